@@ -1,0 +1,3 @@
+//! Who is in which LiveKit room, right now, in every browser that asks.
+
+pub mod presence;

@@ -1,0 +1,64 @@
+//! What one step did to a room, as its readers see it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Identity, Participant, ParticipantSid, StoreTime, Version};
+
+/// The difference between two successive lists of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The version this change builds on. Whoever holds another one must read the room again.
+    pub prev: Version,
+    pub version: Version,
+    /// Whether the list is known to hold everybody.
+    pub whole: bool,
+    pub joined: Vec<Participant>,
+    /// The same identity, with anything different, its session included.
+    pub updated: Vec<Participant>,
+    pub left: Vec<Departure>,
+    /// When the webhook behind this arrived, by the clock of the instance that took it. For measurements only.
+    pub received_at: Option<StoreTime>,
+}
+
+/// Who is no longer in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Departure {
+    pub sid: ParticipantSid,
+    pub identity: Identity,
+}
+
+/// Collects what identities looked like before a step, to tell afterwards what became different.
+///
+/// Costs as much as the step touches, however big the room is.
+#[derive(Debug, Default)]
+pub struct ViewDiff {
+    before: BTreeMap<Identity, Option<Participant>>,
+}
+
+impl ViewDiff {
+    /// Records how `identity` looked before its first change; later calls for it do nothing.
+    pub fn touch(&mut self, identity: &Identity, before: impl FnOnce() -> Option<Participant>) {
+        if !self.before.contains_key(identity) {
+            self.before.insert(identity.clone(), before());
+        }
+    }
+
+    /// What became of the touched identities, given how they look now: joined, updated, left; each in order of identity.
+    pub fn finish(
+        self,
+        mut now: impl FnMut(&Identity) -> Option<Participant>,
+    ) -> (Vec<Participant>, Vec<Participant>, Vec<Departure>) {
+        let (mut joined, mut updated, mut left) = (Vec::new(), Vec::new(), Vec::new());
+        for (identity, before) in self.before {
+            match (before, now(&identity)) {
+                (None, Some(after)) => joined.push(after),
+                (Some(before), Some(after)) if before != after => updated.push(after),
+                (Some(before), None) => left.push(Departure { sid: before.sid, identity }),
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+        }
+        (joined, updated, left)
+    }
+}

@@ -1,0 +1,48 @@
+//! What a webhook says about a room, freed of its format.
+
+use super::{
+    EventId, Identity, LiveKitTime, ParticipantSid, RoomName, RoomSid, SessionInfo, StoreTime,
+    Track, TrackSid,
+};
+
+/// One webhook's statement about one room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Known to be the same in every repetition. Without one the event cannot be recognised as a repetition.
+    pub id: Option<EventId>,
+    pub room: RoomName,
+    pub room_sid: Option<RoomSid>,
+    /// When LiveKit made the event. LiveKit sends whole seconds, so this orders nothing finer.
+    pub created_at: LiveKitTime,
+    /// When this instance received it, by its own clock. For measurements only; the rules never look.
+    pub received_at: StoreTime,
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    Room(RoomLifecycle),
+    Joined(SessionInfo),
+    /// `participant_left` and `participant_connection_aborted` alike.
+    Left {
+        sid: ParticipantSid,
+        identity: Identity,
+        version: u32,
+    },
+    TrackPublished {
+        sid: ParticipantSid,
+        track: Track,
+    },
+    TrackUnpublished {
+        sid: ParticipantSid,
+        track: TrackSid,
+    },
+}
+
+/// A room object of a LiveKit node came to life or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomLifecycle {
+    Started,
+    Finished,
+}

@@ -1,0 +1,59 @@
+//! The rules of a room: who is in it, told from what LiveKit's webhooks and lists say.
+//!
+//! Pure: no I/O, no clock, no runtime. Callers pass the time and get back what changed.
+//! The stores apply these rules atomically; everything above only shows their result.
+
+mod change;
+mod event;
+mod label;
+mod name;
+mod participant;
+mod proof;
+mod reconcile;
+mod reduce;
+mod remembered;
+mod repair;
+mod room;
+mod session;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub use change::{Change, Departure, ViewDiff};
+pub use event::{Event, EventKind, RoomLifecycle};
+pub use label::{ParticipantKind, TrackKind, TrackSource};
+pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, RoomSid, TrackSid};
+pub use participant::{Participant, Profile, SessionInfo, SessionState, Track};
+pub use proof::ProofTarget;
+pub use reconcile::{Listing, plan};
+pub use reduce::Applied;
+pub use repair::{Repair, RepairCounts, Repaired, Repairs};
+pub use room::{ROOM_MEMORY, Room};
+pub use session::{Session, Standing};
+pub use time::{LiveKitTime, StoreTime, Version};
+
+use std::time::Duration;
+
+/// What an operator can set about the rules.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How long a room counts as confirmed after its last event or reconcile.
+    pub trust: Duration,
+    /// A session younger than this survives being missing from one of LiveKit's lists.
+    pub grace: Duration,
+    /// Whether doubtful sessions can be asked for a proof of life.
+    pub prove_life: bool,
+    /// A session that showed life within this time is not asked for a proof.
+    pub proof_every: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            trust: Duration::from_mins(1),
+            grace: Duration::from_secs(5),
+            prove_life: true,
+            proof_every: Duration::from_secs(20),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A session as LiveKit describes it, and a participant as readers see one.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use super::{
+    Identity, LiveKitTime, ParticipantKind, ParticipantSid, TrackKind, TrackSid, TrackSource,
+};
+
+/// One session as a webhook or one of LiveKit's lists describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    pub sid: ParticipantSid,
+    pub identity: Identity,
+    pub state: SessionState,
+    pub joined_at: LiveKitTime,
+    /// Rises with every change of the session; orders two descriptions of it.
+    pub version: u32,
+    /// `permission.hidden`: takes part, but must not be shown.
+    pub hidden: bool,
+    /// `permission.recorder`.
+    pub recorder: bool,
+    pub profile: Arc<Profile>,
+    pub tracks: Vec<Track>,
+}
+
+impl SessionInfo {
+    /// Whether readers may see this session.
+    pub fn is_visible(&self) -> bool {
+        !self.hidden && !self.recorder && self.profile.kind != ParticipantKind::Egress
+    }
+}
+
+/// How far a session has come (`ParticipantInfo.State`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// JOINING, JOINED, or a state that this build does not know: not, or not yet, taking part.
+    Connecting,
+    Active,
+    Disconnected,
+}
+
+/// What a session says about itself. Changed as a whole, so that a change of tracks copies none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    pub name: String,
+    pub metadata: String,
+    pub attributes: BTreeMap<String, String>,
+    pub kind: ParticipantKind,
+}
+
+/// One published track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Track {
+    pub sid: TrackSid,
+    pub source: TrackSource,
+    #[serde(rename = "type")]
+    pub kind: TrackKind,
+    pub muted: bool,
+    pub name: String,
+}
+
+/// One person in a room's list. Serializes to the bytes that readers get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Participant {
+    pub sid: ParticipantSid,
+    pub identity: Identity,
+    pub joined_at: LiveKitTime,
+    pub profile: Arc<Profile>,
+    /// In order of their sids.
+    pub tracks: Arc<[Track]>,
+}
+
+impl Participant {
+    /// The order of a list: join time, then identity.
+    pub fn order(&self) -> (LiveKitTime, &Identity) {
+        (self.joined_at, &self.identity)
+    }
+}
+
+impl Serialize for Participant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_struct("Participant", 9)?;
+        json.serialize_field("sid", &self.sid)?;
+        json.serialize_field("identity", &self.identity)?;
+        json.serialize_field("name", &self.profile.name)?;
+        json.serialize_field("metadata", &self.profile.metadata)?;
+        json.serialize_field("attributes", &self.profile.attributes)?;
+        json.serialize_field("kind", &self.profile.kind)?;
+        json.serialize_field("joinedAt", &self.joined_at)?;
+        json.serialize_field("isPublisher", &!self.tracks.is_empty())?;
+        json.serialize_field("tracks", &self.tracks)?;
+        json.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_get_exactly_these_fields_in_this_order() {
+        let alice = Participant {
+            sid: ParticipantSid::new("PA_1"),
+            identity: Identity::new("alice"),
+            joined_at: LiveKitTime::from_millis(1_795_391_850_268),
+            profile: Arc::new(Profile {
+                name: "Alice".into(),
+                metadata: r#"{"team":"blue"}"#.into(),
+                attributes: BTreeMap::from([("seat".into(), "1".into())]),
+                kind: ParticipantKind::Standard,
+            }),
+            tracks: [Track {
+                sid: TrackSid::new("TR_1"),
+                source: TrackSource::Microphone,
+                kind: TrackKind::Audio,
+                muted: false,
+                name: "mic".into(),
+            }]
+            .into(),
+        };
+        assert_eq!(
+            serde_json::to_string(&alice).unwrap(),
+            r#"{"sid":"PA_1","identity":"alice","name":"Alice","metadata":"{\"team\":\"blue\"}","attributes":{"seat":"1"},"kind":"STANDARD","joinedAt":1795391850268,"isPublisher":true,"tracks":[{"sid":"TR_1","source":"MICROPHONE","type":"AUDIO","muted":false,"name":"mic"}]}"#
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! Whom to ask for a proof of life: LiveKit's own list goes on naming the people whom a crashed node lost.
+
+use std::time::Duration;
+
+use super::{Identity, ParticipantSid, Room, Rules, Session, Standing, StoreTime};
+
+/// A session that stays dead is asked again after this time at the latest.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
+/// A session to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofTarget {
+    pub sid: ParticipantSid,
+    pub identity: Identity,
+}
+
+impl Room {
+    /// Whom to ask now, most urgent first: those that failed, the suspects, everybody else after a session was condemned,
+    /// and otherwise the one that has shown no life for longest. Only sessions that LiveKit lists are asked.
+    pub fn to_prove(&self, now: StoreTime, rules: &Rules) -> Vec<ProofTarget> {
+        if !rules.prove_life {
+            return Vec::new();
+        }
+        let listed = || {
+            let is_listed =
+                |held: &&Session| held.life.listed.is_some() && held.life.missing_since.is_none();
+            self.sessions.values().filter(is_listed)
+        };
+        let mut doubtful: Vec<&Session> =
+            listed().filter(|held| held.is_doubtful() && held.may_be_asked(now, rules)).collect();
+        doubtful.sort_unstable_by_key(|held| (std::cmp::Reverse(held.urgency()), &held.sid));
+
+        let mut present: Vec<&Session> = listed().filter(|held| !held.is_doubtful()).collect();
+        present.sort_unstable_by_key(|held| (held.life.alive_at, &held.sid));
+        let unproven_since = |moment: StoreTime| {
+            present.iter().take_while(move |held| held.life.alive_at < moment).copied()
+        };
+        match self.condemned_at {
+            Some(condemned_at) if unproven_since(condemned_at).next().is_some() => {
+                doubtful.extend(unproven_since(condemned_at));
+            }
+            Some(_) | None => doubtful.extend(unproven_since(now - rules.proof_every).next()),
+        }
+        doubtful.into_iter().map(Session::as_target).collect()
+    }
+}
+
+impl Session {
+    fn is_doubtful(&self) -> bool {
+        self.life.failures > 0 || self.standing != Standing::Present
+    }
+
+    /// One that failed is asked again at once, until it is condemned; then ever more rarely.
+    fn may_be_asked(&self, now: StoreTime, rules: &Rules) -> bool {
+        if self.standing != Standing::Condemned {
+            return true;
+        }
+        let doublings = u32::from(self.life.failures.min(16));
+        let wait = rules.proof_every.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+        now.since(self.life.failed_at) >= wait
+    }
+
+    fn urgency(&self) -> u8 {
+        match self.standing {
+            Standing::Present => 2,
+            Standing::Suspect => 1,
+            Standing::Condemned => 0,
+        }
+    }
+
+    fn as_target(&self) -> ProofTarget {
+        ProofTarget { sid: self.sid.clone(), identity: self.identity.clone() }
+    }
+}

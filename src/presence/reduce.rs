@@ -1,0 +1,217 @@
+//! What one webhook does to a room.
+
+use super::{
+    Change, Event, EventKind, LiveKitTime, ParticipantSid, Room, RoomLifecycle, RoomSid, Rules,
+    SessionInfo, SessionState, StoreTime, Track, TrackSid, ViewDiff,
+    room::{GoneBecause, Opening, Started},
+    session::{OpeningOf, Session, Tracks},
+};
+
+/// What an event did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It had been applied before.
+    Duplicate,
+    /// Nothing that a reader sees is different.
+    Unchanged,
+    Changed(Change),
+}
+
+impl Room {
+    /// Applies one event, at most once.
+    pub fn apply(&mut self, event: &Event, now: StoreTime, rules: &Rules) -> Applied {
+        self.forget(now);
+        if let Some(id) = &event.id {
+            if self.seen.contains(id) {
+                return Applied::Duplicate;
+            }
+            self.seen.insert(id.clone(), (), now);
+        }
+        if now > self.trusted_until {
+            self.is_whole = false;
+        }
+        let mut diff = ViewDiff::default();
+        match &event.kind {
+            EventKind::Room(RoomLifecycle::Started) => self.start(event, now, &mut diff),
+            EventKind::Room(RoomLifecycle::Finished) => self.finish(event, now, &mut diff),
+            EventKind::Joined(info) => self.join(info, event.room_sid.as_ref(), now, &mut diff),
+            EventKind::Left { sid, .. } => {
+                self.waiting.remove(sid);
+                self.remove(sid, GoneBecause::Left, now, &mut diff);
+            }
+            EventKind::TrackPublished { sid, track } => self.publish(sid, track, now, &mut diff),
+            EventKind::TrackUnpublished { sid, track } => {
+                self.unpublish(sid, track, now, &mut diff);
+            }
+        }
+        self.trusted_until = now + rules.trust;
+        match self.end_step(diff, Some(event.received_at), now) {
+            Some(change) => Applied::Changed(change),
+            None => Applied::Unchanged,
+        }
+    }
+
+    /// A node holds this room anew, and empty: whoever joined before is gone. This cleans up after a crash of LiveKit.
+    fn start(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
+        let is_older = self.started.is_some_and(|known| event.created_at < known.created_at);
+        if is_older {
+            return;
+        }
+        let started = Started { created_at: event.created_at, applied_at: now };
+        let horizon = started.horizon();
+        let before = self.sessions.len();
+        self.remove_where(GoneBecause::Restarted, now, diff, |session| session.joined_at < horizon);
+        // Somebody was here when the room started empty: it may be split over two nodes, so LiveKit is to be asked.
+        self.is_whole = self.sessions.len() == before;
+        self.opening = Opening::Open;
+        self.epoch += 1;
+        self.started = Some(started);
+        self.learn_sid(event.room_sid.as_ref());
+    }
+
+    /// The room object with this sid closed, and everybody in it with it.
+    fn finish(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
+        let finished = event.room_sid.as_ref();
+        self.remove_where(GoneBecause::Finished, now, diff, |session| {
+            session.opening.ended_with(finished, event.created_at, session.joined_at)
+        });
+        self.epoch += 1;
+        if self.is_the_end(finished, event.created_at) {
+            self.opening = Opening::Closed;
+            self.is_whole = true;
+        }
+    }
+
+    /// Whether a `room_finished` ends what is known now, and not an earlier opening of the same name.
+    fn is_the_end(&self, finished: Option<&RoomSid>, created_at: LiveKitTime) -> bool {
+        let is_current = self.sid.is_none() || self.sid.as_ref() == finished;
+        let is_later = self.started.is_none_or(|started| started.created_at <= created_at);
+        is_current && is_later && self.sessions.is_empty()
+    }
+
+    fn join(
+        &mut self,
+        info: &SessionInfo,
+        room_sid: Option<&RoomSid>,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) {
+        // `participant_joined` can come after the same session's end, and then says so.
+        if info.state == SessionState::Disconnected || self.gone.contains(&info.sid) {
+            return;
+        }
+        self.springs_up(room_sid);
+        self.supersede_older(info, now, diff);
+        self.touch(&info.identity, diff);
+        if let Some(session) = self.sessions.get_mut(&info.sid) {
+            if info.version > session.version {
+                session.describe(info);
+                session.tracks.join(&info.tracks);
+            }
+            session.opening = OpeningOf::Said(room_sid.cloned());
+            session.heard(now);
+            return;
+        }
+        let waiting = self.waiting.remove(&info.sid);
+        let mut session = Session::new(info, waiting, OpeningOf::Said(room_sid.cloned()), now);
+        session.tracks.join(&info.tracks);
+        session.heard(now);
+        self.insert(session, diff);
+    }
+
+    /// Somebody is in a room that was closed, and its start was missed: others may be inside whose webhooks were lost.
+    fn springs_up(&mut self, room_sid: Option<&RoomSid>) {
+        if self.opening == Opening::Closed {
+            self.opening = Opening::Unknown;
+            self.is_whole = false;
+        }
+        self.learn_sid(room_sid);
+    }
+
+    fn learn_sid(&mut self, room_sid: Option<&RoomSid>) {
+        if room_sid.is_some() {
+            self.sid = room_sid.cloned();
+        }
+    }
+
+    /// An identity is in a room once: LiveKit ends the older session before the newer one begins.
+    fn supersede_older(&mut self, info: &SessionInfo, now: StoreTime, diff: &mut ViewDiff) {
+        let sids = self.sids_of.get(&info.identity).cloned().unwrap_or_default();
+        for sid in sids {
+            if self.sessions.get(&sid).is_some_and(|other| other.joined_at < info.joined_at) {
+                self.remove(&sid, GoneBecause::Superseded, now, diff);
+            }
+        }
+    }
+
+    fn publish(
+        &mut self,
+        sid: &ParticipantSid,
+        track: &Track,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) {
+        if let Some(tracks) = self.tracks_of(sid, now, diff) {
+            tracks.publish(track, now);
+        }
+    }
+
+    fn unpublish(
+        &mut self,
+        sid: &ParticipantSid,
+        track: &TrackSid,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) {
+        if let Some(tracks) = self.tracks_of(sid, now, diff) {
+            tracks.unpublish(track, now);
+        }
+    }
+
+    /// Where a track webhook of this session belongs: to the session, to what waits for it, or nowhere once it is gone.
+    fn tracks_of(
+        &mut self,
+        sid: &ParticipantSid,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) -> Option<&mut Tracks> {
+        let gone = self.gone.get(sid).map(|(_, because)| *because);
+        if let Some(identity) = self.sessions.get(sid).map(|session| session.identity.clone()) {
+            self.touch(&identity, diff);
+            let session = self.sessions.get_mut(sid).expect("it was just found");
+            match gone {
+                Some(because) if !because.yields_to_a_webhook() => session.heard_at = Some(now),
+                Some(_) | None => {
+                    self.gone.remove(sid);
+                    session.heard(now);
+                }
+            }
+            return Some(&mut session.tracks);
+        }
+        if gone.is_some() {
+            return None;
+        }
+        if !self.waiting.contains(sid) {
+            self.waiting.insert(sid.clone(), Tracks::default(), now);
+        }
+        self.waiting.get_mut(sid)
+    }
+
+    fn remove_where(
+        &mut self,
+        because: GoneBecause,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+        is_over: impl Fn(&Session) -> bool,
+    ) {
+        let over: Vec<ParticipantSid> = self
+            .sessions
+            .values()
+            .filter(|session| is_over(session))
+            .map(|session| session.sid.clone())
+            .collect();
+        for sid in over {
+            self.remove(&sid, because, now, diff);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A map that forgets what is older than a bound, at a cost in proportion to what it forgets.
+
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+};
+
+use super::StoreTime;
+
+/// Keys with the time they were last put in.
+#[derive(Clone, Debug)]
+pub(super) struct Remembered<K, V = ()> {
+    entries: HashMap<K, (StoreTime, V)>,
+    /// Every time a key was put in, oldest first. A key put in again stands here twice, and the later one counts.
+    order: VecDeque<(StoreTime, K)>,
+}
+
+impl<K, V> Default for Remembered<K, V> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
+    pub fn insert(&mut self, key: K, value: V, now: StoreTime) {
+        self.order.push_back((now, key.clone()));
+        self.entries.insert(key, (now, value));
+    }
+
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&(StoreTime, V)>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get(key)
+    }
+
+    pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get_mut(key).map(|(_, value)| value)
+    }
+
+    pub fn contains<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.contains_key(key)
+    }
+
+    pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.remove(key).map(|(_, value)| value)
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Forgets what was put in before `oldest`, except keys that `keep` wants: those count as put in at `now`.
+    pub fn forget_before(&mut self, oldest: StoreTime, now: StoreTime, keep: impl Fn(&K) -> bool) {
+        while let Some((at, key)) = self.order.pop_front_if(|(at, _)| *at < oldest) {
+            let is_newest = self.entries.get(&key).is_some_and(|(put, _)| *put == at);
+            if !is_newest {
+                continue;
+            }
+            if keep(&key) {
+                if let Some((put, _)) = self.entries.get_mut(&key) {
+                    *put = now;
+                }
+                self.order.push_back((now, key));
+            } else {
+                self.entries.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(micros: u64) -> StoreTime {
+        StoreTime::from_micros(micros)
+    }
+
+    #[test]
+    fn what_is_older_than_the_bound_is_forgotten_unless_put_in_again_or_wanted() {
+        let mut remembered = Remembered::default();
+        remembered.insert("old", (), at(1));
+        remembered.insert("again", (), at(2));
+        remembered.insert("wanted", (), at(3));
+        remembered.insert("again", (), at(20));
+
+        remembered.forget_before(at(10), at(25), |key| *key == "wanted");
+
+        assert!(!remembered.contains("old"));
+        assert!(remembered.contains("again"));
+        assert!(remembered.contains("wanted"));
+
+        remembered.forget_before(at(21), at(30), |_| false);
+        assert!(!remembered.contains("again"));
+        assert!(remembered.contains("wanted"), "it was renewed at 25");
+        remembered.forget_before(at(26), at(30), |_| false);
+        assert_eq!(remembered.len(), 0);
+        assert!(remembered.order.is_empty());
+    }
+}

@@ -1,0 +1,305 @@
+//! Applying repairs to a room. Each is checked again here, because webhooks may have come since it was computed.
+
+use super::{
+    Change, ParticipantSid, Room, Rules, Session, SessionInfo, Standing, StoreTime, ViewDiff,
+    room::{GoneBecause, Opening},
+    session::{Listed, OpeningOf},
+};
+
+/// Repairs computed from one answer of LiveKit.
+#[derive(Clone, Debug)]
+pub struct Repairs {
+    /// When LiveKit was asked, by the store's clock.
+    pub asked_at: StoreTime,
+    /// The room's epoch when they were computed. After another start or finish they no longer apply.
+    pub epoch: u64,
+    /// Whether the answer was a list: then the room is whole afterwards.
+    pub confirms: bool,
+    pub steps: Vec<Repair>,
+}
+
+/// One repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// LiveKit lists somebody whom we do not know.
+    Add { session: SessionInfo, suspect: bool },
+    /// LiveKit's description is newer.
+    Update(SessionInfo),
+    /// It is listed; nothing else changed.
+    Listed { sid: ParticipantSid, version: u32 },
+    /// It is not listed, for the first time.
+    Missed(ParticipantSid),
+    /// It is not listed.
+    Remove(ParticipantSid),
+    /// It is listed, but failed its proofs of life.
+    Condemn(ParticipantSid),
+    /// It proved its life.
+    Alive(ParticipantSid),
+    /// It failed a proof. `witnessed`: since its first failure another session proved its own.
+    Dead { sid: ParticipantSid, witnessed: bool },
+}
+
+/// What repairs did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repaired {
+    pub change: Option<Change>,
+    pub counts: RepairCounts,
+}
+
+/// How many repairs of each kind took effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RepairCounts {
+    /// Somebody whose `participant_joined` was missed.
+    pub added: usize,
+    /// Listed, and doubted: hidden until a proof of life.
+    pub suspected: usize,
+    pub updated: usize,
+    /// Somebody whose `participant_left` was missed.
+    pub removed: usize,
+    /// Ghosts of a crashed LiveKit.
+    pub condemned: usize,
+    /// Suspects and ghosts that turned out to be alive.
+    pub reinstated: usize,
+    /// Remembered, such as a first absence or the outcome of a proof.
+    pub noted: usize,
+    /// No longer true when they were to be applied.
+    pub outdated: usize,
+}
+
+impl Room {
+    /// Applies repairs, each only if it still holds.
+    pub fn repair(&mut self, repairs: &Repairs, now: StoreTime, rules: &Rules) -> Repaired {
+        self.forget(now);
+        let mut repaired = Repaired::default();
+        if repairs.epoch != self.epoch {
+            repaired.counts.outdated = repairs.steps.len();
+            return repaired;
+        }
+        let mut diff = ViewDiff::default();
+        for step in &repairs.steps {
+            let count = self.repair_one(step, repairs.asked_at, now, rules, &mut diff);
+            *repaired.counts.of(count) += 1;
+        }
+        if repairs.confirms {
+            self.is_whole = true;
+            self.trusted_until = now + rules.trust;
+            self.close_if_empty(repaired.counts);
+        }
+        repaired.change = self.end_step(diff, None, now);
+        repaired
+    }
+
+    fn repair_one(
+        &mut self,
+        step: &Repair,
+        asked_at: StoreTime,
+        now: StoreTime,
+        rules: &Rules,
+        diff: &mut ViewDiff,
+    ) -> Effect {
+        match step {
+            Repair::Add { session, suspect } => {
+                self.add(session, *suspect, asked_at, now, rules, diff)
+            }
+            Repair::Update(info) => self.update(info, asked_at, diff),
+            Repair::Listed { sid, version } => self.note_listed(sid, *version, asked_at, diff),
+            Repair::Missed(sid) => self.note_missed(sid, asked_at),
+            Repair::Remove(sid) => self.remove_missing(sid, asked_at, now, diff),
+            Repair::Condemn(sid) => self.condemn(sid, asked_at, now, diff),
+            Repair::Alive(sid) => self.reinstate(sid, asked_at, diff),
+            Repair::Dead { sid, witnessed } => self.note_dead(sid, *witnessed, asked_at),
+        }
+    }
+
+    fn add(
+        &mut self,
+        info: &SessionInfo,
+        suspect: bool,
+        asked_at: StoreTime,
+        now: StoreTime,
+        rules: &Rules,
+        diff: &mut ViewDiff,
+    ) -> Effect {
+        if self.sessions.contains_key(&info.sid) {
+            return self.update(info, asked_at, diff);
+        }
+        let gone_at = self.gone.get(&info.sid).map(|(at, _)| *at);
+        let needs_proof = gone_at.is_some_and(|at| at + rules.grace >= asked_at);
+        if gone_at.is_some_and(|at| at >= asked_at) || needs_proof && !suspect {
+            return Effect::Outdated;
+        }
+        let waiting = self.waiting.remove(&info.sid);
+        let mut session = Session::new(info, waiting, OpeningOf::Supposed(self.sid.clone()), now);
+        session.tracks.replace(&info.tracks, asked_at);
+        session.life.listed = Some(Listed { version: info.version, asked_at });
+        if suspect {
+            session.standing = Standing::Suspect;
+            self.insert(session, diff);
+            return Effect::Suspected;
+        }
+        self.gone.remove(&info.sid);
+        self.insert(session, diff);
+        Effect::Added
+    }
+
+    fn update(&mut self, info: &SessionInfo, asked_at: StoreTime, diff: &mut ViewDiff) -> Effect {
+        let Some(held) = self.sessions.get(&info.sid) else {
+            return Effect::Outdated;
+        };
+        if !held.takes_over(info, asked_at) {
+            return Effect::Outdated;
+        }
+        let (sid, identity) = (held.sid.clone(), held.identity.clone());
+        self.touch(&identity, diff);
+        self.note_listed(&sid, info.version, asked_at, diff);
+        let held = self.sessions.get_mut(&sid).expect("it was just found");
+        held.describe(info);
+        held.tracks.replace(&info.tracks, asked_at);
+        Effect::Updated
+    }
+
+    fn note_listed(
+        &mut self,
+        sid: &ParticipantSid,
+        version: u32,
+        asked_at: StoreTime,
+        diff: &mut ViewDiff,
+    ) -> Effect {
+        let Some(held) = self.sessions.get(sid) else {
+            return Effect::Outdated;
+        };
+        // Its version counts as a sign of life only between two lists of the room as it is open now.
+        let is_since_start =
+            |listed: Listed| self.started.is_none_or(|start| listed.asked_at > start.applied_at);
+        let has_lived = held
+            .life
+            .listed
+            .is_some_and(|listed| listed.version != version && is_since_start(listed));
+        let may_return = self.gone.get(sid).is_none_or(|(_, why)| *why == GoneBecause::Restarted);
+        let identity = held.identity.clone();
+        if has_lived && may_return {
+            self.touch(&identity, diff);
+            self.gone.remove(sid);
+        }
+        let held = self.sessions.get_mut(sid).expect("it was just found");
+        if has_lived && may_return {
+            held.shows_life(asked_at);
+        }
+        held.life.missing_since = None;
+        held.life.listed = Some(Listed { version, asked_at });
+        Effect::Noted
+    }
+
+    fn note_missed(&mut self, sid: &ParticipantSid, asked_at: StoreTime) -> Effect {
+        match self.sessions.get_mut(sid) {
+            Some(held) if !held.changed_since(asked_at) => {
+                held.life.missing_since.get_or_insert(asked_at);
+                Effect::Noted
+            }
+            Some(_) | None => Effect::Outdated,
+        }
+    }
+
+    fn remove_missing(
+        &mut self,
+        sid: &ParticipantSid,
+        asked_at: StoreTime,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) -> Effect {
+        match self.sessions.get(sid) {
+            Some(held) if !held.changed_since(asked_at) => {
+                self.remove(sid, GoneBecause::Missing, now, diff);
+                Effect::Removed
+            }
+            Some(_) | None => Effect::Outdated,
+        }
+    }
+
+    fn condemn(
+        &mut self,
+        sid: &ParticipantSid,
+        asked_at: StoreTime,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) -> Effect {
+        let still_fails = |held: &Session| held.life.failures > 0 && held.life.alive_at < asked_at;
+        let Some(held) = self.sessions.get(sid).filter(|held| still_fails(held)) else {
+            return Effect::Outdated;
+        };
+        self.touch(&held.identity.clone(), diff);
+        let held = self.sessions.get_mut(sid).expect("it was just found");
+        held.standing = Standing::Condemned;
+        self.condemned_at = Some(now);
+        Effect::Condemned
+    }
+
+    fn reinstate(
+        &mut self,
+        sid: &ParticipantSid,
+        asked_at: StoreTime,
+        diff: &mut ViewDiff,
+    ) -> Effect {
+        let Some(held) = self.sessions.get(sid) else {
+            return Effect::Outdated;
+        };
+        if self.gone.get(sid).is_some_and(|(gone_at, _)| *gone_at >= asked_at) {
+            return Effect::Outdated;
+        }
+        self.touch(&held.identity.clone(), diff);
+        self.gone.remove(sid);
+        let held = self.sessions.get_mut(sid).expect("it was just found");
+        let was_present = held.standing == Standing::Present;
+        held.shows_life(asked_at);
+        if was_present { Effect::Noted } else { Effect::Reinstated }
+    }
+
+    fn note_dead(&mut self, sid: &ParticipantSid, witnessed: bool, asked_at: StoreTime) -> Effect {
+        match self.sessions.get_mut(sid) {
+            Some(held) if held.life.alive_at < asked_at => {
+                held.life.failures = held.life.failures.saturating_add(1);
+                held.life.failed_at = asked_at;
+                held.life.witnessed |= witnessed;
+                Effect::Noted
+            }
+            Some(_) | None => Effect::Outdated,
+        }
+    }
+
+    /// LiveKit's list removed the last session: the `room_finished` was probably missed as well.
+    fn close_if_empty(&mut self, counts: RepairCounts) {
+        let was_never_open = self.opening == Opening::Unknown;
+        if self.sessions.is_empty() && (counts.removed > 0 || was_never_open) {
+            self.opening = Opening::Closed;
+        }
+    }
+}
+
+/// What became of one repair.
+#[derive(Clone, Copy)]
+enum Effect {
+    Added,
+    Suspected,
+    Updated,
+    Removed,
+    Condemned,
+    Reinstated,
+    /// Something to remember, nothing to count.
+    Noted,
+    Outdated,
+}
+
+impl RepairCounts {
+    fn of(&mut self, effect: Effect) -> &mut usize {
+        match effect {
+            Effect::Added => &mut self.added,
+            Effect::Suspected => &mut self.suspected,
+            Effect::Updated => &mut self.updated,
+            Effect::Removed => &mut self.removed,
+            Effect::Condemned => &mut self.condemned,
+            Effect::Reinstated => &mut self.reinstated,
+            Effect::Noted => &mut self.noted,
+            Effect::Outdated => &mut self.outdated,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! One room: its sessions, what it remembers of those that are gone, and the list that readers see.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    Change, EventId, Identity, LiveKitTime, Participant, ParticipantSid, RoomSid, Session,
+    Standing, StoreTime, Version, ViewDiff,
+    remembered::Remembered,
+    session::{TRACK_MEMORY, Tracks},
+};
+
+/// An event's id is remembered this long: longer than a webhook's token lives (5 min) plus the leeway.
+const EVENT_MEMORY: Duration = Duration::from_mins(10);
+
+/// A session that is gone is remembered this long.
+const GONE_MEMORY: Duration = Duration::from_hours(24);
+
+/// A room without any sign is forgotten after this time.
+pub const ROOM_MEMORY: Duration = Duration::from_hours(24);
+
+/// A session that joined longer than this before a `room_started` cannot be in the room that started.
+/// `createdAt` is in whole seconds, so some tolerance is needed.
+pub(super) const START_TOLERANCE_MILLIS: i64 = 2_000;
+
+/// The state of one room. What a store keeps, and what the rules change.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    pub(super) version: Version,
+    pub(super) sid: Option<RoomSid>,
+    /// Raised by every start and finish: repairs computed before it do not apply after it.
+    pub(super) epoch: u64,
+    pub(super) is_whole: bool,
+    pub(super) opening: Opening,
+    pub(super) trusted_until: StoreTime,
+    pub(super) started: Option<Started>,
+    /// When the rules last condemned a session: whoever has not shown life since is asked for it.
+    pub(super) condemned_at: Option<StoreTime>,
+    pub(super) sessions: HashMap<ParticipantSid, Session>,
+    pub(super) sids_of: HashMap<Identity, Vec<ParticipantSid>>,
+    pub(super) visible: usize,
+    pub(super) gone: Remembered<ParticipantSid, GoneBecause>,
+    /// Tracks of sessions that are not known yet.
+    pub(super) waiting: Remembered<ParticipantSid, Tracks>,
+    pub(super) seen: Remembered<EventId>,
+}
+
+/// What is known about LiveKit's room object, apart from who is inside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Opening {
+    #[default]
+    Unknown,
+    /// A `room_started` without its `room_finished`: the room exists even while nobody is visible in it.
+    Open,
+    /// It ended, or LiveKit said that nobody is there. Whoever is seen inside next was preceded by a `room_started`,
+    /// and where that did not come, others may have been missed too.
+    Closed,
+}
+
+/// The newest `room_started`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Started {
+    /// By LiveKit's clock.
+    pub created_at: LiveKitTime,
+    pub applied_at: StoreTime,
+}
+
+impl Started {
+    /// Sessions that joined before this cannot have joined the room that started.
+    pub fn horizon(&self) -> LiveKitTime {
+        self.created_at.plus_millis(-START_TOLERANCE_MILLIS)
+    }
+}
+
+/// Why a session is no longer held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GoneBecause {
+    /// LiveKit said so.
+    Left,
+    /// A newer session of the same identity joined.
+    Superseded,
+    /// The room started again without it.
+    Restarted,
+    Finished,
+    /// LiveKit's list did not have it.
+    Missing,
+}
+
+impl GoneBecause {
+    /// Whether a webhook of the session itself proves this wrong: it was only concluded.
+    pub fn yields_to_a_webhook(self) -> bool {
+        matches!(self, Self::Restarted | Self::Missing)
+    }
+}
+
+impl Room {
+    /// Zero for a room that no event or reconcile ever touched.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether everybody in the room is known to be in the list: nothing was missed since its start or a reconcile,
+    /// and that was confirmed lately enough.
+    pub fn is_whole_at(&self, now: StoreTime) -> bool {
+        self.is_whole && now <= self.trusted_until
+    }
+
+    /// Until when [`Self::is_whole_at`] can hold without a further event or reconcile.
+    pub fn trusted_until(&self) -> StoreTime {
+        self.trusted_until
+    }
+
+    /// LiveKit's id of the room as it is open now.
+    pub fn sid(&self) -> Option<&RoomSid> {
+        self.sid.as_ref()
+    }
+
+    /// Whether the room is to be listed: somebody is visible in it, or LiveKit said that it exists.
+    pub fn is_active(&self) -> bool {
+        self.visible > 0 || self.opening == Opening::Open
+    }
+
+    /// How many participants the list has.
+    pub fn count(&self) -> usize {
+        self.visible
+    }
+
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    /// The list: one participant per identity, in order of join time, then identity.
+    pub fn list(&self) -> Vec<Participant> {
+        let mut list: Vec<_> =
+            self.sids_of.keys().filter_map(|identity| self.shown(identity)).collect();
+        list.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        list
+    }
+
+    /// What readers see of an identity: its newest session that is in the room, unless that one is hidden.
+    pub(super) fn shown(&self, identity: &Identity) -> Option<Participant> {
+        let newest = self
+            .sids_of
+            .get(identity)?
+            .iter()
+            .filter_map(|sid| self.sessions.get(sid))
+            .filter(|session| session.standing == Standing::Present)
+            .max_by_key(|session| (session.joined_at, &session.sid))?;
+        newest.visible.then(|| newest.as_participant())
+    }
+
+    /// Whether this session joined before the room started anew, and has shown no life since.
+    pub(super) fn predates_start(&self, joined_at: LiveKitTime, alive_at: StoreTime) -> bool {
+        self.started
+            .is_some_and(|started| joined_at < started.horizon() && alive_at <= started.applied_at)
+    }
+
+    pub(super) fn insert(&mut self, session: Session, diff: &mut ViewDiff) {
+        self.touch(&session.identity, diff);
+        self.sids_of.entry(session.identity.clone()).or_default().push(session.sid.clone());
+        self.sessions.insert(session.sid.clone(), session);
+    }
+
+    /// Removes a session if it is held, and remembers it as gone.
+    pub(super) fn remove(
+        &mut self,
+        sid: &ParticipantSid,
+        because: GoneBecause,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) {
+        self.gone.insert(sid.clone(), because, now);
+        let Some(identity) = self.sessions.get(sid).map(|session| session.identity.clone()) else {
+            return;
+        };
+        self.touch(&identity, diff);
+        self.sessions.remove(sid);
+        if let Some(sids) = self.sids_of.get_mut(&identity) {
+            sids.retain(|other| other != sid);
+            if sids.is_empty() {
+                self.sids_of.remove(&identity);
+            }
+        }
+    }
+
+    pub(super) fn touch(&self, identity: &Identity, diff: &mut ViewDiff) {
+        diff.touch(identity, || self.shown(identity));
+    }
+
+    /// Forgets what is past its time.
+    pub(super) fn forget(&mut self, now: StoreTime) {
+        self.seen.forget_before(now - EVENT_MEMORY, now, |_| false);
+        self.waiting.forget_before(now - TRACK_MEMORY, now, |_| false);
+        let sessions = &self.sessions;
+        self.gone.forget_before(now - GONE_MEMORY, now, |sid| sessions.contains_key(sid));
+    }
+
+    /// Ends a step: raises the version if readers see a difference, or if nobody can have seen this room before.
+    pub(super) fn end_step(
+        &mut self,
+        diff: ViewDiff,
+        received_at: Option<StoreTime>,
+        now: StoreTime,
+    ) -> Option<Change> {
+        let (joined, updated, left) = diff.finish(|identity| self.shown(identity));
+        let is_new = self.version == Version::ZERO;
+        if joined.is_empty() && updated.is_empty() && left.is_empty() && !is_new {
+            return None;
+        }
+        self.visible = self.visible + joined.len() - left.len();
+        let prev = self.version;
+        self.version = prev.next(now);
+        Some(Change {
+            prev,
+            version: self.version,
+            whole: self.is_whole,
+            joined,
+            updated,
+            left,
+            received_at,
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! One session that a room holds: LiveKit's newest description of it, its tracks, and what is known about its being alive.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{
+    Identity, LiveKitTime, Participant, ParticipantSid, Profile, RoomSid, SessionInfo, StoreTime,
+    Track, TrackSid,
+};
+
+/// A removed track is remembered this long, so that a late `track_published` does not bring it back.
+pub(super) const TRACK_MEMORY: Duration = Duration::from_mins(10);
+
+/// Whether a session counts as being in the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Present,
+    /// LiveKit lists it, and there is reason to doubt it: hidden until a proof of life or a webhook of its own.
+    Suspect,
+    /// LiveKit lists it, and proofs of life failed: a ghost of a crashed LiveKit.
+    Condemned,
+}
+
+/// A session held by a room.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(super) sid: ParticipantSid,
+    pub(super) identity: Identity,
+    pub(super) joined_at: LiveKitTime,
+    pub(super) version: u32,
+    pub(super) visible: bool,
+    pub(super) profile: Arc<Profile>,
+    pub(super) tracks: Tracks,
+    pub(super) opening: OpeningOf,
+    pub(super) recorded_at: StoreTime,
+    /// When the last webhook about it was applied.
+    pub(super) heard_at: Option<StoreTime>,
+    pub(super) standing: Standing,
+    pub(super) life: Life,
+}
+
+impl Session {
+    pub(super) fn new(
+        info: &SessionInfo,
+        waiting: Option<Tracks>,
+        opening: OpeningOf,
+        now: StoreTime,
+    ) -> Self {
+        Self {
+            sid: info.sid.clone(),
+            identity: info.identity.clone(),
+            joined_at: info.joined_at,
+            version: info.version,
+            visible: info.is_visible(),
+            profile: Arc::clone(&info.profile),
+            tracks: waiting.unwrap_or_default(),
+            opening,
+            recorded_at: now,
+            heard_at: None,
+            standing: Standing::Present,
+            life: Life::default(),
+        }
+    }
+
+    pub fn sid(&self) -> &ParticipantSid {
+        &self.sid
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Takes over LiveKit's description, except for the tracks.
+    pub(super) fn describe(&mut self, info: &SessionInfo) {
+        self.joined_at = info.joined_at;
+        self.version = info.version;
+        self.visible = info.is_visible();
+        if self.profile != info.profile {
+            self.profile = Arc::clone(&info.profile);
+        }
+    }
+
+    /// A webhook of its own is a sign of life.
+    pub(super) fn heard(&mut self, now: StoreTime) {
+        self.heard_at = Some(now);
+        self.shows_life(now);
+    }
+
+    pub(super) fn shows_life(&mut self, at: StoreTime) {
+        self.standing = Standing::Present;
+        self.life.alive_at = self.life.alive_at.max(at);
+        self.life.failures = 0;
+        self.life.witnessed = false;
+    }
+
+    /// Whether a webhook about it came at or after `moment`.
+    pub(super) fn heard_since(&self, moment: StoreTime) -> bool {
+        self.heard_at.is_some_and(|heard| heard >= moment)
+    }
+
+    pub(super) fn as_participant(&self) -> Participant {
+        Participant {
+            sid: self.sid.clone(),
+            identity: self.identity.clone(),
+            joined_at: self.joined_at,
+            profile: Arc::clone(&self.profile),
+            tracks: self.tracks.published.values().map(|held| held.track.clone()).collect(),
+        }
+    }
+}
+
+/// The opening of the room that a session belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum OpeningOf {
+    /// Its own webhook said so.
+    Said(Option<RoomSid>),
+    /// A list showed it, which names no opening; this was the one known then.
+    Supposed(Option<RoomSid>),
+}
+
+impl OpeningOf {
+    /// Whether the end of the opening `finished`, in the second that begins at `second`, ended a session that joined at
+    /// `joined_at`. Within that second a supposition does not count: a missing person is worse than one too many, whom
+    /// the next reconcile removes.
+    pub fn ended_with(
+        &self,
+        finished: Option<&RoomSid>,
+        second: LiveKitTime,
+        joined_at: LiveKitTime,
+    ) -> bool {
+        let (sid, end) = match self {
+            Self::Said(sid) => (sid, second.plus_millis(1_000)),
+            Self::Supposed(sid) => (sid, second),
+        };
+        (sid.is_none() || sid.as_ref() == finished) && joined_at < end
+    }
+}
+
+/// What is known about a session's being alive.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life {
+    /// The last sign of life: a webhook, a proof, a version that changed from one list to the next.
+    pub alive_at: StoreTime,
+    /// Its version in the last list that showed it, and when that list was asked for.
+    pub listed: Option<Listed>,
+    /// The first list in a row that did not show it.
+    pub missing_since: Option<StoreTime>,
+    /// Failed proofs in a row.
+    pub failures: u8,
+    /// When the last proof that failed was asked for.
+    pub failed_at: StoreTime,
+    /// Whether another session proved its life since the first of these failures: LiveKit answers, this one does not.
+    pub witnessed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listed {
+    pub version: u32,
+    pub asked_at: StoreTime,
+}
+
+/// A session's tracks, each with what webhooks said of it last. Also what waits for a session that is not known yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tracks {
+    published: BTreeMap<TrackSid, HeldTrack>,
+    removed: Vec<(TrackSid, StoreTime)>,
+}
+
+#[derive(Clone, Debug)]
+struct HeldTrack {
+    track: Track,
+    /// When a webhook published it; none where only a description of the session showed it.
+    heard_at: Option<StoreTime>,
+}
+
+impl Tracks {
+    /// A track that was unpublished does not come back by a webhook.
+    pub fn publish(&mut self, track: &Track, now: StoreTime) {
+        self.forget(now);
+        if self.removed.iter().any(|(sid, _)| *sid == track.sid) {
+            return;
+        }
+        let held = HeldTrack { track: track.clone(), heard_at: Some(now) };
+        self.published.insert(track.sid.clone(), held);
+    }
+
+    pub fn unpublish(&mut self, track: &TrackSid, now: StoreTime) {
+        self.forget(now);
+        self.published.remove(track);
+        self.removed.retain(|(sid, _)| sid != track);
+        self.removed.push((track.clone(), now));
+    }
+
+    /// Adds what a `participant_joined` carries to what track webhooks said; the latter know more.
+    pub fn join(&mut self, described: &[Track]) {
+        for track in described {
+            if self.removed.iter().all(|(sid, _)| *sid != track.sid) {
+                self.published
+                    .entry(track.sid.clone())
+                    .or_insert_with(|| HeldTrack { track: track.clone(), heard_at: None });
+            }
+        }
+    }
+
+    /// Takes over the tracks of a list asked for at `asked_at`, except over what webhooks did since.
+    pub fn replace(&mut self, listed: &[Track], asked_at: StoreTime) {
+        self.published.retain(|_, held| held.heard_at.is_some_and(|heard| heard >= asked_at));
+        self.removed.retain(|(_, removed_at)| *removed_at >= asked_at);
+        self.join(listed);
+    }
+
+    /// Whether [`Self::replace`] would change what readers see.
+    pub fn differ_from(&self, listed: &[Track], asked_at: StoreTime) -> bool {
+        let mut replaced = self.clone();
+        replaced.replace(listed, asked_at);
+        let tracks = |tracks: &Self| -> Vec<Track> {
+            tracks.published.values().map(|held| held.track.clone()).collect()
+        };
+        tracks(&replaced) != tracks(self)
+    }
+
+    fn forget(&mut self, now: StoreTime) {
+        self.removed.retain(|(_, at)| now.since(*at) < TRACK_MEMORY);
+    }
+}

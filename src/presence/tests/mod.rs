@@ -1,0 +1,257 @@
+//! The rules of a room, each by name. `Stage` lets a test speak of people and seconds.
+
+mod reconcile;
+mod reduce;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::*;
+
+/// The start of every test, by LiveKit's clock, in seconds. Far from the store's, so that mixing them up shows.
+const LIVEKIT_EPOCH: i64 = 1_700_000_000;
+/// The same by the store's clock.
+const STORE_EPOCH: u64 = 9_000_000_000;
+
+/// A room, its clock, and what its readers were told.
+struct Stage {
+    room: Room,
+    rules: Rules,
+    now: StoreTime,
+    /// Folded from the changes alone, as a reader does.
+    told: BTreeMap<Identity, Participant>,
+    told_version: Version,
+    next_event: u64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            room: Room::default(),
+            rules: Rules::default(),
+            now: StoreTime::from_millis(STORE_EPOCH * 1000),
+            told: BTreeMap::new(),
+            told_version: Version::ZERO,
+            next_event: 0,
+        }
+    }
+
+    /// Moves the clock to `secs` after the start of the test.
+    fn at(&mut self, secs: u64) -> &mut Self {
+        self.now = StoreTime::from_millis((STORE_EPOCH + secs) * 1000);
+        self
+    }
+
+    fn time(&self, secs: u64) -> StoreTime {
+        StoreTime::from_millis((STORE_EPOCH + secs) * 1000)
+    }
+
+    fn event(&mut self, kind: EventKind) -> Event {
+        self.next_event += 1;
+        let secs = (self.now.as_millis() / 1000 - STORE_EPOCH).cast_signed();
+        Event {
+            id: Some(EventId::new(format!("EV_{}", self.next_event))),
+            room: RoomName::parse("test").unwrap(),
+            room_sid: Some(RoomSid::new("RM_1")),
+            created_at: LiveKitTime::from_secs(LIVEKIT_EPOCH + secs),
+            received_at: self.now,
+            kind,
+        }
+    }
+
+    /// Applies an event, and checks that what was published leads a reader to the room's own list.
+    fn apply(&mut self, event: &Event) -> Applied {
+        let applied = self.room.apply(event, self.now, &self.rules);
+        if let Applied::Changed(change) = &applied {
+            self.tell(change.clone());
+        }
+        self.assert_told();
+        applied
+    }
+
+    fn tell(&mut self, change: Change) {
+        assert_eq!(change.prev, self.told_version, "a reader can tell that it missed nothing");
+        assert!(change.version > change.prev, "the version rises");
+        self.told_version = change.version;
+        for participant in change.joined.into_iter().chain(change.updated) {
+            self.told.insert(participant.identity.clone(), participant);
+        }
+        for departure in change.left {
+            let was = self.told.remove(&departure.identity).expect("who leaves was there");
+            assert_eq!(was.sid, departure.sid);
+        }
+    }
+
+    fn assert_told(&self) {
+        let mut told: Vec<_> = self.told.values().cloned().collect();
+        told.sort_by(|a, b| a.order().cmp(&b.order()));
+        assert_eq!(told, self.room.list(), "folding the changes gives the list");
+        assert_eq!(self.room.count(), told.len());
+        assert_eq!(self.told_version, self.room.version());
+    }
+
+    fn started(&mut self) -> Applied {
+        let event = self.event(EventKind::Room(RoomLifecycle::Started));
+        self.apply(&event)
+    }
+
+    fn finished(&mut self) -> Applied {
+        let event = self.event(EventKind::Room(RoomLifecycle::Finished));
+        self.apply(&event)
+    }
+
+    fn joined(&mut self, who: impl Into<Who>) -> Applied {
+        let event = self.event(EventKind::Joined(who.into().0));
+        self.apply(&event)
+    }
+
+    fn left(&mut self, sid: &str) -> Applied {
+        let event = self.event(EventKind::Left {
+            sid: ParticipantSid::new(sid),
+            identity: Identity::new("whoever"),
+            version: 9,
+        });
+        self.apply(&event)
+    }
+
+    fn published(&mut self, sid: &str, track_sid: &str) -> Applied {
+        let event = self.event(EventKind::TrackPublished {
+            sid: ParticipantSid::new(sid),
+            track: track(track_sid),
+        });
+        self.apply(&event)
+    }
+
+    fn unpublished(&mut self, sid: &str, track_sid: &str) -> Applied {
+        let event = self.event(EventKind::TrackUnpublished {
+            sid: ParticipantSid::new(sid),
+            track: TrackSid::new(track_sid),
+        });
+        self.apply(&event)
+    }
+
+    /// Reconciles with a list asked for `secs` after the start; it arrives now.
+    fn reconciled(&mut self, asked_at: u64, who: Vec<Who>) -> RepairCounts {
+        let listing = Listing {
+            asked_at: self.time(asked_at),
+            sessions: who.into_iter().map(|who| who.0).collect(),
+        };
+        let repairs = plan(&self.room, &listing, &self.rules);
+        self.repaired(&repairs)
+    }
+
+    fn repaired(&mut self, repairs: &Repairs) -> RepairCounts {
+        let repaired = self.room.repair(repairs, self.now, &self.rules);
+        if let Some(change) = repaired.change {
+            self.tell(change);
+        }
+        self.assert_told();
+        repaired.counts
+    }
+
+    /// The outcome of one proof of life, asked for now.
+    fn proved(&mut self, step: Repair) -> RepairCounts {
+        let repairs = Repairs {
+            asked_at: self.now,
+            epoch: self.room.epoch(),
+            confirms: false,
+            steps: vec![step],
+        };
+        self.repaired(&repairs)
+    }
+
+    fn to_prove(&self) -> Vec<String> {
+        self.room
+            .to_prove(self.now, &self.rules)
+            .into_iter()
+            .map(|target| target.sid.to_string())
+            .collect()
+    }
+
+    /// Who is in the list, as `identity/sid[tracks]`, in the list's order.
+    fn list(&self) -> Vec<String> {
+        let tracks = |participant: &Participant| {
+            let sids: Vec<_> = participant.tracks.iter().map(|track| track.sid.as_str()).collect();
+            if sids.is_empty() { String::new() } else { format!("[{}]", sids.join(",")) }
+        };
+        self.room
+            .list()
+            .iter()
+            .map(|one| format!("{}/{}{}", one.identity, one.sid, tracks(one)))
+            .collect()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.room.is_whole_at(self.now)
+    }
+}
+
+/// A description of a session: `session("alice", "PA_1", 3)` joined 3 s after the start of the test.
+struct Who(SessionInfo);
+
+fn session(identity: &str, sid: &str, joined_after_secs: i64) -> Who {
+    Who(SessionInfo {
+        sid: ParticipantSid::new(sid),
+        identity: Identity::new(identity),
+        state: SessionState::Active,
+        joined_at: LiveKitTime::from_secs(LIVEKIT_EPOCH + joined_after_secs),
+        version: 2,
+        hidden: false,
+        recorder: false,
+        profile: Arc::default(),
+        tracks: Vec::new(),
+    })
+}
+
+impl Who {
+    fn version(mut self, version: u32) -> Self {
+        self.0.version = version;
+        self
+    }
+
+    fn state(mut self, state: SessionState) -> Self {
+        self.0.state = state;
+        self
+    }
+
+    fn hidden(mut self) -> Self {
+        self.0.hidden = true;
+        self
+    }
+
+    fn recorder(mut self) -> Self {
+        self.0.recorder = true;
+        self
+    }
+
+    fn named(mut self, name: &str) -> Self {
+        let mut profile = (*self.0.profile).clone();
+        profile.name = name.into();
+        self.0.profile = Arc::new(profile);
+        self
+    }
+
+    fn kind(mut self, kind: &str) -> Self {
+        let mut profile = (*self.0.profile).clone();
+        profile.kind = ParticipantKind::from_name(kind);
+        self.0.profile = Arc::new(profile);
+        self
+    }
+
+    fn with_track(mut self, sid: &str) -> Self {
+        self.0.tracks.push(track(sid));
+        self
+    }
+}
+
+fn track(sid: &str) -> Track {
+    Track {
+        sid: TrackSid::new(sid),
+        source: TrackSource::Microphone,
+        kind: TrackKind::Audio,
+        muted: false,
+        name: String::new(),
+    }
+}
+
+/// Nobody.
+const NOBODY: [&str; 0] = [];

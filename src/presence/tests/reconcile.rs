@@ -1,0 +1,367 @@
+//! Rules 9 and 10: LiveKit's list, and why it is not always right.
+
+use super::*;
+
+#[test]
+fn a_list_adds_who_was_missed_and_removes_who_left_unheard() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.joined(session("alice", "PA_1", 0));
+    let counts = stage.at(10).reconciled(10, vec![session("bob", "PA_2", 3).with_track("TR_1")]);
+    assert_eq!(stage.list(), ["bob/PA_2[TR_1]"]);
+    assert_eq!((counts.added, counts.removed), (1, 1));
+}
+
+#[test]
+fn a_list_makes_a_partial_room_whole() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    assert!(!stage.is_whole());
+    stage.reconciled(0, vec![session("alice", "PA_1", 0), session("bob", "PA_2", 0)]);
+    assert!(stage.is_whole());
+}
+
+#[test]
+fn the_first_confirmation_of_an_unknown_room_is_published() {
+    let mut stage = Stage::new();
+    stage.reconciled(0, vec![]);
+    assert!(stage.room.version() > Version::ZERO);
+    assert!(stage.is_whole());
+}
+
+#[test]
+fn who_was_recorded_after_the_question_stays() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.at(20).joined(session("alice", "PA_1", 20));
+    stage.at(21).reconciled(19, vec![]);
+    stage.at(22).reconciled(19, vec![]);
+    assert_eq!(stage.list(), ["alice/PA_1"]);
+}
+
+#[test]
+fn a_young_session_leaves_only_when_missing_twice_in_a_row() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    stage.at(1).reconciled(1, vec![]);
+    assert_eq!(stage.list(), ["alice/PA_1"], "missing once, and younger than the grace");
+    stage.at(2).reconciled(2, vec![session("alice", "PA_1", 0)]);
+    stage.at(3).reconciled(3, vec![]);
+    assert_eq!(stage.list(), ["alice/PA_1"], "not twice in a row");
+    stage.at(4).reconciled(4, vec![]);
+    assert_eq!(stage.list(), NOBODY);
+}
+
+#[test]
+fn a_session_older_than_the_grace_leaves_at_once() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    stage.at(6).reconciled(6, vec![]);
+    assert_eq!(stage.list(), NOBODY);
+}
+
+#[test]
+fn only_active_sessions_are_added_but_a_connecting_one_is_not_missing() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    let connecting = |who: Who| who.state(SessionState::Connecting).version(1);
+    stage.at(10).reconciled(
+        10,
+        vec![
+            connecting(session("alice", "PA_1", 0)),
+            connecting(session("bob", "PA_2", 9)),
+            session("carol", "PA_3", 9).state(SessionState::Disconnected),
+        ],
+    );
+    assert_eq!(stage.list(), ["alice/PA_1"]);
+}
+
+#[test]
+fn a_list_brings_what_no_webhook_tells() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    stage.joined(session("bob", "PA_2", 0));
+    stage.at(10).reconciled(
+        10,
+        vec![
+            session("alice", "PA_1", 0).version(3).named("Alice"),
+            session("bob", "PA_2", 0).version(3).hidden(),
+        ],
+    );
+    assert_eq!(stage.list(), ["alice/PA_1"], "bob was hidden by the API");
+    assert_eq!(stage.room.list()[0].profile.name, "Alice");
+}
+
+#[test]
+fn at_equal_versions_the_list_wins_only_if_asked_after_the_last_webhook() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0).named("webhook"));
+    let muted_by_api = || vec![session("alice", "PA_1", 0).named("list")];
+    stage.at(10).published("PA_1", "TR_1");
+    stage.at(11).reconciled(9, muted_by_api());
+    assert_eq!(stage.list(), ["alice/PA_1[TR_1]"]);
+    assert_eq!(stage.room.list()[0].profile.name, "webhook");
+    stage.at(12).reconciled(12, muted_by_api());
+    assert_eq!(stage.list(), ["alice/PA_1"]);
+    assert_eq!(stage.room.list()[0].profile.name, "list");
+}
+
+#[test]
+fn a_newer_list_does_not_undo_the_tracks_of_webhooks_since_the_question() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    stage.published("PA_1", "TR_old");
+    stage.at(10).published("PA_1", "TR_new");
+    stage.unpublished("PA_1", "TR_old");
+    stage.at(11).reconciled(9, vec![session("alice", "PA_1", 0).version(4).with_track("TR_old")]);
+    assert_eq!(stage.list(), ["alice/PA_1[TR_new]"]);
+}
+
+#[test]
+fn who_left_is_not_brought_back_by_a_list_that_still_shows_them() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.joined(session("alice", "PA_1", 0));
+    stage.left("PA_1");
+    let counts = stage.at(100).reconciled(100, vec![session("alice", "PA_1", 0)]);
+    assert_eq!(counts.suspected, 1);
+    assert_eq!(stage.list(), NOBODY);
+    assert_eq!(stage.to_prove(), ["PA_1"]);
+    stage.proved(Repair::Alive(ParticipantSid::new("PA_1")));
+    assert_eq!(stage.list(), ["alice/PA_1"]);
+}
+
+#[test]
+fn without_proofs_a_list_from_well_after_the_leave_brings_them_back() {
+    let mut stage = Stage::new();
+    stage.rules.prove_life = false;
+    stage.started();
+    stage.left("PA_1");
+    stage.at(4).reconciled(4, vec![session("alice", "PA_1", 0)]);
+    assert_eq!(stage.list(), NOBODY);
+    stage.at(6).reconciled(6, vec![session("alice", "PA_1", 0)]);
+    assert_eq!(stage.list(), ["alice/PA_1"]);
+    assert_eq!(stage.to_prove(), NOBODY);
+}
+
+#[test]
+fn a_leave_that_comes_while_livekit_is_asked_wins() {
+    let mut stage = Stage::new();
+    stage.started();
+    let listing =
+        Listing { asked_at: stage.time(10), sessions: vec![session("alice", "PA_1", 0).0] };
+    let repairs = plan(&stage.room, &listing, &stage.rules);
+    stage.at(11).left("PA_1");
+    let counts = stage.at(12).repaired(&repairs);
+    assert_eq!(counts.outdated, 1);
+    assert_eq!(stage.list(), NOBODY);
+}
+
+#[test]
+fn repairs_of_another_epoch_are_refused() {
+    let mut stage = Stage::new();
+    stage.started();
+    let listing =
+        Listing { asked_at: stage.time(10), sessions: vec![session("alice", "PA_1", 5).0] };
+    let repairs = plan(&stage.room, &listing, &stage.rules);
+    stage.at(11).finished();
+    let counts = stage.at(12).repaired(&repairs);
+    assert_eq!(counts.outdated, 1);
+    assert_eq!(stage.list(), NOBODY);
+}
+
+#[test]
+fn steady_agreement_needs_no_repairs() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.joined(session("alice", "PA_1", 0));
+    let list = || vec![session("alice", "PA_1", 0)];
+    stage.at(10).reconciled(10, list());
+    let listing = Listing {
+        asked_at: stage.time(30),
+        sessions: list().into_iter().map(|who| who.0).collect(),
+    };
+    assert_eq!(plan(&stage.room, &listing, &stage.rules).steps, []);
+}
+
+#[test]
+fn after_a_crash_the_dead_that_livekit_lists_are_not_shown() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.joined(session("alice", "PA_1", 1));
+    stage.joined(session("bob", "PA_2", 2));
+    // LiveKit is killed, and alice comes back.
+    stage.at(30).started();
+    stage.joined(session("alice", "PA_3", 30));
+    let still_listed = || vec![session("alice", "PA_3", 30), session("bob", "PA_2", 2)];
+    for secs in [40, 60, 80] {
+        stage.at(secs).reconciled(secs, still_listed());
+        assert_eq!(stage.list(), ["alice/PA_3"]);
+    }
+}
+
+#[test]
+fn age_makes_a_suspect_who_is_shown_after_a_proof_or_a_webhook_of_its_own() {
+    for sign in ["proof", "webhook", "version"] {
+        let mut stage = Stage::new();
+        stage.at(30).started();
+        let bob = || session("bob", "PA_2", 2);
+        stage.at(40).reconciled(40, vec![bob()]);
+        assert_eq!(stage.list(), NOBODY, "bob joined before the room started");
+        match sign {
+            "proof" => {
+                stage.proved(Repair::Alive(ParticipantSid::new("PA_2")));
+            }
+            "webhook" => {
+                stage.published("PA_2", "TR_1");
+                stage.unpublished("PA_2", "TR_1");
+            }
+            _ => {
+                stage.at(60).reconciled(60, vec![bob().version(3)]);
+            }
+        }
+        assert_eq!(stage.list(), ["bob/PA_2"], "{sign}");
+    }
+}
+
+#[test]
+fn a_version_counts_as_life_only_between_two_lists_since_the_start() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.joined(session("bob", "PA_2", 2));
+    stage.at(10).reconciled(10, vec![session("bob", "PA_2", 2).version(3)]);
+    stage.at(30).started();
+    stage.at(40).reconciled(40, vec![session("bob", "PA_2", 2).version(4)]);
+    assert_eq!(stage.list(), NOBODY, "the earlier version was heard before the start");
+    stage.at(60).reconciled(60, vec![session("bob", "PA_2", 2).version(5)]);
+    assert_eq!(stage.list(), ["bob/PA_2"]);
+}
+
+/// A room of the living and dead that nobody re-entered after a crash: LiveKit lists them all, and no start comes.
+fn unvisited() -> Stage {
+    let mut stage = Stage::new();
+    stage.started();
+    for (identity, sid) in [("alice", "PA_1"), ("bob", "PA_2"), ("carol", "PA_3")] {
+        stage.joined(session(identity, sid, 0));
+    }
+    stage
+}
+
+fn all_listed() -> Vec<Who> {
+    vec![session("alice", "PA_1", 0), session("bob", "PA_2", 0), session("carol", "PA_3", 0)]
+}
+
+fn dead(sid: &str, witnessed: bool) -> Repair {
+    Repair::Dead { sid: ParticipantSid::new(sid), witnessed }
+}
+
+#[test]
+fn the_one_without_a_sign_for_longest_is_asked_for_a_proof() {
+    let mut stage = unvisited();
+    stage.at(10).published("PA_1", "TR_1");
+    stage.at(15).reconciled(15, all_listed());
+    assert_eq!(stage.to_prove(), NOBODY, "all showed life within the last 20 s");
+    stage.at(29);
+    assert_eq!(stage.to_prove(), ["PA_2"]);
+    stage.proved(Repair::Alive(ParticipantSid::new("PA_2")));
+    assert_eq!(stage.to_prove(), ["PA_3"]);
+}
+
+#[test]
+fn two_failures_with_a_witness_in_between_make_a_ghost_and_then_everybody_is_asked() {
+    let mut stage = unvisited();
+    stage.at(30).reconciled(30, all_listed());
+    stage.proved(dead("PA_2", false));
+    assert_eq!(stage.to_prove()[0], "PA_2", "asked again at once");
+    stage.at(33).proved(dead("PA_2", true));
+    assert_eq!(stage.list().len(), 3, "it must still be listed after its failures");
+    let counts = stage.at(35).reconciled(35, all_listed());
+    assert_eq!(counts.condemned, 1);
+    assert_eq!(stage.list(), ["alice/PA_1", "carol/PA_3"]);
+    assert_eq!(stage.to_prove(), ["PA_1", "PA_3"]);
+}
+
+#[test]
+fn without_a_witness_it_takes_three_failures() {
+    let mut stage = unvisited();
+    stage.at(30).reconciled(30, all_listed());
+    for (secs, expected) in [(31, 3), (34, 3), (37, 2)] {
+        stage.at(secs).proved(dead("PA_2", false));
+        stage.at(secs + 1).reconciled(secs + 1, all_listed());
+        assert_eq!(stage.list().len(), expected, "after {secs} s");
+    }
+}
+
+#[test]
+fn taking_away_more_than_half_of_a_room_waits_for_a_second_round() {
+    let mut stage = unvisited();
+    stage.at(30).reconciled(30, all_listed());
+    let round = |stage: &mut Stage, secs: u64| {
+        for sid in ["PA_1", "PA_2"] {
+            stage.at(secs).proved(dead(sid, true));
+        }
+        stage.at(secs + 1).reconciled(secs + 1, all_listed());
+        stage.list().len()
+    };
+    assert_eq!(round(&mut stage, 31), 3);
+    assert_eq!(round(&mut stage, 35), 3, "two of three would go: they are asked once more");
+    assert_eq!(round(&mut stage, 39), 1);
+}
+
+#[test]
+fn a_success_clears_the_failures_and_brings_a_ghost_back() {
+    let mut stage = unvisited();
+    stage.at(30).reconciled(30, all_listed());
+    stage.at(31).proved(dead("PA_2", true));
+    stage.at(32).proved(Repair::Alive(ParticipantSid::new("PA_2")));
+    stage.at(33).proved(dead("PA_2", true));
+    stage.at(34).reconciled(34, all_listed());
+    assert_eq!(stage.list().len(), 3, "the failures were not in a row");
+    stage.at(35).proved(dead("PA_2", true));
+    stage.at(36).reconciled(36, all_listed());
+    assert_eq!(stage.list().len(), 2);
+    let counts = stage.at(40).proved(Repair::Alive(ParticipantSid::new("PA_2")));
+    assert_eq!(counts.reinstated, 1);
+    assert_eq!(stage.list().len(), 3);
+}
+
+#[test]
+fn a_ghost_is_asked_again_ever_more_rarely_while_it_is_listed() {
+    let mut stage = unvisited();
+    stage.at(30).reconciled(30, all_listed());
+    stage.at(31).proved(dead("PA_2", true));
+    stage.at(32).proved(dead("PA_2", true));
+    stage.at(33).reconciled(33, all_listed());
+    for sid in ["PA_1", "PA_3"] {
+        stage.proved(Repair::Alive(ParticipantSid::new(sid)));
+    }
+    stage.at(34);
+    assert_eq!(stage.to_prove(), NOBODY);
+    stage.at(111).published("PA_1", "TR_1");
+    stage.published("PA_3", "TR_3");
+    assert_eq!(stage.to_prove(), NOBODY, "two failures, the last 79 s ago");
+    stage.at(112);
+    assert_eq!(stage.to_prove(), ["PA_2"]);
+}
+
+#[test]
+fn a_ghost_that_is_no_longer_listed_is_removed_without_anybody_noticing() {
+    let mut stage = unvisited();
+    stage.at(30).reconciled(30, all_listed());
+    stage.at(31).proved(dead("PA_2", true));
+    stage.at(32).proved(dead("PA_2", true));
+    stage.at(33).reconciled(33, all_listed());
+    let version = stage.room.version();
+    stage.at(40).reconciled(40, vec![session("alice", "PA_1", 0), session("carol", "PA_3", 0)]);
+    assert_eq!(stage.room.sessions().count(), 2);
+    assert_eq!(stage.room.version(), version);
+}
+
+#[test]
+fn a_room_emptied_by_a_list_is_no_longer_active() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.joined(session("alice", "PA_1", 0));
+    stage.at(10).reconciled(10, vec![]);
+    assert!(!stage.room.is_active());
+}

@@ -1,0 +1,125 @@
+//! The two clocks of the rules, kept apart by type so that they are never compared, and the version that orders what readers see.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment by the store's clock, in microseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreTime(u64);
+
+impl StoreTime {
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis * 1000)
+    }
+
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Whole seconds since the Unix epoch, the unit of a JWT's `exp` and `nbf`.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// The time from `earlier` to here; zero when `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl std::ops::Add<Duration> for StoreTime {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
+}
+
+impl std::ops::Sub<Duration> for StoreTime {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+}
+
+/// A moment by LiveKit's clock, in milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct LiveKitTime(i64);
+
+impl LiveKitTime {
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    pub const fn from_secs(secs: i64) -> Self {
+        Self(secs.saturating_mul(1000))
+    }
+
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    pub(super) const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+}
+
+/// Orders everything a reader can see of one room. It only rises, and is near the store's clock in microseconds,
+/// so that it survives a store that forgot everything. Zero stands for a room that the store has never held.
+///
+/// It stays below 2^53 until the year 2255, so a JavaScript number holds it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Version(u64);
+
+impl Version {
+    pub const ZERO: Self = Self(0);
+
+    pub const fn from_u64(version: u64) -> Self {
+        Self(version)
+    }
+
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The version of a change made at `now`.
+    #[must_use]
+    pub fn next(self, now: StoreTime) -> Self {
+        Self((self.0 + 1).max(now.as_micros()))
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_follows_the_clock_and_never_runs_back() {
+        let first = Version::ZERO.next(StoreTime::from_micros(1_000));
+        assert_eq!(first, Version::from_u64(1_000));
+        let clock_stepped_back = first.next(StoreTime::from_micros(400));
+        assert_eq!(clock_stepped_back, Version::from_u64(1_001));
+    }
+}

@@ -1,0 +1,3 @@
+//! Everything that is tested from outside. One binary, so that it links once.
+
+mod rules;

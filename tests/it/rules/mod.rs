@@ -1,0 +1,4 @@
+//! The rules of a room against a simulated LiveKit and against a captured one.
+
+mod schedules;
+mod simulated_livekit;

@@ -1,0 +1,310 @@
+//! The property that matters: whatever was lost, repeated, delayed or reordered, after the last event and one reconcile past
+//! the grace the list equals the people really inside; and where LiveKit lists ghosts, it does soon after, by proofs of life.
+//!
+//! `SCHEDULES=1000000` runs more of them, `SCHEDULE_SEED=17` runs one.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use livekit_presence::presence::{
+    Applied, Change, Event, Identity, Listing, Participant, Repair, Repairs, Room, Rules,
+    StoreTime, Version, plan,
+};
+
+use super::simulated_livekit::SimulatedLiveKit;
+
+const SCHEDULES_IN_CI: u64 = 100_000;
+
+/// A failed proof takes this long: LiveKit gives up looking for the session's node.
+const FAILED_PROOF: Duration = Duration::from_secs(3);
+const RECONCILE_EVERY: Duration = Duration::from_secs(20);
+
+#[test]
+fn whatever_happens_the_list_becomes_the_people_inside() {
+    if let Ok(seed) = std::env::var("SCHEDULE_SEED") {
+        let seed = seed.parse().expect("SCHEDULE_SEED is a number");
+        run(seed, None).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+        return;
+    }
+    let schedules = std::env::var("SCHEDULES")
+        .map_or(SCHEDULES_IN_CI, |count| count.parse().expect("SCHEDULES is a number"));
+    let mut ghosts_gone_after = Vec::new();
+    for seed in 0..schedules {
+        match run(seed, None) {
+            Ok(outcome) => ghosts_gone_after.extend(outcome.ghosts_gone_after),
+            Err(failure) => panic!(
+                "seed {seed} fails: {failure}\nshortest: {}\nreplay with SCHEDULE_SEED={seed}",
+                shortest_failure(seed)
+            ),
+        }
+    }
+    ghosts_gone_after.sort();
+    let percentile = |hundredths: usize| {
+        ghosts_gone_after.get(ghosts_gone_after.len() * hundredths / 100).copied()
+    };
+    println!(
+        "{schedules} schedules; {} ended with ghosts in LiveKit's list, gone from ours after p50 {:?}, p99 {:?}, at most {:?}",
+        ghosts_gone_after.len(),
+        percentile(50).unwrap_or_default(),
+        percentile(99).unwrap_or_default(),
+        ghosts_gone_after.last().copied().unwrap_or_default(),
+    );
+    assert!(ghosts_gone_after.len() as u64 > schedules / 100, "the schedules make ghosts");
+}
+
+fn shortest_failure(seed: u64) -> String {
+    (1..)
+        .find_map(|acts| {
+            run(seed, Some(acts)).err().map(|failure| format!("{acts} acts: {failure}"))
+        })
+        .expect("the whole schedule fails")
+}
+
+struct Outcome {
+    /// How long after the first reconcile the list became right, where LiveKit listed ghosts.
+    ghosts_gone_after: Option<Duration>,
+}
+
+/// Runs the schedule of `seed`, or only its first `acts`.
+fn run(seed: u64, acts: Option<usize>) -> Result<Outcome, String> {
+    let mut schedule = Schedule::new(seed);
+    let whole = schedule.rng.usize(1..60);
+    for _ in 0..acts.unwrap_or(whole).min(whole) {
+        schedule.step()?;
+    }
+    schedule.settle()
+}
+
+struct Schedule {
+    rng: fastrand::Rng,
+    livekit: SimulatedLiveKit,
+    room: Room,
+    rules: Rules,
+    now: StoreTime,
+    in_flight: BTreeMap<(StoreTime, u64), Event>,
+    next_delivery: u64,
+    /// A list that LiveKit has answered, and that has not been applied yet.
+    answer: Option<(StoreTime, Listing)>,
+    last_proof: StoreTime,
+    told: BTreeMap<Identity, Participant>,
+    told_version: Version,
+}
+
+impl Schedule {
+    fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let keeps_rooms_in_redis = rng.bool();
+        Self {
+            livekit: SimulatedLiveKit::new(rng.u64(..), keeps_rooms_in_redis),
+            rng,
+            room: Room::default(),
+            rules: Rules::default(),
+            now: StoreTime::from_millis(9_000_000_000_000),
+            in_flight: BTreeMap::new(),
+            next_delivery: 0,
+            answer: None,
+            last_proof: StoreTime::default(),
+            told: BTreeMap::new(),
+            told_version: Version::ZERO,
+        }
+    }
+
+    /// LiveKit does something; webhooks travel, with every fault; sometimes we reconcile.
+    fn step(&mut self) -> Result<(), String> {
+        self.livekit.act();
+        self.post_webhooks();
+        let pause = match self.rng.u8(..10) {
+            0..6 => self.rng.u64(..50),
+            6..9 => self.rng.u64(..2_000),
+            _ => self.rng.u64(..30_000),
+        };
+        self.pass(Duration::from_millis(pause))?;
+        match self.rng.u8(..12) {
+            0 | 1 => self.ask_for_list(),
+            2 => self.prove_someone()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn post_webhooks(&mut self) {
+        for event in self.livekit.take_webhooks() {
+            if self.rng.u8(..100) < 12 {
+                continue;
+            }
+            let copies = if self.rng.u8(..100) < 10 { 2 } else { 1 };
+            for _ in 0..copies {
+                let delay = match self.rng.u8(..10) {
+                    0..7 => self.rng.u64(..5),
+                    7..9 => self.rng.u64(..1_500),
+                    _ => self.rng.u64(..45_000),
+                };
+                self.next_delivery += 1;
+                let at = self.now + Duration::from_millis(delay);
+                self.in_flight.insert((at, self.next_delivery), event.clone());
+            }
+        }
+    }
+
+    fn pass(&mut self, pause: Duration) -> Result<(), String> {
+        let until = self.now + pause;
+        loop {
+            let delivery = self.in_flight.first_key_value().map(|((at, _), _)| *at);
+            let answer = self.answer.as_ref().map(|(at, _)| *at);
+            match (delivery, answer) {
+                (Some(at), other) if at <= until && other.is_none_or(|other| at <= other) => {
+                    self.now = self.now.max(at);
+                    let (_, event) = self.in_flight.pop_first().expect("it was just seen");
+                    self.deliver(&event)?;
+                }
+                (_, Some(at)) if at <= until => {
+                    self.now = self.now.max(at);
+                    let (_, listing) = self.answer.take().expect("it was just seen");
+                    self.reconcile(&listing)?;
+                }
+                _ => break,
+            }
+        }
+        self.livekit.tick(i64::try_from(pause.as_millis()).expect("short"));
+        self.now = until;
+        Ok(())
+    }
+
+    fn deliver(&mut self, event: &Event) -> Result<(), String> {
+        match self.room.apply(event, self.now, &self.rules) {
+            Applied::Changed(change) => self.tell(change)?,
+            Applied::Unchanged | Applied::Duplicate => {}
+        }
+        self.check_told()
+    }
+
+    fn ask_for_list(&mut self) {
+        if let Some(sessions) = self.livekit.list_participants() {
+            let listing = Listing { asked_at: self.now, sessions };
+            let took = Duration::from_millis(self.rng.u64(..2_000));
+            self.answer = Some((self.now + took, listing));
+        }
+    }
+
+    fn reconcile(&mut self, listing: &Listing) -> Result<(), String> {
+        let repairs = plan(&self.room, listing, &self.rules);
+        self.repair(&repairs)
+    }
+
+    fn prove_someone(&mut self) -> Result<(), String> {
+        let targets = self.room.to_prove(self.now, &self.rules);
+        let Some(target) = self.rng.choice(targets) else { return Ok(()) };
+        self.prove(&target.sid, &target.identity)?;
+        Ok(())
+    }
+
+    /// Asks for one proof; tells whether it failed.
+    fn prove(
+        &mut self,
+        sid: &livekit_presence::presence::ParticipantSid,
+        identity: &Identity,
+    ) -> Result<bool, String> {
+        let Some(is_alive) = self.livekit.answers(identity) else { return Ok(false) };
+        let step = if is_alive {
+            self.last_proof = self.now;
+            Repair::Alive(sid.clone())
+        } else {
+            Repair::Dead {
+                sid: sid.clone(),
+                witnessed: self.now.since(self.last_proof) < Duration::from_secs(10),
+            }
+        };
+        let repairs = Repairs {
+            asked_at: self.now,
+            epoch: self.room.epoch(),
+            confirms: false,
+            steps: vec![step],
+        };
+        self.repair(&repairs)?;
+        Ok(!is_alive)
+    }
+
+    fn repair(&mut self, repairs: &Repairs) -> Result<(), String> {
+        if let Some(change) = self.room.repair(repairs, self.now, &self.rules).change {
+            self.tell(change)?;
+        }
+        self.check_told()
+    }
+
+    /// Everything arrives, the grace passes, and from then on LiveKit is asked as often as the service does.
+    fn settle(mut self) -> Result<Outcome, String> {
+        self.livekit.bring_up();
+        self.post_webhooks();
+        self.pass(Duration::from_mins(1))?;
+        self.pass(self.rules.grace + Duration::from_secs(1))?;
+        let has_ghosts = self.livekit.has_ghosts();
+        let first = self.now;
+        loop {
+            self.list_now()?;
+            if self.is_right() {
+                let took = self.now.since(first);
+                return Ok(Outcome { ghosts_gone_after: has_ghosts.then_some(took) });
+            }
+            if !has_ghosts {
+                return Err(self.difference("after one reconcile"));
+            }
+            if self.now.since(first) > Duration::from_mins(5) {
+                return Err(self.difference("after five minutes of proofs"));
+            }
+            let pause = if self.prove_all()? { FAILED_PROOF } else { RECONCILE_EVERY };
+            self.pass(pause)?;
+        }
+    }
+
+    fn list_now(&mut self) -> Result<(), String> {
+        let sessions = self.livekit.list_participants().expect("it is up");
+        let listing = Listing { asked_at: self.now, sessions };
+        self.reconcile(&listing)
+    }
+
+    /// Asks everybody who is to be asked; tells whether somebody failed.
+    fn prove_all(&mut self) -> Result<bool, String> {
+        let mut failed = false;
+        for target in self.room.to_prove(self.now, &self.rules) {
+            failed |= self.prove(&target.sid, &target.identity)?;
+        }
+        Ok(failed)
+    }
+
+    fn is_right(&self) -> bool {
+        self.room.list() == self.livekit.people_inside() && self.room.is_whole_at(self.now)
+    }
+
+    fn difference(&self, when: &str) -> String {
+        format!(
+            "{when}\nshown:  {:?}\ninside: {:?}\nheld: {:?}",
+            self.room.list(),
+            self.livekit.people_inside(),
+            self.room.sessions().collect::<Vec<_>>()
+        )
+    }
+
+    /// A reader folds each change into what it holds.
+    fn tell(&mut self, change: Change) -> Result<(), String> {
+        if change.prev != self.told_version || change.version <= change.prev {
+            return Err(format!("{change:?} does not follow {}", self.told_version));
+        }
+        self.told_version = change.version;
+        for participant in change.joined.into_iter().chain(change.updated) {
+            self.told.insert(participant.identity.clone(), participant);
+        }
+        for departure in change.left {
+            self.told.remove(&departure.identity);
+        }
+        Ok(())
+    }
+
+    fn check_told(&self) -> Result<(), String> {
+        let mut told: Vec<_> = self.told.values().cloned().collect();
+        told.sort_by(|a, b| a.order().cmp(&b.order()));
+        if told == self.room.list() && self.told_version == self.room.version() {
+            Ok(())
+        } else {
+            Err(format!("readers hold {told:#?}, the room {:#?}", self.room.list()))
+        }
+    }
+}

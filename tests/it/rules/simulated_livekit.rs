@@ -1,0 +1,311 @@
+//! LiveKit as its readers cannot see it: who is truly inside one room, what its API lists, and which webhooks it would send.
+//!
+//! Follows `livekit-server` 1.13 on one node: a room object is built when somebody enters; a newer session of an identity
+//! ends the older one first; a crash sends nothing; with Redis the list and the room sid survive a crash, ghosts included.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use livekit_presence::presence::{
+    Event, EventId, EventKind, Identity, LiveKitTime, Participant, ParticipantKind, ParticipantSid,
+    Profile, RoomLifecycle, RoomName, RoomSid, SessionInfo, SessionState, StoreTime, Track,
+    TrackKind, TrackSid, TrackSource,
+};
+
+const IDENTITIES: [&str; 6] = ["alice", "bob", "carol", "dave", "erin", "frank"];
+
+pub struct SimulatedLiveKit {
+    rng: fastrand::Rng,
+    keeps_rooms_in_redis: bool,
+    now_ms: i64,
+    is_up: bool,
+    /// The room object's sid, while there is one.
+    open: Option<RoomSid>,
+    /// The sid in the store, which outlives a crash where the store does.
+    stored_sid: Option<RoomSid>,
+    inside: BTreeMap<Identity, SessionInfo>,
+    listed: BTreeMap<Identity, SessionInfo>,
+    outbox: Vec<Event>,
+    next_id: u64,
+}
+
+impl SimulatedLiveKit {
+    pub fn new(seed: u64, keeps_rooms_in_redis: bool) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            keeps_rooms_in_redis,
+            now_ms: 1_700_000_000_000,
+            is_up: true,
+            open: None,
+            stored_sid: None,
+            inside: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            outbox: Vec::new(),
+            next_id: 0,
+        }
+    }
+
+    /// One thing happens, chosen at random.
+    pub fn act(&mut self) {
+        self.tick(1);
+        if !self.is_up {
+            self.is_up = self.rng.u8(..) < 128;
+            return;
+        }
+        match self.rng.u8(..100) {
+            0..30 => self.join(),
+            30..45 => self.leave(),
+            45..58 => self.publish(),
+            58..66 => self.unpublish(),
+            66..78 => self.update_in_silence(),
+            78..83 => self.abort(),
+            83..88 => self.delete(),
+            88..93 => self.close_if_empty(),
+            93..97 => self.restart_signalling(),
+            _ => self.crash(),
+        }
+    }
+
+    pub fn tick(&mut self, millis: i64) {
+        self.now_ms += millis;
+    }
+
+    pub fn bring_up(&mut self) {
+        self.is_up = true;
+    }
+
+    /// The webhooks made since the last call, in LiveKit's order.
+    pub fn take_webhooks(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// What `ListParticipants` answers, in no particular order; nothing while the server is down.
+    pub fn list_participants(&mut self) -> Option<Vec<SessionInfo>> {
+        let mut list: Vec<_> = self.listed.values().cloned().collect();
+        self.rng.shuffle(&mut list);
+        self.is_up.then_some(list)
+    }
+
+    /// Whether the session answers a call that its node must carry out; nothing while the server is down.
+    pub fn answers(&self, identity: &Identity) -> Option<bool> {
+        self.is_up.then(|| self.inside.contains_key(identity))
+    }
+
+    pub fn has_ghosts(&self) -> bool {
+        self.listed.keys().any(|identity| !self.inside.contains_key(identity))
+    }
+
+    /// Who is truly inside and may be seen, as readers should see them.
+    pub fn people_inside(&self) -> Vec<Participant> {
+        let mut people: Vec<_> = self
+            .inside
+            .values()
+            .filter(|info| info.state == SessionState::Active && info.is_visible())
+            .map(as_readers_see)
+            .collect();
+        people.sort_by(|a, b| a.order().cmp(&b.order()));
+        people
+    }
+
+    fn join(&mut self) {
+        let identity = Identity::new(*self.rng.choice(&IDENTITIES).unwrap());
+        self.enter(identity, SessionState::Active);
+    }
+
+    /// A session that is listed, but never becomes active.
+    fn abort(&mut self) {
+        let identity = Identity::new(*self.rng.choice(&IDENTITIES).unwrap());
+        self.enter(identity, SessionState::Connecting);
+    }
+
+    /// The same person anew: `left` of the old session, then `joined` of a new one.
+    fn restart_signalling(&mut self) {
+        if let Some(identity) = self.someone() {
+            self.enter(identity, SessionState::Active);
+        }
+    }
+
+    fn enter(&mut self, identity: Identity, state: SessionState) {
+        self.open_room();
+        self.end_session(&identity);
+        let info = SessionInfo {
+            sid: ParticipantSid::new(self.fresh("PA")),
+            identity: identity.clone(),
+            state,
+            joined_at: LiveKitTime::from_millis(self.now_ms),
+            version: if state == SessionState::Active { 2 } else { 1 },
+            hidden: self.rng.u8(..100) < 10,
+            recorder: false,
+            profile: Arc::new(Profile {
+                name: self.fresh("name"),
+                kind: ParticipantKind::Standard,
+                ..Profile::default()
+            }),
+            tracks: Vec::new(),
+        };
+        self.tick(1);
+        self.store(info.clone());
+        if state == SessionState::Active {
+            self.send(EventKind::Joined(info));
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(identity) = self.someone() {
+            self.end_session(&identity);
+        }
+    }
+
+    fn end_session(&mut self, identity: &Identity) {
+        let Some(mut info) = self.inside.remove(identity) else { return };
+        self.listed.remove(identity);
+        for track in std::mem::take(&mut info.tracks) {
+            // Sometimes LiveKit ends a session without unpublishing its tracks.
+            if self.rng.u8(..100) < 90 {
+                self.send(EventKind::TrackUnpublished { sid: info.sid.clone(), track: track.sid });
+            }
+        }
+        self.send(EventKind::Left {
+            sid: info.sid,
+            identity: identity.clone(),
+            version: info.version + 1,
+        });
+    }
+
+    fn publish(&mut self) {
+        let track = Track {
+            sid: TrackSid::new(self.fresh("TR")),
+            source: TrackSource::Microphone,
+            kind: TrackKind::Audio,
+            muted: false,
+            name: String::new(),
+        };
+        if let Some(mut info) = self.some_active() {
+            info.tracks.push(track.clone());
+            info.version += 1;
+            self.store(info.clone());
+            self.send(EventKind::TrackPublished { sid: info.sid, track });
+        }
+    }
+
+    fn unpublish(&mut self) {
+        if let Some(mut info) = self.some_active()
+            && let Some(track) = info.tracks.pop()
+        {
+            info.version += 1;
+            self.store(info.clone());
+            self.send(EventKind::TrackUnpublished { sid: info.sid, track: track.sid });
+        }
+    }
+
+    /// Changes for which LiveKit sends no webhook. Muting does not even raise the session's version.
+    fn update_in_silence(&mut self) {
+        let name = self.fresh("name");
+        let Some(mut info) = self.some_active() else { return };
+        match self.rng.u8(..3) {
+            0 => {
+                info.profile = Arc::new(Profile { name, ..Profile::default() });
+                info.version += 1;
+            }
+            1 => {
+                info.hidden = !info.hidden;
+                info.version += 1;
+            }
+            _ => {
+                if let Some(track) = info.tracks.first_mut() {
+                    track.muted = !track.muted;
+                }
+            }
+        }
+        self.store(info);
+    }
+
+    fn delete(&mut self) {
+        let everybody: Vec<_> = self.inside.keys().cloned().collect();
+        for identity in everybody {
+            self.end_session(&identity);
+        }
+        self.close_if_empty();
+    }
+
+    fn close_if_empty(&mut self) {
+        if self.open.is_some() && self.inside.is_empty() {
+            self.send(EventKind::Room(RoomLifecycle::Finished));
+            self.open = None;
+            self.stored_sid = None;
+            self.listed.clear();
+        }
+    }
+
+    fn crash(&mut self) {
+        self.is_up = false;
+        self.open = None;
+        self.inside.clear();
+        // What was queued and not sent is lost with the process.
+        let sent = self.rng.usize(..=self.outbox.len());
+        self.outbox.truncate(sent);
+        if !self.keeps_rooms_in_redis {
+            self.listed.clear();
+            self.stored_sid = None;
+        }
+    }
+
+    fn open_room(&mut self) {
+        if self.open.is_some() {
+            return;
+        }
+        let fresh = self.fresh("RM");
+        let sid = self.stored_sid.get_or_insert_with(|| RoomSid::new(fresh)).clone();
+        self.open = Some(sid);
+        self.send(EventKind::Room(RoomLifecycle::Started));
+        self.tick(1);
+    }
+
+    fn store(&mut self, info: SessionInfo) {
+        self.listed.insert(info.identity.clone(), info.clone());
+        self.inside.insert(info.identity.clone(), info);
+    }
+
+    fn send(&mut self, kind: EventKind) {
+        let event = Event {
+            id: Some(EventId::new(self.fresh("EV"))),
+            room: RoomName::parse("simulated").unwrap(),
+            room_sid: self.open.clone(),
+            created_at: LiveKitTime::from_secs(self.now_ms / 1000),
+            received_at: StoreTime::default(),
+            kind,
+        };
+        self.outbox.push(event);
+    }
+
+    fn someone(&mut self) -> Option<Identity> {
+        let inside: Vec<_> = self.inside.keys().cloned().collect();
+        self.rng.choice(inside)
+    }
+
+    fn some_active(&mut self) -> Option<SessionInfo> {
+        let active: Vec<_> = self
+            .inside
+            .values()
+            .filter(|info| info.state == SessionState::Active)
+            .cloned()
+            .collect();
+        self.rng.choice(active)
+    }
+
+    fn fresh(&mut self, prefix: &str) -> String {
+        self.next_id += 1;
+        format!("{prefix}_{}", self.next_id)
+    }
+}
+
+fn as_readers_see(info: &SessionInfo) -> Participant {
+    let mut tracks = info.tracks.clone();
+    tracks.sort_by(|a, b| a.sid.cmp(&b.sid));
+    Participant {
+        sid: info.sid.clone(),
+        identity: info.identity.clone(),
+        joined_at: info.joined_at,
+        profile: Arc::clone(&info.profile),
+        tracks: tracks.into(),
+    }
+}
