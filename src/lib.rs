@@ -1,3 +1,6 @@
 //! Who is in which LiveKit room, right now, in every browser that asks.
 
+pub mod clock;
+pub mod livekit;
 pub mod presence;
+pub mod store;

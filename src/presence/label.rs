@@ -59,7 +59,7 @@ macro_rules! open_enum {
 }
 
 open_enum!(
-    /// What a participant is (`ParticipantInfo.Kind` in protocol's livekit_models.proto).
+    /// What a participant is (`ParticipantInfo.Kind` in `livekit_models.proto`).
     ParticipantKind {
         Standard = 0 "STANDARD",
         Ingress = 1 "INGRESS",

@@ -56,6 +56,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.entries.len()
     }

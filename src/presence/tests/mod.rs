@@ -41,7 +41,7 @@ impl Stage {
         self
     }
 
-    fn time(&self, secs: u64) -> StoreTime {
+    fn time(secs: u64) -> StoreTime {
         StoreTime::from_millis((STORE_EPOCH + secs) * 1000)
     }
 
@@ -132,7 +132,7 @@ impl Stage {
     /// Reconciles with a list asked for `secs` after the start; it arrives now.
     fn reconciled(&mut self, asked_at: u64, who: Vec<Who>) -> RepairCounts {
         let listing = Listing {
-            asked_at: self.time(asked_at),
+            asked_at: Self::time(asked_at),
             sessions: who.into_iter().map(|who| who.0).collect(),
         };
         let repairs = plan(&self.room, &listing, &self.rules);

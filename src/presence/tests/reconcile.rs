@@ -34,7 +34,7 @@ fn who_was_recorded_after_the_question_stays() {
     let mut stage = Stage::new();
     stage.started();
     stage.at(20).joined(session("alice", "PA_1", 20));
-    stage.at(21).reconciled(19, vec![]);
+    assert_eq!(stage.at(21).reconciled(19, vec![]), RepairCounts::default());
     stage.at(22).reconciled(19, vec![]);
     assert_eq!(stage.list(), ["alice/PA_1"]);
 }
@@ -149,7 +149,7 @@ fn a_leave_that_comes_while_livekit_is_asked_wins() {
     let mut stage = Stage::new();
     stage.started();
     let listing =
-        Listing { asked_at: stage.time(10), sessions: vec![session("alice", "PA_1", 0).0] };
+        Listing { asked_at: Stage::time(10), sessions: vec![session("alice", "PA_1", 0).0] };
     let repairs = plan(&stage.room, &listing, &stage.rules);
     stage.at(11).left("PA_1");
     let counts = stage.at(12).repaired(&repairs);
@@ -158,11 +158,30 @@ fn a_leave_that_comes_while_livekit_is_asked_wins() {
 }
 
 #[test]
+fn webhooks_that_come_before_the_repairs_win_over_them() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.joined(session("gone", "PA_1", 0));
+    stage.joined(session("renamed", "PA_2", 0));
+    let listing = Listing {
+        asked_at: Stage::time(10),
+        sessions: vec![session("renamed", "PA_2", 0).named("by the list").0],
+    };
+    let repairs = plan(&stage.room, &listing, &stage.rules);
+    assert_eq!(repairs.steps.len(), 2, "one is to be removed, the other updated");
+    stage.at(11).published("PA_1", "TR_1");
+    stage.published("PA_2", "TR_2");
+    let counts = stage.at(12).repaired(&repairs);
+    assert_eq!(counts.outdated, 2);
+    assert_eq!(stage.list(), ["gone/PA_1[TR_1]", "renamed/PA_2[TR_2]"]);
+}
+
+#[test]
 fn repairs_of_another_epoch_are_refused() {
     let mut stage = Stage::new();
     stage.started();
     let listing =
-        Listing { asked_at: stage.time(10), sessions: vec![session("alice", "PA_1", 5).0] };
+        Listing { asked_at: Stage::time(10), sessions: vec![session("alice", "PA_1", 5).0] };
     let repairs = plan(&stage.room, &listing, &stage.rules);
     stage.at(11).finished();
     let counts = stage.at(12).repaired(&repairs);
@@ -178,7 +197,7 @@ fn steady_agreement_needs_no_repairs() {
     let list = || vec![session("alice", "PA_1", 0)];
     stage.at(10).reconciled(10, list());
     let listing = Listing {
-        asked_at: stage.time(30),
+        asked_at: Stage::time(30),
         sessions: list().into_iter().map(|who| who.0).collect(),
     };
     assert_eq!(plan(&stage.room, &listing, &stage.rules).steps, []);

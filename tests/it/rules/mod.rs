@@ -1,4 +1,5 @@
 //! The rules of a room against a simulated LiveKit and against a captured one.
 
+mod captured;
 mod schedules;
 mod simulated_livekit;

@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use livekit_presence::presence::{
-    Applied, Change, Event, Identity, Listing, Participant, Repair, Repairs, Room, Rules,
-    StoreTime, Version, plan,
+    Applied, Change, Event, Identity, Listing, Participant, ParticipantSid, Repair, Repairs, Room,
+    Rules, StoreTime, Version, plan,
 };
 
 use super::simulated_livekit::SimulatedLiveKit;
@@ -74,16 +74,23 @@ fn run(seed: u64, acts: Option<usize>) -> Result<Outcome, String> {
     schedule.settle()
 }
 
+/// What is on its way, and arrives while other things happen.
+enum InFlight {
+    Webhook(Event),
+    /// LiveKit's answer.
+    List(Listing),
+    /// Repairs computed from it, on their way to the store.
+    Repairs(Repairs),
+}
+
 struct Schedule {
     rng: fastrand::Rng,
     livekit: SimulatedLiveKit,
     room: Room,
     rules: Rules,
     now: StoreTime,
-    in_flight: BTreeMap<(StoreTime, u64), Event>,
+    in_flight: BTreeMap<(StoreTime, u64), InFlight>,
     next_delivery: u64,
-    /// A list that LiveKit has answered, and that has not been applied yet.
-    answer: Option<(StoreTime, Listing)>,
     last_proof: StoreTime,
     told: BTreeMap<Identity, Participant>,
     told_version: Version,
@@ -101,7 +108,6 @@ impl Schedule {
             now: StoreTime::from_millis(9_000_000_000_000),
             in_flight: BTreeMap::new(),
             next_delivery: 0,
-            answer: None,
             last_proof: StoreTime::default(),
             told: BTreeMap::new(),
             told_version: Version::ZERO,
@@ -138,30 +144,32 @@ impl Schedule {
                     7..9 => self.rng.u64(..1_500),
                     _ => self.rng.u64(..45_000),
                 };
-                self.next_delivery += 1;
-                let at = self.now + Duration::from_millis(delay);
-                self.in_flight.insert((at, self.next_delivery), event.clone());
+                self.send(delay, InFlight::Webhook(event.clone()));
             }
         }
     }
 
+    fn send(&mut self, delay_ms: u64, what: InFlight) {
+        self.next_delivery += 1;
+        let at = self.now + Duration::from_millis(delay_ms);
+        self.in_flight.insert((at, self.next_delivery), what);
+    }
+
     fn pass(&mut self, pause: Duration) -> Result<(), String> {
         let until = self.now + pause;
-        loop {
-            let delivery = self.in_flight.first_key_value().map(|((at, _), _)| *at);
-            let answer = self.answer.as_ref().map(|(at, _)| *at);
-            match (delivery, answer) {
-                (Some(at), other) if at <= until && other.is_none_or(|other| at <= other) => {
-                    self.now = self.now.max(at);
-                    let (_, event) = self.in_flight.pop_first().expect("it was just seen");
-                    self.deliver(&event)?;
+        while let Some(entry) = self.in_flight.first_entry()
+            && entry.key().0 <= until
+        {
+            let ((at, _), what) = entry.remove_entry();
+            self.now = self.now.max(at);
+            match what {
+                InFlight::Webhook(event) => self.deliver(&event)?,
+                InFlight::List(listing) => {
+                    let repairs = plan(&self.room, &listing, &self.rules);
+                    let delay = self.rng.u64(..500);
+                    self.send(delay, InFlight::Repairs(repairs));
                 }
-                (_, Some(at)) if at <= until => {
-                    self.now = self.now.max(at);
-                    let (_, listing) = self.answer.take().expect("it was just seen");
-                    self.reconcile(&listing)?;
-                }
-                _ => break,
+                InFlight::Repairs(repairs) => self.repair(&repairs)?,
             }
         }
         self.livekit.tick(i64::try_from(pause.as_millis()).expect("short"));
@@ -180,14 +188,9 @@ impl Schedule {
     fn ask_for_list(&mut self) {
         if let Some(sessions) = self.livekit.list_participants() {
             let listing = Listing { asked_at: self.now, sessions };
-            let took = Duration::from_millis(self.rng.u64(..2_000));
-            self.answer = Some((self.now + took, listing));
+            let took = self.rng.u64(..2_000);
+            self.send(took, InFlight::List(listing));
         }
-    }
-
-    fn reconcile(&mut self, listing: &Listing) -> Result<(), String> {
-        let repairs = plan(&self.room, listing, &self.rules);
-        self.repair(&repairs)
     }
 
     fn prove_someone(&mut self) -> Result<(), String> {
@@ -198,11 +201,7 @@ impl Schedule {
     }
 
     /// Asks for one proof; tells whether it failed.
-    fn prove(
-        &mut self,
-        sid: &livekit_presence::presence::ParticipantSid,
-        identity: &Identity,
-    ) -> Result<bool, String> {
+    fn prove(&mut self, sid: &ParticipantSid, identity: &Identity) -> Result<bool, String> {
         let Some(is_alive) = self.livekit.answers(identity) else { return Ok(false) };
         let step = if is_alive {
             self.last_proof = self.now;
@@ -258,7 +257,7 @@ impl Schedule {
     fn list_now(&mut self) -> Result<(), String> {
         let sessions = self.livekit.list_participants().expect("it is up");
         let listing = Listing { asked_at: self.now, sessions };
-        self.reconcile(&listing)
+        self.repair(&plan(&self.room, &listing, &self.rules))
     }
 
     /// Asks everybody who is to be asked; tells whether somebody failed.

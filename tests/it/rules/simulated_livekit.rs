@@ -108,25 +108,25 @@ impl SimulatedLiveKit {
 
     fn join(&mut self) {
         let identity = Identity::new(*self.rng.choice(&IDENTITIES).unwrap());
-        self.enter(identity, SessionState::Active);
+        self.enter(&identity, SessionState::Active);
     }
 
     /// A session that is listed, but never becomes active.
     fn abort(&mut self) {
         let identity = Identity::new(*self.rng.choice(&IDENTITIES).unwrap());
-        self.enter(identity, SessionState::Connecting);
+        self.enter(&identity, SessionState::Connecting);
     }
 
     /// The same person anew: `left` of the old session, then `joined` of a new one.
     fn restart_signalling(&mut self) {
         if let Some(identity) = self.someone() {
-            self.enter(identity, SessionState::Active);
+            self.enter(&identity, SessionState::Active);
         }
     }
 
-    fn enter(&mut self, identity: Identity, state: SessionState) {
+    fn enter(&mut self, identity: &Identity, state: SessionState) {
         self.open_room();
-        self.end_session(&identity);
+        self.end_session(identity);
         let info = SessionInfo {
             sid: ParticipantSid::new(self.fresh("PA")),
             identity: identity.clone(),

@@ -1,0 +1,207 @@
+//! A client's access token: who somebody is to LiveKit, and which rooms they may read here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::presence::RoomName;
+
+use super::{
+    Keys, TokenError,
+    token::{self, Claims, LEEWAY_SECS, NumericDate},
+};
+
+/// The part of a token's `video` grant that says what it may read (`auth/grants.go` of livekit/protocol).
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VideoGrant {
+    #[serde(deserialize_with = "null_is_default")]
+    pub room: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub room_join: bool,
+    #[serde(deserialize_with = "null_is_default")]
+    pub room_admin: bool,
+    #[serde(deserialize_with = "null_is_default")]
+    pub room_list: bool,
+}
+
+/// A verified access token.
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    issuer: String,
+    identity: Option<String>,
+    expires_at: u64,
+    video: VideoGrant,
+}
+
+impl AccessToken {
+    /// Verifies a token at `now`, in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// Whatever makes it invalid; among it that it is a webhook's: those are signed by the same keys.
+    pub fn verify(token: &str, keys: &Keys, now: u64) -> Result<Self, TokenError> {
+        let claims = token::verify(token, keys, now)?;
+        if claims.sha256.is_some() {
+            return Err(TokenError::NotForReaders);
+        }
+        let not_empty = |text: &String| !text.is_empty();
+        Ok(Self {
+            issuer: claims.iss,
+            identity: claims.sub.filter(not_empty).or_else(|| claims.jti.filter(not_empty)),
+            expires_at: claims.exp.map_or(0, NumericDate::as_secs),
+            video: claims.video.unwrap_or_default(),
+        })
+    }
+
+    /// Signs a token with the first key. None without keys.
+    pub fn sign(identity: &str, video: VideoGrant, expires_at: u64, keys: &Keys) -> Option<String> {
+        let claims = Claims {
+            sub: Some(identity.to_owned()),
+            exp: Some(NumericDate::Whole(expires_at)),
+            video: Some(video),
+            ..Claims::default()
+        };
+        token::sign(claims, keys)
+    }
+
+    /// Whether the holder may see who is in `room`. A `roomJoin` without a room lets its holder join any room that they
+    /// name, but names none, so it opens none here.
+    pub fn may_read(&self, room: &RoomName) -> bool {
+        let is_of_room = self.video.room == room.as_str();
+        self.may_list() || is_of_room && (self.video.room_join || self.video.room_admin)
+    }
+
+    /// Whether the holder may see all rooms.
+    pub fn may_list(&self) -> bool {
+        self.video.room_list || self.video.room_admin && self.video.room.is_empty()
+    }
+
+    /// Who holds it: the key that signed it, and the name it gives them.
+    pub fn holder(&self) -> Option<(&str, &str)> {
+        self.identity.as_deref().map(|identity| (self.issuer.as_str(), identity))
+    }
+
+    /// When what was opened with it must end, in seconds since the Unix epoch: at its expiry, or after the leeway where it
+    /// was accepted within that.
+    pub fn ends_at(&self, now: u64) -> u64 {
+        if now < self.expires_at { self.expires_at } else { self.expires_at + LEEWAY_SECS }
+    }
+}
+
+fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::livekit::ApiKey;
+
+    const NOW: u64 = 1_795_391_850;
+
+    fn keys() -> Keys {
+        Keys::new(&ApiKey::parse_lines("APIone: secret-one\nAPItwo: secret-two").unwrap())
+    }
+
+    /// A token as any other program would make it.
+    fn jwt(algorithm: jsonwebtoken::Algorithm, secret: &str, claims: &Value) -> String {
+        keys();
+        let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+        jsonwebtoken::encode(&jsonwebtoken::Header::new(algorithm), claims, &key).unwrap()
+    }
+
+    fn hs256(secret: &str, claims: &Value) -> String {
+        jwt(jsonwebtoken::Algorithm::HS256, secret, claims)
+    }
+
+    fn verify(token: &str) -> Result<AccessToken, TokenError> {
+        AccessToken::verify(token, &keys(), NOW)
+    }
+
+    #[test]
+    fn the_issuer_chooses_the_key() {
+        for (name, secret) in [("APIone", "secret-one"), ("APItwo", "secret-two")] {
+            let token = hs256(secret, &json!({"iss": name, "exp": NOW, "sub": "alice"}));
+            assert_eq!(verify(&token).unwrap().holder(), Some((name, "alice")));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_token_is_named() {
+        let ok = json!({"iss": "APIone", "exp": NOW + 60});
+        let with = |name: &str, value: Value| {
+            let mut claims = ok.clone();
+            claims[name] = value;
+            hs256("secret-one", &claims)
+        };
+        let none =
+            "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJpc3MiOiJBUElvbmUiLCJleHAiOjk5OTk5OTk5OTl9.";
+        let cases = [
+            (String::new(), TokenError::Malformed),
+            ("a.b.c".into(), TokenError::Malformed),
+            (none.into(), TokenError::Malformed),
+            (with("iss", json!("APIthree")), TokenError::UnknownKey),
+            (with("iss", Value::Null), TokenError::Malformed),
+            (with("iss", json!("APItwo")), TokenError::BadSignature),
+            (with("exp", json!(NOW - 61)), TokenError::Expired),
+            (with("exp", Value::Null), TokenError::NoExpiry),
+            (with("exp", json!("soon")), TokenError::Malformed),
+            (with("nbf", json!(NOW + 61)), TokenError::NotYetValid),
+            (with("sha256", json!("abc")), TokenError::NotForReaders),
+        ];
+        for (token, expected) in cases {
+            assert_eq!(verify(&token).err(), Some(expected), "{token}");
+        }
+    }
+
+    #[test]
+    fn clocks_may_be_a_minute_apart_and_unknown_claims_are_ignored() {
+        let claims = json!({
+            "iss": "APIone", "exp": NOW - 60, "nbf": NOW + 60, "aud": "somebody", "video": null,
+            "roomConfig": {"x": [1]}, "kind": "standard",
+        });
+        assert!(verify(&hs256("secret-one", &claims)).is_ok());
+        let fractional = json!({"iss": "APIone", "exp": 1_795_391_850.75});
+        assert!(verify(&hs256("secret-one", &fractional)).is_ok());
+    }
+
+    #[test]
+    fn a_token_reads_the_room_it_joins_or_administers_and_lists_only_with_the_right() {
+        let general = RoomName::parse("general").unwrap();
+        let cases = [
+            (json!({"room": "general", "roomJoin": true}), true, false),
+            (json!({"room": "general", "roomAdmin": true}), true, false),
+            (json!({"room": "general"}), false, false),
+            (json!({"room": "other", "roomJoin": true}), false, false),
+            (json!({"roomJoin": true}), false, false),
+            (json!({"room": "", "roomAdmin": true}), true, true),
+            (json!({"roomList": true}), true, true),
+            (json!({"room": null, "roomList": null}), false, false),
+            (json!({"canPublish": false, "hidden": true}), false, false),
+            (Value::Null, false, false),
+        ];
+        for (video, may_read, may_list) in cases {
+            let claims = json!({"iss": "APIone", "exp": NOW, "video": video});
+            let token = verify(&hs256("secret-one", &claims)).unwrap();
+            assert_eq!(
+                (token.may_read(&general), token.may_list()),
+                (may_read, may_list),
+                "{video}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_opened_ends_at_the_expiry_or_with_the_leeway() {
+        let ends_at = |exp: u64| {
+            let claims = json!({"iss": "APIone", "exp": exp});
+            verify(&hs256("secret-one", &claims)).unwrap().ends_at(NOW)
+        };
+        assert_eq!(ends_at(NOW + 10), NOW + 10);
+        assert_eq!(ends_at(NOW - 10), NOW + 50);
+    }
+}

@@ -1,0 +1,19 @@
+//! LiveKit's outside format: its API keys, its tokens, its webhooks and its lists, turned into the words of `presence`.
+//!
+//! Knows nothing of stores and of HTTP. Facts are from `livekit-server` 1.13.5 and livekit/protocol; each says where.
+
+mod access_token;
+mod hs256;
+mod key;
+mod list;
+mod token;
+mod webhook;
+mod wire;
+
+pub use access_token::{AccessToken, VideoGrant};
+pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
+pub use list::{UnreadableList, parse_participants};
+pub use token::{LEEWAY_SECS, TokenError};
+pub use webhook::{
+    BodyMismatch, MalformedWebhook, VerifiedWebhook, Webhook, WebhookName, WebhookToken,
+};

@@ -1,0 +1,117 @@
+//! What every LiveKit token has in common: HS256, signed by one of our keys, valid now.
+//!
+//! livekit/protocol's `auth/verifier.go`: `iss` names the key, 60 s leeway on `exp` and `nbf`, unknown claims are ignored.
+
+use std::collections::HashSet;
+
+use jsonwebtoken::{
+    Algorithm, Header, Validation, dangerous::insecure_decode_claims, errors::ErrorKind,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Keys, VideoGrant};
+
+/// How far the clocks of signer and verifier may be apart, in seconds.
+pub const LEEWAY_SECS: u64 = 60;
+
+/// The claims that matter here, of webhook tokens and of access tokens alike.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(super) struct Claims {
+    pub iss: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<NumericDate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<NumericDate>,
+    /// Standard base64 of the SHA-256 of a webhook's body. Only webhook tokens have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub video: Option<VideoGrant>,
+}
+
+/// Seconds since the Unix epoch; RFC 7519 allows a fraction.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(super) enum NumericDate {
+    Whole(u64),
+    Fractional(f64),
+}
+
+impl NumericDate {
+    pub fn as_secs(self) -> u64 {
+        match self {
+            Self::Whole(secs) => secs,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "saturates, and cutting the fraction is what is wanted"
+            )]
+            Self::Fractional(secs) => secs as u64,
+        }
+    }
+}
+
+/// Why a token is not accepted. What is said outside tells its sender what to mend, and nothing about our keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error("the token is not a JWT signed with HS256 whose claims have the right types")]
+    Malformed,
+    #[error("the token is signed with an API key that is not configured here")]
+    UnknownKey,
+    #[error("the token's signature does not fit its API key")]
+    BadSignature,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token has no expiry (`exp`)")]
+    NoExpiry,
+    #[error("the token is not valid yet; the signer's clock may be ahead")]
+    NotYetValid,
+    #[error("the token has no body hash (`sha256`), so it is not a webhook's")]
+    NotForWebhooks,
+    #[error("the token is a webhook's and reads nothing")]
+    NotForReaders,
+}
+
+/// Verifies everything that both kinds of token share. `now` is in seconds since the Unix epoch.
+pub(super) fn verify(token: &str, keys: &Keys, now: u64) -> Result<Claims, TokenError> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: String,
+    }
+    let issuer: Issuer = insecure_decode_claims(token).map_err(|_| TokenError::Malformed)?;
+    let key = keys.verifying(&issuer.iss).ok_or(TokenError::UnknownKey)?;
+    let decoded = jsonwebtoken::decode::<Claims>(token, key, &signature_only());
+    let claims = decoded.map_err(|error| match error.kind() {
+        ErrorKind::InvalidSignature => TokenError::BadSignature,
+        _ => TokenError::Malformed,
+    })?;
+    let claims = claims.claims;
+    let expires_at = claims.exp.ok_or(TokenError::NoExpiry)?.as_secs();
+    if now > expires_at.saturating_add(LEEWAY_SECS) {
+        return Err(TokenError::Expired);
+    }
+    if claims.nbf.is_some_and(|nbf| nbf.as_secs() > now + LEEWAY_SECS) {
+        return Err(TokenError::NotYetValid);
+    }
+    Ok(claims)
+}
+
+/// Times are compared here and not by the library, which has no clock but the machine's.
+fn signature_only() -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.required_spec_claims = HashSet::new();
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation
+}
+
+/// Signs with the first key.
+pub(super) fn sign(mut claims: Claims, keys: &Keys) -> Option<String> {
+    let (name, key) = keys.signing()?;
+    name.clone_into(&mut claims.iss);
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key).ok()
+}

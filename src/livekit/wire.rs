@@ -1,0 +1,218 @@
+//! LiveKit's JSON: protojson in webhooks (camelCase, zero values left out, int64 as strings) and in Twirp answers
+//! (`snake_case`, everything present). Takes both, and whatever a later LiveKit adds: a webhook refused for a new field
+//! would be lost for good.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, Visitor},
+};
+
+use crate::presence::{
+    Identity, LiveKitTime, ParticipantKind, ParticipantSid, Profile, SessionInfo, SessionState,
+    Track, TrackKind, TrackSid, TrackSource,
+};
+
+/// `livekit_webhook.proto` of livekit/protocol.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WebhookEvent {
+    pub event: Option<String>,
+    pub id: Option<String>,
+    #[serde(alias = "created_at")]
+    pub created_at: Option<Integer>,
+    pub room: Option<RoomInfo>,
+    pub participant: Option<ParticipantInfo>,
+    pub track: Option<TrackInfo>,
+}
+
+/// Only what is needed: `turnPassword` and the room's metadata are never even kept.
+#[derive(Debug, Deserialize)]
+pub(super) struct RoomInfo {
+    pub sid: Option<String>,
+    pub name: Option<String>,
+}
+
+/// `livekit_models.proto` of livekit/protocol.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ParticipantInfo {
+    pub sid: Option<String>,
+    pub identity: Option<String>,
+    state: Option<EnumValue>,
+    tracks: Option<Vec<TrackInfo>>,
+    metadata: Option<String>,
+    #[serde(alias = "joined_at")]
+    joined_at: Option<Integer>,
+    #[serde(alias = "joined_at_ms")]
+    joined_at_ms: Option<Integer>,
+    name: Option<String>,
+    pub version: Option<Integer>,
+    permission: Option<Permission>,
+    kind: Option<EnumValue>,
+    attributes: Option<BTreeMap<String, Option<String>>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Permission {
+    hidden: Option<bool>,
+    recorder: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TrackInfo {
+    pub sid: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<EnumValue>,
+    source: Option<EnumValue>,
+    name: Option<String>,
+    muted: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ParticipantList {
+    pub participants: Option<Vec<ParticipantInfo>>,
+}
+
+/// A required field is missing or empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Missing(pub &'static str);
+
+impl ParticipantInfo {
+    pub fn into_session(self) -> Result<SessionInfo, Missing> {
+        let joined_at = match (self.joined_at_ms, self.joined_at) {
+            (Some(Integer(millis)), _) if millis != 0 => LiveKitTime::from_millis(millis),
+            // Servers before 1.8 know only seconds.
+            (_, seconds) => LiveKitTime::from_secs(seconds.unwrap_or_default().0),
+        };
+        let permission = self.permission.as_ref();
+        Ok(SessionInfo {
+            sid: ParticipantSid::new(required(self.sid, "participant.sid")?),
+            identity: Identity::new(required(self.identity, "participant.identity")?),
+            state: session_state(&self.state.unwrap_or_default()),
+            joined_at,
+            version: u32::try_from(self.version.unwrap_or_default().0).unwrap_or_default(),
+            hidden: permission.and_then(|permission| permission.hidden).unwrap_or_default(),
+            recorder: permission.and_then(|permission| permission.recorder).unwrap_or_default(),
+            profile: Arc::new(Profile {
+                name: self.name.unwrap_or_default(),
+                metadata: self.metadata.unwrap_or_default(),
+                attributes: present_only(self.attributes.unwrap_or_default()),
+                kind: match self.kind.unwrap_or_default() {
+                    EnumValue::Name(name) => ParticipantKind::from_name(&name),
+                    EnumValue::Number(number) => ParticipantKind::from_number(number),
+                },
+            }),
+            tracks: self
+                .tracks
+                .unwrap_or_default()
+                .into_iter()
+                .map(TrackInfo::into_track)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl TrackInfo {
+    pub fn into_track(self) -> Result<Track, Missing> {
+        Ok(Track {
+            sid: TrackSid::new(required(self.sid, "track.sid")?),
+            source: match self.source.unwrap_or_default() {
+                EnumValue::Name(name) => TrackSource::from_name(&name),
+                EnumValue::Number(number) => TrackSource::from_number(number),
+            },
+            kind: match self.kind.unwrap_or_default() {
+                EnumValue::Name(name) => TrackKind::from_name(&name),
+                EnumValue::Number(number) => TrackKind::from_number(number),
+            },
+            muted: self.muted.unwrap_or_default(),
+            name: self.name.unwrap_or_default(),
+        })
+    }
+}
+
+pub(super) fn required(text: Option<String>, field: &'static str) -> Result<String, Missing> {
+    text.filter(|text| !text.is_empty()).ok_or(Missing(field))
+}
+
+/// `ParticipantInfo.State`; one that is newer than this build counts as connecting.
+fn session_state(state: &EnumValue) -> SessionState {
+    match state {
+        EnumValue::Number(2) => SessionState::Active,
+        EnumValue::Number(3) => SessionState::Disconnected,
+        EnumValue::Number(_) => SessionState::Connecting,
+        EnumValue::Name(name) => match name.as_str() {
+            "ACTIVE" => SessionState::Active,
+            "DISCONNECTED" => SessionState::Disconnected,
+            _ => SessionState::Connecting,
+        },
+    }
+}
+
+fn present_only(attributes: BTreeMap<String, Option<String>>) -> BTreeMap<String, String> {
+    attributes.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+}
+
+/// An enum's member: its name, or its number where the sender's build did not know the name.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum EnumValue {
+    Number(i64),
+    Name(String),
+}
+
+impl Default for EnumValue {
+    fn default() -> Self {
+        Self::Number(0)
+    }
+}
+
+/// An integer as a JSON number or as a string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Integer(pub i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(IntegerVisitor)
+    }
+}
+
+struct IntegerVisitor;
+
+impl Visitor<'_> for IntegerVisitor {
+    type Value = Integer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an integer, as a number or as a string")
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Integer, E> {
+        Ok(Integer(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Integer, E> {
+        i64::try_from(value)
+            .map(Integer)
+            .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Integer, E> {
+        #[expect(clippy::cast_possible_truncation, reason = "checked to lose nothing that matters")]
+        let integer = value as i64;
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::float_cmp,
+            reason = "exact where it is whole"
+        )]
+        if integer as f64 == value {
+            Ok(Integer(integer))
+        } else {
+            Err(E::invalid_value(de::Unexpected::Float(value), &self))
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Integer, E> {
+        value.parse().map(Integer).map_err(|_| E::invalid_value(de::Unexpected::Str(value), &self))
+    }
+}

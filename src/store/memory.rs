@@ -1,0 +1,204 @@
+//! The embedded store: one instance, nothing to install. Rooms in this process behind sharded locks.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    clock::Clock,
+    presence::{
+        Applied, Change, Event, ROOM_MEMORY, Repaired, Repairs, Room, RoomName, Rules, StoreTime,
+    },
+};
+
+use super::{Feed, FeedSender, RoomSummary, Store, StoreError, feed};
+
+/// Locks that are taken for a few microseconds at a time; more would only cost memory.
+const SHARDS: usize = 64;
+
+/// Keeps rooms in memory.
+pub struct MemoryStore {
+    shards: Arc<[Mutex<Shard>]>,
+    hasher: RandomState,
+    rules: Rules,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct Shard {
+    rooms: HashMap<RoomName, Held>,
+    /// Each held room once, by when it may be due to be forgotten. Touching a room does not move it: what comes due is
+    /// looked at, and put back when it was touched since.
+    due: VecDeque<(StoreTime, RoomName)>,
+    followers: HashMap<RoomName, Vec<(u64, FeedSender)>>,
+    next_follower: u64,
+}
+
+struct Held {
+    /// Shared with readers, copied on a write only while one of them still looks at it.
+    room: Arc<Room>,
+    touched_at: StoreTime,
+}
+
+impl MemoryStore {
+    pub fn new(rules: Rules, clock: Clock) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            rules,
+            clock,
+        }
+    }
+
+    /// How many rooms are held, those included that are not to be listed.
+    pub fn held_rooms(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).rooms.len()).sum()
+    }
+
+    fn shard_of(&self, room: &RoomName) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[self.index_of(room)])
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "only the low bits are wanted")]
+    fn index_of(&self, room: &RoomName) -> usize {
+        self.hasher.hash_one(room) as usize % SHARDS
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn apply(&self, event: &Event) -> Result<Applied, StoreError> {
+        let mut shard = self.shard_of(&event.room);
+        let now = self.clock.now();
+        let applied = shard.room_mut(&event.room, now).apply(event, now, &self.rules);
+        if let Applied::Changed(change) = &applied {
+            shard.publish(&event.room, change);
+        }
+        Ok(applied)
+    }
+
+    async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
+        let mut shard = self.shard_of(room);
+        let now = self.clock.now();
+        let repaired = shard.room_mut(room, now).repair(repairs, now, &self.rules);
+        if let Some(change) = &repaired.change {
+            shard.publish(room, change);
+        }
+        Ok(repaired)
+    }
+
+    async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
+        let now = self.clock.now();
+        let shard = self.shard_of(room);
+        let held = shard.rooms.get(room).filter(|held| !held.is_forgotten_at(now));
+        Ok(held.map(|held| Arc::clone(&held.room)))
+    }
+
+    async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        let now = self.clock.now();
+        let mut summaries = Vec::new();
+        for shard in &*self.shards {
+            let shard = lock(shard);
+            let active = shard
+                .rooms
+                .iter()
+                .filter(|(_, held)| held.room.is_active() && !held.is_forgotten_at(now));
+            summaries.extend(active.map(|(name, held)| RoomSummary {
+                name: name.clone(),
+                count: held.room.count(),
+                is_whole: held.room.is_whole_at(now),
+            }));
+        }
+        Ok(summaries)
+    }
+
+    async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
+        let index = self.index_of(room);
+        let mut shard = lock(&self.shards[index]);
+        let id = shard.next_follower;
+        shard.next_follower += 1;
+        let (sender, receiver) =
+            feed(Unfollow { shards: Arc::clone(&self.shards), index, room: room.clone(), id });
+        shard.followers.entry(room.clone()).or_default().push((id, sender));
+        Ok(receiver)
+    }
+
+    async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if let Some(held) = self.shard_of(room).rooms.get_mut(room) {
+            held.touched_at = now;
+        }
+        Ok(())
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        Ok(self.clock.now())
+    }
+}
+
+impl Shard {
+    fn room_mut(&mut self, name: &RoomName, now: StoreTime) -> &mut Room {
+        self.forget(now);
+        let held = self.rooms.entry(name.clone()).or_insert_with(|| {
+            self.due.push_back((now + ROOM_MEMORY, name.clone()));
+            Held { room: Arc::default(), touched_at: now }
+        });
+        held.touched_at = now;
+        Arc::make_mut(&mut held.room)
+    }
+
+    /// Forgets rooms that nothing touched for a day.
+    fn forget(&mut self, now: StoreTime) {
+        while let Some((_, name)) = self.due.pop_front_if(|(due, _)| *due < now) {
+            let Some(held) = self.rooms.get(&name) else { continue };
+            if held.is_forgotten_at(now) {
+                self.rooms.remove(&name);
+            } else {
+                self.due.push_back((held.touched_at + ROOM_MEMORY, name));
+            }
+        }
+    }
+
+    fn publish(&self, room: &RoomName, change: &Change) {
+        if let Some(followers) = self.followers.get(room) {
+            let change = Arc::new(change.clone());
+            for (_, follower) in followers {
+                follower.send(&change);
+            }
+        }
+    }
+}
+
+impl Held {
+    fn is_forgotten_at(&self, now: StoreTime) -> bool {
+        self.touched_at + ROOM_MEMORY < now
+    }
+}
+
+/// Ends a following when its feed is dropped.
+struct Unfollow {
+    shards: Arc<[Mutex<Shard>]>,
+    index: usize,
+    room: RoomName,
+    id: u64,
+}
+
+impl Drop for Unfollow {
+    fn drop(&mut self) {
+        let mut shard = lock(&self.shards[self.index]);
+        if let Some(followers) = shard.followers.get_mut(&self.room) {
+            followers.retain(|(id, _)| *id != self.id);
+            if followers.is_empty() {
+                shard.followers.remove(&self.room);
+            }
+        }
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().expect("the rules do not panic")
+}

@@ -1,0 +1,136 @@
+//! The captured webhooks, read and put through the rules.
+
+use std::{collections::HashMap, time::Duration};
+
+use livekit_presence::{
+    livekit::WebhookToken,
+    presence::{
+        Listing, Participant, ParticipantSid, Repair, Repairs, Room, Rules, StoreTime, plan,
+    },
+};
+
+use crate::captures::{Capture, CapturedWebhook, Checkpoint, Moment, People};
+
+/// Those whom LiveKit goes on listing after it was killed in `crash-redis`: bob, carol, and dave in a room that nobody
+/// entered again; and alice's first session, until she was back.
+const GHOSTS: [&str; 4] =
+    ["PA_K4fJQdRHhmbU", "PA_5dFdsiZhg3Kh", "PA_dPgEo2WZEAxW", "PA_TUJEYJzscZUW"];
+
+#[test]
+fn all_766_captured_webhooks_verify_and_parse() {
+    let mut count = 0;
+    for capture in Capture::all() {
+        for webhook in capture.webhooks() {
+            let token = WebhookToken::verify(
+                webhook.authorization(),
+                &capture.keys(),
+                webhook.at.as_secs(),
+            );
+            let verified = token.unwrap().vouch_for(&webhook.body).unwrap();
+            let parsed = verified.parse(webhook.at).unwrap();
+            assert!(parsed.event.is_some(), "{}: {:?} is about a room", capture.name, parsed.name);
+            count += 1;
+        }
+    }
+    assert_eq!(count, 766);
+}
+
+#[test]
+fn with_reconcile_the_captured_webhooks_lead_to_livekits_list_at_every_checkpoint() {
+    let mut lists = 0;
+    for capture in Capture::all() {
+        let mut replay = Replay::default();
+        for moment in &capture.moments {
+            match moment {
+                Moment::Webhook(webhook) => replay.apply(&capture, webhook),
+                Moment::Checkpoint(checkpoint) => {
+                    lists += usize::from(checkpoint.list.is_some());
+                    replay.reconcile(checkpoint);
+                    replay.assert_right(&capture, checkpoint);
+                }
+                Moment::Action { at, what } => replay.note(*at, what),
+            }
+        }
+    }
+    assert_eq!(lists, 186);
+}
+
+/// Rooms by name, fed with one capture.
+#[derive(Default)]
+struct Replay {
+    rooms: HashMap<String, Room>,
+    rules: Rules,
+    /// When LiveKit was killed, if it was.
+    killed_at: Option<StoreTime>,
+}
+
+/// How long ghosts may be shown: LiveKit lists them as ever, and they showed life just before.
+const GHOSTS_GONE_AFTER: Duration = Duration::from_secs(36);
+
+impl Replay {
+    fn apply(&mut self, capture: &Capture, webhook: &CapturedWebhook) {
+        let token =
+            WebhookToken::verify(webhook.authorization(), &capture.keys(), webhook.at.as_secs());
+        let verified = token.unwrap().vouch_for(&webhook.body).unwrap();
+        let event = verified.parse(webhook.at).unwrap().event.unwrap();
+        let room = self.rooms.entry(event.room.to_string()).or_default();
+        room.apply(&event, webhook.at, &self.rules);
+    }
+
+    /// Compares with the list, and asks whoever is to be asked for a proof of life; the dead answer after three seconds.
+    fn reconcile(&mut self, checkpoint: &Checkpoint) {
+        let Some(sessions) = &checkpoint.list else { return };
+        let room = self.rooms.entry(checkpoint.room.clone()).or_default();
+        let listing = |asked_at| Listing { asked_at, sessions: sessions.clone() };
+        let mut now = checkpoint.asked_at;
+        room.repair(&plan(room, &listing(now), &self.rules), now, &self.rules);
+        // Before the next checkpoint there is time for a few rounds.
+        for _ in 0..4 {
+            let targets = room.to_prove(now, &self.rules);
+            for target in targets {
+                let is_dead = self.killed_at.is_some() && GHOSTS.contains(&target.sid.as_str());
+                let step = if is_dead {
+                    Repair::Dead { sid: target.sid, witnessed: false }
+                } else {
+                    Repair::Alive(target.sid)
+                };
+                prove(room, step, now, &self.rules);
+            }
+            now = now + Duration::from_millis(1);
+            room.repair(&plan(room, &listing(now), &self.rules), now, &self.rules);
+        }
+    }
+
+    fn note(&mut self, at: StoreTime, action: &str) {
+        if action.contains("livekit-server is killed") {
+            self.killed_at = Some(at);
+        }
+    }
+
+    fn assert_right(&self, capture: &Capture, checkpoint: &Checkpoint) {
+        let Some(mut listed) = checkpoint.people() else { return };
+        let room = &self.rooms[&checkpoint.room];
+        let mut shown = people(&room.list());
+        if let Some(killed_at) = self.killed_at {
+            let is_no_ghost = |(sid, _): &(ParticipantSid, _)| !GHOSTS.contains(&sid.as_str());
+            listed.retain(is_no_ghost);
+            if checkpoint.at.since(killed_at) < GHOSTS_GONE_AFTER {
+                shown.retain(is_no_ghost);
+            }
+        }
+        assert_eq!(shown, listed, "{} at {:?} in {}", capture.name, checkpoint.at, checkpoint.room);
+        assert!(room.is_whole_at(checkpoint.at));
+    }
+}
+
+fn prove(room: &mut Room, step: Repair, now: StoreTime, rules: &Rules) {
+    let repairs =
+        Repairs { asked_at: now, epoch: room.epoch(), confirms: false, steps: vec![step] };
+    room.repair(&repairs, now, rules);
+}
+
+fn people(list: &[Participant]) -> People {
+    list.iter()
+        .map(|one| (one.sid.clone(), one.tracks.iter().map(|track| track.sid.clone()).collect()))
+        .collect()
+}
