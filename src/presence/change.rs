@@ -12,8 +12,8 @@ pub struct Change {
     /// The version this change builds on. Whoever holds another one must read the room again.
     pub prev: Version,
     pub version: Version,
-    /// Whether the list is known to hold everybody.
-    pub whole: bool,
+    /// Until when the list counts as everybody without a further sign. The epoch where it is not known to be.
+    pub confirmed_until: StoreTime,
     pub joined: Vec<Participant>,
     /// The same identity, with anything different, its session included.
     pub updated: Vec<Participant>,

@@ -102,15 +102,14 @@ impl Room {
         self.epoch
     }
 
-    /// Whether everybody in the room is known to be in the list: nothing was missed since its start or a reconcile,
-    /// and that was confirmed lately enough.
-    pub fn is_whole_at(&self, now: StoreTime) -> bool {
-        self.is_whole && now <= self.trusted_until
+    /// Until when everybody in the room counts as being in the list: nothing was missed since its start or a reconcile,
+    /// and that was confirmed lately enough. The epoch for a partial room.
+    pub fn confirmed_until(&self) -> StoreTime {
+        if self.is_whole { self.trusted_until } else { StoreTime::default() }
     }
 
-    /// Until when [`Self::is_whole_at`] can hold without a further event or reconcile.
-    pub fn trusted_until(&self) -> StoreTime {
-        self.trusted_until
+    pub fn is_whole_at(&self, now: StoreTime) -> bool {
+        now <= self.confirmed_until()
     }
 
     /// LiveKit's id of the room as it is open now.
@@ -216,7 +215,7 @@ impl Room {
         Some(Change {
             prev,
             version: self.version,
-            whole: self.is_whole,
+            confirmed_until: self.confirmed_until(),
             joined,
             updated,
             left,

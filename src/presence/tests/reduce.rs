@@ -257,7 +257,7 @@ fn the_first_event_of_a_room_is_published_even_if_nobody_is_seen_to_change() {
     let mut stage = Stage::new();
     let Applied::Changed(change) = stage.left("PA_1") else { panic!("must be published") };
     assert_eq!(change.prev, Version::ZERO);
-    assert!(!change.whole);
+    assert_eq!(change.confirmed_until, StoreTime::default());
     assert_eq!(stage.left("PA_2"), Applied::Unchanged);
 }
 

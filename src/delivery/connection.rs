@@ -1,0 +1,288 @@
+//! One stream's socket: what it watches, what it was sent, and, only while it is full, the rest of one frame.
+
+use std::{
+    any::Any,
+    io::{self, IoSlice, Read, Write},
+    net::Shutdown,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use mio::net::TcpStream;
+
+use crate::{
+    hub::{Edition, Frame, Subscription},
+    presence::Version,
+};
+
+use super::{CloseReason, Framing, wheel::Place};
+
+/// A reader has nothing to say after its request. More than this, in all, ends the stream.
+const MOST_INPUT_BYTES: usize = 64 * 1024;
+
+/// A connection that takes frames.
+pub(super) struct Connection {
+    pub socket: TcpStream,
+    pub framing: Framing,
+    pub watches: Watches,
+    pub phase: Phase,
+    pub place: Place,
+    /// When it is to end, or, once it has, when to stop waiting for the client's own end; in the shard's milliseconds.
+    pub ends_at: u64,
+    pub end_reason: CloseReason,
+    input_bytes: usize,
+    _permit: Box<dyn Any + Send + Sync>,
+}
+
+/// One room nearly always; more for `rooms/stream`.
+pub(super) enum Watches {
+    One(Watch),
+    Many(Box<[Watch]>),
+}
+
+/// One watched room.
+pub(super) struct Watch {
+    pub subscription: Subscription,
+    /// The version last sent, whole or begun.
+    pub sent: Option<Version>,
+    /// Where it stands among the room's members.
+    pub position: u32,
+}
+
+pub(super) enum Phase {
+    Open,
+    /// The socket is full.
+    Blocked {
+        since: u64,
+        tail: Option<Box<Tail>>,
+        ending: Ending,
+    },
+    /// The last frame is out; what remains is the client's end.
+    Closing,
+}
+
+/// Whether a connection whose socket is full is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    No,
+    /// When the rest of a frame is out.
+    AfterTail,
+    /// The rest is that of its last frame.
+    LastBegun,
+}
+
+/// The rest of what was begun.
+pub(super) struct Tail {
+    bytes: TailBytes,
+    written: usize,
+}
+
+enum TailBytes {
+    Frame(PinnedFrame),
+    /// The head of the response did not fit, which takes a strange socket.
+    Head(Box<[u8]>),
+}
+
+/// How far a write came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Whole,
+    Part(usize),
+}
+
+impl Connection {
+    pub fn new(
+        socket: TcpStream,
+        framing: Framing,
+        watches: Watches,
+        place: Place,
+        ends_at: u64,
+        end_reason: CloseReason,
+        permit: Box<dyn Any + Send + Sync>,
+    ) -> Self {
+        Self {
+            socket,
+            framing,
+            watches,
+            phase: Phase::Open,
+            place,
+            ends_at,
+            end_reason,
+            input_bytes: 0,
+            _permit: permit,
+        }
+    }
+
+    /// Writes a frame with one system call.
+    pub fn write(&mut self, frame: &Frame) -> io::Result<Written> {
+        write_once(&mut self.socket, self.framing.bytes_of(frame))
+    }
+
+    /// Writes the head of the response and the first frames together. What did not fit is left as the tail.
+    pub fn write_first(
+        &mut self,
+        head: &[u8],
+        frames: &[Arc<Frame>],
+        pinned: &Arc<AtomicUsize>,
+    ) -> io::Result<FirstWritten> {
+        let mut slices = vec![IoSlice::new(head)];
+        slices.extend(frames.iter().map(|frame| IoSlice::new(self.framing.bytes_of(frame))));
+        let mut written = match retry_interrupted(|| self.socket.write_vectored(&slices)) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
+        };
+        if written < head.len() {
+            let tail = Tail { bytes: TailBytes::Head(head.into()), written };
+            return Ok(FirstWritten { frames_begun: 0, tail: Some(tail) });
+        }
+        written -= head.len();
+        for (index, frame) in frames.iter().enumerate() {
+            let length = self.framing.bytes_of(frame).len();
+            if written == length {
+                written = 0;
+                continue;
+            }
+            if written == 0 {
+                return Ok(FirstWritten { frames_begun: index, tail: None });
+            }
+            let tail = Tail::of(frame, written, pinned);
+            return Ok(FirstWritten { frames_begun: index + 1, tail: Some(tail) });
+        }
+        Ok(FirstWritten { frames_begun: frames.len(), tail: None })
+    }
+
+    /// Writes more of the tail.
+    pub fn write_tail(&mut self) -> io::Result<Written> {
+        let Phase::Blocked { tail: Some(tail), .. } = &mut self.phase else {
+            return Ok(Written::Whole);
+        };
+        let bytes = match &tail.bytes {
+            TailBytes::Frame(pinned) => self.framing.bytes_of(&pinned.frame),
+            TailBytes::Head(head) => head,
+        };
+        let written = write_once(&mut self.socket, &bytes[tail.written..])?;
+        if let Written::Part(more) = written {
+            tail.written += more;
+        }
+        Ok(written)
+    }
+
+    /// Reads what the client says and throws it away. Tells why to close, if there is a reason.
+    pub fn discard_input(&mut self, scratch: &mut [u8]) -> Option<CloseReason> {
+        loop {
+            match self.socket.read(scratch) {
+                Ok(0) => return Some(CloseReason::Client),
+                Ok(count) => self.input_bytes += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Some(CloseReason::Client);
+                }
+                Err(_) => return Some(CloseReason::Socket),
+            }
+            if self.input_bytes > MOST_INPUT_BYTES {
+                return Some(CloseReason::TooMuchInput);
+            }
+        }
+    }
+
+    pub fn shut_down_writing(&self) -> io::Result<()> {
+        self.socket.shutdown(Shutdown::Write)
+    }
+
+    pub fn has_tail(&self) -> bool {
+        matches!(self.phase, Phase::Blocked { tail: Some(_), .. })
+    }
+}
+
+/// What of a stream's beginning was written, or begun.
+pub(super) struct FirstWritten {
+    pub frames_begun: usize,
+    pub tail: Option<Tail>,
+}
+
+impl Watches {
+    pub fn as_slice(&self) -> &[Watch] {
+        match self {
+            Self::One(watch) => std::slice::from_ref(watch),
+            Self::Many(watches) => watches,
+        }
+    }
+
+    pub fn as_mut_slice(&mut self) -> &mut [Watch] {
+        match self {
+            Self::One(watch) => std::slice::from_mut(watch),
+            Self::Many(watches) => watches,
+        }
+    }
+}
+
+impl Watch {
+    /// The frame it needs to be up to date with `edition`.
+    pub fn frame_of<'edition>(&self, edition: &'edition Edition) -> Option<&'edition Arc<Frame>> {
+        edition.frame_after(self.sent, self.subscription.view())
+    }
+}
+
+impl Tail {
+    /// Keeps a frame until the socket takes the rest of it.
+    pub fn of(frame: &Arc<Frame>, written: usize, pinned: &Arc<AtomicUsize>) -> Self {
+        Self {
+            bytes: TailBytes::Frame(PinnedFrame::new(Arc::clone(frame), Arc::clone(pinned))),
+            written,
+        }
+    }
+}
+
+/// A frame that a full socket keeps in memory, counted once however many of them keep it.
+struct PinnedFrame {
+    frame: Arc<Frame>,
+    pinned_bytes: Arc<AtomicUsize>,
+}
+
+impl PinnedFrame {
+    fn new(frame: Arc<Frame>, pinned_bytes: Arc<AtomicUsize>) -> Self {
+        if frame.pin() {
+            pinned_bytes.fetch_add(frame.chunked().len(), Ordering::Relaxed);
+        }
+        Self { frame, pinned_bytes }
+    }
+}
+
+impl Drop for PinnedFrame {
+    fn drop(&mut self) {
+        if self.frame.unpin() {
+            self.pinned_bytes.fetch_sub(self.frame.chunked().len(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Framing {
+    pub fn bytes_of(self, frame: &Frame) -> &[u8] {
+        match self {
+            Self::Chunked => frame.chunked(),
+            Self::UntilClose => frame.plain(),
+        }
+    }
+}
+
+fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Written> {
+    match retry_interrupted(|| socket.write(bytes)) {
+        Ok(written) if written == bytes.len() => Ok(Written::Whole),
+        Ok(written) => Ok(Written::Part(written)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Written::Part(0)),
+        Err(error) => Err(error),
+    }
+}
+
+fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The last step to the browsers: a few threads that own their sockets and write frames to them.
+//!
+//! A connection here is a socket, the rooms it watches, and the version it was last sent of each. It has no task, no timer and
+//! no queue; a frame costs it one `write`. HTTP is over when a connection arrives: its request was read, its response's head
+//! comes with it.
+
+mod connection;
+mod metrics;
+mod room;
+mod shard;
+mod wheel;
+
+pub use metrics::{CloseReason, DeliveryMetrics};
+
+use std::{
+    any::Any,
+    io,
+    net::TcpStream,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use mio::{Poll, Waker};
+use tokio::sync::oneshot;
+use tracing::error;
+
+use crate::{
+    clock::Clock,
+    hub::{RoomSlot, Subscription, Watchers},
+    presence::Version,
+};
+
+use shard::{Shard, WAKE};
+
+/// More threads than this are not started: each is a bit in a room's slot.
+const MOST_THREADS: usize = 64;
+
+/// Readers of one room stay together on one thread until they are this many: then a change wakes one thread, not all.
+const TOGETHER: usize = 256;
+
+/// How connections are treated.
+#[derive(Clone, Debug)]
+pub struct DeliveryConfig {
+    /// Zero: as many as processors.
+    pub threads: usize,
+    pub heartbeat: Duration,
+    /// A frame must be finished within this time, whatever trickles.
+    pub write_timeout: Duration,
+    /// What slow connections may keep of frames in memory, all together.
+    pub pinned_bytes: usize,
+}
+
+/// A connection whose HTTP part is over.
+pub struct Handoff {
+    /// Non-blocking.
+    pub socket: TcpStream,
+    /// The response's head, as bytes.
+    pub head: Vec<u8>,
+    pub framing: Framing,
+    pub watches: Vec<HandoffWatch>,
+    pub ends: StreamEnd,
+    /// Dropped when the connection is closed: whoever counts connections counts by it.
+    pub permit: Box<dyn Any + Send + Sync>,
+}
+
+/// One room that a connection watches.
+pub struct HandoffWatch {
+    pub subscription: Subscription,
+    /// The version that the client says it has.
+    pub has: Option<Version>,
+}
+
+/// How the body is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    Chunked,
+    /// HTTP/1.0: by the end of the connection.
+    UntilClose,
+}
+
+/// When a stream ends at the latest, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamEnd {
+    pub at: Instant,
+    pub reason: CloseReason,
+}
+
+/// The delivery threads.
+pub struct Shards {
+    inboxes: Vec<Arc<Inbox>>,
+    threads: Mutex<Vec<oneshot::Receiver<()>>>,
+}
+
+/// Without one of its threads the service would go on, and some browsers would silently hear nothing: better to end it, and be
+/// started again.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            error!("a delivery thread failed; ending the process");
+            std::process::abort();
+        }
+    }
+}
+
+/// What reaches a thread from outside.
+struct Inbox {
+    waker: Waker,
+    mail: Mutex<Mail>,
+    connections: AtomicUsize,
+}
+
+/// Bounded by what exists: each handed-off connection is here once, and each watched room at most once.
+#[derive(Default)]
+struct Mail {
+    handoffs: Vec<Handoff>,
+    changed: Vec<Arc<RoomSlot>>,
+    drain: Option<Duration>,
+    /// The thread has ended and takes nothing more.
+    is_closed: bool,
+}
+
+impl Shards {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system gave no poll or no thread.
+    pub fn start(
+        config: &DeliveryConfig,
+        metrics: &DeliveryMetrics,
+        clock: &Clock,
+    ) -> io::Result<Arc<Self>> {
+        let wanted = match config.threads {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        let pinned = Arc::new(AtomicUsize::new(0));
+        let (mut inboxes, mut threads) = (Vec::new(), Vec::new());
+        for index in 0..u32::try_from(wanted.min(MOST_THREADS)).unwrap_or(1) {
+            let poll = Poll::new()?;
+            let inbox = Arc::new(Inbox {
+                waker: Waker::new(poll.registry(), WAKE)?,
+                mail: Mutex::default(),
+                connections: AtomicUsize::default(),
+            });
+            let shard = Shard::new(
+                index,
+                poll,
+                Arc::clone(&inbox),
+                config.clone(),
+                metrics.clone(),
+                clock.clone(),
+                Arc::clone(&pinned),
+            );
+            let (done, finished) = oneshot::channel();
+            thread::Builder::new().name(format!("delivery-{index}")).spawn(move || {
+                let _guard = AbortOnPanic;
+                shard.run();
+                let _ = done.send(());
+            })?;
+            inboxes.push(inbox);
+            threads.push(finished);
+        }
+        Ok(Arc::new(Self { inboxes, threads: Mutex::new(threads) }))
+    }
+
+    /// Takes over a connection.
+    pub fn adopt(&self, handoff: Handoff) {
+        let inbox = self.inbox_for(&handoff);
+        inbox.connections.fetch_add(1, Ordering::Relaxed);
+        inbox.send(|mail| mail.handoffs.push(handoff));
+    }
+
+    /// Ends all streams, spread evenly over `time`, and then the threads. Returns when that is done.
+    pub async fn drain(&self, time: Duration) {
+        for inbox in &self.inboxes {
+            inbox.send(|mail| mail.drain = Some(time));
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().expect("never held in a panic"));
+        for finished in threads {
+            // An error means that the thread is gone, which is what is waited for.
+            let _ = finished.await;
+        }
+    }
+
+    fn inbox_for(&self, handoff: &Handoff) -> &Inbox {
+        let home = match handoff.watches.as_slice() {
+            [watch] => watch.subscription.slot().home(TOGETHER),
+            _ => None,
+        };
+        let least =
+            || self.inboxes.iter().min_by_key(|inbox| inbox.connections.load(Ordering::Relaxed));
+        home.and_then(|thread| self.inboxes.get(thread as usize))
+            .or_else(least)
+            .expect("there is at least one thread")
+    }
+}
+
+impl Watchers for Shards {
+    fn room_changed(&self, slot: &Arc<RoomSlot>) {
+        let mut untold = slot.take_untold();
+        while untold != 0 {
+            let thread = untold.trailing_zeros() as usize;
+            untold &= untold - 1;
+            self.inboxes[thread].send(|mail| mail.changed.push(Arc::clone(slot)));
+        }
+    }
+}
+
+impl Inbox {
+    /// Wakes the thread unless there was mail already, of which it has been told.
+    fn send(&self, put: impl FnOnce(&mut Mail)) {
+        let mut mail = self.mail.lock().expect("never held in a panic");
+        let was_empty = mail.is_empty();
+        if mail.is_closed {
+            return;
+        }
+        put(&mut mail);
+        drop(mail);
+        if was_empty {
+            self.waker.wake().expect("an eventfd can be written to");
+        }
+    }
+
+    /// Ends the thread's mail, unless there is some.
+    fn close_if_empty(&self) -> bool {
+        let mut mail = self.mail.lock().expect("never held in a panic");
+        mail.is_closed = mail.is_empty();
+        mail.is_closed
+    }
+
+    fn take(&self) -> Mail {
+        std::mem::take(&mut *self.mail.lock().expect("never held in a panic"))
+    }
+}
+
+impl Mail {
+    fn is_empty(&self) -> bool {
+        self.handoffs.is_empty() && self.changed.is_empty() && self.drain.is_none()
+    }
+}

@@ -1,0 +1,180 @@
+//! A room as one delivery thread sees it: which of its connections watch it, and a walk over them that can be interrupted.
+
+use std::sync::Arc;
+
+use crate::hub::RoomSlot;
+
+/// A room with at least one connection on this thread.
+pub(super) struct WatchedRoom {
+    pub slot: Arc<RoomSlot>,
+    members: Vec<Member>,
+    walk: Option<Walk>,
+}
+
+/// One of a connection's watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub connection: u32,
+    pub watch: u32,
+}
+
+/// A walk on its way. Before the cursor stand those who have been visited, from it on those who have not.
+#[derive(Clone, Copy, Debug)]
+struct Walk {
+    cursor: usize,
+    /// A newer edition came: those visited so far must be visited again.
+    again: bool,
+}
+
+impl WatchedRoom {
+    pub fn new(slot: Arc<RoomSlot>) -> Self {
+        Self { slot, members: Vec::new(), walk: None }
+    }
+
+    /// Adds somebody who is up to date. Returns their position.
+    pub fn enter(&mut self, member: Member) -> u32 {
+        self.members.push(member);
+        u32::try_from(self.members.len() - 1).expect("fewer than descriptors")
+    }
+
+    /// Removes whoever stands at `position`. Others may move to fill the gap; tells who, and where they stand now.
+    pub fn leave(&mut self, position: u32) -> [Option<(Member, u32)>; 2] {
+        let mut gap = position as usize;
+        let mut moved = [None, None];
+        if let Some(walk) = &mut self.walk
+            && gap < walk.cursor
+        {
+            // The last of the visited fills the gap, so that nobody unvisited moves among them.
+            walk.cursor -= 1;
+            self.members.swap(gap, walk.cursor);
+            if gap != walk.cursor {
+                moved[0] = Some((self.members[gap], position));
+            }
+            gap = walk.cursor;
+        }
+        self.members.swap_remove(gap);
+        if let Some(member) = self.members.get(gap) {
+            moved[1] = Some((*member, u32::try_from(gap).expect("fewer than descriptors")));
+        }
+        moved
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    pub fn is_walking(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    /// Makes sure that everybody is visited from now on. True if no walk was on its way.
+    pub fn start_walk(&mut self) -> bool {
+        if let Some(walk) = &mut self.walk {
+            walk.again = true;
+            return false;
+        }
+        self.walk = Some(Walk { cursor: 0, again: false });
+        true
+    }
+
+    /// The next to be visited, at most `most`. Empty when everybody has been: then the walk is over.
+    pub fn next_slice(&mut self, most: usize) -> &[Member] {
+        let Some(walk) = &mut self.walk else { return &[] };
+        if walk.cursor >= self.members.len() && walk.again {
+            *walk = Walk { cursor: 0, again: false };
+        }
+        let start = walk.cursor.min(self.members.len());
+        let end = (start + most).min(self.members.len());
+        walk.cursor = end;
+        if start == end {
+            self.walk = None;
+        }
+        &self.members[start..end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn member(connection: u32) -> Member {
+        Member { connection, watch: 0 }
+    }
+
+    fn room_of(count: u32) -> (WatchedRoom, Vec<u32>) {
+        let mut room = WatchedRoom::new(crate::hub::test_slot());
+        let positions = (0..count).map(|connection| room.enter(member(connection))).collect();
+        (room, positions)
+    }
+
+    fn leave(room: &mut WatchedRoom, positions: &mut [u32], connection: u32) {
+        for (moved, position) in room.leave(positions[connection as usize]).into_iter().flatten() {
+            positions[moved.connection as usize] = position;
+        }
+    }
+
+    #[test]
+    fn a_walk_visits_everybody_in_slices() {
+        let (mut room, _) = room_of(10);
+        assert!(room.start_walk());
+        let mut visited = Vec::new();
+        loop {
+            let slice = room.next_slice(4);
+            if slice.is_empty() {
+                break;
+            }
+            assert!(slice.len() <= 4);
+            visited.extend(slice.iter().map(|member| member.connection));
+        }
+        assert_eq!(visited, (0..10).collect::<Vec<_>>());
+        assert!(!room.is_walking());
+    }
+
+    #[test]
+    fn an_edition_that_comes_during_a_walk_is_carried_to_those_visited_before_it() {
+        let (mut room, _) = room_of(6);
+        room.start_walk();
+        room.next_slice(4);
+        assert!(!room.start_walk());
+        let mut visited = Vec::new();
+        while room.is_walking() {
+            visited.extend(room.next_slice(4).iter().map(|member| member.connection));
+        }
+        assert_eq!(visited, [4, 5, 0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn whoever_leaves_and_enters_during_a_walk_nobody_else_is_passed_over() {
+        for seed in 0..2_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let count = rng.u32(1..40);
+            let (mut room, mut positions) = room_of(count);
+            let mut staying: HashSet<u32> = (0..count).collect();
+            let mut visited = HashSet::new();
+            room.start_walk();
+            while room.is_walking() {
+                visited.extend(room.next_slice(3).iter().map(|member| member.connection));
+                for _ in 0..rng.usize(..3) {
+                    if let Some(leaver) = rng.choice(staying.iter().copied().collect::<Vec<_>>()) {
+                        staying.remove(&leaver);
+                        leave(&mut room, &mut positions, leaver);
+                    }
+                }
+                if rng.bool() {
+                    let newcomer = u32::try_from(positions.len()).unwrap();
+                    positions.push(room.enter(member(newcomer)));
+                    // Who comes during a walk is up to date.
+                    visited.insert(newcomer);
+                    staying.insert(newcomer);
+                }
+            }
+            assert!(staying.is_subset(&visited), "seed {seed}");
+            for connection in staying {
+                let position = positions[connection as usize] as usize;
+                assert_eq!(room.members[position].connection, connection, "seed {seed}");
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The bytes that go on the wire: server-sent events, already framed for `Transfer-Encoding: chunked`.
+//!
+//! The event stream format is the HTML standard's (9.2.5), chunks are RFC 9112's (7.1).
+
+use std::{
+    io::Write,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use crate::presence::{StoreTime, Version};
+
+/// A chunk begins with its length in eight hexadecimal digits and CRLF: known in size before the length is.
+pub const PREFIX_BYTES: usize = 10;
+const SUFFIX: &[u8] = b"\r\n";
+/// Ends a chunked body.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// One message, encoded once and shared by every connection that gets it.
+#[derive(Debug)]
+pub struct Frame {
+    bytes: Box<[u8]>,
+    /// What follows the chunk; only the last frame of a stream has something there.
+    trailer: usize,
+    /// How many connections hold it because their sockets are full.
+    pins: AtomicU32,
+}
+
+impl Frame {
+    /// Encodes an event. `write_data` writes one line.
+    pub fn event(name: &str, id: Option<Version>, write_data: impl FnOnce(&mut Vec<u8>)) -> Self {
+        encode_chunk(|out| {
+            out.extend_from_slice(b"event: ");
+            out.extend_from_slice(name.as_bytes());
+            if let Some(id) = id {
+                write!(out, "\nid: {id}").expect("writing to memory");
+            }
+            out.extend_from_slice(b"\ndata: ");
+            write_data(out);
+            out.extend_from_slice(b"\n\n");
+        })
+    }
+
+    /// As it goes to a client that takes chunks.
+    pub fn chunked(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// As it goes to an HTTP/1.0 client, whose body ends with the connection.
+    pub fn plain(&self) -> &[u8] {
+        &self.bytes[PREFIX_BYTES..self.trailer - SUFFIX.len()]
+    }
+
+    /// Counts a connection that keeps the frame until its socket takes more. True for the first.
+    pub fn pin(&self) -> bool {
+        self.pins.fetch_add(1, Ordering::AcqRel) == 0
+    }
+
+    /// True for the last.
+    pub fn unpin(&self) -> bool {
+        self.pins.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+/// Encodes whatever `write` writes as one chunk.
+pub fn encode_chunk(write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+    let mut bytes = vec![0; PREFIX_BYTES];
+    write(&mut bytes);
+    let length = bytes.len() - PREFIX_BYTES;
+    bytes.extend_from_slice(SUFFIX);
+    bytes[..PREFIX_BYTES].copy_from_slice(format!("{length:08x}\r\n").as_bytes());
+    Frame { trailer: bytes.len(), bytes: bytes.into_boxed_slice(), pins: AtomicU32::new(0) }
+}
+
+/// Shows that a stream is alive: a comment for proxies, and an event because a browser's script cannot see comments.
+pub fn heartbeat(now: StoreTime) -> Frame {
+    encode_chunk(|out| {
+        let millis = now.as_millis();
+        write!(out, ": heartbeat\nevent: heartbeat\ndata: {{\"t\":{millis}}}\n\n")
+            .expect("writing to memory");
+    })
+}
+
+/// Ends a stream in order: says why, and when to come back, in milliseconds.
+pub fn last_frame(reason: &str, retry_millis: u64) -> Frame {
+    let chunk = encode_chunk(|out| {
+        write!(out, "retry: {retry_millis}\nevent: end\ndata: {{\"reason\":\"{reason}\"}}\n\n")
+            .expect("writing to memory");
+    });
+    let mut bytes = chunk.bytes.into_vec();
+    bytes.extend_from_slice(LAST_CHUNK);
+    Frame { bytes: bytes.into_boxed_slice(), ..chunk }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> &str {
+        std::str::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_one_chunk() {
+        let frame = Frame::event("participants:update", Some(Version::from_u64(17)), |out| {
+            out.extend_from_slice(b"[]");
+        });
+        assert_eq!(
+            text(frame.chunked()),
+            "0000002a\r\nevent: participants:update\nid: 17\ndata: []\n\n\r\n"
+        );
+        assert_eq!(text(frame.plain()), "event: participants:update\nid: 17\ndata: []\n\n");
+        assert_eq!(frame.plain().len(), 0x2a);
+    }
+
+    #[test]
+    fn a_heartbeat_is_seen_by_proxies_and_by_scripts() {
+        let frame = heartbeat(StoreTime::from_millis(1_700_000_000_123));
+        assert_eq!(
+            text(frame.plain()),
+            ": heartbeat\nevent: heartbeat\ndata: {\"t\":1700000000123}\n\n"
+        );
+    }
+
+    #[test]
+    fn the_last_frame_ends_the_body() {
+        let frame = last_frame("drain", 2500);
+        assert_eq!(
+            text(frame.chunked()),
+            "0000003b\r\nretry: 2500\nevent: end\ndata: {\"reason\":\"drain\"}\n\n\r\n0\r\n\r\n"
+        );
+        assert_eq!(
+            text(frame.plain()),
+            "retry: 2500\nevent: end\ndata: {\"reason\":\"drain\"}\n\n"
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! The task of one hot room.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{debug, warn};
+
+use crate::{
+    presence::{Change, Room, StoreTime, Version, ViewDiff},
+    store::{Feed, FeedMessage, StoreError},
+};
+
+use super::{Edition, Inner, RoomSlot, View, edition::Delta, list::List, metrics::ResyncCause};
+
+/// A room stays hot this long after its last reader: most come back at once.
+const LINGER: Duration = Duration::from_secs(5);
+/// The position of a hot room is compared with the store's at least this often.
+const CHECK_EVERY: Duration = Duration::from_secs(30);
+/// A hot room's keys are renewed this often.
+const RENEW_EVERY: Duration = Duration::from_mins(5);
+/// The window of a room grows so that its lists stay below this many bytes a second, all readers together.
+const LIST_BYTES_PER_SEC: usize = 400_000_000;
+/// But no list is held back longer than this.
+const LONGEST_WINDOW: Duration = Duration::from_secs(1);
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
+
+/// Follows one room while somebody watches it.
+///
+/// Its inputs: the store's feed, the end of a coalescing window, the regular check, the last reader's leaving, and the end
+/// of the linger after it.
+pub(super) struct HotRoom {
+    hub: Arc<Inner>,
+    slot: Arc<RoomSlot>,
+    feed: Feed,
+    /// The room as of the last change that was folded in.
+    list: List,
+    version: Version,
+    confirmed_until: StoreTime,
+    /// The version of the last edition that went out.
+    published: Version,
+    /// What became different since then.
+    pending: Option<Pending>,
+    window_ends: Option<Instant>,
+    next_check: Instant,
+    next_renewal: Instant,
+    linger_ends: Option<Instant>,
+}
+
+/// Changes that wait for the end of the window.
+#[derive(Default)]
+struct Pending {
+    diff: ViewDiff,
+    received_at: Option<StoreTime>,
+}
+
+impl HotRoom {
+    pub async fn run(hub: Arc<Inner>, slot: Arc<RoomSlot>) {
+        match Self::open(Arc::clone(&hub), Arc::clone(&slot)).await {
+            Ok(room) => room.follow().await,
+            Err(error) => {
+                warn!(room.name = %slot.name(), %error, "cannot open a room");
+                hub.give_up(&slot, error);
+            }
+        }
+    }
+
+    /// Follows first and reads then, so that no change falls between the two.
+    async fn open(hub: Arc<Inner>, slot: Arc<RoomSlot>) -> Result<Self, StoreError> {
+        let feed = hub.store.follow(slot.name()).await?;
+        let stored = hub.store.read(slot.name()).await?.unwrap_or_default();
+        let now = Instant::now();
+        let mut room = Self {
+            hub,
+            slot,
+            feed,
+            list: List::default(),
+            version: Version::ZERO,
+            confirmed_until: StoreTime::default(),
+            published: Version::ZERO,
+            pending: None,
+            window_ends: None,
+            next_check: now + jittered(CHECK_EVERY),
+            next_renewal: now + RENEW_EVERY,
+            linger_ends: Some(now + LINGER),
+        };
+        room.take_over(&stored);
+        room.put_out(None, None);
+        debug!(room.name = %room.slot.name(), version = %room.version, "opened a room");
+        Ok(room)
+    }
+
+    async fn follow(mut self) {
+        loop {
+            tokio::select! {
+                message = self.feed.next() => match message {
+                    Some(FeedMessage::Changed(change)) => self.on_change(&change).await,
+                    Some(FeedMessage::Gap) => self.resync(ResyncCause::feed).await,
+                    None => return,
+                },
+                () = at(self.window_ends) => self.on_window_end(),
+                () = sleep_until(self.next_check) => self.on_check().await,
+                () = self.slot.idle() => self.linger_ends = Some(Instant::now() + LINGER),
+                () = at(self.linger_ends) => {
+                    self.linger_ends = None;
+                    if self.hub.leave_if_idle(&self.slot) {
+                        debug!(room.name = %self.slot.name(), "closed an idle room");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn on_change(&mut self, change: &Change) {
+        if change.version <= self.version {
+            return;
+        }
+        if change.prev != self.version {
+            self.resync(ResyncCause::gap).await;
+            return;
+        }
+        let pending = self.pending.get_or_insert_default();
+        self.list.fold(change, &mut pending.diff);
+        pending.received_at = pending.received_at.or(change.received_at);
+        self.version = change.version;
+        self.confirmed_until = change.confirmed_until;
+        if self.window_ends.is_none() {
+            self.publish();
+        }
+    }
+
+    /// The last state always goes out; with nothing to send the window closes, and the next change goes out at once.
+    fn on_window_end(&mut self) {
+        self.window_ends = None;
+        if self.pending.is_some() {
+            self.publish();
+        }
+    }
+
+    /// A message of the feed may have been lost without a trace: compare.
+    async fn on_check(&mut self) {
+        self.next_check = Instant::now() + jittered(CHECK_EVERY);
+        match self.hub.store.read(self.slot.name()).await {
+            Ok(Some(stored)) if stored.version() > self.version => {
+                // A change may be on its way; only if it does not come was something lost.
+                self.resync(ResyncCause::check).await;
+            }
+            Ok(Some(stored)) if stored.version() == self.version => {
+                self.confirmed_until = stored.confirmed_until();
+                self.slot.confirm(self.confirmed_until);
+            }
+            Ok(_) => {}
+            Err(error) => self.on_store_error(&error),
+        }
+        if Instant::now() >= self.next_renewal {
+            self.next_renewal = Instant::now() + RENEW_EVERY;
+            if let Err(error) = self.hub.store.renew(self.slot.name()).await {
+                self.on_store_error(&error);
+            }
+        }
+    }
+
+    /// Reads the room again, until that succeeds; meanwhile its readers keep the last list.
+    async fn resync(&mut self, cause: ResyncCause) {
+        self.hub.metrics.resynced(cause);
+        let mut retry_after = FIRST_RETRY;
+        loop {
+            match self.hub.store.read(self.slot.name()).await {
+                Ok(stored) => {
+                    let stored = stored.filter(|stored| stored.version() > self.version);
+                    if let Some(stored) = stored {
+                        self.take_over(&stored);
+                        self.publish();
+                    }
+                    return;
+                }
+                Err(error) => self.on_store_error(&error),
+            }
+            sleep(jittered(retry_after)).await;
+            retry_after = (retry_after * 2).min(LONGEST_RETRY);
+        }
+    }
+
+    fn on_store_error(&self, error: &StoreError) {
+        self.slot.confirm(StoreTime::default());
+        warn!(room.name = %self.slot.name(), %error, "cannot read a hot room again");
+    }
+
+    /// Replaces what is held by what the store has.
+    fn take_over(&mut self, stored: &Room) {
+        let pending = self.pending.get_or_insert_default();
+        self.list.touch_all(&mut pending.diff);
+        self.list = List::new(stored.list());
+        for entry in &*self.list.entries() {
+            pending.diff.touch(&entry.participant.identity, || None);
+        }
+        self.version = stored.version();
+        self.confirmed_until = stored.confirmed_until();
+    }
+
+    /// Puts out an edition, tells who watches, and opens a window.
+    fn publish(&mut self) {
+        let Pending { diff, received_at } = self.pending.take().unwrap_or_default();
+        let (joined, updated, left) = diff.finish(|identity| self.list.get(identity).cloned());
+        let delta = Delta { prev: self.published, joined, updated, left };
+        let edition = self.put_out(Some(delta), received_at);
+        self.hub.watchers.room_changed(&self.slot);
+        self.hub.metrics.published();
+        let window = self.window(&edition);
+        self.window_ends = (!window.is_zero()).then(|| Instant::now() + window);
+    }
+
+    fn put_out(&mut self, delta: Option<Delta>, received_at: Option<StoreTime>) -> Arc<Edition> {
+        self.pending = None;
+        self.published = self.version;
+        let edition = Arc::new(Edition::new(
+            self.slot.name().clone(),
+            self.version,
+            &self.list,
+            delta,
+            received_at,
+            self.confirmed_until,
+        ));
+        for view in [View::Lists, View::Deltas] {
+            if self.slot.count(view) > 0 {
+                edition.encode_for(view);
+            }
+        }
+        self.slot.publish(Arc::clone(&edition));
+        edition
+    }
+
+    /// How long to hold back what follows: longer for big lists to many readers, which would otherwise take all there is.
+    fn window(&self, edition: &Edition) -> Duration {
+        let coalesce = self.hub.config.coalesce;
+        if coalesce.is_zero() {
+            return Duration::ZERO;
+        }
+        let bytes = edition.list_bytes().saturating_mul(self.slot.count(View::Lists));
+        let micros = u64::try_from(bytes / (LIST_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);
+        Duration::from_micros(micros).min(LONGEST_WINDOW).max(coalesce)
+    }
+}
+
+/// At a moment, or never.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Between two thirds of a time and all of it, so that rooms do not act together.
+fn jittered(time: Duration) -> Duration {
+    time.mul_f64(fastrand::f64() / 3.0 + 2.0 / 3.0)
+}

@@ -1,0 +1,86 @@
+//! A room's list as the hub holds it: each participant beside its JSON, in the order in which readers see them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::presence::{Change, Identity, LiveKitTime, Participant, ViewDiff};
+
+/// One participant, encoded once however often the list is.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub participant: Participant,
+    pub json: Box<[u8]>,
+}
+
+/// A list that editions share until it changes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct List {
+    entries: Arc<Vec<Arc<Entry>>>,
+    /// With the identity, where in the order an entry stands.
+    joined_at: HashMap<Identity, LiveKitTime>,
+}
+
+impl List {
+    /// From participants in their order.
+    pub fn new(participants: Vec<Participant>) -> Self {
+        let joined_at =
+            participants.iter().map(|one| (one.identity.clone(), one.joined_at)).collect();
+        Self { entries: Arc::new(participants.into_iter().map(Entry::encode).collect()), joined_at }
+    }
+
+    pub fn entries(&self) -> Arc<Vec<Arc<Entry>>> {
+        Arc::clone(&self.entries)
+    }
+
+    /// Folds a change in, and notes in `diff` what the touched identities looked like before.
+    pub fn fold(&mut self, change: &Change, diff: &mut ViewDiff) {
+        for participant in change.joined.iter().chain(&change.updated) {
+            let before = self.remove(&participant.identity);
+            diff.touch(&participant.identity, || before);
+            self.insert(participant.clone());
+        }
+        for departure in &change.left {
+            let before = self.remove(&departure.identity);
+            diff.touch(&departure.identity, || before);
+        }
+    }
+
+    /// Notes in `diff` everybody, as before this list is replaced by another.
+    pub fn touch_all(&self, diff: &mut ViewDiff) {
+        for entry in &*self.entries {
+            diff.touch(&entry.participant.identity, || Some(entry.participant.clone()));
+        }
+    }
+
+    pub fn get(&self, identity: &Identity) -> Option<&Participant> {
+        let joined_at = *self.joined_at.get(identity)?;
+        let index = self.position(joined_at, identity).ok()?;
+        Some(&self.entries[index].participant)
+    }
+
+    fn insert(&mut self, participant: Participant) {
+        self.joined_at.insert(participant.identity.clone(), participant.joined_at);
+        let index = match self.position(participant.joined_at, &participant.identity) {
+            Ok(index) | Err(index) => index,
+        };
+        Arc::make_mut(&mut self.entries).insert(index, Entry::encode(participant));
+    }
+
+    fn remove(&mut self, identity: &Identity) -> Option<Participant> {
+        let joined_at = self.joined_at.remove(identity)?;
+        let index = self.position(joined_at, identity).ok()?;
+        let entry = Arc::make_mut(&mut self.entries).remove(index);
+        Some(entry.participant.clone())
+    }
+
+    fn position(&self, joined_at: LiveKitTime, identity: &Identity) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| entry.participant.order().cmp(&(joined_at, identity)))
+    }
+}
+
+impl Entry {
+    fn encode(participant: Participant) -> Arc<Self> {
+        let json =
+            serde_json::to_vec(&participant).expect("a participant is representable in JSON");
+        Arc::new(Self { participant, json: json.into_boxed_slice() })
+    }
+}

@@ -1,0 +1,58 @@
+//! What the hub counts.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// Hot rooms and what keeps them right.
+#[derive(Clone, Debug, Default)]
+pub struct HubMetrics {
+    pub(super) rooms_hot: Gauge,
+    editions: Counter,
+    resyncs: Family<CauseLabel, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabel {
+    cause: ResyncCause,
+}
+
+/// Why a hot room was read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
+pub(super) enum ResyncCause {
+    /// The feed said that it lost changes.
+    feed,
+    /// A change did not build on what was held.
+    gap,
+    /// The regular check found another version.
+    check,
+}
+
+impl HubMetrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("rooms_hot", "Rooms watched on this instance", metrics.rooms_hot.clone());
+        registry.register(
+            "editions",
+            "Lists published to this instance's streams",
+            metrics.editions.clone(),
+        );
+        registry.register(
+            "resyncs",
+            "Hot rooms read again from the store",
+            metrics.resyncs.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn published(&self) {
+        self.editions.inc();
+    }
+
+    pub(super) fn resynced(&self, cause: ResyncCause) {
+        self.resyncs.get_or_create(&CauseLabel { cause }).inc();
+    }
+}

@@ -1,0 +1,196 @@
+//! Where a hot room's newest edition lies, for every thread that delivers it.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    presence::{RoomName, StoreTime},
+    store::StoreError,
+};
+
+use super::{Edition, View};
+
+/// Told that a slot holds a new edition. Delivery implements it.
+pub trait Watchers: Send + Sync + 'static {
+    fn room_changed(&self, slot: &Arc<RoomSlot>);
+}
+
+/// A hot room, as those see it who deliver it.
+///
+/// No change is lost between hub and delivery, by the order of two steps on each side. The hub puts an edition in, and then
+/// asks who watches. Delivery marks itself as watching, and then takes the edition out. Whichever comes second sees what the
+/// other did, because the edition lies behind a lock.
+#[derive(Debug)]
+pub struct RoomSlot {
+    id: u64,
+    name: RoomName,
+    newest: Mutex<Option<Arc<Edition>>>,
+    /// Until when the newest list counts as everybody, in microseconds of the store's clock.
+    confirmed_until: AtomicU64,
+    readers_of_lists: AtomicUsize,
+    readers_of_deltas: AtomicUsize,
+    state: watch::Sender<State>,
+    idle: Notify,
+    /// Which delivery threads watch this room, and which of them have been told of its newest edition: a bit each.
+    watching: AtomicU64,
+    told: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Opening,
+    Open,
+    Failed(StoreError),
+}
+
+impl RoomSlot {
+    pub(super) fn new(id: u64, name: RoomName) -> Self {
+        Self {
+            id,
+            name,
+            newest: Mutex::default(),
+            confirmed_until: AtomicU64::default(),
+            readers_of_lists: AtomicUsize::default(),
+            readers_of_deltas: AtomicUsize::default(),
+            state: watch::Sender::new(State::Opening),
+            idle: Notify::new(),
+            watching: AtomicU64::default(),
+            told: AtomicU64::default(),
+        }
+    }
+
+    /// Unlike its name, never used again when the room is hot another time.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn name(&self) -> &RoomName {
+        &self.name
+    }
+
+    /// The newest edition; none before the room was first read.
+    pub fn newest(&self) -> Option<Arc<Edition>> {
+        self.newest.lock().expect("nothing panics while it is locked").clone()
+    }
+
+    /// Whether its list counts as everybody.
+    pub fn is_confirmed_at(&self, now: StoreTime) -> bool {
+        now.as_micros() <= self.confirmed_until.load(Ordering::Relaxed)
+    }
+
+    /// A thread that watches this room already, as long as fewer than `together` read it.
+    pub fn home(&self, together: usize) -> Option<u32> {
+        let watching = self.watching.load(Ordering::Relaxed);
+        let is_small = self.count(View::Lists) < together;
+        (is_small && watching != 0).then(|| watching.trailing_zeros())
+    }
+
+    /// A delivery thread has its first connection that watches this room.
+    pub fn watch(&self, thread: u32) {
+        self.watching.fetch_or(1 << thread, Ordering::Relaxed);
+    }
+
+    /// It has none any more.
+    pub fn unwatch(&self, thread: u32) {
+        self.watching.fetch_and(!(1 << thread), Ordering::Relaxed);
+    }
+
+    /// The threads that are to be told of the newest edition. Each is told once until it says that it has heard.
+    pub fn take_untold(&self) -> u64 {
+        let watching = self.watching.load(Ordering::Relaxed);
+        watching & !self.told.fetch_or(watching, Ordering::AcqRel)
+    }
+
+    /// Whether a thread was told of an edition and has not looked yet.
+    pub fn is_told(&self, thread: u32) -> bool {
+        self.told.load(Ordering::Acquire) & (1 << thread) != 0
+    }
+
+    /// A delivery thread is about to look: whatever comes from now on it must be told of again.
+    pub fn heard(&self, thread: u32) {
+        self.told.fetch_and(!(1 << thread), Ordering::AcqRel);
+    }
+
+    pub(super) fn publish(&self, edition: Arc<Edition>) {
+        self.confirm(edition.confirmed_until());
+        *self.newest.lock().expect("nothing panics while it is locked") = Some(edition);
+        self.state.send_if_modified(|state| {
+            let was_opening = matches!(state, State::Opening);
+            *state = State::Open;
+            was_opening
+        });
+    }
+
+    pub(super) fn confirm(&self, until: StoreTime) {
+        self.confirmed_until.store(until.as_micros(), Ordering::Relaxed);
+    }
+
+    pub(super) fn fail(&self, error: StoreError) {
+        self.state.send_replace(State::Failed(error));
+    }
+
+    /// Waits until the room's list is known.
+    pub(super) async fn ready(&self) -> Result<(), StoreError> {
+        let mut state = self.state.subscribe();
+        let state = state.wait_for(|state| !matches!(state, State::Opening)).await;
+        match &*state.expect("the slot, and the sender in it, is held by the caller") {
+            State::Failed(error) => Err(error.clone()),
+            State::Open | State::Opening => Ok(()),
+        }
+    }
+
+    pub(super) fn subscribe(self: &Arc<Self>, view: View) -> Subscription {
+        self.readers(view).fetch_add(1, Ordering::AcqRel);
+        Subscription { slot: Arc::clone(self), view }
+    }
+
+    pub(super) fn has_readers(&self) -> bool {
+        self.count(View::Lists) + self.count(View::Deltas) > 0
+    }
+
+    pub(super) fn count(&self, view: View) -> usize {
+        self.readers(view).load(Ordering::Acquire)
+    }
+
+    /// Resolves when the last reader has left, perhaps more than once for one of them.
+    pub(super) async fn idle(&self) {
+        self.idle.notified().await;
+    }
+
+    fn readers(&self, view: View) -> &AtomicUsize {
+        match view {
+            View::Lists => &self.readers_of_lists,
+            View::Deltas => &self.readers_of_deltas,
+        }
+    }
+}
+
+/// One connection's interest in one room. While it lives the room stays hot.
+#[derive(Debug)]
+pub struct Subscription {
+    slot: Arc<RoomSlot>,
+    view: View,
+}
+
+impl Subscription {
+    pub fn slot(&self) -> &Arc<RoomSlot> {
+        &self.slot
+    }
+
+    pub fn view(&self) -> View {
+        self.view
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let was_last_of_its_kind = self.slot.readers(self.view).fetch_sub(1, Ordering::AcqRel) == 1;
+        if was_last_of_its_kind && !self.slot.has_readers() {
+            self.slot.idle.notify_one();
+        }
+    }
+}
