@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod delivery;
+pub mod http;
 pub mod hub;
 pub mod livekit;
 pub mod presence;

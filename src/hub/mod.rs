@@ -22,7 +22,7 @@ use std::{
 };
 
 use crate::{
-    presence::RoomName,
+    presence::{RoomName, StoreTime},
     store::{Store, StoreError},
 };
 
@@ -33,6 +33,17 @@ use hot_room::HotRoom;
 pub struct HubConfig {
     /// After a change goes out, what follows within this time goes out together at its end. Zero: nothing is held back.
     pub coalesce: Duration,
+}
+
+/// A room as it was read.
+#[derive(Debug)]
+pub struct Reading {
+    /// None for a room that the store does not hold.
+    pub edition: Option<Arc<Edition>>,
+    /// Whether it is watched on this instance.
+    pub is_hot: bool,
+    /// Until when the list counts as everybody.
+    pub confirmed_until: StoreTime,
 }
 
 /// The hot rooms of this instance.
@@ -76,22 +87,26 @@ impl Hub {
         Ok(subscription)
     }
 
-    /// The newest edition of a room, if it is hot and known.
-    pub fn newest(&self, room: &RoomName) -> Option<Arc<Edition>> {
-        self.0.rooms().by_name.get(room).and_then(|slot| slot.newest())
-    }
-
-    /// The newest edition of any room: a hot one's, or one read from the store. None for a room that the store does not
-    /// hold.
+    /// Reads a room: from the list that streams show, if it is hot, otherwise from the store.
     ///
     /// # Errors
     /// The room is not hot, and the store could not be read.
-    pub async fn read(&self, room: &RoomName) -> Result<Option<Arc<Edition>>, StoreError> {
-        if let Some(edition) = self.newest(room) {
-            return Ok(Some(edition));
+    pub async fn read(&self, room: &RoomName) -> Result<Reading, StoreError> {
+        let slot = self.0.rooms().by_name.get(room).cloned();
+        if let Some((slot, edition)) =
+            slot.and_then(|slot| slot.newest().map(|newest| (slot, newest)))
+        {
+            let confirmed_until = slot.confirmed_until();
+            return Ok(Reading { edition: Some(edition), is_hot: true, confirmed_until });
         }
         let stored = self.0.store.read(room).await?;
-        Ok(stored.map(|stored| Arc::new(Edition::of_room(room, &stored))))
+        Ok(Reading {
+            confirmed_until: stored
+                .as_ref()
+                .map_or(StoreTime::default(), |room| room.confirmed_until()),
+            edition: stored.map(|stored| Arc::new(Edition::of_room(room, &stored))),
+            is_hot: false,
+        })
     }
 
     /// Counts the reader in before anything else happens, so that the room cannot end under it.

@@ -77,9 +77,9 @@ impl RoomSlot {
         self.newest.lock().expect("nothing panics while it is locked").clone()
     }
 
-    /// Whether its list counts as everybody.
-    pub fn is_confirmed_at(&self, now: StoreTime) -> bool {
-        now.as_micros() <= self.confirmed_until.load(Ordering::Relaxed)
+    /// Until when its list counts as everybody.
+    pub fn confirmed_until(&self) -> StoreTime {
+        StoreTime::from_micros(self.confirmed_until.load(Ordering::Relaxed))
     }
 
     /// A thread that watches this room already, as long as fewer than `together` read it.

@@ -1,0 +1,33 @@
+//! Whether this instance lives, and whether it is fit for traffic.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::{Http, problem::Problem};
+
+/// A store that takes longer is not fit.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+pub(super) async fn live() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn ready(State(http): State<Http>) -> Result<&'static str, Problem> {
+    if http.is_draining() {
+        return Err(Problem::unavailable("this instance is shutting down; use another", 5));
+    }
+    match timeout(STORE_ANSWERS_WITHIN, http.store.now()).await {
+        Ok(Ok(_)) => Ok("ready\n"),
+        Ok(Err(error)) => {
+            warn!(%error, "not ready");
+            Err(Problem::unavailable("the store cannot be reached", 1))
+        }
+        Err(_) => {
+            warn!("not ready: the store does not answer");
+            Err(Problem::unavailable("the store does not answer", 1))
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How much anybody may ask for.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    Http,
+    client_address::ClientAddress,
+    problem::Problem,
+    rate_limit::RateLimit,
+    reader::Reader,
+    stream_limits::{StreamLimits, StreamPermit, TooManyStreams},
+};
+
+/// What an operator can set about limits.
+#[derive(Clone, Debug)]
+pub struct LimitSettings {
+    pub streams: usize,
+    /// Zero: no limit. So for those below.
+    pub streams_per_address: u32,
+    pub streams_per_identity: u32,
+    /// A second; ten times that at once.
+    pub reads_per_address: u32,
+    pub refused_webhooks_per_address: u32,
+    /// What the bodies of webhooks may take together while they are read.
+    pub body_bytes: usize,
+}
+
+/// The limits, with what counts towards them.
+pub struct Limits {
+    pub(super) streams: Arc<StreamLimits>,
+    pub(super) reads: RateLimit<ClientAddress>,
+    pub(super) refused_webhooks: RateLimit<ClientAddress>,
+    bodies: Arc<Semaphore>,
+}
+
+/// Who was refused a stream is to come back after this time, in seconds.
+const STREAM_RETRY_SECS: u64 = 10;
+
+impl Limits {
+    pub fn new(settings: &LimitSettings) -> Self {
+        Self {
+            streams: StreamLimits::new(
+                settings.streams,
+                settings.streams_per_address,
+                settings.streams_per_identity,
+            ),
+            reads: RateLimit::new(settings.reads_per_address),
+            refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
+            bodies: Arc::new(Semaphore::new(settings.body_bytes.min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// Counts a stream.
+    pub(super) fn open_stream(
+        &self,
+        address: ClientAddress,
+        reader: &Reader,
+    ) -> Result<StreamPermit, Problem> {
+        self.streams.open(address, reader.identity()).map_err(|refused| match refused {
+            TooManyStreams::InAll => Problem::unavailable(
+                "this instance has as many streams as it can take; try another, or later",
+                STREAM_RETRY_SECS,
+            ),
+            TooManyStreams::OfAddress => Problem::too_many(
+                "too many streams are open from this address; close some",
+                STREAM_RETRY_SECS,
+            ),
+            TooManyStreams::OfIdentity => Problem::too_many(
+                "too many streams are open with this identity; close some",
+                STREAM_RETRY_SECS,
+            ),
+        })
+    }
+
+    /// Reserves memory for a part of a body, or says that there is none at the moment.
+    pub(super) fn reserve_body(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok()?;
+        Arc::clone(&self.bodies).try_acquire_many_owned(bytes).ok()
+    }
+}
+
+/// Lets an address read so often and no more.
+pub(super) async fn limit_reads(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.reads.take(address, Instant::now()).map_err(|wait| {
+        let secs = wait.as_secs() + 1;
+        Problem::too_many("too many requests from this address; slow down", secs)
+    })?;
+    Ok(next.run(request).await)
+}

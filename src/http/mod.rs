@@ -1,0 +1,127 @@
+//! Routes, credentials, limits and errors. Handlers read as a sentence; status codes are named here and nowhere else.
+
+mod answer_in_time;
+mod client_address;
+mod connection;
+mod cors;
+mod etag;
+mod flush_tracking;
+mod health;
+mod limits;
+mod metrics;
+mod page;
+mod participants;
+mod problem;
+mod query;
+mod rate_limit;
+mod reader;
+mod request_id;
+mod rooms;
+mod rooms_stream;
+mod server;
+mod stream;
+mod stream_limits;
+mod webhook;
+
+pub use client_address::TrustedProxies;
+pub use cors::CorsOrigins;
+pub use limits::{LimitSettings, Limits};
+pub use metrics::HttpMetrics;
+pub use reader::{AuthMode, AuthSettings};
+pub use server::{Server, ServerSettings};
+pub use stream::StreamSettings;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    extract::FromRef,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+use prometheus_client::registry::Registry;
+use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+
+use crate::{clock::Clock, hub::Hub, livekit::Keys, store::Store};
+
+use problem::Problem;
+
+/// Everything that handlers need.
+pub struct HttpState {
+    pub hub: Hub,
+    pub store: Arc<dyn Store>,
+    pub keys: Keys,
+    pub auth: AuthSettings,
+    pub cors: CorsOrigins,
+    pub trusted_proxies: TrustedProxies,
+    pub streams: StreamSettings,
+    pub limits: Limits,
+    pub metrics: HttpMetrics,
+    /// All that `/metrics` shows.
+    pub registry: Registry,
+    pub clock: Clock,
+    /// Shutting down: no longer fit for traffic.
+    pub is_draining: AtomicBool,
+}
+
+impl HttpState {
+    pub fn start_draining(&self) {
+        self.is_draining.store(true, Ordering::Release);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
+    }
+}
+
+/// What axum clones per request.
+#[derive(Clone)]
+struct Http(Arc<HttpState>);
+
+impl std::ops::Deref for Http {
+    type Target = HttpState;
+
+    fn deref(&self) -> &HttpState {
+        &self.0
+    }
+}
+
+impl FromRef<Http> for Arc<HttpState> {
+    fn from_ref(http: &Http) -> Self {
+        Self::clone(&http.0)
+    }
+}
+
+/// All routes of the service.
+pub fn router(state: Arc<HttpState>) -> Router {
+    let http = Http(state);
+    let reads = Router::new()
+        .route("/api/livekit/participants", get(participants::list))
+        .route("/api/livekit/participants/stream", get(stream::open))
+        .route("/api/livekit/rooms", get(rooms::list))
+        .route("/api/rooms", get(rooms::list))
+        .route("/api/livekit/rooms/stream", get(rooms_stream::open))
+        .route_layer(from_fn_with_state(http.clone(), limits::limit_reads));
+    Router::new()
+        .merge(reads)
+        .route("/api/livekit/webhook", post(webhook::receive))
+        .route("/api/webhooks/livekit", post(webhook::receive))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .merge(page::routes())
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
+        .layer(from_fn(answer_in_time::answer_in_time))
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+        .layer(from_fn_with_state(http.clone(), metrics::count))
+        .layer(TraceLayer::new_for_http().make_span_with(request_id::span).on_request(()))
+        .layer(request_id::propagate())
+        .layer(request_id::set())
+        .layer(from_fn(request_id::drop_unfit))
+        .with_state(http)
+}

@@ -1,0 +1,54 @@
+//! `GET /api/livekit/participants?room=R`: the list of one room.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::presence::Version;
+
+use super::{
+    Http,
+    etag::{etag, is_known},
+    metrics::CacheResult,
+    problem::Problem,
+    query::RoomParam,
+    reader::Reader,
+};
+
+pub(super) async fn list(
+    State(http): State<Http>,
+    RoomParam(room): RoomParam,
+    reader: Reader,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    reader.may_read(&room)?;
+    let reading = http.hub.read(&room).await?;
+    let result = if http.clock.now() > reading.confirmed_until {
+        CacheResult::stale
+    } else if reading.is_hot {
+        CacheResult::hot
+    } else {
+        CacheResult::store
+    };
+    http.metrics.read(result);
+    let version = reading.edition.as_ref().map_or(Version::ZERO, |edition| edition.version());
+    let etag = etag(version);
+    let is_known = is_known(&headers, &etag);
+    let caching = [
+        (header::ETAG, etag),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (HeaderName::from_static("x-cache"), HeaderValue::from_static(result.as_str())),
+    ];
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+    }
+    let json = match &reading.edition {
+        Some(edition) => Bytes::from_owner(edition.json()),
+        None => Bytes::from_static(b"[]"),
+    };
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    Ok((caching, content_type, Body::from(json)).into_response())
+}

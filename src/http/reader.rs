@@ -1,0 +1,154 @@
+//! Who asks, and what they may see. The credential is the one a browser already has: its LiveKit access token.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+};
+
+use crate::{
+    livekit::{AccessToken, TokenError},
+    presence::RoomName,
+};
+
+use super::{
+    Http, HttpState, cors::CorsOrigins, problem::Problem, query, stream_limits::IdentityKey,
+};
+
+/// Whether readers need a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Anybody reads everything.
+    Open,
+    /// A LiveKit access token says what its holder reads.
+    LiveKit,
+}
+
+/// How readers show who they are.
+#[derive(Clone, Debug)]
+pub struct AuthSettings {
+    pub mode: AuthMode,
+    /// The name of a cookie that may hold the token.
+    pub cookie: Option<String>,
+}
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) enum Reader {
+    Anybody,
+    Holder(AccessToken),
+}
+
+impl Reader {
+    pub fn may_read(&self, room: &RoomName) -> Result<(), Problem> {
+        match self {
+            Self::Anybody => Ok(()),
+            Self::Holder(token) if token.may_read(room) => Ok(()),
+            Self::Holder(_) => Err(Problem::forbidden(
+                "this token does not open this room: it needs `video.room` with the room's name, and `roomJoin` or `roomAdmin`",
+            )),
+        }
+    }
+
+    pub fn may_list(&self) -> Result<(), Problem> {
+        match self {
+            Self::Anybody => Ok(()),
+            Self::Holder(token) if token.may_list() => Ok(()),
+            Self::Holder(_) => Err(Problem::forbidden(
+                "this token does not list rooms: it needs `roomList`, or `roomAdmin` without a room",
+            )),
+        }
+    }
+
+    /// Whose streams are counted together.
+    pub fn identity(&self) -> Option<IdentityKey> {
+        match self {
+            Self::Anybody => None,
+            Self::Holder(token) => {
+                token.holder().map(|(issuer, identity)| IdentityKey::of(issuer, identity))
+            }
+        }
+    }
+
+    /// When what they opened must end, in seconds since the Unix epoch.
+    pub fn ends_at(&self, now: u64) -> Option<u64> {
+        match self {
+            Self::Anybody => None,
+            Self::Holder(token) => Some(token.ends_at(now)),
+        }
+    }
+}
+
+impl FromRequestParts<Http> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
+        if http.auth.mode == AuthMode::Open {
+            return Ok(Self::Anybody);
+        }
+        let token = credential(parts, http)?.ok_or_else(|| {
+            Problem::unauthorized(
+                "a LiveKit access token is needed, as `Authorization: Bearer` or as `?access_token=`",
+            )
+        })?;
+        AccessToken::verify(&token, &http.keys, http.clock.now().as_secs())
+            .map(Self::Holder)
+            .map_err(|error: TokenError| Problem::unauthorized(error.to_string()))
+    }
+}
+
+/// The token: from the header, before the query, before the cookie.
+fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem> {
+    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+        return bearer(value).map(Some);
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    if let Some(value) = query::values(query, "access_token").next() {
+        let value =
+            value.ok_or_else(|| Problem::unauthorized(TokenError::Malformed.to_string()))?;
+        return Ok(Some(value.into_owned()));
+    }
+    let Some(name) = &http.auth.cookie else { return Ok(None) };
+    let Some(value) = cookie(&parts.headers, name) else { return Ok(None) };
+    if is_from_a_page_of_ours(&parts.headers, &http.cors) {
+        Ok(Some(value.to_owned()))
+    } else {
+        Err(Problem::forbidden(
+            "a cookie is taken only from pages of this origin or of those in `http.cors_origins`",
+        ))
+    }
+}
+
+fn bearer(value: &HeaderValue) -> Result<String, Problem> {
+    let token = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match token {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim().into()),
+        _ => Err(Problem::unauthorized(
+            "`Authorization` must be `Bearer` and a LiveKit access token",
+        )),
+    }
+}
+
+fn cookie<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// A browser adds cookies to the requests of any page, but says which page asks.
+fn is_from_a_page_of_ours(headers: &HeaderMap, cors: &CorsOrigins) -> bool {
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        return cors.name(origin) || is_own_origin(origin, headers);
+    }
+    // A GET of the same origin has no `Origin`. Browsers since 2023 say where it comes from.
+    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+}
+
+fn is_own_origin(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    matches!((origin, host), (Some((_, origin)), Some(host)) if origin == host)
+}

@@ -1,0 +1,45 @@
+//! `GET /api/livekit/rooms/stream?room=A&room=B`: many rooms on one connection, a snapshot of each and then what changes.
+
+use axum::{
+    extract::State,
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use futures_util::future::try_join_all;
+
+use crate::{delivery::HandoffWatch, hub::View};
+
+use super::{
+    Http,
+    client_address::ClientAddress,
+    problem::Problem,
+    query::RoomParams,
+    reader::Reader,
+    stream::{hand_over, head},
+};
+
+pub(super) async fn open(
+    State(http): State<Http>,
+    RoomParams(rooms): RoomParams,
+    reader: Reader,
+    address: ClientAddress,
+    method: Method,
+) -> Result<Response, Problem> {
+    for room in &rooms {
+        reader.may_read(room)?;
+    }
+    if !http.streams.enabled {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    if method == Method::HEAD {
+        return Ok(head());
+    }
+    let permit = http.limits.open_stream(address, &reader)?;
+    let subscriptions = rooms.iter().map(|room| http.hub.subscribe(room, View::Deltas));
+    let watches = try_join_all(subscriptions)
+        .await?
+        .into_iter()
+        .map(|subscription| HandoffWatch { subscription, has: None })
+        .collect();
+    Ok(hand_over(&http, &reader, watches, permit))
+}

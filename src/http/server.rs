@@ -1,0 +1,207 @@
+//! Listens, and accepts connections for as long as there are descriptors for them.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+use crate::delivery::Shards;
+
+use super::connection::{self, Service};
+
+/// Connections that wait to be accepted. The system may allow fewer.
+const BACKLOG: i32 = 4096;
+/// Unsent bytes that a socket takes before it counts as full. Without this the system lets it grow to megabytes, for a client
+/// that then reads thousands of lists that are long out of date.
+const UNSENT_BYTES: u32 = 16 * 1024;
+/// An idle connection is probed after this time, so often, and then given up.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_PROBE_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// Who comes when there are connections enough gets this long to read why it is turned away.
+const REFUSAL: Duration = Duration::from_secs(2);
+/// So many are turned away at the same time; more wait to be accepted.
+const MOST_REFUSALS: usize = 32;
+
+/// How connections are accepted.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    pub bind: SocketAddr,
+    /// As many connections as there are descriptors for.
+    pub most_connections: usize,
+    /// What was sent and is not acknowledged for so long means that the client is gone.
+    pub user_timeout: Duration,
+}
+
+/// A bound listener.
+pub struct Server {
+    listener: TcpListener,
+    most_connections: usize,
+}
+
+impl Server {
+    /// Binds. Where the address is `[::]` and the machine has no IPv6, `0.0.0.0` is bound instead.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind(settings: &ServerSettings) -> io::Result<Self> {
+        let listener = match listen(settings.bind, settings.user_timeout) {
+            Err(error) if settings.bind.is_ipv6() && settings.bind.ip().is_unspecified() => {
+                let bind = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), settings.bind.port());
+                debug!(%error, "cannot listen on IPv6, so only on IPv4");
+                listen(bind, settings.user_timeout)?
+            }
+            listener => listener?,
+        };
+        Ok(Self {
+            listener: TcpListener::from_std(listener)?,
+            most_connections: settings.most_connections,
+        })
+    }
+
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Accepts connections until `stop`, and returns when all of them have ended or been handed to `shards`.
+    pub async fn run(self, router: Router, shards: Arc<Shards>, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let service = Arc::new(Service { router, shards, stop: stop.clone() });
+        let connections = Arc::new(Semaphore::new(self.most_connections));
+        let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            let (socket, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if is_about_one_connection(&error) => continue,
+                Err(error) => {
+                    warn!(%error, "cannot accept connections; trying again");
+                    sleep(backoff).await;
+                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                    continue;
+                }
+            };
+            backoff = FIRST_BACKOFF;
+            match Arc::clone(&connections).try_acquire_owned() {
+                Ok(permit) => {
+                    tasks.spawn(connection::serve(socket, peer, permit, Arc::clone(&service)));
+                }
+                Err(_) => {
+                    let Ok(permit) = Arc::clone(&refusals).acquire_owned().await else { continue };
+                    tasks.spawn(async move {
+                        let _permit = permit;
+                        let _ = timeout(REFUSAL, refuse(socket)).await;
+                    });
+                }
+            }
+        }
+        drop(self.listener);
+        info!("no longer listening");
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+fn listen(bind: SocketAddr, user_timeout: Duration) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(bind), Type::STREAM, Some(Protocol::TCP))?;
+    if bind.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    set_options(&socket, user_timeout)?;
+    socket.bind(&bind.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Set once on the listener: what it accepts inherits them.
+fn set_options(socket: &Socket, user_timeout: Duration) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE_PROBE_EVERY)
+        .with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive)?;
+    let socket = SockRef::from(socket);
+    socket.set_tcp_user_timeout(Some(user_timeout))?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)
+}
+
+/// An error of the connection that was to be accepted, and not of accepting.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Turns a connection away without reading it.
+async fn refuse(mut socket: TcpStream) {
+    const BODY: &str = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"this instance has as many connections as it can take; try another, or later"}"#;
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+         retry-after: 10\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    if socket.write_all(answer.as_bytes()).await.is_ok() {
+        connection::linger(socket).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_sockets_have_the_options_of_the_listener() {
+        let settings = ServerSettings {
+            bind: "127.0.0.1:0".parse().unwrap(),
+            most_connections: 1,
+            user_timeout: Duration::from_secs(30),
+        };
+        let server = Server::bind(&settings).unwrap();
+        let _client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = server.listener.accept().await.unwrap();
+        let socket = SockRef::from(&socket);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_BYTES);
+    }
+
+    #[tokio::test]
+    async fn both_families_are_served() {
+        let settings = ServerSettings {
+            bind: "[::]:0".parse().unwrap(),
+            most_connections: 1,
+            user_timeout: Duration::from_secs(30),
+        };
+        let server = Server::bind(&settings).unwrap();
+        let port = server.local_addr().unwrap().port();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    }
+}

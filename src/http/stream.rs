@@ -1,0 +1,123 @@
+//! `GET /api/livekit/participants/stream?room=R`: the list of one room, again at each change.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    delivery::{CloseReason, HandoffWatch, StreamEnd},
+    hub::View,
+    presence::Version,
+};
+
+use super::{
+    Http, HttpState, client_address::ClientAddress, problem::Problem, query::RoomParam,
+    reader::Reader, stream_limits::StreamPermit,
+};
+
+/// How streams are opened.
+#[derive(Clone, Debug)]
+pub struct StreamSettings {
+    /// When not, streams are answered 204, which tells an EventSource to stop.
+    pub enabled: bool,
+    /// A stream ends after this time at the latest; up to a fifth earlier, so that they do not end together.
+    pub max_age: Duration,
+}
+
+pub(super) async fn open(
+    State(http): State<Http>,
+    RoomParam(room): RoomParam,
+    reader: Reader,
+    address: ClientAddress,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    reader.may_read(&room)?;
+    if !http.streams.enabled {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    if method == Method::HEAD {
+        return Ok(head());
+    }
+    let permit = http.limits.open_stream(address, &reader)?;
+    let subscription = http.hub.subscribe(&room, View::Lists).await?;
+    let watch = HandoffWatch { subscription, has: last_event_id(&headers) };
+    Ok(hand_over(&http, &reader, vec![watch], permit))
+}
+
+/// The response of a stream: its head, and in it what delivery needs to take the connection over.
+pub(super) fn hand_over(
+    http: &HttpState,
+    reader: &Reader,
+    watches: Vec<HandoffWatch>,
+    permit: StreamPermit,
+) -> Response {
+    let ticket = Ticket::new(Stream { watches, permit, ends: end_of(http, reader) });
+    let mut response = head();
+    response.extensions_mut().insert(ticket);
+    response
+}
+
+/// The head of every stream. The connection ends with it.
+pub(super) fn head() -> Response {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    // nginx passes on what is not buffered only if told so.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// At the token's expiry or at the greatest age, whichever comes first.
+fn end_of(http: &HttpState, reader: &Reader) -> StreamEnd {
+    let now = Instant::now();
+    let age = http.streams.max_age.mul_f64(fastrand::f64().mul_add(0.2, 0.8));
+    let by_age = StreamEnd { at: now + age, reason: CloseReason::MaxAge };
+    let clock = http.clock.now();
+    let Some(expires_at) = reader.ends_at(clock.as_secs()) else { return by_age };
+    let expires_in =
+        Duration::from_secs(expires_at).saturating_sub(Duration::from_micros(clock.as_micros()));
+    if expires_in < age {
+        StreamEnd { at: now + expires_in, reason: CloseReason::Expired }
+    } else {
+        by_age
+    }
+}
+
+/// The version that the client says it was sent last.
+fn last_event_id(headers: &HeaderMap) -> Option<Version> {
+    let id = headers.get("last-event-id")?.to_str().ok()?;
+    id.parse().ok().map(Version::from_u64)
+}
+
+/// An open stream on its way from its handler to its socket.
+pub(super) struct Stream {
+    pub watches: Vec<HandoffWatch>,
+    pub ends: StreamEnd,
+    pub permit: StreamPermit,
+}
+
+/// A stream in the extensions of a response. Taken once, by the connection that the response belongs to; dropped with the
+/// response otherwise, and the stream with it.
+#[derive(Clone)]
+pub(super) struct Ticket(Arc<Mutex<Option<Stream>>>);
+
+impl Ticket {
+    fn new(stream: Stream) -> Self {
+        Self(Arc::new(Mutex::new(Some(stream))))
+    }
+
+    pub fn take(&self) -> Option<Stream> {
+        self.0.lock().expect("never held in a panic").take()
+    }
+}

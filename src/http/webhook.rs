@@ -1,0 +1,156 @@
+//! `POST /api/livekit/webhook`: verified, read, stored; and only then answered with 200.
+
+use std::time::Instant;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, header},
+};
+use http_body_util::BodyExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{debug, warn};
+
+use crate::{
+    livekit::{BodyMismatch, MalformedWebhook, TokenError, WebhookName, WebhookToken},
+    presence::Applied,
+    store::StoreError,
+};
+
+use super::{Http, client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem};
+
+/// LiveKit's own limits allow half a mebibyte of metadata, which escaping can double, twice.
+const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// LiveKit's next attempt is then after this time, in seconds.
+const RETRY_AFTER_SECS: u64 = 1;
+
+pub(super) async fn receive(
+    State(http): State<Http>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(), Problem> {
+    let started = Instant::now();
+    let taken = take(&http, &headers, body).await;
+    let (name, outcome, answer) = match taken {
+        Ok((name, outcome)) => (Some(name), outcome, Ok(())),
+        Err(refusal) => {
+            let problem = refusal.into_problem(&http, address);
+            (None, problem.0, Err(problem.1))
+        }
+    };
+    http.metrics.webhook(name, outcome, started.elapsed());
+    answer
+}
+
+/// The token first, from the headers alone; then the body, then its hash, then its meaning.
+async fn take(
+    http: &Http,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(WebhookName, WebhookOutcome), Refusal> {
+    let received_at = http.clock.now();
+    let authorization = headers
+        .get(header::AUTHORIZATION)
+        .ok_or(Refusal::NoToken)?
+        .to_str()
+        .map_err(|_| Refusal::Token(TokenError::Malformed))?;
+    let token = WebhookToken::verify(authorization, &http.keys, received_at.as_secs())?;
+    let body = ReadBody::read(body, http).await?;
+    let webhook = token.vouch_for(&body.bytes)?.parse(received_at)?;
+    debug!(webhook.event = webhook.name.as_str(), "received a webhook");
+    let Some(event) = webhook.event else {
+        return Ok((webhook.name, WebhookOutcome::ignored));
+    };
+    let outcome = match http.store.apply(&event).await? {
+        Applied::Changed(_) => WebhookOutcome::changed,
+        Applied::Unchanged => WebhookOutcome::unchanged,
+        Applied::Duplicate => WebhookOutcome::duplicate,
+    };
+    Ok((webhook.name, outcome))
+}
+
+/// A body, with the memory that is counted for it.
+struct ReadBody {
+    bytes: Vec<u8>,
+    _reserved: Option<OwnedSemaphorePermit>,
+}
+
+impl ReadBody {
+    async fn read(mut body: Body, http: &Http) -> Result<Self, Refusal> {
+        let mut read = Self { bytes: Vec::new(), _reserved: None };
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Refusal::BodyBroken)?.into_data() else { continue };
+            if read.bytes.len() + data.len() > MOST_BODY_BYTES {
+                return Err(Refusal::TooLarge);
+            }
+            let more = http.limits.reserve_body(data.len()).ok_or(Refusal::NoMemory)?;
+            match &mut read._reserved {
+                Some(reserved) => reserved.merge(more),
+                None => read._reserved = Some(more),
+            }
+            read.bytes.extend_from_slice(&data);
+        }
+        Ok(read)
+    }
+}
+
+/// Why a webhook was not taken.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("a webhook needs LiveKit's token in `Authorization`")]
+    NoToken,
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Body(#[from] BodyMismatch),
+    #[error(transparent)]
+    Malformed(#[from] MalformedWebhook),
+    #[error("a webhook's body has at most {MOST_BODY_BYTES} bytes")]
+    TooLarge,
+    #[error("the body ended before it was whole")]
+    BodyBroken,
+    #[error("too many webhooks are being read at the moment; send it again")]
+    NoMemory,
+    #[error("the webhook cannot be stored at the moment; send it again")]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// What LiveKit retries is answered 503, what it must not repeat 4xx.
+    fn into_problem(self, http: &Http, address: ClientAddress) -> (WebhookOutcome, Problem) {
+        let detail = self.to_string();
+        match self {
+            Self::NoToken | Self::Token(_) | Self::Body(_) => {
+                match http.limits.refused_webhooks.take(address, Instant::now()) {
+                    Ok(()) => {
+                        warn!(reason = detail, "refused a webhook");
+                        (WebhookOutcome::unauthorized, Problem::unauthorized(detail))
+                    }
+                    Err(wait) => {
+                        let detail =
+                            "too many webhooks from this address were refused; check its API key";
+                        (WebhookOutcome::limited, Problem::too_many(detail, wait.as_secs() + 1))
+                    }
+                }
+            }
+            Self::Malformed(_) | Self::BodyBroken => {
+                warn!(reason = detail, "a webhook is malformed");
+                (WebhookOutcome::malformed, Problem::bad_request(detail))
+            }
+            Self::TooLarge => {
+                warn!("a webhook is too large");
+                (WebhookOutcome::too_large, Problem::too_large(detail))
+            }
+            Self::NoMemory => {
+                warn!("no memory for a webhook's body; raise `limits.body_bytes`");
+                (WebhookOutcome::unavailable, Problem::unavailable(detail, RETRY_AFTER_SECS))
+            }
+            Self::Store(error) => {
+                warn!(%error, "cannot store a webhook; LiveKit will send it again");
+                (WebhookOutcome::unavailable, Problem::unavailable(detail, RETRY_AFTER_SECS))
+            }
+        }
+    }
+}
