@@ -1,7 +1,10 @@
 //! Who is in which LiveKit room, right now, in every browser that asks.
 
+pub mod app;
 pub mod clock;
+pub mod config;
 pub mod delivery;
+pub mod demo;
 pub mod http;
 pub mod hub;
 pub mod livekit;

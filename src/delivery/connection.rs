@@ -141,8 +141,8 @@ impl Connection {
         written -= head.len();
         for (index, frame) in frames.iter().enumerate() {
             let length = self.framing.bytes_of(frame).len();
-            if written == length {
-                written = 0;
+            if written >= length {
+                written -= length;
                 continue;
             }
             if written == 0 {

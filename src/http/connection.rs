@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
-    time::{Duration, SystemTime},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use axum::{
@@ -31,7 +31,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::debug;
 
-use crate::delivery::{Framing, Handoff, Shards};
+use crate::{
+    clock::Clock,
+    delivery::{Framing, Handoff, Shards},
+};
 
 use super::{
     client_address::PeerAddress,
@@ -52,6 +55,7 @@ const MOST_LINGER_BYTES: usize = 16 * 1024 * 1024;
 pub(super) struct Service {
     pub router: Router,
     pub shards: Arc<Shards>,
+    pub clock: Clock,
     /// Ends connections once what is under way on them is answered.
     pub stop: CancellationToken,
 }
@@ -80,7 +84,7 @@ pub(super) async fn serve(
     let handover: Arc<Mutex<Option<Handover>>> = Arc::default();
     let is_flushed = Arc::new(AtomicBool::new(true));
     let answer = service_fn(|request| {
-        Box::pin(answer(service.router.clone(), request, peer, Arc::clone(&handover)))
+        Box::pin(answer(Arc::clone(&service), request, peer, Arc::clone(&handover)))
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -133,7 +137,7 @@ pub(super) async fn serve(
 /// Answers one request. For a stream the answer is not given to hyper: what delivery needs is put aside, and hyper is left
 /// waiting until its connection is taken apart.
 async fn answer(
-    router: Router,
+    service: Arc<Service>,
     request: Request<Incoming>,
     peer: SocketAddr,
     handover: Arc<Mutex<Option<Handover>>>,
@@ -144,10 +148,10 @@ async fn answer(
         Version::HTTP_11 => Framing::Chunked,
         _ => Framing::UntilClose,
     };
-    let response = router.oneshot(request).await?;
+    let response = service.router.clone().oneshot(request).await?;
     let stream = response.extensions().get::<Ticket>().and_then(Ticket::take);
     let Some(stream) = stream else { return Ok(response) };
-    let head = encode_head(response.headers(), framing);
+    let head = encode_head(response.headers(), framing, &service.clock);
     *handover.lock().expect("never held in a panic") = Some(Handover { head, framing, stream });
     std::future::pending().await
 }
@@ -157,9 +161,10 @@ fn take(handover: &Mutex<Option<Handover>>) -> Option<Handover> {
 }
 
 /// The head of a stream's response, as hyper would have written it.
-fn encode_head(headers: &HeaderMap, framing: Framing) -> Vec<u8> {
+fn encode_head(headers: &HeaderMap, framing: Framing, clock: &Clock) -> Vec<u8> {
+    let date = UNIX_EPOCH + Duration::from_micros(clock.now().as_micros());
     let mut head = String::from("HTTP/1.1 200 OK\r\n");
-    let _ = write!(head, "{}: {}\r\n", header::DATE, httpdate::fmt_http_date(SystemTime::now()));
+    let _ = write!(head, "{}: {}\r\n", header::DATE, httpdate::fmt_http_date(date));
     if framing == Framing::Chunked {
         let _ = write!(head, "{}: chunked\r\n", header::TRANSFER_ENCODING);
     }

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
-use serde_json::json;
+use serde::Serialize;
 use tracing::error;
 
 use crate::store::StoreError;
@@ -21,6 +21,15 @@ pub(super) struct Problem {
     /// In seconds.
     retry_after: Option<u64>,
     challenge: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ProblemBody<'problem> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: Option<&'static str>,
+    status: u16,
+    detail: &'problem str,
 }
 
 impl Problem {
@@ -92,12 +101,12 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
-        let body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
+        let body = ProblemBody {
+            kind: "about:blank",
+            title: self.status.canonical_reason(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

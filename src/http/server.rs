@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use crate::delivery::Shards;
+use crate::{clock::Clock, delivery::Shards};
 
 use super::connection::{self, Service};
 
@@ -79,9 +79,15 @@ impl Server {
     }
 
     /// Accepts connections until `stop`, and returns when all of them have ended or been handed to `shards`.
-    pub async fn run(self, router: Router, shards: Arc<Shards>, stop: CancellationToken) {
+    pub async fn run(
+        self,
+        router: Router,
+        shards: Arc<Shards>,
+        clock: Clock,
+        stop: CancellationToken,
+    ) {
         let tasks = TaskTracker::new();
-        let service = Arc::new(Service { router, shards, stop: stop.clone() });
+        let service = Arc::new(Service { router, shards, clock, stop: stop.clone() });
         let connections = Arc::new(Semaphore::new(self.most_connections));
         let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
         let mut backoff = FIRST_BACKOFF;

@@ -6,11 +6,15 @@ use std::{
 };
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+
+use futures_util::stream;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 
 use crate::{
     delivery::{CloseReason, HandoffWatch, StreamEnd},
@@ -68,7 +72,8 @@ pub(super) fn hand_over(
 
 /// The head of every stream. The connection ends with it.
 pub(super) fn head() -> Response {
-    let mut response = Response::new(Body::empty());
+    // Of unknown length, lest somebody adds `Content-Length: 0`.
+    let mut response = Response::new(Body::new(StreamBody::new(stream::empty::<Nothing>())));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
@@ -77,6 +82,8 @@ pub(super) fn head() -> Response {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
+
+type Nothing = Result<Frame<Bytes>, std::convert::Infallible>;
 
 /// At the token's expiry or at the greatest age, whichever comes first.
 fn end_of(http: &HttpState, reader: &Reader) -> StreamEnd {

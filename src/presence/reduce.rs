@@ -138,7 +138,8 @@ impl Room {
     fn supersede_older(&mut self, info: &SessionInfo, now: StoreTime, diff: &mut ViewDiff) {
         let sids = self.sids_of.get(&info.identity).cloned().unwrap_or_default();
         for sid in sids {
-            if self.sessions.get(&sid).is_some_and(|other| other.joined_at < info.joined_at) {
+            let is_older = |other: &Session| other.joined_at < info.joined_at;
+            if sid != info.sid && self.sessions.get(&sid).is_some_and(is_older) {
                 self.remove(&sid, GoneBecause::Superseded, now, diff);
             }
         }

@@ -13,6 +13,7 @@ use serde_json::Value;
 pub struct Capture {
     pub name: String,
     keys: Vec<ApiKey>,
+    key_lines: Vec<String>,
     pub moments: Vec<Moment>,
 }
 
@@ -61,8 +62,9 @@ impl Capture {
         Keys::new(&self.keys)
     }
 
-    pub fn api_keys(&self) -> &[ApiKey] {
-        &self.keys
+    /// As `LIVEKIT_KEYS` would have them.
+    pub fn key_lines(&self) -> Vec<String> {
+        self.key_lines.clone()
     }
 
     pub fn webhooks(&self) -> impl Iterator<Item = &CapturedWebhook> {
@@ -83,6 +85,10 @@ impl Capture {
             keys: keys
                 .iter()
                 .map(|(name, secret)| ApiKey::new(name, secret.as_str().unwrap()).unwrap())
+                .collect(),
+            key_lines: keys
+                .iter()
+                .map(|(name, secret)| format!("{name}: {}", secret.as_str().unwrap()))
                 .collect(),
             moments: lines.map(|line| Moment::read(&line)).collect(),
         }

@@ -1,4 +1,10 @@
 //! Everything that is tested from outside. One binary, so that it links once.
 
 mod captures;
+mod delivery;
+mod harness;
+mod http;
+mod process;
+mod replay;
 mod rules;
+mod store;

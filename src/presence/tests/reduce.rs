@@ -77,6 +77,15 @@ fn a_newer_session_of_an_identity_ends_the_older_one_for_good() {
 }
 
 #[test]
+fn a_session_does_not_end_itself_by_a_later_join_time() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 1).version(2));
+    stage.joined(session("alice", "PA_1", 5).version(3));
+    assert_eq!(stage.list(), ["alice/PA_1"]);
+    assert_eq!(stage.room.list()[0].joined_at, LiveKitTime::from_secs(LIVEKIT_EPOCH + 5));
+}
+
+#[test]
 fn an_older_session_that_arrives_late_waits_behind_the_newer_one() {
     let mut stage = Stage::new();
     stage.joined(session("alice", "PA_2", 5));

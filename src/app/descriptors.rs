@@ -1,0 +1,55 @@
+//! How many sockets this process can have.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::debug;
+
+/// Kept for what is not a client's connection: listener, polls, log, and the moment between accepting and refusing.
+const OTHERS: u64 = 128;
+/// Where there is no limit, no more is planned for.
+const PLENTY: u64 = 1 << 20;
+
+/// The descriptors of this process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Descriptors(u64);
+
+/// Raises the limit as far as the system allows without asking, and tells it.
+pub(super) fn raise() -> Descriptors {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            debug!(%error, "cannot raise the limit of open files");
+        }
+    }
+    Descriptors(getrlimit(Resource::Nofile).current.unwrap_or(PLENTY).min(PLENTY))
+}
+
+impl Descriptors {
+    /// Connections of any kind.
+    pub fn connections(self) -> usize {
+        let connections = self.0.saturating_sub(OTHERS).max(self.0 / 2);
+        usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Connections that may be streams; the others are for webhooks, reads and health checks.
+    pub fn streams(self) -> usize {
+        let connections = self.connections();
+        connections - (connections / 32).clamp(1, 1024).max(32.min(connections / 2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_is_left_for_webhooks_and_for_the_process_itself() {
+        for (descriptors, connections, streams) in
+            [(20_000, 19_872, 19_251), (1_024, 896, 864), (256, 128, 96), (16, 8, 4)]
+        {
+            let descriptors = Descriptors(descriptors);
+            assert_eq!(descriptors.connections(), connections);
+            assert_eq!(descriptors.streams(), streams);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Log lines: for a person on a terminal, for a machine elsewhere.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Starts logging to standard error. Called once, first.
+pub fn start_logging(config: &LogConfig) {
+    let filter = EnvFilter::new(&config.level);
+    let is_json = match config.format {
+        LogFormat::Human => false,
+        LogFormat::Json => true,
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if is_json {
+        builder.json().flatten_event(true).init();
+    } else {
+        builder.with_target(false).init();
+    }
+}

@@ -1,0 +1,188 @@
+//! Puts the parts together, runs them, and ends them in order.
+
+mod descriptors;
+mod log;
+
+pub use log::start_logging;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use prometheus_client::{metrics::info::Info, registry::Registry};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    delivery::{DeliveryConfig, DeliveryMetrics, Shards},
+    http::{
+        self, HttpMetrics, HttpState, LimitSettings, Limits, Server, ServerSettings, StreamSettings,
+    },
+    hub::{Hub, HubConfig, HubMetrics, Watchers},
+    livekit::Keys,
+    presence::Rules,
+    store::{MemoryStore, MeteredStore, Store, StoreMetrics},
+};
+
+/// How long a list counts as confirmed where nothing but webhooks confirms it.
+const TTL_WITHOUT_API: Duration = Duration::from_hours(24);
+
+/// What is under way when the service is told to end gets this long beyond the drain.
+const LAST_ANSWERS: Duration = Duration::from_secs(6);
+
+/// The service, bound and ready to run.
+pub struct App {
+    server: Server,
+    router: Router,
+    shards: Arc<Shards>,
+    state: Arc<HttpState>,
+    drain: Duration,
+}
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {bind}: {error}; choose another address with `http.bind` or PORT")]
+    Bind { bind: SocketAddr, error: io::Error },
+    #[error("cannot start the delivery threads: {0}")]
+    Threads(io::Error),
+}
+
+impl App {
+    /// Binds, with the embedded store.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the system gives no threads.
+    pub fn build(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let rules = Rules {
+            trust: config.presence_ttl.unwrap_or(TTL_WITHOUT_API),
+            grace: config.reconcile.grace,
+            prove_life: config.reconcile.prove_life,
+            proof_every: config.reconcile.every,
+        };
+        let store = MemoryStore::new(rules, clock.clone());
+        Self::with_store(config, Arc::new(store), clock)
+    }
+
+    /// Binds, with any store.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the system gives no threads.
+    pub fn with_store(
+        config: &Config,
+        store: Arc<dyn Store>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let descriptors = descriptors::raise();
+        let mut registry = Registry::with_prefix("livekit_presence");
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What runs here", version);
+        let store: Arc<dyn Store> =
+            Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
+        let shards = Shards::start(
+            &DeliveryConfig {
+                threads: 0,
+                heartbeat: config.stream.heartbeat,
+                write_timeout: config.stream.write_timeout,
+                pinned_bytes: config.stream.pinned_bytes,
+            },
+            &DeliveryMetrics::register(&mut registry),
+            &clock,
+        )
+        .map_err(StartError::Threads)?;
+        let hub = Hub::new(
+            Arc::clone(&store),
+            Arc::clone(&shards) as Arc<dyn Watchers>,
+            HubConfig { coalesce: config.stream.coalesce },
+            HubMetrics::register(&mut registry),
+        );
+        let settings = ServerSettings {
+            bind: config.bind,
+            most_connections: descriptors.connections(),
+            user_timeout: config.stream.write_timeout,
+        };
+        let server = Server::bind(&settings)
+            .map_err(|error| StartError::Bind { bind: config.bind, error })?;
+        let state = Arc::new(HttpState {
+            hub,
+            store,
+            keys: Keys::new(&config.livekit.keys),
+            auth: config.auth.clone(),
+            cors: config.cors_origins.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            streams: StreamSettings {
+                enabled: config.stream.enabled,
+                max_age: config.stream.max_age,
+            },
+            limits: Limits::new(&limits_of(config, descriptors.streams())),
+            metrics: HttpMetrics::register(&mut registry),
+            registry,
+            clock,
+            is_draining: false.into(),
+        });
+        warn_about(config);
+        Ok(Self {
+            server,
+            router: http::router(Arc::clone(&state)),
+            shards,
+            state,
+            drain: config.drain,
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.server.local_addr()
+    }
+
+    /// Serves until `shutdown`, then: no longer ready, no longer listening, requests under way are answered, streams end
+    /// spread over `shutdown.drain`.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(self.server.run(
+            self.router,
+            Arc::clone(&self.shards),
+            self.state.clock.clone(),
+            stop.clone(),
+        ));
+        shutdown.await;
+        info!(drain.secs = self.drain.as_secs_f64(), "shutting down");
+        self.state.start_draining();
+        stop.cancel();
+        let drained = async {
+            let (_, served) = tokio::join!(self.shards.drain(self.drain), serving);
+            served
+        };
+        match timeout(self.drain + LAST_ANSWERS, drained).await {
+            Ok(Ok(())) => info!("ended in order"),
+            Ok(Err(error)) => warn!(%error, "serving ended out of order"),
+            Err(_) => warn!("some connections did not end in time; leaving them"),
+        }
+    }
+}
+
+fn limits_of(config: &Config, streams_by_descriptors: usize) -> LimitSettings {
+    let limits = &config.limits;
+    LimitSettings {
+        streams: limits.streams.unwrap_or(streams_by_descriptors),
+        streams_per_address: limits.streams_per_address,
+        streams_per_identity: limits.streams_per_identity,
+        reads_per_address: limits.reads_per_address,
+        refused_webhooks_per_address: limits.refused_webhooks_per_address,
+        body_bytes: limits.body_bytes,
+    }
+}
+
+fn warn_about(config: &Config) {
+    for key in config.livekit.keys.iter().filter(|key| key.is_weak()) {
+        warn!(key.name = key.name(), "the secret of this API key has fewer than 32 characters");
+    }
+    if config.livekit.url.is_some() {
+        warn!("this version does not ask LiveKit's API yet: lists are as webhooks give them");
+    }
+}

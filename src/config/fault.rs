@@ -1,0 +1,37 @@
+//! What is wrong with a configuration: every fault, each in one sentence.
+
+use std::fmt;
+
+/// One wrong value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The key, as in `config/default.toml`, or the name of an environment variable.
+    pub key: String,
+    /// What is wrong with its value, and what to do.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.key, self.problem)
+    }
+}
+
+/// All that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl Faults {
+    pub(super) fn one(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self(vec![Fault { key: key.into(), problem: problem.into() }])
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.iter().map(Fault::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Faults {}

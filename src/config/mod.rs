@@ -1,0 +1,385 @@
+//! What an operator says, parsed once into final types and checked before anything is bound. The only place that reads the
+//! environment.
+
+mod fault;
+mod layers;
+mod values;
+
+pub use fault::{Fault, Faults};
+
+use std::{
+    fmt::Write,
+    net::{Ipv6Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use axum::http::{HeaderValue, Uri};
+use config::Value;
+
+use crate::{
+    http::{AuthMode, AuthSettings, CorsOrigins, TrustedProxies},
+    livekit::ApiKey,
+};
+
+use layers::Variables;
+use values::{
+    Values, address, duration, duration_above_zero, duration_or_auto, lines, list, networks,
+    optional_text, switch, text, whole_number, whole_number_above_zero,
+};
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub bind: SocketAddr,
+    pub cors_origins: CorsOrigins,
+    pub trusted_proxies: TrustedProxies,
+    pub livekit: LiveKitConfig,
+    pub auth: AuthSettings,
+    /// None: twenty-four hours as long as LiveKit's API confirms nothing.
+    pub presence_ttl: Option<Duration>,
+    pub reconcile: ReconcileConfig,
+    pub stream: StreamConfig,
+    pub limits: LimitsConfig,
+    pub drain: Duration,
+    pub log: LogConfig,
+}
+
+/// LiveKit, and what it may be asked.
+#[derive(Clone, Debug)]
+pub struct LiveKitConfig {
+    /// Always http or https.
+    pub url: Option<Uri>,
+    /// The first signs our own calls.
+    pub keys: Vec<ApiKey>,
+    pub calls_per_minute: u32,
+    pub timeout: Duration,
+}
+
+/// How LiveKit's lists are compared with ours.
+#[derive(Clone, Debug)]
+pub struct ReconcileConfig {
+    pub every: Duration,
+    pub grace: Duration,
+    pub prove_life: bool,
+}
+
+/// How streams are fed.
+#[derive(Clone, Debug)]
+pub struct StreamConfig {
+    pub enabled: bool,
+    pub coalesce: Duration,
+    pub heartbeat: Duration,
+    pub write_timeout: Duration,
+    pub max_age: Duration,
+    pub pinned_bytes: usize,
+}
+
+/// Limits. Zero means none, except for `streams`.
+#[derive(Clone, Debug)]
+pub struct LimitsConfig {
+    /// None: as many as there are descriptors for.
+    pub streams: Option<usize>,
+    pub streams_per_address: u32,
+    pub streams_per_identity: u32,
+    pub reads_per_address: u32,
+    pub refused_webhooks_per_address: u32,
+    pub body_bytes: usize,
+}
+
+/// How to log.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    pub format: LogFormat,
+    /// A filter as `tracing_subscriber::EnvFilter` reads it.
+    pub level: String,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, else JSON.
+    #[default]
+    Auto,
+    Human,
+    Json,
+}
+
+/// What differs between the ways to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Serve,
+    /// Keys are made up, and anybody reads.
+    Demo,
+}
+
+impl Config {
+    /// Reads the configuration of this process.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn load(file: Option<&Path>, purpose: Purpose) -> Result<Self, Faults> {
+        Self::parse(file, &Variables::of_process()?, purpose).map(|(config, _)| config)
+    }
+
+    /// Reads it as if the environment were `variables`, and nothing else.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn from_variables(
+        variables: impl IntoIterator<Item = (String, String)>,
+        purpose: Purpose,
+    ) -> Result<Self, Faults> {
+        Self::parse(None, &Variables::new(variables), purpose).map(|(config, _)| config)
+    }
+
+    /// What is in effect, one `key = value` per line, secrets masked.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn describe(file: Option<&Path>) -> Result<String, Faults> {
+        let variables = Variables::of_process()?;
+        Self::parse(file, &variables, Purpose::Serve).map(|(_, description)| description)
+    }
+
+    fn parse(
+        file: Option<&Path>,
+        variables: &Variables,
+        purpose: Purpose,
+    ) -> Result<(Self, String), Faults> {
+        let merged = layers::merge(file, variables)?;
+        let mut values = Values::new(merged.clone());
+        let config = Self::take(&mut values, variables, purpose);
+        let faults = values.finish();
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
+        let description = config.description(&merged);
+        Ok((config, description))
+    }
+
+    fn take(values: &mut Values, variables: &Variables, purpose: Purpose) -> Self {
+        refuse_redis(values);
+        let bind = take_bind(values, variables);
+        let cors_origins = take_cors_origins(values);
+        Self {
+            bind,
+            auth: take_auth(values, &cors_origins, purpose),
+            cors_origins,
+            trusted_proxies: TrustedProxies(values.take("http.trusted_proxies", networks)),
+            livekit: LiveKitConfig {
+                url: values.take("livekit.url", livekit_url),
+                keys: take_keys(values, variables, purpose),
+                calls_per_minute: values.take("livekit.calls_per_minute", whole_number_above_zero),
+                timeout: values.take("livekit.timeout", duration_above_zero),
+            },
+            presence_ttl: values.take("presence.ttl", duration_or_auto),
+            reconcile: ReconcileConfig {
+                every: values.take("reconcile.every", duration_above_zero),
+                grace: values.take("reconcile.grace", duration),
+                prove_life: values.take("reconcile.prove_life", switch),
+            },
+            stream: StreamConfig {
+                enabled: values.take("stream.enabled", switch),
+                coalesce: values.take("stream.coalesce", duration),
+                heartbeat: values.take("stream.heartbeat", duration_above_zero),
+                write_timeout: values.take("stream.write_timeout", duration_above_zero),
+                max_age: values.take("stream.max_age", duration_above_zero),
+                pinned_bytes: values.take("stream.pinned_bytes", whole_number_above_zero) as usize,
+            },
+            limits: LimitsConfig {
+                streams: Some(values.take("limits.streams", whole_number) as usize)
+                    .filter(|streams| *streams > 0),
+                streams_per_address: values.take("limits.streams_per_address", whole_number),
+                streams_per_identity: values.take("limits.streams_per_identity", whole_number),
+                reads_per_address: values.take("limits.reads_per_address", whole_number),
+                refused_webhooks_per_address: values
+                    .take("limits.refused_webhooks_per_address", whole_number),
+                body_bytes: values.take("limits.body_bytes", whole_number_above_zero) as usize,
+            },
+            drain: values.take("shutdown.drain", duration),
+            log: LogConfig {
+                format: values.take("log.format", log_format),
+                level: values.take("log.level", log_level),
+            },
+        }
+    }
+
+    fn description(&self, merged: &std::collections::BTreeMap<String, Value>) -> String {
+        let keys: Vec<_> =
+            self.livekit.keys.iter().map(|key| format!("{}: ****", key.name())).collect();
+        let mut description = String::new();
+        for (key, value) in merged {
+            let value = match key.as_str() {
+                "http.bind" => self.bind.to_string(),
+                "livekit.keys" => keys.join(", "),
+                _ => match list(value) {
+                    Ok(items) => items.join(", "),
+                    Err(problem) => problem,
+                },
+            };
+            let _ = writeln!(description, "{key} = {value:?}");
+        }
+        description
+    }
+}
+
+/// Rooms on Redis are not in this version: better to say so than to keep them in memory unasked.
+fn refuse_redis(values: &mut Values) {
+    values.take("store.key_prefix", text);
+    if values.take("store.redis_url", optional_text).is_some() {
+        values.fault(
+            "store.redis_url",
+            "this version keeps rooms in memory only; remove the key (or REDIS_URL) and run one instance",
+        );
+    }
+}
+
+fn take_bind(values: &mut Values, variables: &Variables) -> SocketAddr {
+    let mut bind = values
+        .take("http.bind", address)
+        .unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8080)));
+    match variables.get("PORT").map(|port| port.map(|port| port.parse::<u16>())) {
+        Ok(None) => {}
+        Ok(Some(Ok(port))) => bind.set_port(port),
+        Ok(Some(Err(_))) => values.fault("PORT", "is no port; write a number from 0 to 65535"),
+        Err(faults) => values.faults.extend(faults.0),
+    }
+    bind
+}
+
+fn take_cors_origins(values: &mut Values) -> CorsOrigins {
+    let origins = values.take("http.cors_origins", list);
+    if origins.is_empty() {
+        return CorsOrigins::None;
+    }
+    if origins == ["*"] {
+        return CorsOrigins::Any;
+    }
+    let mut named = Vec::new();
+    for origin in origins {
+        match parse_origin(&origin) {
+            Some(origin) => named.push(origin),
+            None => values.fault(
+                "http.cors_origins",
+                format!(
+                    "{origin:?} is no origin; write scheme, host and port as browsers do, such as https://app.example.com, or only \"*\""
+                ),
+            ),
+        }
+    }
+    CorsOrigins::These(named)
+}
+
+/// An origin as browsers write it: without a path, not even a slash.
+fn parse_origin(origin: &str) -> Option<HeaderValue> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let is_plain = |text: &str| !text.is_empty() && !text.contains(['/', '?', '#', '@', ' ', '*']);
+    (is_plain(scheme) && is_plain(authority)).then(|| HeaderValue::from_str(origin).ok())?
+}
+
+fn take_auth(values: &mut Values, cors_origins: &CorsOrigins, purpose: Purpose) -> AuthSettings {
+    let mode = values.take("auth.mode", auth_mode).unwrap_or(AuthMode::LiveKit);
+    let cookie = values.take("auth.cookie", optional_text);
+    if cookie.is_some() && *cors_origins == CorsOrigins::Any {
+        values.fault(
+            "auth.cookie",
+            "cannot be used with `http.cors_origins` = \"*\": any page could read with its visitor's cookie; name the origins",
+        );
+    }
+    match purpose {
+        Purpose::Serve => AuthSettings { mode, cookie },
+        Purpose::Demo => AuthSettings { mode: AuthMode::Open, cookie: None },
+    }
+}
+
+fn auth_mode(value: &Value) -> Result<Option<AuthMode>, String> {
+    match text(value)?.as_str() {
+        "livekit" => Ok(Some(AuthMode::LiveKit)),
+        "open" => Ok(Some(AuthMode::Open)),
+        other => Err(format!("{other:?} is no mode; write livekit or open")),
+    }
+}
+
+fn livekit_url(value: &Value) -> Result<Option<Uri>, String> {
+    let Some(url) = optional_text(value)? else { return Ok(None) };
+    let problem = || {
+        format!(
+            "{url:?} is no address of LiveKit; write one such as wss://livekit.example.com or http://localhost:7880"
+        )
+    };
+    let (scheme, rest) = url.split_once("://").ok_or_else(problem)?;
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "ws" | "http" => "http",
+        "wss" | "https" => "https",
+        _ => return Err(problem()),
+    };
+    format!("{scheme}://{rest}").parse().map(Some).map_err(|_| problem())
+}
+
+fn take_keys(values: &mut Values, variables: &Variables, purpose: Purpose) -> Vec<ApiKey> {
+    let mut keys = Vec::new();
+    match (variables.get("LIVEKIT_API_KEY"), variables.get("LIVEKIT_API_SECRET")) {
+        (Ok(Some(name)), Ok(Some(secret))) => match ApiKey::new(&name, &secret) {
+            Ok(key) => keys.push(key),
+            Err(error) => values.fault("LIVEKIT_API_KEY", error.to_string()),
+        },
+        (Ok(Some(_)), Ok(None)) => {
+            values
+                .fault("LIVEKIT_API_SECRET", "is missing; LIVEKIT_API_KEY is of no use without it");
+        }
+        (Ok(None), Ok(Some(_))) => {
+            values
+                .fault("LIVEKIT_API_KEY", "is missing; LIVEKIT_API_SECRET is of no use without it");
+        }
+        (Ok(None), Ok(None)) => {}
+        (name, secret) => {
+            let faults = [name.err(), secret.err()].into_iter().flatten();
+            values.faults.extend(faults.flat_map(|faults| faults.0));
+        }
+    }
+    let configured = values.take("livekit.keys", lines);
+    match ApiKey::parse_lines(&configured) {
+        Ok(more) => keys.extend(more),
+        Err(error) => {
+            values.fault("livekit.keys", format!("{error}; write `key: secret`, one per line"))
+        }
+    }
+    let mut names = std::collections::HashSet::new();
+    for key in &keys {
+        if !names.insert(key.name()) {
+            values.fault(
+                "livekit.keys",
+                format!("the key `{}` is there twice; remove one", key.name()),
+            );
+        }
+    }
+    let has_faults = !values.faults.is_empty();
+    if keys.is_empty() && purpose == Purpose::Serve && !has_faults {
+        values.fault(
+            "livekit.keys",
+            "is empty, so no webhook could be verified; set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or LIVEKIT_KEYS",
+        );
+    }
+    keys
+}
+
+fn log_format(value: &Value) -> Result<LogFormat, String> {
+    match text(value)?.as_str() {
+        "auto" => Ok(LogFormat::Auto),
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        other => Err(format!("{other:?} is no format; write human, json or auto")),
+    }
+}
+
+fn log_level(value: &Value) -> Result<String, String> {
+    let level = text(value)?;
+    match level.parse::<tracing_subscriber::filter::EnvFilter>() {
+        Ok(_) if !level.is_empty() => Ok(level),
+        _ => Err(format!("{level:?} is no level; write error, warn, info, debug or trace")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

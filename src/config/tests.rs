@@ -1,0 +1,234 @@
+use super::*;
+
+fn with(variables: &[(&str, &str)]) -> Result<Config, Faults> {
+    let key = [("LIVEKIT_KEYS", "APIone: a-secret-of-at-least-32-characters")];
+    let variables = key.iter().chain(variables);
+    let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_variables(variables, Purpose::Serve)
+}
+
+fn faults(variables: &[(&str, &str)]) -> Vec<String> {
+    with(variables)
+        .err()
+        .map(|faults| faults.0.iter().map(Fault::to_string).collect())
+        .unwrap_or_default()
+}
+
+#[test]
+fn the_defaults_need_nothing_but_a_key() {
+    let config = with(&[]).unwrap();
+    assert_eq!(config.bind, "[::]:8080".parse().unwrap());
+    assert_eq!(config.auth.mode, AuthMode::LiveKit);
+    assert_eq!(config.stream.heartbeat, Duration::from_secs(15));
+    assert_eq!(config.limits.streams, None);
+    assert_eq!(config.presence_ttl, None);
+    assert_eq!(config.livekit.keys[0].name(), "APIone");
+}
+
+#[test]
+fn the_environment_says_what_differs() {
+    let config = with(&[
+        ("LKP__STREAM__HEARTBEAT", "250ms"),
+        ("LKP__STREAM__COALESCE", "0ms"),
+        ("LKP__HTTP__BIND", "127.0.0.1:9000"),
+        ("PORT", "9001"),
+        ("LKP__HTTP__CORS_ORIGINS", "https://a.example, http://localhost:3000"),
+        ("LKP__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,192.0.2.7"),
+        ("LKP__AUTH__MODE", "open"),
+        ("LIVEKIT_URL", "wss://livekit.example.com"),
+        ("LKP__LIMITS__STREAMS", "500"),
+        ("LKP__PRESENCE__TTL", "90s"),
+    ])
+    .unwrap();
+    assert_eq!(config.stream.heartbeat, Duration::from_millis(250));
+    assert_eq!(config.stream.coalesce, Duration::ZERO);
+    assert_eq!(config.bind, "127.0.0.1:9001".parse().unwrap());
+    let CorsOrigins::These(origins) = config.cors_origins else { panic!("two were named") };
+    assert_eq!(origins, ["https://a.example", "http://localhost:3000"]);
+    assert_eq!(config.trusted_proxies.0.len(), 2);
+    assert_eq!(config.auth.mode, AuthMode::Open);
+    assert_eq!(config.livekit.url.unwrap().to_string(), "https://livekit.example.com/");
+    assert_eq!(config.limits.streams, Some(500));
+    assert_eq!(config.presence_ttl, Some(Duration::from_secs(90)));
+}
+
+#[test]
+fn the_single_key_comes_before_the_others() {
+    let config = with(&[("LIVEKIT_API_KEY", "APIfirst"), ("LIVEKIT_API_SECRET", "x")]).unwrap();
+    let names: Vec<_> = config.livekit.keys.iter().map(ApiKey::name).collect();
+    assert_eq!(names, ["APIfirst", "APIone"]);
+}
+
+#[test]
+fn secrets_can_come_from_files() {
+    let file = std::env::temp_dir().join(format!("lkp-secret-{}", std::process::id()));
+    std::fs::write(&file, "from-a-file\n").unwrap();
+    let path = file.to_str().unwrap();
+    let config = with(&[("LIVEKIT_API_KEY", "APIf"), ("LIVEKIT_API_SECRET_FILE", path)]).unwrap();
+    assert_eq!(config.livekit.keys[0].name(), "APIf");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(
+        faults(&[("LIVEKIT_API_KEY", "APIf"), ("LIVEKIT_API_SECRET_FILE", path)]),
+        [format!(
+            "`LIVEKIT_API_SECRET_FILE`: {path} cannot be read: No such file or directory (os error 2)"
+        )]
+    );
+}
+
+#[test]
+fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
+    let cases = [
+        (
+            "LKP__STREAM__HEARTBEAT",
+            "15",
+            "`stream.heartbeat`: \"15\" is no duration; write a number and a unit, such as 250ms, 20s or 1h (from the environment)",
+        ),
+        (
+            "LKP__STREAM__HEARTBEAT",
+            "0s",
+            "`stream.heartbeat`: must be longer than zero (from the environment)",
+        ),
+        (
+            "LKP__STREAM__ENABLED",
+            "yes",
+            "`stream.enabled`: \"yes\" is neither true nor false; write one of them (from the environment)",
+        ),
+        (
+            "LKP__LIMITS__STREAMS",
+            "many",
+            "`limits.streams`: \"many\" is no whole number; write one from 0 to 4294967295 (from the environment)",
+        ),
+        (
+            "LKP__LIMITS__BODY_BYTES",
+            "0",
+            "`limits.body_bytes`: must be above zero (from the environment)",
+        ),
+        (
+            "LKP__HTTP__BIND",
+            "8080",
+            "`http.bind`: \"8080\" is no address to listen on; write an IP address and a port, such as 0.0.0.0:8080 or [::]:8080 (from the environment)",
+        ),
+        ("PORT", "http", "`PORT`: is no port; write a number from 0 to 65535"),
+        (
+            "LKP__HTTP__TRUSTED_PROXIES",
+            "10.0.0.0/8, proxy",
+            "`http.trusted_proxies`: \"proxy\" is no network; write an address with a prefix length, such as 10.0.0.0/8 (from the environment)",
+        ),
+        (
+            "LKP__HTTP__CORS_ORIGINS",
+            "https://a.example/",
+            "`http.cors_origins`: \"https://a.example/\" is no origin; write scheme, host and port as browsers do, such as https://app.example.com, or only \"*\"",
+        ),
+        (
+            "LKP__AUTH__MODE",
+            "none",
+            "`auth.mode`: \"none\" is no mode; write livekit or open (from the environment)",
+        ),
+        (
+            "LIVEKIT_URL",
+            "livekit.example.com",
+            "`livekit.url`: \"livekit.example.com\" is no address of LiveKit; write one such as wss://livekit.example.com or http://localhost:7880",
+        ),
+        (
+            "LIVEKIT_API_KEY",
+            "APItwo",
+            "`LIVEKIT_API_SECRET`: is missing; LIVEKIT_API_KEY is of no use without it",
+        ),
+        (
+            "LIVEKIT_API_SECRET",
+            "x",
+            "`LIVEKIT_API_KEY`: is missing; LIVEKIT_API_SECRET is of no use without it",
+        ),
+        (
+            "LIVEKIT_KEYS",
+            "APIone",
+            "`livekit.keys`: line 1 is not of the form `key: secret`; write `key: secret`, one per line",
+        ),
+        (
+            "LIVEKIT_KEYS",
+            "APIone:",
+            "`livekit.keys`: the secret of key `APIone` is empty; write `key: secret`, one per line",
+        ),
+        (
+            "LIVEKIT_KEYS",
+            "APIone: a\nAPIone: b",
+            "`livekit.keys`: the key `APIone` is there twice; remove one",
+        ),
+        (
+            "LIVEKIT_KEYS",
+            "",
+            "`livekit.keys`: is empty, so no webhook could be verified; set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or LIVEKIT_KEYS",
+        ),
+        (
+            "REDIS_URL",
+            "redis://localhost",
+            "`store.redis_url`: this version keeps rooms in memory only; remove the key (or REDIS_URL) and run one instance",
+        ),
+        (
+            "LKP__PRESENCE__TTL",
+            "never",
+            "`presence.ttl`: \"never\" is no duration; write a number and a unit, such as 250ms, 20s or 1h (from the environment)",
+        ),
+        (
+            "LKP__LOG__FORMAT",
+            "xml",
+            "`log.format`: \"xml\" is no format; write human, json or auto (from the environment)",
+        ),
+        (
+            "LKP__LOG__LEVEL",
+            "loud=very=much",
+            "`log.level`: \"loud=very=much\" is no level; write error, warn, info, debug or trace (from the environment)",
+        ),
+        (
+            "LKP__STREAM__HARTBEAT",
+            "1s",
+            "`stream.hartbeat`: there is no such key; `config/default.toml` lists all of them",
+        ),
+    ];
+    for (name, value, expected) in cases {
+        assert_eq!(faults(&[(name, value)]), [expected], "{name}={value}");
+    }
+}
+
+#[test]
+fn a_cookie_is_not_taken_from_any_page() {
+    let found = faults(&[("LKP__AUTH__COOKIE", "session"), ("LKP__HTTP__CORS_ORIGINS", "*")]);
+    assert!(found[0].starts_with("`auth.cookie`: cannot be used with"), "{found:?}");
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let found =
+        faults(&[("LKP__STREAM__HEARTBEAT", "x"), ("LKP__AUTH__MODE", "x"), ("LKP__X__Y", "1")]);
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[test]
+fn a_file_says_what_differs_and_the_environment_has_the_last_word() {
+    let file = std::env::temp_dir().join(format!("lkp-config-{}.toml", std::process::id()));
+    std::fs::write(
+        &file,
+        "[stream]\nheartbeat = \"1s\"\nmax_age = \"2h\"\n[livekit]\nkeys = [\"APIa: x\", \"APIb: y\"]\n",
+    )
+    .unwrap();
+    let variables = Variables::new([("LKP__STREAM__HEARTBEAT".to_owned(), "3s".to_owned())]);
+    let (config, description) = Config::parse(Some(&file), &variables, Purpose::Serve).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(config.stream.heartbeat, Duration::from_secs(3));
+    assert_eq!(config.stream.max_age, Duration::from_hours(2));
+    assert_eq!(config.livekit.keys.len(), 2);
+    assert!(description.contains("livekit.keys = \"APIa: ****, APIb: ****\""), "{description}");
+    assert!(description.contains("stream.heartbeat = \"3s\""), "{description}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let missing =
+        Config::parse(Some(Path::new("/nowhere.toml")), &Variables::new([]), Purpose::Serve);
+    assert_eq!(missing.unwrap_err().to_string(), "`--config`: there is no file /nowhere.toml");
+}
+
+#[test]
+fn debug_output_has_no_secret() {
+    assert!(!format!("{:?}", with(&[]).unwrap()).contains("a-secret-of"));
+}

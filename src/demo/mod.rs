@@ -1,0 +1,46 @@
+//! A simulated LiveKit for `livekit-presence demo`: people come, talk, lose their connections and leave, and each of it is a
+//! signed webhook, posted over HTTP as LiveKit posts it.
+
+mod poster;
+mod room;
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::time::sleep;
+
+use crate::{
+    clock::Clock,
+    livekit::{ApiKey, Keys},
+};
+
+use poster::Poster;
+use room::SimulatedRoom;
+
+const KEY: &str = "demo";
+const SECRET: &str = "demo-secret-that-signs-nothing-but-the-demo";
+const ROOMS: [(&str, usize); 5] =
+    [("general", 9), ("standup", 6), ("music", 7), ("support", 4), ("late night café ☕", 5)];
+
+/// The key that the simulated LiveKit signs with.
+pub fn keys() -> Vec<ApiKey> {
+    ApiKey::new(KEY, SECRET).into_iter().collect()
+}
+
+/// Lets people come and go in a few rooms of the service at `address`, for ever.
+pub async fn run(address: SocketAddr, clock: Clock) {
+    let rooms = ROOMS.map(|(name, size)| {
+        let poster = Poster::new(address.port(), Keys::new(&keys()), clock.clone());
+        live(SimulatedRoom::new(name, size, clock.clone()), poster)
+    });
+    futures_util::future::join_all(rooms).await;
+}
+
+/// One room's life. Its webhooks go out one after the other, as LiveKit's do.
+async fn live(mut room: SimulatedRoom, poster: Poster) {
+    loop {
+        for webhook in room.act() {
+            poster.post(webhook).await;
+        }
+        sleep(room.pause().max(Duration::from_millis(50))).await;
+    }
+}

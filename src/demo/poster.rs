@@ -1,0 +1,64 @@
+//! Posts webhooks as LiveKit does: signed, one at a time, and again when they are not taken.
+
+use std::{io, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{net::TcpStream, time::sleep};
+use tracing::warn;
+
+use crate::{
+    clock::Clock,
+    livekit::{Keys, WebhookToken},
+};
+
+/// The waits between LiveKit's five attempts (go-retryablehttp's defaults).
+const WAITS_SECS: [u64; 4] = [1, 2, 4, 8];
+
+pub(super) struct Poster {
+    port: u16,
+    keys: Keys,
+    clock: Clock,
+}
+
+impl Poster {
+    pub fn new(port: u16, keys: Keys, clock: Clock) -> Self {
+        Self { port, keys, clock }
+    }
+
+    /// Posts until it is taken, refused for good, or given up.
+    pub async fn post(&self, webhook: Value) {
+        let body = webhook.to_string();
+        let now = self.clock.now().as_secs();
+        let Some(token) = WebhookToken::sign(body.as_bytes(), &self.keys, now) else { return };
+        for wait in WAITS_SECS.map(Some).into_iter().chain([None]) {
+            match self.attempt(&token, body.clone()).await {
+                Ok(status) if status < 500 && status != 429 => return,
+                Ok(status) => warn!(status, "the demo's webhook was not taken"),
+                Err(error) => warn!(%error, "the demo's webhook did not arrive"),
+            }
+            let Some(secs) = wait else { return };
+            sleep(Duration::from_secs(secs)).await;
+        }
+    }
+
+    async fn attempt(&self, token: &str, body: String) -> io::Result<u16> {
+        let socket = TcpStream::connect(("localhost", self.port)).await?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(socket)).await.map_err(io::Error::other)?;
+        tokio::spawn(connection);
+        let request = Request::post("/api/livekit/webhook")
+            .header(header::HOST, "localhost")
+            .header(header::AUTHORIZATION, token)
+            .header(header::CONTENT_TYPE, "application/webhook+json")
+            .body(Body::from(body))
+            .map_err(io::Error::other)?;
+        let response = sender.send_request(request).await.map_err(io::Error::other)?;
+        Ok(response.status().as_u16())
+    }
+}

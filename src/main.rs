@@ -1,0 +1,141 @@
+//! The command line.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand};
+use livekit_presence::{
+    app::{App, StartError, start_logging},
+    clock::Clock,
+    config::{Config, Faults, Purpose},
+    demo,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+/// Who is in which LiveKit room, right now, in every browser that asks.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// A TOML file with what differs from the defaults
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Run the service (this is the default)
+    Serve,
+    /// Run the service with a simulated LiveKit, to look at
+    Demo,
+    /// Print the configuration in effect, or what is wrong with it
+    Check,
+    /// Ask the running service whether it lives; exit 0 if so, 1 if not
+    Healthcheck,
+}
+
+/// Why the process failed. Printed as it is.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the configuration is wrong:\n{0}")]
+    Config(#[from] Faults),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    System(#[from] io::Error),
+    #[error("the service answered {0:?}")]
+    Unhealthy(String),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let file = arguments.config.as_deref();
+    let done = match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(file, Purpose::Serve),
+        Command::Demo => serve(file, Purpose::Demo),
+        Command::Check => check(file),
+        Command::Healthcheck => healthcheck(file),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "livekit-presence: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(file: Option<&Path>, purpose: Purpose) -> Result<(), Failure> {
+    let mut config = Config::load(file, purpose)?;
+    start_logging(&config.log);
+    if purpose == Purpose::Demo {
+        config.livekit.keys = demo::keys();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let clock = Clock::system();
+        let app = App::build(&config, clock.clone())?;
+        let address = app.local_addr()?;
+        info!(%address, "listening");
+        if purpose == Purpose::Demo {
+            tokio::spawn(demo::run(address, clock));
+            info!("open http://localhost:{}", address.port());
+        }
+        app.run(shutdown()?).await;
+        Ok(())
+    })
+}
+
+/// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.
+fn shutdown() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(async move {
+        next().await;
+        tokio::spawn(async move {
+            next().await;
+            warn!("told to end twice; leaving what is open");
+            std::process::exit(1);
+        });
+    })
+}
+
+fn check(file: Option<&Path>) -> Result<(), Failure> {
+    io::stdout().write_all(Config::describe(file)?.as_bytes())?;
+    Ok(())
+}
+
+fn healthcheck(file: Option<&Path>) -> Result<(), Failure> {
+    const PATIENCE: Option<Duration> = Some(Duration::from_secs(3));
+    let bind = Config::load(file, Purpose::Serve)?.bind;
+    let mut socket = if bind.ip().is_unspecified() {
+        TcpStream::connect(("localhost", bind.port()))?
+    } else {
+        TcpStream::connect(bind)?
+    };
+    socket.set_read_timeout(PATIENCE)?;
+    socket.set_write_timeout(PATIENCE)?;
+    socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut status = String::new();
+    BufReader::new(socket).read_line(&mut status)?;
+    match status.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        _ => {
+            error!(status, "unhealthy");
+            Err(Failure::Unhealthy(status.trim().to_owned()))
+        }
+    }
+}

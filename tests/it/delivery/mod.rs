@@ -1,0 +1,6 @@
+//! Slow clients, talkative clients, many clients, and how streams end.
+
+mod crowd;
+mod ends;
+mod input;
+mod slow;

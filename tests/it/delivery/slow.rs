@@ -1,0 +1,122 @@
+//! A client that does not read: nobody else notices, and it is right again as soon as it reads.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    Connection, Process, Reader, TestApp, WebhookBody, eventually, joined, started,
+};
+
+/// Fills any socket: a receive buffer is a few kibibytes in these tests.
+fn large(name: &str) -> WebhookBody {
+    joined(name).metadata(&"x".repeat(400_000))
+}
+
+async fn slow_reader(app: &TestApp) -> Reader {
+    let mut connection = Connection::with_receive_buffer(app.address, Some(4096)).await;
+    let bearer = format!("Bearer {}", app.list_token());
+    let target = "/api/livekit/participants/stream?room=general";
+    connection.request("GET", target, &[("Authorization", &bearer)]).await;
+    Reader::of(connection).await
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_the_newest_list_and_the_others_never_wait() {
+    let app = TestApp::with(&[("LKP__STREAM__COALESCE", "0ms")]).await;
+    app.webhooks([started(), large("large")]).await;
+    let mut slow = slow_reader(&app).await;
+    let mut quick = app.reader("general").await;
+    quick.next_list().await;
+    eventually("the slow reader's socket to be full", async || {
+        app.metric("slow_readers_total").await >= 1.0
+    })
+    .await;
+    for number in 0..50 {
+        app.webhook(joined("bob").version(number + 3).metadata(&number.to_string())).await;
+        let list = quick.next().await.unwrap().json();
+        assert_eq!(list[1]["metadata"], number.to_string(), "the quick reader sees each change");
+    }
+    let first = slow.next().await.unwrap();
+    assert_eq!(first.json().as_array().unwrap().len(), 1, "what was begun is finished");
+    let newest = slow.next().await.unwrap();
+    assert_eq!(newest.json()[1]["metadata"], "49", "and then comes the newest, not the backlog");
+    assert_eq!(newest.data, quick_list(&app).await);
+}
+
+async fn quick_list(app: &TestApp) -> String {
+    app.participants("general").await.text().to_owned()
+}
+
+#[tokio::test]
+async fn a_reader_that_sleeps_through_a_thousand_changes_costs_no_memory() {
+    let app = Process::start(&[("LKP__STREAM__COALESCE", "0ms")]).await;
+    app.webhooks([started(), large("large")]).await;
+    let mut connection = Connection::with_receive_buffer(app.address, Some(4096)).await;
+    connection.request("GET", "/api/livekit/participants/stream?room=general", &[]).await;
+    let mut slow = Reader::of(connection).await;
+    // Some changes first, so that the process has the memory that it needs for one.
+    app.webhooks((0..50).map(|number| joined("bob").version(number + 3))).await;
+    let before = app.resident_kib();
+    let changes =
+        (50..1_050).map(|number| joined("bob").version(number + 3).metadata(&number.to_string()));
+    app.webhooks(changes).await;
+    let after = app.resident_kib();
+    println!("resident before {before} KiB, after 1,000 lists of 400 KB unread: {after} KiB");
+    assert!(after < before + 4_096, "{before} KiB, then {after} KiB");
+    assert_eq!(slow.next().await.unwrap().json().as_array().unwrap().len(), 1);
+    let newest = slow.next().await.unwrap().json();
+    assert_eq!(newest[1]["metadata"], "1049");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_closed_after_the_write_timeout() {
+    let app = TestApp::with(&[("LKP__STREAM__WRITE_TIMEOUT", "300ms")]).await;
+    app.webhooks([started(), large("large")]).await;
+    let _slow = slow_reader(&app).await;
+    eventually("it to be closed", async || {
+        app.metric("streams_closed_total{reason=\"write_timeout\"}").await == 1.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_trickles_is_closed_as_well() {
+    let app = TestApp::with(&[("LKP__STREAM__WRITE_TIMEOUT", "1s")]).await;
+    app.webhooks([started(), large("large"), large("larger"), large("largest")]).await;
+    let mut slow = slow_reader(&app).await.connection;
+    let begun = Instant::now();
+    // It takes a little now and then, so that bytes move all the time, and never finishes.
+    let mut closed = false;
+    while !closed && begun.elapsed() < Duration::from_secs(15) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let mut few = [0; 512];
+        let read = tokio::io::AsyncReadExt::read(&mut slow.socket, &mut few).await;
+        assert!(!matches!(read, Ok(0)), "it is cut off, not ended");
+        closed = app.metric("streams_closed_total{reason=\"write_timeout\"}").await == 1.0;
+    }
+    assert!(closed, "a frame must be finished in time, whatever trickles");
+}
+
+#[tokio::test]
+async fn when_slow_clients_keep_too_much_the_slowest_go() {
+    let app = TestApp::with(&[
+        ("LKP__STREAM__PINNED_BYTES", "1000000"),
+        ("LKP__STREAM__COALESCE", "0ms"),
+    ])
+    .await;
+    app.webhooks([started(), large("large")]).await;
+    let mut slow = Vec::new();
+    // Each keeps a list of its own: every one is begun at another version.
+    for number in 0..4 {
+        let reader = slow_reader(&app).await;
+        reader.connection.socket.readable().await.unwrap();
+        slow.push(reader);
+        app.webhook(joined("bob").version(number + 3).metadata(&number.to_string())).await;
+    }
+    eventually("the slowest to be closed", async || {
+        app.metric("streams_closed_total{reason=\"pinned_bytes\"}").await >= 2.0
+    })
+    .await;
+    assert!(app.metric("pinned_bytes").await <= 1_000_000.0);
+    let newest = slow.last_mut().unwrap().next().await.unwrap();
+    assert_eq!(newest.json()[0]["identity"], "large", "who came last is still served");
+}

@@ -1,0 +1,243 @@
+//! The service in this process, on a port of its own.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use livekit_presence::{
+    app::App,
+    clock::Clock,
+    config::{Config, Purpose},
+    livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken},
+    presence::{Rules, StoreTime},
+    store::{MemoryStore, Store},
+};
+use serde_json::Value;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{
+    Connection, FlakyStore, Reader, Response, WebhookBody, client::request_head, within_deadline,
+};
+
+const KEYS: &str = "APItest: secret-of-the-tests-0123456789abcdef\nAPIother: another-secret-0123456789abcdef012345";
+
+/// A running service.
+pub struct TestApp {
+    pub address: SocketAddr,
+    pub store: Arc<FlakyStore>,
+    pub clock: TestClock,
+    keys: Keys,
+    shutdown: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
+}
+
+/// A clock that a test can set. Until then it is the machine's.
+#[derive(Clone, Default)]
+pub struct TestClock(Arc<AtomicU64>);
+
+impl TestClock {
+    /// From now on it stands still.
+    pub fn set(&self, now: StoreTime) {
+        self.0.store(now.as_micros(), Ordering::Relaxed);
+    }
+
+    pub fn clock(&self) -> Clock {
+        let set = Arc::clone(&self.0);
+        let system = Clock::system();
+        Clock::new(move || match set.load(Ordering::Relaxed) {
+            0 => system.now(),
+            micros => StoreTime::from_micros(micros),
+        })
+    }
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With settings as the environment would say them. Without a heartbeat that could come between, unless one is set.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::with_keys(settings, KEYS).await
+    }
+
+    pub async fn with_keys(settings: &[(&str, &str)], keys: &str) -> Self {
+        let defaults = [
+            ("LIVEKIT_KEYS", keys),
+            ("LKP__HTTP__BIND", "127.0.0.1:0"),
+            ("LKP__STREAM__HEARTBEAT", "1h"),
+        ];
+        let variables = defaults.iter().chain(settings);
+        let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = Config::from_variables(variables, Purpose::Serve).unwrap();
+        let clock = TestClock::default();
+        let rules = Rules {
+            trust: config.presence_ttl.unwrap_or(Rules::default().trust),
+            ..Rules::default()
+        };
+        let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(rules, clock.clock()));
+        let store = FlakyStore::new(memory);
+        let app =
+            App::with_store(&config, Arc::clone(&store) as Arc<dyn Store>, clock.clock()).unwrap();
+        let (shutdown, told) = oneshot::channel();
+        Self {
+            address: app.local_addr().unwrap(),
+            store,
+            clock,
+            keys: Keys::new(&ApiKey::parse_lines(keys).unwrap()),
+            shutdown: Some(shutdown),
+            running: tokio::spawn(app.run(async move {
+                let _ = told.await;
+            })),
+        }
+    }
+
+    /// Posts a webhook that must be taken.
+    pub async fn webhook(&self, webhook: WebhookBody) {
+        let response = self.post(&webhook).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+    }
+
+    /// Posts several, one after the other, on one connection.
+    pub async fn webhooks(&self, webhooks: impl IntoIterator<Item = WebhookBody>) {
+        let mut connection = self.connect().await;
+        for webhook in webhooks {
+            connection.send(&self.webhook_request(&webhook.bytes())).await;
+            let response = connection.response().await;
+            assert_eq!(response.status, 200, "{}", response.text());
+        }
+    }
+
+    pub async fn post(&self, webhook: &WebhookBody) -> Response {
+        self.send(&self.webhook_request(&webhook.bytes())).await
+    }
+
+    /// A signed webhook request, as LiveKit would send it.
+    pub fn webhook_request(&self, body: &[u8]) -> Vec<u8> {
+        let token = self.sign(body);
+        webhook_request("/api/livekit/webhook", &[("Authorization", &token)], body)
+    }
+
+    pub fn sign(&self, body: &[u8]) -> String {
+        let now = self.clock.clock().now().as_secs();
+        WebhookToken::sign(body, &self.keys, now).unwrap()
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// A token that reads one room, valid for so many seconds.
+    pub fn token(&self, room: &str, secs: i64) -> String {
+        let video = VideoGrant { room: room.to_owned(), room_join: true, ..VideoGrant::default() };
+        self.token_with(video, "alice", secs)
+    }
+
+    /// A token that reads all rooms.
+    pub fn list_token(&self) -> String {
+        let video = VideoGrant { room_list: true, ..VideoGrant::default() };
+        self.token_with(video, "operator", 3600)
+    }
+
+    pub fn token_with(&self, video: VideoGrant, identity: &str, secs: i64) -> String {
+        let now = self.clock.clock().now().as_secs();
+        AccessToken::sign(identity, video, now.saturating_add_signed(secs), &self.keys).unwrap()
+    }
+
+    /// Opens the stream of a room with a token for it.
+    pub async fn reader(&self, room: &str) -> Reader {
+        self.reader_with(room, &[]).await
+    }
+
+    pub async fn reader_with(&self, room: &str, headers: &[(&str, &str)]) -> Reader {
+        let bearer = format!("Bearer {}", self.list_token());
+        let mut headers = headers.to_vec();
+        headers.push(("Authorization", &bearer));
+        let target = format!("/api/livekit/participants/stream?room={room}");
+        self.open_stream(&target, &headers).await
+    }
+
+    /// Opens one stream of many rooms.
+    pub async fn rooms_reader(&self, rooms: &[&str]) -> Reader {
+        let bearer = format!("Bearer {}", self.list_token());
+        let target = format!("/api/livekit/rooms/stream?room={}", rooms.join("&room="));
+        self.open_stream(&target, &[("Authorization", &bearer)]).await
+    }
+
+    pub async fn open_stream(&self, target: &str, headers: &[(&str, &str)]) -> Reader {
+        let mut connection = self.connect().await;
+        connection.request("GET", target, headers).await;
+        Reader::of(connection).await
+    }
+
+    /// Reads the list of a room.
+    pub async fn participants(&self, room: &str) -> Response {
+        self.get_as_operator(&format!("/api/livekit/participants?room={room}")).await
+    }
+
+    pub async fn get_as_operator(&self, target: &str) -> Response {
+        let bearer = format!("Bearer {}", self.list_token());
+        self.get(target, &[("Authorization", &bearer)]).await
+    }
+
+    pub async fn get(&self, target: &str, headers: &[(&str, &str)]) -> Response {
+        self.ask("GET", target, headers).await
+    }
+
+    pub async fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
+        let mut connection = self.connect().await;
+        connection.request(method, target, headers).await;
+        connection.response_to(method).await
+    }
+
+    /// Sends a request as it is, on a connection of its own.
+    pub async fn send(&self, request: &[u8]) -> Response {
+        let mut connection = self.connect().await;
+        connection.send(request).await;
+        connection.response().await
+    }
+
+    pub async fn connect(&self) -> Connection {
+        Connection::open(self.address).await
+    }
+
+    /// A counter or gauge of `/metrics`, by its name without prefix and with its labels.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let metrics = self.get("/metrics", &[]).await;
+        let wanted = format!("livekit_presence_{name} ");
+        let value = metrics.text().lines().find_map(|line| line.strip_prefix(&wanted));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Tells it to end.
+    pub fn tell_to_end(&mut self) {
+        let _ = self.shutdown.take().expect("it was not told before").send(());
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(self) {
+        within_deadline("the service's end", self.running).await.unwrap();
+    }
+
+    pub async fn rooms(&self) -> Value {
+        self.get_as_operator("/api/livekit/rooms").await.json()
+    }
+}
+
+/// The bytes of a webhook request.
+pub fn webhook_request(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let length = body.len().to_string();
+    let mut all = vec![
+        ("User-Agent", "Go-http-client/1.1"),
+        ("Content-Length", length.as_str()),
+        ("Content-Type", "application/webhook+json"),
+    ];
+    all.extend(headers);
+    let mut request = request_head("POST", path, &all);
+    request.extend_from_slice(body);
+    request
+}

@@ -1,0 +1,96 @@
+//! Webhooks as LiveKit words them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+/// Makes ids and join times of one test process rise.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+const EPOCH_MS: u64 = 1_795_391_850_000;
+
+/// The body of a webhook; in room `general` unless told otherwise.
+#[derive(Clone, Debug)]
+pub struct WebhookBody(pub Value);
+
+pub fn started() -> WebhookBody {
+    event("room_started")
+}
+
+pub fn finished() -> WebhookBody {
+    event("room_finished")
+}
+
+/// A session of `identity`, whose sid is `PA_` and that identity.
+pub fn joined(identity: &str) -> WebhookBody {
+    event("participant_joined").participant(identity, "ACTIVE")
+}
+
+pub fn left(identity: &str) -> WebhookBody {
+    event("participant_left").participant(identity, "DISCONNECTED")
+}
+
+pub fn published(identity: &str, track: &str) -> WebhookBody {
+    event("track_published").track(identity, track)
+}
+
+fn event(name: &str) -> WebhookBody {
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    WebhookBody(json!({
+        "event": name,
+        "room": {"sid": "RM_general", "name": "general", "turnPassword": "never-shown"},
+        "id": format!("EV_{next}"),
+        "createdAt": (EPOCH_MS / 1000).to_string(),
+    }))
+}
+
+impl WebhookBody {
+    pub fn room(mut self, name: &str) -> Self {
+        self.0["room"]["name"] = name.into();
+        self.0["room"]["sid"] = format!("RM_{name}").into();
+        self
+    }
+
+    pub fn sid(mut self, sid: &str) -> Self {
+        self.0["participant"]["sid"] = sid.into();
+        self
+    }
+
+    pub fn metadata(mut self, metadata: &str) -> Self {
+        self.0["participant"]["metadata"] = metadata.into();
+        self
+    }
+
+    pub fn version(mut self, version: u32) -> Self {
+        self.0["participant"]["version"] = version.into();
+        self
+    }
+
+    pub fn hidden(mut self) -> Self {
+        self.0["participant"]["permission"] = json!({"hidden": true});
+        self
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.to_string().into_bytes()
+    }
+
+    fn participant(mut self, identity: &str, state: &str) -> Self {
+        let joined_at_ms = EPOCH_MS + NEXT.fetch_add(1, Ordering::Relaxed);
+        self.0["participant"] = json!({
+            "sid": format!("PA_{identity}"),
+            "identity": identity,
+            "name": identity,
+            "state": state,
+            "joinedAtMs": joined_at_ms.to_string(),
+            "version": 2,
+        });
+        self
+    }
+
+    fn track(mut self, identity: &str, track: &str) -> Self {
+        self.0["participant"] = json!({"sid": format!("PA_{identity}"), "identity": identity});
+        self.0["track"] = json!({"sid": track, "type": "AUDIO", "source": "MICROPHONE"});
+        self
+    }
+}

@@ -1,0 +1,172 @@
+//! Who may read, and from which pages.
+
+use livekit_presence::livekit::VideoGrant;
+
+use crate::harness::{TestApp, joined};
+
+const LIST: &str = "/api/livekit/participants?room=general";
+
+fn joins(room: &str) -> VideoGrant {
+    VideoGrant { room: room.into(), room_join: true, ..VideoGrant::default() }
+}
+
+#[tokio::test]
+async fn a_token_comes_in_the_header_or_in_the_query() {
+    let app = TestApp::start().await;
+    let token = app.token("general", 60);
+    let bearer = format!("bearer {token}");
+    assert_eq!(app.get(LIST, &[("Authorization", &bearer)]).await.status, 200);
+    assert_eq!(app.get(&format!("{LIST}&access_token={token}"), &[]).await.status, 200);
+    let wrong_query = format!("{LIST}&access_token=wrong");
+    let both = app.get(&wrong_query, &[("Authorization", &bearer)]).await;
+    assert_eq!(both.status, 200, "the header comes before the query");
+}
+
+#[tokio::test]
+async fn no_token_or_one_that_is_not_valid_is_401() {
+    let app = TestApp::start().await;
+    let expired = format!("Bearer {}", app.token("general", -61));
+    let webhook = format!("Bearer {}", app.sign(b"{}"));
+    let cases: [(&[(&str, &str)], &str); 6] = [
+        (&[], "access token is needed"),
+        (&[("Authorization", "Basic YTpi")], "must be `Bearer`"),
+        (&[("Authorization", "Bearer")], "must be `Bearer`"),
+        (&[("Authorization", "Bearer x.y.z")], "not a JWT"),
+        (&[("Authorization", &expired)], "expired"),
+        (&[("Authorization", &webhook)], "a webhook's"),
+    ];
+    let routes = [
+        LIST,
+        "/api/livekit/participants/stream?room=general",
+        "/api/livekit/rooms",
+        "/api/rooms",
+        "/api/livekit/rooms/stream?room=general",
+    ];
+    for route in routes {
+        for (headers, expected) in &cases {
+            let response = app.get(route, headers).await;
+            let detail = response.problem(401);
+            assert!(detail.contains(expected), "{route}: {detail}");
+            assert_eq!(response.header("www-authenticate"), "Bearer realm=\"livekit-presence\"");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_opens_what_it_names_and_nothing_else() {
+    let app = TestApp::start().await;
+    let admin = VideoGrant { room: "general".into(), room_admin: true, ..VideoGrant::default() };
+    let admin_of_all = VideoGrant { room_admin: true, ..VideoGrant::default() };
+    let lists = VideoGrant { room_list: true, ..VideoGrant::default() };
+    let joins_any = VideoGrant { room_join: true, ..VideoGrant::default() };
+    let cases = [
+        (joins("general"), 200, 403, 403),
+        (admin, 200, 403, 403),
+        (joins("other"), 403, 403, 403),
+        (joins_any, 403, 403, 403),
+        (VideoGrant::default(), 403, 403, 403),
+        (lists, 200, 200, 200),
+        (admin_of_all, 200, 200, 200),
+    ];
+    for (grant, list, rooms, two_rooms) in cases {
+        let token = app.token_with(grant.clone(), "alice", 60);
+        let bearer = [("Authorization", format!("Bearer {token}"))];
+        let bearer = bearer.each_ref().map(|(name, value)| (*name, value.as_str()));
+        assert_eq!(app.get(LIST, &bearer).await.status, list, "{grant:?}");
+        assert_eq!(app.get("/api/livekit/rooms", &bearer).await.status, rooms, "{grant:?}");
+        let both = "/api/livekit/rooms/stream?room=general&room=music";
+        let mut connection = app.connect().await;
+        connection.request("GET", both, &bearer).await;
+        assert_eq!(connection.head().await.status(), two_rooms, "{grant:?}");
+    }
+    let response =
+        app.get(LIST, &[("Authorization", &format!("Bearer {}", app.token("x", 60)))]).await;
+    assert!(response.problem(403).contains("`video.room`"));
+}
+
+#[tokio::test]
+async fn open_means_that_anybody_reads() {
+    let app = TestApp::with(&[("LKP__AUTH__MODE", "open")]).await;
+    assert_eq!(app.get(LIST, &[]).await.status, 200);
+    assert_eq!(app.get(LIST, &[("Authorization", "Bearer nonsense")]).await.status, 200);
+    assert_eq!(app.get("/api/rooms", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_cookie_is_read_only_if_configured_and_only_for_known_pages() {
+    let origin = ("LKP__HTTP__CORS_ORIGINS", "https://app.example.com");
+    let closed = TestApp::with(&[origin]).await;
+    let cookie = format!("a=b; session={}; c=d", closed.token("general", 60));
+    assert_eq!(closed.get(LIST, &[("Cookie", &cookie)]).await.status, 401);
+
+    let app = TestApp::with(&[origin, ("LKP__AUTH__COOKIE", "session")]).await;
+    let cookie = format!("a=b; session={}; c=d", app.token("general", 60));
+    let cases: [(&[(&str, &str)], u16); 8] = [
+        (&[], 200),
+        (&[("Origin", "https://app.example.com")], 200),
+        (&[("Origin", "http://presence.test")], 200),
+        (&[("Origin", "https://evil.example")], 403),
+        (&[("Origin", "null")], 403),
+        (&[("Sec-Fetch-Site", "same-origin")], 200),
+        (&[("Sec-Fetch-Site", "cross-site")], 403),
+        (&[("Sec-Fetch-Site", "same-site")], 403),
+    ];
+    for (headers, expected) in cases {
+        let mut all = vec![("Cookie", cookie.as_str())];
+        all.extend(headers);
+        assert_eq!(app.get(LIST, &all).await.status, expected, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn other_origins_pages_read_if_they_are_named() {
+    let app = TestApp::with(&[
+        ("LKP__HTTP__CORS_ORIGINS", "https://a.example, https://b.example"),
+        ("LKP__AUTH__MODE", "open"),
+    ])
+    .await;
+    app.webhook(joined("alice")).await;
+    let named = app.get(LIST, &[("Origin", "https://b.example")]).await;
+    assert_eq!(named.header("access-control-allow-origin"), "https://b.example");
+    assert_eq!(named.header("access-control-expose-headers"), "etag,retry-after,x-cache");
+    assert!(named.header("vary").contains("origin"));
+    let stranger = app.get(LIST, &[("Origin", "https://c.example")]).await;
+    assert_eq!(stranger.head.get("access-control-allow-origin"), None);
+    let stream = app
+        .open_stream(
+            "/api/livekit/participants/stream?room=general",
+            &[("Origin", "https://a.example")],
+        )
+        .await;
+    assert_eq!(stream.head.get("access-control-allow-origin"), Some("https://a.example"));
+    let refused = app.get("/api/livekit/participants", &[("Origin", "https://a.example")]).await;
+    refused.problem(400);
+    assert_eq!(refused.header("access-control-allow-origin"), "https://a.example");
+}
+
+#[tokio::test]
+async fn a_preflight_is_told_what_is_allowed() {
+    let app = TestApp::with(&[("LKP__HTTP__CORS_ORIGINS", "*")]).await;
+    let headers = [
+        ("Origin", "https://any.example"),
+        ("Access-Control-Request-Method", "GET"),
+        ("Access-Control-Request-Headers", "authorization,last-event-id"),
+    ];
+    let response = app.ask("OPTIONS", LIST, &headers).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("access-control-allow-origin"), "*");
+    assert_eq!(response.header("access-control-allow-methods"), "GET,HEAD");
+    assert_eq!(
+        response.header("access-control-allow-headers"),
+        "authorization,if-none-match,last-event-id"
+    );
+    assert_eq!(response.header("access-control-max-age"), "7200");
+    assert_eq!(response.head.get("access-control-allow-credentials"), None);
+}
+
+#[tokio::test]
+async fn without_configuration_no_other_origin_reads() {
+    let app = TestApp::start().await;
+    let response = app.get("/healthz", &[("Origin", "https://any.example")]).await;
+    assert_eq!(response.head.get("access-control-allow-origin"), None);
+}

@@ -1,0 +1,11 @@
+//! Each route, each refusal, each header.
+
+mod credentials;
+mod errors;
+mod limits;
+mod participants;
+mod rooms;
+mod rooms_stream;
+mod stream;
+mod webhook;
+mod wellbeing;

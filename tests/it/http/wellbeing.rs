@@ -1,0 +1,74 @@
+//! Health, readiness, metrics, and the page.
+
+use crate::harness::{StoreMood, TestApp, joined};
+
+#[tokio::test]
+async fn a_service_that_runs_is_live_and_ready() {
+    let app = TestApp::start().await;
+    assert_eq!(app.get("/healthz", &[]).await.text(), "ok\n");
+    assert_eq!(app.get("/readyz", &[]).await.text(), "ready\n");
+}
+
+#[tokio::test]
+async fn without_its_store_it_is_live_and_not_ready() {
+    let app = TestApp::start().await;
+    for mood in [StoreMood::Fails, StoreMood::Hangs] {
+        app.store.set(mood);
+        let response = app.get("/readyz", &[]).await;
+        assert!(response.problem(503).contains("the store"));
+        assert_eq!(app.get("/healthz", &[]).await.status, 200);
+    }
+    app.store.set(StoreMood::Works);
+    assert_eq!(app.get("/readyz", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_tell_what_happened() {
+    let app = TestApp::start().await;
+    let mut reader = app.reader("general").await;
+    reader.next_list().await;
+    app.webhook(joined("alice")).await;
+    reader.next_list().await;
+    let response = app.get("/metrics", &[]).await;
+    assert!(response.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(response.text().ends_with("# EOF\n"));
+    for expected in [
+        "webhooks_total{event=\"participant_joined\",outcome=\"changed\"} 1",
+        "webhook_seconds_count 1",
+        "webhook_to_reader_seconds_count 1",
+        "store_calls_total{kind=\"apply\",outcome=\"ok\"} 1",
+        "streams_open 1",
+        "frames_written_total 2",
+        "rooms_hot 1",
+        "http_requests_total{route=\"/api/livekit/participants/stream\",status=\"200\"} 1",
+        "heartbeat_repairs_total 0",
+    ] {
+        assert!(response.text().contains(&format!("livekit_presence_{expected}\n")), "{expected}");
+    }
+}
+
+#[tokio::test]
+async fn requests_for_what_does_not_exist_make_no_new_series() {
+    let app = TestApp::start().await;
+    for number in 0..5 {
+        app.get(&format!("/made-up-{number}"), &[]).await;
+    }
+    assert_eq!(app.metric("http_requests_total{route=\"none\",status=\"404\"}").await, 5.0);
+}
+
+#[tokio::test]
+async fn the_page_takes_nothing_from_elsewhere() {
+    let app = TestApp::start().await;
+    let files = [
+        ("/", "text/html; charset=utf-8"),
+        ("/page.js", "text/javascript; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+    ];
+    for (target, content_type) in files {
+        let response = app.get(target, &[]).await;
+        assert_eq!((response.status, response.header("content-type")), (200, content_type));
+        let policy = response.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+    }
+}

@@ -1,0 +1,83 @@
+//! Running out of descriptors is an answer, not an accident.
+
+use crate::harness::{Connection, Process, eventually};
+
+/// The service in a shell that allows it only so many descriptors.
+async fn with_descriptors(count: u32) -> Process {
+    let mut command = tokio::process::Command::new("sh");
+    command
+        .arg("-c")
+        .arg(format!("ulimit -n {count}; exec \"$0\""))
+        .arg(env!("CARGO_BIN_EXE_livekit-presence"))
+        .env_clear()
+        .envs([
+            ("LIVEKIT_KEYS", "APIprocess: secret-of-the-process-0123456789abcdef"),
+            ("LKP__HTTP__BIND", "127.0.0.1:0"),
+            ("LKP__AUTH__MODE", "open"),
+            ("LKP__LOG__FORMAT", "json"),
+            ("LKP__LIMITS__STREAMS_PER_ADDRESS", "0"),
+        ])
+        .current_dir(std::env::temp_dir())
+        .kill_on_drop(true);
+    Process::spawn(command).await
+}
+
+#[tokio::test]
+async fn streams_leave_descriptors_for_webhooks_and_reads() {
+    let app = with_descriptors(256).await;
+    let mut readers = Vec::new();
+    for _ in 0..96 {
+        readers.push(app.reader("general").await);
+    }
+    let refused = app.get("/api/livekit/participants/stream?room=general").await;
+    assert!(refused.problem(503).contains("as many streams"));
+    assert_eq!(app.get("/healthz").await.status, 200);
+    drop(readers);
+    eventually("streams to be possible again", async || {
+        let mut connection = Connection::open(app.address).await;
+        connection.request("GET", "/api/livekit/participants/stream?room=general", &[]).await;
+        connection.head().await.status() == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn too_many_connections_are_answered_503_and_then_it_recovers() {
+    let app = with_descriptors(256).await;
+    // As many as there are for connections; all of them say nothing.
+    let mut silent = Vec::new();
+    for _ in 0..128 {
+        silent.push(Connection::open(app.address).await);
+    }
+    let mut one_more = Connection::open(app.address).await;
+    let refused = one_more.response().await;
+    assert!(refused.problem(503).contains("as many connections"));
+    assert_eq!(refused.header("retry-after"), "10");
+    assert!(!app.log().contains("cannot accept"), "it is no accident yet");
+    drop(silent);
+    eventually("it to recover", async || {
+        let mut connection = Connection::open(app.address).await;
+        connection.request("GET", "/healthz", &[]).await;
+        connection.response().await.status == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn when_accepting_fails_it_goes_on_trying() {
+    let app = Process::start(&[]).await;
+    let limit = |count: &str| {
+        let set = std::process::Command::new("prlimit")
+            .args(["--pid", &app.id().to_string(), &format!("--nofile={count}:20000")])
+            .status()
+            .unwrap();
+        assert!(set.success());
+    };
+    let open = std::fs::read_dir(format!("/proc/{}/fd", app.id())).unwrap().count();
+    limit(&open.to_string());
+    let mut waiting = Connection::open(app.address).await;
+    waiting.request("GET", "/healthz", &[]).await;
+    eventually("accepting to fail", async || app.log().contains("cannot accept connections")).await;
+    limit("20000");
+    assert_eq!(waiting.response().await.status, 200, "who waited is served");
+}

@@ -1,0 +1,6 @@
+//! What only a process of its own can show.
+
+mod command_line;
+mod descriptors;
+mod log;
+mod signals;

@@ -1,0 +1,298 @@
+//! What every store does. `suite!` makes the tests for one of them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use livekit_presence::{
+    presence::{
+        Applied, Change, Event, EventKind, Identity, Listing, LiveKitTime, Participant,
+        ParticipantSid, RoomLifecycle, RoomName, Rules, SessionInfo, SessionState, StoreTime,
+        Version, plan,
+    },
+    store::{Feed, FeedMessage, Store},
+};
+
+use crate::harness::within_deadline;
+
+macro_rules! suite {
+    ($name:ident, $store:expr) => {
+        mod $name {
+            use crate::store::contract;
+
+            contract::suite!(@tests $store;
+                applied_events_are_read_back
+                an_event_is_applied_once_however_many_bring_it
+                rooms_know_nothing_of_each_other
+                followers_get_every_change_in_order
+                who_follows_and_then_reads_misses_nothing
+                a_follower_that_falls_behind_is_told_of_a_gap
+                who_stops_following_hears_nothing_more
+                repairs_are_applied_and_published
+                repairs_that_no_longer_hold_are_not_applied
+                active_rooms_are_listed
+                a_room_that_was_never_heard_of_is_not_there
+                the_clock_goes_forward
+            );
+        }
+    };
+    (@tests $store:expr; $($test:ident)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                contract::$test($store).await;
+            }
+        )+
+    };
+}
+pub(super) use suite;
+
+type Shared = Arc<dyn Store>;
+
+pub async fn applied_events_are_read_back(store: Shared) {
+    let general = room("general");
+    store.apply(&started(&general)).await.unwrap();
+    store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    let Applied::Changed(change) = store.apply(&joined(&general, "bob", 2)).await.unwrap() else {
+        panic!("readers see bob");
+    };
+    let read = store.read(&general).await.unwrap().unwrap();
+    assert_eq!(people(&read.list()), ["alice", "bob"]);
+    assert_eq!(read.version(), change.version);
+    assert!(read.is_whole_at(store.now().await.unwrap()));
+}
+
+pub async fn an_event_is_applied_once_however_many_bring_it(store: Shared) {
+    let general = room("general");
+    let event = joined(&general, "alice", 1);
+    let attempts: Vec<_> = (0..20)
+        .map(|_| {
+            let (store, event) = (Arc::clone(&store), event.clone());
+            tokio::spawn(async move { store.apply(&event).await.unwrap() })
+        })
+        .collect();
+    let mut changed = 0;
+    for attempt in attempts {
+        match attempt.await.unwrap() {
+            Applied::Changed(_) => changed += 1,
+            other => assert_eq!(other, Applied::Duplicate),
+        }
+    }
+    assert_eq!(changed, 1);
+}
+
+pub async fn rooms_know_nothing_of_each_other(store: Shared) {
+    let (general, music) = (room("general"), room("music"));
+    let mut feed = store.follow(&general).await.unwrap();
+    store.apply(&joined(&music, "alice", 1)).await.unwrap();
+    store.apply(&joined(&general, "bob", 2)).await.unwrap();
+    assert_eq!(people(&store.read(&music).await.unwrap().unwrap().list()), ["alice"]);
+    let change = next_change(&mut feed).await;
+    assert_eq!(people(&change.joined), ["bob"]);
+}
+
+pub async fn followers_get_every_change_in_order(store: Shared) {
+    let general = room("general");
+    let mut feeds = [store.follow(&general).await.unwrap(), store.follow(&general).await.unwrap()];
+    let posting: Vec<_> = (0..40)
+        .map(|number| {
+            let event = joined(&general, &format!("user-{number:02}"), number);
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.apply(&event).await.unwrap() })
+        })
+        .collect();
+    for posted in posting {
+        posted.await.unwrap();
+    }
+    for feed in &mut feeds {
+        let mut version = Version::ZERO;
+        for _ in 0..40 {
+            let change = next_change(feed).await;
+            assert_eq!(change.prev, version, "each builds on the one before");
+            assert!(change.version > version);
+            version = change.version;
+        }
+        assert_eq!(version, store.read(&general).await.unwrap().unwrap().version());
+    }
+}
+
+pub async fn who_follows_and_then_reads_misses_nothing(store: Shared) {
+    let general = room("general");
+    let posting = tokio::spawn({
+        let (store, general) = (Arc::clone(&store), general.clone());
+        async move {
+            for number in 0..60 {
+                store.apply(&joined(&general, &format!("user-{number:02}"), number)).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let mut feed = store.follow(&general).await.unwrap();
+    let read = store.read(&general).await.unwrap().unwrap_or_default();
+    let mut held: BTreeMap<Identity, Participant> =
+        read.list().into_iter().map(|one| (one.identity.clone(), one)).collect();
+    let mut version = read.version();
+    posting.await.unwrap();
+    while held.len() < 60 {
+        let change = next_change(&mut feed).await;
+        if change.version <= version {
+            continue;
+        }
+        assert_eq!(change.prev, version, "no hole between reading and following");
+        version = change.version;
+        held.extend(change.joined.iter().map(|one| (one.identity.clone(), one.clone())));
+    }
+    let expected = store.read(&general).await.unwrap().unwrap().list();
+    assert_eq!(held.into_values().collect::<Vec<_>>(), expected);
+}
+
+pub async fn a_follower_that_falls_behind_is_told_of_a_gap(store: Shared) {
+    let general = room("general");
+    let mut feed = store.follow(&general).await.unwrap();
+    for number in 0..500 {
+        store.apply(&joined(&general, &format!("user-{number:03}"), number)).await.unwrap();
+    }
+    assert_eq!(next(&mut feed).await, FeedMessage::Gap);
+    let read = store.read(&general).await.unwrap().unwrap();
+    assert_eq!(read.count(), 500, "reading again makes up for it");
+    store.apply(&joined(&general, "late", 999)).await.unwrap();
+    let change = next_change(&mut feed).await;
+    assert_eq!(change.prev, read.version(), "and then it goes on");
+}
+
+pub async fn who_stops_following_hears_nothing_more(store: Shared) {
+    let general = room("general");
+    let gone = store.follow(&general).await.unwrap();
+    let mut stays = store.follow(&general).await.unwrap();
+    drop(gone);
+    store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    assert_eq!(people(&next_change(&mut stays).await.joined), ["alice"]);
+}
+
+pub async fn repairs_are_applied_and_published(store: Shared) {
+    let general = room("general");
+    store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    let mut feed = store.follow(&general).await.unwrap();
+    let asked_at = store.now().await.unwrap();
+    let held = store.read(&general).await.unwrap().unwrap();
+    let listing = Listing { asked_at, sessions: vec![session("alice", 1), session("bob", 2)] };
+    let repairs = plan(&held, &listing, &Rules::default());
+    let repaired = store.repair(&general, &repairs).await.unwrap();
+    assert_eq!(repaired.counts.added, 1);
+    let change = next_change(&mut feed).await;
+    assert_eq!(Some((*change).clone()), repaired.change);
+    assert_eq!(people(&change.joined), ["bob"]);
+    let read = store.read(&general).await.unwrap().unwrap();
+    assert_eq!(people(&read.list()), ["alice", "bob"]);
+    assert!(read.is_whole_at(store.now().await.unwrap()), "a list makes a room whole");
+}
+
+pub async fn repairs_that_no_longer_hold_are_not_applied(store: Shared) {
+    let general = room("general");
+    store.apply(&started(&general)).await.unwrap();
+    let asked_at = store.now().await.unwrap();
+    let held = store.read(&general).await.unwrap().unwrap();
+    let listing = Listing { asked_at, sessions: vec![session("alice", 1)] };
+    let repairs = plan(&held, &listing, &Rules::default());
+    store.apply(&left(&general, "alice")).await.unwrap();
+    let repaired = store.repair(&general, &repairs).await.unwrap();
+    assert_eq!((repaired.counts.added, repaired.counts.outdated), (0, 1));
+    assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 0);
+}
+
+pub async fn active_rooms_are_listed(store: Shared) {
+    let (general, empty, closed) = (room("general"), room("empty"), room("closed"));
+    store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    store.apply(&started(&empty)).await.unwrap();
+    store.apply(&started(&closed)).await.unwrap();
+    store.apply(&event(&closed, EventKind::Room(RoomLifecycle::Finished))).await.unwrap();
+    let mut rooms = store.rooms().await.unwrap();
+    rooms.sort_by(|a, b| a.name.cmp(&b.name));
+    let rooms: Vec<_> =
+        rooms.iter().map(|room| (room.name.as_str(), room.count, room.is_whole)).collect();
+    assert_eq!(rooms, [("empty", 0, true), ("general", 1, false)]);
+}
+
+pub async fn a_room_that_was_never_heard_of_is_not_there(store: Shared) {
+    let nowhere = room("nowhere");
+    assert!(store.read(&nowhere).await.unwrap().is_none());
+    store.renew(&nowhere).await.unwrap();
+    let _feed = store.follow(&nowhere).await.unwrap();
+    assert!(store.read(&nowhere).await.unwrap().is_none());
+    assert_eq!(store.rooms().await.unwrap(), []);
+}
+
+pub async fn the_clock_goes_forward(store: Shared) {
+    let before = store.now().await.unwrap();
+    let Applied::Changed(change) = store.apply(&joined(&room("general"), "a", 1)).await.unwrap()
+    else {
+        panic!("readers see it");
+    };
+    let after = store.now().await.unwrap();
+    assert!(before.as_micros() <= change.version.as_u64());
+    assert!(change.version.as_u64() <= after.as_micros() + 1);
+    assert!(after.since(before) < Duration::from_mins(1));
+}
+
+async fn next(feed: &mut Feed) -> FeedMessage {
+    within_deadline("the feed", feed.next()).await.expect("the store lives")
+}
+
+async fn next_change(feed: &mut Feed) -> Arc<Change> {
+    match next(feed).await {
+        FeedMessage::Changed(change) => change,
+        FeedMessage::Gap => panic!("nothing was lost"),
+    }
+}
+
+pub fn room(name: &str) -> RoomName {
+    RoomName::parse(name).unwrap()
+}
+
+pub fn started(room: &RoomName) -> Event {
+    event(room, EventKind::Room(RoomLifecycle::Started))
+}
+
+pub fn joined(room: &RoomName, identity: &str, joined_at_ms: i64) -> Event {
+    event(room, EventKind::Joined(session(identity, joined_at_ms)))
+}
+
+pub fn left(room: &RoomName, identity: &str) -> Event {
+    event(
+        room,
+        EventKind::Left {
+            sid: ParticipantSid::new(format!("PA_{identity}")),
+            identity: Identity::new(identity),
+            version: 3,
+        },
+    )
+}
+
+fn event(room: &RoomName, kind: EventKind) -> Event {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    Event {
+        id: Some(livekit_presence::presence::EventId::new(format!("EV_{next}"))),
+        room: room.clone(),
+        room_sid: None,
+        created_at: LiveKitTime::from_secs(1),
+        received_at: StoreTime::default(),
+        kind,
+    }
+}
+
+fn session(identity: &str, joined_at_ms: i64) -> SessionInfo {
+    SessionInfo {
+        sid: ParticipantSid::new(format!("PA_{identity}")),
+        identity: Identity::new(identity),
+        state: SessionState::Active,
+        joined_at: LiveKitTime::from_millis(joined_at_ms),
+        version: 2,
+        hidden: false,
+        recorder: false,
+        profile: Arc::default(),
+        tracks: Vec::new(),
+    }
+}
+
+fn people(list: &[Participant]) -> Vec<&str> {
+    list.iter().map(|one| one.identity.as_str()).collect()
+}
