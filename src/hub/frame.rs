@@ -106,10 +106,10 @@ mod tests {
         });
         assert_eq!(
             text(frame.chunked()),
-            "0000002a\r\nevent: participants:update\nid: 17\ndata: []\n\n\r\n"
+            "0000002c\r\nevent: participants:update\nid: 17\ndata: []\n\n\r\n"
         );
         assert_eq!(text(frame.plain()), "event: participants:update\nid: 17\ndata: []\n\n");
-        assert_eq!(frame.plain().len(), 0x2a);
+        assert_eq!(frame.plain().len(), 0x2c);
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         let frame = last_frame("drain", 2500);
         assert_eq!(
             text(frame.chunked()),
-            "0000003b\r\nretry: 2500\nevent: end\ndata: {\"reason\":\"drain\"}\n\n\r\n0\r\n\r\n"
+            "00000031\r\nretry: 2500\nevent: end\ndata: {\"reason\":\"drain\"}\n\n\r\n0\r\n\r\n"
         );
         assert_eq!(
             text(frame.plain()),
