@@ -5,6 +5,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
     time::Duration,
 };
 
@@ -78,7 +79,10 @@ fn serve(file: Option<&Path>, purpose: Purpose) -> Result<(), Failure> {
     if purpose == Purpose::Demo {
         config.livekit.keys = demo::keys();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let clock = Clock::system();
         let app = App::build(&config, clock.clone())?;
@@ -91,6 +95,12 @@ fn serve(file: Option<&Path>, purpose: Purpose) -> Result<(), Failure> {
         app.run(shutdown()?).await;
         Ok(())
     })
+}
+
+/// Half as many as processors: the other half's work is delivery, which has threads of its own. More would spend their time
+/// waking each other up.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 /// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.

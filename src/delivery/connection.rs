@@ -20,7 +20,7 @@ use crate::{
 use super::{CloseReason, Framing, wheel::Place};
 
 /// A reader has nothing to say after its request. More than this, in all, ends the stream.
-const MOST_INPUT_BYTES: usize = 64 * 1024;
+const MOST_INPUT_BYTES: u32 = 64 * 1024;
 
 /// A connection that takes frames.
 pub(super) struct Connection {
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     /// When it is to end, or, once it has, when to stop waiting for the client's own end; in the shard's milliseconds.
     pub ends_at: u64,
     pub end_reason: CloseReason,
-    input_bytes: usize,
+    input_bytes: u32,
     _permit: Box<dyn Any + Send + Sync>,
 }
 
@@ -175,7 +175,7 @@ impl Connection {
         loop {
             match self.socket.read(scratch) {
                 Ok(0) => return Some(CloseReason::Client),
-                Ok(count) => self.input_bytes += count,
+                Ok(count) => self.input_bytes += u32::try_from(count).expect("a small scratch"),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {

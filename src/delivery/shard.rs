@@ -50,7 +50,8 @@ pub(super) struct Shard {
     config: DeliveryConfig,
     metrics: DeliveryMetrics,
     clock: Clock,
-    connections: Slab<Connection>,
+    /// Boxed, so that a slab that grows neither copies them nor keeps room for as many again.
+    connections: Slab<Box<Connection>>,
     rooms: HashMap<u64, WatchedRoom>,
     /// Rooms whose walk is on its way, in turn.
     walks: VecDeque<u64>,
@@ -209,7 +210,7 @@ impl Shard {
         let slice = room.next_slice(SLICE);
         let visited = slice.len();
         let Some(edition) = newest else { return visited };
-        let (mut frames, mut bytes) = (0, 0);
+        let (mut frames, mut bytes) = (0_usize, 0);
         let mut stuck = Vec::new();
         for member in slice {
             let connection = &mut self.connections[member.connection as usize];
@@ -228,8 +229,7 @@ impl Shard {
                 outcome => stuck.push((*member, Arc::clone(frame), outcome)),
             }
         }
-        self.metrics.frames.inc_by(frames);
-        self.metrics.bytes.inc_by(bytes as u64);
+        self.count(frames, bytes);
         if visited == 0
             && let Some(received_at) = edition.received_at()
         {
@@ -360,11 +360,12 @@ impl Shard {
                 Watches::Many(first.into_iter().chain(second).chain(watches).collect())
             }
         };
-        let place = self.wheel.enter(short_key);
+        let place = self.wheel.enter(short_key, Instant::now());
         self.ends.insert((ends_at, short_key));
-        self.connections
-            .insert(Connection::new(socket, framing, watches, place, ends_at, end_reason, permit));
-        self.begin(key, &head);
+        let connection =
+            Connection::new(socket, framing, watches, place, ends_at, end_reason, permit);
+        self.connections.insert(Box::new(connection));
+        self.begin(key, head);
     }
 
     /// Makes a connection a member of a room, before it is looked what the room's newest edition is: a change that comes in
@@ -380,31 +381,36 @@ impl Shard {
         Watch { sent: watch.has, position, subscription: watch.subscription }
     }
 
-    /// Writes the head and what the client does not have yet.
-    fn begin(&mut self, key: usize, head: &[u8]) {
+    /// Writes the head and what the client does not have yet. Before that goes when to come back: after an instance is gone
+    /// its clients would all return at the same time otherwise.
+    fn begin(&mut self, key: usize, mut head: Vec<u8>) {
         let connection = &mut self.connections[key];
+        let retry = hub::retry_frame(fastrand::u64(RETRY_MILLIS));
+        head.extend_from_slice(connection.framing.bytes_of(&retry));
         let mut frames = Vec::new();
-        let mut begun = Vec::new();
+        let mut to_send = Vec::new();
         for (index, watch) in connection.watches.as_mut_slice().iter_mut().enumerate() {
             let Some(edition) = watch.subscription.slot().newest() else { continue };
             // What another instance, or nobody, has called by this number does not count.
             watch.sent = watch.sent.filter(|sent| *sent == edition.version());
             if let Some(frame) = watch.frame_of(&edition) {
                 frames.push(Arc::clone(frame));
-                begun.push((index, edition.version()));
+                to_send.push((index, edition.version()));
             }
         }
         if frames.is_empty() {
             frames.push(Arc::new(hub::heartbeat(self.clock.now())));
         }
-        let first = match connection.write_first(head, &frames, &self.pinned_bytes) {
+        let first = match connection.write_first(&head, &frames, &self.pinned_bytes) {
             Ok(first) => first,
             Err(error) => return self.close(key, reason_of(&error)),
         };
-        for (index, version) in begun.into_iter().take(first.frames_begun) {
+        for (index, version) in to_send.into_iter().take(first.frames_begun) {
             connection.watches.as_mut_slice()[index].sent = Some(version);
         }
-        self.metrics.frames.inc_by(first.frames_begun as u64);
+        let begun = frames.iter().take(first.frames_begun);
+        let bytes: usize = begun.map(|frame| connection.framing.bytes_of(frame).len()).sum();
+        self.count(first.frames_begun, bytes);
         if first.tail.is_some() || first.frames_begun < frames.len() {
             self.block(key, first.tail, Ending::No);
         }
@@ -421,7 +427,8 @@ impl Shard {
                 Ok(Written::Part(0)) => return self.block(key, None, Ending::No),
                 Ok(written) => {
                     connection.watches.as_mut_slice()[index].sent = Some(edition.version());
-                    self.metrics.frames.inc();
+                    let bytes = connection.framing.bytes_of(&frame).len();
+                    self.count(1, bytes);
                     if let Written::Part(written) = written {
                         return self.block_after(key, &frame, written, Ending::No);
                     }
@@ -437,8 +444,8 @@ impl Shard {
         let connection = &mut self.connections[key];
         match connection.write(frame) {
             Ok(Written::Whole) => {
-                self.metrics.frames.inc();
-                self.metrics.bytes.inc_by(connection.framing.bytes_of(frame).len() as u64);
+                let bytes = connection.framing.bytes_of(frame).len();
+                self.count(1, bytes);
                 true
             }
             Ok(Written::Part(written)) => {
@@ -602,6 +609,12 @@ impl Shard {
         let until_heartbeat =
             self.wheel.next_turn().map(|turn| turn.saturating_duration_since(Instant::now()));
         until_deadline.into_iter().chain(until_heartbeat).min()
+    }
+
+    /// Counts frames that were written, or begun.
+    fn count(&self, frames: usize, bytes: usize) {
+        self.metrics.frames.inc_by(frames as u64);
+        self.metrics.bytes.inc_by(bytes as u64);
     }
 
     fn end_of(&self, at: Instant, reason: CloseReason) -> (u64, CloseReason) {

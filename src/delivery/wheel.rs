@@ -10,6 +10,7 @@ const STRIDE: usize = 79;
 /// Where connections wait for their next heartbeat.
 pub(super) struct Wheel {
     places: Vec<Vec<u32>>,
+    waiting: usize,
     next_place: usize,
     /// The place whose turn is next, and when it is.
     turn: usize,
@@ -27,10 +28,22 @@ pub(super) struct Place {
 impl Wheel {
     pub fn new(interval: Duration, now: Instant) -> Self {
         let step = interval / u32::try_from(PLACES).expect("few");
-        Self { places: vec![Vec::new(); PLACES], next_place: 0, turn: 0, turn_at: now + step, step }
+        Self {
+            places: vec![Vec::new(); PLACES],
+            waiting: 0,
+            next_place: 0,
+            turn: 0,
+            turn_at: now + step,
+            step,
+        }
     }
 
-    pub fn enter(&mut self, key: u32) -> Place {
+    pub fn enter(&mut self, key: u32, now: Instant) -> Place {
+        if self.waiting == 0 {
+            // Nobody has had turns since long ago: they are not to be made up for.
+            self.turn_at = now + self.step;
+        }
+        self.waiting += 1;
         let place = self.next_place;
         self.next_place = (place + STRIDE) % PLACES;
         let waiting = &mut self.places[place];
@@ -43,6 +56,7 @@ impl Wheel {
 
     /// Tells whose place moved to fill the gap, if anybody's.
     pub fn leave(&mut self, place: Place) -> Option<(u32, Place)> {
+        self.waiting -= 1;
         let waiting = &mut self.places[usize::from(place.place)];
         waiting.swap_remove(place.index as usize);
         waiting.get(place.index as usize).map(|moved| (*moved, place))
@@ -83,7 +97,7 @@ mod tests {
         let start = Instant::now();
         let mut wheel = Wheel::new(Duration::from_millis(1280), start);
         for key in 0..64 {
-            wheel.enter(key);
+            wheel.enter(key, start);
         }
         let mut turns = vec![Vec::new(); 64];
         let mut now = start;
@@ -110,7 +124,7 @@ mod tests {
     fn who_left_has_no_turn_and_the_others_keep_theirs() {
         let start = Instant::now();
         let mut wheel = Wheel::new(Duration::from_millis(128), start);
-        let mut places: Vec<_> = (0..256).map(|key| wheel.enter(key)).collect();
+        let mut places: Vec<_> = (0..256).map(|key| wheel.enter(key, start)).collect();
         for leaver in (0..256).step_by(2) {
             if let Some((moved, place)) = wheel.leave(places[leaver]) {
                 places[moved as usize] = place;
@@ -125,10 +139,30 @@ mod tests {
     }
 
     #[test]
+    fn whoever_enters_an_empty_wheel_has_one_turn_per_interval_as_well() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(Duration::from_millis(1280), start);
+        assert_eq!(wheel.next_turn(), None);
+        let entered = start + Duration::from_secs(100);
+        wheel.enter(1, entered);
+        let mut turns = Vec::new();
+        let mut now = entered;
+        while turns.len() < 4 {
+            now += Duration::from_millis(1);
+            while wheel.take_turn(now).is_some() {
+                turns.push(now);
+            }
+        }
+        for pair in turns.windows(2) {
+            assert_eq!(pair[1] - pair[0], Duration::from_millis(1280));
+        }
+    }
+
+    #[test]
     fn a_long_pause_is_not_made_up_for() {
         let start = Instant::now();
         let mut wheel = Wheel::new(Duration::from_millis(128), start);
-        wheel.enter(7);
+        wheel.enter(7, start);
         let mut turns = 0;
         while wheel.take_turn(start + Duration::from_hours(1)).is_some() {
             turns += 1;

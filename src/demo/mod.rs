@@ -18,8 +18,13 @@ use room::SimulatedRoom;
 
 const KEY: &str = "demo";
 const SECRET: &str = "demo-secret-that-signs-nothing-but-the-demo";
-const ROOMS: [(&str, usize); 5] =
-    [("general", 9), ("standup", 6), ("music", 7), ("support", 4), ("late night café ☕", 5)];
+const ROOMS: [(&str, &[&str]); 5] = [
+    ("general", &["Ada", "Amir", "Anouk", "Ben", "Chiara", "Dmitri", "Elif", "Femi"]),
+    ("standup", &["Grace", "Hana", "Ines", "Jonas", "Kofi"]),
+    ("music", &["Lena", "Mateo", "Nadia", "Olu", "Priya", "Quentin"]),
+    ("support", &["Concierge", "Rosa", "Sven", "Tomoko"]),
+    ("late night café ☕", &["Uma", "Viktor", "Wanjiru", "Yusuf"]),
+];
 
 /// The key that the simulated LiveKit signs with.
 pub fn keys() -> Vec<ApiKey> {
@@ -28,9 +33,9 @@ pub fn keys() -> Vec<ApiKey> {
 
 /// Lets people come and go in a few rooms of the service at `address`, for ever.
 pub async fn run(address: SocketAddr, clock: Clock) {
-    let rooms = ROOMS.map(|(name, size)| {
+    let rooms = ROOMS.map(|(name, people)| {
         let poster = Poster::new(address.port(), Keys::new(&keys()), clock.clone());
-        live(SimulatedRoom::new(name, size, clock.clone()), poster)
+        live(SimulatedRoom::new(name, people, clock.clone()), poster)
     });
     futures_util::future::join_all(rooms).await;
 }

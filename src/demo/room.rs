@@ -6,15 +6,13 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 
-const PEOPLE: [&str; 24] = [
-    "Ada", "Amir", "Anouk", "Ben", "Chiara", "Dmitri", "Elif", "Femi", "Grace", "Hana", "Ines",
-    "Jonas", "Kofi", "Lena", "Mateo", "Nadia", "Olu", "Priya", "Quentin", "Rosa", "Sven", "Tomoko",
-    "Uma", "Yusuf",
-];
+/// Joins as an agent: not everybody in a room is a person.
+const AGENT: &str = "Concierge";
 
 pub(super) struct SimulatedRoom {
     name: &'static str,
-    size: usize,
+    /// Who comes here. Nobody comes to two rooms.
+    people: &'static [&'static str],
     /// The room object's sid while there is one.
     sid: Option<String>,
     inside: Vec<Session>,
@@ -33,11 +31,10 @@ struct Session {
 }
 
 impl SimulatedRoom {
-    /// A room that is full with `size` people.
-    pub fn new(name: &'static str, size: usize, clock: Clock) -> Self {
+    pub fn new(name: &'static str, people: &'static [&'static str], clock: Clock) -> Self {
         Self {
             name,
-            size,
+            people,
             sid: None,
             inside: Vec::new(),
             returning: Vec::new(),
@@ -61,7 +58,7 @@ impl SimulatedRoom {
         if let Some(person) = self.returning.pop() {
             return self.join(person);
         }
-        let is_crowded = self.inside.len() >= self.size;
+        let is_crowded = self.inside.len() == self.people.len();
         match self.rng.u8(..100) {
             _ if self.inside.len() < 2 => self.join_somebody(),
             0..30 if !is_crowded => self.join_somebody(),
@@ -74,8 +71,10 @@ impl SimulatedRoom {
     }
 
     fn join_somebody(&mut self) -> Vec<Value> {
-        let absent: Vec<_> = PEOPLE
-            .into_iter()
+        let absent: Vec<_> = self
+            .people
+            .iter()
+            .copied()
             .filter(|person| self.inside.iter().all(|session| session.person != *person))
             .collect();
         match self.rng.choice(absent) {
@@ -208,6 +207,7 @@ impl Session {
             "joinedAt": (self.joined_at_ms / 1000).to_string(),
             "joinedAtMs": self.joined_at_ms.to_string(),
             "version": self.version,
+            "kind": if self.person == AGENT { "AGENT" } else { "STANDARD" },
             "permission": {"canSubscribe": true, "canPublish": true},
         })
     }

@@ -43,7 +43,7 @@ use axum::{
     routing::{get, post},
 };
 use prometheus_client::registry::Registry;
-use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{clock::Clock, hub::Hub, livekit::Keys, store::Store};
 
@@ -104,7 +104,9 @@ pub fn router(state: Arc<HttpState>) -> Router {
         .route("/api/livekit/rooms", get(rooms::list))
         .route("/api/rooms", get(rooms::list))
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
-        .route_layer(from_fn_with_state(http.clone(), limits::limit_reads));
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(http.clone(), limits::limit_reads))
+        .layer(cors::layer(&http.cors, http.auth.cookie.is_some()));
     Router::new()
         .merge(reads)
         .route("/api/livekit/webhook", post(webhook::receive))
@@ -114,14 +116,14 @@ pub fn router(state: Arc<HttpState>) -> Router {
         .route("/metrics", get(metrics::show))
         .merge(page::routes())
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(from_fn_with_state(http.clone(), metrics::count))
-        .layer(TraceLayer::new_for_http().make_span_with(request_id::span).on_request(()))
-        .layer(request_id::propagate())
-        .layer(request_id::set())
-        .layer(from_fn(request_id::drop_unfit))
+        .layer(from_fn(request_id::name_request))
         .with_state(http)
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::method_not_allowed()
 }

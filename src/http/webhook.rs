@@ -63,7 +63,10 @@ async fn take(
     let Some(event) = webhook.event else {
         return Ok((webhook.name, WebhookOutcome::ignored));
     };
-    let outcome = match http.store.apply(&event).await? {
+    let applied = http.store.apply(&event).await?;
+    // Whoever carries this to the readers goes first: they wait for it, LiveKit's answer can wait for them.
+    tokio::task::yield_now().await;
+    let outcome = match applied {
         Applied::Changed(_) => WebhookOutcome::changed,
         Applied::Unchanged => WebhookOutcome::unchanged,
         Applied::Duplicate => WebhookOutcome::duplicate,

@@ -80,6 +80,11 @@ pub fn heartbeat(now: StoreTime) -> Frame {
     })
 }
 
+/// Tells a client when to come back if the connection breaks, in milliseconds.
+pub fn retry_frame(millis: u64) -> Frame {
+    encode_chunk(|out| write!(out, "retry: {millis}\n\n").expect("writing to memory"))
+}
+
 /// Ends a stream in order: says why, and when to come back, in milliseconds.
 pub fn last_frame(reason: &str, retry_millis: u64) -> Frame {
     let chunk = encode_chunk(|out| {

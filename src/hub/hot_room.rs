@@ -41,7 +41,8 @@ pub(super) struct HotRoom {
     published: Version,
     /// What became different since then.
     pending: Option<Pending>,
-    window_ends: Option<Instant>,
+    /// Until then changes wait.
+    window_ends: Instant,
     next_check: Instant,
     next_renewal: Instant,
     linger_ends: Option<Instant>,
@@ -79,7 +80,7 @@ impl HotRoom {
             confirmed_until: StoreTime::default(),
             published: Version::ZERO,
             pending: None,
-            window_ends: None,
+            window_ends: now,
             next_check: now + jittered(CHECK_EVERY),
             next_renewal: now + RENEW_EVERY,
             linger_ends: Some(now + LINGER),
@@ -98,7 +99,7 @@ impl HotRoom {
                     Some(FeedMessage::Gap) => self.resync(ResyncCause::feed).await,
                     None => return,
                 },
-                () = at(self.window_ends) => self.on_window_end(),
+                () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
                 () = sleep_until(self.next_check) => self.on_check().await,
                 () = self.slot.idle() => self.linger_ends = Some(Instant::now() + LINGER),
                 () = at(self.linger_ends) => {
@@ -125,15 +126,8 @@ impl HotRoom {
         pending.received_at = pending.received_at.or(change.received_at);
         self.version = change.version;
         self.confirmed_until = change.confirmed_until;
-        if self.window_ends.is_none() {
-            self.publish();
-        }
-    }
-
-    /// The last state always goes out; with nothing to send the window closes, and the next change goes out at once.
-    fn on_window_end(&mut self) {
-        self.window_ends = None;
-        if self.pending.is_some() {
+        // Otherwise it goes out at the window's end. Without anything to send nobody wakes up for that.
+        if Instant::now() >= self.window_ends {
             self.publish();
         }
     }
@@ -208,7 +202,7 @@ impl HotRoom {
         self.hub.watchers.room_changed(&self.slot);
         self.hub.metrics.published();
         let window = self.window(&edition);
-        self.window_ends = (!window.is_zero()).then(|| Instant::now() + window);
+        self.window_ends = Instant::now() + window;
     }
 
     fn put_out(&mut self, delta: Option<Delta>, received_at: Option<StoreTime>) -> Arc<Edition> {

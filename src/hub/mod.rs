@@ -11,7 +11,7 @@ mod metrics;
 mod slot;
 
 pub use edition::{Edition, View};
-pub use frame::{Frame, PREFIX_BYTES, encode_chunk, heartbeat, last_frame};
+pub use frame::{Frame, PREFIX_BYTES, encode_chunk, heartbeat, last_frame, retry_frame};
 pub use metrics::HubMetrics;
 pub use slot::{RoomSlot, Subscription, Watchers};
 

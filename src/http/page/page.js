@@ -6,8 +6,9 @@
 
 const ASK_FOR_ROOMS_EVERY = 5_000;
 const ANSWER_WITHIN = 10_000;
-/** Until two heartbeats have told. */
+/** Until heartbeats have told. */
 const USUAL_HEARTBEAT = 15_000;
+/** After so many without a sign of life the stream counts as dead. */
 const MISSED_HEARTBEATS = 3;
 const SHORTEST_WAIT = 1_000;
 const LONGEST_WAIT = 30_000;
@@ -99,6 +100,7 @@ class Link {
   #deadline = Infinity;
   #heartbeatEvery = USUAL_HEARTBEAT;
   #lastHeartbeat = null;
+  #heartbeatGaps = [];
   #failures = 0;
   #retryAt = null;
 
@@ -114,7 +116,7 @@ class Link {
     this.#isAsking = false;
     if (answer instanceof Error) {
       // An open stream is right without the list, and fails by itself if it must.
-      if (!this.#source) this.#fail(answer);
+      if (!this.#source && this.#retryAt === null) this.#fail(answer);
     } else {
       this.#watch(this.#listener.onRooms(answer));
     }
@@ -148,6 +150,8 @@ class Link {
     const isSame = rooms.length === this.#rooms.length && rooms.every((room, index) => room === this.#rooms[index]);
     if (this.#source && isSame) return;
     this.#rooms = rooms;
+    // An answer can come while a retry is due, when it was asked for before the stream failed.
+    this.#retryAt = null;
     if (rooms.length > 0) {
       this.#open();
     } else {
@@ -196,10 +200,13 @@ class Link {
   }
 
   #onHeartbeat(serverTime) {
-    if (this.#lastHeartbeat !== null) {
-      this.#heartbeatEvery = Math.min(Math.max(serverTime - this.#lastHeartbeat, 1_000), 60_000);
-    }
+    if (this.#lastHeartbeat !== null) this.#heartbeatGaps.push(serverTime - this.#lastHeartbeat);
     this.#lastHeartbeat = serverTime;
+    this.#heartbeatGaps.splice(0, this.#heartbeatGaps.length - 5);
+    // The longest of some, as a stream's first heartbeats can come close together.
+    if (this.#heartbeatGaps.length > 1) {
+      this.#heartbeatEvery = Math.min(Math.max(...this.#heartbeatGaps, 1_000), 60_000);
+    }
     this.#heard();
     this.#listener.onServerTime(serverTime);
   }
@@ -566,11 +573,7 @@ const link = new Link({
 
   onSignOfLife() {
     lastSignOfLife = new Date();
-    const dot = byId("dot");
-    dot.classList.remove("beat");
-    // Read between the two, or the browser would see no change and the animation would not start again.
-    void dot.offsetWidth;
-    dot.classList.add("beat");
+    byId("dot").classList.add("beat");
   },
 
   onState(state, problem) {
@@ -617,9 +620,11 @@ function showChanges(name, change) {
 }
 
 function showTotals() {
+  const peopleInAll = sum([...rooms.values()].map((room) => room.count));
   showNumber("total-rooms", roomsInAll);
-  showNumber("total-people", sum([...rooms.values()].map((room) => room.count)));
+  showNumber("total-people", peopleInAll);
   showNumber("total-events", eventsReceived);
+  document.title = `${countOf(peopleInAll)} · livekit-presence`;
   byId("no-rooms").hidden = rooms.size > 0;
   byId("more-rooms").hidden = roomsInAll <= rooms.size;
   byId("more-rooms").textContent = `${rooms.size} of ${roomsInAll} rooms are shown.`;
@@ -636,16 +641,25 @@ function showCommand() {
 
 function showProblem(problem) {
   const sentence = problem.message.charAt(0).toUpperCase() + problem.message.slice(1);
-  byId("problem-text").textContent = /[.!?]$/u.test(sentence) ? sentence : `${sentence}.`;
+  const parts = (/[.!?]$/u.test(sentence) ? sentence : `${sentence}.`).split("`");
+  byId("problem-text").replaceChildren(...parts.map((part, index) => (index % 2 === 0 ? part : codeOf(part))));
   byId("problem-since").textContent = lastSignOfLife ? `What you see is from ${clockTime(lastSignOfLife)}.` : "";
   byId("problem-token").hidden = problem.status !== 401 && problem.status !== 403;
   byId("problem").hidden = false;
+}
+
+/** The service writes what is code between backticks. */
+function codeOf(text) {
+  const code = document.createElement("code");
+  code.textContent = text;
+  return code;
 }
 
 function refreshIfVisible() {
   if (!document.hidden) link.refresh();
 }
 
+byId("dot").addEventListener("animationend", () => byId("dot").classList.remove("beat"));
 byId("retry").addEventListener("click", () => link.retryNow());
 addEventListener("online", () => link.retryNow());
 addEventListener("hashchange", () => location.reload());

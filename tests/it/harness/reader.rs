@@ -10,6 +10,8 @@ use super::client::{Connection, Head};
 pub struct Reader {
     pub connection: Connection,
     pub head: Head,
+    /// When to come back, in milliseconds, as the service said last.
+    pub retry: Option<u64>,
     undecoded: Vec<u8>,
     events: VecDeque<Event>,
 }
@@ -29,7 +31,7 @@ impl Reader {
     pub async fn of(mut connection: Connection) -> Self {
         let head = connection.head().await;
         assert_eq!(head.status(), 200, "{head:?}");
-        Self { connection, head, undecoded: Vec::new(), events: VecDeque::new() }
+        Self { connection, head, retry: None, undecoded: Vec::new(), events: VecDeque::new() }
     }
 
     /// The next event, heartbeats included; none at the stream's end.
@@ -94,7 +96,11 @@ impl Reader {
         while let Some(end) = self.undecoded.windows(2).position(|pair| pair == b"\n\n") {
             let block: Vec<u8> = self.undecoded.drain(..end + 2).collect();
             let block = String::from_utf8(block).expect("a stream is UTF-8");
-            self.events.push_back(Event::parse(block.trim_end()));
+            let event = Event::parse(block.trim_end());
+            self.retry = event.retry.or(self.retry);
+            if !event.name.is_empty() {
+                self.events.push_back(event);
+            }
         }
     }
 }

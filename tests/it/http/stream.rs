@@ -46,6 +46,20 @@ async fn a_stream_has_the_headers_that_proxies_and_browsers_need() {
 }
 
 #[tokio::test]
+async fn each_client_is_told_when_to_come_back_and_not_all_the_same() {
+    let app = TestApp::with(&[("LKP__AUTH__MODE", "open")]).await;
+    let mut times = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        let mut reader = app.reader("general").await;
+        reader.next_list().await;
+        let retry = reader.retry.expect("it comes before the list");
+        assert!((1_000..5_000).contains(&retry));
+        times.insert(retry);
+    }
+    assert!(times.len() > 5, "{times:?}");
+}
+
+#[tokio::test]
 async fn an_unknown_room_is_an_empty_list_until_somebody_comes() {
     let app = TestApp::start().await;
     let mut reader = app.reader("general").await;

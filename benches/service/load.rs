@@ -1,0 +1,167 @@
+//! Webhooks and GETs: paced for latencies, without pause for throughput.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use livekit_presence::{
+    clock::Clock,
+    livekit::{ApiKey, Keys, WebhookToken},
+};
+use serde_json::{Value, json};
+
+use super::{ROOMS, process::KEYS};
+
+/// Changes of one run: every room several times.
+pub const CHANGES: usize = ROOMS * 5;
+/// Between two changes, so that neither side is ever behind.
+const PACE: Duration = Duration::from_millis(5);
+/// Connections that ask without pause.
+const CLIENTS: usize = 8;
+
+/// Calls `change` once for each change of a run, at its time.
+pub fn paced(mut change: impl FnMut(usize)) {
+    let start = Instant::now();
+    for index in 0..CHANGES {
+        let due = start + PACE * u32::try_from(index).expect("few");
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        change(index % ROOMS);
+    }
+}
+
+/// Paced webhooks that change one track of somebody in each room in turn.
+pub struct Posts {
+    requests: Vec<Vec<u8>>,
+    socket: TcpStream,
+}
+
+impl Posts {
+    pub fn tracks(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).expect("the service");
+        socket.set_nodelay(true).expect("a TCP socket");
+        Self { requests: track_requests(CHANGES), socket }
+    }
+
+    /// Posts them all; tells before each which room it is about.
+    pub fn run(mut self, mut before: impl FnMut(usize)) {
+        let mut requests = self.requests.into_iter();
+        paced(|room| {
+            let request = requests.next().expect("one for each change");
+            before(room);
+            ask(&mut self.socket, &request);
+        });
+    }
+}
+
+/// Sends all requests from a few connections, each as soon as the one before is answered. Returns how many, and how many a
+/// second.
+pub fn flood(requests: &[Vec<u8>], address: SocketAddr) -> (usize, f64) {
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            scope.spawn(move || {
+                let mut socket = TcpStream::connect(address).expect("the service");
+                socket.set_nodelay(true).expect("a TCP socket");
+                for request in requests.iter().skip(client).step_by(CLIENTS) {
+                    ask(&mut socket, request);
+                }
+            });
+        }
+    });
+    (requests.len(), requests.len() as f64 / started.elapsed().as_secs_f64())
+}
+
+/// Sends the same requests again and again.
+pub fn flood_again(requests: &[Vec<u8>], count: usize, address: SocketAddr) -> (usize, f64) {
+    let repeated: Vec<_> = requests.iter().cycle().take(count).cloned().collect();
+    flood(&repeated, address)
+}
+
+/// Lets people join all rooms.
+pub fn join_requests(people_per_room: usize) -> Vec<Vec<u8>> {
+    let mut bodies: Vec<_> = (0..ROOMS).map(|room| event("room_started", room)).collect();
+    for person in 0..people_per_room {
+        for room in 0..ROOMS {
+            let mut body = event("participant_joined", room);
+            body["participant"] = json!({
+                "sid": format!("PA_{room}_{person}"),
+                "identity": format!("person-{person}"),
+                "name": format!("Person number {person}"),
+                "state": "ACTIVE",
+                "joinedAtMs": (1_795_391_850_000_u64 + person as u64).to_string(),
+                "version": 2,
+                "metadata": "{\"avatar\":\"https://example.com/a.png\"}",
+            });
+            bodies.push(body);
+        }
+    }
+    sign_all(bodies)
+}
+
+/// Publishes a track in each room, then takes it back, and so on.
+pub fn track_requests(count: usize) -> Vec<Vec<u8>> {
+    let run = fastrand::u32(..);
+    let bodies = (0..count).map(|index| {
+        let (room, round) = (index % ROOMS, index / ROOMS);
+        let name = if round % 2 == 0 { "track_published" } else { "track_unpublished" };
+        let mut body = event(name, room);
+        body["participant"] = json!({"sid": format!("PA_{room}_0"), "identity": "person-0"});
+        let track = format!("TR_{run:08x}_{}", round / 2);
+        body["track"] = json!({"sid": track, "type": "AUDIO", "source": "MICROPHONE"});
+        body
+    });
+    sign_all(bodies)
+}
+
+fn event(name: &str, room: usize) -> Value {
+    json!({
+        "event": name,
+        "room": {"sid": format!("RM_{room}"), "name": format!("room-{room}")},
+        "id": format!("EV_{:016x}", fastrand::u64(..)),
+        "createdAt": "1795391850",
+    })
+}
+
+fn sign_all(bodies: impl IntoIterator<Item = Value>) -> Vec<Vec<u8>> {
+    let keys = Keys::new(&ApiKey::parse_lines(KEYS).expect("a key"));
+    let now = Clock::system().now().as_secs();
+    let sign = |body: Value| {
+        let body = body.to_string();
+        let token = WebhookToken::sign(body.as_bytes(), &keys, now).expect("a key");
+        format!(
+            "POST /api/livekit/webhook HTTP/1.1\r\nHost: bench\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: {}\r\nAuthorization: {token}\r\nContent-Type: application/webhook+json\r\nAccept-Encoding: gzip\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    };
+    bodies.into_iter().map(sign).collect()
+}
+
+/// Sends a request and reads its answer, which must be a success.
+fn ask(socket: &mut TcpStream, request: &[u8]) {
+    socket.write_all(request).expect("the service");
+    let mut received = Vec::new();
+    let mut scratch = [0; 16 * 1024];
+    loop {
+        let count = socket.read(&mut scratch).expect("the service");
+        assert!(count > 0, "the service closed a connection");
+        received.extend_from_slice(&scratch[..count]);
+        if is_whole(&received) {
+            break;
+        }
+    }
+    assert!(received.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&received));
+}
+
+fn is_whole(response: &[u8]) -> bool {
+    let Some(end) = response.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = std::str::from_utf8(&response[..end]).expect("a head is text");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.expect("a length").parse().expect("a number");
+    response.len() >= end + 4 + length
+}
