@@ -1,5 +1,6 @@
 //! Who is in which LiveKit room, right now, in every browser that asks.
 
+mod abort_on_panic;
 pub mod app;
 pub mod clock;
 pub mod config;

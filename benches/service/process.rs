@@ -22,7 +22,6 @@ impl Measured {
         let mut command = Command::new(env!("CARGO_BIN_EXE_livekit-presence"));
         command
             .env_clear()
-            .envs([("TOKIO_WORKER_THREADS", std::env::var("TW").unwrap_or("2".into()))])
             .envs([
                 ("LIVEKIT_KEYS", KEYS),
                 ("LKP__HTTP__BIND", "127.0.0.1:0"),

@@ -7,7 +7,6 @@ pub use log::start_logging;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use prometheus_client::{metrics::info::Info, registry::Registry};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -17,14 +16,14 @@ use crate::{
     clock::Clock,
     config::Config,
     delivery::{DeliveryConfig, DeliveryMetrics, Shards},
-    http::{
-        self, HttpMetrics, HttpState, LimitSettings, Limits, Server, ServerSettings, StreamSettings,
-    },
+    http::{HttpMetrics, HttpState, LimitSettings, Limits, Server, ServerSettings, StreamSettings},
     hub::{Hub, HubConfig, HubMetrics, Watchers},
     livekit::Keys,
     presence::Rules,
     store::{MemoryStore, MeteredStore, Store, StoreMetrics},
 };
+
+use descriptors::Descriptors;
 
 /// How long a list counts as confirmed where nothing but webhooks confirms it.
 const TTL_WITHOUT_API: Duration = Duration::from_hours(24);
@@ -35,7 +34,6 @@ const LAST_ANSWERS: Duration = Duration::from_secs(6);
 /// The service, bound and ready to run.
 pub struct App {
     server: Server,
-    router: Router,
     shards: Arc<Shards>,
     state: Arc<HttpState>,
     drain: Duration,
@@ -100,7 +98,7 @@ impl App {
         );
         let settings = ServerSettings {
             bind: config.bind,
-            most_connections: descriptors.connections(),
+            head_timeout: config.head_timeout,
             user_timeout: config.stream.write_timeout,
         };
         let server = Server::bind(&settings)
@@ -109,6 +107,7 @@ impl App {
             hub,
             store,
             keys: Keys::new(&config.livekit.keys),
+            reader_keys: Keys::new(&config.reader_keys()),
             auth: config.auth.clone(),
             cors: config.cors_origins.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -116,20 +115,14 @@ impl App {
                 enabled: config.stream.enabled,
                 max_age: config.stream.max_age,
             },
-            limits: Limits::new(&limits_of(config, descriptors.streams())),
+            limits: Limits::new(&limits_of(config, descriptors)),
             metrics: HttpMetrics::register(&mut registry),
             registry,
             clock,
             is_draining: false.into(),
         });
         warn_about(config);
-        Ok(Self {
-            server,
-            router: http::router(Arc::clone(&state)),
-            shards,
-            state,
-            drain: config.drain,
-        })
+        Ok(Self { server, shards, state, drain: config.drain })
     }
 
     /// Where it listens.
@@ -145,9 +138,8 @@ impl App {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(self.server.run(
-            self.router,
+            Arc::clone(&self.state),
             Arc::clone(&self.shards),
-            self.state.clock.clone(),
             stop.clone(),
         ));
         shutdown.await;
@@ -166,10 +158,11 @@ impl App {
     }
 }
 
-fn limits_of(config: &Config, streams_by_descriptors: usize) -> LimitSettings {
+fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
     let limits = &config.limits;
     LimitSettings {
-        streams: limits.streams.unwrap_or(streams_by_descriptors),
+        connections: descriptors.connections(),
+        streams: limits.streams.unwrap_or(descriptors.streams()),
         streams_per_address: limits.streams_per_address,
         streams_per_identity: limits.streams_per_identity,
         reads_per_address: limits.reads_per_address,

@@ -8,6 +8,7 @@ mod values;
 pub use fault::{Fault, Faults};
 
 use std::{
+    collections::{BTreeMap, HashSet},
     fmt::Write,
     net::{Ipv6Addr, SocketAddr},
     path::Path,
@@ -34,8 +35,11 @@ pub struct Config {
     pub bind: SocketAddr,
     pub cors_origins: CorsOrigins,
     pub trusted_proxies: TrustedProxies,
+    pub head_timeout: Duration,
     pub livekit: LiveKitConfig,
     pub auth: AuthSettings,
+    /// Beside LiveKit's own keys, which may sign readers' tokens too.
+    pub auth_keys: Vec<ApiKey>,
     /// None: twenty-four hours as long as LiveKit's API confirms nothing.
     pub presence_ttl: Option<Duration>,
     pub reconcile: ReconcileConfig,
@@ -162,14 +166,18 @@ impl Config {
         refuse_redis(values);
         let bind = take_bind(values, variables);
         let cors_origins = take_cors_origins(values);
+        let auth = take_auth(values, &cors_origins, purpose);
+        let keys = take_keys(values, variables, purpose);
         Self {
             bind,
-            auth: take_auth(values, &cors_origins, purpose),
+            head_timeout: values.take("http.head_timeout", duration_above_zero),
+            auth_keys: take_auth_keys(values, &keys),
+            auth,
             cors_origins,
             trusted_proxies: TrustedProxies(values.take("http.trusted_proxies", networks)),
             livekit: LiveKitConfig {
                 url: values.take("livekit.url", livekit_url),
-                keys: take_keys(values, variables, purpose),
+                keys,
                 calls_per_minute: values.take("livekit.calls_per_minute", whole_number_above_zero),
                 timeout: values.take("livekit.timeout", duration_above_zero),
             },
@@ -205,14 +213,22 @@ impl Config {
         }
     }
 
-    fn description(&self, merged: &std::collections::BTreeMap<String, Value>) -> String {
-        let keys: Vec<_> =
-            self.livekit.keys.iter().map(|key| format!("{}: ****", key.name())).collect();
+    /// The keys that may sign readers' tokens.
+    pub fn reader_keys(&self) -> Vec<ApiKey> {
+        self.livekit.keys.iter().chain(&self.auth_keys).cloned().collect()
+    }
+
+    fn description(&self, merged: &BTreeMap<String, Value>) -> String {
+        let masked = |keys: &[ApiKey]| {
+            let keys: Vec<_> = keys.iter().map(|key| format!("{}: ****", key.name())).collect();
+            keys.join(", ")
+        };
         let mut description = String::new();
         for (key, value) in merged {
             let value = match key.as_str() {
                 "http.bind" => self.bind.to_string(),
-                "livekit.keys" => keys.join(", "),
+                "livekit.keys" => masked(&self.livekit.keys),
+                "auth.keys" => masked(&self.auth_keys),
                 _ => match list(value) {
                     Ok(items) => items.join(", "),
                     Err(problem) => problem,
@@ -339,21 +355,8 @@ fn take_keys(values: &mut Values, variables: &Variables, purpose: Purpose) -> Ve
         }
     }
     let configured = values.take("livekit.keys", lines);
-    match ApiKey::parse_lines(&configured) {
-        Ok(more) => keys.extend(more),
-        Err(error) => {
-            values.fault("livekit.keys", format!("{error}; write `key: secret`, one per line"))
-        }
-    }
-    let mut names = std::collections::HashSet::new();
-    for key in &keys {
-        if !names.insert(key.name()) {
-            values.fault(
-                "livekit.keys",
-                format!("the key `{}` is there twice; remove one", key.name()),
-            );
-        }
-    }
+    keys.extend(take_key_lines(values, "livekit.keys", &configured));
+    refuse_twice(values, "livekit.keys", &[], &keys);
     let has_faults = !values.faults.is_empty();
     if keys.is_empty() && purpose == Purpose::Serve && !has_faults {
         values.fault(
@@ -362,6 +365,28 @@ fn take_keys(values: &mut Values, variables: &Variables, purpose: Purpose) -> Ve
         );
     }
     keys
+}
+
+fn take_auth_keys(values: &mut Values, livekit_keys: &[ApiKey]) -> Vec<ApiKey> {
+    let configured = values.take("auth.keys", lines);
+    let keys = take_key_lines(values, "auth.keys", &configured);
+    refuse_twice(values, "auth.keys", livekit_keys, &keys);
+    keys
+}
+
+fn take_key_lines(values: &mut Values, key: &str, lines: &str) -> Vec<ApiKey> {
+    ApiKey::parse_lines(lines).unwrap_or_else(|error| {
+        values.fault(key, format!("{error}; write `key: secret`, one per line"));
+        Vec::new()
+    })
+}
+
+/// A token's `iss` chooses its key, so each name is there once.
+fn refuse_twice(values: &mut Values, key: &str, known: &[ApiKey], more: &[ApiKey]) {
+    let mut names: HashSet<_> = known.iter().map(ApiKey::name).collect();
+    for twice in more.iter().filter(|one| !names.insert(one.name())) {
+        values.fault(key, format!("the key `{}` is there twice; remove one", twice.name()));
+    }
 }
 
 fn log_format(value: &Value) -> Result<LogFormat, String> {

@@ -60,6 +60,23 @@ fn the_single_key_comes_before_the_others() {
 }
 
 #[test]
+fn readers_tokens_may_be_signed_by_keys_of_their_own() {
+    let config =
+        with(&[("LKP__AUTH__KEYS", "APIreader: another-secret-of-at-least-32-chars")]).unwrap();
+    let names: Vec<_> = config.reader_keys().iter().map(|key| key.name().to_owned()).collect();
+    assert_eq!(names, ["APIone", "APIreader"]);
+    assert_eq!(config.livekit.keys.len(), 1, "webhooks are not");
+    assert_eq!(
+        faults(&[("LKP__AUTH__KEYS", "APIone: x")]),
+        ["`auth.keys`: the key `APIone` is there twice; remove one"]
+    );
+    assert_eq!(
+        faults(&[("LKP__AUTH__KEYS", "APIreader")]),
+        ["`auth.keys`: line 1 is not of the form `key: secret`; write `key: secret`, one per line"]
+    );
+}
+
+#[test]
 fn secrets_can_come_from_files() {
     let file = std::env::temp_dir().join(format!("lkp-secret-{}", std::process::id()));
     std::fs::write(&file, "from-a-file\n").unwrap();

@@ -1,7 +1,6 @@
 //! One stream's socket: what it watches, what it was sent, and, only while it is full, the rest of one frame.
 
 use std::{
-    any::Any,
     io::{self, IoSlice, Read, Write},
     net::Shutdown,
     sync::{
@@ -17,7 +16,7 @@ use crate::{
     presence::Version,
 };
 
-use super::{CloseReason, Framing, wheel::Place};
+use super::{CloseReason, Framing, Permit, wheel::Place};
 
 /// A reader has nothing to say after its request. More than this, in all, ends the stream.
 const MOST_INPUT_BYTES: u32 = 64 * 1024;
@@ -33,7 +32,7 @@ pub(super) struct Connection {
     pub ends_at: u64,
     pub end_reason: CloseReason,
     input_bytes: u32,
-    _permit: Box<dyn Any + Send + Sync>,
+    _permits: [Permit; 2],
 }
 
 /// One room nearly always; more for `rooms/stream`.
@@ -100,7 +99,7 @@ impl Connection {
         place: Place,
         ends_at: u64,
         end_reason: CloseReason,
-        permit: Box<dyn Any + Send + Sync>,
+        permits: [Permit; 2],
     ) -> Self {
         Self {
             socket,
@@ -111,7 +110,7 @@ impl Connection {
             ends_at,
             end_reason,
             input_bytes: 0,
-            _permit: permit,
+            _permits: permits,
         }
     }
 

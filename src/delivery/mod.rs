@@ -6,14 +6,15 @@
 
 mod connection;
 mod metrics;
+mod permit;
 mod room;
 mod shard;
 mod wheel;
 
 pub use metrics::{CloseReason, DeliveryMetrics};
+pub use permit::{Permit, Permits};
 
 use std::{
-    any::Any,
     io,
     net::TcpStream,
     sync::{
@@ -26,9 +27,9 @@ use std::{
 
 use mio::{Poll, Waker};
 use tokio::sync::oneshot;
-use tracing::error;
 
 use crate::{
+    abort_on_panic::AbortOnPanic,
     clock::Clock,
     hub::{RoomSlot, Subscription, Watchers},
     presence::Version,
@@ -63,8 +64,8 @@ pub struct Handoff {
     pub framing: Framing,
     pub watches: Vec<HandoffWatch>,
     pub ends: StreamEnd,
-    /// Dropped when the connection is closed: whoever counts connections counts by it.
-    pub permit: Box<dyn Any + Send + Sync>,
+    /// Dropped when the connection is closed: whoever counts connections and streams counts by them.
+    pub permits: [Permit; 2],
 }
 
 /// One room that a connection watches.
@@ -93,19 +94,6 @@ pub struct StreamEnd {
 pub struct Shards {
     inboxes: Vec<Arc<Inbox>>,
     threads: Mutex<Vec<oneshot::Receiver<()>>>,
-}
-
-/// Without one of its threads the service would go on, and some browsers would silently hear nothing: better to end it, and be
-/// started again.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            error!("a delivery thread failed; ending the process");
-            std::process::abort();
-        }
-    }
 }
 
 /// What reaches a thread from outside.
@@ -159,7 +147,7 @@ impl Shards {
             );
             let (done, finished) = oneshot::channel();
             thread::Builder::new().name(format!("delivery-{index}")).spawn(move || {
-                let _guard = AbortOnPanic;
+                let _guard = AbortOnPanic { what: "a delivery thread" };
                 shard.run();
                 let _ = done.send(());
             })?;

@@ -338,7 +338,7 @@ impl Shard {
     }
 
     fn adopt(&mut self, handoff: Handoff) {
-        let Handoff { socket, head, framing, watches, ends, permit } = handoff;
+        let Handoff { socket, head, framing, watches, ends, permits } = handoff;
         self.metrics.streams_opened.inc();
         self.metrics.streams_open.inc();
         let mut socket = mio::net::TcpStream::from_std(socket);
@@ -363,7 +363,7 @@ impl Shard {
         let place = self.wheel.enter(short_key, Instant::now());
         self.ends.insert((ends_at, short_key));
         let connection =
-            Connection::new(socket, framing, watches, place, ends_at, end_reason, permit);
+            Connection::new(socket, framing, watches, place, ends_at, end_reason, permits);
         self.connections.insert(Box::new(connection));
         self.begin(key, head);
     }

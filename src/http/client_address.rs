@@ -23,6 +23,12 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// The other end's address for limits, unless it is a proxy's: its connections are those of many.
+    pub(super) fn own_address_of(&self, peer: IpAddr) -> Option<ClientAddress> {
+        let peer = peer.to_canonical();
+        (!self.contain(peer)).then(|| ClientAddress::of(peer))
+    }
+
     /// The first address from the right that is not a trusted proxy's. What stands to the left of that was written by
     /// somebody whom nobody vouches for.
     fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {

@@ -24,7 +24,6 @@ use hyper_util::rt::TokioTimer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,7 +32,7 @@ use tracing::debug;
 
 use crate::{
     clock::Clock,
-    delivery::{Framing, Handoff, Shards},
+    delivery::{Framing, Handoff, Permit, Shards},
 };
 
 use super::{
@@ -42,8 +41,6 @@ use super::{
     stream::{Stream, Ticket},
 };
 
-/// A request's head has to be there within this time; so long also lives a connection on which nothing is asked.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// A request's head is no larger. LiveKit tokens can be long, and EventSource puts them into the URL.
 const MOST_HEAD_BYTES: usize = 16 * 1024;
 /// After the last answer the client gets a moment to read it, and what it still sends is thrown away up to a bound. Closing at
@@ -56,6 +53,7 @@ pub(super) struct Service {
     pub router: Router,
     pub shards: Arc<Shards>,
     pub clock: Clock,
+    pub head_timeout: Duration,
     /// Ends connections once what is under way on them is answered.
     pub stop: CancellationToken,
 }
@@ -78,7 +76,7 @@ enum End {
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     service: Arc<Service>,
 ) {
     let handover: Arc<Mutex<Option<Handover>>> = Arc::default();
@@ -88,7 +86,7 @@ pub(super) async fn serve(
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(service.head_timeout)
         .max_buf_size(MOST_HEAD_BYTES)
         .serve_connection(FlushTracking::new(socket, Arc::clone(&is_flushed)), answer);
 
@@ -127,7 +125,7 @@ pub(super) async fn serve(
                 framing,
                 watches: stream.watches,
                 ends: stream.ends,
-                permit: Box::new((stream.permit, permit)),
+                permits: [stream.permit, permit],
             }),
             Err(error) => debug!(%error, "cannot hand over a stream's socket"),
         },

@@ -9,23 +9,28 @@ use axum::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::delivery::Permit;
+
 use super::{
     Http,
     client_address::ClientAddress,
+    permits::{MostPermits, Permits, TooMany},
     problem::Problem,
     rate_limit::RateLimit,
     reader::Reader,
-    stream_limits::{StreamLimits, StreamPermit, TooManyStreams},
 };
 
 /// What an operator can set about limits.
 #[derive(Clone, Debug)]
 pub struct LimitSettings {
+    /// As many as there are descriptors for; one client address may have three quarters of them.
+    pub connections: usize,
     pub streams: usize,
     /// Zero: no limit. So for those below.
     pub streams_per_address: u32,
     pub streams_per_identity: u32,
     /// A second; ten times that at once.
+    /// A stream of many rooms reads each of them.
     pub reads_per_address: u32,
     pub refused_webhooks_per_address: u32,
     /// What the bodies of webhooks may take together while they are read.
@@ -34,8 +39,8 @@ pub struct LimitSettings {
 
 /// The limits, with what counts towards them.
 pub struct Limits {
-    pub(super) streams: Arc<StreamLimits>,
-    pub(super) reads: RateLimit<ClientAddress>,
+    pub(super) permits: Arc<Permits>,
+    reads: RateLimit<ClientAddress>,
     pub(super) refused_webhooks: RateLimit<ClientAddress>,
     bodies: Arc<Semaphore>,
 }
@@ -46,15 +51,25 @@ const STREAM_RETRY_SECS: u64 = 10;
 impl Limits {
     pub fn new(settings: &LimitSettings) -> Self {
         Self {
-            streams: StreamLimits::new(
-                settings.streams,
-                settings.streams_per_address,
-                settings.streams_per_identity,
-            ),
+            permits: Permits::new(MostPermits {
+                connections: settings.connections,
+                connections_per_address: settings.connections - settings.connections / 4,
+                streams: settings.streams,
+                streams_per_address: settings.streams_per_address as usize,
+                streams_per_identity: settings.streams_per_identity as usize,
+            }),
             reads: RateLimit::new(settings.reads_per_address),
             refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
             bodies: Arc::new(Semaphore::new(settings.body_bytes.min(Semaphore::MAX_PERMITS))),
         }
+    }
+
+    /// Counts that so many rooms are read.
+    pub(super) fn take_reads(&self, address: ClientAddress, rooms: usize) -> Result<(), Problem> {
+        self.reads.take_many(address, rooms, Instant::now()).map_err(|wait| {
+            let secs = wait.as_secs() + 1;
+            Problem::too_many("too many requests from this address; slow down", secs)
+        })
     }
 
     /// Counts a stream.
@@ -62,17 +77,17 @@ impl Limits {
         &self,
         address: ClientAddress,
         reader: &Reader,
-    ) -> Result<StreamPermit, Problem> {
-        self.streams.open(address, reader.identity()).map_err(|refused| match refused {
-            TooManyStreams::InAll => Problem::unavailable(
+    ) -> Result<Permit, Problem> {
+        self.permits.open_stream(address, reader.identity()).map_err(|refused| match refused {
+            TooMany::InAll => Problem::unavailable(
                 "this instance has as many streams as it can take; try another, or later",
                 STREAM_RETRY_SECS,
             ),
-            TooManyStreams::OfAddress => Problem::too_many(
+            TooMany::OfAddress => Problem::too_many(
                 "too many streams are open from this address; close some",
                 STREAM_RETRY_SECS,
             ),
-            TooManyStreams::OfIdentity => Problem::too_many(
+            TooMany::OfIdentity => Problem::too_many(
                 "too many streams are open with this identity; close some",
                 STREAM_RETRY_SECS,
             ),
@@ -93,9 +108,6 @@ pub(super) async fn limit_reads(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    http.limits.reads.take(address, Instant::now()).map_err(|wait| {
-        let secs = wait.as_secs() + 1;
-        Problem::too_many("too many requests from this address; slow down", secs)
-    })?;
+    http.limits.take_reads(address, 1)?;
     Ok(next.run(request).await)
 }

@@ -11,6 +11,7 @@ mod limits;
 mod metrics;
 mod page;
 mod participants;
+mod permits;
 mod problem;
 mod query;
 mod rate_limit;
@@ -20,7 +21,6 @@ mod rooms;
 mod rooms_stream;
 mod server;
 mod stream;
-mod stream_limits;
 mod webhook;
 
 pub use client_address::TrustedProxies;
@@ -53,7 +53,10 @@ use problem::Problem;
 pub struct HttpState {
     pub hub: Hub,
     pub store: Arc<dyn Store>,
+    /// May sign webhooks.
     pub keys: Keys,
+    /// May sign readers' tokens.
+    pub reader_keys: Keys,
     pub auth: AuthSettings,
     pub cors: CorsOrigins,
     pub trusted_proxies: TrustedProxies,
@@ -96,7 +99,7 @@ impl FromRef<Http> for Arc<HttpState> {
 }
 
 /// All routes of the service.
-pub fn router(state: Arc<HttpState>) -> Router {
+fn router(state: Arc<HttpState>) -> Router {
     let http = Http(state);
     let reads = Router::new()
         .route("/api/livekit/participants", get(participants::list))

@@ -47,7 +47,16 @@ impl<K: Copy + Eq + Hash> RateLimit<K> {
     /// # Errors
     /// How long to wait for the next.
     pub fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
+        self.take_many(key, 1, now)
+    }
+
+    /// Takes several, or as many as can be had at once if that is less.
+    ///
+    /// # Errors
+    /// How long to wait for them.
+    pub fn take_many(&self, key: K, count: usize, now: Instant) -> Result<(), Duration> {
         let Some(cost) = self.cost else { return Ok(()) };
+        let cost = cost.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)).min(BURST);
         let mut buckets = self.buckets.lock().expect("never held in a panic");
         let known_full_at = buckets.full_at.get(&key).copied();
         let is_other = known_full_at.is_none() && !buckets.make_room(now);
@@ -91,6 +100,17 @@ mod tests {
         assert_eq!(limit.take("b", start), Ok(()), "each key has its own");
         let later = start + Duration::from_secs(2);
         assert_eq!((0..100).filter(|_| limit.take("a", later).is_ok()).count(), 10);
+    }
+
+    #[test]
+    fn several_cost_as_much_as_one_after_the_other_and_never_more_than_can_be_had() {
+        let limit = RateLimit::new(5);
+        let start = Instant::now();
+        assert_eq!(limit.take_many("a", 48, start), Ok(()));
+        assert_eq!(limit.take_many("a", 3, start), Err(Duration::from_millis(200)));
+        assert_eq!(limit.take_many("a", 2, start), Ok(()));
+        assert_eq!(limit.take_many("b", 1_000, start), Ok(()));
+        assert_eq!(limit.take("b", start), Err(Duration::from_millis(200)));
     }
 
     #[test]

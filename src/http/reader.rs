@@ -10,9 +10,7 @@ use crate::{
     presence::RoomName,
 };
 
-use super::{
-    Http, HttpState, cors::CorsOrigins, problem::Problem, query, stream_limits::IdentityKey,
-};
+use super::{Http, HttpState, cors::CorsOrigins, permits::IdentityKey, problem::Problem, query};
 
 /// Whether readers need a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +88,7 @@ impl FromRequestParts<Http> for Reader {
                 "a LiveKit access token is needed, as `Authorization: Bearer` or as `?access_token=`",
             )
         })?;
-        AccessToken::verify(&token, &http.keys, http.clock.now().as_secs())
+        AccessToken::verify(&token, &http.reader_keys, http.clock.now().as_secs())
             .map(Self::Holder)
             .map_err(|error: TokenError| Problem::unauthorized(error.to_string()))
     }

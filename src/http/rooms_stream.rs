@@ -34,6 +34,8 @@ pub(super) async fn open(
     if method == Method::HEAD {
         return Ok(head());
     }
+    // The request itself has cost one.
+    http.limits.take_reads(address, rooms.len() - 1)?;
     let permit = http.limits.open_stream(address, &reader)?;
     let subscriptions = rooms.iter().map(|room| http.hub.subscribe(room, View::Deltas));
     let watches = try_join_all(subscriptions)

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     io::AsyncWriteExt,
@@ -18,9 +17,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use crate::{clock::Clock, delivery::Shards};
+use crate::delivery::Shards;
 
-use super::connection::{self, Service};
+use super::{
+    HttpState,
+    connection::{self, Service},
+    permits::TooMany,
+    router,
+};
 
 /// Connections that wait to be accepted. The system may allow fewer.
 const BACKLOG: i32 = 4096;
@@ -35,15 +39,15 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// Who comes when there are connections enough gets this long to read why it is turned away.
 const REFUSAL: Duration = Duration::from_secs(2);
-/// So many are turned away at the same time; more wait to be accepted.
+/// So many are told at the same time; more are cut off.
 const MOST_REFUSALS: usize = 32;
 
 /// How connections are accepted.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
     pub bind: SocketAddr,
-    /// As many connections as there are descriptors for.
-    pub most_connections: usize,
+    /// A request's head has to be there within this time; so long also lives a connection on which nothing is asked.
+    pub head_timeout: Duration,
     /// What was sent and is not acknowledged for so long means that the client is gone.
     pub user_timeout: Duration,
 }
@@ -51,7 +55,7 @@ pub struct ServerSettings {
 /// A bound listener.
 pub struct Server {
     listener: TcpListener,
-    most_connections: usize,
+    head_timeout: Duration,
 }
 
 impl Server {
@@ -68,10 +72,7 @@ impl Server {
             }
             listener => listener?,
         };
-        Ok(Self {
-            listener: TcpListener::from_std(listener)?,
-            most_connections: settings.most_connections,
-        })
+        Ok(Self { listener: TcpListener::from_std(listener)?, head_timeout: settings.head_timeout })
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -79,16 +80,15 @@ impl Server {
     }
 
     /// Accepts connections until `stop`, and returns when all of them have ended or been handed to `shards`.
-    pub async fn run(
-        self,
-        router: Router,
-        shards: Arc<Shards>,
-        clock: Clock,
-        stop: CancellationToken,
-    ) {
+    pub async fn run(self, state: Arc<HttpState>, shards: Arc<Shards>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
-        let service = Arc::new(Service { router, shards, clock, stop: stop.clone() });
-        let connections = Arc::new(Semaphore::new(self.most_connections));
+        let service = Arc::new(Service {
+            router: router(Arc::clone(&state)),
+            shards,
+            clock: state.clock.clone(),
+            head_timeout: self.head_timeout,
+            stop: stop.clone(),
+        });
         let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
         let mut backoff = FIRST_BACKOFF;
         loop {
@@ -107,15 +107,16 @@ impl Server {
                 }
             };
             backoff = FIRST_BACKOFF;
-            match Arc::clone(&connections).try_acquire_owned() {
+            match state.limits.permits.connect(state.trusted_proxies.own_address_of(peer.ip())) {
                 Ok(permit) => {
                     tasks.spawn(connection::serve(socket, peer, permit, Arc::clone(&service)));
                 }
-                Err(_) => {
-                    let Ok(permit) = Arc::clone(&refusals).acquire_owned().await else { continue };
+                Err(reason) => {
+                    // Who has no place to be told is cut off: nobody else may have to wait for that.
+                    let Ok(place) = Arc::clone(&refusals).try_acquire_owned() else { continue };
                     tasks.spawn(async move {
-                        let _permit = permit;
-                        let _ = timeout(REFUSAL, refuse(socket)).await;
+                        let _place = place;
+                        let _ = timeout(REFUSAL, refuse(socket, reason)).await;
                     });
                 }
             }
@@ -165,12 +166,26 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 /// Turns a connection away without reading it.
-async fn refuse(mut socket: TcpStream) {
-    const BODY: &str = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"this instance has as many connections as it can take; try another, or later"}"#;
+async fn refuse(mut socket: TcpStream, reason: TooMany) {
+    let (status, title, detail) = match reason {
+        TooMany::InAll => (
+            503,
+            "Service Unavailable",
+            "this instance has as many connections as it can take; try another, or later",
+        ),
+        TooMany::OfAddress | TooMany::OfIdentity => (
+            429,
+            "Too Many Requests",
+            "too many connections are open from this address; close some, or name it in `http.trusted_proxies` if it is a proxy",
+        ),
+    };
+    let body = format!(
+        r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}"}}"#
+    );
     let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
-         retry-after: 10\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{BODY}",
-        BODY.len()
+        "HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+         retry-after: 10\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
     );
     if socket.write_all(answer.as_bytes()).await.is_ok() {
         connection::linger(socket).await;
@@ -185,7 +200,7 @@ mod tests {
     async fn accepted_sockets_have_the_options_of_the_listener() {
         let settings = ServerSettings {
             bind: "127.0.0.1:0".parse().unwrap(),
-            most_connections: 1,
+            head_timeout: Duration::from_secs(30),
             user_timeout: Duration::from_secs(30),
         };
         let server = Server::bind(&settings).unwrap();
@@ -203,7 +218,7 @@ mod tests {
     async fn both_families_are_served() {
         let settings = ServerSettings {
             bind: "[::]:0".parse().unwrap(),
-            most_connections: 1,
+            head_timeout: Duration::from_secs(30),
             user_timeout: Duration::from_secs(30),
         };
         let server = Server::bind(&settings).unwrap();

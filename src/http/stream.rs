@@ -17,14 +17,14 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 
 use crate::{
-    delivery::{CloseReason, HandoffWatch, StreamEnd},
+    delivery::{CloseReason, HandoffWatch, Permit, StreamEnd},
     hub::View,
     presence::Version,
 };
 
 use super::{
     Http, HttpState, client_address::ClientAddress, problem::Problem, query::RoomParam,
-    reader::Reader, stream_limits::StreamPermit,
+    reader::Reader,
 };
 
 /// How streams are opened.
@@ -62,7 +62,7 @@ pub(super) fn hand_over(
     http: &HttpState,
     reader: &Reader,
     watches: Vec<HandoffWatch>,
-    permit: StreamPermit,
+    permit: Permit,
 ) -> Response {
     let ticket = Ticket::new(Stream { watches, permit, ends: end_of(http, reader) });
     let mut response = head();
@@ -111,7 +111,7 @@ fn last_event_id(headers: &HeaderMap) -> Option<Version> {
 pub(super) struct Stream {
     pub watches: Vec<HandoffWatch>,
     pub ends: StreamEnd,
-    pub permit: StreamPermit,
+    pub permit: Permit,
 }
 
 /// A stream in the extensions of a response. Taken once, by the connection that the response belongs to; dropped with the

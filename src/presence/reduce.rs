@@ -100,6 +100,10 @@ impl Room {
         if info.state == SessionState::Disconnected || self.gone.contains(&info.sid) {
             return;
         }
+        // A session is one identity's; what says otherwise is not believed.
+        if self.sessions.get(&info.sid).is_some_and(|held| held.identity != info.identity) {
+            return;
+        }
         self.springs_up(room_sid);
         self.supersede_older(info, now, diff);
         self.touch(&info.identity, diff);

@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -24,6 +27,8 @@ const SHARDS: usize = 64;
 pub struct MemoryStore {
     shards: Arc<[Mutex<Shard>]>,
     hasher: RandomState,
+    /// The shard that is looked through next for rooms to forget.
+    next_to_sweep: AtomicUsize,
     rules: Rules,
     clock: Clock,
 }
@@ -49,6 +54,7 @@ impl MemoryStore {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
+            next_to_sweep: AtomicUsize::default(),
             rules,
             clock,
         }
@@ -57,6 +63,12 @@ impl MemoryStore {
     /// How many rooms are held, those included that are not to be listed.
     pub fn held_rooms(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).rooms.len()).sum()
+    }
+
+    /// Forgets old rooms, one shard at each write: whichever rooms are written to, all are looked through in turn.
+    fn sweep(&self, now: StoreTime) {
+        let shard = self.next_to_sweep.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        lock(&self.shards[shard]).forget(now);
     }
 
     fn shard_of(&self, room: &RoomName) -> MutexGuard<'_, Shard> {
@@ -72,6 +84,7 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn apply(&self, event: &Event) -> Result<Applied, StoreError> {
+        self.sweep(self.clock.now());
         let mut shard = self.shard_of(&event.room);
         let now = self.clock.now();
         let applied = shard.room_mut(&event.room, now).apply(event, now, &self.rules);
@@ -82,6 +95,7 @@ impl Store for MemoryStore {
     }
 
     async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
+        self.sweep(self.clock.now());
         let mut shard = self.shard_of(room);
         let now = self.clock.now();
         let repaired = shard.room_mut(room, now).repair(repairs, now, &self.rules);

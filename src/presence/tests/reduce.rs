@@ -77,6 +77,15 @@ fn a_newer_session_of_an_identity_ends_the_older_one_for_good() {
 }
 
 #[test]
+fn a_join_that_gives_a_known_session_another_identity_is_ignored() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    stage.joined(session("bob", "PA_2", 0));
+    assert_eq!(stage.joined(session("bob", "PA_1", 5).version(3)), Applied::Unchanged);
+    assert_eq!(stage.list(), ["alice/PA_1", "bob/PA_2"]);
+}
+
+#[test]
 fn a_session_does_not_end_itself_by_a_later_join_time() {
     let mut stage = Stage::new();
     stage.joined(session("alice", "PA_1", 1).version(2));

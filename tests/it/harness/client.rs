@@ -36,6 +36,14 @@ impl Connection {
         Self::with_receive_buffer(address, None).await
     }
 
+    /// From another of this machine's own addresses.
+    pub async fn from(own: &str, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
+        let socket = within_deadline("a connection", socket.connect(address)).await.unwrap();
+        Self { socket, received: Vec::new() }
+    }
+
     /// A small receive buffer makes a slow reader out of a test sooner.
     pub async fn with_receive_buffer(address: SocketAddr, bytes: Option<u32>) -> Self {
         let socket = TcpSocket::new_v4().unwrap();

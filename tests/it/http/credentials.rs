@@ -1,8 +1,8 @@
 //! Who may read, and from which pages.
 
-use livekit_presence::livekit::VideoGrant;
+use livekit_presence::livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken};
 
-use crate::harness::{TestApp, joined};
+use crate::harness::{TestApp, joined, webhook_request};
 
 const LIST: &str = "/api/livekit/participants?room=general";
 
@@ -169,4 +169,22 @@ async fn without_configuration_no_other_origin_reads() {
     let app = TestApp::start().await;
     let response = app.get("/healthz", &[("Origin", "https://any.example")]).await;
     assert_eq!(response.head.get("access-control-allow-origin"), None);
+}
+
+#[tokio::test]
+async fn keys_of_readers_alone_open_lists_and_sign_no_webhooks() {
+    let app =
+        TestApp::with(&[("LKP__AUTH__KEYS", "APIreader: a-secret-that-livekit-does-not-know")])
+            .await;
+    let reader_keys =
+        Keys::new(&ApiKey::parse_lines("APIreader: a-secret-that-livekit-does-not-know").unwrap());
+    let now = app.clock.clock().now().as_secs();
+    let token = AccessToken::sign("alice", joins("general"), now + 60, &reader_keys).unwrap();
+    let bearer = format!("Bearer {token}");
+    assert_eq!(app.get(LIST, &[("Authorization", &bearer)]).await.status, 200);
+    let body = joined("alice").bytes();
+    let signed = WebhookToken::sign(&body, &reader_keys, now).unwrap();
+    let request = webhook_request("/api/livekit/webhook", &[("Authorization", &signed)], &body);
+    let refused = app.send(&request).await;
+    assert!(refused.problem(401).contains("not configured here"));
 }

@@ -84,6 +84,17 @@ async fn reads_are_limited_per_address() {
 }
 
 #[tokio::test]
+async fn a_stream_of_many_rooms_costs_a_read_for_each() {
+    let app =
+        TestApp::with(&[("LKP__LIMITS__READS_PER_ADDRESS", "1"), ("LKP__AUTH__MODE", "open")])
+            .await;
+    let _first = app.rooms_reader(&["a", "b", "c", "d", "e", "f"]).await;
+    let target = "/api/livekit/rooms/stream?room=a&room=b&room=c&room=d&room=e";
+    assert!(app.get(target, &[]).await.problem(429).contains("slow down"));
+    let _second = app.rooms_reader(&["a", "b"]).await;
+}
+
+#[tokio::test]
 async fn refused_webhooks_are_limited_and_good_ones_never() {
     let app = TestApp::with(&[("LKP__LIMITS__REFUSED_WEBHOOKS_PER_ADDRESS", "1")]).await;
     let bad = webhook_request("/api/livekit/webhook", &[("Authorization", "bad")], b"{}");

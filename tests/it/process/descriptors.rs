@@ -3,7 +3,7 @@
 use crate::harness::{Connection, Process, eventually};
 
 /// The service in a shell that allows it only so many descriptors.
-async fn with_descriptors(count: u32) -> Process {
+async fn with_descriptors(count: u32, variables: &[(&str, &str)]) -> Process {
     let mut command = tokio::process::Command::new("sh");
     command
         .arg("-c")
@@ -17,6 +17,7 @@ async fn with_descriptors(count: u32) -> Process {
             ("LKP__LOG__FORMAT", "json"),
             ("LKP__LIMITS__STREAMS_PER_ADDRESS", "0"),
         ])
+        .envs(variables.iter().copied())
         .current_dir(std::env::temp_dir())
         .kill_on_drop(true);
     Process::spawn(command).await
@@ -24,7 +25,8 @@ async fn with_descriptors(count: u32) -> Process {
 
 #[tokio::test]
 async fn streams_leave_descriptors_for_webhooks_and_reads() {
-    let app = with_descriptors(256).await;
+    // A proxy may have all of them, anybody else three quarters.
+    let app = with_descriptors(256, &[("LKP__HTTP__TRUSTED_PROXIES", "127.0.0.1")]).await;
     let mut readers = Vec::new();
     for _ in 0..96 {
         readers.push(app.reader("general").await);
@@ -43,11 +45,12 @@ async fn streams_leave_descriptors_for_webhooks_and_reads() {
 
 #[tokio::test]
 async fn too_many_connections_are_answered_503_and_then_it_recovers() {
-    let app = with_descriptors(256).await;
+    let app = with_descriptors(256, &[]).await;
     // As many as there are for connections; all of them say nothing.
     let mut silent = Vec::new();
-    for _ in 0..128 {
-        silent.push(Connection::open(app.address).await);
+    for number in 0..128 {
+        let from = if number < 96 { "127.0.0.1" } else { "127.0.0.2" };
+        silent.push(Connection::from(from, app.address).await);
     }
     let mut one_more = Connection::open(app.address).await;
     let refused = one_more.response().await;
@@ -61,6 +64,23 @@ async fn too_many_connections_are_answered_503_and_then_it_recovers() {
         connection.response().await.status == 200
     })
     .await;
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_connections() {
+    let app = with_descriptors(256, &[]).await;
+    let mut silent = Vec::new();
+    for _ in 0..96 {
+        silent.push(Connection::open(app.address).await);
+    }
+    // More than are told why.
+    for _ in 0..64 {
+        silent.push(Connection::open(app.address).await);
+    }
+    assert!(silent[96].response().await.problem(429).contains("from this address"));
+    let mut other = Connection::from("127.0.0.2", app.address).await;
+    other.request("GET", "/healthz", &[]).await;
+    assert_eq!(other.response().await.status, 200);
 }
 
 #[tokio::test]

@@ -1,0 +1,34 @@
+//! What a connection holds until it is closed.
+
+use std::{fmt, sync::Arc};
+
+/// Gives permits, and takes them back.
+pub trait Permits: Send + Sync {
+    /// The holder of permit `key` is gone.
+    fn take_back(&self, key: u32);
+}
+
+/// Counts its holder until it is dropped. Whoever gave it knows for what; here it is a number, so that ten thousand holders
+/// cost no allocation each.
+pub struct Permit {
+    given_by: Arc<dyn Permits>,
+    key: u32,
+}
+
+impl Permit {
+    pub fn new(given_by: Arc<dyn Permits>, key: u32) -> Self {
+        Self { given_by, key }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Permit({})", self.key)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.given_by.take_back(self.key);
+    }
+}
