@@ -1,22 +1,29 @@
-//! For threads and tasks without which the process would go on only in appearance.
+//! For threads and tasks without which the process would go on only in appearance: some browsers would silently hear nothing
+//! more. When one of them panics the process ends. Whoever runs it starts it again, and the browsers come back.
 
-use std::{process, thread};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
+};
 
+use futures_util::FutureExt;
 use tracing::error;
 
-/// Ends the process when its holder panics. Half a service is worse than none: some browsers would silently hear nothing
-/// more. Whoever runs the process starts it again, and the browsers come back.
-#[derive(Debug)]
-pub(crate) struct AbortOnPanic {
-    /// Who failed, for the log.
-    pub what: &'static str,
+/// Runs what a thread does to its end. `what` names it in the log.
+pub(crate) fn thread(what: &str, run: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        abort(what);
+    }
 }
 
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            error!("{} failed; ending the process", self.what);
-            process::abort();
-        }
+/// Runs what a task does to its end. `what` names it in the log.
+pub(crate) async fn task(what: &str, run: impl Future<Output = ()>) {
+    if AssertUnwindSafe(run).catch_unwind().await.is_err() {
+        abort(what);
     }
+}
+
+fn abort(what: &str) -> ! {
+    error!("{what} failed; ending the process");
+    process::abort()
 }

@@ -20,18 +20,16 @@ impl Measured {
     /// The service, without limits that would be in the way.
     pub fn service() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_livekit-presence"));
-        command
-            .env_clear()
-            .envs([
-                ("LIVEKIT_KEYS", KEYS),
-                ("LKP__HTTP__BIND", "127.0.0.1:0"),
-                ("LKP__AUTH__MODE", "open"),
-                ("LKP__LOG__FORMAT", "json"),
-                ("LKP__STREAM__HEARTBEAT", "1h"),
-                ("LKP__STREAM__MAX_AGE", "24h"),
-                ("LKP__LIMITS__STREAMS_PER_ADDRESS", "0"),
-                ("LKP__LIMITS__READS_PER_ADDRESS", "0"),
-            ]);
+        command.env_clear().envs([
+            ("LIVEKIT_KEYS", KEYS),
+            ("LKP__HTTP__BIND", "127.0.0.1:0"),
+            ("LKP__AUTH__MODE", "open"),
+            ("LKP__LOG__FORMAT", "json"),
+            ("LKP__STREAM__HEARTBEAT", "1h"),
+            ("LKP__STREAM__MAX_AGE", "24h"),
+            ("LKP__LIMITS__STREAMS_PER_ADDRESS", "0"),
+            ("LKP__LIMITS__READS_PER_ADDRESS", "0"),
+        ]);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the service starts");
         let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         let listening = lines.map_while(Result::ok).find_map(|line| {

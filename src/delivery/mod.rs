@@ -29,7 +29,7 @@ use mio::{Poll, Waker};
 use tokio::sync::oneshot;
 
 use crate::{
-    abort_on_panic::AbortOnPanic,
+    abort_on_panic,
     clock::Clock,
     hub::{RoomSlot, Subscription, Watchers},
     presence::Version,
@@ -147,8 +147,7 @@ impl Shards {
             );
             let (done, finished) = oneshot::channel();
             thread::Builder::new().name(format!("delivery-{index}")).spawn(move || {
-                let _guard = AbortOnPanic { what: "a delivery thread" };
-                shard.run();
+                abort_on_panic::thread("a delivery thread", || shard.run());
                 let _ = done.send(());
             })?;
             inboxes.push(inbox);

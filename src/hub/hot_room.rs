@@ -6,7 +6,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use crate::{
-    abort_on_panic::AbortOnPanic,
     presence::{Change, Room, StoreTime, Version, ViewDiff},
     store::{Feed, FeedMessage, StoreError},
 };
@@ -58,7 +57,6 @@ struct Pending {
 
 impl HotRoom {
     pub async fn run(hub: Arc<Inner>, slot: Arc<RoomSlot>) {
-        let _guard = AbortOnPanic { what: "the task of a hot room" };
         match Self::open(Arc::clone(&hub), Arc::clone(&slot)).await {
             Ok(room) => room.follow().await,
             Err(error) => {

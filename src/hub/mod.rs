@@ -22,6 +22,7 @@ use std::{
 };
 
 use crate::{
+    abort_on_panic,
     presence::{RoomName, StoreTime},
     store::{Store, StoreError},
 };
@@ -81,7 +82,8 @@ impl Hub {
     pub async fn subscribe(&self, room: &RoomName, view: View) -> Result<Subscription, StoreError> {
         let (subscription, is_new) = self.enter(room, view);
         if is_new {
-            tokio::spawn(HotRoom::run(Arc::clone(&self.0), Arc::clone(subscription.slot())));
+            let room = HotRoom::run(Arc::clone(&self.0), Arc::clone(subscription.slot()));
+            tokio::spawn(abort_on_panic::task("the task of a hot room", room));
         }
         subscription.slot().ready().await?;
         Ok(subscription)
