@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::ExitCode,
     thread,
@@ -88,13 +88,22 @@ fn serve(file: Option<&Path>, purpose: Purpose) -> Result<(), Failure> {
         let app = App::build(&config, clock.clone())?;
         let address = app.local_addr()?;
         info!(%address, "listening");
-        if purpose == Purpose::Demo {
-            tokio::spawn(demo::run(address, clock));
-            info!("open http://localhost:{}", address.port());
+        let told_to_end = shutdown()?;
+        match purpose {
+            Purpose::Serve => app.run(told_to_end).await,
+            Purpose::Demo => app.run(simulate_until(told_to_end, address, clock)).await,
         }
-        app.run(shutdown()?).await;
         Ok(())
     })
+}
+
+/// LiveKit's part in the demo. It goes first, so that no webhook meets a service that is ending.
+async fn simulate_until(told_to_end: impl Future<Output = ()>, address: SocketAddr, clock: Clock) {
+    info!("the demo runs: open {} in a browser", demo::page_url(address));
+    tokio::select! {
+        () = told_to_end => {}
+        () = demo::run(address, clock) => {}
+    }
 }
 
 /// Half as many as processors: the other half's work is delivery, which has threads of its own. More would spend their time

@@ -4,7 +4,7 @@
 mod poster;
 mod room;
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use tokio::time::sleep;
 
@@ -31,11 +31,21 @@ pub fn keys() -> Vec<ApiKey> {
     ApiKey::new(KEY, SECRET).into_iter().collect()
 }
 
+/// Where a person finds the page of a service that listens at `address`.
+pub fn page_url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}/", address.port())
+    } else {
+        format!("http://{address}/")
+    }
+}
+
 /// Lets people come and go in a few rooms of the service at `address`, for ever.
 pub async fn run(address: SocketAddr, clock: Clock) {
     let rooms = ROOMS.map(|(name, people)| {
-        let poster = Poster::new(address.port(), Keys::new(&keys()), clock.clone());
-        live(SimulatedRoom::new(name, people, clock.clone()), poster)
+        let poster = Poster::new(address, Keys::new(&keys()), clock.clone());
+        let room = SimulatedRoom::new(name, people, clock.clone(), fastrand::Rng::new());
+        live(room, poster)
     });
     futures_util::future::join_all(rooms).await;
 }
@@ -46,6 +56,25 @@ async fn live(mut room: SimulatedRoom, poster: Poster) {
         for webhook in room.act() {
             poster.post(webhook).await;
         }
-        sleep(room.pause().max(Duration::from_millis(50))).await;
+        sleep(room.pause()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_where_the_service_listens() {
+        let cases = [
+            ("[::]:8080", "http://localhost:8080/"),
+            ("0.0.0.0:8080", "http://localhost:8080/"),
+            ("127.0.0.1:9000", "http://127.0.0.1:9000/"),
+            ("[::1]:9000", "http://[::1]:9000/"),
+            ("192.0.2.7:80", "http://192.0.2.7:80/"),
+        ];
+        for (address, expected) in cases {
+            assert_eq!(page_url(address.parse().unwrap()), expected);
+        }
     }
 }

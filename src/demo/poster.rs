@@ -1,6 +1,10 @@
 //! Posts webhooks as LiveKit does: signed, one at a time, and again when they are not taken.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -21,14 +25,16 @@ use crate::{
 const WAITS_SECS: [u64; 4] = [1, 2, 4, 8];
 
 pub(super) struct Poster {
-    port: u16,
+    /// To be tried in this order.
+    addresses: Vec<SocketAddr>,
     keys: Keys,
     clock: Clock,
 }
 
 impl Poster {
-    pub fn new(port: u16, keys: Keys, clock: Clock) -> Self {
-        Self { port, keys, clock }
+    /// For a service that listens at `address`.
+    pub fn new(address: SocketAddr, keys: Keys, clock: Clock) -> Self {
+        Self { addresses: reachable_at(address), keys, clock }
     }
 
     /// Posts until it is taken, refused for good, or given up.
@@ -48,7 +54,7 @@ impl Poster {
     }
 
     async fn attempt(&self, token: &str, body: String) -> io::Result<u16> {
-        let socket = TcpStream::connect(("localhost", self.port)).await?;
+        let socket = TcpStream::connect(self.addresses.as_slice()).await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(socket)).await.map_err(io::Error::other)?;
         tokio::spawn(connection);
@@ -60,5 +66,37 @@ impl Poster {
             .map_err(io::Error::other)?;
         let response = sender.send_request(request).await.map_err(io::Error::other)?;
         Ok(response.status().as_u16())
+    }
+}
+
+/// Who listens everywhere is reached over the loopback. `[::]` takes both families, and a machine can lack `::1`.
+fn reachable_at(address: SocketAddr) -> Vec<SocketAddr> {
+    let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+    let ips = match address.ip() {
+        IpAddr::V6(ip) if ip.is_unspecified() => vec![v4, v6],
+        IpAddr::V4(ip) if ip.is_unspecified() => vec![v4],
+        ip => vec![ip],
+    };
+    ips.into_iter().map(|ip| SocketAddr::new(ip, address.port())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_reached_where_it_listens() {
+        let cases: [(&str, &[&str]); 5] = [
+            ("[::]:80", &["127.0.0.1:80", "[::1]:80"]),
+            ("0.0.0.0:80", &["127.0.0.1:80"]),
+            ("127.0.0.1:80", &["127.0.0.1:80"]),
+            ("[::1]:80", &["[::1]:80"]),
+            ("192.0.2.7:80", &["192.0.2.7:80"]),
+        ];
+        for (address, expected) in cases {
+            let expected: Vec<SocketAddr> =
+                expected.iter().map(|one| one.parse().unwrap()).collect();
+            assert_eq!(reachable_at(address.parse().unwrap()), expected, "{address}");
+        }
     }
 }
