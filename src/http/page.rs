@@ -1,4 +1,4 @@
-//! The page: every room, live.
+//! The page: every room, live. Its files are compiled in.
 
 use axum::{
     Router,
@@ -13,14 +13,29 @@ use super::Http;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Where each file is served, as what, and the file.
+const FILES: [(&str, &str, &str); 11] = [
+    ("/", HTML, include_str!("page/index.html")),
+    ("/page/style.css", CSS, include_str!("page/style.css")),
+    ("/page/main.js", SCRIPT, include_str!("page/main.js")),
+    ("/page/activity.js", SCRIPT, include_str!("page/activity.js")),
+    ("/page/board.js", SCRIPT, include_str!("page/board.js")),
+    ("/page/card.js", SCRIPT, include_str!("page/card.js")),
+    ("/page/link.js", SCRIPT, include_str!("page/link.js")),
+    ("/page/parts.js", SCRIPT, include_str!("page/parts.js")),
+    ("/page/room.js", SCRIPT, include_str!("page/room.js")),
+    ("/page/service.js", SCRIPT, include_str!("page/service.js")),
+    ("/page/time.js", SCRIPT, include_str!("page/time.js")),
+];
+
 pub(super) fn routes() -> Router<Http> {
-    let file = |content_type: &'static str, content: &'static str| {
-        get(move || async move { serve(content_type, content) })
-    };
-    Router::new()
-        .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
-        .route("/page.css", file("text/css; charset=utf-8", include_str!("page/page.css")))
-        .route("/page.js", file("text/javascript; charset=utf-8", include_str!("page/page.js")))
+    FILES.into_iter().fold(Router::new(), |router, (path, content_type, content)| {
+        router.route(path, get(move || async move { serve(content_type, content) }))
+    })
 }
 
 fn serve(content_type: &'static str, content: &'static str) -> Response {

@@ -61,8 +61,8 @@ async fn the_page_takes_nothing_from_elsewhere() {
     let app = TestApp::start().await;
     let files = [
         ("/", "text/html; charset=utf-8"),
-        ("/page.js", "text/javascript; charset=utf-8"),
-        ("/page.css", "text/css; charset=utf-8"),
+        ("/page/main.js", "text/javascript; charset=utf-8"),
+        ("/page/style.css", "text/css; charset=utf-8"),
     ];
     for (target, content_type) in files {
         let response = app.get(target, &[]).await;
