@@ -4,6 +4,7 @@ mod captures;
 mod delivery;
 mod harness;
 mod http;
+mod page;
 mod process;
 mod replay;
 mod rules;

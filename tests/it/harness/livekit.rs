@@ -61,6 +61,28 @@ impl WebhookBody {
         self
     }
 
+    pub fn name(mut self, name: &str) -> Self {
+        self.0["participant"]["name"] = name.into();
+        self
+    }
+
+    pub fn kind(mut self, kind: &str) -> Self {
+        self.0["participant"]["kind"] = kind.into();
+        self
+    }
+
+    /// What a track shows, instead of the microphone's sound.
+    pub fn video_of(mut self, source: &str) -> Self {
+        self.0["track"]["source"] = source.into();
+        self.0["track"]["type"] = "VIDEO".into();
+        self
+    }
+
+    pub fn muted(mut self) -> Self {
+        self.0["track"]["muted"] = true.into();
+        self
+    }
+
     pub fn version(mut self, version: u32) -> Self {
         self.0["participant"]["version"] = version.into();
         self

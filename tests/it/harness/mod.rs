@@ -1,6 +1,7 @@
 //! What lets a test speak: `app.webhook(joined("alice"))`, `reader.next_list()`.
 
 mod app;
+mod browser;
 mod client;
 mod livekit;
 mod process;
@@ -8,9 +9,10 @@ mod reader;
 mod stores;
 
 pub use app::{TestApp, TestClock, webhook_request};
+pub use browser::{Browser, Window};
 pub use client::{Connection, Response};
 pub use livekit::{WebhookBody, finished, joined, left, published, started};
-pub use process::Process;
+pub use process::{KEYS as PROCESS_KEYS, Process};
 pub use reader::{Reader, identities};
 pub use stores::{FlakyStore, StoreMood};
 

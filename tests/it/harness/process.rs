@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{Connection, Reader, Response, WebhookBody, app::webhook_request, within_deadline};
 
-const KEYS: &str = "APIprocess: secret-of-the-process-0123456789abcdef";
+pub const KEYS: &str = "APIprocess: secret-of-the-process-0123456789abcdef";
 
 /// A running process. Killed when dropped.
 pub struct Process {

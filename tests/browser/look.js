@@ -1,0 +1,40 @@
+/** Runs in the page: what stands there, as a person sees it. What is hidden does not count. */
+export function look() {
+  const visible = (element) => element?.checkVisibility({ visibilityProperty: true }) ?? false;
+  const text = (element) => (visible(element) ? element.innerText.trim() : "");
+  const here = (element) => !element.classList.contains("is-leaving");
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)].filter(here).filter(visible);
+  const find = (selector, within = document) => within.querySelector(selector);
+
+  const people = (card) =>
+    all(".person", card).map((row) => ({
+      name: text(find(".name", row)),
+      kind: text(find(".kind", row)),
+      sources: all(".icon", row).map((icon) => icon.getAttribute("aria-label")),
+    }));
+  const rooms = all(".room").map((card) => ({
+    name: text(find("h3", card)),
+    count: text(find(".count", card)),
+    hint: text(find(".hint", card)),
+    people: people(card),
+  }));
+
+  return {
+    link: text(find("#link-state")),
+    link_color: getComputedStyle(find("#link")).color,
+    announced: find("[role=status]").innerText.replace(/\s+/gu, " ").trim(),
+    problem: text(find("#problem-message")).replace(/\s+/gu, " "),
+    rooms,
+    hints: all("main .hint").filter((hint) => !hint.closest(".room")).map(text),
+    activity: all(".entry .what").map((what) => text(what).replace(/\s+/gu, " ")),
+    /** Another one after each load of the page. */
+    loaded_at: performance.timeOrigin,
+    address: location.href,
+    width: innerWidth,
+    content_width: document.documentElement.scrollWidth,
+    background: getComputedStyle(document.body).backgroundColor,
+    focus: document.activeElement?.id || document.activeElement?.tagName.toLowerCase(),
+    animations: document.getAnimations().length,
+    markup_in_names: document.querySelectorAll(".name *, h3 bdi *, .where *").length,
+  };
+}

@@ -1,0 +1,211 @@
+//! A real Chromium, for what only a browser can show. `tests/browser/driver.js` drives it, a command a line.
+
+use std::{collections::BTreeSet, io::ErrorKind, process::Stdio, time::Duration};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{ChildStdin, ChildStdout, Command},
+    time::{Instant, sleep, timeout},
+};
+
+use super::DEADLINE;
+
+const DRIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/driver.js");
+/// A browser takes longer to start than anything else here.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+const LOOKS_EVERY: Duration = Duration::from_millis(30);
+const TO_INSTALL: &str = "the tests of the page need Chromium, Node.js 18 or newer, and the packages of tests/browser; \
+     `make test` installs them, and so do `apt-get install chromium nodejs npm` and `npm ci` in tests/browser";
+
+/// A browser with one window. It ends with the test.
+pub struct Browser {
+    commands: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+/// What a page is opened in.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    pub width: u32,
+    pub height: u32,
+    pub color_scheme: &'static str,
+    pub reduced_motion: &'static str,
+}
+
+/// What a person sees on the page.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sight {
+    /// How the page is in touch with the service.
+    pub link: String,
+    pub link_color: String,
+    /// What a screen reader says about that.
+    pub announced: String,
+    pub problem: String,
+    pub rooms: Vec<RoomCard>,
+    pub hints: Vec<String>,
+    /// What happened, newest first.
+    pub activity: Vec<String>,
+    /// Another one after each load of the page.
+    pub loaded_at: f64,
+    pub address: String,
+    pub width: u32,
+    pub content_width: u32,
+    pub background: String,
+    /// Where the keyboard is.
+    pub focus: String,
+    pub animations: usize,
+    /// How many elements came out of what should have been text.
+    pub markup_in_names: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct RoomCard {
+    pub name: String,
+    pub count: String,
+    pub hint: String,
+    pub people: Vec<PersonRow>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct PersonRow {
+    pub name: String,
+    pub kind: String,
+    pub sources: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Value(Value),
+    Error(String),
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { width: 1280, height: 800, color_scheme: "light", reduced_motion: "no-preference" }
+    }
+}
+
+impl Window {
+    /// A small phone's.
+    pub fn phone() -> Self {
+        Self { width: 360, height: 740, ..Self::default() }
+    }
+}
+
+impl Browser {
+    pub async fn start() -> Self {
+        let driver =
+            Command::new("node").arg(DRIVER).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut driver = match driver {
+            Ok(driver) => driver,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                panic!("node is missing: {TO_INSTALL}")
+            }
+            Err(error) => panic!("cannot run node: {error}"),
+        };
+        let mut browser = Self {
+            commands: driver.stdin.take().unwrap(),
+            answers: BufReader::new(driver.stdout.take().unwrap()).lines(),
+        };
+        match browser.answer(STARTS_WITHIN).await {
+            Answer::Value(_version) => browser,
+            Answer::Error(reason) => panic!("{reason}: {TO_INSTALL}"),
+        }
+    }
+
+    /// Opens an address in a new window.
+    pub async fn open(&mut self, url: &str) {
+        self.open_in(Window::default(), url).await;
+    }
+
+    pub async fn open_in(&mut self, window: Window, url: &str) {
+        let mut arguments = serde_json::to_value(window).unwrap();
+        arguments["url"] = url.into();
+        self.tell::<()>(json!({ "open": arguments })).await;
+    }
+
+    pub async fn look(&mut self) -> Sight {
+        self.tell("look".into()).await
+    }
+
+    /// Looks again and again until something is to be seen.
+    pub async fn until(&mut self, what: &str, mut is_seen: impl FnMut(&Sight) -> bool) -> Sight {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let sight = self.look().await;
+            if is_seen(&sight) {
+                return sight;
+            }
+            assert!(Instant::now() < deadline, "waited {DEADLINE:?} for {what}; saw {sight:#?}");
+            sleep(LOOKS_EVERY).await;
+        }
+    }
+
+    pub async fn until_people(&mut self, room: &str, expected: &[&str]) -> Sight {
+        self.until(&format!("{expected:?} in {room}"), |sight| sight.people(room) == expected).await
+    }
+
+    pub async fn until_link(&mut self, expected: &str) -> Sight {
+        self.until(expected, |sight| sight.link == expected).await
+    }
+
+    /// Errors on the console, exceptions, and breaches of the content security policy, since the page was opened.
+    pub async fn complaints(&mut self) -> Vec<String> {
+        self.tell("complaints".into()).await
+    }
+
+    /// What a program that tests for accessibility has to say.
+    pub async fn audit(&mut self) -> Vec<String> {
+        self.tell("audit".into()).await
+    }
+
+    pub async fn press(&mut self, key: &str) {
+        self.tell::<()>(json!({ "press": key })).await;
+    }
+
+    pub async fn reload(&mut self) {
+        self.tell::<()>("reload".into()).await;
+    }
+
+    async fn tell<T: DeserializeOwned>(&mut self, command: Value) -> T {
+        self.commands.write_all(format!("{command}\n").as_bytes()).await.unwrap();
+        match self.answer(DEADLINE).await {
+            Answer::Value(value) => serde_json::from_value(value).unwrap(),
+            Answer::Error(error) => panic!("the browser cannot do {command}: {error}"),
+        }
+    }
+
+    async fn answer(&mut self, within: Duration) -> Answer {
+        let line = timeout(within, self.answers.next_line()).await;
+        let line = line.unwrap_or_else(|_| panic!("the browser took longer than {within:?}"));
+        let line = line.unwrap().expect("the browser's driver goes on");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the driver said {line:?}"))
+    }
+}
+
+impl Sight {
+    pub fn room(&self, name: &str) -> Option<&RoomCard> {
+        self.rooms.iter().find(|room| room.name == name)
+    }
+
+    /// The people of a room, in their order. None are in a room that is not there.
+    pub fn people(&self, room: &str) -> Vec<&str> {
+        let people = self.room(room).into_iter().flat_map(|room| &room.people);
+        people.map(|person| person.name.as_str()).collect()
+    }
+
+    pub fn person(&self, name: &str) -> Option<&PersonRow> {
+        self.rooms.iter().flat_map(|room| &room.people).find(|person| person.name == name)
+    }
+
+    /// Whether somebody stands there twice.
+    pub fn has_doubles(&self) -> bool {
+        let names = self.rooms.iter().flat_map(|room| &room.people).map(|person| &person.name);
+        let mut seen = BTreeSet::new();
+        !names.into_iter().all(|name| seen.insert(name))
+    }
+}
