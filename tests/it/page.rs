@@ -223,8 +223,11 @@ async fn without_a_token_the_page_says_what_to_do() {
     let sight = browser.until_link("Disconnected").await;
     assert_eq!(
         sight.problem,
-        "This service asks for a LiveKit access token with the roomList grant: \
-         open this page with #access_token= and the token behind its address."
+        format!(
+            "This service asks for a LiveKit access token with the roomList grant: \
+             open {}#access_token=TOKEN, with yours in place of TOKEN.",
+            page_of(&app)
+        )
     );
     browser.press("Tab").await;
     assert_eq!(browser.look().await.focus, "retry", "the first thing that the keyboard reaches");

@@ -158,7 +158,9 @@ export class Link {
 
   #fail(problem) {
     this.#close();
-    const wait = Math.min(SHORTEST_WAIT * 2 ** this.#failures, LONGEST_WAIT);
+    const patience = Math.min(SHORTEST_WAIT * 2 ** this.#failures, LONGEST_WAIT);
+    // Time alone makes no token better.
+    const wait = problem.isAboutToken ? LONGEST_WAIT : patience;
     this.#failures += 1;
     // Jitter, lest all pages come back in the same moment.
     this.#retryAt = Date.now() + Math.max(wait * (0.75 + Math.random() / 2), SHORTEST_WAIT, problem.retryAfter);

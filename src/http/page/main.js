@@ -110,7 +110,7 @@ function showTotals() {
 
 function showCommand() {
   const query = queryOf([[...rooms.keys()].sort()[0] ?? "general"]).replaceAll("'", "%27");
-  const url = new URL(`api/livekit/rooms/stream?${query}`, document.baseURI);
+  const url = new URL(`api/livekit/rooms/stream?${query}`, location);
   setText(byId("curl"), `curl -N '${url}'${accessToken ? ' -H "Authorization: Bearer $TOKEN"' : ""}`);
 }
 
@@ -118,8 +118,9 @@ function showProblem(problem) {
   const sentence = problem.message.charAt(0).toUpperCase() + problem.message.slice(1);
   byId("problem-text").replaceChildren(...withCode(/[.!?]$/u.test(sentence) ? sentence : `${sentence}.`));
   // Without a token there is only one thing to say.
-  byId("problem-text").hidden = problem.isAboutToken && !accessToken;
+  byId("problem-reason").hidden = problem.isAboutToken && !accessToken;
   byId("problem-token").hidden = !problem.isAboutToken;
+  setText(byId("problem-address"), new URL("#access_token=TOKEN", location).href);
   setText(byId("problem-since"), lastSignOfLife ? `What you see is from ${clockTime(lastSignOfLife)}.` : "");
   byId("problem").hidden = false;
   setText(byId("link-reason"), byId("problem-message").innerText);
@@ -153,4 +154,5 @@ document.addEventListener("visibilitychange", refreshIfVisible);
 setInterval(refreshIfVisible, ASK_FOR_ROOMS_EVERY);
 setInterval(() => link.tick(Date.now()), 1_000);
 setInterval(() => board.showStays(), ASK_FOR_ROOMS_EVERY);
+showCommand();
 link.refresh();
