@@ -3,7 +3,7 @@
 
 import { createInterface } from "node:readline";
 
-import { look } from "./look.js";
+import { look, remember } from "./look.js";
 
 /** The browser of Debian's package, unless another is named. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -36,6 +36,7 @@ const COMMANDS = {
     complaints = [];
     page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(String(error)));
+    await page.addInitScript(remember);
     await page.goto(url);
   },
 

@@ -1,4 +1,16 @@
-/** Runs in the page: what stands there, as a person sees it. What is hidden does not count. */
+// What runs in the page for the driver.
+
+/** Runs before the page's own scripts: keeps what its link to the service was said to be, in order. */
+export function remember() {
+  globalThis.linkHistory = [];
+  const note = () => {
+    const state = document.querySelector("#link-state")?.textContent;
+    if (state && state !== globalThis.linkHistory.at(-1)) globalThis.linkHistory.push(state);
+  };
+  new MutationObserver(note).observe(document, { subtree: true, childList: true, characterData: true });
+}
+
+/** What stands there, as a person sees it. What is hidden does not count. */
 export function look() {
   const visible = (element) => element?.checkVisibility({ visibilityProperty: true }) ?? false;
   const text = (element) => (visible(element) ? element.innerText.trim() : "");
@@ -21,6 +33,7 @@ export function look() {
 
   return {
     link: text(find("#link-state")),
+    link_history: globalThis.linkHistory,
     link_color: getComputedStyle(find("#link")).color,
     announced: find("[role=status]").innerText.replace(/\s+/gu, " ").trim(),
     problem: text(find("#problem-message")).replace(/\s+/gu, " "),

@@ -6,7 +6,7 @@ use livekit_presence::{
 };
 
 use crate::harness::{
-    Browser, PROCESS_KEYS, Process, Window, finished, joined, left, published, started,
+    Browser, PROCESS_KEYS, Process, Window, eventually, finished, joined, left, published, started,
 };
 
 /// A running service, and a browser that shows its page.
@@ -109,6 +109,7 @@ async fn a_service_that_dies_and_comes_back_is_shown_as_it_is() {
     let lost = browser.until_link("Disconnected").await;
     assert!(lost.problem.starts_with("The service cannot be reached."), "{}", lost.problem);
     assert!(lost.problem.contains("What you see is from "), "{}", lost.problem);
+    assert_eq!(lost.link_history[..4], ["Connecting…", "Live", "Connecting…", "Disconnected"]);
     assert!(lost.announced.starts_with("Disconnected The service cannot"), "{}", lost.announced);
     assert_eq!(lost.people("general"), ["alice", "bob"], "what was known stays");
     let colors = [&live.link_color, &connecting.link_color, &lost.link_color];
@@ -300,7 +301,8 @@ async fn a_crowded_room_is_cut_short_and_reached_by_keyboard() {
 async fn the_demo_is_alive() {
     let demo = Process::start_as(&["demo"], &[("LIVEKIT_KEYS", "")]);
     let (app, mut browser) = tokio::join!(demo, Browser::start());
-    assert!(app.log().contains(&format!("open http://{}/ in a browser", app.address)));
+    let where_it_is = format!("open {} in a browser", page_of(&app));
+    eventually("the way to the page", async || app.log().contains(&where_it_is)).await;
     browser.open(&page_of(&app)).await;
     let first = browser.until("some rooms", |sight| sight.rooms.len() >= 3).await;
     let mut kinds_seen = [false; 3];

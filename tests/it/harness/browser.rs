@@ -40,6 +40,8 @@ pub struct Window {
 pub struct Sight {
     /// How the page is in touch with the service.
     pub link: String,
+    /// All that it has been since the page was loaded.
+    pub link_history: Vec<String>,
     pub link_color: String,
     /// What a screen reader says about that.
     pub announced: String,
