@@ -6,6 +6,7 @@ use crate::presence::RoomName;
 
 use super::{
     Keys, TokenError,
+    object::Object,
     token::{self, Claims, LEEWAY_SECS, NumericDate},
 };
 
@@ -47,7 +48,7 @@ impl AccessToken {
             issuer: claims.iss,
             identity: claims.sub.filter(not_empty).or_else(|| claims.jti.filter(not_empty)),
             expires_at: claims.exp.map_or(0, NumericDate::as_secs),
-            video: claims.video.unwrap_or_default(),
+            video: claims.video.map(|Object(video)| video).unwrap_or_default(),
         })
     }
 
@@ -56,7 +57,7 @@ impl AccessToken {
         let claims = Claims {
             sub: Some(identity.to_owned()),
             exp: Some(NumericDate::Whole(expires_at)),
-            video: Some(video),
+            video: Some(Object(video)),
             ..Claims::default()
         };
         token::sign(claims, keys)
@@ -155,6 +156,20 @@ mod tests {
         ];
         for (token, expected) in cases {
             assert_eq!(verify(&token).err(), Some(expected), "{token}");
+        }
+    }
+
+    // Serde's derive reads a struct from an array of its fields too.
+    #[test]
+    fn an_array_is_never_taken_for_claims_or_a_grant() {
+        let claims = [
+            json!(["APIone", "alice", null, NOW, null, null, null]),
+            json!({"iss": "APIone", "exp": NOW, "video": ["general", true, true, true]}),
+            json!({"iss": "APIone", "exp": NOW, "video": []}),
+        ];
+        for claims in claims {
+            let token = hs256("secret-one", &claims);
+            assert_eq!(verify(&token).err(), Some(TokenError::Malformed), "{claims}");
         }
     }
 

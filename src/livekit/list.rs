@@ -2,7 +2,10 @@
 
 use crate::presence::SessionInfo;
 
-use super::wire::{Missing, ParticipantInfo, ParticipantList};
+use super::{
+    object::Object,
+    wire::{Missing, ParticipantList},
+};
 
 /// Why an answer is no list of participants.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +24,30 @@ impl From<Missing> for UnreadableList {
 
 /// Reads the body of a successful `ListParticipants`.
 pub fn parse_participants(body: &[u8]) -> Result<Vec<SessionInfo>, UnreadableList> {
-    let list: ParticipantList = serde_json::from_slice(body)?;
+    let Object(list): Object<ParticipantList> = serde_json::from_slice(body)?;
     let participants = list.participants.unwrap_or_default();
-    Ok(participants.into_iter().map(ParticipantInfo::into_session).collect::<Result<_, _>>()?)
+    Ok(participants
+        .into_iter()
+        .map(|Object(participant)| participant.into_session())
+        .collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Serde's derive reads a struct from an array of its fields too.
+    #[test]
+    fn an_array_is_never_taken_for_an_object() {
+        let lists = [
+            r#"[[{"sid":"PA_1","identity":"alice"}]]"#,
+            r#"{"participants":[["PA_1","alice"]]}"#,
+            r#"{"participants":[{"sid":"PA_1","identity":"alice","permission":[true,true]}]}"#,
+            r#"{"participants":[{"sid":"PA_1","identity":"alice","tracks":[["TR_1"]]}]}"#,
+        ];
+        for list in lists {
+            let read = parse_participants(list.as_bytes());
+            assert!(matches!(read, Err(UnreadableList::NotJson(_))), "{list}: {read:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod access_token;
 mod hs256;
 mod key;
 mod list;
+mod object;
 mod token;
 mod webhook;
 mod wire;

@@ -9,7 +9,7 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Keys, VideoGrant};
+use super::{Keys, VideoGrant, object::Object};
 
 /// How far the clocks of signer and verifier may be apart, in seconds.
 pub const LEEWAY_SECS: u64 = 60;
@@ -30,7 +30,7 @@ pub(super) struct Claims {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub video: Option<VideoGrant>,
+    pub video: Option<Object<VideoGrant>>,
 }
 
 /// Seconds since the Unix epoch; RFC 7519 allows a fraction.
@@ -82,14 +82,15 @@ pub(super) fn verify(token: &str, keys: &Keys, now: u64) -> Result<Claims, Token
     struct Issuer {
         iss: String,
     }
-    let issuer: Issuer = insecure_decode_claims(token).map_err(|_| TokenError::Malformed)?;
+    let Object(issuer): Object<Issuer> =
+        insecure_decode_claims(token).map_err(|_| TokenError::Malformed)?;
     let key = keys.verifying(&issuer.iss).ok_or(TokenError::UnknownKey)?;
-    let decoded = jsonwebtoken::decode::<Claims>(token, key, &signature_only());
+    let decoded = jsonwebtoken::decode::<Object<Claims>>(token, key, &signature_only());
     let claims = decoded.map_err(|error| match error.kind() {
         ErrorKind::InvalidSignature => TokenError::BadSignature,
         _ => TokenError::Malformed,
     })?;
-    let claims = claims.claims;
+    let Object(claims) = claims.claims;
     let expires_at = claims.exp.ok_or(TokenError::NoExpiry)?.as_secs();
     if now > expires_at.saturating_add(LEEWAY_SECS) {
         return Err(TokenError::Expired);

@@ -11,6 +11,7 @@ use crate::presence::{
 
 use super::{
     Keys, TokenError,
+    object::Object,
     token::{self, Claims, NumericDate},
     wire::{Missing, ParticipantInfo, TrackInfo, WebhookEvent, required},
 };
@@ -162,12 +163,12 @@ impl VerifiedWebhook<'_> {
         if !is_object {
             return Err(MalformedWebhook::NotAnObject);
         }
-        let webhook: WebhookEvent = serde_json::from_slice(self.body)?;
+        let Object(webhook): Object<WebhookEvent> = serde_json::from_slice(self.body)?;
         let name = WebhookName::parse(webhook.event.as_deref().unwrap_or_default());
         let Some(kind) = event_kind(name, webhook.participant, webhook.track)? else {
             return Ok(Webhook { name, event: None });
         };
-        let room = webhook.room.ok_or(Missing("room"))?;
+        let Object(room) = webhook.room.ok_or(Missing("room"))?;
         let event = Event {
             id: webhook.id.filter(|id| !id.is_empty()).map(EventId::new),
             room: RoomName::parse(&required(room.name, "room.name")?)?,
@@ -183,11 +184,12 @@ impl VerifiedWebhook<'_> {
 /// What an event says about who is in its room, if anything.
 fn event_kind(
     name: WebhookName,
-    participant: Option<ParticipantInfo>,
-    track: Option<TrackInfo>,
+    participant: Option<Object<ParticipantInfo>>,
+    track: Option<Object<TrackInfo>>,
 ) -> Result<Option<EventKind>, Missing> {
-    let participant = || participant.ok_or(Missing("participant"));
-    let track = || track.ok_or(Missing("track"));
+    let participant =
+        || participant.map(|Object(participant)| participant).ok_or(Missing("participant"));
+    let track = || track.map(|Object(track)| track).ok_or(Missing("track"));
     let kind = match name {
         WebhookName::RoomStarted => EventKind::Room(RoomLifecycle::Started),
         WebhookName::RoomFinished => EventKind::Room(RoomLifecycle::Finished),
@@ -411,6 +413,24 @@ mod tests {
         }
         for body in ["{", r#"{"event":5}"#, "{\"event\":\"\u{fffd}", r#"{"createdAt":"soon"}"#] {
             assert!(matches!(parse(body), Err(MalformedWebhook::NotJson(_))), "{body}");
+        }
+    }
+
+    // Serde's derive reads a struct from an array of its fields too, which no sender of LiveKit's JSON ever means.
+    #[test]
+    fn an_array_is_never_taken_for_an_object() {
+        let session = r#""sid":"PA_1","identity":"a""#;
+        let bodies = [
+            r#"{"event":"room_started","room":["RM_1","r"]}"#.to_owned(),
+            r#"{"event":"track_published","room":{"name":"r"},"participant":["PA_1","a"],"track":{"sid":"TR_1"}}"#.to_owned(),
+            format!(r#"{{"event":"track_published","room":{{"name":"r"}},"participant":{{{session}}},"track":["TR_1"]}}"#),
+            format!(r#"{{"event":"participant_joined","room":{{"name":"r"}},"participant":{{{session},"permission":[true,true]}}}}"#),
+            format!(r#"{{"event":"participant_joined","room":{{"name":"r"}},"participant":{{{session},"tracks":[["TR_1"]]}}}}"#),
+            format!(r#"{{"event":"participant_joined","room":{{"name":"r"}},"participant":{{{session},"attributes":[]}}}}"#),
+        ];
+        for body in bodies {
+            let error = parse(&body).unwrap_err();
+            assert!(matches!(error, MalformedWebhook::NotJson(_)), "{body}: {error}");
         }
     }
 

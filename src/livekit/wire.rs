@@ -14,6 +14,8 @@ use crate::presence::{
     Track, TrackKind, TrackSid, TrackSource,
 };
 
+use super::object::Object;
+
 /// `livekit_webhook.proto` of livekit/protocol.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -22,9 +24,9 @@ pub(super) struct WebhookEvent {
     pub id: Option<String>,
     #[serde(alias = "created_at")]
     pub created_at: Option<Integer>,
-    pub room: Option<RoomInfo>,
-    pub participant: Option<ParticipantInfo>,
-    pub track: Option<TrackInfo>,
+    pub room: Option<Object<RoomInfo>>,
+    pub participant: Option<Object<ParticipantInfo>>,
+    pub track: Option<Object<TrackInfo>>,
 }
 
 /// Only what is needed: `turnPassword` and the room's metadata are never even kept.
@@ -41,7 +43,7 @@ pub(super) struct ParticipantInfo {
     pub sid: Option<String>,
     pub identity: Option<String>,
     state: Option<EnumValue>,
-    tracks: Option<Vec<TrackInfo>>,
+    tracks: Option<Vec<Object<TrackInfo>>>,
     metadata: Option<String>,
     #[serde(alias = "joined_at")]
     joined_at: Option<Integer>,
@@ -49,12 +51,12 @@ pub(super) struct ParticipantInfo {
     joined_at_ms: Option<Integer>,
     name: Option<String>,
     pub version: Option<Integer>,
-    permission: Option<Permission>,
+    permission: Option<Object<Permission>>,
     kind: Option<EnumValue>,
     attributes: Option<BTreeMap<String, Option<String>>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Permission {
     hidden: Option<bool>,
     recorder: Option<bool>,
@@ -72,7 +74,7 @@ pub(super) struct TrackInfo {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ParticipantList {
-    pub participants: Option<Vec<ParticipantInfo>>,
+    pub participants: Option<Vec<Object<ParticipantInfo>>>,
 }
 
 /// A required field is missing or empty.
@@ -86,15 +88,15 @@ impl ParticipantInfo {
             // Servers before 1.8 know only seconds.
             (_, seconds) => LiveKitTime::from_secs(seconds.unwrap_or_default().0),
         };
-        let permission = self.permission.as_ref();
+        let permission = self.permission.map(|Object(permission)| permission).unwrap_or_default();
         Ok(SessionInfo {
             sid: ParticipantSid::new(required(self.sid, "participant.sid")?),
             identity: Identity::new(required(self.identity, "participant.identity")?),
             state: session_state(&self.state.unwrap_or_default()),
             joined_at,
             version: u32::try_from(self.version.unwrap_or_default().0).unwrap_or_default(),
-            hidden: permission.and_then(|permission| permission.hidden).unwrap_or_default(),
-            recorder: permission.and_then(|permission| permission.recorder).unwrap_or_default(),
+            hidden: permission.hidden.unwrap_or_default(),
+            recorder: permission.recorder.unwrap_or_default(),
             profile: Arc::new(Profile {
                 name: self.name.unwrap_or_default(),
                 metadata: self.metadata.unwrap_or_default(),
@@ -108,7 +110,7 @@ impl ParticipantInfo {
                 .tracks
                 .unwrap_or_default()
                 .into_iter()
-                .map(TrackInfo::into_track)
+                .map(|Object(track)| track.into_track())
                 .collect::<Result<_, _>>()?,
         })
     }
