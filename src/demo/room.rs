@@ -108,7 +108,7 @@ impl SimulatedRoom {
             0..44 => self.leave(),
             44..76 => self.publish(),
             76..91 => self.unpublish(),
-            91..98 => self.lose_connection(),
+            91..99 => self.lose_connection(),
             _ => self.end(),
         }
     }

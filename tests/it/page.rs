@@ -230,6 +230,7 @@ async fn without_a_token_the_page_says_what_to_do() {
             page_of(&app)
         )
     );
+    assert_eq!(browser.audit().await, [""; 0]);
     browser.press("Tab").await;
     assert_eq!(browser.look().await.focus, "retry", "the first thing that the keyboard reaches");
 
