@@ -6,6 +6,8 @@ mod connection;
 mod cors;
 mod etag;
 mod flush_tracking;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod limits;
 mod metrics;

@@ -102,7 +102,7 @@ fn end_of(http: &HttpState, reader: &Reader) -> StreamEnd {
 }
 
 /// The version that the client says it was sent last.
-fn last_event_id(headers: &HeaderMap) -> Option<Version> {
+pub(super) fn last_event_id(headers: &HeaderMap) -> Option<Version> {
     let id = headers.get("last-event-id")?.to_str().ok()?;
     id.parse().ok().map(Version::from_u64)
 }
