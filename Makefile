@@ -1,0 +1,46 @@
+# `make run` shows it; `make check test fuzz` is what CI runs.
+
+.PHONY: run test check format bench fuzz setup-tests setup-tools
+
+# The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
+# and is fast enough to look at, since dependencies are optimised in it too.
+run:
+	cargo run --locked -- demo
+
+test: setup-tests
+	cargo test --locked
+
+check: setup-tools
+	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	$(CARGO_DENY) --locked check bans licenses sources
+	$(CARGO_MACHETE)
+
+format:
+	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
+
+# The service beside a bare loop that writes the same bytes. Takes a few minutes; wants the machine for itself.
+bench:
+	cargo bench --locked --bench service
+
+# FUZZ_SECONDS for each target.
+FUZZ_SECONDS ?= 10
+fuzz: setup-tests
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh
+
+setup-tests:
+	scripts/setup-tests.sh
+
+# The tools of `make check`, of these versions, in a folder of this repository. Not optimised: they run for seconds, and are
+# built in a third of the time.
+CARGO_DENY := .tools/cargo-deny-0.20.2/bin/cargo-deny
+CARGO_MACHETE := .tools/cargo-machete-0.9.2/bin/cargo-machete
+
+setup-tools: $(CARGO_DENY) $(CARGO_MACHETE)
+
+$(CARGO_DENY) $(CARGO_MACHETE):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --root $(patsubst %/bin/$(@F),%,$@) \
+		--version $(patsubst .tools/$(@F)-%/bin/$(@F),%,$@) $(@F)

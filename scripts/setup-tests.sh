@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, a C++ compiler for the fuzz
+# targets. Does nothing where all of it is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=()
+# need COMMAND PACKAGE...
+need() {
+    command -v "$1" >/dev/null || packages+=("${@:2}")
+}
+need redis-server redis-server
+need chromium chromium fonts-liberation
+need node nodejs
+need npm npm
+need g++ g++
+
+if [ ${#packages[@]} -gt 0 ]; then
+    echo "installing ${packages[*]}"
+    if ! command -v apt-get >/dev/null; then
+        echo "there is no apt-get here: install these with your package manager, and run this again" >&2
+        exit 1
+    fi
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "${packages[@]}"
+fi
+
+# The browser's driver, as its lock file says.
+browser=tests/browser
+if [ -f "$browser/package.json" ] \
+    && [ ! "$browser/node_modules/.package-lock.json" -nt "$browser/package-lock.json" ]; then
+    echo "installing the packages of $browser"
+    npm ci --prefix "$browser" --no-audit --no-fund
+fi
