@@ -40,7 +40,7 @@ for target in "${targets[@]}"; do
         -dict="fuzz/dictionaries/$target.dict" -artifact_prefix="$found/" \
         -verbosity=0 -print_final_stats=1 >"$found/log" 2>&1; then
         cat "$found/log"
-        echo "fuzzing $target found an input that breaks it: see $found" >&2
+        echo "fuzzing $target failed; inputs that break it, if it found any, are in $found" >&2
         exit 1
     fi
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$found/log")

@@ -239,6 +239,24 @@ fn a_file_says_what_differs_and_the_environment_has_the_last_word() {
 }
 
 #[test]
+fn the_readme_names_every_key_with_its_variable_and_its_default() {
+    let defaults = layers::merge(None, &Variables::new([])).unwrap();
+    let readme = include_str!("../../README.md");
+    let rows: Vec<_> = readme.lines().filter(|line| line.contains("`LKP__")).collect();
+    for (key, default) in &defaults {
+        let variable = format!("LKP__{}", key.replace('.', "__").to_uppercase());
+        let default = match list(default).unwrap().join(", ") {
+            none if none.is_empty() => " ".to_owned(),
+            value => format!(" `{value}` "),
+        };
+        let start = format!("| `{key}` | `{variable}` |{default}|");
+        assert!(rows.iter().any(|row| row.starts_with(&start)), "no row {start}");
+    }
+    let table = rows.iter().filter(|row| row.starts_with("| `"));
+    assert_eq!(table.count(), defaults.len(), "no row but these");
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let missing =
         Config::parse(Some(Path::new("/nowhere.toml")), &Variables::new([]), Purpose::Serve);
