@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Write},
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::ExitCode,
     thread,
@@ -140,11 +140,16 @@ fn check(file: Option<&Path>) -> Result<(), Failure> {
 fn healthcheck(file: Option<&Path>) -> Result<(), Failure> {
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(3));
     let bind = Config::load(file, Purpose::Serve)?.bind;
-    let mut socket = if bind.ip().is_unspecified() {
-        TcpStream::connect(("localhost", bind.port()))?
-    } else {
-        TcpStream::connect(bind)?
+    // `[::]` becomes 0.0.0.0 where IPv6 is off.
+    let own: Vec<IpAddr> = match bind.ip() {
+        IpAddr::V4(address) if address.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],
+        IpAddr::V6(address) if address.is_unspecified() => {
+            vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+        }
+        address => vec![address],
     };
+    let own: Vec<_> = own.into_iter().map(|ip| SocketAddr::new(ip, bind.port())).collect();
+    let mut socket = TcpStream::connect(own.as_slice())?;
     socket.set_read_timeout(PATIENCE)?;
     socket.set_write_timeout(PATIENCE)?;
     socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

@@ -9,15 +9,16 @@ use crate::config::{LogConfig, LogFormat};
 /// Starts logging to standard error. Called once, first.
 pub fn start_logging(config: &LogConfig) {
     let filter = EnvFilter::new(&config.level);
+    let is_terminal = std::io::stderr().is_terminal();
     let is_json = match config.format {
         LogFormat::Human => false,
         LogFormat::Json => true,
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Auto => !is_terminal,
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if is_json {
         builder.json().flatten_event(true).init();
     } else {
-        builder.with_target(false).init();
+        builder.with_target(false).with_ansi(is_terminal).init();
     }
 }
