@@ -10,4 +10,5 @@ pub mod http;
 pub mod hub;
 pub mod livekit;
 pub mod presence;
+pub mod reconcile;
 pub mod store;

@@ -18,15 +18,12 @@ use crate::{
     delivery::{DeliveryConfig, DeliveryMetrics, Shards},
     http::{HttpMetrics, HttpState, LimitSettings, Limits, Server, ServerSettings, StreamSettings},
     hub::{Hub, HubConfig, HubMetrics, Watchers},
-    livekit::Keys,
-    presence::Rules,
+    livekit::{Api, ApiMetrics, ApiSettings, Keys},
+    reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
     store::{MemoryStore, MeteredStore, Store, StoreMetrics},
 };
 
 use descriptors::Descriptors;
-
-/// How long a list counts as confirmed where nothing but webhooks confirms it.
-const TTL_WITHOUT_API: Duration = Duration::from_hours(24);
 
 /// What is under way when the service is told to end gets this long beyond the drain.
 const LAST_ANSWERS: Duration = Duration::from_secs(6);
@@ -46,6 +43,8 @@ pub enum StartError {
     Bind { bind: SocketAddr, error: io::Error },
     #[error("cannot start the delivery threads: {0}")]
     Threads(io::Error),
+    #[error("cannot read `livekit.ca_file`: {0}; it must be a PEM file with certificates")]
+    CaFile(io::Error),
 }
 
 impl App {
@@ -54,13 +53,7 @@ impl App {
     /// # Errors
     /// The address cannot be bound, or the system gives no threads.
     pub fn build(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let rules = Rules {
-            trust: config.presence_ttl.unwrap_or(TTL_WITHOUT_API),
-            grace: config.reconcile.grace,
-            prove_life: config.reconcile.prove_life,
-            proof_every: config.reconcile.every,
-        };
-        let store = MemoryStore::new(rules, clock.clone());
+        let store = MemoryStore::new(config.rules(), clock.clone());
         Self::with_store(config, Arc::new(store), clock)
     }
 
@@ -90,9 +83,12 @@ impl App {
             &clock,
         )
         .map_err(StartError::Threads)?;
+        let reconciler = start_reconciler(config, &store, &clock, &mut registry)?;
         let hub = Hub::new(
             Arc::clone(&store),
+            reconciler,
             Arc::clone(&shards) as Arc<dyn Watchers>,
+            clock.clone(),
             HubConfig { coalesce: config.stream.coalesce },
             HubMetrics::register(&mut registry),
         );
@@ -158,6 +154,35 @@ impl App {
     }
 }
 
+/// Compares rooms with LiveKit's own lists, where its API is configured.
+fn start_reconciler(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Result<Option<Reconciler>, StartError> {
+    let Some(url) = config.livekit.url.clone() else { return Ok(None) };
+    let settings = ApiSettings {
+        url,
+        timeout: config.livekit.timeout,
+        ca_file: config.livekit.ca_file.clone(),
+    };
+    let keys = Keys::new(&config.livekit.keys);
+    let api = Api::new(&settings, keys, clock.clone(), ApiMetrics::register(registry))
+        .map_err(StartError::CaFile)?;
+    let settings = ReconcileSettings {
+        every: config.reconcile.every,
+        calls_per_minute: config.livekit.calls_per_minute,
+    };
+    Ok(Some(Reconciler::start(
+        api,
+        Arc::clone(store),
+        config.rules(),
+        settings,
+        ReconcileMetrics::register(registry),
+    )))
+}
+
 fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
     let limits = &config.limits;
     LimitSettings {
@@ -166,6 +191,7 @@ fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
         streams_per_address: limits.streams_per_address,
         streams_per_identity: limits.streams_per_identity,
         reads_per_address: limits.reads_per_address,
+        lookups_per_address: limits.lookups_per_address,
         refused_webhooks_per_address: limits.refused_webhooks_per_address,
         body_bytes: limits.body_bytes,
     }
@@ -175,7 +201,7 @@ fn warn_about(config: &Config) {
     for key in config.livekit.keys.iter().filter(|key| key.is_weak()) {
         warn!(key.name = key.name(), "the secret of this API key has fewer than 32 characters");
     }
-    if config.livekit.url.is_some() {
-        warn!("this version does not ask LiveKit's API yet: lists are as webhooks give them");
+    if config.livekit.url.is_none() {
+        warn!("without `livekit.url` (LIVEKIT_URL) nothing makes up for webhooks that get lost");
     }
 }

@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     fmt::Write,
     net::{Ipv6Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use config::Value;
 use crate::{
     http::{AuthMode, AuthSettings, CorsOrigins, TrustedProxies},
     livekit::ApiKey,
+    presence::Rules,
 };
 
 use layers::Variables;
@@ -28,6 +29,11 @@ use values::{
     Values, address, duration, duration_above_zero, duration_or_auto, lines, list, networks,
     optional_text, switch, text, whole_number, whole_number_above_zero,
 };
+
+/// How long a list counts as confirmed where LiveKit's API confirms it regularly.
+const TTL_WITH_API: Duration = Duration::from_mins(1);
+/// And where nothing but webhooks does.
+const TTL_WITHOUT_API: Duration = Duration::from_hours(24);
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -40,7 +46,7 @@ pub struct Config {
     pub auth: AuthSettings,
     /// Beside LiveKit's own keys, which may sign readers' tokens too.
     pub auth_keys: Vec<ApiKey>,
-    /// None: twenty-four hours as long as LiveKit's API confirms nothing.
+    /// None: one minute with LiveKit's API, a day without.
     pub presence_ttl: Option<Duration>,
     pub reconcile: ReconcileConfig,
     pub stream: StreamConfig,
@@ -58,6 +64,7 @@ pub struct LiveKitConfig {
     pub keys: Vec<ApiKey>,
     pub calls_per_minute: u32,
     pub timeout: Duration,
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How LiveKit's lists are compared with ours.
@@ -87,6 +94,7 @@ pub struct LimitsConfig {
     pub streams_per_address: u32,
     pub streams_per_identity: u32,
     pub reads_per_address: u32,
+    pub lookups_per_address: u32,
     pub refused_webhooks_per_address: u32,
     pub body_bytes: usize,
 }
@@ -180,6 +188,7 @@ impl Config {
                 keys,
                 calls_per_minute: values.take("livekit.calls_per_minute", whole_number_above_zero),
                 timeout: values.take("livekit.timeout", duration_above_zero),
+                ca_file: values.take("livekit.ca_file", optional_text).map(PathBuf::from),
             },
             presence_ttl: values.take("presence.ttl", duration_or_auto),
             reconcile: ReconcileConfig {
@@ -201,6 +210,7 @@ impl Config {
                 streams_per_address: values.take("limits.streams_per_address", whole_number),
                 streams_per_identity: values.take("limits.streams_per_identity", whole_number),
                 reads_per_address: values.take("limits.reads_per_address", whole_number),
+                lookups_per_address: values.take("limits.lookups_per_address", whole_number),
                 refused_webhooks_per_address: values
                     .take("limits.refused_webhooks_per_address", whole_number),
                 body_bytes: values.take("limits.body_bytes", whole_number_above_zero) as usize,
@@ -210,6 +220,22 @@ impl Config {
                 format: values.take("log.format", log_format),
                 level: values.take("log.level", log_level),
             },
+        }
+    }
+
+    /// The rules of rooms, as configured.
+    pub fn rules(&self) -> Rules {
+        let trust = match (self.presence_ttl, &self.livekit.url) {
+            (Some(ttl), _) => ttl,
+            (None, Some(_)) => TTL_WITH_API,
+            (None, None) => TTL_WITHOUT_API,
+        };
+        Rules {
+            trust,
+            grace: self.reconcile.grace,
+            prove_life: self.reconcile.prove_life,
+            // Whoever has shown no life between two comparisons is asked at the second.
+            proof_every: self.reconcile.every / 2,
         }
     }
 

@@ -32,6 +32,8 @@ pub struct LimitSettings {
     /// A second; ten times that at once.
     /// A stream of many rooms reads each of them.
     pub reads_per_address: u32,
+    /// Rooms that the store does not hold, for which LiveKit is asked.
+    pub lookups_per_address: u32,
     pub refused_webhooks_per_address: u32,
     /// What the bodies of webhooks may take together while they are read.
     pub body_bytes: usize,
@@ -41,6 +43,7 @@ pub struct LimitSettings {
 pub struct Limits {
     pub(super) permits: Arc<Permits>,
     reads: RateLimit<ClientAddress>,
+    lookups: RateLimit<ClientAddress>,
     pub(super) refused_webhooks: RateLimit<ClientAddress>,
     bodies: Arc<Semaphore>,
 }
@@ -59,6 +62,7 @@ impl Limits {
                 streams_per_identity: settings.streams_per_identity as usize,
             }),
             reads: RateLimit::new(settings.reads_per_address),
+            lookups: RateLimit::new(settings.lookups_per_address),
             refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
             bodies: Arc::new(Semaphore::new(settings.body_bytes.min(Semaphore::MAX_PERMITS))),
         }
@@ -70,6 +74,11 @@ impl Limits {
             let secs = wait.as_secs() + 1;
             Problem::too_many("too many requests from this address; slow down", secs)
         })
+    }
+
+    /// Whether LiveKit may be asked, for this address, about a room that may be made up. Otherwise it is shown as unknown.
+    pub(super) fn may_look_up(&self, address: ClientAddress) -> bool {
+        self.lookups.take(address, Instant::now()).is_ok()
     }
 
     /// Counts a stream.

@@ -76,6 +76,8 @@ pub(super) enum CacheResult {
     /// From the list that this instance's streams show.
     hot,
     store,
+    /// LiveKit was asked first.
+    livekit,
     /// Not known to be everybody.
     stale,
 }
@@ -85,6 +87,7 @@ impl CacheResult {
         match self {
             Self::hot => "hot",
             Self::store => "store",
+            Self::livekit => "livekit",
             Self::stale => "stale",
         }
     }
@@ -142,6 +145,7 @@ pub(super) async fn count(
 
 /// `GET /metrics`.
 pub(super) async fn show(State(http): State<Http>) -> Result<Response, Problem> {
+    http.hub.count_rooms();
     let mut text = String::new();
     encode(&mut text, &http.registry).map_err(|_| Problem::internal())?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

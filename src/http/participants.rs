@@ -7,10 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::presence::Version;
+use crate::{hub::Source, presence::Version};
 
 use super::{
     Http,
+    client_address::ClientAddress,
     etag::{etag, is_known},
     metrics::CacheResult,
     problem::Problem,
@@ -22,16 +23,16 @@ pub(super) async fn list(
     State(http): State<Http>,
     RoomParam(room): RoomParam,
     reader: Reader,
+    address: ClientAddress,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     reader.may_read(&room)?;
-    let reading = http.hub.read(&room).await?;
-    let result = if http.clock.now() > reading.confirmed_until {
-        CacheResult::stale
-    } else if reading.is_hot {
-        CacheResult::hot
-    } else {
-        CacheResult::store
+    let reading = http.hub.read(&room, || http.limits.may_look_up(address)).await?;
+    let result = match reading.source {
+        _ if http.clock.now() > reading.confirmed_until => CacheResult::stale,
+        Source::Hot => CacheResult::hot,
+        Source::Store => CacheResult::store,
+        Source::LiveKit => CacheResult::livekit,
     };
     http.metrics.read(result);
     let version = reading.edition.as_ref().map_or(Version::ZERO, |edition| edition.version());

@@ -33,7 +33,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     reader.may_list()?;
     let mut rooms: Vec<RoomBody> = http
-        .store
+        .hub
         .rooms()
         .await?
         .into_iter()

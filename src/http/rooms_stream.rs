@@ -37,7 +37,9 @@ pub(super) async fn open(
     // The request itself has cost one.
     http.limits.take_reads(address, rooms.len() - 1)?;
     let permit = http.limits.open_stream(address, &reader)?;
-    let subscriptions = rooms.iter().map(|room| http.hub.subscribe(room, View::Deltas));
+    let subscriptions = rooms
+        .iter()
+        .map(|room| http.hub.subscribe(room, View::Deltas, || http.limits.may_look_up(address)));
     let watches = try_join_all(subscriptions)
         .await?
         .into_iter()

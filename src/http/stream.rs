@@ -52,7 +52,8 @@ pub(super) async fn open(
         return Ok(head());
     }
     let permit = http.limits.open_stream(address, &reader)?;
-    let subscription = http.hub.subscribe(&room, View::Lists).await?;
+    let subscription =
+        http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
     let watch = HandoffWatch { subscription, has: last_event_id(&headers) };
     Ok(hand_over(&http, &reader, vec![watch], permit))
 }

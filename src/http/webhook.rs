@@ -63,12 +63,21 @@ async fn take(
     let Some(event) = webhook.event else {
         return Ok((webhook.name, WebhookOutcome::ignored));
     };
-    let applied = http.store.apply(&event).await?;
+    let applied = match http.store.apply(&event).await {
+        Ok(applied) => applied,
+        Err(error) => {
+            http.hub.webhook_refused(&event.room);
+            return Err(error.into());
+        }
+    };
+    if applied == Applied::Unexpected {
+        http.hub.suspect(&event.room);
+    }
     // Whoever carries this to the readers goes first: they wait for it, LiveKit's answer can wait for them.
     tokio::task::yield_now().await;
     let outcome = match applied {
         Applied::Changed(_) => WebhookOutcome::changed,
-        Applied::Unchanged => WebhookOutcome::unchanged,
+        Applied::Unchanged | Applied::Unexpected => WebhookOutcome::unchanged,
         Applied::Duplicate => WebhookOutcome::duplicate,
     };
     Ok((webhook.name, outcome))

@@ -7,6 +7,7 @@ use tracing::{debug, warn};
 
 use crate::{
     presence::{Change, Room, StoreTime, Version, ViewDiff},
+    reconcile::Watched,
     store::{Feed, FeedMessage, StoreError},
 };
 
@@ -27,12 +28,14 @@ const LONGEST_RETRY: Duration = Duration::from_secs(1);
 
 /// Follows one room while somebody watches it.
 ///
-/// Its inputs: the store's feed, the end of a coalescing window, the regular check, the last reader's leaving, and the end
-/// of the linger after it.
+/// Its inputs: the store's feed, confirmations by LiveKit, the end of a coalescing window, the regular check, the last
+/// reader's leaving, and the end of the linger after it.
 pub(super) struct HotRoom {
     hub: Arc<Inner>,
     slot: Arc<RoomSlot>,
     feed: Feed,
+    /// Has it compared with LiveKit's list regularly.
+    watched: Option<Watched>,
     /// The room as of the last change that was folded in.
     list: List,
     version: Version,
@@ -56,8 +59,8 @@ struct Pending {
 }
 
 impl HotRoom {
-    pub async fn run(hub: Arc<Inner>, slot: Arc<RoomSlot>) {
-        match Self::open(Arc::clone(&hub), Arc::clone(&slot)).await {
+    pub async fn run(hub: Arc<Inner>, slot: Arc<RoomSlot>, may_look_up: bool) {
+        match Self::open(Arc::clone(&hub), Arc::clone(&slot), may_look_up).await {
             Ok(room) => room.follow().await,
             Err(error) => {
                 warn!(room.name = %slot.name(), %error, "cannot open a room");
@@ -67,14 +70,22 @@ impl HotRoom {
     }
 
     /// Follows first and reads then, so that no change falls between the two.
-    async fn open(hub: Arc<Inner>, slot: Arc<RoomSlot>) -> Result<Self, StoreError> {
+    async fn open(
+        hub: Arc<Inner>,
+        slot: Arc<RoomSlot>,
+        may_look_up: bool,
+    ) -> Result<Self, StoreError> {
         let feed = hub.store.follow(slot.name()).await?;
-        let stored = hub.store.read(slot.name()).await?.unwrap_or_default();
+        let watched = hub.reconciler.as_ref().map(|reconciler| reconciler.watch(slot.name()));
+        let (stored, _) = hub.read_whole(slot.name(), || may_look_up).await?;
+        let confirmed_until = hub.confirmed_until(slot.name(), stored.as_deref());
+        let stored = stored.unwrap_or_default();
         let now = Instant::now();
         let mut room = Self {
             hub,
             slot,
             feed,
+            watched,
             list: List::default(),
             version: Version::ZERO,
             confirmed_until: StoreTime::default(),
@@ -86,6 +97,7 @@ impl HotRoom {
             linger_ends: Some(now + LINGER),
         };
         room.take_over(&stored);
+        room.confirmed_until = confirmed_until;
         room.put_out(None, None);
         debug!(room.name = %room.slot.name(), version = %room.version, "opened a room");
         Ok(room)
@@ -99,6 +111,7 @@ impl HotRoom {
                     Some(FeedMessage::Gap) => self.resync(ResyncCause::feed).await,
                     None => return,
                 },
+                until = confirmed(&mut self.watched) => self.on_confirmed(until),
                 () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
                 () = sleep_until(self.next_check) => self.on_check().await,
                 () = self.slot.idle() => self.linger_ends = Some(Instant::now() + LINGER),
@@ -126,10 +139,19 @@ impl HotRoom {
         pending.received_at = pending.received_at.or(change.received_at);
         self.version = change.version;
         self.confirmed_until = change.confirmed_until;
+        if change.confirmed_until == StoreTime::default() {
+            self.hub.suspect(self.slot.name());
+        }
         // Otherwise it goes out at the window's end. Without anything to send nobody wakes up for that.
         if Instant::now() >= self.window_ends {
             self.publish();
         }
+    }
+
+    /// LiveKit's list agrees with what the store holds.
+    fn on_confirmed(&mut self, until: StoreTime) {
+        self.confirmed_until = self.confirmed_until.max(until);
+        self.slot.confirm(self.confirmed_until);
     }
 
     /// A message of the feed may have been lost without a trace: compare.
@@ -234,6 +256,14 @@ impl HotRoom {
         let bytes = edition.list_bytes().saturating_mul(self.slot.count(View::Lists));
         let micros = u64::try_from(bytes / (LIST_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);
         Duration::from_micros(micros).min(LONGEST_WINDOW).max(coalesce)
+    }
+}
+
+/// The next confirmation by LiveKit; none ever where its API is not configured.
+async fn confirmed(watched: &mut Option<Watched>) -> StoreTime {
+    match watched {
+        Some(watched) => watched.confirmed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use prometheus_client::{
 /// Hot rooms and what keeps them right.
 #[derive(Clone, Debug, Default)]
 pub struct HubMetrics {
-    pub(super) rooms_hot: Gauge,
+    rooms: Family<StateLabel, Gauge>,
     editions: Counter,
     resyncs: Family<CauseLabel, Counter>,
 }
@@ -17,6 +17,19 @@ pub struct HubMetrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CauseLabel {
     cause: ResyncCause,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: RoomState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
+enum RoomState {
+    /// Its list is known to be everybody.
+    confirmed,
+    stale,
 }
 
 /// Why a hot room was read again.
@@ -34,7 +47,7 @@ pub(super) enum ResyncCause {
 impl HubMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register("rooms_hot", "Rooms watched on this instance", metrics.rooms_hot.clone());
+        registry.register("rooms_hot", "Rooms watched on this instance", metrics.rooms.clone());
         registry.register(
             "editions",
             "Lists published to this instance's streams",
@@ -46,6 +59,13 @@ impl HubMetrics {
             metrics.resyncs.clone(),
         );
         metrics
+    }
+
+    pub(super) fn count_rooms(&self, confirmed: usize, stale: usize) {
+        for (state, count) in [(RoomState::confirmed, confirmed), (RoomState::stale, stale)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.rooms.get_or_create(&StateLabel { state }).set(count);
+        }
     }
 
     pub(super) fn published(&self) {

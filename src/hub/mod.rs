@@ -23,8 +23,10 @@ use std::{
 
 use crate::{
     abort_on_panic,
-    presence::{RoomName, StoreTime},
-    store::{Store, StoreError},
+    clock::Clock,
+    presence::{Room, RoomName, StoreTime},
+    reconcile::{Confirmation, Reconciler},
+    store::{RoomSummary, Store, StoreError},
 };
 
 use hot_room::HotRoom;
@@ -41,10 +43,19 @@ pub struct HubConfig {
 pub struct Reading {
     /// None for a room that the store does not hold.
     pub edition: Option<Arc<Edition>>,
-    /// Whether it is watched on this instance.
-    pub is_hot: bool,
+    pub source: Source,
     /// Until when the list counts as everybody.
     pub confirmed_until: StoreTime,
+}
+
+/// Where a reading came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The room is watched on this instance.
+    Hot,
+    Store,
+    /// LiveKit was asked first.
+    LiveKit,
 }
 
 /// The hot rooms of this instance.
@@ -53,7 +64,10 @@ pub struct Hub(Arc<Inner>);
 
 pub(crate) struct Inner {
     store: Arc<dyn Store>,
+    /// None where LiveKit's API is not configured.
+    reconciler: Option<Reconciler>,
     watchers: Arc<dyn Watchers>,
+    clock: Clock,
     config: HubConfig,
     metrics: HubMetrics,
     rooms: Mutex<Rooms>,
@@ -68,47 +82,94 @@ struct Rooms {
 impl Hub {
     pub fn new(
         store: Arc<dyn Store>,
+        reconciler: Option<Reconciler>,
         watchers: Arc<dyn Watchers>,
+        clock: Clock,
         config: HubConfig,
         metrics: HubMetrics,
     ) -> Self {
-        Self(Arc::new(Inner { store, watchers, config, metrics, rooms: Mutex::default() }))
+        let rooms = Mutex::default();
+        Self(Arc::new(Inner { store, reconciler, watchers, clock, config, metrics, rooms }))
     }
 
-    /// Watches a room. Returns once the room's list is known; from then on no change of it is missed.
+    /// Watches a room. Returns once the room's list is known, if need be from LiveKit; from then on no change of it is
+    /// missed. `may_look_up` is asked before LiveKit is, about a room that the store does not hold.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn subscribe(&self, room: &RoomName, view: View) -> Result<Subscription, StoreError> {
+    pub async fn subscribe(
+        &self,
+        room: &RoomName,
+        view: View,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<Subscription, StoreError> {
         let (subscription, is_new) = self.enter(room, view);
         if is_new {
-            let room = HotRoom::run(Arc::clone(&self.0), Arc::clone(subscription.slot()));
+            let may_look_up = self.0.reconciler.is_some() && may_look_up();
+            let (hub, slot) = (Arc::clone(&self.0), Arc::clone(subscription.slot()));
+            let room = HotRoom::run(hub, slot, may_look_up);
             tokio::spawn(abort_on_panic::task("the task of a hot room", room));
         }
         subscription.slot().ready().await?;
         Ok(subscription)
     }
 
-    /// Reads a room: from the list that streams show, if it is hot, otherwise from the store.
+    /// Reads a room: from the list that streams show, if it is hot, otherwise from the store; and where that does not know
+    /// everybody, LiveKit is asked first. `may_look_up` as for [`Self::subscribe`].
     ///
     /// # Errors
     /// The room is not hot, and the store could not be read.
-    pub async fn read(&self, room: &RoomName) -> Result<Reading, StoreError> {
+    pub async fn read(
+        &self,
+        room: &RoomName,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<Reading, StoreError> {
         let slot = self.0.rooms().by_name.get(room).cloned();
         if let Some((slot, edition)) =
             slot.and_then(|slot| slot.newest().map(|newest| (slot, newest)))
         {
             let confirmed_until = slot.confirmed_until();
-            return Ok(Reading { edition: Some(edition), is_hot: true, confirmed_until });
+            return Ok(Reading { edition: Some(edition), source: Source::Hot, confirmed_until });
         }
-        let stored = self.0.store.read(room).await?;
+        let (stored, source) = self.0.read_whole(room, may_look_up).await?;
         Ok(Reading {
-            confirmed_until: stored
-                .as_ref()
-                .map_or(StoreTime::default(), |room| room.confirmed_until()),
+            confirmed_until: self.0.confirmed_until(room, stored.as_deref()),
             edition: stored.map(|stored| Arc::new(Edition::of_room(room, &stored))),
-            is_hot: false,
+            source,
         })
+    }
+
+    /// All rooms that are to be listed; those, too, that only LiveKit knows.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        let rooms = self.0.store.rooms().await?;
+        Ok(match &self.0.reconciler {
+            Some(reconciler) => reconciler.complete(rooms).await,
+            None => rooms,
+        })
+    }
+
+    /// Something about a room was missed: LiveKit is to be asked.
+    pub fn suspect(&self, room: &RoomName) {
+        self.0.suspect(room);
+    }
+
+    /// A webhook about a room could not be stored.
+    pub fn webhook_refused(&self, room: &RoomName) {
+        if let Some(reconciler) = &self.0.reconciler {
+            reconciler.webhook_refused(room);
+        }
+    }
+
+    /// Counts the rooms by whether they are confirmed now.
+    pub fn count_rooms(&self) {
+        let now = self.0.clock.now();
+        let rooms = self.0.rooms();
+        let is_confirmed = |slot: &&Arc<RoomSlot>| slot.confirmed_until() >= now;
+        let confirmed = rooms.by_name.values().filter(is_confirmed).count();
+        self.0.metrics.count_rooms(confirmed, rooms.by_name.len() - confirmed);
     }
 
     /// Counts the reader in before anything else happens, so that the room cannot end under it.
@@ -120,7 +181,6 @@ impl Hub {
         let slot = Arc::new(RoomSlot::new(rooms.next_id, room.clone()));
         rooms.next_id += 1;
         rooms.by_name.insert(room.clone(), Arc::clone(&slot));
-        self.0.metrics.rooms_hot.set(hot(&rooms));
         (slot.subscribe(view), true)
     }
 }
@@ -130,30 +190,55 @@ impl Inner {
         self.rooms.lock().expect("nothing panics while the rooms are locked")
     }
 
+    fn suspect(&self, room: &RoomName) {
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.suspect(room);
+        }
+    }
+
+    /// Reads a room from the store. Where that does not know everybody, LiveKit is asked first.
+    async fn read_whole(
+        &self,
+        room: &RoomName,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<(Option<Arc<Room>>, Source), StoreError> {
+        let stored = self.store.read(room).await?;
+        let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
+        let is_known = self.confirmed_until(room, stored.as_deref()) >= self.clock.now();
+        let may_ask = || stored.is_some() || reconciler.is_asking(room) || may_look_up();
+        if is_known || !may_ask() {
+            return Ok((stored, Source::Store));
+        }
+        match reconciler.confirm(room).await {
+            Confirmation::Confirmed => Ok((self.store.read(room).await?, Source::LiveKit)),
+            Confirmation::Unknown => Ok((stored, Source::Store)),
+        }
+    }
+
+    /// Until when a room's list counts as everybody.
+    fn confirmed_until(&self, name: &RoomName, stored: Option<&Room>) -> StoreTime {
+        match (stored, &self.reconciler) {
+            (Some(room), _) => room.confirmed_until(),
+            (None, Some(reconciler)) => reconciler.empty_until(name).unwrap_or_default(),
+            (None, None) => StoreTime::default(),
+        }
+    }
+
     /// Ends a room unless somebody entered meanwhile. Entering takes the same lock, so nobody is left behind.
     fn leave_if_idle(&self, slot: &RoomSlot) -> bool {
         let mut rooms = self.rooms();
         if slot.has_readers() {
             return false;
         }
-        self.remove(&mut rooms, slot);
+        rooms.by_name.remove(slot.name());
         true
     }
 
     /// Ends a room that could not be opened; whoever waits for it is told, and the next one tries anew.
     fn give_up(&self, slot: &RoomSlot, error: StoreError) {
-        self.remove(&mut self.rooms(), slot);
+        self.rooms().by_name.remove(slot.name());
         slot.fail(error);
     }
-
-    fn remove(&self, rooms: &mut Rooms, slot: &RoomSlot) {
-        rooms.by_name.remove(slot.name());
-        self.metrics.rooms_hot.set(hot(rooms));
-    }
-}
-
-fn hot(rooms: &Rooms) -> i64 {
-    i64::try_from(rooms.by_name.len()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! LiveKit's own list of a room: the answer of `RoomService/ListParticipants`.
+//! LiveKit's own lists: the answers of `RoomService/ListParticipants` and `RoomService/ListRooms`.
 
-use crate::presence::SessionInfo;
+use crate::presence::{RoomName, SessionInfo};
 
 use super::{
     object::Object,
-    wire::{Missing, ParticipantList},
+    wire::{Missing, ParticipantList, RoomList},
 };
 
-/// Why an answer is no list of participants.
+/// Why an answer is no list.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableList {
-    #[error("LiveKit's list of participants is not the expected JSON")]
+    #[error("LiveKit's list is not the expected JSON")]
     NotJson(#[from] serde_json::Error),
     #[error("a participant in LiveKit's list has no `{0}`")]
     MissingField(&'static str),
@@ -32,9 +32,28 @@ pub fn parse_participants(body: &[u8]) -> Result<Vec<SessionInfo>, UnreadableLis
         .collect::<Result<_, _>>()?)
 }
 
+/// Reads the body of a successful `ListRooms`: the names alone. Its counts are often wrong, and rooms whose names cannot be
+/// watched here are left out.
+pub fn parse_rooms(body: &[u8]) -> Result<Vec<RoomName>, UnreadableList> {
+    let Object(list): Object<RoomList> = serde_json::from_slice(body)?;
+    let names = list.rooms.unwrap_or_default().into_iter().filter_map(|Object(room)| room.name);
+    Ok(names.filter_map(|name| RoomName::parse(&name).ok()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rooms_are_read_by_name_and_unwatchable_ones_left_out() {
+        let body =
+            br#"{"rooms":[{"sid":"RM_1","name":"general","num_participants":3,"new_field":{}},
+            {"sid":"RM_2","name":""},{"name":"a\nb"},{"sid":"RM_3","name":"late night"}]}"#;
+        let names: Vec<_> = parse_rooms(body).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["general", "late night"]);
+        assert_eq!(parse_rooms(b"{}").unwrap(), []);
+        assert!(parse_rooms(b"[]").is_err());
+    }
 
     // Serde's derive reads a struct from an array of its fields too.
     #[test]

@@ -3,6 +3,8 @@
 //! Knows nothing of stores and of HTTP. Facts are from `livekit-server` 1.13.5 and livekit/protocol; each says where.
 
 mod access_token;
+mod api;
+mod api_metrics;
 mod hs256;
 mod key;
 mod list;
@@ -12,8 +14,10 @@ mod webhook;
 mod wire;
 
 pub use access_token::{AccessToken, VideoGrant};
+pub use api::{Api, ApiError, ApiSettings, Proof};
+pub use api_metrics::ApiMetrics;
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
-pub use list::{UnreadableList, parse_participants};
+pub use list::{UnreadableList, parse_participants, parse_rooms};
 pub use token::{LEEWAY_SECS, TokenError};
 pub use webhook::{
     BodyMismatch, MalformedWebhook, VerifiedWebhook, Webhook, WebhookName, WebhookToken,

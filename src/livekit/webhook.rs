@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::presence::{
-    Event, EventId, EventKind, Identity, InvalidRoomName, LiveKitTime, ParticipantSid,
-    RoomLifecycle, RoomName, RoomSid, StoreTime, TrackSid,
+    Event, EventId, EventKind, InvalidRoomName, LiveKitTime, ParticipantSid, RoomLifecycle,
+    RoomName, RoomSid, StoreTime, TrackSid,
 };
 
 use super::{
@@ -195,12 +195,9 @@ fn event_kind(
         WebhookName::RoomFinished => EventKind::Room(RoomLifecycle::Finished),
         WebhookName::ParticipantJoined => EventKind::Joined(participant()?.into_session()?),
         WebhookName::ParticipantLeft | WebhookName::ParticipantConnectionAborted => {
-            let participant = participant()?;
             EventKind::Left {
-                sid: participant_sid(participant.sid)?,
-                identity: Identity::new(participant.identity.unwrap_or_default()),
-                version: u32::try_from(participant.version.unwrap_or_default().0)
-                    .unwrap_or_default(),
+                sid: participant_sid(participant()?.sid)?,
+                was_active: name == WebhookName::ParticipantLeft,
             }
         }
         WebhookName::TrackPublished => EventKind::TrackPublished {

@@ -73,6 +73,11 @@ pub(super) struct TrackInfo {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct RoomList {
+    pub rooms: Option<Vec<Object<RoomInfo>>>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct ParticipantList {
     pub participants: Option<Vec<Object<ParticipantInfo>>>,
 }

@@ -1,8 +1,8 @@
 //! What a webhook says about a room, freed of its format.
 
 use super::{
-    EventId, Identity, LiveKitTime, ParticipantSid, RoomName, RoomSid, SessionInfo, StoreTime,
-    Track, TrackSid,
+    EventId, LiveKitTime, ParticipantSid, RoomName, RoomSid, SessionInfo, StoreTime, Track,
+    TrackSid,
 };
 
 /// One webhook's statement about one room.
@@ -27,8 +27,8 @@ pub enum EventKind {
     /// `participant_left` and `participant_connection_aborted` alike.
     Left {
         sid: ParticipantSid,
-        identity: Identity,
-        version: u32,
+        /// Whether LiveKit had told of its joining. An aborted session was not active, so there was nothing to tell.
+        was_active: bool,
     },
     TrackPublished {
         sid: ParticipantSid,

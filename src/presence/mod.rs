@@ -25,7 +25,7 @@ pub use label::{ParticipantKind, TrackKind, TrackSource};
 pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, RoomSid, TrackSid};
 pub use participant::{Participant, Profile, SessionInfo, SessionState, Track};
 pub use proof::ProofTarget;
-pub use reconcile::{Listing, plan};
+pub use reconcile::{Listing, plan, plan_without_list};
 pub use reduce::Applied;
 pub use repair::{Repair, RepairCounts, Repaired, Repairs};
 pub use room::{ROOM_MEMORY, Room};
@@ -43,7 +43,7 @@ pub struct Rules {
     pub grace: Duration,
     /// Whether doubtful sessions can be asked for a proof of life.
     pub prove_life: bool,
-    /// A session that showed life within this time is not asked for a proof.
+    /// A session that showed life within this time is not asked for a proof, as long as nobody else gives reason to.
     pub proof_every: Duration,
 }
 

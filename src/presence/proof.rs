@@ -7,16 +7,22 @@ use super::{Identity, ParticipantSid, Room, Rules, Session, Standing, StoreTime}
 /// A session that stays dead is asked again after this time at the latest.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
+/// Of those that have not failed, so many are asked in one round.
+const MOST_AT_ONCE: usize = 50;
+
 /// A session to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofTarget {
     pub sid: ParticipantSid,
     pub identity: Identity,
+    /// When the last proof was asked for, if it failed.
+    pub failed_at: Option<StoreTime>,
 }
 
 impl Room {
-    /// Whom to ask now, most urgent first: those that failed, the suspects, everybody else after a session was condemned,
-    /// and otherwise the one that has shown no life for longest. Only sessions that LiveKit lists are asked.
+    /// Whom to ask now, most urgent first: those that failed, the suspects, then the others. Of those, everybody who has shown
+    /// no life since one of them failed or was condemned: a crash takes many at once, and who answers is a witness that
+    /// LiveKit does. In quiet times only the one that has shown none for longest. Only sessions that LiveKit lists are asked.
     pub fn to_prove(&self, now: StoreTime, rules: &Rules) -> Vec<ProofTarget> {
         if !rules.prove_life {
             return Vec::new();
@@ -35,9 +41,12 @@ impl Room {
         let unproven_since = |moment: StoreTime| {
             present.iter().take_while(move |held| held.life.alive_at < moment).copied()
         };
-        match self.condemned_at {
-            Some(condemned_at) if unproven_since(condemned_at).next().is_some() => {
-                doubtful.extend(unproven_since(condemned_at));
+        let failing = doubtful.iter().filter(|held| held.standing == Standing::Present);
+        let failed_at =
+            failing.filter(|held| held.life.failures > 0).map(|held| held.life.failed_at).max();
+        match self.condemned_at.max(failed_at) {
+            Some(doubted_at) if unproven_since(doubted_at).next().is_some() => {
+                doubtful.extend(unproven_since(doubted_at).take(MOST_AT_ONCE));
             }
             Some(_) | None => doubtful.extend(unproven_since(now - rules.proof_every).next()),
         }
@@ -69,6 +78,10 @@ impl Session {
     }
 
     fn as_target(&self) -> ProofTarget {
-        ProofTarget { sid: self.sid.clone(), identity: self.identity.clone() }
+        ProofTarget {
+            sid: self.sid.clone(),
+            identity: self.identity.clone(),
+            failed_at: (self.life.failures > 0).then_some(self.life.failed_at),
+        }
     }
 }

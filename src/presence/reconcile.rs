@@ -1,6 +1,6 @@
 //! Comparing a room with LiveKit's own list of it. Computes repairs; a store applies them, each under its guard.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
     ParticipantSid, Repair, Repairs, Room, Rules, Session, SessionInfo, SessionState, Standing,
@@ -33,9 +33,28 @@ pub fn plan(room: &Room, listing: &Listing, rules: &Rules) -> Repairs {
             Some(held) => plan_held(room, held, info, asked_at),
         })
         .collect();
-    steps.extend(plan_condemned(room, &listed, asked_at));
+    let held: Vec<&Session> =
+        listed.iter().filter_map(|info| room.sessions.get(&info.sid)).collect();
+    steps.extend(plan_condemned(room, &held, asked_at));
     steps.extend(plan_missing(room, &listed, asked_at, rules));
     Repairs { asked_at, epoch: room.epoch, confirms: true, steps }
+}
+
+/// What follows where LiveKit says that there is the room, but not who is inside, as it does for a room whose node is gone
+/// when it asks the nodes for its lists. Nobody is added or missed; whoever is held counts as listed, so that proofs of life
+/// decide.
+pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
+    let mut held: Vec<&Session> = room.sessions.values().collect();
+    held.sort_unstable_by(|a, b| a.sid.cmp(&b.sid));
+    let is_noted =
+        |held: &&Session| held.life.listed.is_some() && held.life.missing_since.is_none();
+    let mut steps: Vec<Repair> = held
+        .iter()
+        .filter(|held| !is_noted(held))
+        .map(|held| Repair::Listed { sid: held.sid.clone(), version: held.version })
+        .collect();
+    steps.extend(plan_condemned(room, &held, asked_at));
+    Repairs { asked_at, epoch: room.epoch, confirms: room.is_whole_at(asked_at), steps }
 }
 
 fn plan_unknown(
@@ -77,11 +96,11 @@ fn plan_held(
 }
 
 /// Sessions that failed their proofs and are still listed. Taking away more than half of a room needs a further failure.
-fn plan_condemned(room: &Room, listed: &[&SessionInfo], asked_at: StoreTime) -> Vec<Repair> {
+fn plan_condemned(room: &Room, listed: &[&Session], asked_at: StoreTime) -> Vec<Repair> {
     let failed_by = |margin: u8| -> Vec<&Session> {
         listed
             .iter()
-            .filter_map(|info| room.sessions.get(&info.sid))
+            .copied()
             .filter(|held| held.standing != Standing::Condemned)
             .filter(|held| held.life.failures >= held.failures_allowed() + margin)
             .filter(|held| held.life.failed_at < asked_at)
@@ -120,6 +139,28 @@ fn plan_one_missing(held: &Session, asked_at: StoreTime, rules: &Rules) -> Optio
         _ if is_old => Some(Repair::Remove(held.sid.clone())),
         Some(_) => None,
         None => Some(Repair::Missed(held.sid.clone())),
+    }
+}
+
+impl Room {
+    /// For how long what a repair mends had been wrong, as far as that can be told. For measurements only: a join's time is
+    /// LiveKit's, and the two clocks are taken for the same here.
+    pub fn age_of(&self, repair: &Repair, asked_at: StoreTime) -> Option<Duration> {
+        match repair {
+            Repair::Add { session, .. } => {
+                let joined_at = u64::try_from(session.joined_at.as_millis()).ok()?;
+                Some(asked_at.since(StoreTime::from_millis(joined_at)))
+            }
+            Repair::Remove(sid) | Repair::Condemn(sid) => {
+                let held = self.sessions.get(sid)?;
+                Some(asked_at.since(held.life.alive_at.max(held.recorded_at)))
+            }
+            Repair::Update(_)
+            | Repair::Listed { .. }
+            | Repair::Missed(_)
+            | Repair::Alive(_)
+            | Repair::Dead { .. } => None,
+        }
     }
 }
 

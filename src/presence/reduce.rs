@@ -14,6 +14,8 @@ pub enum Applied {
     Duplicate,
     /// Nothing that a reader sees is different.
     Unchanged,
+    /// Nor here, but it tells of something that was missed: LiveKit is to be asked.
+    Unexpected,
     Changed(Change),
 }
 
@@ -30,6 +32,7 @@ impl Room {
         if now > self.trusted_until {
             self.is_whole = false;
         }
+        let is_unexpected = self.is_unexpected(&event.kind);
         let mut diff = ViewDiff::default();
         match &event.kind {
             EventKind::Room(RoomLifecycle::Started) => self.start(event, now, &mut diff),
@@ -47,8 +50,22 @@ impl Room {
         self.trusted_until = now + rules.trust;
         match self.end_step(diff, Some(event.received_at), now) {
             Some(change) => Applied::Changed(change),
+            None if is_unexpected => Applied::Unexpected,
             None => Applied::Unchanged,
         }
+    }
+
+    /// Whether it is about a session whose joining was not heard of.
+    fn is_unexpected(&self, kind: &EventKind) -> bool {
+        let sid = match kind {
+            EventKind::Left { sid, was_active: true }
+            | EventKind::TrackPublished { sid, .. }
+            | EventKind::TrackUnpublished { sid, .. } => sid,
+            EventKind::Left { was_active: false, .. }
+            | EventKind::Room(_)
+            | EventKind::Joined(_) => return false,
+        };
+        !self.sessions.contains_key(sid) && !self.gone.contains(sid)
     }
 
     /// A node holds this room anew, and empty: whoever joined before is gone. This cleans up after a crash of LiveKit.

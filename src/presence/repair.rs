@@ -53,6 +53,8 @@ pub struct RepairCounts {
     pub added: usize,
     /// Listed, and doubted: hidden until a proof of life.
     pub suspected: usize,
+    /// Somebody who was shown with another session.
+    pub replaced: usize,
     pub updated: usize,
     /// Somebody whose `participant_left` was missed.
     pub removed: usize,
@@ -137,9 +139,10 @@ impl Room {
             self.insert(session, diff);
             return Effect::Suspected;
         }
+        let is_known = self.sids_of.contains_key(&info.identity);
         self.gone.remove(&info.sid);
         self.insert(session, diff);
-        Effect::Added
+        if is_known { Effect::Replaced } else { Effect::Added }
     }
 
     fn update(&mut self, info: &SessionInfo, asked_at: StoreTime, diff: &mut ViewDiff) -> Effect {
@@ -279,6 +282,7 @@ impl Room {
 #[derive(Clone, Copy)]
 enum Effect {
     Added,
+    Replaced,
     Suspected,
     Updated,
     Removed,
@@ -290,9 +294,28 @@ enum Effect {
 }
 
 impl RepairCounts {
+    /// Whether anything was wrong and is right now.
+    pub fn has_mended(&self) -> bool {
+        let Self {
+            added,
+            suspected,
+            replaced,
+            updated,
+            removed,
+            condemned,
+            reinstated,
+            noted: _,
+            outdated: _,
+        } = self;
+        [added, suspected, replaced, updated, removed, condemned, reinstated]
+            .into_iter()
+            .any(|count| *count > 0)
+    }
+
     fn of(&mut self, effect: Effect) -> &mut usize {
         match effect {
             Effect::Added => &mut self.added,
+            Effect::Replaced => &mut self.replaced,
             Effect::Suspected => &mut self.suspected,
             Effect::Updated => &mut self.updated,
             Effect::Removed => &mut self.removed,

@@ -6,6 +6,7 @@ mod harness;
 mod http;
 mod page;
 mod process;
+mod reconcile;
 mod replay;
 mod rules;
 mod store;

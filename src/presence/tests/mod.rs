@@ -105,11 +105,7 @@ impl Stage {
     }
 
     fn left(&mut self, sid: &str) -> Applied {
-        let event = self.event(EventKind::Left {
-            sid: ParticipantSid::new(sid),
-            identity: Identity::new("whoever"),
-            version: 9,
-        });
+        let event = self.event(EventKind::Left { sid: ParticipantSid::new(sid), was_active: true });
         self.apply(&event)
     }
 

@@ -301,6 +301,46 @@ fn two_failures_with_a_witness_in_between_make_a_ghost_and_then_everybody_is_ask
 }
 
 #[test]
+fn after_a_failure_everybody_who_has_shown_no_life_since_is_asked_and_can_be_the_witness() {
+    let mut stage = unvisited();
+    stage.at(30).reconciled(30, all_listed());
+    assert_eq!(stage.to_prove().len(), 1);
+    stage.at(31).proved(dead("PA_2", false));
+    assert_eq!(stage.at(34).to_prove(), ["PA_2", "PA_1", "PA_3"]);
+    stage.proved(Repair::Alive(ParticipantSid::new("PA_1")));
+    assert_eq!(stage.to_prove(), ["PA_2", "PA_3"]);
+    let target = &stage.room.to_prove(stage.now, &stage.rules)[0];
+    assert_eq!(target.failed_at, Some(Stage::time(31)));
+}
+
+#[test]
+fn where_livekit_gives_no_list_nobody_is_added_or_missed_and_proofs_decide() {
+    let mut stage = unvisited();
+    let compare = |stage: &mut Stage, secs: u64| {
+        let repairs = plan_without_list(&stage.room, Stage::time(secs));
+        stage.at(secs).repaired(&repairs)
+    };
+    let counts = compare(&mut stage, 30);
+    assert_eq!((stage.list().len(), counts.noted), (3, 3));
+    assert!(stage.is_whole(), "it was, and LiveKit still has the room");
+    for secs in [31, 34, 37] {
+        assert_eq!(stage.list().len(), 3);
+        stage.at(secs).proved(dead("PA_2", false));
+        compare(&mut stage, secs + 1);
+    }
+    assert_eq!(stage.list(), ["alice/PA_1", "carol/PA_3"]);
+}
+
+#[test]
+fn a_room_that_is_not_whole_does_not_become_so_without_a_list() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    let repairs = plan_without_list(&stage.room, stage.now);
+    stage.at(1).repaired(&repairs);
+    assert!(!stage.is_whole());
+}
+
+#[test]
 fn without_a_witness_it_takes_three_failures() {
     let mut stage = unvisited();
     stage.at(30).reconciled(30, all_listed());

@@ -6,11 +6,7 @@ use super::*;
 fn an_event_is_applied_once_and_remembered_for_ten_minutes() {
     let mut stage = Stage::new();
     let joined = stage.event(EventKind::Joined(session("alice", "PA_1", 0).0));
-    let left = stage.event(EventKind::Left {
-        sid: ParticipantSid::new("PA_1"),
-        identity: Identity::new("alice"),
-        version: 3,
-    });
+    let left = stage.event(EventKind::Left { sid: ParticipantSid::new("PA_1"), was_active: true });
     assert!(matches!(stage.apply(&joined), Applied::Changed(_)));
     assert_eq!(stage.apply(&joined), Applied::Duplicate);
     stage.apply(&left);
@@ -27,7 +23,7 @@ fn an_event_without_an_id_is_applied_each_time() {
     });
     published.id = None;
     assert!(matches!(stage.apply(&published), Applied::Changed(_)), "the room is new");
-    assert_eq!(stage.apply(&published), Applied::Unchanged);
+    assert_eq!(stage.apply(&published), Applied::Unexpected, "not a duplicate");
 }
 
 #[test]
@@ -122,7 +118,7 @@ fn tracks_come_and_go_with_their_webhooks_and_with_their_session() {
 fn tracks_of_a_session_that_is_not_known_yet_wait_for_it_unseen() {
     let mut stage = Stage::new();
     stage.started();
-    assert_eq!(stage.published("PA_1", "TR_1"), Applied::Unchanged);
+    assert_eq!(stage.published("PA_1", "TR_1"), Applied::Unexpected);
     stage.published("PA_1", "TR_2");
     stage.unpublished("PA_1", "TR_2");
     stage.joined(session("alice", "PA_1", 0));
@@ -276,7 +272,7 @@ fn the_first_event_of_a_room_is_published_even_if_nobody_is_seen_to_change() {
     let Applied::Changed(change) = stage.left("PA_1") else { panic!("must be published") };
     assert_eq!(change.prev, Version::ZERO);
     assert_eq!(change.confirmed_until, StoreTime::default());
-    assert_eq!(stage.left("PA_2"), Applied::Unchanged);
+    assert_eq!(stage.left("PA_2"), Applied::Unexpected);
 }
 
 #[test]
@@ -303,4 +299,18 @@ fn a_room_that_was_not_confirmed_for_long_is_partial_whatever_comes_next() {
     assert_eq!(stage.list(), ["alice/PA_1"], "kept, not forgotten");
     stage.joined(session("bob", "PA_2", 3600));
     assert!(!stage.is_whole(), "an event confirms nothing about those who were there before");
+}
+
+#[test]
+fn what_tells_of_somebody_missed_is_unexpected_and_the_end_of_what_never_began_is_not() {
+    let mut stage = Stage::new();
+    stage.started();
+    stage.joined(session("alice", "PA_1", 0));
+    assert_eq!(stage.left("PA_2"), Applied::Unexpected);
+    assert_eq!(stage.left("PA_2"), Applied::Unchanged, "by now it is known to be gone");
+    assert_eq!(stage.published("PA_3", "TR_3"), Applied::Unexpected);
+    assert_eq!(stage.unpublished("PA_4", "TR_4"), Applied::Unexpected);
+    let aborted =
+        stage.event(EventKind::Left { sid: ParticipantSid::new("PA_5"), was_active: false });
+    assert_eq!(stage.apply(&aborted), Applied::Unchanged);
 }

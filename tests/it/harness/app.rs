@@ -13,7 +13,7 @@ use livekit_presence::{
     clock::Clock,
     config::{Config, Purpose},
     livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken},
-    presence::{Rules, StoreTime},
+    presence::StoreTime,
     store::{MemoryStore, Store},
 };
 use serde_json::Value;
@@ -75,11 +75,7 @@ impl TestApp {
         let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = Config::from_variables(variables, Purpose::Serve).unwrap();
         let clock = TestClock::default();
-        let rules = Rules {
-            trust: config.presence_ttl.unwrap_or(Rules::default().trust),
-            ..Rules::default()
-        };
-        let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(rules, clock.clock()));
+        let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(config.rules(), clock.clock()));
         let store = FlakyStore::new(memory);
         let app =
             App::with_store(&config, Arc::clone(&store) as Arc<dyn Store>, clock.clock()).unwrap();

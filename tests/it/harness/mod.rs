@@ -6,6 +6,7 @@ mod client;
 mod livekit;
 mod process;
 mod reader;
+mod scripted_livekit;
 mod stores;
 
 pub use app::{TestApp, TestClock, webhook_request};
@@ -14,6 +15,7 @@ pub use client::{Connection, Response};
 pub use livekit::{WebhookBody, finished, joined, left, published, started};
 pub use process::{KEYS as PROCESS_KEYS, Process};
 pub use reader::{Reader, identities};
+pub use scripted_livekit::{ApiMood, ScriptedLiveKit};
 pub use stores::{FlakyStore, StoreMood};
 
 use std::time::Duration;

@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use livekit_presence::presence::{
-    Applied, Change, Event, Identity, Listing, Participant, ParticipantSid, Repair, Repairs, Room,
-    Rules, StoreTime, Version, plan,
+    Applied, Change, Event, Identity, Listing, Participant, ProofTarget, Repair, Repairs, Room,
+    Rules, StoreTime, Version, plan, plan_without_list,
 };
 
 use super::simulated_livekit::SimulatedLiveKit;
@@ -180,12 +180,21 @@ impl Schedule {
     fn deliver(&mut self, event: &Event) -> Result<(), String> {
         match self.room.apply(event, self.now, &self.rules) {
             Applied::Changed(change) => self.tell(change)?,
-            Applied::Unchanged | Applied::Duplicate => {}
+            Applied::Unchanged | Applied::Unexpected | Applied::Duplicate => {}
         }
         self.check_told()
     }
 
     fn ask_for_list(&mut self) {
+        if self.rng.u8(..8) == 0 {
+            // LiveKit knows the room and cannot say who is inside.
+            if self.livekit.has_room() {
+                let repairs = plan_without_list(&self.room, self.now);
+                let delay = self.rng.u64(..2_500);
+                self.send(delay, InFlight::Repairs(repairs));
+            }
+            return;
+        }
         if let Some(sessions) = self.livekit.list_participants() {
             let listing = Listing { asked_at: self.now, sessions };
             let took = self.rng.u64(..2_000);
@@ -196,21 +205,20 @@ impl Schedule {
     fn prove_someone(&mut self) -> Result<(), String> {
         let targets = self.room.to_prove(self.now, &self.rules);
         let Some(target) = self.rng.choice(targets) else { return Ok(()) };
-        self.prove(&target.sid, &target.identity)?;
+        self.prove(&target)?;
         Ok(())
     }
 
     /// Asks for one proof; tells whether it failed.
-    fn prove(&mut self, sid: &ParticipantSid, identity: &Identity) -> Result<bool, String> {
-        let Some(is_alive) = self.livekit.answers(identity) else { return Ok(false) };
+    fn prove(&mut self, target: &ProofTarget) -> Result<bool, String> {
+        let Some(is_alive) = self.livekit.answers(&target.identity) else { return Ok(false) };
+        let sid = target.sid.clone();
         let step = if is_alive {
             self.last_proof = self.now;
-            Repair::Alive(sid.clone())
+            Repair::Alive(sid)
         } else {
-            Repair::Dead {
-                sid: sid.clone(),
-                witnessed: self.now.since(self.last_proof) < Duration::from_secs(10),
-            }
+            let witnessed = target.failed_at.is_some_and(|failed_at| self.last_proof > failed_at);
+            Repair::Dead { sid, witnessed }
         };
         let repairs = Repairs {
             asked_at: self.now,
@@ -264,7 +272,7 @@ impl Schedule {
     fn prove_all(&mut self) -> Result<bool, String> {
         let mut failed = false;
         for target in self.room.to_prove(self.now, &self.rules) {
-            failed |= self.prove(&target.sid, &target.identity)?;
+            failed |= self.prove(&target)?;
         }
         Ok(failed)
     }

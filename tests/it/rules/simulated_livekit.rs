@@ -90,6 +90,11 @@ impl SimulatedLiveKit {
         self.is_up.then(|| self.inside.contains_key(identity))
     }
 
+    /// Whether `ListRooms` has the room.
+    pub fn has_room(&self) -> bool {
+        self.is_up && self.stored_sid.is_some()
+    }
+
     pub fn has_ghosts(&self) -> bool {
         self.listed.keys().any(|identity| !self.inside.contains_key(identity))
     }
@@ -164,11 +169,8 @@ impl SimulatedLiveKit {
                 self.send(EventKind::TrackUnpublished { sid: info.sid.clone(), track: track.sid });
             }
         }
-        self.send(EventKind::Left {
-            sid: info.sid,
-            identity: identity.clone(),
-            version: info.version + 1,
-        });
+        let was_active = info.state == SessionState::Active;
+        self.send(EventKind::Left { sid: info.sid, was_active });
     }
 
     fn publish(&mut self) {

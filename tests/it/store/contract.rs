@@ -258,11 +258,7 @@ pub fn joined(room: &RoomName, identity: &str, joined_at_ms: i64) -> Event {
 pub fn left(room: &RoomName, identity: &str) -> Event {
     event(
         room,
-        EventKind::Left {
-            sid: ParticipantSid::new(format!("PA_{identity}")),
-            identity: Identity::new(identity),
-            version: 3,
-        },
+        EventKind::Left { sid: ParticipantSid::new(format!("PA_{identity}")), was_active: true },
     )
 }
 

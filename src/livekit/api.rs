@@ -1,0 +1,323 @@
+//! The three calls of LiveKit's `RoomService` that are made here: who is in a room, which rooms there are, and whether a
+//! session lives.
+//!
+//! Twirp over JSON (`livekit/livekit_room.twirp.go` of livekit/protocol), one token per room, each call within its own time.
+//! What an answer means for a room is decided elsewhere.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::{
+    clock::Clock,
+    presence::{Identity, RoomName, SessionInfo},
+};
+
+use super::{
+    AccessToken, ApiMetrics, Keys, VideoGrant,
+    api_metrics::{Method, Outcome},
+    list::{UnreadableList, parse_participants, parse_rooms},
+};
+
+/// A proof of life takes three seconds where the session's node does not answer (psrpc's own time-out).
+const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
+/// Tokens are made for each call; this is for clocks that differ.
+const TOKEN_LIFE_SECS: u64 = 600;
+/// A list of thousands of people with some metadata each. A larger one is not read.
+const MOST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// An idle connection is kept for the next comparison.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// Where LiveKit's API is, and how long a call may take.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// `http` or `https`.
+    pub url: Uri,
+    pub timeout: Duration,
+    /// A PEM file with further certificate authorities, for a LiveKit whose certificate is signed by one's own.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A client of LiveKit's `RoomService`.
+pub struct Api {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    base: String,
+    timeout: Duration,
+    keys: Keys,
+    clock: Clock,
+    metrics: ApiMetrics,
+}
+
+/// What a proof of life showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Its node carried out a call for it.
+    Alive,
+    /// LiveKit answered that there is no such session, or that no node answers for it.
+    Dead,
+}
+
+/// Why a call says nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("LiveKit cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("LiveKit did not answer within {0:?}")]
+    TimedOut(Duration),
+    /// With `enable_psrpc_for_get_list_participants` also the answer for a room that no node has.
+    #[error("LiveKit answered that no server responds for this room")]
+    NoResponse,
+    #[error("LiveKit limits our calls; the next one may come in {0:?}")]
+    Limited(Duration),
+    #[error(
+        "LiveKit refuses our calls ({status}: {message}); check that the first configured API key is one of LiveKit's"
+    )]
+    Refused { status: u16, message: String },
+    #[error("LiveKit failed with {status}: {message}")]
+    Failed { status: u16, message: String },
+    #[error(transparent)]
+    Unreadable(#[from] Arc<UnreadableList>),
+}
+
+impl Api {
+    /// # Errors
+    /// The file with certificate authorities cannot be read.
+    pub fn new(
+        settings: &ApiSettings,
+        keys: Keys,
+        clock: Clock,
+        metrics: ApiMetrics,
+    ) -> io::Result<Self> {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(settings.timeout));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls_config(settings.ca_file.as_deref())?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(https),
+            base: settings.url.to_string().trim_end_matches('/').to_owned(),
+            timeout: settings.timeout,
+            keys,
+            clock,
+            metrics,
+        })
+    }
+
+    /// Everybody whom LiveKit lists in a room. A room that LiveKit does not know has nobody in it.
+    ///
+    /// # Errors
+    /// Nothing is known.
+    pub async fn list_participants(&self, room: &RoomName) -> Result<Vec<SessionInfo>, ApiError> {
+        let answer = self
+            .call(Method::list_participants, of_room(room), &json!({ "room": room }), self.timeout)
+            .await?;
+        match answer {
+            Answer::Ok(body) => Ok(parse_participants(&body).map_err(Arc::new)?),
+            Answer::NotFound => Ok(Vec::new()),
+        }
+    }
+
+    /// All rooms, or those of `names` that there are.
+    ///
+    /// # Errors
+    /// Nothing is known.
+    pub async fn list_rooms(&self, names: &[&RoomName]) -> Result<Vec<RoomName>, ApiError> {
+        let grant = VideoGrant { room_list: true, ..VideoGrant::default() };
+        let answer =
+            self.call(Method::list_rooms, grant, &json!({ "names": names }), self.timeout).await?;
+        match answer {
+            Answer::Ok(body) => Ok(parse_rooms(&body).map_err(Arc::new)?),
+            Answer::NotFound => Ok(Vec::new()),
+        }
+    }
+
+    /// Asks a session's node to subscribe it to nothing: harmless, and answered only where the session lives.
+    ///
+    /// # Errors
+    /// Nothing is known.
+    pub async fn prove_life(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Proof, ApiError> {
+        let request =
+            json!({ "room": room, "identity": identity, "track_sids": [], "subscribe": false });
+        let answer =
+            self.call(Method::update_subscriptions, of_room(room), &request, PROOF_TIMEOUT).await;
+        match answer {
+            Ok(Answer::Ok(_)) => Ok(Proof::Alive),
+            Ok(Answer::NotFound) | Err(ApiError::NoResponse) => Ok(Proof::Dead),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        grant: VideoGrant,
+        request: &Value,
+        limit: Duration,
+    ) -> Result<Answer, ApiError> {
+        let started = Instant::now();
+        let answer = timeout(limit, self.send(method, grant, request))
+            .await
+            .unwrap_or(Err(ApiError::TimedOut(limit)));
+        self.metrics.called(method, Outcome::of(&answer), started.elapsed());
+        answer
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        grant: VideoGrant,
+        request: &Value,
+    ) -> Result<Answer, ApiError> {
+        let expires_at = self.clock.now().as_secs() + TOKEN_LIFE_SECS;
+        let token = AccessToken::sign("livekit-presence", grant, expires_at, &self.keys)
+            .unwrap_or_default();
+        let request = Request::post(format!(
+            "{}/twirp/livekit.RoomService/{}",
+            self.base,
+            method.livekit_name()
+        ))
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::from(request.to_string()))
+        .map_err(|error| ApiError::Unreachable(error.to_string()))?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| ApiError::Unreachable(innermost(&error)))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, MOST_ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(|error| ApiError::Unreachable(error.to_string()))?
+            .to_bytes();
+        match head.status {
+            StatusCode::OK => Ok(Answer::Ok(body)),
+            StatusCode::NOT_FOUND if is_twirp(&body, "not_found") => Ok(Answer::NotFound),
+            StatusCode::SERVICE_UNAVAILABLE if is_twirp(&body, "unavailable") => {
+                Err(ApiError::NoResponse)
+            }
+            StatusCode::TOO_MANY_REQUESTS => Err(ApiError::Limited(retry_after(&head.headers))),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(ApiError::Refused { status: head.status.as_u16(), message: message_of(&body) })
+            }
+            status => Err(ApiError::Failed { status: status.as_u16(), message: message_of(&body) }),
+        }
+    }
+}
+
+/// An answer that says something.
+pub(super) enum Answer {
+    Ok(Bytes),
+    NotFound,
+}
+
+fn of_room(room: &RoomName) -> VideoGrant {
+    VideoGrant { room: room.as_str().to_owned(), room_admin: true, ..VideoGrant::default() }
+}
+
+/// Whether LiveKit itself says so: a proxy's 503 or 404 has no such body, and means nothing.
+fn is_twirp(body: &[u8], code: &str) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|answer| answer["code"] == code)
+}
+
+/// Twirp's `msg`, or the beginning of whatever text came instead.
+fn message_of(body: &[u8]) -> String {
+    let twirp = serde_json::from_slice::<Value>(body).ok();
+    let message = twirp.and_then(|answer| answer["msg"].as_str().map(str::to_owned));
+    let plain = || String::from_utf8_lossy(body).into_owned();
+    message.unwrap_or_else(plain).chars().filter(|one| !one.is_control()).take(200).collect()
+}
+
+/// In seconds. LiveKit Cloud's limit is per minute, so without the header it is waited for some of that.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let secs = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(secs.unwrap_or(10).min(120))
+}
+
+/// What really went wrong: the outer errors say only that something did.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+fn tls_config(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = ca_file {
+        for certificate in CertificateDer::pem_file_iter(path).map_err(io::Error::other)? {
+            roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_livekits_own_words_count() {
+        assert!(is_twirp(br#"{"code":"unavailable","msg":"no response"}"#, "unavailable"));
+        for body in ["", "<html>503</html>", r#"{"code":"internal"}"#, "[]"] {
+            assert!(!is_twirp(body.as_bytes(), "unavailable"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_livekits_words_or_in_the_plain_ones_that_came() {
+        assert_eq!(
+            message_of(br#"{"code":"unauthenticated","msg":"permissions denied"}"#),
+            "permissions denied"
+        );
+        assert_eq!(message_of(b"invalid token: x\n"), "invalid token: x");
+        assert_eq!(message_of(&[b'x'; 1000]).len(), 200);
+    }
+
+    #[test]
+    fn how_long_to_wait_is_heeded_within_bounds() {
+        let of = |value: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert(header::RETRY_AFTER, value.parse().unwrap());
+            }
+            retry_after(&headers).as_secs()
+        };
+        assert_eq!(of(Some("7")), 7);
+        assert_eq!(of(Some("86400")), 120);
+        assert_eq!(of(Some("soon")), 10);
+        assert_eq!(of(None), 10);
+    }
+}

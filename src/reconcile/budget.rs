@@ -1,0 +1,167 @@
+//! How many calls LiveKit's API is asked for: LiveKit Cloud allows 1,000 a minute, and the application wants some of them.
+//!
+//! Pure: callers pass the time. A call is taken from the whole and from the shares of its class, so that readers who wait
+//! cannot use up what watched rooms need, and nobody else can either.
+
+use std::time::{Duration, Instant};
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A reader waits. At most half of all calls.
+    Waiting,
+    /// A watched room, or a proof of life in one.
+    Watched,
+    /// Everything else. Together with `Waiting` at most 70 %: the rest is kept for watched rooms.
+    Other,
+}
+
+/// A token bucket that refills evenly.
+#[derive(Debug)]
+struct Bucket {
+    /// The time that one call costs.
+    cost: Duration,
+    /// How much of that may be used at once.
+    burst: Duration,
+    /// When it will be full again.
+    full_at: Instant,
+}
+
+impl Bucket {
+    fn new(calls_per_minute: f64, now: Instant) -> Self {
+        let cost = Duration::from_secs_f64(60.0 / calls_per_minute.max(0.1));
+        // A tenth of a minute's calls at once, and never less than one.
+        let burst = Duration::from_secs(6).max(cost);
+        Self { cost, burst, full_at: now }
+    }
+
+    /// When the next call may be made.
+    fn ready_at(&self, now: Instant) -> Instant {
+        let full_at = self.full_at.max(now) + self.cost;
+        full_at.checked_sub(self.burst).map_or(now, |ready_at| ready_at.max(now))
+    }
+
+    fn take(&mut self, now: Instant) {
+        self.full_at = self.full_at.max(now) + self.cost;
+    }
+}
+
+/// All calls, and the shares of them.
+#[derive(Debug)]
+pub(super) struct Budget {
+    all: Bucket,
+    waiting: Bucket,
+    unwatched: Bucket,
+    /// LiveKit said that no call may come before.
+    paused_until: Instant,
+}
+
+impl Budget {
+    pub fn new(calls_per_minute: u32, now: Instant) -> Self {
+        let all = f64::from(calls_per_minute);
+        Self {
+            all: Bucket::new(all, now),
+            waiting: Bucket::new(all * 0.5, now),
+            unwatched: Bucket::new(all * 0.7, now),
+            paused_until: now,
+        }
+    }
+
+    /// Takes a call.
+    ///
+    /// # Errors
+    /// When it may be asked for again.
+    pub fn take(&mut self, purpose: Purpose, now: Instant) -> Result<(), Instant> {
+        let paused_until = self.paused_until;
+        let shares = self.shares(purpose).into_iter().flatten();
+        let ready_at = shares.map(|bucket| bucket.ready_at(now)).fold(paused_until, Instant::max);
+        if ready_at > now {
+            return Err(ready_at);
+        }
+        for bucket in self.shares(purpose).into_iter().flatten() {
+            bucket.take(now);
+        }
+        Ok(())
+    }
+
+    /// No call before `until`.
+    pub fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(until);
+    }
+
+    /// Whether no call comes before `moment`.
+    pub fn is_paused_beyond(&self, moment: Instant) -> bool {
+        self.paused_until > moment
+    }
+
+    fn shares(&mut self, purpose: Purpose) -> [Option<&mut Bucket>; 3] {
+        let Self { all, waiting, unwatched, .. } = self;
+        match purpose {
+            Purpose::Waiting => [Some(all), Some(waiting), Some(unwatched)],
+            Purpose::Watched => [Some(all), None, None],
+            Purpose::Other => [Some(all), None, Some(unwatched)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many calls of a purpose are granted within `secs`, asked for without pause.
+    fn granted(budget: &mut Budget, purpose: Purpose, start: Instant, secs: u64) -> usize {
+        let mut now = start;
+        let mut count = 0;
+        while now < start + Duration::from_secs(secs) {
+            match budget.take(purpose, now) {
+                Ok(()) => count += 1,
+                Err(ready_at) => now = ready_at,
+            }
+        }
+        count
+    }
+
+    #[test]
+    fn a_tenth_of_a_minutes_calls_at_once_and_then_the_rate() {
+        let start = Instant::now();
+        let mut budget = Budget::new(600, start);
+        assert_eq!((0..1_000).filter(|_| budget.take(Purpose::Watched, start).is_ok()).count(), 60);
+        let mut budget = Budget::new(600, start);
+        assert_eq!(granted(&mut budget, Purpose::Watched, start, 60), 659);
+    }
+
+    #[test]
+    fn waiting_readers_get_half_and_with_everything_else_seven_tenths() {
+        let start = Instant::now();
+        let mut budget = Budget::new(600, start);
+        assert_eq!(granted(&mut budget, Purpose::Waiting, start, 60), 329);
+        let mut budget = Budget::new(600, start);
+        assert!((461..=462).contains(&granted(&mut budget, Purpose::Other, start, 60)));
+        let mut budget = Budget::new(600, start);
+        let minute = start + Duration::from_mins(1);
+        let others = granted(&mut budget, Purpose::Other, start, 60);
+        assert!(budget.take(Purpose::Other, minute - Duration::from_millis(1)).is_err());
+        assert!(granted(&mut budget, Purpose::Watched, minute, 60) > 659 - others);
+    }
+
+    #[test]
+    fn a_pause_holds_for_everybody() {
+        let start = Instant::now();
+        let mut budget = Budget::new(600, start);
+        let until = start + Duration::from_secs(9);
+        budget.pause(until);
+        budget.pause(start);
+        for purpose in [Purpose::Waiting, Purpose::Watched, Purpose::Other] {
+            assert_eq!(budget.take(purpose, start), Err(until));
+            assert_eq!(budget.take(purpose, until), Ok(()));
+        }
+    }
+
+    #[test]
+    fn even_the_smallest_budget_allows_a_call() {
+        let start = Instant::now();
+        let mut budget = Budget::new(1, start);
+        assert_eq!(budget.take(Purpose::Watched, start), Ok(()));
+        assert_eq!(budget.take(Purpose::Watched, start), Err(start + Duration::from_mins(1)));
+    }
+}

@@ -1,0 +1,308 @@
+//! One room compared with LiveKit's own list, and those in it asked for a proof of life who give reason to.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use tokio::time::sleep;
+use tracing::{debug, info};
+
+use crate::{
+    livekit::{ApiError, Proof},
+    presence::{
+        Listing, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo, StoreTime,
+        plan, plan_without_list,
+    },
+    store::StoreError,
+};
+
+use super::{Inner, budget::Purpose, metrics::RepairKind, queue::Importance};
+
+/// Without an answer for so long, `ListRooms` is asked beside: where lists come from the nodes themselves
+/// (`enable_psrpc_for_get_list_participants`), a room that closed and a room whose node is gone both end in a 503 after
+/// three seconds.
+const SLOW: Duration = Duration::from_secs(1);
+/// Repairs computed before a start or finish of the room do not apply after it. Then it is compared again, so often.
+const TRIES: usize = 3;
+/// After a failed proof the room is compared, and its sessions asked, again at once; so often.
+const PROOF_ROUNDS: usize = 8;
+/// Proofs under way at the same time. One that fails takes three seconds.
+const PROOFS_AT_ONCE: usize = 16;
+
+/// What LiveKit said about who is inside.
+enum Asked {
+    Listed(Vec<SessionInfo>),
+    /// The room is there, and nobody says who is inside.
+    Exists,
+}
+
+/// How a comparison ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The room was brought into line with LiveKit's list. Until then it counts as everybody.
+    Confirmed(StoreTime),
+    /// LiveKit, or the store, did not say.
+    Unknown,
+}
+
+/// Nothing is known.
+enum Failure {
+    Api(ApiError),
+    Store(StoreError),
+    /// The budget does not allow a call that is needed at once.
+    NoBudget,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A comparison under way.
+pub(super) struct Comparison<'inner> {
+    pub inner: &'inner Inner,
+    pub room: &'inner RoomName,
+    pub importance: Importance,
+    /// What further calls are for.
+    pub purpose: Purpose,
+}
+
+impl Comparison<'_> {
+    /// Asks LiveKit for its list, and brings the room into line with it.
+    pub async fn compare(&self) -> Outcome {
+        let outcome = match self.bring_into_line().await {
+            Ok(Some(until)) => Outcome::Confirmed(until),
+            Ok(None) => Outcome::Unknown,
+            Err(Failure::Api(error)) => {
+                debug!(room.name = %self.room, %error, "cannot compare a room");
+                Outcome::Unknown
+            }
+            Err(Failure::Store(error)) => {
+                debug!(room.name = %self.room, %error, "cannot compare a room");
+                Outcome::Unknown
+            }
+            Err(Failure::NoBudget) => Outcome::Unknown,
+        };
+        let is_confirmed = matches!(outcome, Outcome::Confirmed(_));
+        self.inner.metrics.compared(self.importance, is_confirmed);
+        outcome
+    }
+
+    /// Asks for proofs of life until nobody who is listed fails one without having been judged by it.
+    pub async fn prove(&self) {
+        for _ in 0..PROOF_ROUNDS {
+            match self.prove_once().await {
+                Ok(Proved::NobodyFailed) | Err(_) => return,
+                Ok(Proved::SomebodyFailed) => {
+                    // Only who is still listed after its failures is condemned.
+                    self.inner.allowance(self.purpose).await;
+                    if self.compare().await == Outcome::Unknown {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn bring_into_line(&self) -> Result<Option<StoreTime>, Failure> {
+        for _ in 0..TRIES {
+            let asked_at = self.inner.store.now().await?;
+            let is_held = self.inner.store.read(self.room).await?.is_some();
+            if !is_held && self.importance == Importance::Watched && self.is_not_listed().await {
+                return Ok(Some(self.nobody_inside(asked_at)));
+            }
+            let asked = self.ask().await?;
+            let held = self.inner.store.read(self.room).await?;
+            let is_nobody = matches!(&asked, Asked::Listed(sessions) if sessions.is_empty());
+            if held.is_none() && is_nobody {
+                return Ok(Some(self.nobody_inside(asked_at)));
+            }
+            self.inner.empty_rooms.forget(self.room);
+            let held = held.unwrap_or_default();
+            let repairs = match asked {
+                Asked::Listed(sessions) => {
+                    plan(&held, &Listing { asked_at, sessions }, &self.inner.rules)
+                }
+                Asked::Exists => plan_without_list(&held, asked_at),
+            };
+            let repaired = self.repair(&held, &repairs).await?;
+            if repaired.is_outdated {
+                continue;
+            }
+            let now = self.inner.store.now().await?;
+            let room = self.inner.store.read(self.room).await?.unwrap_or_default();
+            return Ok(room.is_whole_at(now).then(|| room.confirmed_until()));
+        }
+        Ok(None)
+    }
+
+    /// A room that the store does not hold stays out of it while nobody is inside.
+    fn nobody_inside(&self, asked_at: StoreTime) -> StoreTime {
+        let until = asked_at + self.inner.rules.trust;
+        self.inner.empty_rooms.remember(self.room, until, asked_at);
+        until
+    }
+
+    /// Whether LiveKit has no such room, as far as the last `ListRooms` knows.
+    async fn is_not_listed(&self) -> bool {
+        self.inner.listed_rooms().await.is_some_and(|names| !names.contains(self.room))
+    }
+
+    async fn ask(&self) -> Result<Asked, Failure> {
+        let mut list = pin!(self.inner.api.list_participants(self.room));
+        let early = tokio::select! {
+            answer = &mut list => Some(answer),
+            () = sleep(SLOW) => None,
+        };
+        match early {
+            Some(Err(ApiError::NoResponse)) => match self.exists().await? {
+                true => Ok(Asked::Exists),
+                false => Ok(Asked::Listed(Vec::new())),
+            },
+            Some(answer) => self.heard(answer),
+            None => {
+                let mut exists = pin!(self.exists());
+                tokio::select! {
+                    answer = &mut list => match answer {
+                        Err(ApiError::NoResponse | ApiError::TimedOut(_)) => {
+                            self.after_silence(exists.await?)
+                        }
+                        answer => self.heard(answer),
+                    },
+                    exists = &mut exists => match exists {
+                        Ok(false) => Ok(Asked::Listed(Vec::new())),
+                        exists => match list.await {
+                            Err(ApiError::NoResponse | ApiError::TimedOut(_)) => {
+                                self.after_silence(exists?)
+                            }
+                            answer => self.heard(answer),
+                        },
+                    },
+                }
+            }
+        }
+    }
+
+    fn heard(&self, answer: Result<Vec<SessionInfo>, ApiError>) -> Result<Asked, Failure> {
+        self.inner.api_answered(answer.as_ref().err());
+        answer.map(Asked::Listed).map_err(Failure::Api)
+    }
+
+    #[expect(clippy::unused_self, reason = "beside `heard`")]
+    fn after_silence(&self, exists: bool) -> Result<Asked, Failure> {
+        Ok(if exists { Asked::Exists } else { Asked::Listed(Vec::new()) })
+    }
+
+    /// Whether LiveKit has the room. A room it does not have has nobody inside.
+    async fn exists(&self) -> Result<bool, Failure> {
+        if !self.inner.may_call(self.purpose) {
+            return Err(Failure::NoBudget);
+        }
+        let rooms = self.inner.api.list_rooms(&[self.room]).await;
+        self.inner.api_answered(rooms.as_ref().err());
+        Ok(rooms.map_err(Failure::Api)?.contains(self.room))
+    }
+
+    async fn repair(&self, held: &Room, repairs: &Repairs) -> Result<Mended, StoreError> {
+        let Repaired { change, counts } = self.inner.store.repair(self.room, repairs).await?;
+        self.inner.metrics.repaired(counts);
+        let is_outdated = !repairs.steps.is_empty() && counts.outdated == repairs.steps.len();
+        if counts.has_mended() {
+            self.age(held, repairs);
+            info!(
+                room.name = %self.room,
+                changed = change.is_some(),
+                added = counts.added,
+                removed = counts.removed,
+                replaced = counts.replaced,
+                updated = counts.updated,
+                suspected = counts.suspected,
+                condemned = counts.condemned,
+                reinstated = counts.reinstated,
+                "brought a room into line with LiveKit"
+            );
+        }
+        Ok(Mended { is_outdated })
+    }
+
+    /// For how long it had been wrong, as far as that can be told.
+    fn age(&self, held: &Room, repairs: &Repairs) {
+        for step in &repairs.steps {
+            let kind = match step {
+                Repair::Add { suspect: false, .. } => RepairKind::missed_join,
+                Repair::Remove(_) => RepairKind::missed_leave,
+                Repair::Condemn(_) => RepairKind::crash_ghost,
+                _ => continue,
+            };
+            if let Some(age) = held.age_of(step, repairs.asked_at) {
+                self.inner.metrics.aged(kind, age);
+            }
+        }
+    }
+
+    async fn prove_once(&self) -> Result<Proved, StoreError> {
+        let Some(room) = self.inner.store.read(self.room).await? else {
+            return Ok(Proved::NobodyFailed);
+        };
+        let asked_at = self.inner.store.now().await?;
+        let targets = room.to_prove(asked_at, &self.inner.rules);
+        if targets.is_empty() {
+            return Ok(Proved::NobodyFailed);
+        }
+        let steps: Vec<Repair> = stream::iter(targets)
+            .map(|target| self.prove_one(target, asked_at))
+            .buffer_unordered(PROOFS_AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        let has_failure = steps.iter().any(|step| matches!(step, Repair::Dead { .. }));
+        let repairs = Repairs { asked_at, epoch: room.epoch(), confirms: false, steps };
+        let room: &Room = &room;
+        self.repair(room, &repairs).await?;
+        Ok(if has_failure { Proved::SomebodyFailed } else { Proved::NobodyFailed })
+    }
+
+    async fn prove_one(&self, target: ProofTarget, asked_at: StoreTime) -> Option<Repair> {
+        self.inner.allowance(self.purpose).await;
+        let proof = self.inner.api.prove_life(self.room, &target.identity).await;
+        match proof {
+            Ok(Proof::Alive) => {
+                self.inner.life_was_proved(asked_at);
+                Some(Repair::Alive(target.sid))
+            }
+            Ok(Proof::Dead) => {
+                let witnessed = self.inner.life_was_proved_since(target.failed_at);
+                Some(Repair::Dead { sid: target.sid, witnessed })
+            }
+            Err(error) => {
+                debug!(room.name = %self.room, %error, "a proof of life told nothing");
+                self.inner.api_answered(Some(&error));
+                None
+            }
+        }
+    }
+}
+
+/// What repairs did.
+struct Mended {
+    /// Nothing of them held any more.
+    is_outdated: bool,
+}
+
+/// How a round of proofs ended.
+enum Proved {
+    NobodyFailed,
+    SomebodyFailed,
+}
+
+/// Runs one comparison that the queue gave out, tells whoever waits, and asks for proofs afterwards.
+pub(super) async fn run(inner: Arc<Inner>, room: RoomName, importance: Importance) {
+    let purpose = inner.purpose_of(&room, importance);
+    let comparison = Comparison { inner: &inner, room: &room, importance, purpose };
+    let outcome = comparison.compare().await;
+    inner.tell(&room, outcome);
+    if matches!(outcome, Outcome::Confirmed(_)) {
+        comparison.prove().await;
+    }
+    inner.finished(&room, importance, outcome);
+}

@@ -1,0 +1,140 @@
+//! Which rooms LiveKit has, as far as somebody wants to know: one `ListRooms` call serves everybody for a while.
+//!
+//! Also which rooms were found to have nobody inside although no store holds them: whoever asks for made-up rooms must not
+//! fill the store, nor cost a call each time.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::presence::{RoomName, StoreTime};
+
+/// One call serves all readers of the list for so long.
+pub(super) const FRESH: Duration = Duration::from_secs(10);
+/// After a call that failed the next one waits.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// More made-up rooms are not remembered.
+const MOST_EMPTY: usize = 10_000;
+
+/// The names of all rooms that LiveKit has.
+pub(super) type RoomNames = Arc<HashSet<RoomName>>;
+
+/// LiveKit's rooms, as of the last call.
+#[derive(Default)]
+pub(super) struct ListedRooms(AsyncMutex<Snapshot>);
+
+#[derive(Default)]
+struct Snapshot {
+    names: Option<(Instant, RoomNames)>,
+    failed_at: Option<Instant>,
+}
+
+impl ListedRooms {
+    /// The names, from a call that is not older than [`FRESH`]. Whoever comes while one is under way waits for that.
+    pub async fn get<F>(&self, ask: impl FnOnce() -> F) -> Option<RoomNames>
+    where
+        F: Future<Output = Option<Vec<RoomName>>>,
+    {
+        let mut snapshot = self.0.lock().await;
+        let now = Instant::now();
+        if let Some((asked_at, names)) = &snapshot.names
+            && now.duration_since(*asked_at) < FRESH
+        {
+            return Some(Arc::clone(names));
+        }
+        if snapshot.failed_at.is_some_and(|at| now.duration_since(at) < RETRY_AFTER) {
+            return None;
+        }
+        match ask().await {
+            Some(names) => {
+                let names: RoomNames = Arc::new(names.into_iter().collect());
+                *snapshot = Snapshot { names: Some((now, Arc::clone(&names))), failed_at: None };
+                Some(names)
+            }
+            None => {
+                snapshot.failed_at = Some(Instant::now());
+                None
+            }
+        }
+    }
+}
+
+/// Rooms that no store holds, and until when nobody counts as being inside.
+#[derive(Default)]
+pub(super) struct EmptyRooms(Mutex<HashMap<RoomName, StoreTime>>);
+
+impl EmptyRooms {
+    pub fn remember(&self, room: &RoomName, until: StoreTime, now: StoreTime) {
+        let mut rooms = self.rooms();
+        if rooms.len() >= MOST_EMPTY && !rooms.contains_key(room) {
+            rooms.retain(|_, until| *until > now);
+            if rooms.len() >= MOST_EMPTY {
+                return;
+            }
+        }
+        rooms.insert(room.clone(), until);
+    }
+
+    pub fn forget(&self, room: &RoomName) {
+        self.rooms().remove(room);
+    }
+
+    /// Until when nobody is inside, as far as is known.
+    pub fn until(&self, room: &RoomName) -> Option<StoreTime> {
+        self.rooms().get(room).copied()
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashMap<RoomName, StoreTime>> {
+        self.0.lock().expect("never held in a panic")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_call_serves_everybody_for_a_while_and_a_failed_one_is_not_repeated_at_once() {
+        let listed = ListedRooms::default();
+        let calls = Mutex::new(0);
+        let ask = |answer: Option<Vec<RoomName>>| {
+            *calls.lock().unwrap() += 1;
+            async move { answer }
+        };
+        assert!(listed.get(|| ask(None)).await.is_none());
+        assert!(listed.get(|| ask(Some(vec![room("general")]))).await.is_none(), "too soon");
+        listed.0.lock().await.failed_at = None;
+        assert!(
+            listed
+                .get(|| ask(Some(vec![room("general")])))
+                .await
+                .unwrap()
+                .contains(&room("general"))
+        );
+        assert_eq!(listed.get(|| ask(None)).await.unwrap().len(), 1, "still fresh");
+        assert_eq!(*calls.lock().unwrap(), 2);
+    }
+
+    #[test]
+    fn made_up_rooms_are_remembered_within_bounds() {
+        let empty = EmptyRooms::default();
+        let at = StoreTime::from_millis;
+        for number in 0..MOST_EMPTY + 5 {
+            empty.remember(&room(&format!("room-{number}")), at(60_000), at(0));
+        }
+        assert_eq!(empty.rooms().len(), MOST_EMPTY);
+        assert_eq!(empty.until(&room("room-0")), Some(at(60_000)));
+        empty.remember(&room("later"), at(120_000), at(60_000));
+        assert_eq!(empty.rooms().len(), 1, "the others are over");
+        empty.forget(&room("later"));
+        assert_eq!(empty.until(&room("later")), None);
+    }
+}

@@ -1,0 +1,274 @@
+//! Which room is to be compared with LiveKit's list next.
+//!
+//! Pure: callers pass the time. Each room is here once, and is compared by one at a time. Rooms of one importance are served
+//! in the order in which they became due.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
+
+use crate::presence::RoomName;
+
+/// Why a room is to be compared, most important first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Importance {
+    /// A reader waits for it.
+    Waiting,
+    /// Something about it was missed.
+    Suspicious,
+    /// It is watched, and was not confirmed for a while.
+    Watched,
+    /// It is known, and the service was down.
+    Known,
+    /// Only the list of rooms shows it.
+    Listed,
+}
+
+impl Importance {
+    const ALL: [Self; 5] =
+        [Self::Waiting, Self::Suspicious, Self::Watched, Self::Known, Self::Listed];
+}
+
+/// More rooms than this are not waited for. The least important are left out: whoever reads one of them asks again.
+const MOST_ROOMS: usize = 50_000;
+
+/// The rooms to be compared.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    rooms: HashMap<RoomName, Entry>,
+    /// By importance.
+    lines: [Line; Importance::ALL.len()],
+    next_ticket: u64,
+}
+
+/// Who waits, by since when, and by who came first.
+type Line = BTreeMap<(Instant, u64), RoomName>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    importance: Importance,
+    at: (Instant, u64),
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    watchers: usize,
+    /// Its place in a line, or, while it is compared, the one it gets afterwards.
+    place: Option<Place>,
+    is_running: bool,
+}
+
+impl Queue {
+    /// Somebody watches the room: from now on it is compared regularly, for the first time at `due`.
+    pub fn watch(&mut self, room: &RoomName, due: Instant) {
+        self.rooms.entry(room.clone()).or_default().watchers += 1;
+        self.want(room, Importance::Watched, due);
+    }
+
+    pub fn unwatch(&mut self, room: &RoomName) {
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        entry.watchers = entry.watchers.saturating_sub(1);
+        let was_only_watched =
+            entry.place.is_some_and(|place| place.importance == Importance::Watched);
+        if entry.watchers == 0 && was_only_watched {
+            self.leave_line(room);
+        }
+        self.forget_if_unneeded(room);
+    }
+
+    pub fn is_watched(&self, room: &RoomName) -> bool {
+        self.rooms.get(room).is_some_and(|entry| entry.watchers > 0)
+    }
+
+    /// The room is to be compared from `at` on. A more important reason, or an earlier time, stands.
+    pub fn want(&mut self, room: &RoomName, importance: Importance, at: Instant) {
+        self.next_ticket += 1;
+        let mut wanted = Place { importance, at: (at, self.next_ticket) };
+        let entry = self.rooms.entry(room.clone()).or_default();
+        if let Some(place) = entry.place {
+            if place.importance <= importance && place.at.0 <= at {
+                return;
+            }
+            wanted.importance = place.importance.min(importance);
+            wanted.at = place.at.min(wanted.at);
+        }
+        self.leave_line(room);
+        self.enter_line(room, wanted);
+        self.leave_out_the_least();
+    }
+
+    /// Of each importance the room that is due first, if it is due at `now`; the most important first.
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = (&RoomName, Importance)> {
+        Importance::ALL.into_iter().filter_map(move |importance| {
+            let (at, room) = self.lines[importance as usize].first_key_value()?;
+            (at.0 <= now).then_some((room, importance))
+        })
+    }
+
+    pub fn is_running(&self, room: &RoomName) -> bool {
+        self.rooms.get(room).is_some_and(|entry| entry.is_running)
+    }
+
+    /// When something is due next, or since when it has been.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.lines.iter().filter_map(|line| line.first_key_value()).map(|(at, _)| at.0).min()
+    }
+
+    /// A comparison of the room begins. It answers whatever the room was wanted for until now.
+    pub fn start(&mut self, room: &RoomName) {
+        self.leave_line(room);
+        if let Some(entry) = self.rooms.get_mut(room) {
+            entry.is_running = true;
+        }
+    }
+
+    /// It ended. A watched room is due again at `due`.
+    pub fn finish(&mut self, room: &RoomName, due: Instant) {
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        entry.is_running = false;
+        let is_watched = entry.watchers > 0;
+        if let Some(place) = entry.place {
+            self.enter_line(room, place);
+        }
+        if is_watched {
+            self.want(room, Importance::Watched, due);
+        }
+        self.forget_if_unneeded(room);
+    }
+
+    /// How long the room that has waited longest has been due.
+    pub fn behind(&self, now: Instant) -> Duration {
+        self.next_at().map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
+    }
+
+    fn enter_line(&mut self, room: &RoomName, place: Place) {
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        entry.place = Some(place);
+        if !entry.is_running {
+            self.lines[place.importance as usize].insert(place.at, room.clone());
+        }
+    }
+
+    fn leave_line(&mut self, room: &RoomName) {
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        if let Some(place) = entry.place.take() {
+            self.lines[place.importance as usize].remove(&place.at);
+        }
+    }
+
+    fn leave_out_the_least(&mut self) {
+        while self.rooms.len() > MOST_ROOMS {
+            // Watched rooms stand further up.
+            let unwatched = &mut self.lines[Importance::Known as usize..];
+            let line = unwatched.iter_mut().rev().find(|line| !line.is_empty());
+            let Some((_, room)) = line.and_then(BTreeMap::pop_last) else { break };
+            self.rooms.remove(&room);
+        }
+    }
+
+    fn forget_if_unneeded(&mut self, room: &RoomName) {
+        let is_needed =
+            |entry: &Entry| entry.watchers > 0 || entry.place.is_some() || entry.is_running;
+        if self.rooms.get(room).is_some_and(|entry| !is_needed(entry)) {
+            self.rooms.remove(room);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name).unwrap()
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    /// Takes the next room, and has done with it at once.
+    fn serve(queue: &mut Queue, now: Instant) -> Option<String> {
+        let room = queue.due(now).next()?.0.clone();
+        queue.start(&room);
+        queue.finish(&room, now + secs(20));
+        Some(room.to_string())
+    }
+
+    #[test]
+    fn more_important_rooms_come_first_and_among_equals_the_one_that_was_due_first() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.want(&room("listed"), Importance::Listed, now);
+        queue.want(&room("known"), Importance::Known, now);
+        queue.watch(&room("watched later"), now + secs(1));
+        queue.watch(&room("watched"), now);
+        queue.want(&room("suspicious"), Importance::Suspicious, now);
+        queue.want(&room("waiting"), Importance::Waiting, now);
+        let later = now + secs(2);
+        let order: Vec<_> = std::iter::from_fn(|| serve(&mut queue, later)).collect();
+        let expected = ["waiting", "suspicious", "watched", "watched later", "known", "listed"];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_room_is_there_once_with_its_most_important_reason_and_earliest_time() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.want(&room("general"), Importance::Listed, now);
+        queue.watch(&room("general"), now + secs(20));
+        queue.want(&room("general"), Importance::Waiting, now + secs(5));
+        queue.want(&room("general"), Importance::Known, now + secs(9));
+        assert_eq!(queue.due(now).next(), Some((&room("general"), Importance::Waiting)));
+        assert_eq!(serve(&mut queue, now).as_deref(), Some("general"));
+        assert_eq!(queue.due(now + secs(19)).next(), None);
+        assert_eq!(queue.next_at(), Some(now + secs(20)), "it is watched");
+    }
+
+    #[test]
+    fn a_room_is_compared_by_one_at_a_time_and_what_is_wanted_meanwhile_comes_after() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.want(&room("general"), Importance::Waiting, now);
+        queue.start(&room("general"));
+        queue.want(&room("general"), Importance::Suspicious, now);
+        assert_eq!(queue.due(now).next(), None);
+        queue.finish(&room("general"), now);
+        assert_eq!(queue.due(now).next(), Some((&room("general"), Importance::Suspicious)));
+    }
+
+    #[test]
+    fn a_room_that_nobody_watches_any_more_is_forgotten() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        for _ in 0..2 {
+            queue.watch(&room("general"), now);
+        }
+        queue.unwatch(&room("general"));
+        assert!(queue.is_watched(&room("general")));
+        queue.unwatch(&room("general"));
+        assert_eq!(queue.next_at(), None);
+        assert!(queue.rooms.is_empty());
+
+        queue.watch(&room("general"), now);
+        queue.start(&room("general"));
+        queue.unwatch(&room("general"));
+        queue.finish(&room("general"), now);
+        assert!(queue.rooms.is_empty() && queue.next_at().is_none());
+    }
+
+    #[test]
+    fn what_is_wanted_is_bounded_and_the_least_important_is_left_out() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.watch(&room("watched"), now);
+        for number in 0..MOST_ROOMS + 10 {
+            queue.want(&room(&format!("listed-{number}")), Importance::Listed, now);
+        }
+        assert_eq!(queue.rooms.len(), MOST_ROOMS);
+        assert_eq!(queue.lines[Importance::Listed as usize].len(), MOST_ROOMS - 1);
+        assert_eq!(serve(&mut queue, now).as_deref(), Some("watched"));
+        assert_eq!(serve(&mut queue, now).as_deref(), Some("listed-0"), "the newest were left out");
+    }
+}

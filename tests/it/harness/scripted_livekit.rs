@@ -1,0 +1,199 @@
+//! LiveKit's API as a test needs it: slow, refusing, limited, with ghosts. A real server does none of this on demand; what it
+//! does of itself is tested with a real one, in `tests/it/real`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use livekit_presence::livekit::{AccessToken, ApiKey, Keys};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use super::{WebhookBody, eventually};
+
+/// A server of `RoomService`. Stops when dropped.
+pub struct ScriptedLiveKit {
+    pub address: SocketAddr,
+    script: Arc<Script>,
+    serving: JoinHandle<()>,
+}
+
+struct Script {
+    keys: Keys,
+    state: Mutex<Lists>,
+    mood: watch::Sender<ApiMood>,
+}
+
+#[derive(Default)]
+struct Lists {
+    rooms: BTreeMap<String, Vec<Value>>,
+    /// Identities that are listed, and whose node is gone.
+    dead: BTreeSet<String>,
+    calls: Vec<(String, Value)>,
+}
+
+/// How the API answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiMood {
+    Works,
+    /// Answers nothing until its mood is another.
+    Hangs,
+    /// As its middleware refuses an unknown key: 401 and plain text.
+    Refuses,
+    Fails,
+    /// 429, and when to come back, in seconds.
+    Limits(u32),
+    /// Lists of participants are asked from the nodes, and no node has any room.
+    NoNodes,
+}
+
+impl ScriptedLiveKit {
+    pub async fn start(keys: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let script = Arc::new(Script {
+            keys: Keys::new(&ApiKey::parse_lines(keys).unwrap()),
+            state: Mutex::default(),
+            mood: watch::Sender::new(ApiMood::Works),
+        });
+        let router = Router::new()
+            .route("/twirp/livekit.RoomService/{method}", post(answer))
+            .with_state(Arc::clone(&script));
+        Self {
+            address: listener.local_addr().unwrap(),
+            script,
+            serving: tokio::spawn(async { axum::serve(listener, router).await.unwrap() }),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    pub fn set(&self, mood: ApiMood) {
+        self.script.mood.send_replace(mood);
+    }
+
+    /// From now on these people are listed in a room, as their webhooks describe them.
+    pub fn list(&self, room: &str, people: &[WebhookBody]) {
+        let people = people.iter().map(|webhook| as_listed(&webhook.0["participant"])).collect();
+        self.lists().rooms.insert(room.to_owned(), people);
+    }
+
+    /// LiveKit has the room no longer.
+    pub fn close(&self, room: &str) {
+        self.lists().rooms.remove(room);
+    }
+
+    /// Goes on listing somebody whose node is gone.
+    pub fn kill(&self, identity: &str) {
+        self.lists().dead.insert(identity.to_owned());
+    }
+
+    pub fn revive(&self, identity: &str) {
+        self.lists().dead.remove(identity);
+    }
+
+    /// How often a method was called so far, for a room or for any.
+    pub fn calls(&self, method: &str, room: Option<&str>) -> usize {
+        let lists = self.lists();
+        let is_it = |(called, request): &&(String, Value)| {
+            called == method && room.is_none_or(|room| request["room"] == room)
+        };
+        lists.calls.iter().filter(is_it).count()
+    }
+
+    pub async fn until_called(&self, method: &str, times: usize) {
+        eventually("LiveKit to be called", async || self.calls(method, None) >= times).await;
+    }
+
+    fn lists(&self) -> MutexGuard<'_, Lists> {
+        self.script.state.lock().unwrap()
+    }
+}
+
+impl Drop for ScriptedLiveKit {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn answer(
+    State(script): State<Arc<Script>>,
+    Path(method): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    let request: Value = serde_json::from_str(&body).unwrap();
+    script.state.lock().unwrap().calls.push((method.clone(), request.clone()));
+    let mut mood = script.mood.subscribe();
+    let mood = *mood.wait_for(|mood| *mood != ApiMood::Hangs).await.unwrap();
+    let room = request["room"].as_str().unwrap_or_default();
+    if mood == ApiMood::Refuses || !is_allowed(&script.keys, &headers, room) {
+        return (StatusCode::UNAUTHORIZED, "invalid API key\n").into_response();
+    }
+    let unavailable = || {
+        let body =
+            json!({"code": "unavailable", "msg": "twirp error unknown: no response from servers"});
+        (StatusCode::SERVICE_UNAVAILABLE, body.to_string()).into_response()
+    };
+    match mood {
+        ApiMood::Works | ApiMood::NoNodes => {}
+        ApiMood::Fails => return StatusCode::BAD_GATEWAY.into_response(),
+        ApiMood::Limits(secs) => {
+            return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, secs.to_string())])
+                .into_response();
+        }
+        ApiMood::Hangs | ApiMood::Refuses => unreachable!("answered above"),
+    }
+    let lists = script.state.lock().unwrap();
+    let answer = match method.as_str() {
+        "ListParticipants" if mood == ApiMood::NoNodes => return unavailable(),
+        "ListParticipants" => {
+            json!({"participants": lists.rooms.get(room).cloned().unwrap_or_default()})
+        }
+        "ListRooms" => {
+            let names = request["names"].as_array().cloned().unwrap_or_default();
+            let is_wanted = |name: &&String| names.is_empty() || names.contains(&json!(name));
+            let rooms = lists.rooms.keys().filter(is_wanted);
+            json!({"rooms": rooms.map(|name| json!({"name": name, "num_participants": 99})).collect::<Vec<_>>()})
+        }
+        "UpdateSubscriptions" => {
+            assert_eq!(request["track_sids"], json!([]), "nothing may change");
+            let identity = request["identity"].as_str().unwrap();
+            if lists.dead.contains(identity) {
+                return unavailable();
+            }
+            json!({})
+        }
+        other => panic!("{other} is not called"),
+    };
+    answer.to_string().into_response()
+}
+
+/// As LiveKit checks it: a token for exactly this room, or the right to list rooms.
+fn is_allowed(keys: &Keys, headers: &HeaderMap, room: &str) -> bool {
+    let token = headers[header::AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+    let now = livekit_presence::clock::Clock::system().now().as_secs();
+    let Ok(token) = AccessToken::verify(token, keys, now) else { return false };
+    match livekit_presence::presence::RoomName::parse(room) {
+        Ok(room) => token.may_read(&room) && !token.may_list(),
+        Err(_) => token.may_list(),
+    }
+}
+
+/// A participant as Twirp answers word it: `snake_case`.
+fn as_listed(participant: &Value) -> Value {
+    let mut listed = participant.clone();
+    listed["joined_at_ms"] = participant["joinedAtMs"].clone();
+    listed.as_object_mut().unwrap().remove("joinedAtMs");
+    listed
+}

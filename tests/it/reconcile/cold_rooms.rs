@@ -1,0 +1,126 @@
+//! A room that is not known to be whole: its readers wait for LiveKit, once however many ask.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::harness::{ApiMood, Response, identities, joined, left, started};
+
+use super::with_api;
+
+fn cache(response: &Response) -> &str {
+    response.header("x-cache")
+}
+
+#[tokio::test]
+async fn a_room_that_sprang_up_from_one_join_shows_everybody_who_is_inside() {
+    let (app, livekit) = with_api(&[]).await;
+    // Nobody looked for long, and what was known of alice is gone.
+    livekit.list("general", &[joined("alice"), joined("bob")]);
+    app.webhook(joined("bob")).await;
+    let answer = app.participants("general").await;
+    assert_eq!(identities(&answer.json()), ["alice", "bob"]);
+    assert_eq!(cache(&answer), "livekit");
+    let again = app.participants("general").await;
+    assert_eq!(cache(&again), "store");
+    let calls = livekit.calls("ListParticipants", Some("general"));
+    assert_eq!(calls, 1, "the first answer confirmed it");
+}
+
+#[tokio::test]
+async fn however_many_ask_livekit_is_asked_once() {
+    let (app, livekit) = with_api(&[]).await;
+    livekit.list("general", &[joined("alice")]);
+    livekit.set(ApiMood::Hangs);
+    let answers = async { join_all((0..50).map(|_| app.participants("general"))).await };
+    let release = async {
+        livekit.until_called("ListParticipants", 1).await;
+        livekit.set(ApiMood::Works);
+    };
+    let (answers, ()) = tokio::join!(answers, release);
+    for answer in answers {
+        assert_eq!(identities(&answer.json()), ["alice"]);
+    }
+    assert_eq!(livekit.calls("ListParticipants", None), 1);
+}
+
+#[tokio::test]
+async fn a_stream_of_a_cold_room_begins_with_everybody_too() {
+    let (app, livekit) = with_api(&[]).await;
+    livekit.list("general", &[joined("alice")]);
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, ["alice"]);
+    assert_eq!(cache(&app.participants("general").await), "hot");
+}
+
+#[tokio::test]
+async fn when_livekit_does_not_answer_readers_get_what_is_known_and_streams_correct_themselves() {
+    let (app, livekit) = with_api(&[]).await;
+    app.webhook(joined("bob")).await;
+    livekit.list("general", &[joined("alice"), joined("bob")]);
+    livekit.set(ApiMood::Hangs);
+    let asked_at = Instant::now();
+    let answer = app.participants("general").await;
+    assert!(asked_at.elapsed() < Duration::from_secs(4));
+    assert_eq!(identities(&answer.json()), ["bob"]);
+    assert_eq!(cache(&answer), "stale");
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, ["bob"]);
+    livekit.set(ApiMood::Works);
+    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+}
+
+#[tokio::test]
+async fn a_whole_room_costs_no_call() {
+    let (app, livekit) = with_api(&[]).await;
+    app.webhook(started()).await;
+    app.webhook(joined("alice")).await;
+    let answer = app.participants("general").await;
+    assert_eq!((cache(&answer), identities(&answer.json())), ("store", vec!["alice".to_owned()]));
+    assert_eq!(livekit.calls("ListParticipants", None), 0);
+}
+
+#[tokio::test]
+async fn trust_ends_and_then_livekit_is_asked_again() {
+    let (app, livekit) = with_api(&[]).await;
+    app.webhook(started()).await;
+    app.webhook(joined("alice")).await;
+    livekit.list("general", &[joined("alice"), joined("bob")]);
+    app.clock.set(app.clock.clock().now() + Duration::from_secs(61));
+    let answer = app.participants("general").await;
+    assert_eq!(cache(&answer), "livekit");
+    assert_eq!(identities(&answer.json()), ["alice", "bob"]);
+}
+
+#[tokio::test]
+async fn made_up_rooms_fill_no_store_and_cost_few_calls() {
+    let (app, livekit) = with_api(&[("LKP__LIMITS__LOOKUPS_PER_ADDRESS", "1")]).await;
+    for _ in 0..3 {
+        assert_eq!(app.participants("made-up").await.text(), "[]");
+    }
+    assert_eq!(livekit.calls("ListParticipants", None), 1, "that nobody is there is remembered");
+    for number in 0..30 {
+        app.participants(&format!("made-up-{number}")).await;
+    }
+    let calls = livekit.calls("ListParticipants", None);
+    assert!(calls <= 11, "{calls} calls of one address");
+    assert_eq!(cache(&app.participants("made-up-29").await), "stale");
+    assert_eq!(app.rooms().await, serde_json::json!([]));
+    // It begins to exist.
+    app.webhook(started().room("made-up")).await;
+    app.webhook(joined("alice").room("made-up")).await;
+    assert_eq!(identities(&app.participants("made-up").await.json()), ["alice"]);
+}
+
+#[tokio::test]
+async fn what_tells_of_a_missed_join_has_the_room_compared_at_once() {
+    let (app, livekit) = with_api(&[]).await;
+    app.webhook(started()).await;
+    app.webhook(joined("alice")).await;
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, ["alice"]);
+    livekit.list("general", &[joined("alice"), joined("carol")]);
+    // The joins of bob and carol were lost; bob leaves.
+    app.webhook(left("bob")).await;
+    assert_eq!(reader.next_list().await, ["alice", "carol"]);
+}

@@ -1,0 +1,26 @@
+//! What LiveKit's API makes up for, and what happens when it does not work. The rules are tested in `presence` and `rules`,
+//! a real LiveKit in `real`; here it is whom is asked when, and what readers see meanwhile.
+
+mod budget;
+mod cold_rooms;
+mod ghosts;
+mod rooms_list;
+mod watched_rooms;
+
+use crate::harness::{ScriptedLiveKit, TestApp};
+
+const KEYS: &str = "APItest: secret-of-the-tests-0123456789abcdef";
+
+/// The service beside a LiveKit whose API can be told how to answer.
+async fn with_api(settings: &[(&str, &str)]) -> (TestApp, ScriptedLiveKit) {
+    let livekit = ScriptedLiveKit::start(KEYS).await;
+    let app = beside(&livekit, settings).await;
+    (app, livekit)
+}
+
+async fn beside(livekit: &ScriptedLiveKit, settings: &[(&str, &str)]) -> TestApp {
+    let url = livekit.url();
+    let mut all = vec![("LIVEKIT_URL", url.as_str()), ("LKP__RECONCILE__EVERY", "1h")];
+    all.extend(settings);
+    TestApp::with_keys(&all, KEYS).await
+}

@@ -1,0 +1,42 @@
+//! The list of rooms, with those that only LiveKit knows.
+
+use serde_json::json;
+
+use crate::harness::{eventually, joined, started};
+
+use super::with_api;
+
+#[tokio::test]
+async fn rooms_that_only_livekit_knows_are_listed_and_compared() {
+    let (app, livekit) = with_api(&[]).await;
+    app.webhooks([started(), joined("alice")]).await;
+    livekit.list("general", &[joined("alice")]);
+    livekit.list("music", &[joined("bob"), joined("carol")]);
+    livekit.list("created-empty", &[]);
+    let rooms = app.rooms().await;
+    assert_eq!(
+        rooms,
+        json!([
+            {"name": "created-empty", "numParticipants": 0, "exact": false},
+            {"name": "general", "numParticipants": 1, "exact": true},
+            {"name": "music", "numParticipants": 0, "exact": false},
+        ])
+    );
+    let right = json!([
+        {"name": "created-empty", "numParticipants": 0, "exact": true},
+        {"name": "general", "numParticipants": 1, "exact": true},
+        {"name": "music", "numParticipants": 2, "exact": true},
+    ]);
+    eventually("all to be exact", async || app.rooms().await == right).await;
+    assert_eq!(livekit.calls("ListRooms", None), 1, "one call serves everybody for a while");
+    assert_eq!(livekit.calls("ListParticipants", Some("general")), 0, "it was whole");
+}
+
+#[tokio::test]
+async fn a_room_that_livekit_does_not_have_is_compared_too() {
+    let (app, livekit) = with_api(&[("LKP__RECONCILE__GRACE", "0ms")]).await;
+    app.webhooks([started(), joined("alice")]).await;
+    livekit.close("general");
+    app.rooms().await;
+    eventually("the room to be gone", async || app.rooms().await == json!([])).await;
+}

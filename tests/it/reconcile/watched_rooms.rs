@@ -1,0 +1,111 @@
+//! Rooms that somebody watches are compared regularly, and after whatever may have lost webhooks.
+
+use crate::harness::{ApiMood, StoreMood, eventually, identities, joined, started};
+
+use super::with_api;
+
+#[tokio::test]
+async fn a_watched_room_becomes_what_livekit_says_without_any_webhook() {
+    let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "200ms")]).await;
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    livekit.list("general", &[joined("alice")]);
+    assert_eq!(reader.next_list().await, ["alice"]);
+    // Hidden by the API, for which there is no webhook.
+    livekit.list("general", &[joined("alice").version(3).hidden()]);
+    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    livekit.list("general", &[joined("alice").version(4).metadata("busy")]);
+    let event = reader.next().await.unwrap();
+    assert_eq!(event.json()[0]["metadata"], "busy");
+    for (kind, expected) in [("missed_join", 1.0), ("attribute", 2.0)] {
+        assert_eq!(app.metric(&format!("repairs_total{{kind=\"{kind}\"}}")).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn who_left_unheard_goes_after_the_grace_and_not_before() {
+    let settings = [("LKP__RECONCILE__EVERY", "100ms"), ("LKP__RECONCILE__GRACE", "1h")];
+    let (app, livekit) = with_api(&settings).await;
+    app.webhook(started()).await;
+    app.webhook(joined("alice")).await;
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, ["alice"]);
+    livekit.list("general", &[]);
+    // Within the grace it takes two lists in a row.
+    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    assert!(livekit.calls("ListParticipants", Some("general")) >= 2);
+    assert_eq!(app.metric("repairs_total{kind=\"missed_leave\"}").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_room_that_nobody_watches_is_not_compared() {
+    let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
+    app.webhook(started()).await;
+    app.webhook(started().room("watched")).await;
+    let _reader = app.reader("watched").await;
+    livekit.until_called("ListParticipants", 5).await;
+    assert_eq!(livekit.calls("ListParticipants", Some("general")), 0);
+}
+
+#[tokio::test]
+async fn while_the_api_fails_lists_are_as_webhooks_give_them_and_once_it_works_they_are_right() {
+    let settings = [("LKP__RECONCILE__EVERY", "100ms"), ("LKP__PRESENCE__TTL", "1s")];
+    let (app, livekit) = with_api(&settings).await;
+    app.webhook(started()).await;
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    for mood in [ApiMood::Refuses, ApiMood::Fails] {
+        livekit.set(mood);
+        eventually("the failure to be seen", async || app.metric("livekit_api_up").await == 0.0)
+            .await;
+        app.webhook(joined(&format!("during-{mood:?}"))).await;
+        assert!(reader.next_list().await.contains(&format!("during-{mood:?}")));
+        eventually("the list to count as stale", async || {
+            app.participants("general").await.header("x-cache") == "stale"
+        })
+        .await;
+        livekit.set(ApiMood::Works);
+        livekit.list("general", &[joined("alice")]);
+        reader.until_list(&["alice"]).await;
+        livekit.list("general", &[]);
+        reader.until_list(&[]).await;
+        assert_eq!(app.metric("livekit_api_up").await, 1.0);
+    }
+}
+
+#[tokio::test]
+async fn after_a_webhook_that_could_not_be_stored_livekit_is_asked() {
+    let (app, livekit) = with_api(&[]).await;
+    app.webhook(started()).await;
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    app.store.set(StoreMood::Fails);
+    assert_eq!(app.post(&joined("alice")).await.status, 503);
+    // LiveKit gives up; nothing tells of it.
+    livekit.list("general", &[joined("alice")]);
+    app.store.set(StoreMood::Works);
+    assert_eq!(reader.next_list().await, ["alice"]);
+}
+
+#[tokio::test]
+async fn webhooks_newer_than_the_question_are_never_undone() {
+    let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "100ms")]).await;
+    app.webhook(started()).await;
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    livekit.list("general", &[]);
+    livekit.set(ApiMood::Hangs);
+    let asked = livekit.calls("ListParticipants", None);
+    livekit.until_called("ListParticipants", asked + 1).await;
+    // While LiveKit's answer, an empty list, is on its way.
+    app.webhook(joined("alice")).await;
+    assert_eq!(reader.next_list().await, ["alice"]);
+    livekit.list("general", &[]);
+    livekit.set(ApiMood::Works);
+    let answered = app.metric("comparisons_total{reason=\"watched\",outcome=\"confirmed\"}").await;
+    eventually("the answer", async || {
+        app.metric("comparisons_total{reason=\"watched\",outcome=\"confirmed\"}").await > answered
+    })
+    .await;
+    assert_eq!(identities(&app.participants("general").await.json()), ["alice"]);
+}
