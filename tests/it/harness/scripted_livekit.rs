@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -13,10 +14,17 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
+    serve::Listener,
 };
 use livekit_presence::livekit::{AccessToken, ApiKey, Keys};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{WebhookBody, eventually};
 
@@ -59,6 +67,22 @@ pub enum ApiMood {
 impl ScriptedLiveKit {
     pub async fn start(keys: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::serve(keys, address, listener)
+    }
+
+    /// With a certificate for `localhost`, signed by the authority in `tests/fixtures/tls/ca.pem`.
+    pub async fn start_with_tls(keys: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::serve(keys, address, TlsListener { listener, acceptor: tls_acceptor() })
+    }
+
+    fn serve<L>(keys: &str, address: SocketAddr, listener: L) -> Self
+    where
+        L: Listener,
+        L::Addr: Debug,
+    {
         let script = Arc::new(Script {
             keys: Keys::new(&ApiKey::parse_lines(keys).unwrap()),
             state: Mutex::default(),
@@ -68,7 +92,7 @@ impl ScriptedLiveKit {
             .route("/twirp/livekit.RoomService/{method}", post(answer))
             .with_state(Arc::clone(&script));
         Self {
-            address: listener.local_addr().unwrap(),
+            address,
             script,
             serving: tokio::spawn(async { axum::serve(listener, router).await.unwrap() }),
         }
@@ -118,6 +142,44 @@ impl ScriptedLiveKit {
     fn lists(&self) -> MutexGuard<'_, Lists> {
         self.script.state.lock().unwrap()
     }
+}
+
+/// Accepts TLS connections.
+struct TlsListener {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let Ok((socket, peer)) = self.listener.accept().await else { continue };
+            if let Ok(socket) = self.acceptor.accept(socket).await {
+                return (socket, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+fn tls_acceptor() -> TlsAcceptor {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/");
+    let certificate = CertificateDer::from_pem_file(format!("{folder}localhost.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(format!("{folder}localhost-key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 impl Drop for ScriptedLiveKit {

@@ -1,6 +1,7 @@
 //! What LiveKit's API makes up for, and what happens when it does not work. The rules are tested in `presence` and `rules`,
 //! a real LiveKit in `real`; here it is whom is asked when, and what readers see meanwhile.
 
+mod api;
 mod budget;
 mod cold_rooms;
 mod ghosts;
