@@ -39,7 +39,7 @@ async fn metrics_tell_what_happened() {
         "store_calls_total{kind=\"apply\",outcome=\"ok\"} 1",
         "streams_open 1",
         "frames_written_total 2",
-        "rooms_hot 1",
+        "rooms_hot{state=\"stale\"} 1",
         "http_requests_total{route=\"/api/livekit/participants/stream\",status=\"200\"} 1",
         "heartbeat_repairs_total 0",
     ] {
