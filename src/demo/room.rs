@@ -383,8 +383,8 @@ mod tests {
                         assert!(inside.values().all(|identity| *identity != info.identity));
                         inside.insert(info.sid, info.identity);
                     }
-                    EventKind::Left { sid, identity, .. } => {
-                        assert_eq!(inside.remove(&sid), Some(identity));
+                    EventKind::Left { sid, was_active } => {
+                        assert!(was_active && inside.remove(&sid).is_some());
                     }
                     EventKind::TrackPublished { sid, .. }
                     | EventKind::TrackUnpublished { sid, .. } => {
