@@ -1,0 +1,10 @@
+//! The service beside a real livekit-server with real clients in it: what readers see is held against the people who are
+//! inside, whom the test itself sent there. Each scenario prints how long readers were wrong, and what LiveKit's own list
+//! said meanwhile.
+//!
+//! Needs what `make setup-tests` installs, and says so where it is missing.
+
+mod latency;
+#[expect(dead_code, unused_imports, reason = "for the scenarios in which LiveKit's API is asked")]
+mod rig;
+mod webhooks;

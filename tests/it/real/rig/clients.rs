@@ -1,0 +1,217 @@
+//! People: clients of LiveKit's own SDK.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use serde_json::{Value, json};
+
+use super::{Person, driver::Driver, livekit_server::Key, patience::eventually, token};
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Who somebody is when they come, as their token says it.
+#[derive(Clone, Debug, Default)]
+pub struct Guest {
+    pub identity: String,
+    pub room: String,
+    pub name: String,
+    pub metadata: String,
+    pub attributes: Vec<(String, String)>,
+    pub hidden: bool,
+}
+
+/// What a track shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Microphone,
+    Camera,
+    ScreenShare,
+}
+
+impl Source {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Microphone => "MICROPHONE",
+            Self::Camera => "CAMERA",
+            Self::ScreenShare => "SCREEN_SHARE",
+        }
+    }
+}
+
+/// A connection to a room, or what is left of it.
+#[derive(Clone)]
+pub struct Client {
+    pub identity: String,
+    pub room: String,
+    key: u64,
+    driver: Arc<Driver>,
+}
+
+/// When a client called something, by the clock of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Called {
+    pub at: SystemTime,
+    /// When the SDK said that it was done.
+    pub returned_at: SystemTime,
+}
+
+impl Client {
+    /// Connects somebody. An error is the SDK's own.
+    pub async fn join(
+        driver: &Arc<Driver>,
+        url: &str,
+        guest: &Guest,
+    ) -> Result<(Self, Called), String> {
+        let attributes: serde_json::Map<_, _> =
+            guest.attributes.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let token = token::sign(
+            Key::First,
+            json!({
+                "sub": guest.identity,
+                "name": guest.name,
+                "metadata": guest.metadata,
+                "attributes": attributes,
+                "video": {
+                    "roomJoin": true,
+                    "room": guest.room,
+                    "hidden": guest.hidden,
+                    "canUpdateOwnMetadata": true,
+                },
+            }),
+        );
+        let client = Self {
+            identity: guest.identity.clone(),
+            room: guest.room.clone(),
+            key: NEXT.fetch_add(1, Ordering::Relaxed),
+            driver: Arc::clone(driver),
+        };
+        let joined = client.tell("join", json!({"url": url, "token": token})).await?;
+        Ok((client, Called::of(&joined)))
+    }
+
+    /// Connects somebody in the process of another, to die with them.
+    pub async fn beside(other: &Self, url: &str, guest: &Guest) -> Result<Self, String> {
+        Ok(Self::join(&other.driver, url, guest).await?.0)
+    }
+
+    pub async fn leave(&self) -> Called {
+        self.try_leave().await.unwrap()
+    }
+
+    pub async fn try_leave(&self) -> Result<Called, String> {
+        Ok(Called::of(&self.tell("leave", json!({})).await?))
+    }
+
+    /// Publishes something, and returns the track's sid.
+    pub async fn publish(&self, source: Source) -> String {
+        self.try_publish(source).await.unwrap()
+    }
+
+    pub async fn try_publish(&self, source: Source) -> Result<String, String> {
+        let published = self.tell("publish", json!({"source": source.as_str()})).await?;
+        Ok(published["track"].as_str().unwrap().to_owned())
+    }
+
+    pub async fn unpublish(&self, track: &str) {
+        self.try_unpublish(track).await.unwrap();
+    }
+
+    pub async fn try_unpublish(&self, track: &str) -> Result<(), String> {
+        self.tell("unpublish", json!({"track": track})).await.map(drop)
+    }
+
+    pub async fn mute(&self, track: &str, muted: bool) {
+        self.try_mute(track, muted).await.unwrap();
+    }
+
+    pub async fn try_mute(&self, track: &str, muted: bool) -> Result<(), String> {
+        self.tell("mute", json!({"track": track, "muted": muted})).await.map(drop)
+    }
+
+    /// Changes its own `name`, `metadata`, `attributes`.
+    pub async fn update(&self, update: Value) {
+        self.tell("update", update).await.unwrap();
+    }
+
+    /// Has the SDK and LiveKit play one of the things that happen to connections.
+    pub async fn simulate(&self, scenario: &str) {
+        self.try_simulate(scenario).await.unwrap();
+    }
+
+    pub async fn try_simulate(&self, scenario: &str) -> Result<(), String> {
+        self.tell("simulate", json!({"scenario": scenario})).await.map(drop)
+    }
+
+    /// What the client says of itself, or none where its process is dead.
+    pub async fn state(&self) -> Option<Value> {
+        self.tell("state", json!({})).await.ok()
+    }
+
+    /// Waits until it is either connected or for good not, and returns which.
+    pub async fn is_inside_at_last(&self) -> bool {
+        let mut is_inside = false;
+        eventually(&format!("{} to come back or to give up", self.identity), async || {
+            let state = self.state().await;
+            let state = state.as_ref().and_then(|state| state["state"].as_str());
+            is_inside = state == Some("connected");
+            matches!(state, Some("connected" | "disconnected") | None)
+        })
+        .await;
+        is_inside
+    }
+
+    /// Who it is in the room, as long as it is connected.
+    pub async fn person(&self) -> Option<Person> {
+        let state = self.state().await?;
+        (state["state"] == "connected").then(|| Person::read(&state))
+    }
+
+    /// How often it has come back.
+    pub async fn reconnects(&self) -> u64 {
+        self.state().await.and_then(|state| state["reconnects"].as_u64()).unwrap_or_default()
+    }
+
+    /// Waits until it has come back once more than before.
+    pub async fn until_reconnected(&self, before: u64) {
+        eventually(&format!("{} to be connected again", self.identity), async || {
+            self.state().await.is_some_and(|state| {
+                state["state"] == "connected" && state["reconnects"].as_u64() > Some(before)
+            })
+        })
+        .await;
+    }
+
+    /// Waits until it knows of a change to itself.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Person) -> bool) {
+        eventually(what, async || self.person().await.is_some_and(|me| holds(&me))).await;
+    }
+
+    pub async fn until_muted(&self, track: &str, muted: bool) {
+        let is_so =
+            |me: &Person| me.tracks.get(track).is_some_and(|(_, is_muted)| *is_muted == muted);
+        self.until("a change of mute", is_so).await;
+    }
+
+    /// Kills its process, and with it whoever shares that.
+    pub async fn kill(&self) {
+        self.driver.kill().await;
+    }
+
+    async fn tell(&self, action: &str, with: Value) -> Result<Value, String> {
+        self.driver.tell(action, self.key, with).await
+    }
+}
+
+impl Called {
+    fn of(answer: &Value) -> Self {
+        let at = |name: &str| {
+            SystemTime::UNIX_EPOCH + Duration::from_secs_f64(answer[name].as_f64().unwrap())
+        };
+        Self { at: at("called_at"), returned_at: at("returned_at") }
+    }
+}

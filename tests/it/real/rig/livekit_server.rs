@@ -1,0 +1,142 @@
+//! livekit-server on loopback.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::{Api, child::Child, patience::eventually, ports::free_port, tools::Tools};
+
+/// The two API keys that every server here knows, so that the one which signs webhooks can be switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Signs tokens and calls, and webhooks until told otherwise.
+    First,
+    Second,
+}
+
+impl Key {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "APIfirst",
+            Self::Second => "APIsecond",
+        }
+    }
+
+    pub fn secret(self) -> &'static str {
+        match self {
+            Self::First => "secret-of-the-first-key-0123456789abcdef",
+            Self::Second => "secret-of-the-second-key-0123456789abcdef",
+        }
+    }
+
+    /// Both, as `LIVEKIT_KEYS` has them.
+    pub fn lines() -> String {
+        [Self::First, Self::Second]
+            .map(|key| format!("{}: {}", key.name(), key.secret()))
+            .join("\n")
+    }
+}
+
+/// How a server is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it keeps its rooms; in its memory without.
+    pub redis_port: Option<u16>,
+    /// Whether ListParticipants asks the node that has the room, and not the store.
+    pub psrpc_lists: bool,
+    pub webhook_key: Key,
+    pub webhook_url: String,
+}
+
+/// A server that can be killed and started again on its ports.
+pub struct LiveKitServer {
+    pub settings: Settings,
+    pub port: u16,
+    tcp_port: u16,
+    udp_port: u16,
+    tools: Tools,
+    running: Option<Child>,
+}
+
+impl LiveKitServer {
+    /// Starts one and waits until its API answers.
+    pub async fn start(tools: &Tools, settings: Settings) -> Self {
+        let (port, tcp_port, udp_port) = (free_port(), free_port(), free_port());
+        let tools = tools.clone();
+        let mut server = Self { settings, port, tcp_port, udp_port, tools, running: None };
+        server.start_again().await;
+        server
+    }
+
+    /// Starts it where it does not run, and waits until its API answers.
+    pub async fn start_again(&mut self) {
+        let mut command = Command::new(&self.tools.livekit_server);
+        command
+            .env_clear()
+            .env("LIVEKIT_CONFIG", self.config().to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        self.running = Some(Child::spawn(&mut command));
+        let api = self.api();
+        eventually("LiveKit's API to answer", async || api.list_rooms().await.status == Some(200))
+            .await;
+    }
+
+    /// Kills it: it sends nothing, and leaves in Redis what is there.
+    pub async fn kill(&mut self) {
+        self.running.take().expect("it runs").kill().await;
+    }
+
+    /// Ends it as an impatient operator would: the first SIGTERM makes it wait for everybody to leave, the second closes its
+    /// rooms. The last webhooks of that are lost.
+    pub async fn terminate(&mut self) {
+        let mut running = self.running.take().expect("it runs");
+        running.signal("TERM");
+        let told = async || running.last_words(50).contains("exit requested");
+        eventually("LiveKit to hear of it", told).await;
+        running.signal("TERM");
+        running.ended().await;
+    }
+
+    pub fn api(&self) -> Api {
+        Api { port: self.port }
+    }
+
+    /// Where clients connect.
+    pub fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    pub fn last_words(&self, lines: usize) -> String {
+        self.running.as_ref().map_or_else(String::new, |running| running.last_words(lines))
+    }
+
+    /// JSON is YAML. Everything that is not said is LiveKit's default.
+    fn config(&self) -> Value {
+        let keys = [Key::First, Key::Second].map(|key| (key.name(), key.secret()));
+        let mut config = json!({
+            "port": self.port,
+            "bind_addresses": ["127.0.0.1"],
+            "keys": keys.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "rtc": {
+                "node_ip": "127.0.0.1",
+                "use_external_ip": false,
+                "enable_loopback_candidate": true,
+                "tcp_port": self.tcp_port,
+                "udp_port": self.udp_port,
+            },
+            "room": {"enable_remote_unmute": true},
+            "webhook": {
+                "api_key": self.settings.webhook_key.name(),
+                "urls": [self.settings.webhook_url],
+            },
+            "api": {"enable_psrpc_for_get_list_participants": self.settings.psrpc_lists},
+            "logging": {"level": "info", "json": true},
+        });
+        if let Some(port) = self.settings.redis_port {
+            config["redis"] = json!({"address": format!("127.0.0.1:{port}")});
+        }
+        config
+    }
+}

@@ -1,0 +1,31 @@
+//! A real livekit-server, real clients and the service as the program that it is, all on loopback, and what goes wrong
+//! between them. Used by the tests of `real` only.
+
+mod api;
+mod child;
+mod clients;
+mod deliveries;
+mod driver;
+mod fault_proxy;
+mod livekit_server;
+mod patience;
+mod person;
+mod ports;
+mod redis_server;
+mod report;
+mod stage;
+mod token;
+mod tools;
+mod watch;
+mod wire;
+
+pub use api::Api;
+pub use clients::{Client, Guest, Source};
+pub use deliveries::Delivery;
+pub use driver::Driver;
+pub use fault_proxy::Mood;
+pub use livekit_server::Key;
+pub use person::Person;
+pub use stage::{Plan, ROOM, Stage, Watched};
+pub use tools::say;
+pub use watch::Watch;

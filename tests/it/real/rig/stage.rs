@@ -1,0 +1,309 @@
+//! LiveKit, the service, its readers and the people in a room, set up for one scenario.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::harness::Process;
+
+use super::{
+    Api, Client, Guest, Person,
+    child::last_lines,
+    clients::Called,
+    deliveries::Delivery,
+    driver::Driver,
+    fault_proxy::FaultProxy,
+    livekit_server::{Key, LiveKitServer, Settings},
+    patience::{PATIENCE, eventually},
+    ports::free_port,
+    redis_server::RedisServer,
+    report::{Meanwhile, Right, print},
+    tools::Tools,
+    watch::Watch,
+    wire,
+};
+
+/// The room of a scenario that needs only one.
+pub const ROOM: &str = "general";
+
+/// Most scenarios wait most of the time, so more of them run beside each other than there are cores; but each costs two
+/// seconds of a core to set up, and then what it does.
+const AT_ONCE: usize = 6;
+
+static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
+
+/// What a scenario needs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub scenario: &'static str,
+    /// LiveKit keeps its rooms in a Redis, which outlives it.
+    pub redis: bool,
+    pub psrpc_lists: bool,
+    /// Webhooks go straight to the service, as they would anywhere else.
+    pub without_proxy: bool,
+    /// Nothing else runs meanwhile.
+    pub alone: bool,
+}
+
+impl Plan {
+    pub fn named(scenario: &'static str) -> Self {
+        Self { scenario, redis: false, psrpc_lists: false, without_proxy: false, alone: false }
+    }
+
+    /// Sets the stage, when there is room for it. None where the programs are not there.
+    pub async fn set(self) -> Option<Stage> {
+        let tools = Tools::find(self.scenario)?;
+        let places = if self.alone { AT_ONCE } else { 1 };
+        let place = PLACES.acquire_many(u32::try_from(places).unwrap()).await.unwrap();
+        let service_port = free_port();
+        let redis = if self.redis { Some(RedisServer::start(&tools).await) } else { None };
+        let proxy = FaultProxy::start(service_port).await;
+        let webhook_port = if self.without_proxy { service_port } else { proxy.port };
+        let settings = Settings {
+            redis_port: redis.as_ref().map(|redis| redis.port),
+            psrpc_lists: self.psrpc_lists,
+            webhook_key: Key::First,
+            webhook_url: format!("http://127.0.0.1:{webhook_port}/api/livekit/webhook"),
+        };
+        let (livekit, crew) =
+            tokio::join!(LiveKitServer::start(&tools, settings), Driver::start(&tools));
+        let service = start_service(service_port, livekit.port).await;
+        let watch = Watch::open(service_port, ROOM);
+        let stage = Stage {
+            plan: self,
+            livekit,
+            proxy,
+            watch,
+            opened_at: Instant::now(),
+            acted_at: Instant::now(),
+            service: Some(service),
+            service_port,
+            crew,
+            tools,
+            _redis: redis,
+            _place: place,
+        };
+        eventually("the reader's first list", async || stage.watch.seen().is_open).await;
+        Some(stage)
+    }
+}
+
+/// Everything that a scenario plays with.
+pub struct Stage {
+    pub livekit: LiveKitServer,
+    pub proxy: FaultProxy,
+    /// The reader of [`ROOM`].
+    pub watch: Watch,
+    plan: Plan,
+    opened_at: Instant,
+    /// When the scenario last did something that readers are to see.
+    acted_at: Instant,
+    service: Option<Process>,
+    service_port: u16,
+    crew: Arc<Driver>,
+    tools: Tools,
+    _redis: Option<RedisServer>,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Stage {
+    pub fn api(&self) -> Api {
+        self.livekit.api()
+    }
+
+    /// From now on the time counts until readers are right.
+    pub fn acts(&mut self) {
+        self.acted_at = Instant::now();
+    }
+
+    /// Somebody of whom nothing but the name is known.
+    pub fn guest(identity: &str) -> Guest {
+        Guest { identity: identity.to_owned(), room: ROOM.to_owned(), ..Guest::default() }
+    }
+
+    /// Somebody comes into [`ROOM`].
+    pub async fn join(&self, identity: &str) -> Client {
+        self.join_as(Self::guest(identity)).await
+    }
+
+    pub async fn join_as(&self, guest: Guest) -> Client {
+        self.try_join(&guest).await.unwrap().0
+    }
+
+    pub async fn try_join(&self, guest: &Guest) -> Result<(Client, Called), String> {
+        Client::join(&self.crew, &self.livekit.url(), guest).await
+    }
+
+    /// Somebody comes into [`ROOM`] in a process of their own, so that they can die alone.
+    pub async fn join_apart(&self, identity: &str) -> Client {
+        let driver = self.new_driver().await;
+        Client::join(&driver, &self.livekit.url(), &Self::guest(identity)).await.unwrap().0
+    }
+
+    /// Another process for clients.
+    pub async fn new_driver(&self) -> Arc<Driver> {
+        Driver::start(&self.tools).await
+    }
+
+    /// Kills the service: it forgets everything, and its readers are cut off.
+    pub async fn kill_service(&mut self) {
+        let mut service = self.service.take().expect("it runs");
+        service.signal("KILL");
+        service.ended().await;
+    }
+
+    pub async fn start_service(&mut self) {
+        self.service = Some(start_service(self.service_port, self.livekit.port).await);
+    }
+
+    /// Nothing happens for a while, where that is what the scenario is about.
+    pub async fn time_passes(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// Opens the stream of another room.
+    pub fn watch_room(&self, room: &str) -> Watch {
+        Watch::open(self.service_port, room)
+    }
+
+    /// Waits until the stream and a GET of [`ROOM`] both show exactly those who are inside, as these know themselves, and
+    /// prints how long that took.
+    pub async fn becomes_right(&self, what: &str, inside: &[&Client], within: Duration) {
+        let watched = Watched { room: ROOM, watch: &self.watch };
+        let (right_after, meanwhile) = self.wait_until_right(watched, inside, within).await;
+        print(&self.line(what), Right::After(right_after), &meanwhile);
+    }
+
+    /// The same without a word: a scenario begins or goes on from here.
+    pub async fn settles(&self, inside: &[&Client]) {
+        let watched = Watched { room: ROOM, watch: &self.watch };
+        self.wait_until_right(watched, inside, PATIENCE).await;
+    }
+
+    /// The same for any room; returns how long it took, and what LiveKit's own list said.
+    pub async fn wait_until_right(
+        &self,
+        watched: Watched<'_>,
+        inside: &[&Client],
+        within: Duration,
+    ) -> (Duration, String) {
+        let meanwhile = Meanwhile::watch(self.api(), watched.room);
+        let deadline = Instant::now() + within;
+        let mut get_lagged = false;
+        loop {
+            let truth = truth(inside).await;
+            let got = self.read(watched.room).await;
+            if let Ok(truth) = &truth
+                && let Some(shown_since) = watched.watch.right_since(truth)
+            {
+                if got.as_ref() == Ok(truth) {
+                    let right_at = if get_lagged { Instant::now() } else { shown_since };
+                    let right_after = right_at.saturating_duration_since(self.acted_at);
+                    return (right_after, meanwhile.in_words(truth, self.acted_at).await);
+                }
+                get_lagged = true;
+            }
+            if Instant::now() >= deadline {
+                let known = truth.clone().unwrap_or_default();
+                let livekit = meanwhile.in_words(&known, self.acted_at).await;
+                panic!(
+                    "{}: readers of {} are not right after {within:?}\ninside: {truth:#?}\nthe \
+                     stream shows: {:#?}\nGET shows: {got:#?}\nLiveKit's own list: {livekit}\n{}",
+                    self.plan.scenario,
+                    watched.room,
+                    watched.watch.seen().frames.last(),
+                    self.story(),
+                );
+            }
+            watched.watch.changed_within(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Checks that for so long no frame shows anything else than those inside, nor does a GET.
+    pub async fn stays_right(&self, what: &str, inside: &[&Client], time: Duration) {
+        let meanwhile = Meanwhile::watch(self.api(), ROOM);
+        let truth = truth(inside).await.unwrap();
+        let count = self.watch.frame_count();
+        let wrong = self.watch.frame(count, time, |frame| frame.people != truth).await;
+        assert!(wrong.is_none(), "{}: {wrong:#?}, but inside are {truth:#?}", self.line(what));
+        assert_eq!(self.read(ROOM).await.as_ref(), Ok(&truth), "{}", self.line(what));
+        let words = meanwhile.in_words(&truth, self.acted_at).await;
+        print(&self.line(what), Right::Throughout(time), &words);
+    }
+
+    /// Prints what a test of its own found.
+    pub fn reports(&self, what: &str, right_after: Duration, meanwhile: &str) {
+        print(&self.line(what), Right::After(right_after), meanwhile);
+    }
+
+    /// What a GET of a room shows.
+    pub async fn read(&self, room: &str) -> Result<Vec<Person>, String> {
+        let target = format!("/api/livekit/participants?room={room}");
+        match wire::get(self.service_port, &target).await {
+            Ok((200, body)) => {
+                let list: Value = serde_json::from_slice(&body).unwrap();
+                Ok(Person::read_all(list.as_array().unwrap()))
+            }
+            Ok((status, body)) => Err(format!("{status} {}", String::from_utf8_lossy(&body))),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn line(&self, what: &str) -> String {
+        if what.is_empty() {
+            return self.plan.scenario.to_owned();
+        }
+        format!("{}: {what}", self.plan.scenario)
+    }
+
+    /// What led here, for whoever has to find out why a test failed.
+    fn story(&self) -> String {
+        let webhooks = self.proxy.deliveries().all();
+        let webhooks = webhooks.iter().map(|one| {
+            let at = one.at.duration_since(self.opened_at).as_secs_f64();
+            let Delivery { event, room, identity, sid, answered, .. } = one;
+            format!("{at:8.2} s {event} {room} {identity} {sid} {answered:?}")
+        });
+        let webhooks: Vec<_> = webhooks.collect();
+        let acted_at = self.acted_at.duration_since(self.opened_at).as_secs_f64();
+        let log = self.service.as_ref().map(Process::log).unwrap_or_default();
+        format!(
+            "last act: {acted_at:.2} s\nwebhooks:\n{}\nthe service's log:\n{}\nLiveKit's log:\n{}",
+            webhooks.join("\n"),
+            last_lines(log.lines(), 30),
+            self.livekit.last_words(30)
+        )
+    }
+}
+
+/// A room and its reader.
+#[derive(Clone, Copy)]
+pub struct Watched<'a> {
+    pub room: &'a str,
+    pub watch: &'a Watch,
+}
+
+/// Those inside as they know themselves; an error names who is not connected.
+async fn truth(inside: &[&Client]) -> Result<Vec<Person>, String> {
+    let mut people = Vec::new();
+    for client in inside {
+        let person = client.person().await;
+        people.push(person.ok_or_else(|| format!("{} is not connected", client.identity))?);
+    }
+    people.sort();
+    Ok(people)
+}
+
+async fn start_service(port: u16, livekit_port: u16) -> Process {
+    Process::start(&[
+        ("LIVEKIT_KEYS", &Key::lines()),
+        ("LIVEKIT_URL", &format!("ws://127.0.0.1:{livekit_port}")),
+        ("LKP__HTTP__BIND", &format!("127.0.0.1:{port}")),
+        ("LKP__LOG__LEVEL", "info,livekit_presence=debug,livekit_presence::http::request_id=info"),
+    ])
+    .await
+}

@@ -1,0 +1,33 @@
+//! One request, one answer, on a connection of its own; and errors are answers too, for servers that are killed.
+
+use std::{io, net::Ipv4Addr};
+
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt;
+use hyper::{Request, Response, body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Sends a request to a port of this machine, and returns the answer's head with its body to come.
+pub async fn ask(port: u16, mut request: Request<Body>) -> io::Result<Response<Incoming>> {
+    let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    socket.set_nodelay(true)?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(socket)).await.map_err(io::Error::other)?;
+    tokio::spawn(connection);
+    let host = format!("127.0.0.1:{port}").parse().unwrap();
+    request.headers_mut().insert("host", host);
+    sender.send_request(request).await.map_err(io::Error::other)
+}
+
+/// Sends a request and reads the answer to its end.
+pub async fn fetch(port: u16, request: Request<Body>) -> io::Result<(u16, Bytes)> {
+    let response = ask(port, request).await?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.map_err(io::Error::other)?;
+    Ok((status, body.to_bytes()))
+}
+
+pub async fn get(port: u16, target: &str) -> io::Result<(u16, Bytes)> {
+    fetch(port, Request::get(target).body(Body::empty()).unwrap()).await
+}
