@@ -7,8 +7,11 @@
 run:
 	cargo run --locked -- demo
 
+# The tests with a real LiveKit wait most of the time, so more of them run at once than there are processors; they come last, since
+# the others measure.
 test: setup-tests
-	cargo test --locked
+	cargo test --locked -- --skip real::
+	cargo test --locked --test it real:: -- --test-threads=16
 
 check: setup-tools
 	cargo fmt --check

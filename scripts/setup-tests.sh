@@ -35,3 +35,6 @@ if [ -f "$browser/package.json" ] \
     echo "installing the packages of $browser"
     npm ci --prefix "$browser" --no-audit --no-fund
 fi
+
+# A real LiveKit, and clients for it.
+scripts/setup-real-livekit.sh
