@@ -4,7 +4,9 @@
 //!
 //! Needs what `make setup-tests` installs, and says so where it is missing.
 
+mod crashes;
 mod latency;
-#[expect(dead_code, unused_imports, reason = "for the scenarios in which LiveKit's API is asked")]
+mod random;
+mod reconciled;
 mod rig;
 mod webhooks;

@@ -1,0 +1,263 @@
+//! Everything that can happen, at random: at the end readers equal the people inside, whoever they are by then.
+//!
+//! Three minutes are `REAL_RANDOM_SECS=180`; `make test` plays one, so that all tests together take minutes. The seed is
+//! printed, and `REAL_RANDOM_SEED` plays it again: the same actions, though LiveKit and the clients take their own time.
+
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use super::rig::{Client, Driver, Guest, Mood, Plan, Source, Stage, Watch, Watched, say};
+
+const ROOMS: [&str; 4] = ["amber", "birch", "cedar", "dune"];
+
+/// Few enough that the same come back, sometimes while they are still inside.
+const IDENTITIES: usize = 16;
+
+/// What two cores carry beside LiveKit.
+const MOST_INSIDE: usize = 24;
+
+/// As long as a ghost may take, and then what a busy machine needs.
+const CALM: Duration = Duration::from_secs(90);
+
+/// How long a client may take to answer.
+const UNANSWERED: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn whatever_happens_readers_equal_the_people_inside() {
+    let plan = Plan { redis: true, ..Plan::named("random") };
+    let Some(stage) = plan.set().await else { return };
+    let seed = from_environment("REAL_RANDOM_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let time = Duration::from_secs(from_environment("REAL_RANDOM_SECS").unwrap_or(60));
+    say(&format!("random: REAL_RANDOM_SEED={seed} for {time:?}"));
+    let mut play = Play::begin(stage, seed).await;
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        play.act().await;
+        play.stage.time_passes(Duration::from_millis(play.random.u64(0..400))).await;
+    }
+    play.end().await;
+}
+
+fn from_environment<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+struct Play {
+    stage: Stage,
+    random: fastrand::Rng,
+    watches: Vec<Watch>,
+    /// Processes of clients that can be killed.
+    drivers: [Arc<Driver>; 2],
+    /// Everybody who came, and is not known to have gone.
+    clients: Vec<Client>,
+    /// Until when webhooks fare badly.
+    bad_until: Option<Instant>,
+    began_at: Instant,
+    actions: usize,
+}
+
+/// With how often each comes. The weights are percentages.
+const ACTIONS: [(Action, usize); 12] = [
+    (Action::Join, 42),
+    (Action::Kill, 2),
+    (Action::SpoilWebhooks, 7),
+    (Action::RestartService, 2),
+    (Action::CrashLiveKit, 1),
+    (Action::Of(Deed::Leave), 10),
+    (Action::Of(Deed::Publish), 14),
+    (Action::Of(Deed::Unpublish), 6),
+    (Action::Of(Deed::Mute), 4),
+    (Action::Of(Deed::Reconnect), 4),
+    (Action::Of(Deed::BeRemoved), 4),
+    (Action::Of(Deed::BeChanged), 4),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Join,
+    Kill,
+    SpoilWebhooks,
+    RestartService,
+    CrashLiveKit,
+    Of(Deed),
+}
+
+/// What somebody does who is inside, or has done to them.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Leave,
+    Publish,
+    Unpublish,
+    Mute,
+    Reconnect,
+    BeRemoved,
+    BeChanged,
+}
+
+impl Play {
+    async fn begin(stage: Stage, seed: u64) -> Self {
+        let drivers = [stage.new_driver().await, stage.new_driver().await];
+        Self {
+            watches: ROOMS.map(|room| stage.watch_room(room)).into(),
+            random: fastrand::Rng::with_seed(seed),
+            drivers,
+            clients: Vec::new(),
+            bad_until: None,
+            began_at: Instant::now(),
+            actions: 0,
+            stage,
+        }
+    }
+
+    /// Does something.
+    async fn act(&mut self) {
+        if self.bad_until.is_some_and(|until| Instant::now() > until) {
+            self.stage.proxy.set(Mood::Pass);
+            self.bad_until = None;
+        }
+        let action = self.choose();
+        self.actions += 1;
+        println!("{:6.2} s {action:?}", self.began_at.elapsed().as_secs_f64());
+        match action {
+            Action::Join => self.join().await,
+            Action::Kill => self.kill().await,
+            Action::SpoilWebhooks => self.spoil_webhooks(),
+            Action::RestartService => self.restart_service().await,
+            Action::CrashLiveKit => self.crash_livekit().await,
+            Action::Of(deed) => self.somebody_does(deed).await,
+        }
+    }
+
+    /// What somebody cannot do just now is part of the play, and so is an SDK that never says what came of it: it does not
+    /// where the connection changes under its feet.
+    async fn somebody_does(&mut self, deed: Deed) {
+        let index = self.random.usize(..self.clients.len().max(1));
+        let Some(client) = self.clients.get(index).cloned() else { return };
+        let done = tokio::time::timeout(UNANSWERED, self.does(&client, deed)).await;
+        println!("         {} in {}: {done:?}", client.identity, client.room);
+        if matches!((deed, done), (Deed::Leave, Ok(Ok(())))) {
+            self.clients.swap_remove(index);
+        }
+    }
+
+    async fn does(&mut self, client: &Client, deed: Deed) -> Result<(), String> {
+        let api = self.stage.api();
+        match deed {
+            Deed::Leave => client.try_leave().await.map(drop),
+            Deed::Publish => {
+                let sources = [Source::Microphone, Source::Camera, Source::ScreenShare];
+                client.try_publish(sources[self.random.usize(..sources.len())]).await.map(drop)
+            }
+            Deed::Unpublish => client.try_unpublish(&a_track(client).await?).await,
+            Deed::Mute => client.try_mute(&a_track(client).await?, self.random.bool()).await,
+            Deed::Reconnect => {
+                let ways = ["resume", "full-reconnect", "node-failure", "migration"];
+                client.try_simulate(ways[self.random.usize(..ways.len())]).await
+            }
+            Deed::BeRemoved => {
+                api.remove_participant(&client.room, &client.identity).await;
+                Ok(())
+            }
+            Deed::BeChanged => {
+                let update = json!({"metadata": self.random.u32(..100).to_string()});
+                api.update_participant(&client.room, &client.identity, update).await;
+                Ok(())
+            }
+        }
+    }
+
+    fn choose(&mut self) -> Action {
+        let hundred = ACTIONS.iter().map(|(_, weight)| weight).sum::<usize>();
+        let mut number = self.random.usize(..hundred);
+        for (action, weight) in ACTIONS {
+            if number < weight {
+                return action;
+            }
+            number -= weight;
+        }
+        unreachable!("the number is less than all weights together");
+    }
+
+    async fn join(&mut self) {
+        let guest = Guest {
+            identity: format!("guest-{}", self.random.usize(..IDENTITIES)),
+            room: ROOMS[self.random.usize(..ROOMS.len())].to_owned(),
+            ..Guest::default()
+        };
+        let driver = self.random.usize(..self.drivers.len());
+        if self.clients.len() < MOST_INSIDE {
+            let url = self.stage.livekit.url();
+            let joined = Client::join(&self.drivers[driver], &url, &guest).await;
+            self.clients.extend(joined.ok().map(|(client, _)| client));
+        }
+    }
+
+    /// A process dies, with everybody in it.
+    async fn kill(&mut self) {
+        let index = self.random.usize(..self.drivers.len());
+        let driver = self.stage.new_driver().await;
+        std::mem::replace(&mut self.drivers[index], driver).kill().await;
+    }
+
+    fn spoil_webhooks(&mut self) {
+        let moods = [
+            Mood::Refuse(503),
+            Mood::Refuse(500),
+            Mood::Close,
+            Mood::LoseAnswer,
+            Mood::Swallow,
+            Mood::Delay(Duration::from_millis(500)),
+        ];
+        self.stage.proxy.set(moods[self.random.usize(..moods.len())]);
+        let time = Duration::from_millis(self.random.u64(500..10_000));
+        self.bad_until = Some(Instant::now() + time);
+    }
+
+    async fn restart_service(&mut self) {
+        self.stage.kill_service().await;
+        self.stage.time_passes(Duration::from_millis(self.random.u64(0..3_000))).await;
+        self.stage.start_service().await;
+    }
+
+    async fn crash_livekit(&mut self) {
+        self.stage.livekit.kill().await;
+        self.stage.livekit.start_again().await;
+    }
+
+    /// Calm returns, clients settle, and everything is compared.
+    async fn end(mut self) {
+        self.stage.proxy.set(Mood::Pass);
+        self.stage.acts();
+        let mut inside = Vec::new();
+        for client in &self.clients {
+            if client.is_inside_at_last().await {
+                inside.push(client);
+            }
+        }
+        let mut slowest = Duration::ZERO;
+        let mut meanwhile = Vec::new();
+        for (room, watch) in ROOMS.into_iter().zip(&self.watches) {
+            let here: Vec<_> = inside.iter().copied().filter(|one| one.room == room).collect();
+            let watched = Watched { room, watch };
+            let (time, words) = self.stage.wait_until_right(watched, &here, CALM).await;
+            slowest = slowest.max(time);
+            meanwhile.push(format!("{room}: {words}"));
+        }
+        let (actions, people) = (self.actions, inside.len());
+        self.stage.reports(
+            &format!("{actions} actions, {people} inside at the end"),
+            slowest,
+            &meanwhile.join("; "),
+        );
+    }
+}
+
+async fn a_track(client: &Client) -> Result<String, String> {
+    let me = client.person().await.ok_or("not connected")?;
+    me.tracks.into_keys().next().ok_or_else(|| "no track".to_owned())
+}
