@@ -93,7 +93,7 @@ async fn the_service_comes_back_after_forty_seconds() {
     let bob = stage.join("bob").await;
     stage.settles(&[&alice, &bob]).await;
     stage.kill_service().await;
-    bob.leave().await;
+    stage.leave(&[&bob]).await;
     alice.publish(Source::Microphone).await;
     let carol = stage.join("carol").await;
     stage.time_passes(Duration::from_secs(40)).await;
@@ -111,7 +111,7 @@ async fn a_leave_that_livekit_gave_up_to_tell_is_found() {
     let bob = stage.join("bob").await;
     stage.settles(&[&alice, &bob]).await;
     stage.proxy.set(Mood::Refuse(503));
-    bob.leave().await;
+    stage.leave(&[&bob]).await;
     livekit_gives_up(&stage, "participant_left", "bob").await;
     stage.acts();
     stage.proxy.set(Mood::Pass);
@@ -147,8 +147,7 @@ async fn a_room_is_right_though_no_webhook_ever_arrives() {
     let bob = stage.join("bob").await;
     alice.publish(Source::Camera).await;
     stage.becomes_right("joins", &[&alice, &bob], RECONCILED).await;
-    stage.acts();
-    bob.leave().await;
+    stage.leave(&[&bob]).await;
     stage.becomes_right("leave", &[&alice], RECONCILED).await;
 }
 
@@ -162,8 +161,7 @@ async fn a_room_is_right_where_its_node_is_asked_for_lists() {
     let alice = stage.join("alice").await;
     let bob = stage.join("bob").await;
     stage.becomes_right("joins", &[&alice, &bob], RECONCILED).await;
-    stage.acts();
-    bob.leave().await;
+    stage.leave(&[&bob]).await;
     stage.becomes_right("leave", &[&alice], RECONCILED).await;
 }
 

@@ -24,8 +24,7 @@ async fn a_join_a_track_and_a_leave_are_seen_at_once() {
     stage.acts();
     alice.unpublish(&microphone).await;
     stage.becomes_right("unpublish", &[&alice], AT_ONCE).await;
-    stage.acts();
-    alice.leave().await;
+    stage.leave(&[&alice]).await;
     stage.becomes_right("leave", &[], AT_ONCE).await;
 }
 
@@ -147,8 +146,7 @@ async fn thirty_come_and_go_at_once() {
     let thirty = join_all(identities.iter().map(|identity| stage.join(identity))).await;
     let inside: Vec<_> = thirty.iter().collect();
     stage.becomes_right("there", &inside, 4 * AT_ONCE).await;
-    stage.acts();
-    join_all(thirty.iter().map(Client::leave)).await;
+    stage.leave(&inside).await;
     stage.becomes_right("gone", &[], 2 * AT_ONCE).await;
 }
 
@@ -168,12 +166,12 @@ async fn what_is_refused_for_seconds_comes_later_and_in_order() {
         stage.acts();
         let bob = stage.join("bob").await;
         let carol = stage.join("carol").await;
-        bob.leave().await;
+        stage.leave(&[&bob]).await;
         // The first of the webhooks is tried at once, after one second, and two seconds later.
         stage.proxy.deliveries().until("two attempts", seen + 2, |_| true).await;
         stage.proxy.set(Mood::Pass);
         stage.becomes_right(name, &[&alice, &carol], 4 * AT_ONCE).await;
-        carol.leave().await;
+        stage.leave(&[&carol]).await;
         stage.settles(&[&alice]).await;
     }
 }
@@ -203,7 +201,7 @@ async fn webhooks_are_taken_from_either_key() {
     let Some(mut stage) = Plan::named("webhook key switched").set().await else { return };
     let alice = stage.join("alice").await;
     stage.becomes_right("first key", &[&alice], AT_ONCE).await;
-    alice.leave().await;
+    stage.leave(&[&alice]).await;
     stage.settles(&[]).await;
     stage.livekit.kill().await;
     stage.livekit.settings.webhook_key = Key::Second;

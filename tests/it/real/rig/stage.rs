@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -22,7 +23,7 @@ use super::{
     ports::free_port,
     redis_server::RedisServer,
     report::{Meanwhile, Right, print},
-    tools::Tools,
+    tools::{Tools, say},
     watch::Watch,
     wire,
 };
@@ -33,6 +34,9 @@ pub const ROOM: &str = "general";
 /// Most scenarios wait most of the time, so more of them run beside each other than there are cores; but each costs two
 /// seconds of a core to set up, and then what it does.
 const AT_ONCE: usize = 6;
+
+/// A leave of which LiveKit does not know after this time, it was not told of.
+const UNTOLD: Duration = Duration::from_secs(4);
 
 static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
 
@@ -118,6 +122,25 @@ impl Stage {
     /// From now on the time counts until readers are right.
     pub fn acts(&mut self) {
         self.acted_at = Instant::now();
+    }
+
+    /// They leave at once, and the time counts. Now and then the SDK closes its socket before its leave is written; then it
+    /// counts from when LiveKit has found out, as it does of the dead.
+    pub async fn leave(&mut self, clients: &[&Client]) {
+        let leaving = truth(clients).await.unwrap();
+        self.acts();
+        join_all(clients.iter().map(|client| client.leave())).await;
+        let is_inside = async |one: &Person| {
+            let room = self.api().list_participants(&clients[0].room).await;
+            room.people().is_ok_and(|people| people.iter().any(|listed| listed.sid == one.sid))
+        };
+        for one in leaving {
+            eventually("LiveKit to know of a leave", async || !is_inside(&one).await).await;
+        }
+        if self.acted_at.elapsed() > UNTOLD {
+            say(&format!("{}: the SDK did not tell LiveKit of a leave", self.plan.scenario));
+            self.acts();
+        }
     }
 
     /// Somebody of whom nothing but the name is known.
@@ -261,7 +284,7 @@ impl Stage {
     }
 
     /// What led here, for whoever has to find out why a test failed.
-    fn story(&self) -> String {
+    pub fn story(&self) -> String {
         let webhooks = self.proxy.deliveries().all();
         let webhooks = webhooks.iter().map(|one| {
             let at = one.at.duration_since(self.opened_at).as_secs_f64();
