@@ -123,10 +123,19 @@ async fn the_example_of_an_environment_is_one_that_works() {
                 .unwrap_or(line)
         })
         .fold(String::new(), |text, line| text + line + "\n");
-    for content in [example.as_str(), all.as_str()] {
+    let check = async |content: &str| {
         std::fs::write(folder.join(".env"), content).unwrap();
-        let output = Process::command(&["check"], &[]).current_dir(&folder).output().await.unwrap();
-        assert!(output.status.success(), "{}\nof\n{content}", text(&output.stderr));
+        Process::command(&["check"], &[]).current_dir(&folder).output().await.unwrap()
+    };
+    let unfilled = check(&example).await;
+    assert!(text(&unfilled.stderr).contains("set LIVEKIT_API_KEY and LIVEKIT_API_SECRET"));
+    for content in [example, all] {
+        let filled = content.replace("LIVEKIT_API_KEY=\n", "LIVEKIT_API_KEY=APIexample\n").replace(
+            "LIVEKIT_API_SECRET=\n",
+            "LIVEKIT_API_SECRET=a-secret-of-at-least-32-characters\n",
+        );
+        let output = check(&filled).await;
+        assert!(output.status.success(), "{}\nof\n{filled}", text(&output.stderr));
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
