@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use crate::{
     livekit::{BodyMismatch, MalformedWebhook, TokenError, WebhookName, WebhookToken},
-    presence::Applied,
+    presence::{Applied, RoomName},
     store::StoreError,
 };
 
@@ -63,13 +63,9 @@ async fn take(
     let Some(event) = webhook.event else {
         return Ok((webhook.name, WebhookOutcome::ignored));
     };
-    let applied = match http.store.apply(&event).await {
-        Ok(applied) => applied,
-        Err(error) => {
-            http.hub.webhook_refused(&event.room);
-            return Err(error.into());
-        }
-    };
+    let unstored = Unstored { http, room: Some(&event.room) };
+    let applied = http.store.apply(&event).await?;
+    unstored.is_stored();
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }
@@ -81,6 +77,27 @@ async fn take(
         Applied::Duplicate => WebhookOutcome::duplicate,
     };
     Ok((webhook.name, outcome))
+}
+
+/// A webhook on its way into the store. Dropped before it is there, also because nobody waits for the store any longer, it
+/// has LiveKit asked later.
+struct Unstored<'webhook> {
+    http: &'webhook Http,
+    room: Option<&'webhook RoomName>,
+}
+
+impl Unstored<'_> {
+    fn is_stored(mut self) {
+        self.room = None;
+    }
+}
+
+impl Drop for Unstored<'_> {
+    fn drop(&mut self) {
+        if self.room.is_some() {
+            self.http.hub.webhook_refused(self.room);
+        }
+    }
 }
 
 /// A body, with the memory that is counted for it.
@@ -156,6 +173,7 @@ impl Refusal {
                 (WebhookOutcome::too_large, Problem::too_large(detail))
             }
             Self::NoMemory => {
+                http.hub.webhook_refused(None);
                 warn!("no memory for a webhook's body; raise `limits.body_bytes`");
                 (WebhookOutcome::unavailable, Problem::unavailable(detail, RETRY_AFTER_SECS))
             }

@@ -99,6 +99,9 @@ impl HotRoom {
         room.take_over(&stored);
         room.confirmed_until = confirmed_until;
         room.put_out(None, None);
+        if room.confirmed_until < room.hub.clock.now() {
+            room.hub.suspect(room.slot.name());
+        }
         debug!(room.name = %room.slot.name(), version = %room.version, "opened a room");
         Ok(room)
     }
@@ -111,7 +114,7 @@ impl HotRoom {
                     Some(FeedMessage::Gap) => self.resync(ResyncCause::feed).await,
                     None => return,
                 },
-                until = confirmed(&mut self.watched) => self.on_confirmed(until),
+                () = confirmed(&mut self.watched) => self.on_confirmed().await,
                 () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
                 () = sleep_until(self.next_check) => self.on_check().await,
                 () = self.slot.idle() => self.linger_ends = Some(Instant::now() + LINGER),
@@ -148,10 +151,19 @@ impl HotRoom {
         }
     }
 
-    /// LiveKit's list agrees with what the store holds.
-    fn on_confirmed(&mut self, until: StoreTime) {
-        self.confirmed_until = self.confirmed_until.max(until);
-        self.slot.confirm(self.confirmed_until);
+    /// LiveKit's list agrees with what the store held just now. Which may be something newer than what is held here.
+    async fn on_confirmed(&mut self) {
+        match self.hub.store.read(self.slot.name()).await {
+            Ok(stored) => {
+                let version = stored.as_ref().map_or(Version::ZERO, |stored| stored.version());
+                if version == self.version {
+                    self.confirmed_until =
+                        self.hub.confirmed_until(self.slot.name(), stored.as_deref());
+                    self.slot.confirm(self.confirmed_until);
+                }
+            }
+            Err(error) => self.on_store_error(&error),
+        }
     }
 
     /// A message of the feed may have been lost without a trace: compare.
@@ -260,7 +272,7 @@ impl HotRoom {
 }
 
 /// The next confirmation by LiveKit; none ever where its API is not configured.
-async fn confirmed(watched: &mut Option<Watched>) -> StoreTime {
+async fn confirmed(watched: &mut Option<Watched>) {
     match watched {
         Some(watched) => watched.confirmed().await,
         None => std::future::pending().await,

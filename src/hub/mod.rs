@@ -156,8 +156,8 @@ impl Hub {
         self.0.suspect(room);
     }
 
-    /// A webhook about a room could not be stored.
-    pub fn webhook_refused(&self, room: &RoomName) {
+    /// A webhook could not be stored; of which room it was is not always known.
+    pub fn webhook_refused(&self, room: Option<&RoomName>) {
         if let Some(reconciler) = &self.0.reconciler {
             reconciler.webhook_refused(room);
         }
@@ -205,14 +205,16 @@ impl Inner {
         let stored = self.store.read(room).await?;
         let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
         let is_known = self.confirmed_until(room, stored.as_deref()) >= self.clock.now();
-        let may_ask = || stored.is_some() || reconciler.is_asking(room) || may_look_up();
-        if is_known || !may_ask() {
+        let is_free = stored.is_some() || is_known || reconciler.is_real(room).await;
+        if is_known || !is_free && !may_look_up() {
             return Ok((stored, Source::Store));
         }
-        match reconciler.confirm(room).await {
-            Confirmation::Confirmed => Ok((self.store.read(room).await?, Source::LiveKit)),
-            Confirmation::Unknown => Ok((stored, Source::Store)),
-        }
+        let source = match reconciler.confirm(room).await {
+            Confirmation::Confirmed => Source::LiveKit,
+            Confirmation::Unknown => Source::Store,
+        };
+        // Webhooks may have come meanwhile.
+        Ok((self.store.read(room).await?, source))
     }
 
     /// Until when a room's list counts as everybody.

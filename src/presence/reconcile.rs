@@ -37,7 +37,7 @@ pub fn plan(room: &Room, listing: &Listing, rules: &Rules) -> Repairs {
         listed.iter().filter_map(|info| room.sessions.get(&info.sid)).collect();
     steps.extend(plan_condemned(room, &held, asked_at));
     steps.extend(plan_missing(room, &listed, asked_at, rules));
-    Repairs { asked_at, epoch: room.epoch, confirms: true, steps }
+    Repairs { asked_at, epoch: room.epoch, confirms: true, unlisted_at: None, steps }
 }
 
 /// What follows where LiveKit says that there is the room, but not who is inside, as it does for a room whose node is gone
@@ -54,7 +54,7 @@ pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
         .map(|held| Repair::Listed { sid: held.sid.clone(), version: held.version })
         .collect();
     steps.extend(plan_condemned(room, &held, asked_at));
-    Repairs { asked_at, epoch: room.epoch, confirms: room.is_whole_at(asked_at), steps }
+    Repairs { asked_at, epoch: room.epoch, confirms: false, unlisted_at: None, steps }
 }
 
 fn plan_unknown(

@@ -15,6 +15,8 @@ pub struct Repairs {
     pub epoch: u64,
     /// Whether the answer was a list: then the room is whole afterwards.
     pub confirms: bool,
+    /// Asked for at this time, LiveKit's list of rooms did not have the room.
+    pub unlisted_at: Option<StoreTime>,
     pub steps: Vec<Repair>,
 }
 
@@ -42,6 +44,8 @@ pub enum Repair {
 /// What repairs did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
+    /// The room started or finished since they were computed: nothing was done.
+    pub is_refused: bool,
     pub change: Option<Change>,
     pub counts: RepairCounts,
 }
@@ -74,6 +78,7 @@ impl Room {
         self.forget(now);
         let mut repaired = Repaired::default();
         if repairs.epoch != self.epoch {
+            repaired.is_refused = true;
             repaired.counts.outdated = repairs.steps.len();
             return repaired;
         }
@@ -85,7 +90,7 @@ impl Room {
         if repairs.confirms {
             self.is_whole = true;
             self.trusted_until = now + rules.trust;
-            self.close_if_empty(repaired.counts);
+            self.close_if_empty(repaired.counts, repairs.unlisted_at);
         }
         repaired.change = self.end_step(diff, None, now);
         repaired
@@ -269,10 +274,12 @@ impl Room {
         }
     }
 
-    /// LiveKit's list removed the last session: the `room_finished` was probably missed as well.
-    fn close_if_empty(&mut self, counts: RepairCounts) {
+    /// LiveKit's list removed the last session, or LiveKit does not have the room: the `room_finished` was missed.
+    fn close_if_empty(&mut self, counts: RepairCounts, unlisted_at: Option<StoreTime>) {
         let was_never_open = self.opening == Opening::Unknown;
-        if self.sessions.is_empty() && (counts.removed > 0 || was_never_open) {
+        let is_unlisted = unlisted_at
+            .is_some_and(|at| self.started.is_none_or(|started| started.applied_at < at));
+        if self.sessions.is_empty() && (counts.removed > 0 || was_never_open || is_unlisted) {
             self.opening = Opening::Closed;
         }
     }

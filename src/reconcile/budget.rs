@@ -53,7 +53,9 @@ pub(super) struct Budget {
     waiting: Bucket,
     unwatched: Bucket,
     /// LiveKit said that no call may come before.
-    paused_until: Instant,
+    limited_until: Instant,
+    /// LiveKit does not work; it is tried again then.
+    backed_off_until: Instant,
 }
 
 impl Budget {
@@ -63,7 +65,8 @@ impl Budget {
             all: Bucket::new(all, now),
             waiting: Bucket::new(all * 0.5, now),
             unwatched: Bucket::new(all * 0.7, now),
-            paused_until: now,
+            limited_until: now,
+            backed_off_until: now,
         }
     }
 
@@ -72,7 +75,7 @@ impl Budget {
     /// # Errors
     /// When it may be asked for again.
     pub fn take(&mut self, purpose: Purpose, now: Instant) -> Result<(), Instant> {
-        let paused_until = self.paused_until;
+        let paused_until = self.paused_until();
         let shares = self.shares(purpose).into_iter().flatten();
         let ready_at = shares.map(|bucket| bucket.ready_at(now)).fold(paused_until, Instant::max);
         if ready_at > now {
@@ -84,14 +87,23 @@ impl Budget {
         Ok(())
     }
 
-    /// No call before `until`.
-    pub fn pause(&mut self, until: Instant) {
-        self.paused_until = self.paused_until.max(until);
+    /// No call before `until`, whatever happens.
+    pub fn limit(&mut self, until: Instant) {
+        self.limited_until = self.limited_until.max(until);
     }
 
-    /// Whether no call comes before `moment`.
-    pub fn is_paused_beyond(&self, moment: Instant) -> bool {
-        self.paused_until > moment
+    /// No call before `until`, unless one that is under way succeeds.
+    pub fn back_off(&mut self, until: Instant) {
+        self.backed_off_until = self.backed_off_until.max(until);
+    }
+
+    pub fn recover(&mut self, now: Instant) {
+        self.backed_off_until = now;
+    }
+
+    /// No call comes before.
+    pub fn paused_until(&self) -> Instant {
+        self.limited_until.max(self.backed_off_until)
     }
 
     fn shares(&mut self, purpose: Purpose) -> [Option<&mut Bucket>; 3] {
@@ -149,8 +161,10 @@ mod tests {
         let start = Instant::now();
         let mut budget = Budget::new(600, start);
         let until = start + Duration::from_secs(9);
-        budget.pause(until);
-        budget.pause(start);
+        budget.limit(until);
+        budget.limit(start);
+        budget.back_off(until + Duration::from_secs(9));
+        budget.recover(start);
         for purpose in [Purpose::Waiting, Purpose::Watched, Purpose::Other] {
             assert_eq!(budget.take(purpose, start), Err(until));
             assert_eq!(budget.take(purpose, until), Ok(()));

@@ -25,6 +25,8 @@ const SLOW: Duration = Duration::from_secs(1);
 const TRIES: usize = 3;
 /// After a failed proof the room is compared, and its sessions asked, again at once; so often.
 const PROOF_ROUNDS: usize = 8;
+/// That nobody is in a room that no store holds is believed for so long: any webhook of it would bring it into the store.
+const EMPTY_FOR: Duration = Duration::from_secs(30);
 /// Proofs under way at the same time. One that fails takes three seconds.
 const PROOFS_AT_ONCE: usize = 16;
 
@@ -38,8 +40,10 @@ enum Asked {
 /// How a comparison ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The room was brought into line with LiveKit's list. Until then it counts as everybody.
-    Confirmed(StoreTime),
+    /// The room was brought into line with LiveKit's list.
+    Confirmed,
+    /// LiveKit has the room, and does not say who is inside: proofs of life decide.
+    Undecided,
     /// LiveKit, or the store, did not say.
     Unknown,
 }
@@ -71,8 +75,7 @@ impl Comparison<'_> {
     /// Asks LiveKit for its list, and brings the room into line with it.
     pub async fn compare(&self) -> Outcome {
         let outcome = match self.bring_into_line().await {
-            Ok(Some(until)) => Outcome::Confirmed(until),
-            Ok(None) => Outcome::Unknown,
+            Ok(outcome) => outcome,
             Err(Failure::Api(error)) => {
                 debug!(room.name = %self.room, %error, "cannot compare a room");
                 Outcome::Unknown
@@ -83,8 +86,7 @@ impl Comparison<'_> {
             }
             Err(Failure::NoBudget) => Outcome::Unknown,
         };
-        let is_confirmed = matches!(outcome, Outcome::Confirmed(_));
-        self.inner.metrics.compared(self.importance, is_confirmed);
+        self.inner.metrics.compared(self.importance, outcome == Outcome::Confirmed);
         outcome
     }
 
@@ -96,7 +98,9 @@ impl Comparison<'_> {
                 Ok(Proved::SomebodyFailed) => {
                     // Only who is still listed after its failures is condemned.
                     self.inner.allowance(self.purpose).await;
-                    if self.compare().await == Outcome::Unknown {
+                    let outcome = self.compare().await;
+                    self.inner.tell(self.room, outcome);
+                    if outcome == Outcome::Unknown {
                         return;
                     }
                 }
@@ -104,48 +108,57 @@ impl Comparison<'_> {
         }
     }
 
-    async fn bring_into_line(&self) -> Result<Option<StoreTime>, Failure> {
-        for _ in 0..TRIES {
+    async fn bring_into_line(&self) -> Result<Outcome, Failure> {
+        for again in 0..TRIES {
+            if again > 0 && !self.inner.may_call(self.purpose) {
+                return Err(Failure::NoBudget);
+            }
             let asked_at = self.inner.store.now().await?;
             let is_held = self.inner.store.read(self.room).await?.is_some();
-            if !is_held && self.importance == Importance::Watched && self.is_not_listed().await {
-                return Ok(Some(self.nobody_inside(asked_at)));
+            if !is_held
+                && self.importance == Importance::Watched
+                && let Some(unlisted_at) = self.unlisted_at().await
+            {
+                return Ok(self.nobody_inside(unlisted_at));
             }
             let asked = self.ask().await?;
             let held = self.inner.store.read(self.room).await?;
             let is_nobody = matches!(&asked, Asked::Listed(sessions) if sessions.is_empty());
             if held.is_none() && is_nobody {
-                return Ok(Some(self.nobody_inside(asked_at)));
+                return Ok(self.nobody_inside(asked_at));
             }
             self.inner.empty_rooms.forget(self.room);
             let held = held.unwrap_or_default();
-            let repairs = match asked {
+            let (repairs, outcome) = match asked {
                 Asked::Listed(sessions) => {
-                    plan(&held, &Listing { asked_at, sessions }, &self.inner.rules)
+                    let unlisted_at = match self.importance {
+                        Importance::Listed if is_nobody => self.unlisted_at().await,
+                        _ => None,
+                    };
+                    let listing = Listing { asked_at, sessions };
+                    let planned = plan(&held, &listing, &self.inner.rules);
+                    (Repairs { unlisted_at, ..planned }, Outcome::Confirmed)
                 }
-                Asked::Exists => plan_without_list(&held, asked_at),
+                Asked::Exists => (plan_without_list(&held, asked_at), Outcome::Undecided),
             };
-            let repaired = self.repair(&held, &repairs).await?;
-            if repaired.is_outdated {
-                continue;
+            if !self.repair(&held, &repairs).await?.is_refused {
+                return Ok(outcome);
             }
-            let now = self.inner.store.now().await?;
-            let room = self.inner.store.read(self.room).await?.unwrap_or_default();
-            return Ok(room.is_whole_at(now).then(|| room.confirmed_until()));
         }
-        Ok(None)
+        Ok(Outcome::Unknown)
     }
 
     /// A room that the store does not hold stays out of it while nobody is inside.
-    fn nobody_inside(&self, asked_at: StoreTime) -> StoreTime {
-        let until = asked_at + self.inner.rules.trust;
+    fn nobody_inside(&self, asked_at: StoreTime) -> Outcome {
+        let until = asked_at + self.inner.rules.trust.min(EMPTY_FOR);
         self.inner.empty_rooms.remember(self.room, until, asked_at);
-        until
+        Outcome::Confirmed
     }
 
-    /// Whether LiveKit has no such room, as far as the last `ListRooms` knows.
-    async fn is_not_listed(&self) -> bool {
-        self.inner.listed_rooms().await.is_some_and(|names| !names.contains(self.room))
+    /// When LiveKit was asked for its rooms, if it did not have this one.
+    async fn unlisted_at(&self) -> Option<StoreTime> {
+        let listed = self.inner.listed_rooms().await?;
+        (!listed.names.contains(self.room)).then_some(listed.asked_at)
     }
 
     async fn ask(&self) -> Result<Asked, Failure> {
@@ -203,10 +216,10 @@ impl Comparison<'_> {
         Ok(rooms.map_err(Failure::Api)?.contains(self.room))
     }
 
-    async fn repair(&self, held: &Room, repairs: &Repairs) -> Result<Mended, StoreError> {
-        let Repaired { change, counts } = self.inner.store.repair(self.room, repairs).await?;
-        self.inner.metrics.repaired(counts);
-        let is_outdated = !repairs.steps.is_empty() && counts.outdated == repairs.steps.len();
+    async fn repair(&self, held: &Room, repairs: &Repairs) -> Result<Repaired, StoreError> {
+        let repaired = self.inner.store.repair(self.room, repairs).await?;
+        let Repaired { change, counts, .. } = &repaired;
+        self.inner.metrics.repaired(*counts);
         if counts.has_mended() {
             self.age(held, repairs);
             info!(
@@ -222,7 +235,7 @@ impl Comparison<'_> {
                 "brought a room into line with LiveKit"
             );
         }
-        Ok(Mended { is_outdated })
+        Ok(repaired)
     }
 
     /// For how long it had been wrong, as far as that can be told.
@@ -256,7 +269,8 @@ impl Comparison<'_> {
             .collect()
             .await;
         let has_failure = steps.iter().any(|step| matches!(step, Repair::Dead { .. }));
-        let repairs = Repairs { asked_at, epoch: room.epoch(), confirms: false, steps };
+        let repairs =
+            Repairs { asked_at, epoch: room.epoch(), confirms: false, unlisted_at: None, steps };
         let room: &Room = &room;
         self.repair(room, &repairs).await?;
         Ok(if has_failure { Proved::SomebodyFailed } else { Proved::NobodyFailed })
@@ -265,6 +279,7 @@ impl Comparison<'_> {
     async fn prove_one(&self, target: ProofTarget, asked_at: StoreTime) -> Option<Repair> {
         self.inner.allowance(self.purpose).await;
         let proof = self.inner.api.prove_life(self.room, &target.identity).await;
+        self.inner.api_answered(proof.as_ref().err());
         match proof {
             Ok(Proof::Alive) => {
                 self.inner.life_was_proved(asked_at);
@@ -276,17 +291,10 @@ impl Comparison<'_> {
             }
             Err(error) => {
                 debug!(room.name = %self.room, %error, "a proof of life told nothing");
-                self.inner.api_answered(Some(&error));
                 None
             }
         }
     }
-}
-
-/// What repairs did.
-struct Mended {
-    /// Nothing of them held any more.
-    is_outdated: bool,
 }
 
 /// How a round of proofs ended.
@@ -297,12 +305,15 @@ enum Proved {
 
 /// Runs one comparison that the queue gave out, tells whoever waits, and asks for proofs afterwards.
 pub(super) async fn run(inner: Arc<Inner>, room: RoomName, importance: Importance) {
-    let purpose = inner.purpose_of(&room, importance);
+    let purpose = Inner::purpose(importance);
     let comparison = Comparison { inner: &inner, room: &room, importance, purpose };
     let outcome = comparison.compare().await;
-    inner.tell(&room, outcome);
-    if matches!(outcome, Outcome::Confirmed(_)) {
-        comparison.prove().await;
-    }
     inner.finished(&room, importance, outcome);
+    if outcome == Outcome::Unknown {
+        return;
+    }
+    // From here on nobody waits, and the room may be compared again meanwhile.
+    let Some(_proving) = inner.start_proving(&room).await else { return };
+    let purpose = inner.purpose_of_proofs(&room);
+    Comparison { purpose, ..comparison }.prove().await;
 }

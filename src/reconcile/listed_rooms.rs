@@ -21,7 +21,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MOST_EMPTY: usize = 10_000;
 
 /// The names of all rooms that LiveKit has.
-pub(super) type RoomNames = Arc<HashSet<RoomName>>;
+#[derive(Debug)]
+pub(super) struct RoomNames {
+    /// When LiveKit was asked, by the store's clock.
+    pub asked_at: StoreTime,
+    pub names: HashSet<RoomName>,
+}
 
 /// LiveKit's rooms, as of the last call.
 #[derive(Default)]
@@ -29,15 +34,15 @@ pub(super) struct ListedRooms(AsyncMutex<Snapshot>);
 
 #[derive(Default)]
 struct Snapshot {
-    names: Option<(Instant, RoomNames)>,
+    names: Option<(Instant, Arc<RoomNames>)>,
     failed_at: Option<Instant>,
 }
 
 impl ListedRooms {
     /// The names, from a call that is not older than [`FRESH`]. Whoever comes while one is under way waits for that.
-    pub async fn get<F>(&self, ask: impl FnOnce() -> F) -> Option<RoomNames>
+    pub async fn get<F>(&self, ask: impl FnOnce() -> F) -> Option<Arc<RoomNames>>
     where
-        F: Future<Output = Option<Vec<RoomName>>>,
+        F: Future<Output = Option<RoomNames>>,
     {
         let mut snapshot = self.0.lock().await;
         let now = Instant::now();
@@ -51,7 +56,7 @@ impl ListedRooms {
         }
         match ask().await {
             Some(names) => {
-                let names: RoomNames = Arc::new(names.into_iter().collect());
+                let names = Arc::new(names);
                 *snapshot = Snapshot { names: Some((now, Arc::clone(&names))), failed_at: None };
                 Some(names)
             }
@@ -107,7 +112,11 @@ mod tests {
         let calls = Mutex::new(0);
         let ask = |answer: Option<Vec<RoomName>>| {
             *calls.lock().unwrap() += 1;
-            async move { answer }
+            let names = answer.map(|names| RoomNames {
+                asked_at: StoreTime::default(),
+                names: names.into_iter().collect(),
+            });
+            async move { names }
         };
         assert!(listed.get(|| ask(None)).await.is_none());
         assert!(listed.get(|| ask(Some(vec![room("general")]))).await.is_none(), "too soon");
@@ -117,9 +126,10 @@ mod tests {
                 .get(|| ask(Some(vec![room("general")])))
                 .await
                 .unwrap()
+                .names
                 .contains(&room("general"))
         );
-        assert_eq!(listed.get(|| ask(None)).await.unwrap().len(), 1, "still fresh");
+        assert_eq!(listed.get(|| ask(None)).await.unwrap().names.len(), 1, "still fresh");
         assert_eq!(*calls.lock().unwrap(), 2);
     }
 

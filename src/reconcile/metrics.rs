@@ -110,7 +110,7 @@ impl ReconcileMetrics {
         );
         registry.register(
             "livekit_api_up",
-            "Whether LiveKit's API answered the last call",
+            "0 while LiveKit's API cannot be reached, refuses our key, or fails again and again",
             metrics.api_up.clone(),
         );
         metrics

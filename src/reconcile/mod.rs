@@ -12,14 +12,14 @@ mod queue;
 pub use metrics::ReconcileMetrics;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use tokio::{
-    sync::{Notify, watch},
-    time::{sleep, sleep_until, timeout},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    time::{sleep_until, timeout},
 };
 use tracing::{info, warn};
 
@@ -33,19 +33,29 @@ use crate::{
 use budget::{Budget, Purpose};
 use comparison::Outcome;
 use listed_rooms::{EmptyRooms, ListedRooms, RoomNames};
-use queue::{Importance, Queue};
+use queue::{Due, Importance, Queue};
 
 /// Comparisons under way at the same time.
 const MOST_AT_ONCE: usize = 32;
 /// Whoever waits for LiveKit is then answered with what is known.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A reader of a room that may be made up waits so long for LiveKit's list of rooms.
+const ROOMS_PATIENCE: Duration = Duration::from_millis(500);
 /// While LiveKit's API is down the pause between two calls doubles, up to this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// The scheduler wakes up at least this often. When it does not, the process stood still, and webhooks were lost.
 const TICK: Duration = Duration::from_secs(5);
-/// A store that could not tell its rooms is asked again after this time.
-const SWEEP_RETRY: Duration = Duration::from_secs(1);
+/// All rooms are not compared more often than this.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// LiveKit retries a webhook for fifteen seconds; an API that was away for longer has lived through something.
+const LONG_DOWN: Duration = Duration::from_secs(15);
+/// So many calls in a row that say nothing are not one room's own trouble.
+const FAILURES_IN_A_ROW: u32 = 3;
+/// Rooms whose sessions are asked for proofs at the same time.
+const MOST_PROVING: usize = 16;
+/// A proof lets readers who wait go first, by so long.
+const STAND_BACK: Duration = Duration::from_millis(20);
 const STOOD_STILL: Duration = Duration::from_secs(15);
 
 /// How often rooms are compared, and at what cost.
@@ -78,6 +88,7 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     /// There is something to do for the scheduler.
     wake: Notify,
+    proving_places: Arc<Semaphore>,
     listed_rooms: ListedRooms,
     empty_rooms: EmptyRooms,
 }
@@ -88,35 +99,52 @@ struct State {
     running: usize,
     /// Readers who wait for a room.
     waiting: HashMap<RoomName, watch::Sender<Option<Outcome>>>,
-    /// Watched rooms, and until when each is confirmed.
-    watched: HashMap<RoomName, watch::Sender<StoreTime>>,
+    /// Watched rooms; each sender tells that the room was confirmed.
+    watched: HashMap<RoomName, watch::Sender<()>>,
+    /// Rooms whose sessions are being asked for proofs of life.
+    proving: HashSet<RoomName>,
     health: Health,
+    /// Calls in a row that said nothing, of which each may be one room's own fault.
+    failures: u32,
     /// When a session last proved its life, by the time its proof was asked for: a witness that LiveKit answers.
     proved_at: StoreTime,
     /// Webhooks were missed, of whichever rooms: all that are known are to be compared.
     is_sweep_wanted: bool,
+    sweep_not_before: Instant,
 }
 
 /// Whether LiveKit's API answers.
 enum Health {
     Up,
-    Down { backoff: Duration },
+    Down { since: Instant, backoff: Duration },
+}
+
+/// A room whose sessions are being asked for proofs of life; by one at a time.
+struct Proving {
+    inner: Arc<Inner>,
+    room: RoomName,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Proving {
+    fn drop(&mut self) {
+        self.inner.state().proving.remove(&self.room);
+    }
 }
 
 /// A room that is compared regularly, until this is dropped.
 pub struct Watched {
     reconciler: Reconciler,
     room: RoomName,
-    confirmed: watch::Receiver<StoreTime>,
+    confirmed: watch::Receiver<()>,
 }
 
 impl Watched {
-    /// Waits for the next time that the room is confirmed; tells until when.
-    pub async fn confirmed(&mut self) -> StoreTime {
+    /// Waits for the next time that the room is confirmed.
+    pub async fn confirmed(&mut self) {
         if self.confirmed.changed().await.is_err() {
-            return std::future::pending().await;
+            std::future::pending::<()>().await;
         }
-        *self.confirmed.borrow_and_update()
     }
 }
 
@@ -145,9 +173,12 @@ impl Reconciler {
             running: 0,
             waiting: HashMap::new(),
             watched: HashMap::new(),
+            proving: HashSet::new(),
             health: Health::Up,
+            failures: 0,
             proved_at: StoreTime::default(),
             is_sweep_wanted: true,
+            sweep_not_before: Instant::now(),
         };
         metrics.api_up.set(1);
         let inner = Arc::new(Inner {
@@ -158,6 +189,7 @@ impl Reconciler {
             metrics,
             state: Mutex::new(state),
             wake: Notify::new(),
+            proving_places: Arc::new(Semaphore::new(MOST_PROVING)),
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
         });
@@ -171,11 +203,11 @@ impl Reconciler {
         let mut answer = {
             let mut state = self.0.state();
             let now = Instant::now();
+            if state.budget.paused_until() > now + PATIENCE {
+                return Confirmation::Unknown;
+            }
             if !state.queue.is_running(room) {
                 state.queue.want(room, Importance::Waiting, now);
-            }
-            if state.budget.is_paused_beyond(now + PATIENCE) {
-                return Confirmation::Unknown;
             }
             state
                 .waiting
@@ -185,28 +217,37 @@ impl Reconciler {
         };
         self.0.wake.notify_one();
         match timeout(PATIENCE, answer.wait_for(Option::is_some)).await {
-            Ok(Ok(outcome)) if matches!(*outcome, Some(Outcome::Confirmed(_))) => {
-                Confirmation::Confirmed
-            }
+            Ok(Ok(outcome)) if *outcome == Some(Outcome::Confirmed) => Confirmation::Confirmed,
             _ => Confirmation::Unknown,
         }
     }
 
-    /// Whether LiveKit is being asked about a room: whoever joins in costs nothing.
-    pub fn is_asking(&self, room: &RoomName) -> bool {
-        self.0.state().waiting.contains_key(room)
-    }
-
     /// Something about the room was missed: it is compared as soon as the budget allows.
     pub fn suspect(&self, room: &RoomName) {
-        self.0.state().queue.want(room, Importance::Suspicious, Instant::now());
+        self.0.state().suspect(room, Instant::now());
         self.0.wake.notify_one();
     }
 
-    /// A webhook about this room could not be stored, and others may have been lost: LiveKit repeats them only for a while.
-    pub fn webhook_refused(&self, room: &RoomName) {
-        self.0.state().is_sweep_wanted = true;
-        self.suspect(room);
+    /// A webhook could not be stored, and others may have been lost: LiveKit repeats them only for a while.
+    pub fn webhook_refused(&self, room: Option<&RoomName>) {
+        let mut state = self.0.state();
+        state.is_sweep_wanted = true;
+        if let Some(room) = room {
+            state.suspect(room, Instant::now());
+        }
+        drop(state);
+        self.0.wake.notify_one();
+    }
+
+    /// Whether asking about a room that no store holds is no waste: LiveKit's list of rooms has it, or LiveKit is being asked
+    /// already.
+    pub async fn is_real(&self, room: &RoomName) -> bool {
+        let is_asking = || self.0.state().waiting.contains_key(room);
+        if is_asking() {
+            return true;
+        }
+        let listed = timeout(ROOMS_PATIENCE, self.0.listed_rooms()).await.ok().flatten();
+        listed.is_some_and(|listed| listed.names.contains(room)) || is_asking()
     }
 
     /// Compares a room regularly from now on.
@@ -214,11 +255,8 @@ impl Reconciler {
         let mut state = self.0.state();
         let due = Instant::now() + jittered(self.0.settings.every);
         state.queue.watch(room, due);
-        let confirmed = state
-            .watched
-            .entry(room.clone())
-            .or_insert_with(|| watch::Sender::new(StoreTime::default()))
-            .subscribe();
+        let confirmed =
+            state.watched.entry(room.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
         drop(state);
         self.0.wake.notify_one();
         Watched { reconciler: self.clone(), room: room.clone(), confirmed }
@@ -233,12 +271,12 @@ impl Reconciler {
     pub async fn complete(&self, mut rooms: Vec<RoomSummary>) -> Vec<RoomSummary> {
         let Some(listed) = self.0.listed_rooms().await else { return rooms };
         let Ok(now) = self.0.store.now().await else { return rooms };
-        for room in rooms.iter().filter(|room| !room.is_whole || !listed.contains(&room.name)) {
+        for room in rooms.iter().filter(|room| !room.is_whole || !listed.names.contains(&room.name))
+        {
             self.compare_later(&room.name);
         }
-        let known: std::collections::HashSet<_> =
-            rooms.iter().map(|room| room.name.clone()).collect();
-        for name in listed.iter().filter(|name| !known.contains(*name)) {
+        let known: HashSet<_> = rooms.iter().map(|room| room.name.clone()).collect();
+        for name in listed.names.iter().filter(|name| !known.contains(*name)) {
             let is_whole = self.empty_until(name).is_some_and(|until| until >= now);
             if !is_whole {
                 self.compare_later(name);
@@ -267,17 +305,17 @@ impl Inner {
         while state.running < MOST_AT_ONCE {
             let State { queue, budget, .. } = &mut *state;
             let mut allowed = None;
-            for (room, importance) in queue.due(now) {
-                match budget.take(self.purpose(queue, room, importance), now) {
+            for Due { room, importance, since } in queue.due(now) {
+                match budget.take(Self::purpose(importance), now) {
                     Ok(()) => {
-                        allowed = Some((room.clone(), importance));
+                        allowed = Some((room.clone(), importance, since));
                         break;
                     }
                     Err(ready_at) => look_again = look_again.min(ready_at),
                 }
             }
-            let Some((room, importance)) = allowed else { break };
-            self.metrics.waited(queue.behind(now));
+            let Some((room, importance, since)) = allowed else { break };
+            self.metrics.waited(now.duration_since(since));
             queue.start(&room);
             state.running += 1;
             let comparing = comparison::run(Arc::clone(self), room, importance);
@@ -287,49 +325,54 @@ impl Inner {
         next.map_or(look_again, |at| at.min(look_again))
     }
 
-    fn purpose_of(&self, room: &RoomName, importance: Importance) -> Purpose {
-        self.purpose(&self.state().queue, room, importance)
+    fn purpose(importance: Importance) -> Purpose {
+        match importance {
+            Importance::Waiting => Purpose::Waiting,
+            Importance::Suspicious | Importance::Watched => Purpose::Watched,
+            Importance::Known | Importance::Listed => Purpose::Other,
+        }
     }
 
-    #[expect(clippy::unused_self, reason = "beside `purpose_of`")]
-    fn purpose(&self, queue: &Queue, room: &RoomName, importance: Importance) -> Purpose {
-        match importance {
-            Importance::Watched => Purpose::Watched,
-            Importance::Waiting => Purpose::Waiting,
-            Importance::Suspicious if queue.is_watched(room) => Purpose::Watched,
-            Importance::Suspicious | Importance::Known | Importance::Listed => Purpose::Other,
+    fn purpose_of_proofs(&self, room: &RoomName) -> Purpose {
+        if self.state().queue.is_watched(room) { Purpose::Watched } else { Purpose::Other }
+    }
+
+    /// Waits until the sessions of a room may be asked for proofs. None where they are being asked.
+    async fn start_proving(self: &Arc<Self>, room: &RoomName) -> Option<Proving> {
+        if !self.state().proving.insert(room.clone()) {
+            return None;
         }
+        let place = Arc::clone(&self.proving_places).acquire_owned().await;
+        let place = place.expect("the semaphore is never closed");
+        Some(Proving { inner: Arc::clone(self), room: room.clone(), _place: place })
     }
 
     /// Tells whoever waits for a room, or watches it, how its comparison ended.
     fn tell(&self, room: &RoomName, outcome: Outcome) {
-        let mut state = self.state();
-        if let Some(waiting) = state.waiting.remove(room) {
-            waiting.send_replace(Some(outcome));
-        }
-        if let Outcome::Confirmed(until) = outcome
-            && let Some(watched) = state.watched.get(room)
-        {
-            watched.send_replace(until);
-        }
+        self.state().tell(room, outcome);
     }
 
     fn finished(&self, room: &RoomName, importance: Importance, outcome: Outcome) {
         let mut state = self.state();
         let now = Instant::now();
+        state.tell(room, outcome);
         state.running -= 1;
         state.queue.finish(room, now + jittered(self.settings.every));
-        let is_answered = matches!(outcome, Outcome::Confirmed(_));
-        // What was suspected stays so until LiveKit says. A reader who waited has been answered; its stream still waits.
-        if !is_answered && importance != Importance::Listed {
-            let again = if importance == Importance::Watched {
-                Importance::Watched
-            } else {
-                Importance::Suspicious
-            };
-            if again == Importance::Suspicious || state.queue.is_watched(room) {
-                state.queue.want(room, again, now + LONGEST_BACKOFF);
+        let again = now + LONGEST_BACKOFF;
+        match (outcome, importance) {
+            (Outcome::Confirmed | Outcome::Undecided, _) => {}
+            // What was missed stays so until LiveKit says.
+            (Outcome::Unknown, Importance::Known) => {
+                state.queue.want(room, Importance::Known, again);
             }
+            (Outcome::Unknown, _) if state.queue.is_watched(room) => {
+                state.queue.want(room, Importance::Suspicious, again);
+            }
+            (Outcome::Unknown, Importance::Suspicious) => {
+                state.queue.want(room, Importance::Known, again);
+            }
+            // Whoever reads it asks again.
+            (Outcome::Unknown, Importance::Waiting | Importance::Watched | Importance::Listed) => {}
         }
         drop(state);
         self.wake.notify_one();
@@ -343,7 +386,17 @@ impl Inner {
     /// Waits until the budget allows a call.
     async fn allowance(&self, purpose: Purpose) {
         loop {
-            let taken = self.state().budget.take(purpose, Instant::now());
+            let now = Instant::now();
+            let taken = {
+                let mut state = self.state();
+                // Whoever waits comes first.
+                let is_awaited = state.queue.due(now).next().map(|due| due.importance);
+                if is_awaited == Some(Importance::Waiting) && state.running < MOST_AT_ONCE {
+                    Err(now + STAND_BACK)
+                } else {
+                    state.budget.take(purpose, now)
+                }
+            };
             match taken {
                 Ok(()) => return,
                 Err(ready_at) => sleep_until(ready_at.into()).await,
@@ -352,15 +405,16 @@ impl Inner {
     }
 
     /// LiveKit's rooms, at most a few seconds old.
-    async fn listed_rooms(&self) -> Option<RoomNames> {
+    async fn listed_rooms(&self) -> Option<Arc<RoomNames>> {
         self.listed_rooms
             .get(async || {
+                let asked_at = self.store.now().await.ok()?;
                 if !self.may_call(Purpose::Watched) {
                     return None;
                 }
                 let rooms = self.api.list_rooms(&[]).await;
                 self.api_answered(rooms.as_ref().err());
-                rooms.ok()
+                Some(RoomNames { asked_at, names: rooms.ok()?.into_iter().collect() })
             })
             .await
     }
@@ -371,36 +425,52 @@ impl Inner {
         let now = Instant::now();
         match error {
             None | Some(ApiError::NoResponse) => {
-                if matches!(state.health, Health::Down { .. }) {
+                state.failures = 0;
+                state.budget.recover(now);
+                if let Health::Down { since, .. } = std::mem::replace(&mut state.health, Health::Up)
+                {
                     info!("LiveKit's API answers again");
+                    self.metrics.api_up.set(1);
                     // What it did meanwhile may have reached nobody.
-                    state.is_sweep_wanted = true;
+                    state.is_sweep_wanted |= now.duration_since(since) > LONG_DOWN;
                 }
-                state.health = Health::Up;
-                self.metrics.api_up.set(1);
             }
             Some(ApiError::Limited(wait)) => {
+                let secs = wait.as_secs();
                 warn!(
-                    wait.secs = wait.as_secs(),
+                    wait.secs = secs,
                     "LiveKit limits our calls; lower `livekit.calls_per_minute`"
                 );
-                state.budget.pause(now + *wait);
+                state.budget.limit(now + *wait);
             }
-            // One room's list that is slow to come says nothing about the others.
-            Some(ApiError::TimedOut(_)) => {}
-            Some(error) => {
-                let backoff = match state.health {
-                    Health::Up => {
-                        warn!(%error, "LiveKit's API does not work; lists are as webhooks give them");
-                        FIRST_BACKOFF
-                    }
-                    Health::Down { backoff } => (backoff * 2).min(LONGEST_BACKOFF),
-                };
-                state.budget.pause(now + backoff);
-                state.health = Health::Down { backoff };
-                self.metrics.api_up.set(0);
+            // That may be one room's own trouble.
+            Some(
+                error @ (ApiError::TimedOut(_) | ApiError::Failed { .. } | ApiError::Unreadable(_)),
+            ) => {
+                state.failures += 1;
+                if state.failures >= FAILURES_IN_A_ROW {
+                    self.api_is_down(&mut state, error, now);
+                }
+            }
+            Some(error @ (ApiError::Unreachable(_) | ApiError::Refused { .. })) => {
+                self.api_is_down(&mut state, error, now);
             }
         }
+    }
+
+    fn api_is_down(&self, state: &mut State, error: &ApiError, now: Instant) {
+        let (since, backoff) = match state.health {
+            Health::Up => {
+                warn!(%error, "LiveKit's API does not work; lists are as webhooks give them");
+                self.metrics.api_up.set(0);
+                (now, FIRST_BACKOFF)
+            }
+            // Calls that were under way together fail together.
+            Health::Down { .. } if state.budget.paused_until() > now => return,
+            Health::Down { since, backoff } => (since, (backoff * 2).min(LONGEST_BACKOFF)),
+        };
+        state.budget.back_off(now + backoff);
+        state.health = Health::Down { since, backoff };
     }
 
     fn life_was_proved(&self, asked_at: StoreTime) {
@@ -413,35 +483,54 @@ impl Inner {
         failed_at.is_some_and(|failed_at| self.state().proved_at > failed_at)
     }
 
-    /// Has all rooms compared that the store knows, if that is wanted.
+    /// Has all rooms compared that are known, if that is wanted.
     fn start_sweep(self: &Arc<Self>) {
-        if std::mem::take(&mut self.state().is_sweep_wanted) {
+        let mut state = self.state();
+        let now = Instant::now();
+        if state.is_sweep_wanted && state.sweep_not_before <= now {
+            state.is_sweep_wanted = false;
+            state.sweep_not_before = now + SWEEP_EVERY;
             let inner = Arc::clone(self);
-            tokio::spawn(async move { inner.sweep().await });
+            let sweeping = async move { inner.sweep().await };
+            tokio::spawn(abort_on_panic::task("a sweep of all rooms", sweeping));
         }
     }
 
     async fn sweep(&self) {
-        match self.store.rooms().await {
+        let rooms = self.store.rooms().await;
+        let mut state = self.state();
+        let now = Instant::now();
+        match rooms {
             Ok(rooms) => {
-                let mut state = self.state();
-                let now = Instant::now();
-                for room in rooms {
-                    let importance = if state.queue.is_watched(&room.name) {
-                        Importance::Suspicious
-                    } else {
-                        Importance::Known
-                    };
-                    state.queue.want(&room.name, importance, now);
+                let watched: Vec<_> = state.watched.keys().cloned().collect();
+                for room in rooms.iter().map(|room| &room.name).chain(&watched) {
+                    state.suspect(room, now);
                 }
             }
-            Err(_) => {
-                // Webhooks are lost as long as this lasts.
-                sleep(SWEEP_RETRY).await;
-                self.state().is_sweep_wanted = true;
-            }
+            // Webhooks are lost as long as this lasts.
+            Err(_) => state.is_sweep_wanted = true,
         }
+        drop(state);
         self.wake.notify_one();
+    }
+}
+
+impl State {
+    fn suspect(&mut self, room: &RoomName, now: Instant) {
+        let is_watched = self.queue.is_watched(room);
+        let importance = if is_watched { Importance::Suspicious } else { Importance::Known };
+        self.queue.want(room, importance, now);
+    }
+
+    fn tell(&mut self, room: &RoomName, outcome: Outcome) {
+        if let Some(waiting) = self.waiting.remove(room) {
+            waiting.send_replace(Some(outcome));
+        }
+        if outcome == Outcome::Confirmed
+            && let Some(watched) = self.watched.get(room)
+        {
+            watched.send_replace(());
+        }
     }
 }
 
@@ -450,7 +539,13 @@ async fn schedule(inner: Arc<Inner>) {
     let mut woke_at = Instant::now();
     loop {
         inner.start_sweep();
-        let look_again = inner.start_due();
+        let mut look_again = inner.start_due();
+        {
+            let state = inner.state();
+            if state.is_sweep_wanted {
+                look_again = look_again.min(state.sweep_not_before);
+            }
+        }
         tokio::select! {
             () = sleep_until(look_again.into()) => {}
             () = inner.wake.notified() => {}

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::presence::RoomName;
@@ -15,11 +15,11 @@ use crate::presence::RoomName;
 pub(super) enum Importance {
     /// A reader waits for it.
     Waiting,
-    /// Something about it was missed.
+    /// It is watched, and something about it was missed.
     Suspicious,
     /// It is watched, and was not confirmed for a while.
     Watched,
-    /// It is known, and the service was down.
+    /// It is not watched, and something may have been missed.
     Known,
     /// Only the list of rooms shows it.
     Listed,
@@ -49,6 +49,14 @@ type Line = BTreeMap<(Instant, u64), RoomName>;
 struct Place {
     importance: Importance,
     at: (Instant, u64),
+}
+
+/// A room whose turn it may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due<'queue> {
+    pub room: &'queue RoomName,
+    pub importance: Importance,
+    pub since: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -99,10 +107,10 @@ impl Queue {
     }
 
     /// Of each importance the room that is due first, if it is due at `now`; the most important first.
-    pub fn due(&self, now: Instant) -> impl Iterator<Item = (&RoomName, Importance)> {
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = Due<'_>> {
         Importance::ALL.into_iter().filter_map(move |importance| {
             let (at, room) = self.lines[importance as usize].first_key_value()?;
-            (at.0 <= now).then_some((room, importance))
+            (at.0 <= now).then_some(Due { room, importance, since: at.0 })
         })
     }
 
@@ -135,11 +143,6 @@ impl Queue {
             self.want(room, Importance::Watched, due);
         }
         self.forget_if_unneeded(room);
-    }
-
-    /// How long the room that has waited longest has been due.
-    pub fn behind(&self, now: Instant) -> Duration {
-        self.next_at().map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
     }
 
     fn enter_line(&mut self, room: &RoomName, place: Place) {
@@ -178,6 +181,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn room(name: &str) -> RoomName {
@@ -188,9 +193,13 @@ mod tests {
         Duration::from_secs(secs)
     }
 
+    fn next(queue: &Queue, now: Instant) -> Option<(String, Importance)> {
+        queue.due(now).next().map(|due| (due.room.to_string(), due.importance))
+    }
+
     /// Takes the next room, and has done with it at once.
     fn serve(queue: &mut Queue, now: Instant) -> Option<String> {
-        let room = queue.due(now).next()?.0.clone();
+        let room = queue.due(now).next()?.room.clone();
         queue.start(&room);
         queue.finish(&room, now + secs(20));
         Some(room.to_string())
@@ -220,9 +229,9 @@ mod tests {
         queue.watch(&room("general"), now + secs(20));
         queue.want(&room("general"), Importance::Waiting, now + secs(5));
         queue.want(&room("general"), Importance::Known, now + secs(9));
-        assert_eq!(queue.due(now).next(), Some((&room("general"), Importance::Waiting)));
+        assert_eq!(next(&queue, now), Some(("general".to_owned(), Importance::Waiting)));
         assert_eq!(serve(&mut queue, now).as_deref(), Some("general"));
-        assert_eq!(queue.due(now + secs(19)).next(), None);
+        assert_eq!(next(&queue, now + secs(19)), None);
         assert_eq!(queue.next_at(), Some(now + secs(20)), "it is watched");
     }
 
@@ -233,9 +242,9 @@ mod tests {
         queue.want(&room("general"), Importance::Waiting, now);
         queue.start(&room("general"));
         queue.want(&room("general"), Importance::Suspicious, now);
-        assert_eq!(queue.due(now).next(), None);
+        assert_eq!(next(&queue, now), None);
         queue.finish(&room("general"), now);
-        assert_eq!(queue.due(now).next(), Some((&room("general"), Importance::Suspicious)));
+        assert_eq!(next(&queue, now), Some(("general".to_owned(), Importance::Suspicious)));
     }
 
     #[test]

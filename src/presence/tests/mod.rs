@@ -150,6 +150,7 @@ impl Stage {
             asked_at: self.now,
             epoch: self.room.epoch(),
             confirms: false,
+            unlisted_at: None,
             steps: vec![step],
         };
         self.repaired(&repairs)

@@ -124,3 +124,33 @@ async fn what_tells_of_a_missed_join_has_the_room_compared_at_once() {
     app.webhook(left("bob")).await;
     assert_eq!(reader.next_list().await, ["alice", "carol"]);
 }
+
+#[tokio::test]
+async fn after_a_restart_one_stream_of_many_rooms_begins_with_everybody() {
+    let (app, livekit) = with_api(&[("LKP__LIMITS__LOOKUPS_PER_ADDRESS", "1")]).await;
+    let names: Vec<_> = (0..40).map(|number| format!("room-{number}")).collect();
+    for name in &names {
+        livekit.list(name, &[joined("alice").room(name)]);
+    }
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut reader = app.rooms_reader(&names).await;
+    for _ in &names {
+        let event = reader.next().await.unwrap();
+        assert_eq!(identities(&event.json()["participants"]), ["alice"], "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_who_waited_in_vain_gets_what_came_meanwhile() {
+    let (app, livekit) = with_api(&[]).await;
+    app.webhook(joined("alice")).await;
+    livekit.set(ApiMood::Hangs);
+    let read = app.participants("general");
+    let join = async {
+        livekit.until_called("ListParticipants", 1).await;
+        app.webhook(joined("bob")).await;
+    };
+    let (answer, ()) = tokio::join!(read, join);
+    assert_eq!(identities(&answer.json()), ["alice", "bob"]);
+    assert_eq!(cache(&answer), "stale");
+}

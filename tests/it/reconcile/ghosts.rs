@@ -44,7 +44,7 @@ async fn without_proofs_ghosts_stay() {
     let settings = [("LKP__RECONCILE__EVERY", "50ms"), ("LKP__RECONCILE__PROVE_LIFE", "false")];
     let (app, livekit) = with_api(&settings).await;
     let alice = joined("alice");
-    livekit.list("general", &[alice.clone()]);
+    livekit.list("general", std::slice::from_ref(&alice));
     app.webhooks([started(), alice]).await;
     livekit.kill("alice");
     let _reader = app.reader("general").await;

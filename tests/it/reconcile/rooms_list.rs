@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{eventually, joined, started};
+use crate::harness::{eventually, joined, left, started};
 
 use super::with_api;
 
@@ -38,5 +38,12 @@ async fn a_room_that_livekit_does_not_have_is_compared_too() {
     app.webhooks([started(), joined("alice")]).await;
     livekit.close("general");
     app.rooms().await;
+    eventually("the room to be gone", async || app.rooms().await == json!([])).await;
+}
+
+#[tokio::test]
+async fn a_room_whose_end_was_missed_is_listed_no_longer() {
+    let (app, _livekit) = with_api(&[]).await;
+    app.webhooks([started(), joined("alice"), left("alice")]).await;
     eventually("the room to be gone", async || app.rooms().await == json!([])).await;
 }

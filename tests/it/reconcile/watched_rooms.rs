@@ -1,6 +1,6 @@
 //! Rooms that somebody watches are compared regularly, and after whatever may have lost webhooks.
 
-use crate::harness::{ApiMood, StoreMood, eventually, identities, joined, started};
+use crate::harness::{ApiMood, StoreMood, eventually, identities, joined, left, started};
 
 use super::with_api;
 
@@ -90,22 +90,40 @@ async fn after_a_webhook_that_could_not_be_stored_livekit_is_asked() {
 #[tokio::test]
 async fn webhooks_newer_than_the_question_are_never_undone() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "100ms")]).await;
+    let people = ["alice", "bob"].map(joined);
+    livekit.list("general", &people);
     app.webhook(started()).await;
+    app.webhooks(people.clone()).await;
     let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
-    livekit.list("general", &[]);
+    assert_eq!(reader.next_list().await, ["alice", "bob"]);
     livekit.set(ApiMood::Hangs);
     let asked = livekit.calls("ListParticipants", None);
     livekit.until_called("ListParticipants", asked + 1).await;
-    // While LiveKit's answer, an empty list, is on its way.
-    app.webhook(joined("alice")).await;
+    // While LiveKit's answer, which still has both, is on its way.
+    app.webhook(left("bob")).await;
     assert_eq!(reader.next_list().await, ["alice"]);
-    livekit.list("general", &[]);
+    let confirmed = "comparisons_total{reason=\"watched\",outcome=\"confirmed\"}";
+    let answered = app.metric(confirmed).await;
     livekit.set(ApiMood::Works);
-    let answered = app.metric("comparisons_total{reason=\"watched\",outcome=\"confirmed\"}").await;
-    eventually("the answer", async || {
-        app.metric("comparisons_total{reason=\"watched\",outcome=\"confirmed\"}").await > answered
-    })
-    .await;
+    eventually("the answer", async || app.metric(confirmed).await > answered).await;
+    livekit.list("general", &people[..1]);
     assert_eq!(identities(&app.participants("general").await.json()), ["alice"]);
+    // Nothing but alice was shown until then.
+    app.webhook(left("alice")).await;
+    assert_eq!(reader.next_list().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_room_whose_list_fails_does_not_hold_up_the_others() {
+    let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "100ms")]).await;
+    app.webhook(started().room("broken")).await;
+    livekit.list("broken", &[joined("nobody").sid("")]);
+    let _broken = app.reader("broken").await;
+    livekit.until_called("ListParticipants", 2).await;
+    app.webhook(started()).await;
+    let mut reader = app.reader("general").await;
+    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    livekit.list("general", &[joined("alice")]);
+    assert_eq!(reader.next_list().await, ["alice"]);
+    assert_eq!(app.metric("livekit_api_up").await, 1.0);
 }

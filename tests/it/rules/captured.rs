@@ -124,8 +124,13 @@ impl Replay {
 }
 
 fn prove(room: &mut Room, step: Repair, now: StoreTime, rules: &Rules) {
-    let repairs =
-        Repairs { asked_at: now, epoch: room.epoch(), confirms: false, steps: vec![step] };
+    let repairs = Repairs {
+        asked_at: now,
+        epoch: room.epoch(),
+        confirms: false,
+        unlisted_at: None,
+        steps: vec![step],
+    };
     room.repair(&repairs, now, rules);
 }
 

@@ -224,6 +224,7 @@ impl Schedule {
             asked_at: self.now,
             epoch: self.room.epoch(),
             confirms: false,
+            unlisted_at: None,
             steps: vec![step],
         };
         self.repair(&repairs)?;
