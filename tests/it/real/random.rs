@@ -53,7 +53,7 @@ struct Play {
     watches: Vec<Watch>,
     /// Processes of clients that can be killed.
     drivers: [Arc<Driver>; 2],
-    /// Everybody who came, and is not known to have gone.
+    /// Everybody who came and did not leave, the gone among them until there is no more room.
     clients: Vec<Client>,
     /// Until when webhooks fare badly.
     bad_until: Option<Instant>,
@@ -190,10 +190,22 @@ impl Play {
             ..Guest::default()
         };
         let driver = self.random.usize(..self.drivers.len());
+        if self.clients.len() >= MOST_INSIDE {
+            self.forget_the_gone().await;
+        }
         if self.clients.len() < MOST_INSIDE {
             let url = self.stage.livekit.url();
             let joined = Client::join(&self.drivers[driver], &url, &guest).await;
             self.clients.extend(joined.ok().map(|(client, _)| client));
+        }
+    }
+
+    /// The dead, the removed, and those whose identity another took.
+    async fn forget_the_gone(&mut self) {
+        for client in std::mem::take(&mut self.clients) {
+            if client.state().await.is_some_and(|state| state["state"] != "disconnected") {
+                self.clients.push(client);
+            }
         }
     }
 
@@ -229,10 +241,17 @@ impl Play {
         self.stage.livekit.start_again().await;
     }
 
-    /// Calm returns, clients settle, and everything is compared.
+    /// Calm returns, clients settle, and everything is compared. Into half of the rooms somebody comes; in the others who is
+    /// dead must be found out without that.
     async fn end(mut self) {
         self.stage.proxy.set(Mood::Pass);
+        self.forget_the_gone().await;
         self.stage.acts();
+        for (index, room) in ROOMS.into_iter().cycle().step_by(2).take(6).enumerate() {
+            let identity = format!("latecomer-{index}");
+            let guest = Guest { identity, room: room.to_owned(), ..Guest::default() };
+            self.clients.push(self.stage.join_as(guest).await);
+        }
         let mut inside = Vec::new();
         for client in &self.clients {
             if client.is_inside_at_last().await {

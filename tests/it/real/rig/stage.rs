@@ -61,8 +61,7 @@ impl Plan {
     /// Sets the stage, when there is room for it. None where the programs are not there.
     pub async fn set(self) -> Option<Stage> {
         let tools = Tools::find(self.scenario)?;
-        let places = if self.alone { AT_ONCE } else { 1 };
-        let place = PLACES.acquire_many(u32::try_from(places).unwrap()).await.unwrap();
+        let place = self.take_place().await;
         let service_port = free_port();
         let redis = if self.redis { Some(RedisServer::start(&tools).await) } else { None };
         let proxy = FaultProxy::start(service_port).await;
@@ -93,6 +92,19 @@ impl Plan {
         };
         eventually("the reader's first list", async || stage.watch.seen().is_open).await;
         Some(stage)
+    }
+
+    async fn take_place(&self) -> SemaphorePermit<'static> {
+        if !self.alone {
+            return PLACES.acquire().await.unwrap();
+        }
+        // Queueing for all of them would keep everybody else waiting, too.
+        loop {
+            if let Ok(all) = PLACES.try_acquire_many(u32::try_from(AT_ONCE).unwrap()) {
+                return all;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 
