@@ -29,13 +29,12 @@ impl Variables {
         match dotenvy::from_path_iter(".env") {
             Ok(lines) => {
                 for line in lines {
-                    let (name, value) = line
-                        .map_err(|error| Faults::one(".env", format!("cannot be read: {error}")))?;
+                    let (name, value) = line.map_err(|error| unreadable_env(&error))?;
                     variables.insert(name, value);
                 }
             }
             Err(error) if error.not_found() => {}
-            Err(error) => return Err(Faults::one(".env", format!("cannot be read: {error}"))),
+            Err(error) => return Err(unreadable_env(&error)),
         }
         let own = std::env::vars_os();
         variables.extend(own.filter_map(|(name, value)| {
@@ -96,8 +95,24 @@ pub(super) fn merge(
     Ok(values)
 }
 
+/// Says where and not what: there may be a secret in the line.
+fn unreadable_env(error: &dotenvy::Error) -> Faults {
+    let problem = match error {
+        dotenvy::Error::LineParse(line, index) => {
+            let name = line.split('=').next().unwrap_or_default().trim();
+            format!("the value of {name} cannot be read at character {index}; check its quotes")
+        }
+        dotenvy::Error::Io(error) => format!("cannot be read: {error}"),
+        _ => "cannot be read; write NAME=value, one per line".to_owned(),
+    };
+    Faults::one(".env", problem)
+}
+
+/// The first line says where; those below quote the file, secrets included.
 fn unreadable(error: &config::ConfigError) -> Faults {
-    Faults::one("configuration", format!("cannot be read: {error}"))
+    let error = error.to_string();
+    let place = error.lines().next().unwrap_or_default();
+    Faults::one("configuration", format!("cannot be read: {place}"))
 }
 
 fn flatten(prefix: &str, table: BTreeMap<String, Value>, values: &mut BTreeMap<String, Value>) {

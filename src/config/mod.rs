@@ -351,6 +351,9 @@ fn livekit_url(value: &Value) -> Result<Option<Uri>, String> {
         )
     };
     let (scheme, rest) = url.split_once("://").ok_or_else(problem)?;
+    if rest.contains('@') {
+        return Err("must not hold a user or a password; the API key is what opens LiveKit".into());
+    }
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "ws" | "http" => "http",
         "wss" | "https" => "https",
@@ -426,6 +429,14 @@ fn log_format(value: &Value) -> Result<LogFormat, String> {
 
 fn log_level(value: &Value) -> Result<String, String> {
     let level = text(value)?;
+    // The filter's parser takes any other word for the name of a module, and then nothing is logged.
+    let is_level = |word: &str| word.parse::<tracing::Level>().is_ok() || word == "off";
+    let is_plain = |word: &&str| !word.contains(['=', '[', ':']);
+    if let Some(word) =
+        level.split(',').map(str::trim).filter(is_plain).find(|word| !is_level(word))
+    {
+        return Err(format!("{word:?} is no level; write error, warn, info, debug or trace"));
+    }
     match level.parse::<tracing_subscriber::filter::EnvFilter>() {
         Ok(_) if !level.is_empty() => Ok(level),
         _ => Err(format!("{level:?} is no level; write error, warn, info, debug or trace")),

@@ -96,6 +96,16 @@ fn secrets_can_come_from_files() {
 fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
     let cases = [
         (
+            "LKP__LOG__LEVEL",
+            "inof",
+            "`log.level`: \"inof\" is no level; write error, warn, info, debug or trace (from the environment)",
+        ),
+        (
+            "LIVEKIT_URL",
+            "wss://user:hunter2@livekit.example.com",
+            "`livekit.url`: must not hold a user or a password; the API key is what opens LiveKit",
+        ),
+        (
             "LKP__STREAM__HEARTBEAT",
             "15",
             "`stream.heartbeat`: \"15\" is no duration; write a number and a unit, such as 250ms, 20s or 1h (from the environment)",

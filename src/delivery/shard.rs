@@ -282,7 +282,8 @@ impl Shard {
         self.connections[key].watches.as_slice().iter().any(|watch| {
             let slot = watch.subscription.slot();
             let is_behind = slot.newest().is_some_and(|edition| watch.frame_of(&edition).is_some());
-            let is_known = slot.is_told(self.index)
+            // Looked at after the edition: by then its announcement has begun, or is over.
+            let is_known = slot.is_on_its_way(self.index)
                 || self.rooms.get(&slot.id()).is_some_and(WatchedRoom::is_walking);
             is_behind && !is_known
         })

@@ -111,6 +111,9 @@ fn router(state: Arc<HttpState>) -> Router {
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(http.clone(), limits::limit_reads))
+        // Within CORS, so that pages can read why.
+        .layer(from_fn(answer_in_time::answer_in_time))
+        .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(cors::layer(&http.cors, http.auth.cookie.is_some()));
     Router::new()
         .merge(reads)

@@ -39,6 +39,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// Who comes when there are connections enough gets this long to read why it is turned away.
 const REFUSAL: Duration = Duration::from_secs(2);
+/// It is to come back after this time, in seconds: it may be LiveKit with a webhook.
+const REFUSAL_RETRY_SECS: u64 = 1;
 /// So many are told at the same time; more are cut off.
 const MOST_REFUSALS: usize = 32;
 
@@ -184,7 +186,7 @@ async fn refuse(mut socket: TcpStream, reason: TooMany) {
     );
     let answer = format!(
         "HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
-         retry-after: 10\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+         retry-after: {REFUSAL_RETRY_SECS}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     if socket.write_all(answer.as_bytes()).await.is_ok() {

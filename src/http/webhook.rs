@@ -1,6 +1,6 @@
 //! `POST /api/livekit/webhook`: verified, read, stored; and only then answered with 200.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::Body,
@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use http_body_util::BodyExt;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tracing::{debug, warn};
 
 use crate::{
@@ -25,6 +25,9 @@ const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// LiveKit's next attempt is then after this time, in seconds.
 const RETRY_AFTER_SECS: u64 = 1;
 
+/// LiveKit waits for an answer without end, and sends the room's next webhook only after it.
+const TAKEN_WITHIN: Duration = Duration::from_secs(4);
+
 pub(super) async fn receive(
     State(http): State<Http>,
     address: ClientAddress,
@@ -32,7 +35,8 @@ pub(super) async fn receive(
     body: Body,
 ) -> Result<(), Problem> {
     let started = Instant::now();
-    let taken = take(&http, &headers, body).await;
+    let taken = timeout(TAKEN_WITHIN, take(&http, &headers, body)).await;
+    let taken = taken.unwrap_or(Err(Refusal::TooSlow));
     let (name, outcome, answer) = match taken {
         Ok((name, outcome)) => (Some(name), outcome, Ok(())),
         Err(refusal) => {
@@ -65,7 +69,7 @@ async fn take(
     };
     let unstored = Unstored { http, room: Some(&event.room) };
     let applied = http.store.apply(&event).await?;
-    unstored.is_stored();
+    unstored.arrived();
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }
@@ -87,7 +91,7 @@ struct Unstored<'webhook> {
 }
 
 impl Unstored<'_> {
-    fn is_stored(mut self) {
+    fn arrived(mut self) {
         self.room = None;
     }
 }
@@ -142,6 +146,8 @@ enum Refusal {
     BodyBroken,
     #[error("too many webhooks are being read at the moment; send it again")]
     NoMemory,
+    #[error("the webhook did not arrive, or could not be stored, in time; send it again")]
+    TooSlow,
     #[error("the webhook cannot be stored at the moment; send it again")]
     Store(#[from] StoreError),
 }
@@ -175,6 +181,10 @@ impl Refusal {
             Self::NoMemory => {
                 http.hub.webhook_refused(None);
                 warn!("no memory for a webhook's body; raise `limits.body_bytes`");
+                (WebhookOutcome::unavailable, Problem::unavailable(detail, RETRY_AFTER_SECS))
+            }
+            Self::TooSlow => {
+                warn!("a webhook took too long; LiveKit will send it again");
                 (WebhookOutcome::unavailable, Problem::unavailable(detail, RETRY_AFTER_SECS))
             }
             Self::Store(error) => {

@@ -99,6 +99,7 @@ impl HotRoom {
         room.take_over(&stored);
         room.confirmed_until = confirmed_until;
         room.put_out(None, None);
+        room.slot.announced();
         if room.confirmed_until < room.hub.clock.now() {
             room.hub.suspect(room.slot.name());
         }
@@ -234,6 +235,7 @@ impl HotRoom {
         let delta = Delta { prev: self.published, joined, updated, left };
         let edition = self.put_out(Some(delta), received_at);
         self.hub.watchers.room_changed(&self.slot);
+        self.slot.announced();
         self.hub.metrics.published();
         let window = self.window(&edition);
         self.window_ends = Instant::now() + window;

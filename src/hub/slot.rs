@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use tokio::sync::{Notify, watch};
@@ -29,6 +29,8 @@ pub struct RoomSlot {
     id: u64,
     name: RoomName,
     newest: Mutex<Option<Arc<Edition>>>,
+    /// The newest edition is in, and those who watch are about to be told.
+    is_announcing: AtomicBool,
     /// Until when the newest list counts as everybody, in microseconds of the store's clock.
     confirmed_until: AtomicU64,
     readers_of_lists: AtomicUsize,
@@ -53,6 +55,7 @@ impl RoomSlot {
             id,
             name,
             newest: Mutex::default(),
+            is_announcing: AtomicBool::default(),
             confirmed_until: AtomicU64::default(),
             readers_of_lists: AtomicUsize::default(),
             readers_of_deltas: AtomicUsize::default(),
@@ -105,8 +108,7 @@ impl RoomSlot {
         watching & !self.told.fetch_or(watching, Ordering::AcqRel)
     }
 
-    /// Whether a thread was told of an edition and has not looked yet.
-    pub fn is_told(&self, thread: u32) -> bool {
+    fn is_told(&self, thread: u32) -> bool {
         self.told.load(Ordering::Acquire) & (1 << thread) != 0
     }
 
@@ -115,7 +117,18 @@ impl RoomSlot {
         self.told.fetch_and(!(1 << thread), Ordering::AcqRel);
     }
 
+    /// Whether somebody is about to be told of the newest edition, or was and has not looked yet.
+    pub fn is_on_its_way(&self, thread: u32) -> bool {
+        self.is_announcing.load(Ordering::Acquire) || self.is_told(thread)
+    }
+
+    /// Everybody has been told.
+    pub(super) fn announced(&self) {
+        self.is_announcing.store(false, Ordering::Release);
+    }
+
     pub(super) fn publish(&self, edition: Arc<Edition>) {
+        self.is_announcing.store(true, Ordering::Release);
         self.confirm(edition.confirmed_until());
         *self.newest.lock().expect("nothing panics while it is locked") = Some(edition);
         self.state.send_if_modified(|state| {

@@ -94,12 +94,19 @@ pub struct Webhook {
 pub enum MalformedWebhook {
     #[error("the webhook's body is not a JSON object")]
     NotAnObject,
-    #[error("the webhook's body is not the expected JSON: {0}")]
-    NotJson(#[from] serde_json::Error),
+    /// Where, and not what: the words of the parser quote what it found.
+    #[error("the webhook's body is not the expected JSON at line {line}, column {column}")]
+    NotJson { line: usize, column: usize },
     #[error("the webhook has no `{0}`")]
     MissingField(&'static str),
     #[error("the webhook's room cannot be watched: {0}")]
     RoomName(#[from] InvalidRoomName),
+}
+
+impl From<serde_json::Error> for MalformedWebhook {
+    fn from(error: serde_json::Error) -> Self {
+        Self::NotJson { line: error.line(), column: error.column() }
+    }
 }
 
 impl From<Missing> for MalformedWebhook {
@@ -409,7 +416,7 @@ mod tests {
             assert_eq!(parse(body).unwrap_err().to_string(), expected, "{body}");
         }
         for body in ["{", r#"{"event":5}"#, "{\"event\":\"\u{fffd}", r#"{"createdAt":"soon"}"#] {
-            assert!(matches!(parse(body), Err(MalformedWebhook::NotJson(_))), "{body}");
+            assert!(matches!(parse(body), Err(MalformedWebhook::NotJson { .. })), "{body}");
         }
     }
 
@@ -427,8 +434,15 @@ mod tests {
         ];
         for body in bodies {
             let error = parse(&body).unwrap_err();
-            assert!(matches!(error, MalformedWebhook::NotJson(_)), "{body}: {error}");
+            assert!(matches!(error, MalformedWebhook::NotJson { .. }), "{body}: {error}");
         }
+    }
+
+    #[test]
+    fn what_a_webhook_says_is_not_repeated_in_what_is_wrong_with_it() {
+        let body = r#"{"event":"participant_joined","participant":{"attributes":"PRIVATE"}}"#;
+        let error = parse(body).unwrap_err().to_string();
+        assert_eq!(error, "the webhook's body is not the expected JSON at line 1, column 67");
     }
 
     #[test]
@@ -437,6 +451,6 @@ mod tests {
         let unknown = parse(&format!(r#"{{"event":"egress_started","x":{deep}}}"#)).unwrap();
         assert_eq!(unknown.name, WebhookName::EgressStarted);
         let known = parse(&format!(r#"{{"participant":{{"attributes":{deep}}}}}"#));
-        assert!(matches!(known, Err(MalformedWebhook::NotJson(_))));
+        assert!(matches!(known, Err(MalformedWebhook::NotJson { .. })));
     }
 }

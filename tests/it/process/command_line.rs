@@ -109,6 +109,25 @@ async fn a_dot_env_file_in_the_working_directory_is_read_below_the_environment()
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_named_without_its_secrets() {
+    let folder = std::env::temp_dir().join(format!("lkp-secrets-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let toml = folder.join("presence.toml");
+    std::fs::write(&toml, "[livekit]\nkeys = \"APIone: hunter2\n").unwrap();
+    let fails_without_the_secret = async |mut command: tokio::process::Command, place: &str| {
+        let output = command.current_dir(&folder).output().await.unwrap();
+        let shown = text(&output.stderr);
+        assert!(!output.status.success());
+        assert!(shown.contains(place) && !shown.contains("hunter2"), "{shown}");
+    };
+    let file = toml.to_str().unwrap();
+    fails_without_the_secret(Process::command(&["check", "--config", file], &[]), "line 2").await;
+    std::fs::write(folder.join(".env"), "LIVEKIT_API_SECRET=\"hunter2\n").unwrap();
+    fails_without_the_secret(Process::command(&["check"], &[]), "LIVEKIT_API_SECRET").await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
 async fn the_example_of_an_environment_is_one_that_works() {
     let example =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
