@@ -2,43 +2,41 @@
 
 mod app;
 mod browser;
+mod child;
 mod client;
+mod folder;
+mod follower;
 mod livekit;
+mod nginx;
+mod patience;
+mod ports;
 mod process;
 mod reader;
+mod redis_cluster;
+mod redis_server;
+mod resp;
 mod scripted_livekit;
+mod sender;
 mod stores;
+mod tcp_proxy;
+pub mod wire;
 
 pub use app::{TestApp, TestClock, webhook_request};
 pub use browser::{Browser, Window};
+pub use child::{Child, last_lines};
 pub use client::{Connection, Response};
+pub use folder::Folder;
+pub use follower::{Follower, Seen, Shown};
 pub use livekit::{WebhookBody, finished, joined, left, published, started};
+pub use nginx::Nginx;
+pub use patience::{DEADLINE, PATIENCE, eventually, patiently, within_deadline};
+pub use ports::free_port;
 pub use process::{KEYS as PROCESS_KEYS, Process};
 pub use reader::{Reader, identities};
+pub use redis_cluster::RedisCluster;
+pub use redis_server::{RedisServer, url_of};
+pub use resp::Reply;
 pub use scripted_livekit::{ApiMood, ScriptedLiveKit};
+pub use sender::{Answer, Sender};
 pub use stores::{FlakyStore, StoreMood};
-
-use std::time::Duration;
-
-/// Nothing that a test waits for takes longer, unless something is broken.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-/// Waits for something that must come.
-pub async fn within_deadline<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {DEADLINE:?} for {what}"),
-    }
-}
-
-/// Asks again and again until something holds. For what cannot be waited for, such as a count in another process.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    within_deadline(what, async {
-        let mut pause = Duration::from_millis(1);
-        while !holds().await {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
-    })
-    .await;
-}
+pub use tcp_proxy::{Direction, TcpProxy};

@@ -108,6 +108,11 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// Ends it as a machine that loses power would.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     pub async fn webhooks(&self, webhooks: impl IntoIterator<Item = WebhookBody>) {
         let mut connection = Connection::open(self.address).await;
         for webhook in webhooks {

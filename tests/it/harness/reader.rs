@@ -106,7 +106,7 @@ impl Reader {
 }
 
 impl Event {
-    fn parse(block: &str) -> Self {
+    pub fn parse(block: &str) -> Self {
         let mut event = Self::default();
         for line in block.lines() {
             let (field, value) = line.split_once(':').expect("a field");

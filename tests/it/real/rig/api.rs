@@ -9,7 +9,9 @@ use axum::body::Body;
 use hyper::Request;
 use serde_json::{Value, json};
 
-use super::{Person, livekit_server::Key, token, wire};
+use crate::harness::wire;
+
+use super::{Person, livekit_server::Key, token};
 
 /// Calls one LiveKit. A call never panics: a LiveKit that is down is part of the play.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,9 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Person, driver::Driver, livekit_server::Key, patience::eventually, token};
+use crate::harness::patiently;
+
+use super::{Person, driver::Driver, livekit_server::Key, token};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -155,7 +157,7 @@ impl Client {
     /// Waits until it is either connected or for good not, and returns which.
     pub async fn is_inside_at_last(&self) -> bool {
         let mut is_inside = false;
-        eventually(&format!("{} to come back or to give up", self.identity), async || {
+        patiently(&format!("{} to come back or to give up", self.identity), async || {
             let state = self.state().await;
             let state = state.as_ref().and_then(|state| state["state"].as_str());
             is_inside = state == Some("connected");
@@ -178,7 +180,7 @@ impl Client {
 
     /// Waits until it has come back once more than before.
     pub async fn until_reconnected(&self, before: u64) {
-        eventually(&format!("{} to be connected again", self.identity), async || {
+        patiently(&format!("{} to be connected again", self.identity), async || {
             self.state().await.is_some_and(|state| {
                 state["state"] == "connected" && state["reconnects"].as_u64() > Some(before)
             })
@@ -188,7 +190,7 @@ impl Client {
 
     /// Waits until it knows of a change to itself.
     pub async fn until(&self, what: &str, holds: impl Fn(&Person) -> bool) {
-        eventually(what, async || self.person().await.is_some_and(|me| holds(&me))).await;
+        patiently(what, async || self.person().await.is_some_and(|me| holds(&me))).await;
     }
 
     pub async fn until_muted(&self, track: &str, muted: bool) {

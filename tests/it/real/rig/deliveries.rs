@@ -6,7 +6,7 @@ use base64::Engine as _;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::patience::PATIENCE;
+use crate::harness::PATIENCE;
 
 /// One attempt of LiveKit to deliver a webhook.
 #[derive(Clone, Debug)]

@@ -16,7 +16,9 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::{child::Child, patience::PATIENCE, tools::Tools};
+use crate::harness::{Child, PATIENCE};
+
+use super::tools::Tools;
 
 /// Who waits for an answer; none once the process has ended and nobody will get one.
 type Waiting = Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Result<Value, String>>>>>>;

@@ -15,10 +15,9 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{
-    deliveries::{Deliveries, Delivery},
-    wire,
-};
+use crate::harness::wire;
+
+use super::deliveries::{Deliveries, Delivery};
 
 /// What becomes of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,9 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{Api, child::Child, patience::eventually, ports::free_port, tools::Tools};
+use crate::harness::{Child, free_port, patiently};
+
+use super::{Api, tools::Tools};
 
 /// The two API keys that every server here knows, so that the one which signs webhooks can be switched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +81,7 @@ impl LiveKitServer {
             .stdout(Stdio::null());
         self.running = Some(Child::spawn(&mut command));
         let api = self.api();
-        eventually("LiveKit's API to answer", async || api.list_rooms().await.status == Some(200))
+        patiently("LiveKit's API to answer", async || api.list_rooms().await.status == Some(200))
             .await;
     }
 
@@ -94,7 +96,7 @@ impl LiveKitServer {
         let mut running = self.running.take().expect("it runs");
         running.signal("TERM");
         let told = async || running.last_words(50).contains("exit requested");
-        eventually("LiveKit to hear of it", told).await;
+        patiently("LiveKit to hear of it", told).await;
         running.signal("TERM");
         running.ended().await;
     }

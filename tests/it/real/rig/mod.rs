@@ -2,22 +2,17 @@
 //! between them. Used by the tests of `real` only.
 
 mod api;
-mod child;
 mod clients;
 mod deliveries;
 mod driver;
 mod fault_proxy;
 mod livekit_server;
-mod patience;
 mod person;
-mod ports;
-mod redis_server;
 mod report;
 mod stage;
 mod token;
 mod tools;
 mod watch;
-mod wire;
 
 pub use api::Api;
 pub use clients::{Client, Guest, Source};

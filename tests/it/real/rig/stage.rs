@@ -9,23 +9,18 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::harness::Process;
+use crate::harness::{PATIENCE, Process, RedisServer, free_port, last_lines, patiently, wire};
 
 use super::{
     Api, Client, Guest, Person,
-    child::last_lines,
     clients::Called,
     deliveries::Delivery,
     driver::Driver,
     fault_proxy::FaultProxy,
     livekit_server::{Key, LiveKitServer, Settings},
-    patience::{PATIENCE, eventually},
-    ports::free_port,
-    redis_server::RedisServer,
     report::{Meanwhile, Right, print},
     tools::{Tools, say},
     watch::Watch,
-    wire,
 };
 
 /// The room of a scenario that needs only one.
@@ -63,7 +58,7 @@ impl Plan {
         let tools = Tools::find(self.scenario)?;
         let place = self.take_place().await;
         let service_port = free_port();
-        let redis = if self.redis { Some(RedisServer::start(&tools).await) } else { None };
+        let redis = if self.redis { Some(RedisServer::start().await) } else { None };
         let proxy = FaultProxy::start(service_port).await;
         let webhook_port = if self.without_proxy { service_port } else { proxy.port };
         let settings = Settings {
@@ -90,7 +85,7 @@ impl Plan {
             _redis: redis,
             _place: place,
         };
-        eventually("the reader's first list", async || stage.watch.seen().is_open).await;
+        patiently("the reader's first list", async || stage.watch.seen().is_open).await;
         Some(stage)
     }
 
@@ -147,7 +142,7 @@ impl Stage {
             room.people().is_ok_and(|people| people.iter().any(|listed| listed.sid == one.sid))
         };
         for one in leaving {
-            eventually("LiveKit to know of a leave", async || !is_inside(&one).await).await;
+            patiently("LiveKit to know of a leave", async || !is_inside(&one).await).await;
         }
         if self.acted_at.elapsed() > UNTOLD {
             say(&format!("{}: the SDK did not tell LiveKit of a leave", self.plan.scenario));

@@ -12,7 +12,9 @@ use hyper::{Request, body::Incoming};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{Person, wire};
+use crate::harness::wire;
+
+use super::Person;
 
 /// How soon a reader that was cut off asks again; the service's own advice would only slow the tests down.
 const COME_BACK: Duration = Duration::from_millis(100);

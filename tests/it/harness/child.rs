@@ -10,7 +10,7 @@ use tokio::{
     process::{Child as Process, Command},
 };
 
-use super::patience::PATIENCE;
+use super::PATIENCE;
 
 /// What is kept of its output, in lines.
 const KEPT_LINES: usize = 2_000;

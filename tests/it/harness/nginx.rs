@@ -1,0 +1,72 @@
+//! The real nginx with the configuration that is shipped, before instances of the service.
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::{Child, Folder, free_port, patiently, wire};
+
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nginx.conf");
+
+/// A running nginx. It and its files end with the test.
+pub struct Nginx {
+    pub port: u16,
+    _running: Child,
+    _folder: Folder,
+}
+
+impl Nginx {
+    /// Starts one, and waits until something answers behind it.
+    pub async fn before(instances: &[u16]) -> Self {
+        let port = free_port();
+        let folder = Folder::new("nginx");
+        std::fs::create_dir_all(folder.path().join("logs")).unwrap();
+        let shipped = std::fs::read_to_string(CONFIGURATION).unwrap();
+        let file = folder.path().join("nginx.conf");
+        std::fs::write(&file, adapted(&shipped, port, instances)).unwrap();
+        let mut command = Command::new("nginx");
+        command
+            .arg("-p")
+            .arg(folder.path())
+            .arg("-c")
+            .arg(&file)
+            // Were it several processes, killing one would leave the others.
+            .args(["-g", "daemon off; master_process off;"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let running = Child::spawn(&mut command);
+        let answers = async || {
+            let answer = wire::get(port, "/healthz").await;
+            answer.is_ok_and(|(status, _)| status == 200)
+        };
+        patiently("nginx to answer", answers).await;
+        Self { port, _running: running, _folder: folder }
+    }
+}
+
+/// The configuration with other ports: its own, and those of the instances instead of `presence-1:8080` and so on.
+fn adapted(shipped: &str, port: u16, instances: &[u16]) -> String {
+    let mut lines = Vec::new();
+    let (mut servers, mut listens) = (0, 0);
+    for line in shipped.lines() {
+        let words = line.trim_start();
+        if words.starts_with("server presence-") {
+            let (_, rest) = words.split_once(":8080").expect("the port is 8080");
+            if servers == 0 {
+                for instance in instances {
+                    lines.push(format!("server 127.0.0.1:{instance}{rest}"));
+                }
+            }
+            servers += 1;
+        } else if words.starts_with("listen ") {
+            if listens == 0 {
+                lines.push(format!("listen 127.0.0.1:{port};"));
+            }
+            listens += 1;
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    assert!(servers > 0 && listens > 0, "the configuration has no servers, or listens nowhere");
+    lines.join("\n")
+}

@@ -1,0 +1,170 @@
+//! A real Redis, and what can happen to it.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::process::Command;
+
+use super::{Child, Folder, Reply, free_port, patiently, resp};
+
+const TLS_FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/");
+
+/// A server that can be killed and started again on its port. It and its files end with the test.
+pub struct RedisServer {
+    pub port: u16,
+    /// Where it speaks TLS; only where that was asked for.
+    pub tls_port: u16,
+    program: PathBuf,
+    arguments: Vec<String>,
+    password: Option<String>,
+    folder: Folder,
+    running: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts one that keeps nothing on disk, and waits until it answers.
+    pub async fn start() -> Self {
+        Self::with(&["--appendonly", "no"]).await
+    }
+
+    /// Starts one that loses nothing which it acknowledged, unless its files are lost.
+    pub async fn keeping_data() -> Self {
+        Self::with(&["--appendonly", "yes", "--appendfsync", "always"]).await
+    }
+
+    /// Starts one that nobody uses without its password.
+    pub async fn with_password(password: &str) -> Self {
+        let mut redis = Self::new("redis-server".as_ref(), &["--requirepass", password]);
+        redis.password = Some(password.to_owned());
+        redis.start_again().await;
+        redis
+    }
+
+    /// Starts one that speaks TLS on a port of its own, with a certificate for `localhost`.
+    pub async fn with_tls() -> Self {
+        let mut redis = Self::new("redis-server".as_ref(), &["--tls-auth-clients", "no"]);
+        redis.tls_port = free_port();
+        redis.arguments.extend(["--tls-port".to_owned(), redis.tls_port.to_string()]);
+        for (name, file) in [
+            ("--tls-cert-file", "localhost.pem"),
+            ("--tls-key-file", "localhost-key.pem"),
+            ("--tls-ca-cert-file", "ca.pem"),
+        ] {
+            redis.arguments.extend([name.to_owned(), format!("{TLS_FOLDER}{file}")]);
+        }
+        redis.start_again().await;
+        redis
+    }
+
+    /// Starts one that copies what the server on that port holds, and waits until it does.
+    pub async fn replica_of(port: u16) -> Self {
+        let replica = Self::with(&["--replicaof", "127.0.0.1", &port.to_string()]).await;
+        patiently("the replica to be up to date", async || {
+            replica.ask(&["INFO", "replication"]).await.text().contains("master_link_status:up")
+        })
+        .await;
+        replica
+    }
+
+    pub async fn with(arguments: &[&str]) -> Self {
+        Self::of("redis-server".as_ref(), arguments).await
+    }
+
+    /// Starts another program that is one.
+    pub async fn of(program: &Path, arguments: &[&str]) -> Self {
+        let mut redis = Self::new(program, arguments);
+        redis.start_again().await;
+        redis
+    }
+
+    /// One that does not run yet.
+    pub fn new(program: &Path, arguments: &[&str]) -> Self {
+        Self {
+            port: free_port(),
+            tls_port: 0,
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            password: None,
+            folder: Folder::new("redis"),
+            running: None,
+        }
+    }
+
+    /// Starts it where it does not run, with the data that it kept, and waits until it answers.
+    pub async fn start_again(&mut self) {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["--bind", "127.0.0.1", "-::1", "--save", "", "--repl-diskless-sync-delay", "0"])
+            .args(["--port", &self.port.to_string()])
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        self.running = Some(Child::spawn(&mut command));
+        let answers = async || {
+            let answer = self.try_ask(&["PING"]).await;
+            answer.is_ok_and(|answer| answer == Reply::Bytes(b"PONG".to_vec()))
+        };
+        patiently("Redis to answer", answers).await;
+    }
+
+    /// As a machine that loses power.
+    pub async fn kill(&mut self) {
+        self.running.take().expect("it runs").kill().await;
+    }
+
+    /// It stands still, with its connections open.
+    pub fn pause(&self) {
+        self.running.as_ref().expect("it runs").signal("STOP");
+    }
+
+    pub fn resume(&self) {
+        self.running.as_ref().expect("it runs").signal("CONT");
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub fn url(&self) -> String {
+        url_of(self.port)
+    }
+
+    /// Sends a command that must not fail.
+    pub async fn ask(&self, command: &[&str]) -> Reply {
+        match self.try_ask(command).await {
+            Ok(Reply::Error(error)) => panic!("{command:?}: {error}"),
+            Ok(reply) => reply,
+            Err(error) => panic!("{command:?}: {error}"),
+        }
+    }
+
+    pub async fn try_ask(&self, command: &[&str]) -> io::Result<Reply> {
+        resp::ask(self.port, self.password.as_deref(), command).await
+    }
+
+    /// The keys that match, in order.
+    pub async fn keys(&self, pattern: &str) -> Vec<String> {
+        let mut keys = self.ask(&["KEYS", pattern]).await.texts();
+        keys.sort();
+        keys
+    }
+
+    /// All keys that match with what they hold, but for how long they live.
+    pub async fn dump(&self, pattern: &str) -> BTreeMap<String, Reply> {
+        let mut dump = BTreeMap::new();
+        for key in self.keys(pattern).await {
+            let content = self.ask(&["DUMP", &key]).await;
+            dump.insert(key, content);
+        }
+        dump
+    }
+}
+
+pub fn url_of(port: u16) -> String {
+    format!("redis://127.0.0.1:{port}")
+}

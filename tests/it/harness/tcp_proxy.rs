@@ -1,0 +1,231 @@
+//! A stretch of network between two programs, and what networks do.
+
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+/// Passes everything on to a port, unless told otherwise.
+pub struct TcpProxy {
+    pub port: u16,
+    road: Arc<Road>,
+    running: JoinHandle<()>,
+}
+
+/// Seen from whoever connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    ToServer,
+    FromServer,
+}
+
+struct Road {
+    weather: watch::Sender<Weather>,
+    next_connection: AtomicU64,
+    /// How many bytes still pass before all connections are cut, in each direction.
+    left: [AtomicI64; 2],
+}
+
+#[derive(Clone, Debug)]
+struct Weather {
+    target: u16,
+    /// New connections are closed at once.
+    refuses: bool,
+    /// How long bytes are on their way, in each direction.
+    latency: Duration,
+    /// Connections with lower numbers are closed.
+    cut_before: u64,
+    /// Nothing arrives on connections with lower numbers, nor are they closed.
+    silent_before: u64,
+}
+
+impl TcpProxy {
+    pub async fn start(target: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let road = Arc::new(Road {
+            weather: watch::Sender::new(Weather {
+                target,
+                refuses: false,
+                latency: Duration::ZERO,
+                cut_before: 0,
+                silent_before: 0,
+            }),
+            next_connection: AtomicU64::new(0),
+            left: [i64::MAX, i64::MAX].map(AtomicI64::new),
+        });
+        Self { port, running: tokio::spawn(accept(listener, Arc::clone(&road))), road }
+    }
+
+    /// Closes all connections; new ones are taken.
+    pub fn cut(&self) {
+        self.road.cut();
+    }
+
+    /// Closes all connections, and new ones at once.
+    pub fn refuse(&self) {
+        self.change(|weather| weather.refuses = true);
+        self.cut();
+    }
+
+    pub fn accept(&self) {
+        self.change(|weather| weather.refuses = false);
+    }
+
+    /// Nothing arrives any more on the connections that are there, and nobody is told.
+    pub fn forget(&self) {
+        let next = self.road.next_connection.load(Ordering::SeqCst);
+        self.change(|weather| weather.silent_before = next);
+    }
+
+    /// The same for connections to come, until [`Self::remember`].
+    pub fn black_hole(&self) {
+        self.change(|weather| weather.silent_before = u64::MAX);
+    }
+
+    /// What was held back arrives.
+    pub fn remember(&self) {
+        self.change(|weather| weather.silent_before = 0);
+    }
+
+    /// How long bytes are on their way from now on, in each direction.
+    pub fn delay(&self, latency: Duration) {
+        self.change(|weather| weather.latency = latency);
+    }
+
+    /// Cuts all connections in the middle, once so many more bytes have passed.
+    pub fn cut_after(&self, direction: Direction, bytes: u32) {
+        self.road.left[direction as usize].store(bytes.into(), Ordering::SeqCst);
+    }
+
+    /// Whether no [`Self::cut_after`] is still to come.
+    pub fn has_cut(&self) -> bool {
+        self.road.left.iter().all(|left| left.load(Ordering::SeqCst) > i64::from(u32::MAX))
+    }
+
+    /// Closes all connections; new ones go elsewhere.
+    pub fn turn_to(&self, target: u16) {
+        self.change(|weather| weather.target = target);
+        self.cut();
+    }
+
+    /// How many connections there have been.
+    pub fn connections(&self) -> u64 {
+        self.road.next_connection.load(Ordering::SeqCst)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Weather)) {
+        self.road.weather.send_modify(change);
+    }
+}
+
+impl Drop for TcpProxy {
+    fn drop(&mut self) {
+        self.running.abort();
+        self.cut();
+    }
+}
+
+impl Road {
+    fn cut(&self) {
+        let next = self.next_connection.load(Ordering::SeqCst);
+        self.weather.send_modify(|weather| weather.cut_before = next);
+    }
+
+    /// How many of these bytes pass. Fewer than all: then everything is cut.
+    fn take(&self, direction: Direction, bytes: usize) -> usize {
+        let left = &self.left[direction as usize];
+        let limit = left.load(Ordering::SeqCst);
+        if limit > i64::from(u32::MAX) {
+            return bytes;
+        }
+        let wanted = i64::try_from(bytes).unwrap();
+        let had = left.fetch_sub(wanted, Ordering::SeqCst);
+        if had >= wanted {
+            return bytes;
+        }
+        left.store(i64::MAX, Ordering::SeqCst);
+        usize::try_from(had).unwrap_or(0)
+    }
+}
+
+async fn accept(listener: TcpListener, road: Arc<Road>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        if !road.weather.borrow().refuses {
+            let number = road.next_connection.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(carry(socket, Arc::clone(&road), number));
+        }
+    }
+}
+
+async fn carry(client: TcpStream, road: Arc<Road>, number: u64) -> io::Result<()> {
+    let target = road.weather.borrow().target;
+    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let mut weather = road.weather.subscribe();
+    let there = pass(from_client, to_server, &road, number, Direction::ToServer);
+    let back = pass(from_server, to_client, &road, number, Direction::FromServer);
+    // Whichever side closes, the other is closed too.
+    tokio::select! {
+        ended = there => ended,
+        ended = back => ended,
+        _ = weather.wait_for(|weather| number < weather.cut_before) => Ok(()),
+    }
+}
+
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    road: &Arc<Road>,
+    number: u64,
+    direction: Direction,
+) -> io::Result<()> {
+    let (send, mut on_their_way) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let reads = async {
+        let mut buffer = vec![0; 65_536];
+        loop {
+            let count = from.read(&mut buffer).await?;
+            if count == 0 {
+                return Ok::<_, io::Error>(());
+            }
+            let _ = send.send((Instant::now(), buffer[..count].to_vec()));
+        }
+    };
+    let mut weather = road.weather.subscribe();
+    let writes = async {
+        while let Some((came_at, bytes)) = on_their_way.recv().await {
+            let arrives_at = came_at + weather.borrow().latency;
+            tokio::time::sleep_until(arrives_at.into()).await;
+            let _ = weather.wait_for(|weather| number >= weather.silent_before).await;
+            let passing = road.take(direction, bytes.len());
+            to.write_all(&bytes[..passing]).await?;
+            if passing < bytes.len() {
+                road.cut();
+                return Ok(());
+            }
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = reads => ended,
+        ended = writes => ended,
+    }
+}
