@@ -76,6 +76,8 @@ fn main() -> ExitCode {
 fn serve(file: Option<&Path>, purpose: Purpose) -> Result<(), Failure> {
     let mut config = Config::load(file, purpose)?;
     start_logging(&config.log);
+    // The one provider of cryptography in this program; without one the first TLS connection panics.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     if purpose == Purpose::Demo {
         config.livekit.keys = demo::keys();
     }

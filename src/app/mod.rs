@@ -5,7 +5,7 @@ mod log;
 
 pub use log::start_logging;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use prometheus_client::{metrics::info::Info, registry::Registry};
 use tokio::time::timeout;
@@ -16,11 +16,17 @@ use crate::{
     clock::Clock,
     config::Config,
     delivery::{DeliveryConfig, DeliveryMetrics, Shards},
-    http::{HttpMetrics, HttpState, LimitSettings, Limits, Server, ServerSettings, StreamSettings},
+    http::{
+        HttpMetrics, HttpState, LimitSettings, Limits, Refusing, Server, ServerSettings,
+        StreamSettings,
+    },
     hub::{Hub, HubConfig, HubMetrics, Watchers},
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
-    store::{MemoryStore, MeteredStore, Store, StoreMetrics},
+    store::{
+        Alone, MemoryStore, MeteredStore, Peers, RedisMetrics, RedisSettings, RedisStore, Store,
+        StoreMetrics,
+    },
 };
 
 use descriptors::Descriptors;
@@ -43,21 +49,32 @@ pub enum StartError {
     Bind { bind: SocketAddr, error: io::Error },
     #[error("cannot start the delivery threads: {0}")]
     Threads(io::Error),
-    #[error("cannot read `livekit.ca_file`: {0}; it must be a PEM file with certificates")]
-    CaFile(io::Error),
+    #[error("cannot read `{key}`: {error}; it must be a PEM file with certificates")]
+    CaFile { key: &'static str, error: io::Error },
 }
 
 impl App {
-    /// Binds, with the embedded store.
+    /// Binds, with the store that is configured. Must be called in a runtime.
     ///
     /// # Errors
-    /// The address cannot be bound, or the system gives no threads.
+    /// The address cannot be bound, the system gives no threads, or a file cannot be read.
     pub fn build(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let store = MemoryStore::new(config.rules(), clock.clone());
-        Self::with_store(config, Arc::new(store), clock)
+        let mut registry = new_registry();
+        let Some(address) = config.store.redis.clone() else {
+            let store = MemoryStore::new(config.rules(), clock.clone());
+            return Self::assemble(config, Arc::new(store), Arc::new(Alone), clock, registry);
+        };
+        let settings = RedisSettings {
+            address: address.with_authority(read_authority(config.store.ca_file.as_deref())?),
+            key_prefix: config.store.key_prefix.clone(),
+            clock: None,
+        };
+        let metrics = RedisMetrics::register(&mut registry);
+        let (store, peers) = RedisStore::start(&settings, config.rules(), metrics);
+        Self::assemble(config, Arc::new(store), Arc::new(peers), clock, registry)
     }
 
-    /// Binds, with any store.
+    /// Binds, with any store, as the only instance.
     ///
     /// # Errors
     /// The address cannot be bound, or the system gives no threads.
@@ -66,10 +83,17 @@ impl App {
         store: Arc<dyn Store>,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        Self::assemble(config, store, Arc::new(Alone), clock, new_registry())
+    }
+
+    fn assemble(
+        config: &Config,
+        store: Arc<dyn Store>,
+        peers: Arc<dyn Peers>,
+        clock: Clock,
+        mut registry: Registry,
+    ) -> Result<Self, StartError> {
         let descriptors = descriptors::raise();
-        let mut registry = Registry::with_prefix("livekit_presence");
-        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "What runs here", version);
         let store: Arc<dyn Store> =
             Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
         let shards = Shards::start(
@@ -83,7 +107,7 @@ impl App {
             &clock,
         )
         .map_err(StartError::Threads)?;
-        let reconciler = start_reconciler(config, &store, &clock, &mut registry)?;
+        let reconciler = start_reconciler(config, &store, peers, &clock, &mut registry)?;
         let hub = Hub::new(
             Arc::clone(&store),
             reconciler,
@@ -116,6 +140,7 @@ impl App {
             registry,
             clock,
             is_draining: false.into(),
+            refusing: Refusing::default(),
         });
         warn_about(config);
         Ok(Self { server, shards, state, drain: config.drain })
@@ -154,10 +179,23 @@ impl App {
     }
 }
 
+fn new_registry() -> Registry {
+    let mut registry = Registry::with_prefix("livekit_presence");
+    let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "What runs here", version);
+    registry
+}
+
+fn read_authority(file: Option<&Path>) -> Result<Option<Vec<u8>>, StartError> {
+    let read = file.map(std::fs::read).transpose();
+    read.map_err(|error| StartError::CaFile { key: "store.ca_file", error })
+}
+
 /// Compares rooms with LiveKit's own lists, where its API is configured.
 fn start_reconciler(
     config: &Config,
     store: &Arc<dyn Store>,
+    peers: Arc<dyn Peers>,
     clock: &Clock,
     registry: &mut Registry,
 ) -> Result<Option<Reconciler>, StartError> {
@@ -169,7 +207,7 @@ fn start_reconciler(
     };
     let keys = Keys::new(&config.livekit.keys);
     let api = Api::new(&settings, keys, clock.clone(), ApiMetrics::register(registry))
-        .map_err(StartError::CaFile)?;
+        .map_err(|error| StartError::CaFile { key: "livekit.ca_file", error })?;
     let settings = ReconcileSettings {
         every: config.reconcile.every,
         calls_per_minute: config.livekit.calls_per_minute,
@@ -177,6 +215,7 @@ fn start_reconciler(
     Ok(Some(Reconciler::start(
         api,
         Arc::clone(store),
+        peers,
         config.rules(),
         settings,
         ReconcileMetrics::register(registry),

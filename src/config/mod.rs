@@ -22,6 +22,7 @@ use crate::{
     http::{AuthMode, AuthSettings, CorsOrigins, TrustedProxies},
     livekit::ApiKey,
     presence::Rules,
+    store::RedisAddress,
 };
 
 use layers::Variables;
@@ -46,6 +47,7 @@ pub struct Config {
     pub auth: AuthSettings,
     /// Beside LiveKit's own keys, which may sign readers' tokens too.
     pub auth_keys: Vec<ApiKey>,
+    pub store: StoreConfig,
     /// None: one minute with LiveKit's API, a day without.
     pub presence_ttl: Option<Duration>,
     pub reconcile: ReconcileConfig,
@@ -64,6 +66,15 @@ pub struct LiveKitConfig {
     pub keys: Vec<ApiKey>,
     pub calls_per_minute: u32,
     pub timeout: Duration,
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where rooms are kept.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// None: in this process.
+    pub redis: Option<RedisAddress>,
+    pub key_prefix: String,
     pub ca_file: Option<PathBuf>,
 }
 
@@ -171,7 +182,6 @@ impl Config {
     }
 
     fn take(values: &mut Values, variables: &Variables, purpose: Purpose) -> Self {
-        refuse_redis(values);
         let bind = take_bind(values, variables);
         let cors_origins = take_cors_origins(values);
         let auth = take_auth(values, &cors_origins, purpose);
@@ -190,6 +200,7 @@ impl Config {
                 timeout: values.take("livekit.timeout", duration_above_zero),
                 ca_file: values.take("livekit.ca_file", optional_text).map(PathBuf::from),
             },
+            store: take_store(values),
             presence_ttl: values.take("presence.ttl", duration_or_auto),
             reconcile: ReconcileConfig {
                 every: values.take("reconcile.every", duration_above_zero),
@@ -253,6 +264,9 @@ impl Config {
         for (key, value) in merged {
             let value = match key.as_str() {
                 "http.bind" => self.bind.to_string(),
+                "store.redis_url" => {
+                    self.store.redis.as_ref().map_or(String::new(), |redis| format!("{redis:?}"))
+                }
                 "livekit.keys" => masked(&self.livekit.keys),
                 "auth.keys" => masked(&self.auth_keys),
                 _ => match list(value) {
@@ -266,15 +280,38 @@ impl Config {
     }
 }
 
-/// Rooms on Redis are not in this version: better to say so than to keep them in memory unasked.
-fn refuse_redis(values: &mut Values) {
-    values.take("store.key_prefix", text);
-    if values.take("store.redis_url", optional_text).is_some() {
-        values.fault(
-            "store.redis_url",
-            "this version keeps rooms in memory only; remove the key (or REDIS_URL) and run one instance",
-        );
+/// The longest prefix of a key in Redis, in bytes.
+const MOST_PREFIX_BYTES: usize = 64;
+
+fn take_store(values: &mut Values) -> StoreConfig {
+    let redis = values.take("store.redis_url", optional_text);
+    let redis = redis.and_then(|address| match RedisAddress::parse(&address) {
+        Ok(address) => Some(address),
+        Err(problem) => {
+            values.fault("store.redis_url", problem);
+            None
+        }
+    });
+    StoreConfig {
+        redis,
+        key_prefix: values.take("store.key_prefix", key_prefix),
+        ca_file: values.take("store.ca_file", optional_text).map(PathBuf::from),
     }
+}
+
+fn key_prefix(value: &Value) -> Result<String, String> {
+    let prefix = text(value)?;
+    if prefix.contains(['{', '}']) {
+        return Err(format!(
+            "{prefix:?} has braces, which would spread a room over a Cluster; leave them out"
+        ));
+    }
+    if prefix.len() > MOST_PREFIX_BYTES || prefix.contains(char::is_control) {
+        return Err(format!(
+            "must have at most {MOST_PREFIX_BYTES} bytes and no control characters"
+        ));
+    }
+    Ok(prefix)
 }
 
 fn take_bind(values: &mut Values, variables: &Variables) -> SocketAddr {

@@ -188,8 +188,13 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
         ),
         (
             "REDIS_URL",
-            "redis://localhost",
-            "`store.redis_url`: this version keeps rooms in memory only; remove the key (or REDIS_URL) and run one instance",
+            "http://localhost",
+            "`store.redis_url`: must be like redis://host:6379, redis://user:password@host:6379/0 or rediss://host:6379",
+        ),
+        (
+            "LKP__STORE__KEY_PREFIX",
+            "{lkp}:",
+            "`store.key_prefix`: \"{lkp}:\" has braces, which would spread a room over a Cluster; leave them out (from the environment)",
         ),
         (
             "LKP__PRESENCE__TTL",

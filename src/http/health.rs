@@ -19,7 +19,7 @@ pub(super) async fn ready(State(http): State<Http>) -> Result<&'static str, Prob
     if http.is_draining() {
         return Err(Problem::unavailable("this instance is shutting down; use another", 5));
     }
-    match timeout(STORE_ANSWERS_WITHIN, http.store.now()).await {
+    match timeout(STORE_ANSWERS_WITHIN, http.store.check()).await {
         Ok(Ok(_)) => Ok("ready\n"),
         Ok(Err(error)) => {
             warn!(%error, "not ready");

@@ -32,6 +32,7 @@ pub use metrics::HttpMetrics;
 pub use reader::{AuthMode, AuthSettings};
 pub use server::{Server, ServerSettings};
 pub use stream::StreamSettings;
+pub use webhook::Refusing;
 
 use std::sync::{
     Arc,
@@ -70,6 +71,7 @@ pub struct HttpState {
     pub clock: Clock,
     /// Shutting down: no longer fit for traffic.
     pub is_draining: AtomicBool,
+    pub refusing: Refusing,
 }
 
 impl HttpState {

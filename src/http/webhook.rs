@@ -1,6 +1,9 @@
 //! `POST /api/livekit/webhook`: verified, read, stored; and only then answered with 200.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -22,8 +25,9 @@ use super::{Http, client_address::ClientAddress, metrics::WebhookOutcome, proble
 /// LiveKit's own limits allow half a mebibyte of metadata, which escaping can double, twice.
 const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// LiveKit's next attempt is then after this time, in seconds.
-const RETRY_AFTER_SECS: u64 = 1;
+/// LiveKit makes five attempts, and waits between them as `Retry-After` says. The first wait is the shortest, in seconds, and
+/// each is as long as webhooks have been refused until then, so that together they outlast LiveKit's own 1, 2, 4, 8 s.
+const LONGEST_RETRY_AFTER_SECS: u64 = 8;
 
 /// LiveKit waits for an answer without end, and sends the room's next webhook only after it.
 const TAKEN_WITHIN: Duration = Duration::from_secs(4);
@@ -70,6 +74,7 @@ async fn take(
     let unstored = Unstored { http, room: Some(&event.room) };
     let applied = http.store.apply(&event).await?;
     unstored.arrived();
+    http.refusing.end();
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }
@@ -81,6 +86,26 @@ async fn take(
         Applied::Duplicate => WebhookOutcome::duplicate,
     };
     Ok((webhook.name, outcome))
+}
+
+/// Since when webhooks have been refused because they could not be stored.
+#[derive(Debug, Default)]
+pub struct Refusing(Mutex<Option<Instant>>);
+
+impl Refusing {
+    fn end(&self) {
+        *self.since() = None;
+    }
+
+    /// What to say in `Retry-After`, in seconds.
+    fn retry_after(&self) -> u64 {
+        let since = *self.since().get_or_insert_with(Instant::now);
+        (since.elapsed().as_secs() + 1).min(LONGEST_RETRY_AFTER_SECS)
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().expect("nothing panics while it is locked")
+    }
 }
 
 /// A webhook on its way into the store. Dropped before it is there, also because nobody waits for the store any longer, it
@@ -127,6 +152,11 @@ impl ReadBody {
         }
         Ok(read)
     }
+}
+
+/// LiveKit sends it again.
+fn unavailable(http: &Http, detail: String) -> (WebhookOutcome, Problem) {
+    (WebhookOutcome::unavailable, Problem::unavailable(detail, http.refusing.retry_after()))
 }
 
 /// Why a webhook was not taken.
@@ -181,15 +211,15 @@ impl Refusal {
             Self::NoMemory => {
                 http.hub.webhook_refused(None);
                 warn!("no memory for a webhook's body; raise `limits.body_bytes`");
-                (WebhookOutcome::unavailable, Problem::unavailable(detail, RETRY_AFTER_SECS))
+                unavailable(http, detail)
             }
             Self::TooSlow => {
                 warn!("a webhook took too long; LiveKit will send it again");
-                (WebhookOutcome::unavailable, Problem::unavailable(detail, RETRY_AFTER_SECS))
+                unavailable(http, detail)
             }
             Self::Store(error) => {
                 warn!(%error, "cannot store a webhook; LiveKit will send it again");
-                (WebhookOutcome::unavailable, Problem::unavailable(detail, RETRY_AFTER_SECS))
+                unavailable(http, detail)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The task of one hot room.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Ordering, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
@@ -23,6 +23,8 @@ const RENEW_EVERY: Duration = Duration::from_mins(5);
 const LIST_BYTES_PER_SEC: usize = 400_000_000;
 /// But no list is held back longer than this.
 const LONGEST_WINDOW: Duration = Duration::from_secs(1);
+/// Changes that were published before a room was read arrive within this time after it.
+const LATE: Duration = Duration::from_secs(2);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
 
@@ -40,6 +42,10 @@ pub(super) struct HotRoom {
     list: List,
     version: Version,
     confirmed_until: StoreTime,
+    /// The list has people of whom the store, which lost them, knows nothing: it is kept until LiveKit says who is inside.
+    is_kept: bool,
+    /// When the room was read last. Changes that are older may arrive for a while after that.
+    read_at: Instant,
     /// The version of the last edition that went out.
     published: Version,
     /// What became different since then.
@@ -89,6 +95,8 @@ impl HotRoom {
             list: List::default(),
             version: Version::ZERO,
             confirmed_until: StoreTime::default(),
+            is_kept: false,
+            read_at: now,
             published: Version::ZERO,
             pending: None,
             window_ends: now,
@@ -132,9 +140,14 @@ impl HotRoom {
 
     async fn on_change(&mut self, change: &Change) {
         if change.version <= self.version {
+            if self.read_at.elapsed() > LATE {
+                // Not late: the store's version fell back.
+                self.resync(ResyncCause::fallback).await;
+            }
             return;
         }
-        if change.prev != self.version {
+        let is_mended = self.is_kept && change.confirmed_until != StoreTime::default();
+        if change.prev != self.version || is_mended {
             self.resync(ResyncCause::gap).await;
             return;
         }
@@ -171,15 +184,20 @@ impl HotRoom {
     async fn on_check(&mut self) {
         self.next_check = Instant::now() + jittered(CHECK_EVERY);
         match self.hub.store.read(self.slot.name()).await {
-            Ok(Some(stored)) if stored.version() > self.version => {
-                // A change may be on its way; only if it does not come was something lost.
-                self.resync(ResyncCause::check).await;
+            Ok(stored) => {
+                let version = stored.as_ref().map_or(Version::ZERO, |stored| stored.version());
+                match version.cmp(&self.version) {
+                    // A change may be on its way; only if it does not come was something lost.
+                    Ordering::Greater => self.resync(ResyncCause::check).await,
+                    Ordering::Less => self.resync(ResyncCause::fallback).await,
+                    Ordering::Equal => {
+                        if let Some(stored) = stored {
+                            self.confirmed_until = stored.confirmed_until();
+                            self.slot.confirm(self.confirmed_until);
+                        }
+                    }
+                }
             }
-            Ok(Some(stored)) if stored.version() == self.version => {
-                self.confirmed_until = stored.confirmed_until();
-                self.slot.confirm(self.confirmed_until);
-            }
-            Ok(_) => {}
             Err(error) => self.on_store_error(&error),
         }
         if Instant::now() >= self.next_renewal {
@@ -194,26 +212,52 @@ impl HotRoom {
     async fn resync(&mut self, cause: ResyncCause) {
         self.hub.metrics.resynced(cause);
         let mut retry_after = FIRST_RETRY;
-        loop {
-            match self.hub.store.read(self.slot.name()).await {
-                Ok(stored) => {
-                    let stored = stored.filter(|stored| stored.version() > self.version);
-                    if let Some(stored) = stored {
-                        self.take_over(&stored);
-                        self.publish();
-                    }
-                    return;
-                }
-                Err(error) => self.on_store_error(&error),
-            }
+        while let Err(error) = self.read_again().await {
+            self.on_store_error(&error);
             sleep(jittered(retry_after)).await;
             retry_after = (retry_after * 2).min(LONGEST_RETRY);
         }
+        self.read_at = Instant::now();
+    }
+
+    async fn read_again(&mut self) -> Result<(), StoreError> {
+        let name = self.slot.name().clone();
+        let mut stored = self.hub.store.read(&name).await?;
+        if stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < self.version {
+            warn!(room.name = %name, "the store lost what it had acknowledged");
+            self.hub.store.lift(&name, self.version).await?;
+            stored = self.hub.store.read(&name).await?;
+        }
+        let Some(stored) = stored else { return Ok(()) };
+        if self.is_to_be_kept(&stored) {
+            self.is_kept = true;
+            self.version = stored.version();
+            self.confirmed_until = StoreTime::default();
+            self.slot.confirm(self.confirmed_until);
+            self.hub.suspect(&name);
+        } else if stored.version() > self.version || self.is_kept {
+            self.is_kept = false;
+            self.take_over(&stored);
+            self.publish();
+        } else {
+            self.confirmed_until = stored.confirmed_until();
+            self.slot.confirm(self.confirmed_until);
+        }
+        Ok(())
+    }
+
+    /// Whether the store lost whom we show. LiveKit is asked, where it can be, and until then they are shown.
+    fn is_to_be_kept(&self, stored: &Room) -> bool {
+        let is_another = stored.version() != self.version || self.is_kept;
+        stored.is_torn()
+            && is_another
+            && self.hub.reconciler.is_some()
+            && self.published != Version::ZERO
     }
 
     fn on_store_error(&self, error: &StoreError) {
         self.slot.confirm(StoreTime::default());
-        warn!(room.name = %self.slot.name(), %error, "cannot read a hot room again");
+        debug!(room.name = %self.slot.name(), %error, "cannot read a hot room again");
     }
 
     /// Replaces what is held by what the store has.

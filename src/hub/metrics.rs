@@ -40,8 +40,10 @@ pub(super) enum ResyncCause {
     feed,
     /// A change did not build on what was held.
     gap,
-    /// The regular check found another version.
+    /// The regular check found a later version.
     check,
+    /// The store has an earlier version: it lost what it had acknowledged.
+    fallback,
 }
 
 impl HubMetrics {

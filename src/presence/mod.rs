@@ -8,6 +8,7 @@ mod event;
 mod label;
 mod name;
 mod participant;
+mod parts;
 mod proof;
 mod reconcile;
 mod reduce;
@@ -24,12 +25,16 @@ pub use event::{Event, EventKind, RoomLifecycle};
 pub use label::{ParticipantKind, TrackKind, TrackSource};
 pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, RoomSid, TrackSid};
 pub use participant::{Participant, Profile, SessionInfo, SessionState, Track};
+pub use parts::{RoomParts, SessionParts};
 pub use proof::ProofTarget;
 pub use reconcile::{Listing, plan, plan_without_list};
 pub use reduce::Applied;
 pub use repair::{Repair, RepairCounts, Repaired, Repairs};
-pub use room::{ROOM_MEMORY, Room};
-pub use session::{Session, Standing};
+pub use room::{
+    EVENT_MEMORY, GONE_MEMORY, GoneBecause, Opening, ROOM_MEMORY, Room, START_TOLERANCE_MILLIS,
+    Started,
+};
+pub use session::{Life, Listed, OpeningOf, Session, Standing, TRACK_MEMORY};
 pub use time::{LiveKitTime, StoreTime, Version};
 
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What one webhook does to a room.
 
 use super::{
-    Change, Event, EventKind, LiveKitTime, ParticipantSid, Room, RoomLifecycle, RoomSid, Rules,
-    SessionInfo, SessionState, StoreTime, Track, TrackSid, ViewDiff,
+    Change, EVENT_MEMORY, Event, EventId, EventKind, LiveKitTime, ParticipantSid, Room,
+    RoomLifecycle, RoomSid, Rules, SessionInfo, SessionState, StoreTime, Track, TrackSid, ViewDiff,
     room::{GoneBecause, Opening, Started},
     session::{OpeningOf, Session, Tracks},
 };
@@ -22,11 +22,13 @@ pub enum Applied {
 impl Room {
     /// Applies one event, at most once.
     pub fn apply(&mut self, event: &Event, now: StoreTime, rules: &Rules) -> Applied {
+        if let Some(id) = &event.id
+            && self.has_seen(id, now)
+        {
+            return Applied::Duplicate;
+        }
         self.forget(now);
         if let Some(id) = &event.id {
-            if self.seen.contains(id) {
-                return Applied::Duplicate;
-            }
             self.seen.insert(id.clone(), (), now);
         }
         if now > self.trusted_until {
@@ -48,11 +50,15 @@ impl Room {
             }
         }
         self.trusted_until = now + rules.trust;
-        match self.end_step(diff, Some(event.received_at), now) {
+        match self.end_step(diff, false, Some(event.received_at), now) {
             Some(change) => Applied::Changed(change),
             None if is_unexpected => Applied::Unexpected,
             None => Applied::Unchanged,
         }
+    }
+
+    fn has_seen(&self, id: &EventId, now: StoreTime) -> bool {
+        self.seen.get(id).is_some_and(|(seen_at, ())| *seen_at >= now - EVENT_MEMORY)
     }
 
     /// Whether it is about a session whose joining was not heard of.

@@ -75,24 +75,27 @@ pub struct RepairCounts {
 impl Room {
     /// Applies repairs, each only if it still holds.
     pub fn repair(&mut self, repairs: &Repairs, now: StoreTime, rules: &Rules) -> Repaired {
-        self.forget(now);
         let mut repaired = Repaired::default();
         if repairs.epoch != self.epoch {
             repaired.is_refused = true;
             repaired.counts.outdated = repairs.steps.len();
             return repaired;
         }
+        self.forget(now);
         let mut diff = ViewDiff::default();
         for step in &repairs.steps {
             let count = self.repair_one(step, repairs.asked_at, now, rules, &mut diff);
             *repaired.counts.of(count) += 1;
         }
+        let mut is_mended = false;
         if repairs.confirms {
+            is_mended = std::mem::take(&mut self.is_torn);
             self.is_whole = true;
             self.trusted_until = now + rules.trust;
+            self.compared_at = self.compared_at.max(repairs.asked_at);
             self.close_if_empty(repaired.counts, repairs.unlisted_at);
         }
-        repaired.change = self.end_step(diff, None, now);
+        repaired.change = self.end_step(diff, is_mended, None, now);
         repaired
     }
 

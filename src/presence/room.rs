@@ -10,17 +10,17 @@ use super::{
 };
 
 /// An event's id is remembered this long: longer than a webhook's token lives (5 min) plus the leeway.
-const EVENT_MEMORY: Duration = Duration::from_mins(10);
+pub const EVENT_MEMORY: Duration = Duration::from_mins(10);
 
 /// A session that is gone is remembered this long.
-const GONE_MEMORY: Duration = Duration::from_hours(24);
+pub const GONE_MEMORY: Duration = Duration::from_hours(24);
 
 /// A room without any sign is forgotten after this time.
 pub const ROOM_MEMORY: Duration = Duration::from_hours(24);
 
 /// A session that joined longer than this before a `room_started` cannot be in the room that started.
 /// `createdAt` is in whole seconds, so some tolerance is needed.
-pub(super) const START_TOLERANCE_MILLIS: i64 = 2_000;
+pub const START_TOLERANCE_MILLIS: i64 = 2_000;
 
 /// The state of one room. What a store keeps, and what the rules change.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +30,12 @@ pub struct Room {
     /// Raised by every start and finish: repairs computed before it do not apply after it.
     pub(super) epoch: u64,
     pub(super) is_whole: bool,
+    /// What was there before is not known, and an instance may still show it: the next confirmation raises the version.
+    pub(super) is_torn: bool,
     pub(super) opening: Opening,
     pub(super) trusted_until: StoreTime,
+    /// When LiveKit was asked for the newest list that the room was brought into line with.
+    pub(super) compared_at: StoreTime,
     pub(super) started: Option<Started>,
     /// When the rules last condemned a session: whoever has not shown life since is asked for it.
     pub(super) condemned_at: Option<StoreTime>,
@@ -46,7 +50,7 @@ pub struct Room {
 
 /// What is known about LiveKit's room object, apart from who is inside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Opening {
+pub enum Opening {
     #[default]
     Unknown,
     /// A `room_started` without its `room_finished`: the room exists even while nobody is visible in it.
@@ -58,7 +62,7 @@ pub(super) enum Opening {
 
 /// The newest `room_started`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Started {
+pub struct Started {
     /// By LiveKit's clock.
     pub created_at: LiveKitTime,
     pub applied_at: StoreTime,
@@ -73,7 +77,7 @@ impl Started {
 
 /// Why a session is no longer held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GoneBecause {
+pub enum GoneBecause {
     /// LiveKit said so.
     Left,
     /// A newer session of the same identity joined.
@@ -110,6 +114,16 @@ impl Room {
 
     pub fn is_whole_at(&self, now: StoreTime) -> bool {
         now <= self.confirmed_until()
+    }
+
+    /// When LiveKit was asked for the newest list that it was brought into line with. The epoch if it never was.
+    pub fn compared_at(&self) -> StoreTime {
+        self.compared_at
+    }
+
+    /// Whether others may have been shown in it whom the store does not know, or knows no longer.
+    pub fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// LiveKit's id of the room as it is open now.
@@ -197,17 +211,23 @@ impl Room {
         self.gone.forget_before(now - GONE_MEMORY, now, |sid| sessions.contains_key(sid));
     }
 
-    /// Ends a step: raises the version if readers see a difference, or if nobody can have seen this room before.
+    /// Ends a step: raises the version if readers see a difference, if nobody can have seen this room before, or if it `is_mended`:
+    /// somebody may have seen another one.
     pub(super) fn end_step(
         &mut self,
         diff: ViewDiff,
+        is_mended: bool,
         received_at: Option<StoreTime>,
         now: StoreTime,
     ) -> Option<Change> {
         let (joined, updated, left) = diff.finish(|identity| self.shown(identity));
         let is_new = self.version == Version::ZERO;
-        if joined.is_empty() && updated.is_empty() && left.is_empty() && !is_new {
+        let is_same = joined.is_empty() && updated.is_empty() && left.is_empty();
+        if is_same && !is_new && !is_mended {
             return None;
+        }
+        if is_new && !self.is_whole {
+            self.is_torn = true;
         }
         self.visible = self.visible + joined.len() - left.len();
         let prev = self.version;

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// A removed track is remembered this long, so that a late `track_published` does not bring it back.
-pub(super) const TRACK_MEMORY: Duration = Duration::from_mins(10);
+pub const TRACK_MEMORY: Duration = Duration::from_mins(10);
 
 /// Whether a session counts as being in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Session {
 
 /// The opening of the room that a session belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum OpeningOf {
+pub enum OpeningOf {
     /// Its own webhook said so.
     Said(Option<RoomSid>),
     /// A list showed it, which names no opening; this was the one known then.
@@ -140,8 +140,8 @@ impl OpeningOf {
 }
 
 /// What is known about a session's being alive.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Life {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Life {
     /// The last sign of life: a webhook, a proof, a version that changed from one list to the next.
     pub alive_at: StoreTime,
     /// Its version in the last list that showed it, and when that list was asked for.
@@ -156,8 +156,9 @@ pub(super) struct Life {
     pub witnessed: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Listed {
+/// A list that showed a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
     pub version: u32,
     pub asked_at: StoreTime,
 }
@@ -177,6 +178,15 @@ struct HeldTrack {
 }
 
 impl Tracks {
+    pub fn from_parts(
+        published: impl IntoIterator<Item = (Track, Option<StoreTime>)>,
+        removed: Vec<(TrackSid, StoreTime)>,
+    ) -> Self {
+        let held =
+            |(track, heard_at): (Track, _)| (track.sid.clone(), HeldTrack { track, heard_at });
+        Self { published: published.into_iter().map(held).collect(), removed }
+    }
+
     /// A track that was unpublished does not come back by a webhook.
     pub fn publish(&mut self, track: &Track, now: StoreTime) {
         self.forget(now);

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::store::CallBucket;
+
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -19,30 +21,28 @@ pub(super) enum Purpose {
 /// A token bucket that refills evenly.
 #[derive(Debug)]
 struct Bucket {
-    /// The time that one call costs.
-    cost: Duration,
-    /// How much of that may be used at once.
-    burst: Duration,
+    /// What all instances share of it.
+    shared: CallBucket,
     /// When it will be full again.
     full_at: Instant,
 }
 
 impl Bucket {
-    fn new(calls_per_minute: f64, now: Instant) -> Self {
+    fn new(name: &'static str, calls_per_minute: f64, now: Instant) -> Self {
         let cost = Duration::from_secs_f64(60.0 / calls_per_minute.max(0.1));
         // A tenth of a minute's calls at once, and never less than one.
         let burst = Duration::from_secs(6).max(cost);
-        Self { cost, burst, full_at: now }
+        Self { shared: CallBucket { name, cost, burst }, full_at: now }
     }
 
     /// When the next call may be made.
     fn ready_at(&self, now: Instant) -> Instant {
-        let full_at = self.full_at.max(now) + self.cost;
-        full_at.checked_sub(self.burst).map_or(now, |ready_at| ready_at.max(now))
+        let full_at = self.full_at.max(now) + self.shared.cost;
+        full_at.checked_sub(self.shared.burst).map_or(now, |ready_at| ready_at.max(now))
     }
 
     fn take(&mut self, now: Instant) {
-        self.full_at = self.full_at.max(now) + self.cost;
+        self.full_at = self.full_at.max(now) + self.shared.cost;
     }
 }
 
@@ -52,6 +52,8 @@ pub(super) struct Budget {
     all: Bucket,
     waiting: Bucket,
     unwatched: Bucket,
+    /// The other instances used up what there is, by purpose.
+    denied_until: [Instant; 3],
     /// LiveKit said that no call may come before.
     limited_until: Instant,
     /// LiveKit does not work; it is tried again then.
@@ -62,9 +64,10 @@ impl Budget {
     pub fn new(calls_per_minute: u32, now: Instant) -> Self {
         let all = f64::from(calls_per_minute);
         Self {
-            all: Bucket::new(all, now),
-            waiting: Bucket::new(all * 0.5, now),
-            unwatched: Bucket::new(all * 0.7, now),
+            all: Bucket::new("all", all, now),
+            waiting: Bucket::new("waiting", all * 0.5, now),
+            unwatched: Bucket::new("unwatched", all * 0.7, now),
+            denied_until: [now; 3],
             limited_until: now,
             backed_off_until: now,
         }
@@ -75,7 +78,7 @@ impl Budget {
     /// # Errors
     /// When it may be asked for again.
     pub fn take(&mut self, purpose: Purpose, now: Instant) -> Result<(), Instant> {
-        let paused_until = self.paused_until();
+        let paused_until = self.paused_until().max(self.denied_until[purpose as usize]);
         let shares = self.shares(purpose).into_iter().flatten();
         let ready_at = shares.map(|bucket| bucket.ready_at(now)).fold(paused_until, Instant::max);
         if ready_at > now {
@@ -85,6 +88,17 @@ impl Budget {
             bucket.take(now);
         }
         Ok(())
+    }
+
+    /// What all instances together take such a call from.
+    pub fn shared(&mut self, purpose: Purpose) -> Vec<CallBucket> {
+        self.shares(purpose).into_iter().flatten().map(|bucket| bucket.shared).collect()
+    }
+
+    /// All instances together have no such call left before `until`.
+    pub fn deny(&mut self, purpose: Purpose, until: Instant) {
+        let denied_until = &mut self.denied_until[purpose as usize];
+        *denied_until = until.max(*denied_until);
     }
 
     /// No call before `until`, whatever happens.

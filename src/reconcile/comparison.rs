@@ -1,6 +1,10 @@
 //! One room compared with LiveKit's own list, and those in it asked for a proof of life who give reason to.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
@@ -12,15 +16,17 @@ use crate::{
         Listing, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo, StoreTime,
         plan, plan_without_list,
     },
-    store::StoreError,
+    store::{Lease, StoreError},
 };
 
-use super::{Inner, budget::Purpose, metrics::RepairKind, queue::Importance};
+use super::{Inner, LEASE, LOOK_AGAIN, budget::Purpose, metrics::RepairKind, queue::Importance};
 
 /// Without an answer for so long, `ListRooms` is asked beside: where lists come from the nodes themselves
 /// (`enable_psrpc_for_get_list_participants`), a room that closed and a room whose node is gone both end in a 503 after
 /// three seconds.
 const SLOW: Duration = Duration::from_secs(1);
+/// A watched room is left alone if another instance compared it within this part of the time after which it is due.
+const LATELY: f64 = 0.6;
 /// Repairs computed before a start or finish of the room do not apply after it. Then it is compared again, so often.
 const TRIES: usize = 3;
 /// After a failed proof the room is compared, and its sessions asked, again at once; so often.
@@ -74,7 +80,7 @@ pub(super) struct Comparison<'inner> {
 impl Comparison<'_> {
     /// Asks LiveKit for its list, and brings the room into line with it.
     pub async fn compare(&self) -> Outcome {
-        let outcome = match self.bring_into_line().await {
+        let outcome = match self.bring_into_line_alone().await {
             Ok(outcome) => outcome,
             Err(Failure::Api(error)) => {
                 debug!(room.name = %self.room, %error, "cannot compare a room");
@@ -97,7 +103,9 @@ impl Comparison<'_> {
                 Ok(Proved::NobodyFailed) | Err(_) => return,
                 Ok(Proved::SomebodyFailed) => {
                     // Only who is still listed after its failures is condemned.
-                    self.inner.allowance(self.purpose).await;
+                    if self.inner.allowance(self.purpose).await.is_err() {
+                        return;
+                    }
                     let outcome = self.compare().await;
                     self.inner.tell(self.room, outcome);
                     if outcome == Outcome::Unknown {
@@ -108,9 +116,41 @@ impl Comparison<'_> {
         }
     }
 
+    /// Whether another instance has brought the room into line since this comparison was wanted; a watched room, whether that
+    /// was lately.
+    async fn is_done(&self, wanted_at: Instant) -> Result<bool, StoreError> {
+        let Some(held) = self.inner.store.read(self.room).await? else { return Ok(false) };
+        let waited = match self.importance {
+            Importance::Watched => self.inner.settings.every.mul_f64(LATELY),
+            _ => wanted_at.elapsed(),
+        };
+        Ok(held.compared_at() >= self.inner.store.now().await? - waited)
+    }
+
+    /// One instance at a time compares a room; the others see what it did.
+    async fn bring_into_line_alone(&self) -> Result<Outcome, Failure> {
+        let lease = Lease::Comparison(self.room.clone());
+        let wanted_at = Instant::now();
+        let mut has_waited = false;
+        while !self.inner.peers.lease(&lease, LEASE).await? {
+            has_waited = true;
+            if wanted_at.elapsed() >= LEASE {
+                return Ok(Outcome::Unknown);
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+        let outcome = match has_waited && self.is_done(wanted_at).await? {
+            true => Ok(Outcome::Confirmed),
+            false => self.bring_into_line().await,
+        };
+        // It ends by itself too.
+        let _ = self.inner.peers.release(&lease).await;
+        outcome
+    }
+
     async fn bring_into_line(&self) -> Result<Outcome, Failure> {
         for again in 0..TRIES {
-            if again > 0 && !self.inner.may_call(self.purpose) {
+            if again > 0 && !self.inner.may_call(self.purpose).await {
                 return Err(Failure::NoBudget);
             }
             let asked_at = self.inner.store.now().await?;
@@ -122,7 +162,11 @@ impl Comparison<'_> {
                 return Ok(self.nobody_inside(unlisted_at));
             }
             let asked = self.ask().await?;
-            let held = self.inner.store.read(self.room).await?;
+            let listed: Vec<_> = match &asked {
+                Asked::Listed(sessions) => sessions.iter().map(|info| info.sid.clone()).collect(),
+                Asked::Exists => Vec::new(),
+            };
+            let held = self.inner.store.read_with(self.room, &listed).await?;
             let is_nobody = matches!(&asked, Asked::Listed(sessions) if sessions.is_empty());
             if held.is_none() && is_nobody {
                 return Ok(self.nobody_inside(asked_at));
@@ -208,7 +252,7 @@ impl Comparison<'_> {
 
     /// Whether LiveKit has the room. A room it does not have has nobody inside.
     async fn exists(&self) -> Result<bool, Failure> {
-        if !self.inner.may_call(self.purpose) {
+        if !self.inner.may_call(self.purpose).await {
             return Err(Failure::NoBudget);
         }
         let rooms = self.inner.api.list_rooms(&[self.room]).await;
@@ -277,7 +321,7 @@ impl Comparison<'_> {
     }
 
     async fn prove_one(&self, target: ProofTarget, asked_at: StoreTime) -> Option<Repair> {
-        self.inner.allowance(self.purpose).await;
+        self.inner.allowance(self.purpose).await.ok()?;
         let proof = self.inner.api.prove_life(self.room, &target.identity).await;
         self.inner.api_answered(proof.as_ref().err());
         match proof {
@@ -304,10 +348,23 @@ enum Proved {
 }
 
 /// Runs one comparison that the queue gave out, tells whoever waits, and asks for proofs afterwards.
-pub(super) async fn run(inner: Arc<Inner>, room: RoomName, importance: Importance) {
+pub(super) async fn run(
+    inner: Arc<Inner>,
+    room: RoomName,
+    importance: Importance,
+    wanted_at: Instant,
+) {
     let purpose = Inner::purpose(importance);
     let comparison = Comparison { inner: &inner, room: &room, importance, purpose };
-    let outcome = comparison.compare().await;
+    if comparison.is_done(wanted_at).await.unwrap_or(false) {
+        inner.finished(&room, importance, Outcome::Confirmed);
+        return;
+    }
+    let outcome = match inner.take_shared_call(purpose).await {
+        Ok(Duration::ZERO) => comparison.compare().await,
+        Ok(wait) => return inner.postpone(&room, importance, wait),
+        Err(_) => Outcome::Unknown,
+    };
     inner.finished(&room, importance, outcome);
     if outcome == Outcome::Unknown {
         return;

@@ -11,7 +11,10 @@ use std::{
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::presence::{RoomName, StoreTime};
+use crate::{
+    presence::{RoomName, StoreTime},
+    store::SharedRooms,
+};
 
 /// One call serves all readers of the list for so long.
 pub(super) const FRESH: Duration = Duration::from_secs(10);
@@ -26,6 +29,12 @@ pub(super) struct RoomNames {
     /// When LiveKit was asked, by the store's clock.
     pub asked_at: StoreTime,
     pub names: HashSet<RoomName>,
+}
+
+impl From<SharedRooms> for RoomNames {
+    fn from(shared: SharedRooms) -> Self {
+        Self { asked_at: shared.asked_at, names: shared.names.into_iter().collect() }
+    }
 }
 
 /// LiveKit's rooms, as of the last call.

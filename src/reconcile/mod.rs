@@ -19,7 +19,7 @@ use std::{
 
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
-    time::{sleep_until, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 use tracing::{info, warn};
 
@@ -27,7 +27,7 @@ use crate::{
     abort_on_panic,
     livekit::{Api, ApiError},
     presence::{RoomName, Rules, StoreTime},
-    store::{RoomSummary, Store},
+    store::{Lease, Peers, RoomSummary, SharedRooms, Store, StoreError},
 };
 
 use budget::{Budget, Purpose};
@@ -56,6 +56,10 @@ const FAILURES_IN_A_ROW: u32 = 3;
 const MOST_PROVING: usize = 16;
 /// A proof lets readers who wait go first, by so long.
 const STAND_BACK: Duration = Duration::from_millis(20);
+/// An instance that compares a room, or asks for the rooms, holds a lease for so long at most.
+const LEASE: Duration = Duration::from_secs(6);
+/// Whoever waits for another instance looks again after this time.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const STOOD_STILL: Duration = Duration::from_secs(15);
 
 /// How often rooms are compared, and at what cost.
@@ -82,6 +86,7 @@ pub enum Confirmation {
 pub(crate) struct Inner {
     api: Api,
     store: Arc<dyn Store>,
+    peers: Arc<dyn Peers>,
     rules: Rules,
     settings: ReconcileSettings,
     metrics: ReconcileMetrics,
@@ -163,6 +168,7 @@ impl Reconciler {
     pub fn start(
         api: Api,
         store: Arc<dyn Store>,
+        peers: Arc<dyn Peers>,
         rules: Rules,
         settings: ReconcileSettings,
         metrics: ReconcileMetrics,
@@ -184,6 +190,7 @@ impl Reconciler {
         let inner = Arc::new(Inner {
             api,
             store,
+            peers,
             rules,
             settings,
             metrics,
@@ -318,7 +325,7 @@ impl Inner {
             self.metrics.waited(now.duration_since(since));
             queue.start(&room);
             state.running += 1;
-            let comparing = comparison::run(Arc::clone(self), room, importance);
+            let comparing = comparison::run(Arc::clone(self), room, importance, since);
             tokio::spawn(abort_on_panic::task("a comparison", comparing));
         }
         let next = state.queue.next_at().filter(|at| *at > now);
@@ -378,13 +385,25 @@ impl Inner {
         self.wake.notify_one();
     }
 
+    /// The budget has no call for a comparison that was given out: it goes back into the queue.
+    fn postpone(&self, room: &RoomName, importance: Importance, wait: Duration) {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.running -= 1;
+        state.queue.finish(room, now + jittered(self.settings.every));
+        state.queue.want(room, importance, now + wait);
+        drop(state);
+        self.wake.notify_one();
+    }
+
     /// Takes a call if the budget allows it now.
-    fn may_call(&self, purpose: Purpose) -> bool {
-        self.state().budget.take(purpose, Instant::now()).is_ok()
+    async fn may_call(&self, purpose: Purpose) -> bool {
+        let is_allowed = self.state().budget.take(purpose, Instant::now()).is_ok();
+        is_allowed && matches!(self.take_shared_call(purpose).await, Ok(Duration::ZERO))
     }
 
     /// Waits until the budget allows a call.
-    async fn allowance(&self, purpose: Purpose) {
+    async fn allowance(&self, purpose: Purpose) -> Result<(), StoreError> {
         loop {
             let now = Instant::now();
             let taken = {
@@ -398,25 +417,61 @@ impl Inner {
                 }
             };
             match taken {
-                Ok(()) => return,
+                Ok(()) if self.take_shared_call(purpose).await?.is_zero() => return Ok(()),
+                Ok(()) => {}
                 Err(ready_at) => sleep_until(ready_at.into()).await,
             }
         }
     }
 
+    /// Takes a call from what all instances together have. Where they have none, says when to ask again, and so does this
+    /// instance's own budget until then.
+    async fn take_shared_call(&self, purpose: Purpose) -> Result<Duration, StoreError> {
+        let shared = self.state().budget.shared(purpose);
+        let wait = self.peers.take_call(&shared).await?;
+        if !wait.is_zero() {
+            self.state().budget.deny(purpose, Instant::now() + wait);
+        }
+        Ok(wait)
+    }
+
     /// LiveKit's rooms, at most a few seconds old.
     async fn listed_rooms(&self) -> Option<Arc<RoomNames>> {
-        self.listed_rooms
-            .get(async || {
-                let asked_at = self.store.now().await.ok()?;
-                if !self.may_call(Purpose::Watched) {
-                    return None;
-                }
-                let rooms = self.api.list_rooms(&[]).await;
-                self.api_answered(rooms.as_ref().err());
-                Some(RoomNames { asked_at, names: rooms.ok()?.into_iter().collect() })
-            })
-            .await
+        self.listed_rooms.get(async || self.ask_for_rooms().await).await
+    }
+
+    /// Asks LiveKit for its rooms, unless another instance did so lately.
+    async fn ask_for_rooms(&self) -> Option<RoomNames> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.peers.lease(&Lease::Rooms, LEASE).await.ok()? {
+            if let Some(shared) = self.peers.shared_rooms().await.ok()? {
+                return Some(shared.into());
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+        let rooms = match self.peers.shared_rooms().await.ok()? {
+            Some(shared) => Some(shared.into()),
+            None => self.ask_livekit_for_rooms().await,
+        };
+        // It ends by itself too.
+        let _ = self.peers.release(&Lease::Rooms).await;
+        rooms
+    }
+
+    async fn ask_livekit_for_rooms(&self) -> Option<RoomNames> {
+        let asked_at = self.store.now().await.ok()?;
+        if !self.may_call(Purpose::Watched).await {
+            return None;
+        }
+        let names = self.api.list_rooms(&[]).await;
+        self.api_answered(names.as_ref().err());
+        let shared = SharedRooms { asked_at, names: names.ok()? };
+        // Others ask for themselves then.
+        let _ = self.peers.share_rooms(&shared, listed_rooms::FRESH).await;
+        Some(shared.into())
     }
 
     /// Notes whether LiveKit's API works, and slows down while it does not. Says so once, not at each call.

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::presence::Change;
 
@@ -15,7 +15,7 @@ const QUEUE: usize = 64;
 /// The receiving end, held by whoever follows a room. Dropping it ends the following.
 pub struct Feed {
     changes: mpsc::Receiver<Arc<Change>>,
-    gap: Arc<AtomicBool>,
+    gap: Arc<Gap>,
     _unfollow: Box<dyn Send + Sync>,
 }
 
@@ -23,7 +23,14 @@ pub struct Feed {
 #[derive(Clone, Debug)]
 pub struct FeedSender {
     changes: mpsc::Sender<Arc<Change>>,
-    gap: Arc<AtomicBool>,
+    gap: Arc<Gap>,
+}
+
+/// Whether something was lost since the follower looked.
+#[derive(Debug, Default)]
+struct Gap {
+    is_there: AtomicBool,
+    appeared: Notify,
 }
 
 /// What a follower receives.
@@ -37,37 +44,48 @@ pub enum FeedMessage {
 /// Makes the two ends. `unfollow` is dropped with the receiving one.
 pub fn feed(unfollow: impl Send + Sync + 'static) -> (FeedSender, Feed) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let gap = Arc::new(AtomicBool::new(false));
+    let gap = Arc::<Gap>::default();
     let sending = FeedSender { changes: sender, gap: Arc::clone(&gap) };
     let receiving = Feed { changes: receiver, gap, _unfollow: Box::new(unfollow) };
     (sending, receiving)
 }
 
 impl FeedSender {
-    /// Never waits. A full queue is a gap: its follower has something to receive, and will find the mark then.
+    /// Never waits. A full queue is a gap.
     pub fn send(&self, change: &Arc<Change>) {
         if self.changes.try_send(Arc::clone(change)).is_err() {
-            self.gap.store(true, Ordering::Release);
+            self.gap();
         }
+    }
+
+    /// Something was lost, or may have been.
+    pub fn gap(&self) {
+        self.gap.is_there.store(true, Ordering::Release);
+        self.gap.appeared.notify_one();
     }
 }
 
 impl Feed {
     /// The next change, or a gap. Ends with the store.
     pub async fn next(&mut self) -> Option<FeedMessage> {
-        if self.take_gap() {
-            return Some(FeedMessage::Gap);
+        loop {
+            if self.take_gap() {
+                return Some(FeedMessage::Gap);
+            }
+            tokio::select! {
+                () = self.gap.appeared.notified() => {}
+                change = self.changes.recv() => {
+                    let change = change?;
+                    let is_gap = self.take_gap();
+                    return Some(if is_gap { FeedMessage::Gap } else { FeedMessage::Changed(change) });
+                }
+            }
         }
-        let change = self.changes.recv().await?;
-        if self.take_gap() {
-            return Some(FeedMessage::Gap);
-        }
-        Some(FeedMessage::Changed(change))
     }
 
     /// What is queued is older than the gap, and the room is read again anyway.
     fn take_gap(&mut self) -> bool {
-        let is_gap = self.gap.swap(false, Ordering::AcqRel);
+        let is_gap = self.gap.is_there.swap(false, Ordering::AcqRel);
         if is_gap {
             while self.changes.try_recv().is_ok() {}
         }

@@ -14,7 +14,8 @@ use async_trait::async_trait;
 use crate::{
     clock::Clock,
     presence::{
-        Applied, Change, Event, ROOM_MEMORY, Repaired, Repairs, Room, RoomName, Rules, StoreTime,
+        Applied, Change, Event, ParticipantSid, ROOM_MEMORY, Repaired, Repairs, Room, RoomName,
+        Rules, StoreTime, Version,
     },
 };
 
@@ -112,6 +113,19 @@ impl Store for MemoryStore {
         Ok(held.map(|held| Arc::clone(&held.room)))
     }
 
+    async fn read_with(
+        &self,
+        room: &RoomName,
+        _sessions: &[ParticipantSid],
+    ) -> Result<Option<Arc<Room>>, StoreError> {
+        self.read(room).await
+    }
+
+    /// It loses nothing as long as it lives, and whoever saw it lives no longer.
+    async fn lift(&self, _room: &RoomName, _seen: Version) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         let now = self.clock.now();
         let mut summaries = Vec::new();
@@ -151,6 +165,10 @@ impl Store for MemoryStore {
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
         Ok(self.clock.now())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -13,7 +13,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime};
+use crate::presence::{
+    Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Version,
+};
 
 use super::{Feed, RoomSummary, Store, StoreError};
 
@@ -41,10 +43,12 @@ enum Kind {
     apply,
     repair,
     read,
+    lift,
     rooms,
     follow,
     renew,
     now,
+    check,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -113,6 +117,18 @@ impl Store for MeteredStore {
         self.metered(Kind::read, self.store.read(room)).await
     }
 
+    async fn read_with(
+        &self,
+        room: &RoomName,
+        sessions: &[ParticipantSid],
+    ) -> Result<Option<Arc<Room>>, StoreError> {
+        self.metered(Kind::read, self.store.read_with(room, sessions)).await
+    }
+
+    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+        self.metered(Kind::lift, self.store.lift(room, seen)).await
+    }
+
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         self.metered(Kind::rooms, self.store.rooms()).await
     }
@@ -127,5 +143,9 @@ impl Store for MeteredStore {
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
         self.metered(Kind::now, self.store.now()).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.metered(Kind::check, self.store.check()).await
     }
 }

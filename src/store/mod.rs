@@ -6,16 +6,22 @@
 mod feed;
 mod memory;
 mod metrics;
+mod peers;
+mod redis;
 
 pub use feed::{Feed, FeedMessage, FeedSender, feed};
 pub use memory::MemoryStore;
 pub use metrics::{MeteredStore, StoreMetrics};
+pub use peers::{Alone, CallBucket, Lease, Peers, SharedRooms};
+pub use redis::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore};
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime};
+use crate::presence::{
+    Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Version,
+};
 
 /// Where rooms live.
 #[async_trait]
@@ -30,6 +36,17 @@ pub trait Store: Send + Sync + 'static {
     /// The room as it is now; none where the store does not hold it.
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError>;
 
+    /// The same, with what is remembered of these sessions, should they be gone: what a comparison with LiveKit's list needs.
+    async fn read_with(
+        &self,
+        room: &RoomName,
+        sessions: &[ParticipantSid],
+    ) -> Result<Option<Arc<Room>>, StoreError>;
+
+    /// Makes a room's version rise above one that somebody saw: the store lost what it had acknowledged. The room is partial
+    /// then. Does nothing where the version is not below `seen`.
+    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError>;
+
     /// Every room that is to be listed, in no particular order.
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError>;
 
@@ -39,8 +56,11 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a room that is being watched from being forgotten for another day.
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError>;
 
-    /// The store's clock, by which it stamps what it applies. Also shows that it can be reached.
+    /// The store's clock, by which it stamps what it applies.
     async fn now(&self) -> Result<StoreTime, StoreError>;
+
+    /// Whether it can be reached, and its changes arrive.
+    async fn check(&self) -> Result<(), StoreError>;
 }
 
 /// A room in the list of rooms.

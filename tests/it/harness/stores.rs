@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use livekit_presence::{
-    presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime},
+    presence::{
+        Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Version,
+    },
     store::{Feed, RoomSummary, Store, StoreError},
 };
 use tokio::sync::watch;
@@ -70,6 +72,20 @@ impl Store for FlakyStore {
         self.store.read(room).await
     }
 
+    async fn read_with(
+        &self,
+        room: &RoomName,
+        sessions: &[ParticipantSid],
+    ) -> Result<Option<Arc<Room>>, StoreError> {
+        self.pass().await?;
+        self.store.read_with(room, sessions).await
+    }
+
+    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+        self.pass().await?;
+        self.store.lift(room, seen).await
+    }
+
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         self.pass().await?;
         self.store.rooms().await
@@ -88,5 +104,10 @@ impl Store for FlakyStore {
     async fn now(&self) -> Result<StoreTime, StoreError> {
         self.pass().await?;
         self.store.now().await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.pass().await?;
+        self.store.check().await
     }
 }

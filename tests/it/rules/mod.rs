@@ -3,3 +3,5 @@
 mod captured;
 mod schedules;
 mod simulated_livekit;
+
+pub use schedules::{Step, record};

@@ -83,6 +83,22 @@ enum InFlight {
     Repairs(Repairs),
 }
 
+/// What a schedule did to the room.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Apply(Event),
+    Repair(Repairs),
+}
+
+/// Runs the schedule of `seed`, and returns what it did to the room, and when.
+pub fn record(seed: u64) -> Vec<(StoreTime, Step)> {
+    let mut schedule = Schedule::new(seed);
+    for _ in 0..schedule.rng.usize(1..60) {
+        schedule.step().expect("the rules hold");
+    }
+    schedule.done
+}
+
 struct Schedule {
     rng: fastrand::Rng,
     livekit: SimulatedLiveKit,
@@ -94,6 +110,7 @@ struct Schedule {
     last_proof: StoreTime,
     told: BTreeMap<Identity, Participant>,
     told_version: Version,
+    done: Vec<(StoreTime, Step)>,
 }
 
 impl Schedule {
@@ -111,6 +128,7 @@ impl Schedule {
             last_proof: StoreTime::default(),
             told: BTreeMap::new(),
             told_version: Version::ZERO,
+            done: Vec::new(),
         }
     }
 
@@ -178,6 +196,7 @@ impl Schedule {
     }
 
     fn deliver(&mut self, event: &Event) -> Result<(), String> {
+        self.done.push((self.now, Step::Apply(event.clone())));
         match self.room.apply(event, self.now, &self.rules) {
             Applied::Changed(change) => self.tell(change)?,
             Applied::Unchanged | Applied::Unexpected | Applied::Duplicate => {}
@@ -232,6 +251,7 @@ impl Schedule {
     }
 
     fn repair(&mut self, repairs: &Repairs) -> Result<(), String> {
+        self.done.push((self.now, Step::Repair(repairs.clone())));
         if let Some(change) = self.room.repair(repairs, self.now, &self.rules).change {
             self.tell(change)?;
         }

@@ -1,6 +1,9 @@
 //! The contract of a store, kept by every one of them.
 
 mod contract;
+mod memory;
+mod model;
+mod redis;
 
 use std::sync::Arc;
 
@@ -10,11 +13,12 @@ use livekit_presence::{
     store::{MemoryStore, Store},
 };
 
-mod memory;
+use self::redis::redis_store;
 
 /// A fresh store that nobody else uses.
-fn memory_store() -> Arc<dyn Store> {
-    Arc::new(MemoryStore::new(Rules::default(), Clock::system()))
+async fn memory_store() -> (Arc<dyn Store>, ()) {
+    (Arc::new(MemoryStore::new(Rules::default(), Clock::system())), ())
 }
 
 contract::suite!(memory_contract, super::memory_store());
+contract::suite!(redis_contract, super::redis_store());

@@ -1,0 +1,370 @@
+//! The connection to Redis, or to a Cluster of them, which is recognised by itself.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, IntoConnectionInfo,
+    Pipeline, ProtocolVersion, PushInfo, RedisError, RedisFuture, RedisResult, ScriptInvocation,
+    TlsCertificates, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+    cluster::{ClusterClient, ClusterClientBuilder},
+    cluster_async::ClusterConnection,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+};
+use tokio::{sync::Mutex, time::timeout};
+use tracing::{info, warn};
+
+use crate::store::StoreError;
+
+/// A connection has to be there within this time, TLS and authentication included.
+const CONNECT: Duration = Duration::from_secs(2);
+/// An answer has to be there within this time. Webhooks are answered within five seconds whatever happens.
+const ANSWER: Duration = Duration::from_millis(2_500);
+/// After an attempt to connect failed, the next call that finds no connection fails too, for so long.
+const CONNECT_AGAIN: Duration = Duration::from_millis(100);
+/// After so many calls in a row without an answer the connection is given up: its other end may be gone without a word.
+const MOST_SILENT: u32 = 2;
+/// What was sent and is not acknowledged for so long ends a connection.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
+/// Where Redis is, as an operator says it.
+#[derive(Clone)]
+pub struct RedisAddress {
+    nodes: Vec<ConnectionInfo>,
+    authority: Option<Vec<u8>>,
+}
+
+impl RedisAddress {
+    /// Reads `redis://`, `rediss://` or `unix://` addresses; several, comma separated, are nodes of one Cluster.
+    ///
+    /// # Errors
+    /// What is wrong with it. Never says the password.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let nodes = text
+            .split(',')
+            .map(str::trim)
+            .filter(|node| !node.is_empty())
+            .map(Self::node)
+            .collect::<Result<Vec<_>, _>>()?;
+        if nodes.is_empty() {
+            return Err("is empty".to_owned());
+        }
+        let is_in_database = |node: &ConnectionInfo| node.redis_settings().db() != 0;
+        if nodes.len() > 1 && nodes.iter().any(is_in_database) {
+            return Err("names a database, and a Cluster has none but 0".to_owned());
+        }
+        Ok(Self { nodes, authority: None })
+    }
+
+    /// Trusts the certificates signed by these authorities (PEM), and no others.
+    #[must_use]
+    pub fn with_authority(mut self, pem: Option<Vec<u8>>) -> Self {
+        self.authority = pem;
+        self
+    }
+
+    pub(super) fn database(&self) -> i64 {
+        self.nodes[0].redis_settings().db()
+    }
+
+    fn node(address: &str) -> Result<ConnectionInfo, String> {
+        let wrong = || {
+            "must be like redis://host:6379, redis://user:password@host:6379/0 or rediss://host:6379"
+                .to_owned()
+        };
+        let info = address.into_connection_info().map_err(|_| wrong())?;
+        let settings = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(TcpKeepalive::new().with_time(Duration::from_secs(10)))
+            .set_user_timeout(UNACKNOWLEDGED);
+        Ok(info.set_tcp_settings(settings))
+    }
+
+    fn certificates(&self) -> Option<TlsCertificates> {
+        let authority = self.authority.clone()?;
+        Some(TlsCertificates { client_tls: None, root_cert: Some(authority) })
+    }
+
+    fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
+        let node = self.nodes[0].clone();
+        let settings = node.redis_settings().clone().set_protocol(protocol);
+        let node = node.set_redis_settings(settings);
+        match (self.certificates(), node.addr()) {
+            (Some(certificates), redis::ConnectionAddr::TcpTls { .. }) => {
+                Client::build_with_tls(node, certificates)
+            }
+            _ => Client::open(node),
+        }
+    }
+
+    fn cluster(&self, protocol: ProtocolVersion) -> ClusterClientBuilder {
+        let builder = ClusterClient::builder(self.nodes.clone())
+            .use_protocol(protocol)
+            .connection_timeout(CONNECT)
+            .response_timeout(ANSWER)
+            .retries(3)
+            .tcp_settings(self.nodes[0].tcp_settings().clone());
+        match self.certificates() {
+            Some(certificates) => builder.certs(certificates),
+            None => builder,
+        }
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
+        f.write_str(&nodes.join(","))
+    }
+}
+
+/// A connection to one Redis or to a Cluster. Cheap to clone; calls of all clones go out together.
+#[derive(Clone)]
+pub(super) struct Connection {
+    generation: u64,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Plain(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Connection {
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.kind, Kind::Cluster(_))
+    }
+
+    /// Shards have channels of their own.
+    pub fn publish_command(&self) -> &'static str {
+        if self.is_cluster() { "SPUBLISH" } else { "PUBLISH" }
+    }
+
+    /// Subscribes, and returns once that is acknowledged.
+    pub async fn subscribe(&mut self, channels: &[String]) -> RedisResult<()> {
+        match &mut self.kind {
+            Kind::Plain(connection) => connection.subscribe(channels).await,
+            Kind::Cluster(connection) => {
+                // One call per slot.
+                for channel in channels {
+                    connection.ssubscribe(channel).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub async fn unsubscribe(&mut self, channels: &[String]) -> RedisResult<()> {
+        match &mut self.kind {
+            Kind::Plain(connection) => connection.unsubscribe(channels).await,
+            Kind::Cluster(connection) => {
+                for channel in channels {
+                    connection.sunsubscribe(channel).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match &mut self.kind {
+            Kind::Plain(connection) => connection.req_packed_command(cmd),
+            Kind::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match &mut self.kind {
+            Kind::Plain(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Kind::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match &self.kind {
+            Kind::Plain(connection) => connection.get_db(),
+            Kind::Cluster(connection) => connection.get_db(),
+        }
+    }
+}
+
+/// Keeps one connection for commands, and makes others for subscriptions.
+pub(super) struct Link {
+    address: RedisAddress,
+    current: Mutex<Current>,
+    /// Calls in a row that got no answer.
+    silent: AtomicU32,
+}
+
+#[derive(Default)]
+struct Current {
+    connection: Option<Connection>,
+    generation: u64,
+    failed: Option<(Instant, StoreError)>,
+}
+
+impl Link {
+    pub fn new(address: RedisAddress) -> Self {
+        Self { address, current: Mutex::default(), silent: AtomicU32::new(0) }
+    }
+
+    /// The connection for commands; makes one where there is none.
+    pub async fn connection(&self) -> Result<Connection, StoreError> {
+        let mut current = self.current.lock().await;
+        if let Some(connection) = &current.connection {
+            return Ok(connection.clone());
+        }
+        if let Some((at, error)) = &current.failed
+            && at.elapsed() < CONNECT_AGAIN
+        {
+            return Err(error.clone());
+        }
+        match self.connect(None).await {
+            Ok(kind) => {
+                let was_away = current.failed.take().is_some() || current.generation > 0;
+                current.generation += 1;
+                let connection = Connection { generation: current.generation, kind };
+                current.connection = Some(connection.clone());
+                self.silent.store(0, Ordering::Relaxed);
+                let cluster = connection.is_cluster();
+                info!(address = ?self.address, cluster, again = was_away, "connected to Redis");
+                Ok(connection)
+            }
+            Err(error) => {
+                if current.failed.is_none() {
+                    warn!(address = ?self.address, %error, "cannot connect to Redis; trying again");
+                }
+                current.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// A connection of its own for subscriptions. Each push goes to `on_push`, which must not wait.
+    pub async fn subscriber(
+        &self,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<Connection, StoreError> {
+        let kind = self.connect(Some(Box::new(on_push))).await?;
+        Ok(Connection { generation: 0, kind })
+    }
+
+    /// Runs a script.
+    pub async fn invoke<T: FromRedisValue>(
+        &self,
+        mut connection: Connection,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, StoreError> {
+        let generation = connection.generation;
+        let answer = timeout(ANSWER, script.invoke_async(&mut connection)).await;
+        self.settle(generation, answer.unwrap_or_else(|_| Err(no_answer()))).await
+    }
+
+    /// Runs a command.
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        let mut connection = self.connection().await?;
+        let generation = connection.generation;
+        let answer = timeout(ANSWER, command.query_async(&mut connection)).await;
+        self.settle(generation, answer.unwrap_or_else(|_| Err(no_answer()))).await
+    }
+
+    /// Gives up a connection that does not work; the next call makes a new one.
+    async fn settle<T>(&self, generation: u64, answer: RedisResult<T>) -> Result<T, StoreError> {
+        let error = match answer {
+            Ok(value) => {
+                self.silent.store(0, Ordering::Relaxed);
+                return Ok(value);
+            }
+            Err(error) => error,
+        };
+        let is_useless = if error.is_timeout() {
+            self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_SILENT
+        } else {
+            self.silent.store(0, Ordering::Relaxed);
+            error.is_unrecoverable_error() || error.is_connection_dropped()
+        };
+        if is_useless {
+            let mut current = self.current.lock().await;
+            if current.generation == generation {
+                current.connection = None;
+            }
+        }
+        Err(failed(&error))
+    }
+
+    async fn connect(&self, on_push: Option<OnPush>) -> Result<Kind, StoreError> {
+        match timeout(CONNECT * 2, self.try_connect(on_push)).await {
+            Ok(connected) => connected.map_err(|error| failed(&error)),
+            Err(_) => Err(failed(&no_answer())),
+        }
+    }
+
+    async fn try_connect(&self, on_push: Option<OnPush>) -> RedisResult<Kind> {
+        let protocol = match on_push {
+            Some(_) => ProtocolVersion::RESP3,
+            None => ProtocolVersion::RESP2,
+        };
+        let is_cluster = self.address.nodes.len() > 1 || self.is_cluster().await?;
+        let push = on_push.map(|on_push| {
+            move |info: PushInfo| {
+                on_push(info);
+                Ok::<(), std::convert::Infallible>(())
+            }
+        });
+        if is_cluster {
+            let mut builder = self.address.cluster(protocol);
+            if let Some(push) = push {
+                builder = builder.push_sender(push);
+            }
+            return builder.build()?.get_async_connection().await.map(Kind::Cluster);
+        }
+        let mut config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(ANSWER));
+        if let Some(push) = push {
+            config = config.set_push_sender(push);
+        }
+        let client = self.address.client(protocol)?;
+        client.get_multiplexed_async_connection_with_config(&config).await.map(Kind::Plain)
+    }
+
+    /// Whether the one node that was named belongs to a Cluster.
+    async fn is_cluster(&self) -> RedisResult<bool> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(ANSWER));
+        let client = self.address.client(ProtocolVersion::RESP2)?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let info: RedisResult<String> =
+            redis::cmd("INFO").arg("cluster").query_async(&mut connection).await;
+        match info {
+            Ok(info) => Ok(info.lines().any(|line| line.trim() == "cluster_enabled:1")),
+            // Services that are like Redis may not know the section.
+            Err(error) if error.is_unrecoverable_error() || error.is_timeout() => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+type OnPush = Box<dyn Fn(PushInfo) + Send + Sync>;
+
+fn no_answer() -> RedisError {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time").into()
+}
+
+fn failed(error: &RedisError) -> StoreError {
+    StoreError { reason: error.to_string() }
+}

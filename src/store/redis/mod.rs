@@ -1,0 +1,233 @@
+//! Rooms in Redis, or in a Cluster: any number of instances on one of them are one service.
+//!
+//! A step of a room is one script call, with all that belongs to it: recognising a repetition, the rules, version, expiry, and
+//! telling the followers. The scripts hold the rules of `presence` a second time, because a room of ten thousand must not be
+//! fetched to let one person in; `tests/it/store/model.rs` plays the same schedules to both.
+
+mod codec;
+mod keys;
+mod link;
+mod metrics;
+mod netstring;
+mod peers;
+mod scripts;
+mod subscriber;
+
+pub use link::RedisAddress;
+pub use metrics::RedisMetrics;
+pub use peers::RedisPeers;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use redis::Script;
+use tokio::sync::Mutex;
+
+use crate::{
+    clock::Clock,
+    presence::{
+        Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, Rules, StoreTime,
+        Version,
+    },
+};
+
+use super::{Feed, RoomSummary, Store, StoreError};
+
+use codec::Listed;
+use keys::{Bucket, KeyFormat};
+use link::{Connection, Link};
+use netstring::Malformed;
+use scripts::Scripts;
+use subscriber::Subscriber;
+
+/// The list of rooms is read again after this time at the earliest, however many ask.
+const ROOMS_FRESH: Duration = Duration::from_secs(1);
+/// One call reads the indexes of so many buckets. On a Cluster each has a slot of its own.
+const INDEXES_AT_ONCE: usize = 64;
+/// And so many of these calls are under way together.
+const CALLS_AT_ONCE: usize = 16;
+
+/// Where rooms are kept, and under which names.
+#[derive(Clone, Debug)]
+pub struct RedisSettings {
+    pub address: RedisAddress,
+    /// Before every key. No braces: they would move a Cluster's hash tag.
+    pub key_prefix: String,
+    /// Instead of the server's clock; for tests that set the time.
+    pub clock: Option<Clock>,
+}
+
+/// Keeps rooms in Redis.
+pub struct RedisStore {
+    link: Arc<Link>,
+    keys: KeyFormat,
+    scripts: Scripts,
+    subscriber: Subscriber,
+    rules: Rules,
+    clock: Option<Clock>,
+    rooms: Mutex<Option<(Instant, Vec<Listed>)>>,
+}
+
+impl RedisStore {
+    /// Starts connecting. What is asked before that succeeds fails, and may be asked again. The second value is what instances
+    /// on this Redis share.
+    pub fn start(
+        settings: &RedisSettings,
+        rules: Rules,
+        metrics: RedisMetrics,
+    ) -> (Self, RedisPeers) {
+        let link = Arc::new(Link::new(settings.address.clone()));
+        let keys = KeyFormat::new(&settings.key_prefix, settings.address.database());
+        let instance = format!("{:016x}", fastrand::u64(..));
+        let store = Self {
+            subscriber: Subscriber::start(Arc::clone(&link), keys.clone(), &instance, metrics),
+            link: Arc::clone(&link),
+            keys: keys.clone(),
+            scripts: Scripts::new(),
+            rules,
+            clock: settings.clock.clone(),
+            rooms: Mutex::default(),
+        };
+        (store, RedisPeers::new(link, keys, instance))
+    }
+
+    /// Runs a script about one room.
+    async fn run<T: redis::FromRedisValue>(
+        &self,
+        script: &Script,
+        room: &RoomName,
+        arguments: &[u8],
+    ) -> Result<T, StoreError> {
+        let connection = self.link.connection().await?;
+        let publish = connection.publish_command();
+        let trust = u64::try_from(self.rules.trust.as_micros()).unwrap_or(u64::MAX);
+        let mut call = script.prepare_invoke();
+        call.key(self.keys.of_room(room))
+            .arg(room.as_str())
+            .arg(self.time())
+            .arg(trust)
+            .arg(publish)
+            .arg(arguments);
+        self.link.invoke(connection, &call).await
+    }
+
+    /// The time to apply, where it is not the server's.
+    fn time(&self) -> String {
+        self.clock.as_ref().map_or(String::new(), |clock| clock.now().as_micros().to_string())
+    }
+
+    async fn listed(&self) -> Result<Vec<Listed>, StoreError> {
+        let connection = self.link.connection().await?;
+        let at_once = if connection.is_cluster() { 1 } else { INDEXES_AT_ONCE };
+        let indexes: Vec<String> = Bucket::all().map(|bucket| self.keys.index(bucket)).collect();
+        let calls: Vec<_> = indexes
+            .chunks(at_once)
+            .map(|some| self.listed_in(&connection, some.to_vec()))
+            .collect();
+        let listed: Vec<Vec<_>> =
+            stream::iter(calls).buffer_unordered(CALLS_AT_ONCE).try_collect().await?;
+        Ok(listed.into_iter().flatten().collect())
+    }
+
+    async fn listed_in(
+        &self,
+        connection: &Connection,
+        indexes: Vec<String>,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let mut call = self.scripts.rooms.prepare_invoke();
+        call.key(indexes).arg(self.time());
+        let answer: Vec<Vec<u8>> = self.link.invoke(connection.clone(), &call).await?;
+        let rooms = answer.chunks(3).map(codec::listed);
+        rooms.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn apply(&self, event: &Event) -> Result<Applied, StoreError> {
+        let arguments = codec::of_event(event);
+        let answer: Vec<Vec<u8>> = self.run(&self.scripts.apply, &event.room, &arguments).await?;
+        Ok(codec::applied(&answer)?)
+    }
+
+    async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
+        let arguments = codec::of_repairs(repairs, &self.rules);
+        let answer: Vec<Vec<u8>> = self.run(&self.scripts.repair, room, &arguments).await?;
+        Ok(codec::repaired(&answer, repairs.steps.len())?)
+    }
+
+    async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
+        self.read_with(room, &[]).await
+    }
+
+    async fn read_with(
+        &self,
+        room: &RoomName,
+        sessions: &[ParticipantSid],
+    ) -> Result<Option<Arc<Room>>, StoreError> {
+        let arguments = codec::of_sids(sessions);
+        let answer: Vec<Vec<Vec<u8>>> = self.run(&self.scripts.read, room, &arguments).await?;
+        Ok(codec::room(&answer)?.map(Arc::new))
+    }
+
+    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+        let mut packer = netstring::Packer::default();
+        packer.number(seen.as_u64());
+        self.run(&self.scripts.lift, room, &packer.finish()).await
+    }
+
+    async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        let mut rooms = self.rooms.lock().await;
+        let read_at = Instant::now();
+        let is_fresh = |at: &Instant| at.elapsed() < ROOMS_FRESH && self.clock.is_none();
+        let listed = match &*rooms {
+            Some((at, listed)) if is_fresh(at) => listed.clone(),
+            _ => {
+                let listed = self.listed().await?;
+                *rooms = Some((read_at, listed.clone()));
+                listed
+            }
+        };
+        drop(rooms);
+        let now = self.now().await?;
+        let summary = |listed: Listed| RoomSummary {
+            name: listed.name,
+            count: listed.count,
+            is_whole: now <= listed.confirmed_until,
+        };
+        Ok(listed.into_iter().map(summary).collect())
+    }
+
+    async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
+        self.subscriber.follow(room).await
+    }
+
+    async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
+        self.run(&self.scripts.renew, room, &[]).await
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        if let Some(clock) = &self.clock {
+            return Ok(clock.now());
+        }
+        let (seconds, micros): (u64, u64) = self.link.query(&redis::cmd("TIME")).await?;
+        Ok(StoreTime::from_micros(seconds * 1_000_000 + micros))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        if !self.subscriber.is_connected() {
+            return Err(StoreError { reason: "changes do not arrive".to_owned() });
+        }
+        self.link.query(&redis::cmd("TIME")).await.map(|_: redis::Value| ())
+    }
+}
+
+impl From<Malformed> for StoreError {
+    fn from(error: Malformed) -> Self {
+        Self { reason: error.to_string() }
+    }
+}

@@ -1,0 +1,29 @@
+-- Reads the room, and what is remembered of the sessions that are asked for.
+
+load()
+if is_rebuilt then
+  end_step('')
+  save()
+  publish('')
+end
+if room.version == 0 then return {} end
+
+local remembered = {}
+for _ = 1, number() do
+  local sid = argument()
+  local left = gone_of(sid)
+  if left then
+    local count = #remembered
+    remembered[count + 1], remembered[count + 2], remembered[count + 3] = sid, int(left.at), left.reason
+  end
+end
+return {
+  {
+    int(room.version), room.sid, int(room.epoch), room.whole and '1' or '0',
+    room.torn and '1' or '0', room.opening, int(room.trusted),
+    int(room.compared), optional(room.started), optional(room.started_at), optional(room.condemned),
+  },
+  redis.call('HGETALL', PARTICIPANTS),
+  redis.call('HGETALL', TRACKS),
+  remembered,
+}

@@ -1,0 +1,413 @@
+//! Following rooms by pub/sub: one subscription for each bucket that has a followed room, on a connection of its own.
+//!
+//! A message is a hint, the room is the truth: whenever something may have been lost, followers are told of a gap, and read
+//! their rooms again. The library's own reconnection is not used, because it says too little about what was lost.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{PushInfo, PushKind, Value};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+use tracing::{info, warn};
+
+use crate::{
+    abort_on_panic,
+    presence::RoomName,
+    store::{Feed, FeedSender, StoreError, feed},
+};
+
+use super::{
+    RedisMetrics, codec,
+    keys::{Bucket, KeyFormat},
+    link::{Connection, Link},
+};
+
+/// Whoever follows a room waits so long for the subscription.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+/// A bucket stays subscribed this long after its last follower.
+const LINGER: Duration = Duration::from_secs(10);
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// A connection that does not answer so many pings is closed.
+const MOST_MISSED: u32 = 2;
+/// A message of our own shows that messages arrive.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// A Cluster forgets the subscriptions of a master that failed, and of a slot that moved, without a word.
+const REISSUE_EVERY: Duration = Duration::from_secs(2);
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
+/// So many channels are subscribed by one command.
+const CHANNELS_AT_ONCE: usize = 64;
+
+/// Follows rooms, for as long as it lives.
+pub(super) struct Subscriber(Arc<Shared>);
+
+struct Shared {
+    keys: KeyFormat,
+    metrics: RedisMetrics,
+    /// This instance's own channel.
+    probe: String,
+    state: Mutex<State>,
+    /// There is something to subscribe.
+    wanted: Notify,
+    /// The connection is gone, or a node of a Cluster is.
+    lost: Notify,
+    is_connected: AtomicBool,
+    /// The last probe that arrived.
+    probed: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    buckets: HashMap<Bucket, Followed>,
+    next_follower: u64,
+}
+
+/// A bucket with followed rooms.
+struct Followed {
+    rooms: HashMap<RoomName, Vec<(u64, FeedSender)>>,
+    /// Whether Redis acknowledged the subscription on the connection as it is now.
+    is_subscribed: watch::Sender<bool>,
+    /// Whether it ever did: then nobody knows what was published between then and the next time.
+    was_subscribed: bool,
+    idle_since: Option<Instant>,
+}
+
+impl Subscriber {
+    pub fn start(link: Arc<Link>, keys: KeyFormat, instance: &str, metrics: RedisMetrics) -> Self {
+        let shared = Arc::new(Shared {
+            probe: keys.probe(instance),
+            keys,
+            metrics,
+            state: Mutex::default(),
+            wanted: Notify::new(),
+            lost: Notify::new(),
+            is_connected: AtomicBool::new(false),
+            probed: AtomicU64::new(0),
+        });
+        let running = run(link, Arc::downgrade(&shared));
+        tokio::spawn(abort_on_panic::task("the subscription to Redis", running));
+        Self(shared)
+    }
+
+    /// Follows a room. When this returns, Redis has acknowledged the subscription.
+    pub async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
+        let bucket = Bucket::of(room.as_str());
+        let (feed, mut is_subscribed) = {
+            let mut state = self.0.state();
+            let id = state.next_follower;
+            state.next_follower += 1;
+            let unfollow =
+                Unfollow { shared: Arc::downgrade(&self.0), bucket, room: room.clone(), id };
+            let (sender, feed) = feed(unfollow);
+            let followed = state.buckets.entry(bucket).or_insert_with(|| Followed {
+                rooms: HashMap::new(),
+                is_subscribed: watch::Sender::new(false),
+                was_subscribed: false,
+                idle_since: None,
+            });
+            followed.idle_since = None;
+            followed.rooms.entry(room.clone()).or_default().push((id, sender));
+            (feed, followed.is_subscribed.subscribe())
+        };
+        self.0.wanted.notify_one();
+        match timeout(PATIENCE, is_subscribed.wait_for(|subscribed| *subscribed)).await {
+            Ok(Ok(_)) => Ok(feed),
+            _ => Err(StoreError { reason: "the subscription was not acknowledged".to_owned() }),
+        }
+    }
+
+    /// Whether changes arrive, as far as that is known.
+    pub fn is_connected(&self) -> bool {
+        self.0.is_connected.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        // The task holds no strong reference while it waits, and ends.
+        self.0.lost.notify_one();
+    }
+}
+
+/// Ends a following when its feed is dropped.
+struct Unfollow {
+    shared: Weak<Shared>,
+    bucket: Bucket,
+    room: RoomName,
+    id: u64,
+}
+
+impl Drop for Unfollow {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let mut state = shared.state();
+        let Some(followed) = state.buckets.get_mut(&self.bucket) else { return };
+        if let Some(followers) = followed.rooms.get_mut(&self.room) {
+            followers.retain(|(id, _)| *id != self.id);
+            if followers.is_empty() {
+                followed.rooms.remove(&self.room);
+            }
+        }
+        if followed.rooms.is_empty() {
+            followed.idle_since = Some(Instant::now());
+        }
+    }
+}
+
+impl Followed {
+    fn subscribed(&mut self) {
+        let is_again = self.was_subscribed && !*self.is_subscribed.borrow();
+        if is_again {
+            self.gap();
+        }
+        self.was_subscribed = true;
+        self.is_subscribed.send_replace(true);
+    }
+
+    fn gap(&self) {
+        for (_, follower) in self.rooms.values().flatten() {
+            follower.gap();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it is locked")
+    }
+
+    /// Takes what Redis pushes. Runs in the connection's own task, so it must not wait.
+    fn on_push(&self, push: &PushInfo) {
+        match push.kind {
+            PushKind::Message | PushKind::SMessage => {
+                if let [Value::BulkString(channel), Value::BulkString(message)] = &*push.data {
+                    self.on_message(channel, message);
+                }
+            }
+            PushKind::Disconnection => self.lost.notify_one(),
+            PushKind::SUnsubscribe => {
+                // Where nobody asked for it, the slot moved to another node.
+                if let Some(Value::BulkString(channel)) = push.data.first()
+                    && self.follows(channel)
+                {
+                    self.lost.notify_one();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_message(&self, channel: &[u8], message: &[u8]) {
+        if channel == self.probe.as_bytes() {
+            let number = std::str::from_utf8(message).ok().and_then(|text| text.parse().ok());
+            self.probed.fetch_max(number.unwrap_or_default(), Ordering::Relaxed);
+            return;
+        }
+        let Ok((room, packed)) = codec::message(message) else { return };
+        let state = self.state();
+        let followed = state.buckets.get(&Bucket::of(room));
+        let Some(followers) = followed.and_then(|followed| followed.rooms.get(room)) else {
+            return;
+        };
+        match codec::change(packed) {
+            Ok(change) => {
+                let change = Arc::new(change);
+                for (_, follower) in followers {
+                    follower.send(&change);
+                }
+            }
+            // Empty where it would have been too big.
+            Err(_) => {
+                for (_, follower) in followers {
+                    follower.gap();
+                }
+            }
+        }
+    }
+
+    fn follows(&self, channel: &[u8]) -> bool {
+        let state = self.state();
+        state.buckets.keys().any(|bucket| self.keys.channel(*bucket).as_bytes() == channel)
+    }
+
+    /// Everybody who follows a room must read it again.
+    fn gap(&self) {
+        self.state().buckets.values().for_each(Followed::gap);
+    }
+
+    fn disconnected(&self) {
+        self.is_connected.store(false, Ordering::Relaxed);
+        for followed in self.state().buckets.values() {
+            followed.is_subscribed.send_replace(false);
+        }
+        self.gap();
+    }
+
+    /// Buckets with followers: all of them, or those that are not subscribed yet.
+    fn wanted(&self, also_subscribed: bool) -> Vec<Bucket> {
+        let state = self.state();
+        let is_wanted = |followed: &Followed| also_subscribed || !*followed.is_subscribed.borrow();
+        let wanted = state.buckets.iter().filter(|(_, followed)| is_wanted(followed));
+        wanted.map(|(bucket, _)| *bucket).collect()
+    }
+
+    /// Subscribes buckets, and tells whoever waits for them.
+    async fn subscribe(
+        &self,
+        connection: &mut Connection,
+        buckets: &[Bucket],
+    ) -> Result<(), StoreError> {
+        for buckets in buckets.chunks(CHANNELS_AT_ONCE) {
+            let channels: Vec<_> =
+                buckets.iter().map(|bucket| self.keys.channel(*bucket)).collect();
+            answered(connection.subscribe(&channels)).await?;
+            let mut state = self.state();
+            for bucket in buckets {
+                if let Some(followed) = state.buckets.get_mut(bucket) {
+                    followed.subscribed();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the subscriptions of buckets that nobody has followed for a while.
+    async fn unsubscribe_idle(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let idle: Vec<_> = {
+            let mut state = self.state();
+            let is_idle =
+                |followed: &Followed| followed.idle_since.is_some_and(|at| at.elapsed() > LINGER);
+            state
+                .buckets
+                .extract_if(|_, followed| is_idle(followed))
+                .map(|(bucket, _)| bucket)
+                .collect()
+        };
+        for buckets in idle.chunks(CHANNELS_AT_ONCE) {
+            let channels: Vec<_> =
+                buckets.iter().map(|bucket| self.keys.channel(*bucket)).collect();
+            answered(connection.unsubscribe(&channels)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Connects, and connects again, for as long as somebody holds the subscriber.
+async fn run(link: Arc<Link>, shared: Weak<Shared>) {
+    let mut retry_after = FIRST_RETRY;
+    while let Some(connecting) = shared.upgrade() {
+        let pushed = Weak::clone(&shared);
+        let connected = link
+            .subscriber(move |push| {
+                if let Some(shared) = pushed.upgrade() {
+                    shared.on_push(&push);
+                }
+            })
+            .await;
+        let error = match connected {
+            Ok(connection) => {
+                retry_after = FIRST_RETRY;
+                drop(connecting);
+                let Err(error) = serve(connection, &link, &shared).await else { return };
+                error
+            }
+            Err(error) => error,
+        };
+        let Some(shared) = shared.upgrade() else { return };
+        if shared.is_connected.load(Ordering::Relaxed) {
+            warn!(%error, "lost the subscription to Redis; subscribing again");
+            shared.metrics.resubscribed();
+        }
+        shared.disconnected();
+        drop(shared);
+        sleep(retry_after.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        retry_after = (retry_after * 2).min(LONGEST_RETRY);
+    }
+}
+
+/// Serves one connection until it fails, or until nobody holds the subscriber.
+async fn serve(
+    mut connection: Connection,
+    link: &Link,
+    shared: &Weak<Shared>,
+) -> Result<(), StoreError> {
+    let Some(starting) = shared.upgrade() else { return Ok(()) };
+    answered(connection.subscribe(std::slice::from_ref(&starting.probe))).await?;
+    let wanted = starting.wanted(true);
+    starting.subscribe(&mut connection, &wanted).await?;
+    starting.is_connected.store(true, Ordering::Relaxed);
+    info!(buckets = wanted.len(), "subscribed to Redis");
+    drop(starting);
+
+    let mut pings = every(PING_EVERY);
+    let mut probes = every(PROBE_EVERY);
+    let mut reissues = every(REISSUE_EVERY);
+    let mut missed = 0;
+    let mut probe_sent = 0;
+    loop {
+        let Some(serving) = shared.upgrade() else { return Ok(()) };
+        tokio::select! {
+            () = serving.wanted.notified() => {
+                let wanted = serving.wanted(false);
+                serving.subscribe(&mut connection, &wanted).await?;
+            }
+            () = serving.lost.notified() => {
+                if !connection.is_cluster() {
+                    return Err(StoreError { reason: "the connection was closed".to_owned() });
+                }
+                // Of which node is not said.
+                let wanted = serving.wanted(true);
+                serving.subscribe(&mut connection, &wanted).await?;
+                serving.gap();
+            }
+            _ = pings.tick() => {
+                serving.unsubscribe_idle(&mut connection).await?;
+                if !connection.is_cluster() {
+                    let ping = redis::cmd("PING");
+                    let answer = timeout(PING_EVERY, ping.query_async::<()>(&mut connection)).await;
+                    missed = if matches!(answer, Ok(Ok(()))) { 0 } else { missed + 1 };
+                    if missed >= MOST_MISSED {
+                        return Err(StoreError { reason: "no answer to pings".to_owned() });
+                    }
+                }
+            }
+            _ = probes.tick() => {
+                if probe_sent > serving.probed.load(Ordering::Relaxed) {
+                    return Err(StoreError { reason: "our own message did not arrive".to_owned() });
+                }
+                let mut probe = redis::cmd(connection.publish_command());
+                probe.arg(&serving.probe).arg(probe_sent + 1);
+                if link.query::<()>(&probe).await.is_ok() {
+                    probe_sent += 1;
+                }
+            }
+            _ = reissues.tick(), if connection.is_cluster() => {
+                let wanted = serving.wanted(true);
+                serving.subscribe(&mut connection, &wanted).await?;
+            }
+        }
+    }
+}
+
+async fn answered(answer: impl Future<Output = redis::RedisResult<()>>) -> Result<(), StoreError> {
+    match timeout(PATIENCE, answer).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(StoreError { reason: error.to_string() }),
+        Err(_) => Err(StoreError { reason: "a subscription was not acknowledged".to_owned() }),
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

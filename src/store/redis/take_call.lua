@@ -1,0 +1,19 @@
+-- Takes one call from each of some token buckets, or from none. Returns in how many microseconds to ask again; 0 where it was
+-- taken. KEYS: a hash of when each bucket will be full. ARGV: for each its name, what a call costs, and how much may be used at
+-- once, both in microseconds.
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local wait = 0
+local full_at = {}
+for index = 1, #ARGV, 3 do
+  local full = math.max(tonumber(redis.call('HGET', KEYS[1], ARGV[index])) or 0, now) + tonumber(ARGV[index + 1])
+  wait = math.max(wait, full - tonumber(ARGV[index + 2]) - now)
+  full_at[#full_at + 1] = ARGV[index]
+  full_at[#full_at + 1] = string.format('%.0f', full)
+end
+if wait == 0 then
+  redis.call('HSET', KEYS[1], unpack(full_at))
+  redis.call('EXPIRE', KEYS[1], 600)
+end
+return wait

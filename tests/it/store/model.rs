@@ -1,0 +1,174 @@
+//! The rules stand twice: in `presence`, and in the scripts that run in Redis. Here both are played the same schedules, with
+//! every fault, and so is the embedded store. After each step all of them must hold the same room, and must have told the same.
+//!
+//! `MODEL_SCHEDULES=10000` runs more of them, `MODEL_SEED=17` runs one.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use livekit_presence::{
+    presence::{
+        Applied, Event, EventKind, Listing, ParticipantSid, Repair, Repaired, Room, RoomName,
+        Rules, SessionInfo, StoreTime, plan,
+    },
+    store::{Feed, FeedMessage, MemoryStore, Store},
+};
+
+use crate::{
+    harness::{RedisServer, TestClock, within_deadline},
+    rules::{Step, record},
+};
+
+use super::redis::store_on;
+
+const SCHEDULES_IN_CI: u64 = 60;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_scripts_and_the_embedded_store_do_what_the_rules_say() {
+    let seeds = match std::env::var("MODEL_SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("MODEL_SEED is a number");
+            seed..seed + 1
+        }
+        Err(_) => {
+            let count = std::env::var("MODEL_SCHEDULES")
+                .map_or(SCHEDULES_IN_CI, |count| count.parse().expect("a number"));
+            0..count
+        }
+    };
+    let server = RedisServer::start().await;
+    let clock = TestClock::default();
+    let stores: [(&str, Arc<dyn Store>); 2] = [
+        ("memory", Arc::new(MemoryStore::new(Rules::default(), clock.clock()))),
+        ("Redis", Arc::new(store_on(&server, Some(clock.clock())))),
+    ];
+    let mut steps = 0;
+    for seed in seeds {
+        steps += play(seed, &clock, &stores).await;
+    }
+    assert!(steps > 10, "schedules do something");
+}
+
+/// What a schedule has done so far, and to whom.
+struct Play<'stores> {
+    seed: u64,
+    room: RoomName,
+    rules: Rules,
+    model: Room,
+    /// Every session that was ever told of.
+    known: BTreeMap<ParticipantSid, SessionInfo>,
+    stores: &'stores [(&'stores str, Arc<dyn Store>)],
+    feeds: Vec<Feed>,
+}
+
+async fn play(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) -> usize {
+    let room = RoomName::parse(&format!("room {seed}")).unwrap();
+    let mut feeds = Vec::new();
+    for (_, store) in stores {
+        feeds.push(store.follow(&room).await.unwrap());
+    }
+    let mut play = Play {
+        seed,
+        room,
+        rules: Rules::default(),
+        model: Room::default(),
+        known: BTreeMap::new(),
+        stores,
+        feeds,
+    };
+    let steps = record(seed);
+    for (number, (now, step)) in steps.iter().enumerate() {
+        clock.set(*now);
+        match step {
+            Step::Apply(event) => play.apply(number, event, *now).await,
+            Step::Repair(repairs) => {
+                let expected = play.model.repair(repairs, *now, &play.rules);
+                play.learn(repairs.steps.iter().filter_map(session_of));
+                for index in 0..stores.len() {
+                    let repaired = stores[index].1.repair(&play.room, repairs).await.unwrap();
+                    assert_eq!(repaired, expected, "{}", play.place(index, number, step));
+                    play.expect_told(index, &expected).await;
+                }
+            }
+        }
+        play.compare(number, step, *now).await;
+    }
+    steps.len()
+}
+
+impl Play<'_> {
+    async fn apply(&mut self, number: usize, event: &Event, now: StoreTime) {
+        let event = Event { room: self.room.clone(), ..event.clone() };
+        let expected = self.model.apply(&event, now, &self.rules);
+        if let EventKind::Joined(info) = &event.kind {
+            self.learn([info]);
+        }
+        for index in 0..self.stores.len() {
+            let applied = self.stores[index].1.apply(&event).await.unwrap();
+            let place = self.place(index, number, &Step::Apply(event.clone()));
+            assert_eq!(applied, expected, "{place}");
+            if let Applied::Changed(change) = &expected {
+                let repaired = Repaired { change: Some(change.clone()), ..Repaired::default() };
+                self.expect_told(index, &repaired).await;
+            }
+        }
+    }
+
+    async fn expect_told(&mut self, index: usize, repaired: &Repaired) {
+        if let Some(change) = &repaired.change {
+            let told = within_deadline("the change", self.feeds[index].next()).await.unwrap();
+            assert_eq!(told, FeedMessage::Changed(Arc::new(change.clone())));
+        }
+    }
+
+    /// The rooms are the same to their last detail, and so is what would be done about them next.
+    async fn compare(&self, number: usize, step: &Step, now: StoreTime) {
+        let sids: Vec<_> = self.known.keys().cloned().collect();
+        for (index, (_, store)) in self.stores.iter().enumerate() {
+            let place = || self.place(index, number, step);
+            let held = store.read_with(&self.room, &sids).await.unwrap().unwrap();
+            assert_eq!(held.list(), self.model.list(), "{}", place());
+            assert_eq!(describe(&held), describe(&self.model), "{}", place());
+            let listing =
+                Listing { asked_at: now, sessions: self.known.values().cloned().collect() };
+            let next = |room: &Room| plan(room, &listing, &self.rules).steps;
+            assert_eq!(next(&held), next(&self.model), "{}", place());
+            let to_prove = |room: &Room| room.to_prove(now, &self.rules);
+            assert_eq!(to_prove(&held), to_prove(&self.model), "{}", place());
+        }
+    }
+
+    fn learn<'info>(&mut self, infos: impl IntoIterator<Item = &'info SessionInfo>) {
+        for info in infos {
+            self.known.insert(info.sid.clone(), info.clone());
+        }
+    }
+
+    fn place(&self, index: usize, number: usize, step: &Step) -> String {
+        format!("{}: MODEL_SEED={}, step {number}: {step:#?}", self.stores[index].0, self.seed)
+    }
+}
+
+fn session_of(repair: &Repair) -> Option<&SessionInfo> {
+    match repair {
+        Repair::Add { session, .. } | Repair::Update(session) => Some(session),
+        _ => None,
+    }
+}
+
+/// Everything about a room that can be seen from outside.
+fn describe(room: &Room) -> String {
+    let mut sessions: Vec<_> = room.sessions().map(|session| format!("{session:#?}")).collect();
+    sessions.sort();
+    format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
+        room.version(),
+        room.epoch(),
+        room.confirmed_until(),
+        room.compared_at(),
+        room.is_active(),
+        room.is_torn(),
+        room.count(),
+        room.sid(),
+        sessions.join("\n")
+    )
+}
