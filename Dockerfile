@@ -1,0 +1,31 @@
+# The service as an image, configured by its environment, which the health check reads too.
+#
+#     docker build -t livekit-presence .
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+# Line numbers are of no use where nobody has the debugger.
+ENV CARGO_PROFILE_RELEASE_DEBUG=none
+
+# The dependencies, with nothing of ours in it: this layer stays until they change. Cargo.toml names the benchmark.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src benches/service \
+    && touch src/lib.rs \
+    && echo 'fn main() {}' >src/main.rs \
+    && cp src/main.rs benches/service/main.rs \
+    && cargo build --release --locked
+
+COPY config/default.toml config/
+COPY src src
+# Cargo goes by times, and files may be older than what was built in their place.
+RUN find src -type f -exec touch {} + \
+    && cargo build --release --locked
+
+# A C library and nothing to run but the service, as a user that owns nothing.
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /build/target/release/livekit-presence /livekit-presence
+EXPOSE 8080
+# Streams end spread over `shutdown.drain` (10s): give it longer than that until it is killed.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=4s --start-period=10s CMD ["/livekit-presence", "healthcheck"]
+ENTRYPOINT ["/livekit-presence"]
