@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, a C++ compiler for the fuzz
-# targets. Does nothing where all of it is there.
+# Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, nginx, a C++ compiler for the
+# fuzz targets. Does nothing where all of it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+# Debian keeps nginx where only root looks.
+PATH=$PATH:/usr/sbin
 
 packages=()
 # need COMMAND PACKAGE...
@@ -10,6 +13,7 @@ need() {
     command -v "$1" >/dev/null || packages+=("${@:2}")
 }
 need redis-server redis-server
+need nginx nginx
 need chromium chromium fonts-liberation
 need node nodejs
 need npm npm
@@ -23,6 +27,13 @@ if [ ${#packages[@]} -gt 0 ]; then
     fi
     as_root=()
     if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
+    # The tests start servers of their own. Debian's would start with their installation, if nobody said no here.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        trap '"${as_root[@]}" rm -f $policy' EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+        "${as_root[@]}" chmod +x $policy
+    fi
     "${as_root[@]}" apt-get update -q
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -q -y --no-install-recommends "${packages[@]}"
