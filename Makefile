@@ -1,6 +1,6 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test check format bench fuzz setup-tests setup-tools
+.PHONY: run test check check-deploy format bench fuzz setup-tests setup-tools
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
@@ -9,7 +9,7 @@ run:
 
 # The tests with a real LiveKit wait most of the time, so more of them run at once than there are processors; they come last, since
 # the others measure.
-test: setup-tests
+test: setup-tests check-deploy
 	cargo test --locked -- --skip real::
 	cargo test --locked --test it real:: -- --test-threads=16
 
@@ -21,6 +21,10 @@ check: setup-tools
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	$(CARGO_DENY) --locked check bans licenses sources
 	$(CARGO_MACHETE)
+
+# What Docker would build and run, as far as that can be checked without it; `scripts/check-deploy.sh --build` compiles, too.
+check-deploy: setup-tests
+	scripts/check-deploy.sh
 
 format:
 	cargo fmt
