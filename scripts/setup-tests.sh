@@ -49,3 +49,6 @@ fi
 
 # A real LiveKit, and clients for it.
 scripts/setup-real-livekit.sh
+
+# Other versions of Redis.
+scripts/setup-redis.sh

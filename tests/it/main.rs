@@ -8,6 +8,7 @@ mod page;
 mod process;
 mod real;
 mod reconcile;
+mod redis;
 mod replay;
 mod rules;
 mod store;

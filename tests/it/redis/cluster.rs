@@ -1,0 +1,198 @@
+//! A Cluster is the same service: its slots move, its masters die.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::harness::{Follower, PATIENCE, RedisCluster, Sender, eventually, joined, left, started};
+
+use super::scene::{Scene, instance, sorted_identities};
+
+/// So many rooms lie on all three masters.
+const ROOMS: usize = 12;
+
+fn rooms() -> Vec<String> {
+    (0..ROOMS).map(|number| format!("room-{number}")).collect()
+}
+
+#[tokio::test]
+async fn one_address_is_enough_and_rooms_lie_on_all_masters() {
+    let cluster = RedisCluster::start().await;
+    let service = instance(&cluster.url(), &[]).await;
+    eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
+    let port = service.address.port();
+    let sender = Sender::to(&[port]);
+    let rooms = rooms();
+    let names: Vec<_> = rooms.iter().map(String::as_str).collect();
+    let follower = Follower::of_rooms(port, &names);
+    follower.until("all rooms", |seen| seen.rooms.len() == ROOMS).await;
+    for room in &names {
+        sender.deliver(&started().room(room)).await;
+        sender.deliver(&joined("alice").room(room)).await;
+        follower.until_people(room, &["alice"]).await;
+    }
+    for room in &names {
+        let list = service.get(&format!("/api/livekit/participants?room={room}")).await;
+        assert_eq!(sorted_identities(&list), ["alice"]);
+        sender.deliver(&left("alice").room(room)).await;
+        sender.deliver(&joined("bob").room(room)).await;
+        follower.until_people(room, &["bob"]).await;
+    }
+    let listed = service.get("/api/livekit/rooms").await.json();
+    assert_eq!(listed.as_array().unwrap().len(), ROOMS);
+    follower.was_never_cut();
+    for node in &cluster.nodes[..3] {
+        assert!(!node.keys("lkp:*:participants").await.is_empty(), "rooms lie on all masters");
+    }
+    assert!(service.log().contains("\"cluster\":true"), "{}", service.log());
+}
+
+#[tokio::test]
+async fn several_addresses_of_which_one_is_dead() {
+    let mut cluster = RedisCluster::start().await;
+    let url = [5, 0, 1].map(|index| cluster.nodes[index].url()).join(",");
+    // A replica: nobody misses it but for its address.
+    cluster.nodes[5].kill().await;
+    let mut scene = Scene::on(&url).await;
+    scene.enters(&joined("bob")).await;
+    scene.leaves("alice").await;
+    scene.becomes_right().await;
+}
+
+#[tokio::test]
+async fn a_slot_moves_under_load() {
+    let cluster = RedisCluster::start().await;
+    let services = [instance(&cluster.url(), &[]).await, instance(&cluster.url(), &[]).await];
+    for service in &services {
+        eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
+    }
+    let ports = [0, 1].map(|index: usize| services[index].address.port());
+    let followers = ports.map(|port| Follower::of_rooms(port, &["wandering", "staying"]));
+    let sender = Arc::new(Sender::to(&ports));
+    for room in ["wandering", "staying"] {
+        sender.deliver(&started().room(room)).await;
+        sender.deliver(&joined("alice").room(room)).await;
+    }
+    for follower in &followers {
+        follower.until_people("wandering", &["alice"]).await;
+    }
+    let key = all_keys(&cluster, "lkp:*:wandering:meta").await.remove(0);
+    let (slot, from) = (cluster.slot_of(&key).await, cluster.master_of(&key).await);
+    let load = tokio::spawn({
+        let sender = Arc::clone(&sender);
+        async move {
+            let mut inside = vec!["alice".to_owned()];
+            for number in 0..150 {
+                let name = format!("person-{number:03}");
+                sender.deliver(&joined(&name).room("wandering")).await;
+                if number % 2 == 0 {
+                    sender.deliver(&left(&name).room("wandering")).await;
+                } else {
+                    inside.push(name);
+                }
+            }
+            inside
+        }
+    });
+    // To the next master, and to the one after that, and home.
+    for step in 0..3 {
+        let (from, to) = ((from + step) % 3, (from + step + 1) % 3);
+        cluster.move_slot(slot, from, to).await;
+        assert_eq!(cluster.nodes[to].keys("lkp:*:wandering:meta").await.len(), 1);
+    }
+    let inside = load.await.expect("LiveKit drops nothing");
+    let inside: Vec<_> = inside.iter().map(String::as_str).collect();
+    for follower in &followers {
+        follower.until_people("wandering", &inside).await;
+    }
+    // Changes are told at once again, and not by a regular check.
+    for number in 0..3 {
+        let name = format!("zoe-{number}");
+        sender.deliver(&joined(&name).room("wandering")).await;
+        for follower in &followers {
+            let shows = |seen: &crate::harness::Seen| {
+                seen.shown("wandering").people.contains_key(&format!("PA_{name}"))
+            };
+            follower.within(Duration::from_secs(5), "the change at once", shows).await;
+        }
+    }
+    for follower in &followers {
+        follower.until_people("staying", &["alice"]).await;
+        follower.was_never_cut();
+    }
+}
+
+#[tokio::test]
+async fn a_master_is_killed_and_its_replica_takes_over() {
+    let mut cluster = RedisCluster::start().await;
+    let service = instance(&cluster.url(), &[]).await;
+    eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
+    let port = service.address.port();
+    let sender = Sender::to(&[port]);
+    let rooms = rooms();
+    let names: Vec<_> = rooms.iter().map(String::as_str).collect();
+    let follower = Follower::of_rooms(port, &names);
+    for room in &names {
+        sender.deliver(&started().room(room)).await;
+        sender.deliver(&joined("alice").room(room)).await;
+        follower.until_people(room, &["alice"]).await;
+    }
+    // Not the one whose address the service was given.
+    let victim = 1;
+    let lost: Vec<_> = cluster.nodes[victim].keys("lkp:*:participants").await;
+    assert!(!lost.is_empty(), "it has rooms");
+    for replica in &cluster.nodes[3..] {
+        // What replicas have copied, they have.
+        replica.ask(&["PING"]).await;
+    }
+    eventually("the replica to have all", async || {
+        cluster.nodes[victim + 3].keys("lkp:*:participants").await == lost
+    })
+    .await;
+    cluster.nodes[victim].kill().await;
+    // Rooms elsewhere go on meanwhile.
+    let has_lost = |room: &&&str| lost.iter().any(|key| key.contains(&format!(":{room}:")));
+    let elsewhere = names.iter().find(|room| !has_lost(room)).expect("a room elsewhere");
+    let gone = names.iter().find(has_lost).expect("a room that was there");
+    let answer = sender.try_once(&joined("bob").room(elsewhere)).await.unwrap();
+    assert_eq!(answer.status, 200, "another master has {elsewhere}");
+    let refused = sender.try_once(&joined("early").room(gone)).await.unwrap();
+    assert!(refused.after < Duration::from_secs(5), "{:?}", refused.after);
+    let promoted = &cluster.nodes[victim + 3];
+    follower
+        .within(PATIENCE, "nothing to be cut off meanwhile", |seen| seen.connections == 1)
+        .await;
+    crate::harness::patiently("the replica to take over", async || {
+        promoted.ask(&["INFO", "replication"]).await.text().contains("role:master")
+    })
+    .await;
+    for room in &names {
+        crate::harness::patiently("the room to take webhooks again", async || {
+            let carol = joined("carol").room(room);
+            sender.try_once(&carol).await.is_ok_and(|answer| answer.status == 200)
+        })
+        .await;
+        let shows = |seen: &crate::harness::Seen| {
+            let shown = seen.shown(room);
+            shown.people.contains_key("PA_carol") && shown.people.contains_key("PA_alice")
+        };
+        follower.until("the room to be right", shows).await;
+    }
+    // Told at once, and not by a regular check.
+    for room in &names {
+        sender.deliver(&joined("zoe").room(room)).await;
+        let shows = |seen: &crate::harness::Seen| seen.shown(room).people.contains_key("PA_zoe");
+        follower.within(Duration::from_secs(5), "the change at once", shows).await;
+    }
+    follower.was_never_cut();
+    eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
+}
+
+async fn all_keys(cluster: &RedisCluster, pattern: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    for node in &cluster.nodes[..3] {
+        let info = node.ask(&["INFO", "replication"]).await.text();
+        if info.contains("role:master") {
+            keys.extend(node.keys(pattern).await);
+        }
+    }
+    keys
+}

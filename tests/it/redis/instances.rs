@@ -1,0 +1,275 @@
+//! Several instances are one service: on one Redis, behind one nginx.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use tokio::task::JoinHandle;
+
+use crate::harness::{
+    Follower, Nginx, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, Sender, WebhookBody,
+    eventually, free_port, joined, left, published, started,
+};
+
+use super::scene::{instance, sorted_identities};
+
+const ROOMS: [&str; 4] = ["atrium", "balcony", "cellar", "den"];
+
+/// Instances on one Redis, each on a port of its own.
+struct Fleet {
+    redis: RedisServer,
+    ports: Vec<u16>,
+    instances: Vec<Process>,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Fleet {
+    async fn of(count: usize, settings: &[(&'static str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let mut fleet = Self {
+            redis: RedisServer::start().await,
+            ports: (0..count).map(|_| free_port()).collect(),
+            instances: Vec::new(),
+            settings,
+        };
+        for index in 0..count {
+            let one = fleet.start(index).await;
+            fleet.instances.push(one);
+        }
+        fleet
+    }
+
+    async fn start(&self, index: usize) -> Process {
+        let bind = format!("127.0.0.1:{}", self.ports[index]);
+        let mut settings = vec![("LKP__HTTP__BIND", bind.as_str())];
+        settings.extend(self.settings.iter().map(|(name, value)| (*name, value.as_str())));
+        let one = instance(&self.redis.url(), &settings).await;
+        eventually("it to be fit", async || one.get("/readyz").await.status == 200).await;
+        one
+    }
+
+    /// What one instance shows of a room, and its version.
+    async fn read(&self, index: usize, room: &str) -> (Vec<String>, String) {
+        let target = format!("/api/livekit/participants?room={room}");
+        let answer = self.instances[index].get(&target).await;
+        (sorted_identities(&answer), answer.header("etag").to_owned())
+    }
+
+    /// Waits until readers everywhere and all instances show the same, and these people.
+    async fn agrees(&self, followers: &[Follower], room: &str, inside: &[String]) {
+        let inside: Vec<_> = inside.iter().map(String::as_str).collect();
+        for follower in followers {
+            follower.until_people(room, &inside).await;
+            follower.is_content();
+        }
+        eventually("all to show the same version", async || {
+            let shown: Vec<_> = followers.iter().map(|one| one.shown(room)).collect();
+            shown.windows(2).all(|pair| pair[0] == pair[1])
+        })
+        .await;
+        let version = followers[0].shown(room).version;
+        for index in 0..self.instances.len() {
+            let (people, etag) = self.read(index, room).await;
+            assert_eq!(people, inside);
+            assert_eq!(etag.trim_matches('"'), version.to_string());
+        }
+    }
+}
+
+/// Two readers of each kind at each of these ports: of one room, and of all.
+fn readers_at(ports: &[u16]) -> (Vec<Follower>, Vec<(&'static str, Follower)>) {
+    let of_all = ports.iter().map(|port| Follower::of_rooms(*port, &ROOMS)).collect();
+    let of_one = ports.iter().enumerate().map(|(index, port)| {
+        let room = ROOMS[index % ROOMS.len()];
+        (room, Follower::of_room(*port, room))
+    });
+    (of_all, of_one.collect())
+}
+
+/// One room's story: many come, publish and go, and some stay. Returns its webhooks, and who is inside in the end.
+fn story(room: &str, people: usize) -> (Vec<WebhookBody>, Vec<String>) {
+    let mut webhooks = vec![started().room(room)];
+    let mut inside = Vec::new();
+    for number in 0..people {
+        let name = format!("{room}-{number:03}");
+        webhooks.push(joined(&name).room(room));
+        webhooks.push(published(&name, &format!("TR_{name}")).room(room));
+        if number % 3 == 0 {
+            webhooks.push(left(&name).room(room));
+        } else {
+            inside.push(name);
+        }
+    }
+    (webhooks, inside)
+}
+
+/// Tells the stories of all rooms at once, as LiveKit does: those of one room in turn, by a sender each.
+struct Load(Vec<JoinHandle<()>>, Vec<(&'static str, Vec<String>)>);
+
+impl Load {
+    fn begin(sender: &Arc<Sender>, people: usize) -> Self {
+        let mut telling = Vec::new();
+        let mut inside = Vec::new();
+        for room in ROOMS {
+            let (webhooks, stay) = story(room, people);
+            let sender = Arc::clone(sender);
+            inside.push((room, stay));
+            telling.push(tokio::spawn(async move {
+                for webhook in webhooks {
+                    sender.deliver(&webhook).await;
+                }
+            }));
+        }
+        Self(telling, inside)
+    }
+
+    fn goes_on(&self) -> bool {
+        self.0.iter().any(|one| !one.is_finished())
+    }
+
+    /// Who is inside when all is told.
+    async fn end(self) -> Vec<(&'static str, Vec<String>)> {
+        for told in join_all(self.0).await {
+            told.expect("LiveKit drops nothing");
+        }
+        self.1
+    }
+}
+
+#[tokio::test]
+async fn webhooks_by_chance_and_readers_everywhere() {
+    let fleet = Fleet::of(3, &[]).await;
+    let nginx = Nginx::before(&fleet.ports).await;
+    let mut ports = fleet.ports.clone();
+    ports.push(nginx.port);
+    let (of_all, of_one) = readers_at(&ports);
+    let sender = Arc::new(Sender::to(&ports));
+    let inside = Load::begin(&sender, 40).end().await;
+    for (room, inside) in &inside {
+        fleet.agrees(&of_all, room, inside).await;
+    }
+    for (room, follower) in &of_one {
+        let (_, inside) = inside.iter().find(|(name, _)| name == room).unwrap();
+        let inside: Vec<_> = inside.iter().map(String::as_str).collect();
+        follower.until_people(room, &inside).await;
+        follower.was_never_cut();
+        assert_eq!(follower.shown(room), of_all[0].shown(room), "the same list, the same version");
+    }
+    for follower in &of_all {
+        follower.was_never_cut();
+    }
+    // Who comes now gets the same.
+    let newcomer = Follower::of_rooms(nginx.port, &ROOMS);
+    for room in ROOMS {
+        newcomer.until("the room", |seen| seen.shown(room) == of_all[0].shown(room)).await;
+    }
+    let rooms = fleet.instances[1].get("/api/livekit/rooms").await.json();
+    let counts: Vec<_> =
+        rooms.as_array().unwrap().iter().map(|room| room["numParticipants"].as_u64()).collect();
+    let expected: Vec<_> = inside.iter().map(|(_, people)| Some(people.len() as u64)).collect();
+    assert_eq!(counts, expected);
+}
+
+#[tokio::test]
+async fn one_webhook_to_all_instances_counts_once() {
+    let fleet = Fleet::of(2, &[]).await;
+    let followers: Vec<_> =
+        fleet.ports.iter().map(|port| Follower::of_rooms(*port, &["den"])).collect();
+    let senders: Vec<_> = fleet.ports.iter().map(|port| Sender::to(&[*port])).collect();
+    senders[0].deliver(&started().room("den")).await;
+    for number in 0..20 {
+        let webhook = joined(&format!("person-{number:02}")).room("den");
+        join_all(senders.iter().map(|sender| sender.deliver(&webhook))).await;
+    }
+    let inside: Vec<_> = (0..20).map(|number| format!("person-{number:02}")).collect();
+    fleet.agrees(&followers, "den", &inside).await;
+}
+
+#[tokio::test]
+async fn one_instance_killed_under_load() {
+    let mut fleet = Fleet::of(3, &[]).await;
+    let nginx = Nginx::before(&fleet.ports).await;
+    let readers: Vec<_> = (0..6).map(|_| Follower::of_rooms(nginx.port, &ROOMS)).collect();
+    for reader in &readers {
+        reader.until("its first stream", |seen| seen.rooms.len() == ROOMS.len()).await;
+    }
+    let sender = Arc::new(Sender::to(&[nginx.port]));
+    let load = Load::begin(&sender, 60);
+    readers[0].until("the load", |seen| seen.shown("den").people.len() > 5).await;
+    // One that has readers.
+    let has_readers = async |one: &Process| {
+        let metrics = one.get("/metrics").await;
+        let open = "livekit_presence_streams_open";
+        metrics.text().lines().any(|line| line.starts_with(open) && !line.ends_with(" 0"))
+    };
+    let mut victim = 0;
+    while !has_readers(&fleet.instances[victim]).await {
+        victim += 1;
+    }
+    assert!(load.goes_on(), "it is killed under load");
+    fleet.instances[victim].kill().await;
+    let inside = load.end().await;
+    fleet.instances.remove(victim);
+    for (room, inside) in &inside {
+        fleet.agrees(&readers, room, inside).await;
+    }
+    let connections: Vec<_> = readers.iter().map(|reader| reader.seen().connections).collect();
+    assert!(connections.iter().any(|count| *count > 1), "some came back: {connections:?}");
+    assert!(connections.contains(&1), "others were never cut: {connections:?}");
+}
+
+#[tokio::test]
+async fn a_rolling_restart_under_load() {
+    let mut fleet = Fleet::of(3, &[("LKP__SHUTDOWN__DRAIN", "500ms")]).await;
+    let nginx = Nginx::before(&fleet.ports).await;
+    let (of_all, of_one) = readers_at(&[&fleet.ports[..], &[nginx.port]].concat());
+    // Some webhooks go past nginx, to where nobody listens for a moment.
+    let sender = Arc::new(Sender::to(&[&fleet.ports[..], &[nginx.port; 3]].concat()));
+    let load = Load::begin(&sender, 150);
+    of_all[0].until("the load", |seen| seen.shown("den").people.len() > 2).await;
+    for index in 0..fleet.instances.len() {
+        assert!(load.goes_on(), "it is restarted under load");
+        fleet.instances[index].signal("TERM");
+        assert_eq!(fleet.instances[index].ended().await.code(), Some(0));
+        fleet.instances[index] = fleet.start(index).await;
+    }
+    let inside = load.end().await;
+    for (room, inside) in &inside {
+        fleet.agrees(&of_all, room, inside).await;
+    }
+    for (room, follower) in &of_one {
+        follower.is_content();
+        let right = of_all[0].shown(room);
+        follower.until("the same list", |seen| seen.shown(room) == right).await;
+    }
+}
+
+#[tokio::test]
+async fn together_they_ask_livekit_as_often_as_one() {
+    let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
+    let settings = [("LIVEKIT_URL", livekit.url())];
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let settings = [&settings[..], &[("LKP__RECONCILE__EVERY", "500ms")]].concat();
+    let fleet = Fleet::of(3, &settings).await;
+    let sender = Sender::to(&fleet.ports);
+    sender.deliver(&started().room("den")).await;
+    sender.deliver(&joined("alice").room("den")).await;
+    livekit.list("den", &[joined("alice").room("den")]);
+    let followers: Vec<_> =
+        fleet.ports.iter().map(|port| Follower::of_room(*port, "den")).collect();
+    for follower in &followers {
+        follower.until_people("den", &["alice"]).await;
+    }
+    let before = livekit.calls("ListParticipants", Some("den"));
+    let began_at = Instant::now();
+    livekit.until_called("ListParticipants", before + 10).await;
+    let took = began_at.elapsed();
+    assert!(took > Duration::from_millis(3_500), "ten comparisons within {took:?}");
+    // All see what one of them found out.
+    livekit.list("den", &[joined("alice").room("den"), joined("bob").room("den")]);
+    for follower in &followers {
+        follower.until_people("den", &["alice", "bob"]).await;
+    }
+}

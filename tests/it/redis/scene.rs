@@ -1,0 +1,191 @@
+//! The service with its readers on a Redis, and the people inside.
+
+use std::time::Duration;
+
+use crate::harness::{
+    Answer, Follower, PROCESS_KEYS, Process, Response, ScriptedLiveKit, Sender, WebhookBody,
+    eventually, joined, left, started,
+};
+
+/// Where people come and go.
+pub const ROOM: &str = "general";
+/// Where nothing happens that a webhook would tell.
+pub const QUIET: &str = "quiet";
+
+/// LiveKit never waits longer for an answer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+
+/// One instance, three streams on it, and a LiveKit that knows who is inside.
+pub struct Scene {
+    pub livekit: Option<ScriptedLiveKit>,
+    pub service: Process,
+    pub sender: Sender,
+    /// A list, and two streams of both rooms.
+    pub followers: Vec<Follower>,
+    inside: Vec<WebhookBody>,
+}
+
+/// An instance of the service on a Redis.
+pub async fn instance(redis_url: &str, settings: &[(&str, &str)]) -> Process {
+    let mut variables = vec![
+        ("REDIS_URL", redis_url),
+        ("LKP__RECONCILE__EVERY", "3s"),
+        ("LKP__RECONCILE__GRACE", "1s"),
+        ("LKP__LOG__LEVEL", "info,livekit_presence=debug"),
+    ];
+    variables.extend(settings);
+    Process::start(&variables).await
+}
+
+impl Scene {
+    /// With the service on a Redis, and a LiveKit which it can ask.
+    pub async fn on(redis_url: &str) -> Self {
+        Self::set(redis_url, Some(ScriptedLiveKit::start(PROCESS_KEYS).await)).await
+    }
+
+    /// Nothing but webhooks tells the service who is inside.
+    pub async fn without_livekits_api(redis_url: &str) -> Self {
+        Self::set(redis_url, None).await
+    }
+
+    async fn set(redis_url: &str, livekit: Option<ScriptedLiveKit>) -> Self {
+        let livekit_url = livekit.as_ref().map(ScriptedLiveKit::url).unwrap_or_default();
+        let service = instance(redis_url, &[("LIVEKIT_URL", &livekit_url)]).await;
+        let port = service.address.port();
+        let mut scene = Self {
+            livekit,
+            service,
+            sender: Sender::to(&[port]),
+            followers: Vec::new(),
+            inside: Vec::new(),
+        };
+        scene.is_back().await;
+        scene.opens(ROOM).await;
+        scene.opens(QUIET).await;
+        scene.enters(&joined("quentin").room(QUIET)).await;
+        scene.enters(&joined("alice")).await;
+        scene.followers = vec![
+            Follower::of_room(port, ROOM),
+            Follower::of_rooms(port, &[ROOM, QUIET]),
+            Follower::of_rooms(port, &[QUIET, ROOM]),
+        ];
+        scene.becomes_right().await;
+        scene
+    }
+
+    async fn opens(&self, room: &str) {
+        self.list(room);
+        self.sender.deliver(&started().room(room)).await;
+    }
+
+    /// Somebody enters whom LiveKit lists from now on. Their webhook is for the caller to send.
+    pub fn lets_in(&mut self, webhook: &WebhookBody) {
+        self.inside.push(webhook.clone());
+        self.list(room_of(webhook));
+    }
+
+    /// Somebody enters, and the service is told until it takes it.
+    pub async fn enters(&mut self, webhook: &WebhookBody) {
+        self.lets_in(webhook);
+        self.sender.deliver(webhook).await;
+    }
+
+    /// Somebody is inside no longer; returns the webhook for the caller to send.
+    pub fn lets_out(&mut self, identity: &str) -> WebhookBody {
+        let is_it = |one: &WebhookBody| one.0["participant"]["identity"] == identity;
+        let index = self.inside.iter().position(is_it).expect("who leaves is inside");
+        let room = room_of(&self.inside.remove(index)).to_owned();
+        self.list(&room);
+        left(identity).room(&room)
+    }
+
+    /// Somebody leaves, and the service is told until it takes it.
+    pub async fn leaves(&mut self, identity: &str) {
+        let webhook = self.lets_out(identity);
+        self.sender.deliver(&webhook).await;
+    }
+
+    fn list(&self, room: &str) {
+        if let Some(livekit) = &self.livekit {
+            let people = self.inside.iter().filter(|one| room_of(one) == room);
+            livekit.list(room, &people.cloned().collect::<Vec<_>>());
+        }
+    }
+
+    /// Those who are in a room, in the order of their names.
+    pub fn inside(&self, room: &str) -> Vec<String> {
+        let people = self.inside.iter().filter(|one| room_of(one) == room);
+        let identity =
+            |one: &WebhookBody| one.0["participant"]["identity"].as_str().unwrap().to_owned();
+        let mut people: Vec<_> = people.map(identity).collect();
+        people.sort();
+        people
+    }
+
+    /// Waits until every stream and a GET show exactly those inside. The streams are still the first ones.
+    pub async fn becomes_right(&self) {
+        for room in [ROOM, QUIET] {
+            let inside = self.inside(room);
+            let inside: Vec<_> = inside.iter().map(String::as_str).collect();
+            for follower in &self.followers {
+                if follower.seen().rooms.contains_key(room) || room == ROOM {
+                    follower.until_people(room, &inside).await;
+                }
+            }
+            eventually("a GET to show who is inside, confirmed", async || {
+                let answer = self.read(room).await;
+                let is_right = answer.status == 200 && sorted_identities(&answer) == inside;
+                is_right && answer.header("x-cache") != "stale"
+            })
+            .await;
+        }
+        self.streams_stayed_open();
+    }
+
+    pub fn streams_stayed_open(&self) {
+        for follower in &self.followers {
+            follower.was_never_cut();
+        }
+    }
+
+    /// Checks that a webhook is refused so that LiveKit sends it again, and soon enough.
+    pub async fn refuses(&self, webhook: &WebhookBody) {
+        let answer = self.sender.try_once(webhook).await.expect("an answer");
+        let Answer { status, after, .. } = answer;
+        assert_eq!(status, 503);
+        assert!(answer.retry_after().is_some(), "no Retry-After");
+        assert!(after < ANSWERED_WITHIN, "answered after {after:?}");
+    }
+
+    /// Checks that nothing is taken, everybody is told so, and nobody is cut off or shown nothing.
+    pub async fn is_away(&self, webhook: &WebhookBody) {
+        self.refuses(webhook).await;
+        eventually("it to be unfit", async || self.service.get("/readyz").await.status == 503)
+            .await;
+        eventually("lists to count as stale", async || {
+            let answer = self.read(ROOM).await;
+            answer.status == 200 && answer.header("x-cache") == "stale"
+        })
+        .await;
+        assert!(!sorted_identities(&self.read(ROOM).await).is_empty(), "nobody vanishes");
+        self.streams_stayed_open();
+    }
+
+    pub async fn is_back(&self) {
+        eventually("it to be fit", async || self.service.get("/readyz").await.status == 200).await;
+    }
+
+    pub async fn read(&self, room: &str) -> Response {
+        self.service.get(&format!("/api/livekit/participants?room={room}")).await
+    }
+}
+
+fn room_of(webhook: &WebhookBody) -> &str {
+    webhook.0["room"]["name"].as_str().unwrap()
+}
+
+pub fn sorted_identities(answer: &Response) -> Vec<String> {
+    let mut identities = crate::harness::identities(&answer.json());
+    identities.sort();
+    identities
+}

