@@ -26,7 +26,7 @@ pub use browser::{Browser, Window};
 pub use child::{Child, last_lines};
 pub use client::{Connection, Response};
 pub use folder::Folder;
-pub use follower::{Follower, Seen, Shown};
+pub use follower::{Follower, Seen};
 pub use livekit::{WebhookBody, finished, joined, left, published, started};
 pub use nginx::Nginx;
 pub use patience::{DEADLINE, PATIENCE, eventually, patiently, within_deadline};

@@ -31,7 +31,7 @@ impl Nginx {
             .arg("-c")
             .arg(&file)
             // Were it several processes, killing one would leave the others.
-            .args(["-g", "daemon off; master_process off;"])
+            .args(["-g", "master_process off;"])
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let running = Child::spawn(&mut command);
@@ -47,26 +47,22 @@ impl Nginx {
 /// The configuration with other ports: its own, and those of the instances instead of `presence-1:8080` and so on.
 fn adapted(shipped: &str, port: u16, instances: &[u16]) -> String {
     let mut lines = Vec::new();
-    let (mut servers, mut listens) = (0, 0);
+    let (mut is_in_servers, mut listens) = (false, false);
     for line in shipped.lines() {
         let words = line.trim_start();
-        if words.starts_with("server presence-") {
+        let is_server = words.starts_with("server presence-");
+        if is_server && !is_in_servers {
             let (_, rest) = words.split_once(":8080").expect("the port is 8080");
-            if servers == 0 {
-                for instance in instances {
-                    lines.push(format!("server 127.0.0.1:{instance}{rest}"));
-                }
-            }
-            servers += 1;
+            lines.extend(instances.iter().map(|own| format!("server 127.0.0.1:{own}{rest}")));
         } else if words.starts_with("listen ") {
-            if listens == 0 {
-                lines.push(format!("listen 127.0.0.1:{port};"));
-            }
-            listens += 1;
-        } else {
+            lines.push(format!("listen 127.0.0.1:{port};"));
+            listens = true;
+        } else if !is_server {
             lines.push(line.to_owned());
         }
+        is_in_servers = is_server;
     }
-    assert!(servers > 0 && listens > 0, "the configuration has no servers, or listens nowhere");
+    let servers = lines.iter().filter(|line| line.starts_with("server 127.0.0.1:")).count();
+    assert!(servers >= instances.len() && listens, "no servers, or nowhere to listen:\n{shipped}");
     lines.join("\n")
 }

@@ -1,7 +1,5 @@
 //! A real Redis Cluster: three masters, each with a replica.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 
 use super::{RedisServer, Reply, free_port, patiently};
@@ -84,25 +82,6 @@ impl RedisCluster {
 
     pub async fn slot_of(&self, key: &str) -> u16 {
         self.anybody().ask(&["CLUSTER", "KEYSLOT", key]).await.text().parse().unwrap()
-    }
-
-    /// Waits until every slot has a living master again.
-    pub async fn is_whole(&self) {
-        patiently("the cluster to be whole", async || {
-            let states = self.nodes.iter().map(state);
-            let states = join_all(states).await;
-            states.iter().flatten().all(|info| info.contains("cluster_state:ok"))
-        })
-        .await;
-    }
-
-    /// Keys that match, of all masters.
-    pub async fn keys(&self, pattern: &str) -> BTreeMap<usize, Vec<String>> {
-        let mut keys = BTreeMap::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            keys.insert(index, node.keys(pattern).await);
-        }
-        keys
     }
 
     fn anybody(&self) -> &RedisServer {

@@ -2,10 +2,7 @@
 
 use std::{
     io,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -30,7 +27,7 @@ const WAITS: [Duration; 4] = [
 /// A LiveKit as its webhooks' receivers know it.
 pub struct Sender {
     /// Each attempt goes to one of these by chance.
-    ports: Mutex<Vec<u16>>,
+    ports: Vec<u16>,
     keys: Keys,
     /// Attempts that did not succeed.
     pub refused: AtomicUsize,
@@ -47,22 +44,15 @@ pub struct Answer {
 impl Sender {
     pub fn to(ports: &[u16]) -> Self {
         Self {
-            ports: Mutex::new(ports.to_vec()),
+            ports: ports.to_vec(),
             keys: Keys::new(&ApiKey::parse_lines(PROCESS_KEYS).unwrap()),
             refused: AtomicUsize::new(0),
         }
     }
 
-    pub fn turn_to(&self, ports: &[u16]) {
-        *self.ports.lock().unwrap() = ports.to_vec();
-    }
-
     /// One attempt; an error where nobody answers.
     pub async fn try_once(&self, webhook: &WebhookBody) -> io::Result<Answer> {
-        let port = {
-            let ports = self.ports.lock().unwrap();
-            ports[fastrand::usize(..ports.len())]
-        };
+        let port = self.ports[fastrand::usize(..self.ports.len())];
         let body = webhook.bytes();
         let token = WebhookToken::sign(&body, &self.keys, Clock::system().now().as_secs()).unwrap();
         let request = Request::post("/api/livekit/webhook")

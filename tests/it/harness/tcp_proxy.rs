@@ -124,11 +124,6 @@ impl TcpProxy {
         self.cut();
     }
 
-    /// How many connections there have been.
-    pub fn connections(&self) -> u64 {
-        self.road.next_connection.load(Ordering::SeqCst)
-    }
-
     fn change(&self, change: impl FnOnce(&mut Weather)) {
         self.road.weather.send_modify(change);
     }
