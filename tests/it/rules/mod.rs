@@ -2,6 +2,6 @@
 
 mod captured;
 mod schedules;
-mod simulated_livekit;
+pub mod simulated_livekit;
 
 pub use schedules::{Step, record};

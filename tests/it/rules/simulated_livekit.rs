@@ -14,6 +14,7 @@ use livekit_presence::presence::{
 const IDENTITIES: [&str; 6] = ["alice", "bob", "carol", "dave", "erin", "frank"];
 
 pub struct SimulatedLiveKit {
+    room: RoomName,
     rng: fastrand::Rng,
     keeps_rooms_in_redis: bool,
     now_ms: i64,
@@ -30,7 +31,13 @@ pub struct SimulatedLiveKit {
 
 impl SimulatedLiveKit {
     pub fn new(seed: u64, keeps_rooms_in_redis: bool) -> Self {
+        let room = RoomName::parse("simulated").unwrap();
+        Self::of_room(room, seed, keeps_rooms_in_redis)
+    }
+
+    pub fn of_room(room: RoomName, seed: u64, keeps_rooms_in_redis: bool) -> Self {
         Self {
+            room,
             rng: fastrand::Rng::with_seed(seed),
             keeps_rooms_in_redis,
             now_ms: 1_700_000_000_000,
@@ -52,6 +59,19 @@ impl SimulatedLiveKit {
             return;
         }
         match self.rng.u8(..100) {
+            97.. => self.crash(),
+            hundredth => self.happen(hundredth),
+        }
+    }
+
+    /// One thing happens that needs no crash, chosen at random.
+    pub fn live(&mut self) {
+        let hundredth = self.rng.u8(..97);
+        self.happen(hundredth);
+    }
+
+    fn happen(&mut self, hundredth: u8) {
+        match hundredth {
             0..30 => self.join(),
             30..45 => self.leave(),
             45..58 => self.publish(),
@@ -60,13 +80,17 @@ impl SimulatedLiveKit {
             78..83 => self.abort(),
             83..88 => self.delete(),
             88..93 => self.close_if_empty(),
-            93..97 => self.restart_signalling(),
-            _ => self.crash(),
+            _ => self.restart_signalling(),
         }
     }
 
     pub fn tick(&mut self, millis: i64) {
         self.now_ms += millis;
+    }
+
+    /// From now on it is this late, in milliseconds since the Unix epoch. Time never runs back.
+    pub fn set_clock(&mut self, now_ms: i64) {
+        self.now_ms = self.now_ms.max(now_ms);
     }
 
     pub fn bring_up(&mut self) {
@@ -238,7 +262,8 @@ impl SimulatedLiveKit {
         }
     }
 
-    fn crash(&mut self) {
+    /// The process is gone, with everybody in it.
+    pub fn crash(&mut self) {
         self.is_up = false;
         self.open = None;
         self.inside.clear();
@@ -270,7 +295,7 @@ impl SimulatedLiveKit {
     fn send(&mut self, kind: EventKind) {
         let event = Event {
             id: Some(EventId::new(self.fresh("EV"))),
-            room: RoomName::parse("simulated").unwrap(),
+            room: self.room.clone(),
             room_sid: self.open.clone(),
             created_at: LiveKitTime::from_secs(self.now_ms / 1000),
             received_at: StoreTime::default(),
@@ -296,7 +321,7 @@ impl SimulatedLiveKit {
 
     fn fresh(&mut self, prefix: &str) -> String {
         self.next_id += 1;
-        format!("{prefix}_{}", self.next_id)
+        format!("{prefix}_{}_{}", self.room, self.next_id)
     }
 }
 
