@@ -12,3 +12,4 @@ mod redis;
 mod replay;
 mod rules;
 mod store;
+mod stress;

@@ -1,0 +1,153 @@
+//! What stands between LiveKit and the instances: each webhook goes to any of them, dead ones included.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+};
+use hyper::Request;
+use livekit_presence::{
+    clock::Clock,
+    livekit::{ApiKey, Keys, WebhookToken},
+};
+
+use crate::harness::{PROCESS_KEYS, wire};
+
+use super::{fleet::Fleet, journal::Journal};
+
+/// The service promises to answer within 5 s whatever happens; the rest is this machine's.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
+pub struct Balancer {
+    fleet: Arc<Fleet>,
+    journal: Arc<Journal>,
+    random: Mutex<fastrand::Rng>,
+    mood: Mutex<BalancerMood>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BalancerMood {
+    Works,
+    /// Whatever an instance answers does not arrive.
+    LosesAnswers,
+    /// Nothing arrives anywhere.
+    Refuses,
+}
+
+/// A signed webhook.
+pub struct Webhook {
+    body: Vec<u8>,
+    token: String,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    Status(u16),
+    /// 429 or 503, with when to come back.
+    RetryAfter(u16, Duration),
+    /// No answer came.
+    Broken,
+}
+
+impl Webhook {
+    pub fn sign(body: Vec<u8>) -> Self {
+        let keys = Keys::new(&ApiKey::parse_lines(PROCESS_KEYS).unwrap());
+        let token = WebhookToken::sign(&body, &keys, Clock::system().now().as_secs()).unwrap();
+        Self { body, token }
+    }
+
+    fn request(&self) -> Request<Body> {
+        Request::post("/api/livekit/webhook")
+            .header(header::AUTHORIZATION, &self.token)
+            .header(header::CONTENT_TYPE, "application/webhook+json")
+            .header(header::USER_AGENT, "Go-http-client/1.1")
+            .body(Body::from(self.body.clone()))
+            .unwrap()
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.body))
+    }
+}
+
+impl Answer {
+    /// Whether LiveKit tries again: after its usual wait, or when the answer says.
+    pub fn retry_after(self) -> Option<Option<Duration>> {
+        match self {
+            Self::RetryAfter(_, wait) => Some(Some(wait)),
+            Self::Broken | Self::Status(429 | 500 | 502..) => Some(None),
+            Self::Status(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) | Self::RetryAfter(status, _) => write!(f, "answered {status}"),
+            Self::Broken => f.write_str("no answer"),
+        }
+    }
+}
+
+impl Balancer {
+    pub fn new(fleet: Arc<Fleet>, journal: Arc<Journal>, random: fastrand::Rng) -> Self {
+        Self { fleet, journal, random: Mutex::new(random), mood: Mutex::new(BalancerMood::Works) }
+    }
+
+    pub fn set(&self, mood: BalancerMood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// Posts to any instance.
+    pub async fn post(&self, webhook: &Webhook) -> Answer {
+        self.journal.count("webhooks posted");
+        if self.mood() == BalancerMood::Refuses {
+            return Answer::Broken;
+        }
+        let instance = self.fleet.any(&mut self.random.lock().unwrap());
+        let (asked_at, pauses) = (Instant::now(), instance.pauses());
+        let answer = wire::ask(instance.port(), webhook.request()).await;
+        if pauses == instance.pauses() {
+            self.took(asked_at.elapsed());
+        }
+        match answer {
+            Ok(_) if self.mood() == BalancerMood::LosesAnswers => {
+                self.journal.count("webhooks whose answer was lost");
+                Answer::Broken
+            }
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                match retry_after(answer.headers()) {
+                    Some(wait) if matches!(status, 429 | 503) => Answer::RetryAfter(status, wait),
+                    _ => Answer::Status(status),
+                }
+            }
+            Err(_) => Answer::Broken,
+        }
+    }
+
+    fn took(&self, time: Duration) {
+        self.journal.took("time until a webhook was answered", time);
+        if time > LONGEST_ANSWER {
+            self.journal.violated(format!("a webhook waited {time:?} for its answer"));
+        }
+    }
+
+    fn mood(&self) -> BalancerMood {
+        *self.mood.lock().unwrap()
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let secs = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(secs))
+}

@@ -1,0 +1,171 @@
+//! What a page holds of its rooms, folded from what a stream sends, and what it may rely on meanwhile: versions that rise,
+//! and differences that fit what it holds.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::harness::Event;
+
+use super::wording::canonical;
+
+/// What a page is shown of a room after an event.
+pub struct Shown {
+    pub room: String,
+    pub version: u64,
+    /// In canonical form.
+    pub list: String,
+    /// Older than what the page held before it came back: the instance to which it came is behind, or knows nothing any more.
+    /// Within a connection that never happens.
+    pub is_older: bool,
+}
+
+#[derive(Default)]
+pub struct Held {
+    rooms: BTreeMap<String, HeldRoom>,
+}
+
+#[derive(Default)]
+struct HeldRoom {
+    version: Option<u64>,
+    /// It came on the connection that is open now.
+    is_of_connection: bool,
+    people: Vec<Value>,
+}
+
+impl Held {
+    pub fn of_rooms<'name>(rooms: impl IntoIterator<Item = &'name str>) -> Self {
+        let room = |name: &str| (name.to_owned(), HeldRoom::default());
+        Self { rooms: rooms.into_iter().map(room).collect() }
+    }
+
+    /// The page is loaded again.
+    pub fn forget(&mut self) {
+        self.rooms.values_mut().for_each(|room| *room = HeldRoom::default());
+    }
+
+    pub fn begin_connection(&mut self) {
+        self.rooms.values_mut().for_each(|room| room.is_of_connection = false);
+    }
+
+    /// For `Last-Event-ID`; the only room's version.
+    pub fn version(&self) -> Option<u64> {
+        self.rooms.values().next()?.version
+    }
+
+    /// The list of a room in canonical form; none before one came.
+    pub fn list(&self, room: &str) -> Option<String> {
+        let room = &self.rooms[room];
+        room.version.map(|_| room.list())
+    }
+
+    /// Folds an event in. An error tells what is wrong with it.
+    pub fn take(&mut self, event: &Event) -> Result<Shown, String> {
+        match event.name.as_str() {
+            "participants:update" => self.update(event),
+            "room:snapshot" => self.snapshot(&event.json()),
+            "room:delta" => self.delta(&event.json()),
+            other => Err(format!("an event {other:?}")),
+        }
+    }
+
+    fn update(&mut self, event: &Event) -> Result<Shown, String> {
+        let (name, room) = self.rooms.iter_mut().next().expect("a page has a room");
+        let version = event.version();
+        let is_older = room.version > Some(version);
+        room.replace(version, &event.json())?;
+        Ok(room.shown(name, is_older))
+    }
+
+    fn snapshot(&mut self, body: &Value) -> Result<Shown, String> {
+        let (name, room) = self.room(body)?;
+        let version = number(body, "version")?;
+        let is_older = room.version > Some(version);
+        room.replace(version, &body["participants"])?;
+        Ok(room.shown(name, is_older))
+    }
+
+    fn delta(&mut self, body: &Value) -> Result<Shown, String> {
+        let (name, room) = self.room(body)?;
+        let (prev, version) = (number(body, "prev")?, number(body, "version")?);
+        if !room.is_of_connection || room.version != Some(prev) {
+            return Err(format!(
+                "a difference from {prev} to a page that holds {:?}",
+                room.version
+            ));
+        }
+        if version <= prev {
+            return Err(format!("a difference from {prev} to {version}"));
+        }
+        for departure in array(body, "left")? {
+            let index = room.find(departure).ok_or_else(|| format!("who left: {departure}"))?;
+            let gone = room.people.remove(index);
+            if gone["sid"] != departure["sid"] {
+                return Err(format!("{departure} left, but {gone} was there"));
+            }
+        }
+        for person in array(body, "updated")? {
+            let index = room.find(person).ok_or_else(|| format!("who is updated: {person}"))?;
+            if room.people[index] == *person {
+                return Err(format!("updated, but nothing is different: {person}"));
+            }
+            room.people[index] = person.clone();
+        }
+        for person in array(body, "joined")? {
+            if room.find(person).is_some() {
+                return Err(format!("joined twice: {person}"));
+            }
+            room.people.push(person.clone());
+        }
+        room.people.sort_by(|a, b| order(a).cmp(&order(b)));
+        room.version = Some(version);
+        Ok(room.shown(name, false))
+    }
+
+    fn room<'body>(&mut self, body: &'body Value) -> Result<(&'body str, &mut HeldRoom), String> {
+        let name = body["room"].as_str().unwrap_or_default();
+        let room = self.rooms.get_mut(name);
+        Ok((name, room.ok_or_else(|| format!("a room that was not asked for: {name:?}"))?))
+    }
+}
+
+impl HeldRoom {
+    fn replace(&mut self, version: u64, list: &Value) -> Result<(), String> {
+        if self.is_of_connection && self.version >= Some(version) {
+            return Err(format!("version {version} after {:?} on one connection", self.version));
+        }
+        let people = list.as_array().ok_or_else(|| format!("no list: {list}"))?;
+        if !people.is_sorted_by(|a, b| order(a) < order(b)) {
+            return Err(format!("a list that is not in order: {list}"));
+        }
+        self.people.clone_from(people);
+        self.version = Some(version);
+        self.is_of_connection = true;
+        Ok(())
+    }
+
+    fn shown(&self, room: &str, is_older: bool) -> Shown {
+        let version = self.version.expect("it was just taken");
+        Shown { room: room.to_owned(), version, list: self.list(), is_older }
+    }
+
+    fn list(&self) -> String {
+        canonical(&Value::Array(self.people.clone()))
+    }
+
+    fn find(&self, person: &Value) -> Option<usize> {
+        self.people.iter().position(|one| one["identity"] == person["identity"])
+    }
+}
+
+fn order(person: &Value) -> (Option<i64>, Option<&str>) {
+    (person["joinedAt"].as_i64(), person["identity"].as_str())
+}
+
+fn number(body: &Value, field: &str) -> Result<u64, String> {
+    body[field].as_u64().ok_or_else(|| format!("no {field}: {body}"))
+}
+
+fn array<'body>(body: &'body Value, field: &str) -> Result<&'body Vec<Value>, String> {
+    body[field].as_array().ok_or_else(|| format!("no {field}: {body}"))
+}

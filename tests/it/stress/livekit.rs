@@ -1,0 +1,120 @@
+//! A LiveKit of many rooms: its model of each, the queues of their webhooks, and its API. It crashes as a whole, and comes
+//! back with what its Redis kept: everybody who was inside, still listed.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
+use livekit_presence::presence::{Identity, Participant, RoomName, SessionInfo};
+
+use crate::rules::simulated_livekit::SimulatedLiveKit;
+
+use super::{balancer::Balancer, journal::Journal, queue::RoomQueue, wording};
+
+pub struct LiveKit {
+    rooms: Vec<(RoomName, Mutex<Room>)>,
+    balancer: Arc<Balancer>,
+    journal: Arc<Journal>,
+}
+
+struct Room {
+    model: SimulatedLiveKit,
+    /// None while the process is down.
+    queue: Option<RoomQueue>,
+}
+
+impl LiveKit {
+    pub fn new(
+        names: &[RoomName],
+        balancer: Arc<Balancer>,
+        journal: Arc<Journal>,
+        random: &mut fastrand::Rng,
+    ) -> Self {
+        let room = |name: &RoomName| {
+            let model = SimulatedLiveKit::of_room(name.clone(), random.u64(..), true);
+            let queue = RoomQueue::start(Arc::clone(&balancer), Arc::clone(&journal));
+            (name.clone(), Mutex::new(Room { model, queue: Some(queue) }))
+        };
+        Self { rooms: names.iter().map(room).collect(), balancer, journal }
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &RoomName> {
+        self.rooms.iter().map(|(name, _)| name)
+    }
+
+    /// Something happens in one of the rooms, unless the process is down.
+    pub fn act(&self, index: usize) {
+        let room = &mut *self.rooms[index].1.lock().unwrap();
+        let Some(queue) = &room.queue else { return };
+        room.model.set_clock(now_ms());
+        room.model.live();
+        self.journal.count("actions in rooms");
+        for event in room.model.take_webhooks() {
+            queue.put(wording::webhook(&event));
+        }
+    }
+
+    /// As a process that is killed: nothing more is sent, and nobody is inside any more.
+    pub fn crash(&self) {
+        for (_, room) in &self.rooms {
+            let mut room = room.lock().unwrap();
+            room.model.crash();
+            room.queue = None;
+        }
+    }
+
+    pub fn start_again(&self) {
+        for (_, room) in &self.rooms {
+            let mut room = room.lock().unwrap();
+            room.model.bring_up();
+            let queue = RoomQueue::start(Arc::clone(&self.balancer), Arc::clone(&self.journal));
+            room.queue = Some(queue);
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.rooms.iter().all(|(_, room)| room.lock().unwrap().queue.is_some())
+    }
+
+    /// Whether every webhook was sent or given up.
+    pub fn is_idle(&self) -> bool {
+        self.rooms
+            .iter()
+            .all(|(_, room)| room.lock().unwrap().queue.as_ref().is_some_and(RoomQueue::is_idle))
+    }
+
+    /// Whether its API lists people who are not there.
+    pub fn has_ghosts(&self) -> bool {
+        self.rooms.iter().any(|(_, room)| room.lock().unwrap().model.has_ghosts())
+    }
+
+    /// Who is truly inside, as readers should see them.
+    pub fn people_inside(&self, room: &RoomName) -> Vec<Participant> {
+        self.with(room, |model| model.people_inside()).unwrap_or_default()
+    }
+
+    /// What its API lists.
+    pub fn list_participants(&self, room: &RoomName) -> Vec<SessionInfo> {
+        self.with(room, SimulatedLiveKit::list_participants).flatten().unwrap_or_default()
+    }
+
+    pub fn has_room(&self, room: &RoomName) -> bool {
+        self.with(room, |model| model.has_room()).unwrap_or_default()
+    }
+
+    /// Whether a node carries out a call for somebody.
+    pub fn answers(&self, room: &RoomName, identity: &Identity) -> bool {
+        self.with(room, |model| model.answers(identity)).flatten().unwrap_or_default()
+    }
+
+    fn with<T>(&self, room: &RoomName, ask: impl FnOnce(&mut SimulatedLiveKit) -> T) -> Option<T> {
+        let (_, room) = self.rooms.iter().find(|(name, _)| name == room)?;
+        Some(ask(&mut room.lock().unwrap().model))
+    }
+}
+
+fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    i64::try_from(since_epoch.as_millis()).unwrap()
+}

@@ -1,0 +1,36 @@
+//! A run that checks itself: instances of the service with a LiveKit that is simulated down to how it queues webhooks, pages
+//! that fold what they are sent, and everything going wrong at random. Whatever happens, versions rise, one version is one
+//! list, and when it becomes quiet everybody shows the people who are inside.
+//!
+//! `make stress SECONDS=600`; a failure names the seed that `STRESS_SEED` plays again: the same actions and faults, though
+//! processes take their own time.
+
+mod api;
+mod balancer;
+mod editions;
+mod faults;
+mod fleet;
+mod held;
+mod journal;
+mod livekit;
+mod page;
+mod queue;
+mod run;
+mod wording;
+
+use std::{str::FromStr, time::Duration};
+
+use run::Settings;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_fails_everybody_shows_the_people_inside() {
+    let settings = Settings {
+        seed: from_environment("STRESS_SEED").unwrap_or_else(|| fastrand::u64(..)),
+        time: Duration::from_secs(from_environment("STRESS_SECONDS").unwrap_or(60)),
+    };
+    run::run(&settings).await;
+}
+
+fn from_environment<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}

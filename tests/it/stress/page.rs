@@ -1,0 +1,172 @@
+//! A page in somebody's browser that shows a room, or several, and comes back to any instance when its stream ends.
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::{Request, body::Incoming};
+use livekit_presence::presence::RoomName;
+use tokio::time::{sleep, timeout};
+
+use crate::harness::{Event, wire};
+
+use super::{editions::Editions, fleet::Fleet, held::Held, journal::Journal};
+
+/// When to come back, until the service says.
+const COME_BACK: Duration = Duration::from_secs(1);
+/// Streams show every 15 s that they are alive. A page that sees nothing for longer gives the connection up.
+const SILENCE: Duration = Duration::from_secs(40);
+/// In seconds: pages are loaded again after such times.
+const LOADED_AGAIN: std::ops::Range<u64> = 5..90;
+
+/// What all pages share.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub fleet: Arc<Fleet>,
+    pub journal: Arc<Journal>,
+    pub editions: Arc<Editions>,
+    /// Nobody loads a page again now.
+    pub is_quiet: Arc<AtomicBool>,
+}
+
+impl Surroundings {
+    async fn may_load_again(&self, time: Duration) {
+        sleep(time).await;
+        while self.is_quiet.load(Ordering::Relaxed) {
+            sleep(COME_BACK).await;
+        }
+    }
+}
+
+pub struct Page {
+    pub name: String,
+    pub rooms: Vec<RoomName>,
+    held: Mutex<Held>,
+    is_open: AtomicBool,
+    around: Surroundings,
+}
+
+impl Page {
+    pub fn new(name: String, rooms: Vec<RoomName>, around: Surroundings) -> Arc<Self> {
+        let held = Mutex::new(Held::of_rooms(rooms.iter().map(RoomName::as_str)));
+        Arc::new(Self { name, rooms, held, is_open: AtomicBool::new(false), around })
+    }
+
+    /// The list that it shows of a room, if it is connected and was sent one.
+    pub fn list(&self, room: &RoomName) -> Option<String> {
+        let is_open = self.is_open.load(Ordering::Relaxed);
+        is_open.then(|| self.held.lock().unwrap().list(room.as_str())).flatten()
+    }
+
+    /// Looks at its rooms, until the run ends.
+    pub async fn look(self: Arc<Self>, mut random: fastrand::Rng) -> Infallible {
+        loop {
+            let time = Duration::from_secs(random.u64(LOADED_AGAIN));
+            tokio::select! {
+                never = self.stay_connected(&mut random) => match never {},
+                () = self.around.may_load_again(time) => {}
+            }
+            self.is_open.store(false, Ordering::Relaxed);
+            if random.bool() {
+                self.around.journal.count("pages loaded again");
+                self.held.lock().unwrap().forget();
+            } else {
+                self.around.journal.count("pages that changed networks");
+            }
+        }
+    }
+
+    async fn stay_connected(&self, random: &mut fastrand::Rng) -> Infallible {
+        let mut come_back = COME_BACK;
+        loop {
+            if let Some(instance) = self.around.fleet.a_living(random) {
+                let port = instance.port();
+                let ended = self.follow(port, &mut come_back).await;
+                self.is_open.store(false, Ordering::Relaxed);
+                self.around.journal.count(match ended {
+                    Ok(reason) => format!("streams ended: {reason}"),
+                    Err(_) => "streams broken, or not opened".into(),
+                });
+            }
+            sleep(come_back).await;
+        }
+    }
+
+    /// Follows one stream to its end, and tells why it ended.
+    async fn follow(&self, port: u16, come_back: &mut Duration) -> io::Result<&'static str> {
+        let mut stream = match timeout(SILENCE, wire::ask(port, self.request())).await {
+            Ok(response) => response?,
+            Err(_) => return Ok("no head"),
+        };
+        if stream.status() != 200 {
+            return Ok("refused");
+        }
+        self.held.lock().unwrap().begin_connection();
+        self.is_open.store(true, Ordering::Relaxed);
+        let mut text = Vec::new();
+        let mut reason = "without a reason";
+        loop {
+            let more = match timeout(SILENCE, more(stream.body_mut())).await {
+                Ok(more) => more?,
+                Err(_) => return Ok("silent"),
+            };
+            let Some(more) = more else { return Ok(reason) };
+            text.extend(more);
+            while let Some(end) = text.windows(2).position(|pair| pair == b"\n\n") {
+                let block: Vec<u8> = text.drain(..end + 2).collect();
+                let event = Event::parse(String::from_utf8_lossy(&block).trim_end());
+                if let Some(millis) = event.retry {
+                    *come_back = Duration::from_millis(millis);
+                }
+                match event.name.as_str() {
+                    "" | "heartbeat" => {}
+                    "end" => reason = "in order",
+                    _ => self.take(&event),
+                }
+            }
+        }
+    }
+
+    fn request(&self) -> Request<Body> {
+        let rooms: Vec<_> = self.rooms.iter().map(|room| format!("room={room}")).collect();
+        let held = self.held.lock().unwrap();
+        let request = match (rooms.as_slice(), held.version()) {
+            ([room], None) => Request::get(format!("/api/livekit/participants/stream?{room}")),
+            ([room], Some(version)) => {
+                Request::get(format!("/api/livekit/participants/stream?{room}"))
+                    .header("last-event-id", version)
+            }
+            _ => Request::get(format!("/api/livekit/rooms/stream?{}", rooms.join("&"))),
+        };
+        request.body(Body::empty()).unwrap()
+    }
+
+    fn take(&self, event: &Event) {
+        let Surroundings { journal, editions, .. } = &self.around;
+        journal.count(format!("frames: {}", event.name));
+        let mut held = self.held.lock().unwrap();
+        let checked = held.take(event).and_then(|shown| {
+            if shown.is_older {
+                journal.count("lists older than what the page held before it came back");
+            }
+            editions.check(&shown.room, shown.version, &shown.list)
+        });
+        if let Err(fault) = checked {
+            journal.violated(format!("{} of {:?}: {fault}", self.name, self.rooms));
+        }
+    }
+}
+
+async fn more(body: &mut Incoming) -> io::Result<Option<Vec<u8>>> {
+    let Some(frame) = body.frame().await else { return Ok(None) };
+    let data = frame.map_err(io::Error::other)?.into_data();
+    Ok(Some(data.map(Vec::from).unwrap_or_default()))
+}

@@ -1,0 +1,299 @@
+//! The run: things happen and go wrong, everything is healed, it becomes quiet, and then everybody is to be right; again and
+//! again.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::Request;
+use livekit_presence::presence::RoomName;
+use tokio::{
+    net::TcpListener,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::harness::wire;
+
+use super::{
+    api::Api,
+    balancer::Balancer,
+    editions::Editions,
+    faults::Faults,
+    fleet::{Fleet, Instance},
+    journal::Journal,
+    livekit::LiveKit,
+    page::{Page, Surroundings},
+    wording,
+};
+
+const INSTANCES: usize = 1;
+const ROOMS: usize = 24;
+/// Each room has one of its own, so that somewhere it is watched.
+const PAGES_OF_ONE_ROOM: usize = 36;
+const PAGES_OF_MANY_ROOMS: usize = 24;
+
+const RECONCILE_EVERY: Duration = Duration::from_secs(5);
+/// In milliseconds.
+const BETWEEN_ACTIONS: std::ops::Range<u64> = 0..40;
+const BETWEEN_FAULTS: std::ops::Range<u64> = 500..3_000;
+const LOAD: std::ops::Range<u64> = 10_000..20_000;
+
+/// Two comparisons, the rest of LiveKit's last retries, and the longest pause after LiveKit's API failed.
+const RIGHT_WITHIN: Duration = Duration::from_secs(35);
+/// Where LiveKit lists people who are not there, they must fail proofs of life.
+const RIGHT_WITHIN_DESPITE_GHOSTS: Duration = Duration::from_secs(90);
+const LONGEST_GET: Duration = Duration::from_secs(5);
+const BETWEEN_CHECKS: Duration = Duration::from_millis(300);
+/// What is right stays right.
+const STAYS_RIGHT: Duration = Duration::from_secs(1);
+
+/// At least so many times it becomes quiet.
+const FEWEST_PHASES: u32 = 2;
+
+pub struct Settings {
+    pub seed: u64,
+    pub time: Duration,
+}
+
+/// All that things happen to.
+pub struct Stage {
+    pub journal: Arc<Journal>,
+    pub livekit: Arc<LiveKit>,
+    pub api: Api,
+    pub balancer: Arc<Balancer>,
+    pub fleet: Arc<Fleet>,
+}
+
+/// Runs for some time. Panics with the story where a promise is broken.
+pub async fn run(settings: &Settings) {
+    let journal = Arc::new(Journal::new());
+    let seed = settings.seed;
+    journal.note(&format!("STRESS_SEED={seed} for {:?}", settings.time));
+    let mut run = Run::begin(seed, &journal).await;
+    let fleet = Arc::clone(&run.stage.fleet);
+    let violation = tokio::select! {
+        () = run.play(settings.time) => None,
+        violation = journal.violation() => Some(violation),
+    };
+    println!("\n{}\n", journal.summary());
+    if let Some(violation) = violation {
+        let words = timeout(Duration::from_secs(25), fleet.last_words()).await.unwrap_or_default();
+        panic!(
+            "{violation}\n\nSTRESS_SEED={seed}; what was done:\n{}\n\nwhat the instances said:\n{words}",
+            journal.lines()
+        );
+    }
+}
+
+struct Run {
+    stage: Arc<Stage>,
+    random: fastrand::Rng,
+    faults: Faults,
+    pages: Vec<Arc<Page>>,
+    /// Ends the pages with the run.
+    looking: JoinSet<()>,
+    is_quiet: Arc<AtomicBool>,
+    editions: Arc<Editions>,
+}
+
+impl Run {
+    async fn begin(seed: u64, journal: &Arc<Journal>) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (stage, rooms) = Stage::set(&mut random, journal).await;
+        let is_quiet = Arc::new(AtomicBool::new(false));
+        let editions = Arc::<Editions>::default();
+        let around = Surroundings {
+            fleet: Arc::clone(&stage.fleet),
+            journal: Arc::clone(journal),
+            editions: Arc::clone(&editions),
+            is_quiet: Arc::clone(&is_quiet),
+        };
+        let pages = open_pages(&rooms, &around, &mut random);
+        let mut looking = JoinSet::new();
+        for page in &pages {
+            let look = Arc::clone(page).look(random.fork());
+            looking.spawn(async move { match look.await {} });
+        }
+        let faults = Faults::new(random.fork());
+        Self { stage, random, faults, pages, looking, is_quiet, editions }
+    }
+
+    async fn play(&mut self, time: Duration) {
+        let mut phases = 0;
+        while phases < FEWEST_PHASES || self.stage.journal.time() < time {
+            self.is_quiet.store(false, Ordering::Relaxed);
+            self.load().await;
+            self.is_quiet.store(true, Ordering::Relaxed);
+            self.quiet().await;
+            phases += 1;
+            self.stage.journal.count("phases that ended right");
+        }
+    }
+
+    /// Things happen, and go wrong; at the end nothing is wrong any more.
+    async fn load(&mut self) {
+        let begin = Instant::now();
+        let time = Duration::from_millis(self.random.u64(LOAD));
+        let mut next_fault = begin;
+        let mut under_way = JoinSet::new();
+        while begin.elapsed() < time {
+            let room = self.random.usize(..ROOMS);
+            self.stage.livekit.act(room);
+            if next_fault <= Instant::now() {
+                next_fault += Duration::from_millis(self.random.u64(BETWEEN_FAULTS));
+                if let Some(dealt) = self.faults.deal(self.stage.fleet.instances().len()) {
+                    under_way.spawn(dealt.happen(Arc::clone(&self.stage)));
+                }
+            }
+            sleep(Duration::from_millis(self.random.u64(BETWEEN_ACTIONS))).await;
+        }
+        self.stage.journal.note("nothing more happens; faults are healed");
+        while let Some(healed) = under_way.join_next().await {
+            healed.expect("a fault heals");
+        }
+    }
+
+    /// Waits until everybody is right.
+    async fn quiet(&mut self) {
+        let journal = &self.stage.journal;
+        let has_ghosts = self.stage.livekit.has_ghosts();
+        let limit = if has_ghosts { RIGHT_WITHIN_DESPITE_GHOSTS } else { RIGHT_WITHIN };
+        let with = if has_ghosts { "with" } else { "without" };
+        journal.note(&format!("it is quiet, {with} ghosts in LiveKit's list"));
+        let begin = Instant::now();
+        let mut took = Duration::ZERO;
+        let mut right_since = None;
+        while right_since.is_none_or(|since: Instant| since.elapsed() < STAYS_RIGHT) {
+            sleep(BETWEEN_CHECKS).await;
+            let wrong = self.who_is_wrong().await;
+            if wrong.is_empty() {
+                right_since.get_or_insert_with(Instant::now);
+                continue;
+            }
+            right_since = None;
+            took = begin.elapsed();
+            if took > limit {
+                journal.violated(format!(
+                    "{} are wrong after {took:?}: {}",
+                    wrong.len(),
+                    wrong[..wrong.len().min(6)].join("\n")
+                ));
+            }
+        }
+        for instance in self.stage.fleet.instances() {
+            instance.check_log().await;
+        }
+        journal.took(
+            if has_ghosts {
+                "time until everybody was right, with ghosts"
+            } else {
+                "time until everybody was right, without ghosts"
+            },
+            took,
+        );
+        journal.note(&format!("everybody is right after {took:.2?}"));
+        if let Some(ended) = self.looking.try_join_next() {
+            ended.expect("a page understands what it is sent");
+        }
+    }
+
+    /// Pages, and instances, that do not show exactly the people inside; with what they show.
+    async fn who_is_wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if !self.stage.livekit.is_idle() {
+            wrong.push("webhooks are under way".to_owned());
+        }
+        for room in self.stage.livekit.names() {
+            let inside = wording::shown(&self.stage.livekit.people_inside(room));
+            let pages = self.pages.iter().filter(|page| page.rooms.contains(room));
+            for page in pages {
+                let shown = page.list(room);
+                if shown.as_ref() != Some(&inside) {
+                    wrong.push(format!(
+                        "{} shows in {room}\n  {}\ninside are\n  {inside}",
+                        page.name,
+                        shown.as_deref().unwrap_or("nothing")
+                    ));
+                }
+                self.stage.journal.count("checks of pages");
+            }
+            // Asking would not make it right, but take the time that it needs.
+            if !wrong.is_empty() {
+                continue;
+            }
+            for (number, instance) in self.stage.fleet.instances().iter().enumerate() {
+                let shown = self.read(instance, room).await;
+                if shown.as_ref() != Some(&inside) {
+                    wrong.push(format!(
+                        "instance {number} answers for {room}\n  {}\ninside are\n  {inside}",
+                        shown.as_deref().unwrap_or("nothing")
+                    ));
+                }
+                self.stage.journal.count("checks of instances");
+            }
+        }
+        wrong
+    }
+
+    async fn read(&self, instance: &Instance, room: &RoomName) -> Option<String> {
+        let request = Request::get(format!("/api/livekit/participants?room={room}"));
+        let request = request.body(Body::empty()).unwrap();
+        let answer = timeout(LONGEST_GET, wire::ask(instance.port(), request)).await.ok()?.ok()?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
+        let version = head.headers.get("etag")?.to_str().ok()?.trim_matches('"').parse().ok()?;
+        let list = wording::canonical(&serde_json::from_slice(&body).ok()?);
+        if let Err(fault) = self.editions.check(room.as_str(), version, &list) {
+            self.stage.journal.violated(fault);
+        }
+        Some(list)
+    }
+}
+
+impl Stage {
+    async fn set(random: &mut fastrand::Rng, journal: &Arc<Journal>) -> (Arc<Self>, Vec<RoomName>) {
+        let names: Vec<_> = (0..ROOMS).map(|number| format!("room-{number}")).collect();
+        let rooms: Vec<_> = names.iter().map(|name| RoomName::parse(name).unwrap()).collect();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let api_port = listener.local_addr().unwrap().port();
+        let environment = vec![
+            ("LIVEKIT_URL".to_owned(), format!("ws://127.0.0.1:{api_port}")),
+            ("LKP__RECONCILE__EVERY".to_owned(), format!("{}s", RECONCILE_EVERY.as_secs())),
+        ];
+        let fleet = Arc::new(Fleet::start(vec![environment; INSTANCES], journal).await);
+        let balancer = Balancer::new(Arc::clone(&fleet), Arc::clone(journal), random.fork());
+        let balancer = Arc::new(balancer);
+        let livekit = LiveKit::new(&rooms, Arc::clone(&balancer), Arc::clone(journal), random);
+        let livekit = Arc::new(livekit);
+        let api = Api::start(listener, Arc::clone(&livekit), Arc::clone(journal));
+        let stage = Self { journal: Arc::clone(journal), livekit, api, balancer, fleet };
+        (Arc::new(stage), rooms)
+    }
+}
+
+/// One page for each room, more for the first ones, and some that show several.
+fn open_pages(
+    rooms: &[RoomName],
+    around: &Surroundings,
+    random: &mut fastrand::Rng,
+) -> Vec<Arc<Page>> {
+    let mut pages = Vec::new();
+    for index in 0..PAGES_OF_ONE_ROOM {
+        let room = rooms[index % rooms.len()].clone();
+        pages.push(Page::new(format!("page {index}"), vec![room], around.clone()));
+    }
+    for index in 0..PAGES_OF_MANY_ROOMS {
+        let some = random.usize(2..6);
+        let some = random.choose_multiple(rooms.iter().cloned(), some);
+        pages.push(Page::new(format!("page of rooms {index}"), some, around.clone()));
+    }
+    pages
+}
