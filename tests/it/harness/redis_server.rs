@@ -117,6 +117,12 @@ impl RedisServer {
         self.running.take().expect("it runs").kill().await;
     }
 
+    /// What it kept on disk is gone. It must not run.
+    pub fn lose_data(&mut self) {
+        assert!(self.running.is_none(), "its files are its own while it runs");
+        self.folder = Folder::new("redis");
+    }
+
     /// It stands still, with its connections open.
     pub fn pause(&self) {
         self.running.as_ref().expect("it runs").signal("STOP");

@@ -9,12 +9,37 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::harness::ApiMood;
+use crate::harness::{ApiMood, Direction, RedisServer, TcpProxy};
 
-use super::{balancer::BalancerMood, run::Stage};
+use super::{
+    api::Api,
+    balancer::{Balancer, BalancerMood},
+    fleet::Instance,
+    run::Stage,
+};
+
+/// How long bytes are on their way over a slow link, in each direction.
+const SLOW: Duration = Duration::from_millis(100);
+/// A link is cut after at least so many more bytes.
+const MIDWAY_BYTES: u32 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
+    /// Killed, and started again with what it had acknowledged.
+    RedisKilled,
+    /// Killed, and started again empty.
+    RedisLost,
+    RedisStopped,
+    RedisFlushed,
+    ScriptsFlushed,
+    /// All of an instance's connections to Redis.
+    LinkCut,
+    /// In the middle of what is sent or answered.
+    LinkCutMidway,
+    LinkRefused,
+    LinkSlow,
+    /// Nothing arrives, and nobody is told; in the end it arrives late.
+    LinkSilent,
     InstanceKilled,
     InstanceRestarted,
     InstanceStopped,
@@ -27,7 +52,17 @@ pub enum Fault {
     WebhooksHeldUp,
 }
 
-const ALL: [Fault; 10] = [
+const ALL: [Fault; 20] = [
+    Fault::RedisKilled,
+    Fault::RedisLost,
+    Fault::RedisStopped,
+    Fault::RedisFlushed,
+    Fault::ScriptsFlushed,
+    Fault::LinkCut,
+    Fault::LinkCutMidway,
+    Fault::LinkRefused,
+    Fault::LinkSlow,
+    Fault::LinkSilent,
     Fault::InstanceKilled,
     Fault::InstanceRestarted,
     Fault::InstanceStopped,
@@ -43,6 +78,9 @@ const ALL: [Fault; 10] = [
 /// What a fault befalls. Two at a time befall nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
+    Redis,
+    /// Between an instance and Redis.
+    Link(usize),
     Instance(usize),
     LiveKit,
     Api,
@@ -61,6 +99,8 @@ pub struct Dealt {
     fault: Fault,
     target: Target,
     time: Duration,
+    /// Chooses among variants of it.
+    choice: usize,
     busy: Arc<Mutex<BTreeSet<Target>>>,
 }
 
@@ -68,7 +108,14 @@ impl Fault {
     /// How long it lasts, in milliseconds.
     fn lasts(self) -> Range<u64> {
         match self {
-            Self::InstanceRestarted => 0..1,
+            Self::RedisFlushed | Self::ScriptsFlushed | Self::LinkCut | Self::InstanceRestarted => {
+                0..1
+            }
+            // It waits until something passes.
+            Self::LinkCutMidway => 1_000..2_000,
+            Self::RedisKilled | Self::RedisLost => 0..6_000,
+            Self::RedisStopped | Self::LinkSilent => 500..10_000,
+            Self::LinkRefused | Self::LinkSlow => 1_000..8_000,
             Self::InstanceKilled => 0..3_000,
             Self::InstanceStopped => 500..8_000,
             Self::LiveKitCrashed => 500..4_000,
@@ -82,6 +129,16 @@ impl Fault {
 
     fn target(self, instances: usize, random: &mut fastrand::Rng) -> Target {
         match self {
+            Self::RedisKilled
+            | Self::RedisLost
+            | Self::RedisStopped
+            | Self::RedisFlushed
+            | Self::ScriptsFlushed => Target::Redis,
+            Self::LinkCut
+            | Self::LinkCutMidway
+            | Self::LinkRefused
+            | Self::LinkSlow
+            | Self::LinkSilent => Target::Link(random.usize(..instances)),
             Self::InstanceKilled | Self::InstanceRestarted | Self::InstanceStopped => {
                 Target::Instance(random.usize(..instances))
             }
@@ -109,7 +166,8 @@ impl Faults {
             let target = fault.target(instances, &mut self.random);
             if self.busy.lock().unwrap().insert(target) {
                 let time = Duration::from_millis(self.random.u64(fault.lasts()));
-                return Some(Dealt { fault, target, time, busy: Arc::clone(&self.busy) });
+                let choice = self.random.usize(..4_000);
+                return Some(Dealt { fault, target, time, choice, busy: Arc::clone(&self.busy) });
             }
             self.deck.push_back(fault);
         }
@@ -120,44 +178,100 @@ impl Faults {
 impl Dealt {
     /// Lets it happen, and heals it.
     pub async fn happen(self, stage: Arc<Stage>) {
-        let Stage { journal, livekit, api, balancer, .. } = &*stage;
         let Self { fault, target, time, .. } = &self;
-        journal.note(&format!("{fault:?} ({target:?}) for {time:?}"));
-        journal.count(format!("faults: {fault:?}"));
-        match fault {
-            Fault::InstanceKilled => self.instance(&stage).die_for(*time).await,
-            Fault::InstanceRestarted => self.instance(&stage).restart().await,
-            Fault::InstanceStopped => self.instance(&stage).stop_for(*time).await,
-            Fault::LiveKitCrashed => {
-                livekit.crash();
-                sleep(*time).await;
-                livekit.start_again();
+        stage.journal.count(format!("faults: {fault:?}"));
+        stage.journal.note(&format!("{fault:?} of {target:?} for {time:?}"));
+        match target {
+            Target::Redis => self.befall_redis(&mut *stage.redis.lock().await).await,
+            Target::Link(number) => self.befall_link(&stage.links[*number]).await,
+            Target::Instance(number) => {
+                self.befall_instance(&stage.fleet.instances()[*number]).await;
             }
-            Fault::ApiHangs | Fault::ApiFails | Fault::ApiRefuses | Fault::ApiLimits => {
-                api.set(match fault {
-                    Fault::ApiHangs => ApiMood::Hangs,
-                    Fault::ApiFails => ApiMood::Fails,
-                    Fault::ApiLimits => ApiMood::Limits(2),
-                    _ => ApiMood::Refuses,
-                });
+            Target::LiveKit => {
+                stage.livekit.crash();
                 sleep(*time).await;
-                api.set(ApiMood::Works);
+                stage.livekit.start_again();
             }
-            Fault::WebhookAnswersLost | Fault::WebhooksHeldUp => {
-                balancer.set(match fault {
-                    Fault::WebhookAnswersLost => BalancerMood::LosesAnswers,
-                    _ => BalancerMood::Refuses,
-                });
-                sleep(*time).await;
-                balancer.set(BalancerMood::Works);
-            }
+            Target::Api => self.befall_api(&stage.api).await,
+            Target::Balancer => self.befall_balancer(&stage.balancer).await,
         }
-        journal.note(&format!("{fault:?} ({target:?}) is over"));
+        stage.journal.note(&format!("{fault:?} of {target:?} is over"));
     }
 
-    fn instance<'stage>(&self, stage: &'stage Stage) -> &'stage super::fleet::Instance {
-        let Target::Instance(number) = self.target else { unreachable!("it befalls an instance") };
-        &stage.fleet.instances()[number]
+    async fn befall_redis(&self, redis: &mut RedisServer) {
+        match self.fault {
+            Fault::RedisFlushed => drop(redis.ask(&["FLUSHALL"]).await),
+            Fault::ScriptsFlushed => drop(redis.ask(&["SCRIPT", "FLUSH"]).await),
+            Fault::RedisStopped => {
+                redis.pause();
+                sleep(self.time).await;
+                redis.resume();
+            }
+            fault => {
+                redis.kill().await;
+                sleep(self.time).await;
+                if fault == Fault::RedisLost {
+                    redis.lose_data();
+                }
+                redis.start_again().await;
+            }
+        }
+    }
+
+    async fn befall_link(&self, link: &TcpProxy) {
+        match self.fault {
+            Fault::LinkCutMidway => {
+                let direction = [Direction::ToServer, Direction::FromServer][self.choice % 2];
+                link.cut_after(direction, MIDWAY_BYTES + u32::try_from(self.choice).unwrap());
+                sleep(self.time).await;
+                // Where too little passed until now.
+                link.cut();
+            }
+            Fault::LinkRefused => {
+                link.refuse();
+                sleep(self.time).await;
+                link.accept();
+            }
+            Fault::LinkSlow => {
+                link.delay(SLOW);
+                sleep(self.time).await;
+                link.delay(Duration::ZERO);
+            }
+            Fault::LinkSilent => {
+                link.black_hole();
+                sleep(self.time).await;
+                link.remember();
+            }
+            _ => link.cut(),
+        }
+    }
+
+    async fn befall_instance(&self, instance: &Instance) {
+        match self.fault {
+            Fault::InstanceKilled => instance.die_for(self.time).await,
+            Fault::InstanceStopped => instance.stop_for(self.time).await,
+            _ => instance.restart().await,
+        }
+    }
+
+    async fn befall_api(&self, api: &Api) {
+        api.set(match self.fault {
+            Fault::ApiHangs => ApiMood::Hangs,
+            Fault::ApiFails => ApiMood::Fails,
+            Fault::ApiLimits => ApiMood::Limits(2),
+            _ => ApiMood::Refuses,
+        });
+        sleep(self.time).await;
+        api.set(ApiMood::Works);
+    }
+
+    async fn befall_balancer(&self, balancer: &Balancer) {
+        balancer.set(match self.fault {
+            Fault::WebhookAnswersLost => BalancerMood::LosesAnswers,
+            _ => BalancerMood::Refuses,
+        });
+        sleep(self.time).await;
+        balancer.set(BalancerMood::Works);
     }
 }
 

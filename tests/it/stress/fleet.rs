@@ -97,8 +97,7 @@ impl Instance {
     pub async fn die_for(&self, time: Duration) {
         let mut process = self.process.lock().await;
         self.is_living.store(false, Ordering::Relaxed);
-        process.signal("KILL");
-        process.ended().await;
+        process.kill().await;
         sleep(time).await;
         self.replace(&mut process).await;
     }

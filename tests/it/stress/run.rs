@@ -16,11 +16,12 @@ use hyper::Request;
 use livekit_presence::presence::RoomName;
 use tokio::{
     net::TcpListener,
-    task::JoinSet,
+    sync::Mutex,
+    task::{JoinSet, LocalSet},
     time::{sleep, timeout},
 };
 
-use crate::harness::wire;
+use crate::harness::{RedisServer, TcpProxy, wire};
 
 use super::{
     api::Api,
@@ -34,7 +35,7 @@ use super::{
     wording,
 };
 
-const INSTANCES: usize = 1;
+const INSTANCES: usize = 3;
 const ROOMS: usize = 24;
 /// Each room has one of its own, so that somewhere it is watched.
 const PAGES_OF_ONE_ROOM: usize = 36;
@@ -70,6 +71,9 @@ pub struct Stage {
     pub api: Api,
     pub balancer: Arc<Balancer>,
     pub fleet: Arc<Fleet>,
+    /// Each instance's way to Redis.
+    pub links: Vec<TcpProxy>,
+    pub redis: Mutex<RedisServer>,
 }
 
 /// Runs for some time. Panics with the story where a promise is broken.
@@ -79,10 +83,7 @@ pub async fn run(settings: &Settings) {
     journal.note(&format!("STRESS_SEED={seed} for {:?}", settings.time));
     let mut run = Run::begin(seed, &journal).await;
     let fleet = Arc::clone(&run.stage.fleet);
-    let violation = tokio::select! {
-        () = run.play(settings.time) => None,
-        violation = journal.violation() => Some(violation),
-    };
+    let violation = LocalSet::new().run_until(run.play_to_the_end(settings.time)).await.err();
     println!("\n{}\n", journal.summary());
     if let Some(violation) = violation {
         let words = timeout(Duration::from_secs(25), fleet.last_words()).await.unwrap_or_default();
@@ -126,6 +127,15 @@ impl Run {
         Self { stage, random, faults, pages, looking, is_quiet, editions }
     }
 
+    /// An error tells of the promise that was broken.
+    async fn play_to_the_end(&mut self, time: Duration) -> Result<(), String> {
+        let journal = Arc::clone(&self.stage.journal);
+        tokio::select! {
+            () = self.play(time) => Ok(()),
+            violation = journal.violation() => Err(violation),
+        }
+    }
+
     async fn play(&mut self, time: Duration) {
         let mut phases = 0;
         while phases < FEWEST_PHASES || self.stage.journal.time() < time {
@@ -150,7 +160,7 @@ impl Run {
             if next_fault <= Instant::now() {
                 next_fault += Duration::from_millis(self.random.u64(BETWEEN_FAULTS));
                 if let Some(dealt) = self.faults.deal(self.stage.fleet.instances().len()) {
-                    under_way.spawn(dealt.happen(Arc::clone(&self.stage)));
+                    under_way.spawn_local(dealt.happen(Arc::clone(&self.stage)));
                 }
             }
             sleep(Duration::from_millis(self.random.u64(BETWEEN_ACTIONS))).await;
@@ -264,17 +274,28 @@ impl Stage {
         let rooms: Vec<_> = names.iter().map(|name| RoomName::parse(name).unwrap()).collect();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let api_port = listener.local_addr().unwrap().port();
-        let environment = vec![
-            ("LIVEKIT_URL".to_owned(), format!("ws://127.0.0.1:{api_port}")),
-            ("LKP__RECONCILE__EVERY".to_owned(), format!("{}s", RECONCILE_EVERY.as_secs())),
-        ];
-        let fleet = Arc::new(Fleet::start(vec![environment; INSTANCES], journal).await);
+        let redis = RedisServer::with(&["--appendonly", "yes"]).await;
+        let mut links = Vec::new();
+        for _ in 0..INSTANCES {
+            links.push(TcpProxy::start(redis.port).await);
+        }
+        let environment = |link: &TcpProxy| {
+            vec![
+                ("REDIS_URL".to_owned(), format!("redis://127.0.0.1:{}", link.port)),
+                ("LIVEKIT_URL".to_owned(), format!("ws://127.0.0.1:{api_port}")),
+                ("LKP__RECONCILE__EVERY".to_owned(), format!("{}s", RECONCILE_EVERY.as_secs())),
+            ]
+        };
+        let environments = links.iter().map(environment).collect();
+        let fleet = Arc::new(Fleet::start(environments, journal).await);
         let balancer = Balancer::new(Arc::clone(&fleet), Arc::clone(journal), random.fork());
         let balancer = Arc::new(balancer);
         let livekit = LiveKit::new(&rooms, Arc::clone(&balancer), Arc::clone(journal), random);
         let livekit = Arc::new(livekit);
         let api = Api::start(listener, Arc::clone(&livekit), Arc::clone(journal));
-        let stage = Self { journal: Arc::clone(journal), livekit, api, balancer, fleet };
+        let journal = Arc::clone(journal);
+        let redis = Mutex::new(redis);
+        let stage = Self { journal, livekit, api, balancer, fleet, links, redis };
         (Arc::new(stage), rooms)
     }
 }
