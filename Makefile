@@ -1,17 +1,23 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test check check-deploy format bench fuzz setup-tests setup-tools
+.PHONY: run test stress check check-deploy format bench fuzz setup-tests setup-tools
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
 run:
 	cargo run --locked -- demo
 
-# The tests with a real LiveKit wait most of the time, so more of them run at once than there are processors; they come last, since
-# the others measure.
+# The tests with a real LiveKit wait most of the time, so more of them run at once than there are processors; they come after the
+# others, which measure. The stress run wants the machine for itself.
 test: setup-tests check-deploy
-	cargo test --locked -- --skip real::
+	cargo test --locked -- --skip real:: --skip stress::whatever
 	cargo test --locked --test it real:: -- --test-threads=16
+	$(MAKE) stress SECONDS=60
+
+# Three instances, Redis and a simulated LiveKit, with everything going wrong. STRESS_SEED=… plays the faults of another run again.
+SECONDS ?= 600
+stress: setup-tests
+	STRESS_SECONDS=$(SECONDS) cargo test --locked --test it stress:: -- --nocapture
 
 check: setup-tools
 	cargo fmt --check

@@ -169,3 +169,76 @@ fn number(body: &Value, field: &str) -> Result<u64, String> {
 fn array<'body>(body: &'body Value, field: &str) -> Result<&'body Vec<Value>, String> {
     body[field].as_array().ok_or_else(|| format!("no {field}: {body}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn person(identity: &str) -> Value {
+        json!({"sid": format!("PA_{identity}"), "identity": identity, "joinedAt": 1})
+    }
+
+    fn snapshot(version: u64, people: &[&str]) -> Event {
+        let people: Vec<_> = people.iter().map(|one| person(one)).collect();
+        let data = json!({"room": "r", "version": version, "participants": people}).to_string();
+        Event { name: "room:snapshot".into(), data, ..Event::default() }
+    }
+
+    fn delta(prev: u64, version: u64, joined: &[&str], left: &[&str]) -> Event {
+        let people = |people: &[&str]| people.iter().map(|one| person(one)).collect::<Vec<_>>();
+        let (joined, left) = (people(joined), people(left));
+        let data = json!({"room": "r", "prev": prev, "version": version, "joined": joined,
+            "updated": [], "left": left})
+        .to_string();
+        Event { name: "room:delta".into(), data, ..Event::default() }
+    }
+
+    /// Takes all of these on one connection; the error of the last, whose predecessors must be right.
+    fn last_of(events: &[Event]) -> Result<String, String> {
+        let mut held = Held::of_rooms(["r"]);
+        held.begin_connection();
+        let (last, before) = events.split_last().unwrap();
+        before.iter().for_each(|event| assert!(held.take(event).is_ok(), "{event:?}"));
+        held.take(last).map(|shown| shown.list)
+    }
+
+    #[test]
+    fn differences_are_folded_into_what_is_held() {
+        let list = last_of(&[
+            snapshot(5, &["bob"]),
+            delta(5, 6, &["alice"], &[]),
+            delta(6, 9, &["carol"], &["bob"]),
+        ]);
+        assert_eq!(list, Ok(canonical(&json!([person("alice"), person("carol")]))));
+    }
+
+    #[test]
+    fn what_a_stream_may_not_do_is_told() {
+        let begin = snapshot(5, &["alice"]);
+        let wrong = [
+            ("a version twice", snapshot(5, &["alice"])),
+            ("an older version", snapshot(4, &[])),
+            ("a gap", delta(6, 7, &["bob"], &[])),
+            ("a change twice", delta(4, 5, &["bob"], &[])),
+            ("a version that does not rise", delta(5, 5, &["bob"], &[])),
+            ("who is inside joins", delta(5, 6, &["alice"], &[])),
+            ("who is not inside leaves", delta(5, 6, &[], &["bob"])),
+            ("a list out of order", snapshot(6, &["bob", "alice"])),
+            ("somebody twice", snapshot(6, &["alice", "alice"])),
+        ];
+        for (what, event) in wrong {
+            assert!(last_of(&[begin.clone(), event]).is_err(), "{what}");
+        }
+        assert!(last_of(&[delta(0, 1, &[], &[])]).is_err(), "a change before a list");
+    }
+
+    #[test]
+    fn only_who_comes_back_may_be_shown_an_older_list() {
+        let mut held = Held::of_rooms(["r"]);
+        assert!(!held.take(&snapshot(5, &["alice"])).unwrap().is_older);
+        held.begin_connection();
+        assert!(held.take(&snapshot(4, &[])).unwrap().is_older);
+    }
+}
