@@ -181,6 +181,9 @@ impl Dealt {
         let Self { fault, target, time, .. } = &self;
         stage.journal.count(format!("faults: {fault:?}"));
         stage.journal.note(&format!("{fault:?} of {target:?} for {time:?}"));
+        if matches!(fault, Fault::RedisLost | Fault::RedisFlushed) {
+            stage.editions.rooms_are_lost();
+        }
         match target {
             Target::Redis => self.befall_redis(&mut *stage.redis.lock().await).await,
             Target::Link(number) => self.befall_link(&stage.links[*number]).await,

@@ -67,6 +67,7 @@ pub struct Settings {
 /// All that things happen to.
 pub struct Stage {
     pub journal: Arc<Journal>,
+    pub editions: Arc<Editions>,
     pub livekit: Arc<LiveKit>,
     pub api: Api,
     pub balancer: Arc<Balancer>,
@@ -102,7 +103,6 @@ struct Run {
     /// Ends the pages with the run.
     looking: JoinSet<()>,
     is_quiet: Arc<AtomicBool>,
-    editions: Arc<Editions>,
 }
 
 impl Run {
@@ -110,11 +110,10 @@ impl Run {
         let mut random = fastrand::Rng::with_seed(seed);
         let (stage, rooms) = Stage::set(&mut random, journal).await;
         let is_quiet = Arc::new(AtomicBool::new(false));
-        let editions = Arc::<Editions>::default();
         let around = Surroundings {
             fleet: Arc::clone(&stage.fleet),
             journal: Arc::clone(journal),
-            editions: Arc::clone(&editions),
+            editions: Arc::clone(&stage.editions),
             is_quiet: Arc::clone(&is_quiet),
         };
         let pages = open_pages(&rooms, &around, &mut random);
@@ -124,7 +123,7 @@ impl Run {
             looking.spawn(async move { match look.await {} });
         }
         let faults = Faults::new(random.fork());
-        Self { stage, random, faults, pages, looking, is_quiet, editions }
+        Self { stage, random, faults, pages, looking, is_quiet }
     }
 
     /// An error tells of the promise that was broken.
@@ -209,6 +208,7 @@ impl Run {
             },
             took,
         );
+        self.stage.editions.everybody_is_right();
         journal.note(&format!("everybody is right after {took:.2?}"));
         if let Some(ended) = self.looking.try_join_next() {
             ended.expect("a page understands what it is sent");
@@ -261,7 +261,7 @@ impl Run {
         let body = body.collect().await.ok()?.to_bytes();
         let version = head.headers.get("etag")?.to_str().ok()?.trim_matches('"').parse().ok()?;
         let list = wording::canonical(&serde_json::from_slice(&body).ok()?);
-        if let Err(fault) = self.editions.check(room.as_str(), version, &list) {
+        if let Err(fault) = self.stage.editions.check(room.as_str(), version, &list) {
             self.stage.journal.violated(fault);
         }
         Some(list)
@@ -294,8 +294,9 @@ impl Stage {
         let livekit = Arc::new(livekit);
         let api = Api::start(listener, Arc::clone(&livekit), Arc::clone(journal));
         let journal = Arc::clone(journal);
+        let editions = Arc::new(Editions::new(Arc::clone(&journal)));
         let redis = Mutex::new(redis);
-        let stage = Self { journal, livekit, api, balancer, fleet, links, redis };
+        let stage = Self { journal, editions, livekit, api, balancer, fleet, links, redis };
         (Arc::new(stage), rooms)
     }
 }
