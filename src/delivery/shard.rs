@@ -392,8 +392,9 @@ impl Shard {
         let mut to_send = Vec::new();
         for (index, watch) in connection.watches.as_mut_slice().iter_mut().enumerate() {
             let Some(edition) = watch.subscription.slot().newest() else { continue };
-            // What another instance, or nobody, has called by this number does not count.
-            watch.sent = watch.sent.filter(|sent| *sent == edition.version());
+            // Who was sent this list or a later one, by another instance, is sent the next.
+            watch.sent = watch.sent.filter(|sent| *sent >= edition.version());
+            watch.sent = watch.sent.map(|_| edition.version());
             if let Some(frame) = watch.frame_of(&edition) {
                 frames.push(Arc::clone(frame));
                 to_send.push((index, edition.version()));

@@ -9,7 +9,7 @@ use axum::{
     response::IntoResponse,
 };
 use serde::Serialize;
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::store::StoreError;
 
@@ -94,7 +94,8 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        error!(%error, "cannot answer a request");
+        // Whoever lost the store says so once, and louder.
+        debug!(%error, "cannot answer a request");
         Self::unavailable("the store cannot be reached at the moment; ask again", 1)
     }
 }

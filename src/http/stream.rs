@@ -54,7 +54,11 @@ pub(super) async fn open(
     let permit = http.limits.open_stream(address, &reader)?;
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
-    let watch = HandoffWatch { subscription, has: last_event_id(&headers) };
+    let has = last_event_id(&headers).filter(|has| has.is_plausible_at(http.clock.now()));
+    if let Some(has) = has {
+        http.hub.catch_up(&subscription, has).await;
+    }
+    let watch = HandoffWatch { subscription, has };
     Ok(hand_over(&http, &reader, vec![watch], permit))
 }
 

@@ -25,6 +25,8 @@ const LIST_BYTES_PER_SEC: usize = 400_000_000;
 const LONGEST_WINDOW: Duration = Duration::from_secs(1);
 /// Changes that were published before a room was read arrive within this time after it.
 const LATE: Duration = Duration::from_secs(2);
+/// So long are changes of a list held back that is not the store's.
+const KEPT_BACK: Duration = Duration::from_secs(2);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
 
@@ -126,6 +128,7 @@ impl HotRoom {
                 () = confirmed(&mut self.watched) => self.on_confirmed().await,
                 () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
                 () = sleep_until(self.next_check) => self.on_check().await,
+                seen = self.slot.behind() => self.on_behind(seen).await,
                 () = self.slot.idle() => self.linger_ends = Some(Instant::now() + LINGER),
                 () = at(self.linger_ends) => {
                     self.linger_ends = None;
@@ -208,11 +211,24 @@ impl HotRoom {
         }
     }
 
+    /// A reader was sent a later version elsewhere. If that did not arrive here, the room is read again; if the store does not
+    /// have it either, it lost that.
+    async fn on_behind(&mut self, seen: Version) {
+        if self.version >= seen {
+            return;
+        }
+        self.hub.metrics.resynced(ResyncCause::reader);
+        if let Err(error) = self.read_again(seen).await {
+            self.on_store_error(&error);
+        }
+        self.read_at = Instant::now();
+    }
+
     /// Reads the room again, until that succeeds; meanwhile its readers keep the last list.
     async fn resync(&mut self, cause: ResyncCause) {
         self.hub.metrics.resynced(cause);
         let mut retry_after = FIRST_RETRY;
-        while let Err(error) = self.read_again().await {
+        while let Err(error) = self.read_again(self.version).await {
             self.on_store_error(&error);
             sleep(jittered(retry_after)).await;
             retry_after = (retry_after * 2).min(LONGEST_RETRY);
@@ -220,12 +236,14 @@ impl HotRoom {
         self.read_at = Instant::now();
     }
 
-    async fn read_again(&mut self) -> Result<(), StoreError> {
+    /// Reads the room again, which was `seen` with this version.
+    async fn read_again(&mut self, seen: Version) -> Result<(), StoreError> {
         let name = self.slot.name().clone();
         let mut stored = self.hub.store.read(&name).await?;
-        if stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < self.version {
+        if stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < seen {
             warn!(room.name = %name, "the store lost what it had acknowledged");
-            self.hub.store.lift(&name, self.version).await?;
+            self.hub.store.lift(&name, seen).await?;
+            self.hub.suspect(&name);
             stored = self.hub.store.read(&name).await?;
         }
         let Some(stored) = stored else { return Ok(()) };
@@ -235,6 +253,9 @@ impl HotRoom {
             self.confirmed_until = StoreTime::default();
             self.slot.confirm(self.confirmed_until);
             self.hub.suspect(&name);
+            // The store's own list may be shown elsewhere by the version that the next change makes. LiveKit's answer, which
+            // raises it, comes first where it comes at all.
+            self.window_ends = self.window_ends.max(Instant::now() + KEPT_BACK);
         } else if stored.version() > self.version || self.is_kept {
             self.is_kept = false;
             self.take_over(&stored);

@@ -21,15 +21,20 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::timeout;
+
 use crate::{
     abort_on_panic,
     clock::Clock,
-    presence::{Room, RoomName, StoreTime},
+    presence::{Room, RoomName, StoreTime, Version},
     reconcile::{Confirmation, Reconciler},
     store::{RoomSummary, Store, StoreError},
 };
 
 use hot_room::HotRoom;
+
+/// Whoever comes back to an instance that is behind waits so long for it.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// How the hub behaves.
 #[derive(Clone, Debug)]
@@ -112,6 +117,13 @@ impl Hub {
         }
         subscription.slot().ready().await?;
         Ok(subscription)
+    }
+
+    /// Waits, for a moment, until a room is at least as new as what its reader was sent by another instance, or by this one before
+    /// the store lost it.
+    pub async fn catch_up(&self, subscription: &Subscription, seen: Version) {
+        // Otherwise the reader keeps what it has until something newer comes.
+        let _ = timeout(CATCH_UP, subscription.slot().catch_up(seen)).await;
     }
 
     /// Reads a room: from the list that streams show, if it is hot, otherwise from the store; and where that does not know

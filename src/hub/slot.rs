@@ -1,14 +1,17 @@
 //! Where a hot room's newest edition lies, for every thread that delivers it.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    presence::{RoomName, StoreTime},
+    presence::{RoomName, StoreTime, Version},
     store::StoreError,
 };
 
@@ -37,6 +40,12 @@ pub struct RoomSlot {
     readers_of_deltas: AtomicUsize,
     state: watch::Sender<State>,
     idle: Notify,
+    /// The latest version that a reader was sent elsewhere, where it is above ours.
+    seen: AtomicU64,
+    /// That rose.
+    is_behind: Notify,
+    /// An edition was put in.
+    published: Notify,
     /// Which delivery threads watch this room, and which of them have been told of its newest edition: a bit each.
     watching: AtomicU64,
     told: AtomicU64,
@@ -61,6 +70,9 @@ impl RoomSlot {
             readers_of_deltas: AtomicUsize::default(),
             state: watch::Sender::new(State::Opening),
             idle: Notify::new(),
+            seen: AtomicU64::default(),
+            is_behind: Notify::new(),
+            published: Notify::new(),
             watching: AtomicU64::default(),
             told: AtomicU64::default(),
         }
@@ -131,11 +143,33 @@ impl RoomSlot {
         self.is_announcing.store(true, Ordering::Release);
         self.confirm(edition.confirmed_until());
         *self.newest.lock().expect("nothing panics while it is locked") = Some(edition);
+        self.published.notify_waiters();
         self.state.send_if_modified(|state| {
             let was_opening = matches!(state, State::Opening);
             *state = State::Open;
             was_opening
         });
+    }
+
+    /// Waits until the newest edition is at least as new as what a reader was sent elsewhere; asks for that first.
+    pub(super) async fn catch_up(&self, seen: Version) {
+        loop {
+            let mut published = pin!(self.published.notified());
+            published.as_mut().enable();
+            if self.newest().is_some_and(|newest| newest.version() >= seen) {
+                return;
+            }
+            if self.seen.fetch_max(seen.as_u64(), Ordering::AcqRel) < seen.as_u64() {
+                self.is_behind.notify_one();
+            }
+            published.await;
+        }
+    }
+
+    /// Resolves when a reader was sent a later version elsewhere.
+    pub(super) async fn behind(&self) -> Version {
+        self.is_behind.notified().await;
+        Version::from_u64(self.seen.load(Ordering::Acquire))
     }
 
     pub(super) fn confirm(&self, until: StoreTime) {

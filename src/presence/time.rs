@@ -87,6 +87,9 @@ impl LiveKitTime {
 #[serde(transparent)]
 pub struct Version(u64);
 
+/// The store's clock and ours differ by no more.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 impl Version {
     pub const ZERO: Self = Self(0);
 
@@ -102,6 +105,11 @@ impl Version {
     #[must_use]
     pub fn next(self, now: StoreTime) -> Self {
         Self((self.0 + 1).max(now.as_micros()))
+    }
+
+    /// Whether a store can have given it by `now`: nobody can name one that keeps all others from being shown.
+    pub fn is_plausible_at(self, now: StoreTime) -> bool {
+        self.0 <= (now + CLOCKS_DIFFER).as_micros()
     }
 }
 

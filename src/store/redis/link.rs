@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -207,6 +207,8 @@ pub(super) struct Link {
     current: Mutex<Current>,
     /// Calls in a row that got no answer.
     silent: AtomicU32,
+    /// The last attempt to connect failed, which was said.
+    is_away: AtomicBool,
 }
 
 #[derive(Default)]
@@ -218,7 +220,12 @@ struct Current {
 
 impl Link {
     pub fn new(address: RedisAddress) -> Self {
-        Self { address, current: Mutex::default(), silent: AtomicU32::new(0) }
+        Self {
+            address,
+            current: Mutex::default(),
+            silent: AtomicU32::new(0),
+            is_away: AtomicBool::new(false),
+        }
     }
 
     /// The connection for commands; makes one where there is none.
@@ -234,19 +241,16 @@ impl Link {
         }
         match self.connect(None).await {
             Ok(kind) => {
-                let was_away = current.failed.take().is_some() || current.generation > 0;
+                current.failed = None;
                 current.generation += 1;
                 let connection = Connection { generation: current.generation, kind };
                 current.connection = Some(connection.clone());
                 self.silent.store(0, Ordering::Relaxed);
                 let cluster = connection.is_cluster();
-                info!(address = ?self.address, cluster, again = was_away, "connected to Redis");
+                info!(address = ?self.address, cluster, "connected to Redis");
                 Ok(connection)
             }
             Err(error) => {
-                if current.failed.is_none() {
-                    warn!(address = ?self.address, %error, "cannot connect to Redis; trying again");
-                }
                 current.failed = Some((Instant::now(), error.clone()));
                 Err(error)
             }
@@ -306,9 +310,23 @@ impl Link {
     }
 
     async fn connect(&self, on_push: Option<OnPush>) -> Result<Kind, StoreError> {
-        match timeout(CONNECT * 2, self.try_connect(on_push)).await {
-            Ok(connected) => connected.map_err(|error| failed(&error)),
-            Err(_) => Err(failed(&no_answer())),
+        let connected = timeout(CONNECT * 2, self.try_connect(on_push)).await;
+        let connected = connected.unwrap_or_else(|_| Err(no_answer()));
+        let was_away = self.is_away.swap(connected.is_err(), Ordering::Relaxed);
+        let address = &self.address;
+        match connected {
+            Ok(connected) => {
+                if was_away {
+                    info!(?address, "Redis can be reached again");
+                }
+                Ok(connected)
+            }
+            Err(error) => {
+                if !was_away {
+                    warn!(?address, %error, "cannot connect to Redis; trying again");
+                }
+                Err(failed(&error))
+            }
         }
     }
 

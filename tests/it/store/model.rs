@@ -83,8 +83,8 @@ async fn play(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) -
             Step::Repair(repairs) => {
                 let expected = play.model.repair(repairs, *now, &play.rules);
                 play.learn(repairs.steps.iter().filter_map(session_of));
-                for index in 0..stores.len() {
-                    let repaired = stores[index].1.repair(&play.room, repairs).await.unwrap();
+                for (index, (_, store)) in stores.iter().enumerate() {
+                    let repaired = store.repair(&play.room, repairs).await.unwrap();
                     assert_eq!(repaired, expected, "{}", play.place(index, number, step));
                     play.expect_told(index, &expected).await;
                 }
