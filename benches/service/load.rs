@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    ops::Range,
     thread,
     time::{Duration, Instant},
 };
@@ -35,36 +36,36 @@ pub fn paced(mut change: impl FnMut(usize)) {
 /// Paced webhooks that change one track of somebody in each room in turn.
 pub struct Posts {
     requests: Vec<Vec<u8>>,
-    socket: TcpStream,
+    /// Used in turn.
+    sockets: Vec<TcpStream>,
 }
 
 impl Posts {
-    pub fn tracks(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).expect("the service");
-        socket.set_nodelay(true).expect("a TCP socket");
-        Self { requests: track_requests(CHANGES), socket }
+    pub fn tracks(addresses: &[SocketAddr]) -> Self {
+        let sockets = addresses.iter().map(|address| connect(*address)).collect();
+        Self { requests: track_requests(CHANGES), sockets }
     }
 
     /// Posts them all; tells before each which room it is about.
     pub fn run(mut self, mut before: impl FnMut(usize)) {
-        let mut requests = self.requests.into_iter();
+        let mut requests = self.requests.into_iter().enumerate();
         paced(|room| {
-            let request = requests.next().expect("one for each change");
+            let (index, request) = requests.next().expect("one for each change");
+            let count = self.sockets.len();
             before(room);
-            ask(&mut self.socket, &request);
+            ask(&mut self.sockets[index % count], &request);
         });
     }
 }
 
 /// Sends all requests from a few connections, each as soon as the one before is answered. Returns how many, and how many a
 /// second.
-pub fn flood(requests: &[Vec<u8>], address: SocketAddr) -> (usize, f64) {
+pub fn flood(requests: &[Vec<u8>], addresses: &[SocketAddr]) -> (usize, f64) {
     let started = Instant::now();
     thread::scope(|scope| {
         for client in 0..CLIENTS {
             scope.spawn(move || {
-                let mut socket = TcpStream::connect(address).expect("the service");
-                socket.set_nodelay(true).expect("a TCP socket");
+                let mut socket = connect(addresses[client % addresses.len()]);
                 for request in requests.iter().skip(client).step_by(CLIENTS) {
                     ask(&mut socket, request);
                 }
@@ -77,14 +78,25 @@ pub fn flood(requests: &[Vec<u8>], address: SocketAddr) -> (usize, f64) {
 /// Sends the same requests again and again.
 pub fn flood_again(requests: &[Vec<u8>], count: usize, address: SocketAddr) -> (usize, f64) {
     let repeated: Vec<_> = requests.iter().cycle().take(count).cloned().collect();
-    flood(&repeated, address)
+    flood(&repeated, &[address])
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).expect("the service");
+    socket.set_nodelay(true).expect("a TCP socket");
+    socket
 }
 
 /// Lets people join all rooms.
 pub fn join_requests(people_per_room: usize) -> Vec<Vec<u8>> {
-    let mut bodies: Vec<_> = (0..ROOMS).map(|room| event("room_started", room)).collect();
+    join_requests_of(0..ROOMS, people_per_room)
+}
+
+/// Lets people join some rooms.
+pub fn join_requests_of(rooms: Range<usize>, people_per_room: usize) -> Vec<Vec<u8>> {
+    let mut bodies: Vec<_> = rooms.clone().map(|room| event("room_started", room)).collect();
     for person in 0..people_per_room {
-        for room in 0..ROOMS {
+        for room in rooms.clone() {
             let mut body = event("participant_joined", room);
             body["participant"] = json!({
                 "sid": format!("PA_{room}_{person}"),
@@ -103,9 +115,14 @@ pub fn join_requests(people_per_room: usize) -> Vec<Vec<u8>> {
 
 /// Publishes a track in each room, then takes it back, and so on.
 pub fn track_requests(count: usize) -> Vec<Vec<u8>> {
+    track_requests_of(0..ROOMS, count)
+}
+
+/// The same in some rooms.
+pub fn track_requests_of(rooms: Range<usize>, count: usize) -> Vec<Vec<u8>> {
     let run = fastrand::u32(..);
     let bodies = (0..count).map(|index| {
-        let (room, round) = (index % ROOMS, index / ROOMS);
+        let (room, round) = (rooms.start + index % rooms.len(), index / rooms.len());
         let name = if round % 2 == 0 { "track_published" } else { "track_unpublished" };
         let mut body = event(name, room);
         body["participant"] = json!({"sid": format!("PA_{room}_0"), "identity": "person-0"});

@@ -8,6 +8,7 @@ mod load;
 mod process;
 mod readers;
 mod report;
+mod shared;
 
 use std::{net::SocketAddr, thread, time::Duration};
 
@@ -42,6 +43,7 @@ fn main() {
     }
     report_fan_out(&rounds, threads);
     throughput();
+    shared::on_redis();
 }
 
 /// Memory of streams on which nothing happens.
@@ -63,13 +65,13 @@ fn fan_out_of_service() -> (Figures, usize) {
     let service = Measured::service();
     fill_rooms(service.address);
     // The same webhooks without a reader: what they cost by themselves.
-    let posts = Posts::tracks(service.address);
+    let posts = Posts::tracks(&[service.address]);
     let before = service.cpu();
     posts.run(|_| {});
     let webhooks_cpu = service.cpu() - before;
 
     let mut readers = Readers::of_service(service.address);
-    let posts = Posts::tracks(service.address);
+    let posts = Posts::tracks(&[service.address]);
     let before = service.cpu();
     let latencies = readers.measure(|triggers| posts.run(|room| triggers.pull(room)));
     let cpu = service.cpu() - before;
@@ -144,7 +146,7 @@ fn throughput() {
         println!("{what}: {per_sec:.0} a second, {micros:.1} µs of CPU each");
     };
     let before = service.cpu();
-    let (count, per_sec) = load::flood(&load::track_requests(20_000), service.address);
+    let (count, per_sec) = load::flood(&load::track_requests(20_000), &[service.address]);
     report("webhooks", per_sec, service.cpu() - before, count);
 
     let get =
@@ -159,6 +161,6 @@ fn throughput() {
     report("GETs of a hot room", per_sec, service.cpu() - before, count);
 }
 
-fn fill_rooms(address: SocketAddr) {
-    load::flood(&load::join_requests(PEOPLE_PER_ROOM), address);
+pub fn fill_rooms(address: SocketAddr) {
+    load::flood(&load::join_requests(PEOPLE_PER_ROOM), &[address]);
 }

@@ -2,8 +2,9 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -19,6 +20,10 @@ pub struct Measured {
 impl Measured {
     /// The service, without limits that would be in the way.
     pub fn service() -> Self {
+        Self::service_with(&[])
+    }
+
+    pub fn service_with(settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_livekit-presence"));
         command.env_clear().envs([
             ("LIVEKIT_KEYS", KEYS),
@@ -30,6 +35,7 @@ impl Measured {
             ("LKP__LIMITS__STREAMS_PER_ADDRESS", "0"),
             ("LKP__LIMITS__READS_PER_ADDRESS", "0"),
         ]);
+        command.envs(settings.iter().copied());
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the service starts");
         let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         let listening = lines.map_while(Result::ok).find_map(|line| {
@@ -37,6 +43,18 @@ impl Measured {
             line["address"].as_str()?.parse().ok()
         });
         Self { address: listening.expect("it listens"), child }
+    }
+
+    /// A Redis that keeps nothing on disk. None where it is not installed.
+    pub fn redis(port: u16) -> Option<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()]);
+        let child = command.stdout(Stdio::null()).spawn().ok()?;
+        while TcpStream::connect(address).is_err() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        Some(Self { address, child })
     }
 
     /// This program as a bare loop. It says on its standard output where it listens.

@@ -52,11 +52,16 @@ pub fn open_one(address: SocketAddr, room: usize) -> TcpStream {
 
 impl Readers {
     pub fn of_service(address: SocketAddr) -> Self {
-        Self::of(|room| open_one(address, room))
+        Self::of(|_, room| open_one(address, room))
+    }
+
+    /// Each room has readers at all of these.
+    pub fn of_services(addresses: &[SocketAddr]) -> Self {
+        Self::of(|index, room| open_one(addresses[index / ROOMS % addresses.len()], room))
     }
 
     pub fn of_bare_loop(address: SocketAddr) -> Self {
-        Self::of(|room| {
+        Self::of(|_, room| {
             let mut socket = TcpStream::connect(address).expect("the bare loop");
             let room = u32::try_from(room).expect("few rooms");
             socket.write_all(&room.to_le_bytes()).expect("the bare loop");
@@ -65,12 +70,12 @@ impl Readers {
         })
     }
 
-    fn of(open: impl Fn(usize) -> TcpStream) -> Self {
+    fn of(open: impl Fn(usize, usize) -> TcpStream) -> Self {
         let poll = Poll::new().expect("a poll");
         let mut sockets = Vec::with_capacity(ROOMS * READERS_PER_ROOM);
         // Readers of a room do not come one after the other.
         for index in 0..ROOMS * READERS_PER_ROOM {
-            let socket = open(index % ROOMS);
+            let socket = open(index, index % ROOMS);
             socket.set_nonblocking(true).expect("a socket");
             let mut socket = mio::net::TcpStream::from_std(socket);
             poll.registry()

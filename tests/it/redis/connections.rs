@@ -95,7 +95,7 @@ async fn a_wrong_password_is_told_and_never_written() {
     let service = instance(&url, &[("LKP__LOG__LEVEL", "trace")]).await;
     eventually("the reason to be logged", async || {
         let log = service.log();
-        log.contains("cannot connect to Redis") && log.contains("WRONGPASS")
+        log.contains("cannot connect to Redis") && log.contains("authentication failed")
     })
     .await;
     let answer = Sender::to(&[service.address.port()]).try_once(&started()).await.unwrap();
