@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     captures::{Capture, CapturedWebhook, Checkpoint, Moment, People},
-    harness::{TestApp, webhook_request},
+    harness::{RedisServer, TestApp, webhook_request},
 };
 
 /// At how many of a scenario's checkpoints webhooks alone do not lead to LiveKit's list: they were late, lost or never sent, or
@@ -27,10 +27,19 @@ const DIFFERENT: [(&str, usize); 8] = [
 
 #[tokio::test]
 async fn the_captured_webhooks_lead_readers_to_livekits_list() {
+    replay_all(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn and_so_they_do_with_rooms_in_redis() {
+    replay_all(Some(&RedisServer::start().await)).await;
+}
+
+async fn replay_all(redis: Option<&RedisServer>) {
     let different: BTreeMap<_, _> = DIFFERENT.into();
     let mut equal = 0;
     for capture in Capture::all() {
-        let differences = replay(&capture, &mut equal).await;
+        let differences = replay(redis, &capture, &mut equal).await;
         let expected = different.get(capture.name.as_str()).copied().unwrap_or_default();
         assert_eq!(differences.len(), expected, "{}: {differences:#?}", capture.name);
     }
@@ -39,9 +48,13 @@ async fn the_captured_webhooks_lead_readers_to_livekits_list() {
 }
 
 /// Posts the webhooks in their order, and compares at each checkpoint. Returns what differed.
-async fn replay(capture: &Capture, equal: &mut usize) -> Vec<String> {
+async fn replay(redis: Option<&RedisServer>, capture: &Capture, equal: &mut usize) -> Vec<String> {
     let keys: Vec<_> = capture.key_lines();
-    let app = TestApp::with_keys(&[], &keys.join("\n")).await;
+    if let Some(redis) = redis {
+        // Scenarios use the same rooms, and ids of events.
+        redis.ask(&["FLUSHALL"]).await;
+    }
+    let app = TestApp::on(redis, &[], &keys.join("\n")).await;
     let mut differences = Vec::new();
     for moment in &capture.moments {
         match moment {

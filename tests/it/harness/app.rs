@@ -20,7 +20,8 @@ use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
-    Connection, FlakyStore, Reader, Response, WebhookBody, client::request_head, within_deadline,
+    Connection, FlakyStore, Reader, RedisServer, Response, WebhookBody, client::request_head,
+    within_deadline,
 };
 
 const KEYS: &str = "APItest: secret-of-the-tests-0123456789abcdef\nAPIother: another-secret-0123456789abcdef012345";
@@ -66,6 +67,11 @@ impl TestApp {
     }
 
     pub async fn with_keys(settings: &[(&str, &str)], keys: &str) -> Self {
+        Self::on(None, settings, keys).await
+    }
+
+    /// With rooms in Redis, whose clock is the test's too; or else in memory.
+    pub async fn on(redis: Option<&RedisServer>, settings: &[(&str, &str)], keys: &str) -> Self {
         let defaults = [
             ("LIVEKIT_KEYS", keys),
             ("LKP__HTTP__BIND", "127.0.0.1:0"),
@@ -75,8 +81,11 @@ impl TestApp {
         let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = Config::from_variables(variables, Purpose::Serve).unwrap();
         let clock = TestClock::default();
-        let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(config.rules(), clock.clock()));
-        let store = FlakyStore::new(memory);
+        let kept: Arc<dyn Store> = match redis {
+            None => Arc::new(MemoryStore::new(config.rules(), clock.clock())),
+            Some(redis) => Arc::new(redis.store(config.rules(), Some(clock.clock())).0),
+        };
+        let store = FlakyStore::new(kept);
         let app =
             App::with_store(&config, Arc::clone(&store) as Arc<dyn Store>, clock.clock()).unwrap();
         let (shutdown, told) = oneshot::channel();

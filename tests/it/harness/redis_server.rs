@@ -7,6 +7,11 @@ use std::{
     process::Stdio,
 };
 
+use livekit_presence::{
+    clock::Clock,
+    presence::Rules,
+    store::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore},
+};
 use tokio::process::Command;
 
 use super::{Child, Folder, Reply, free_port, patiently, resp};
@@ -138,6 +143,16 @@ impl RedisServer {
 
     pub fn url(&self) -> String {
         url_of(self.port)
+    }
+
+    /// A store in this process, and what it shares with others on this server.
+    pub fn store(&self, rules: Rules, clock: Option<Clock>) -> (RedisStore, RedisPeers) {
+        let settings = RedisSettings {
+            address: RedisAddress::parse(&self.url()).unwrap(),
+            key_prefix: "lkp:".to_owned(),
+            clock,
+        };
+        RedisStore::start(&settings, rules, RedisMetrics::default())
     }
 
     /// Sends a command that must not fail.

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use livekit_presence::{
     presence::{
         Applied, Change, Event, EventKind, Identity, Listing, LiveKitTime, Participant,
-        ParticipantSid, RoomLifecycle, RoomName, Rules, SessionInfo, SessionState, StoreTime,
-        Version, plan,
+        ParticipantSid, Profile, RoomLifecycle, RoomName, Rules, SessionInfo, SessionState,
+        StoreTime, Track, TrackKind, TrackSid, TrackSource, Version, plan,
     },
     store::{Feed, FeedMessage, Store},
 };
@@ -270,6 +270,23 @@ pub fn left(room: &RoomName, identity: &str) -> Event {
         room,
         EventKind::Left { sid: ParticipantSid::new(format!("PA_{identity}")), was_active: true },
     )
+}
+
+pub fn published(room: &RoomName, identity: &str) -> Event {
+    let track = Track {
+        sid: TrackSid::new(format!("TR_{identity}")),
+        source: TrackSource::Microphone,
+        kind: TrackKind::Audio,
+        muted: false,
+        name: String::new(),
+    };
+    let sid = ParticipantSid::new(format!("PA_{identity}"));
+    event(room, EventKind::TrackPublished { sid, track })
+}
+
+pub fn give_metadata(event: &mut Event, metadata: &str) {
+    let EventKind::Joined(info) = &mut event.kind else { panic!("only who joins has some") };
+    info.profile = Arc::new(Profile { metadata: metadata.to_owned(), ..Profile::default() });
 }
 
 fn event(room: &RoomName, kind: EventKind) -> Event {

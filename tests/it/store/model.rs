@@ -18,8 +18,6 @@ use crate::{
     rules::{Step, record},
 };
 
-use super::redis::store_on;
-
 const SCHEDULES_IN_CI: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,7 +37,7 @@ async fn the_scripts_and_the_embedded_store_do_what_the_rules_say() {
     let clock = TestClock::default();
     let stores: [(&str, Arc<dyn Store>); 2] = [
         ("memory", Arc::new(MemoryStore::new(Rules::default(), clock.clock()))),
-        ("Redis", Arc::new(store_on(&server, Some(clock.clock())))),
+        ("Redis", Arc::new(server.store(Rules::default(), Some(clock.clock())).0)),
     ];
     let mut steps = 0;
     for seed in seeds {
