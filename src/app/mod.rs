@@ -119,7 +119,7 @@ impl App {
         let settings = ServerSettings {
             bind: config.bind,
             head_timeout: config.head_timeout,
-            user_timeout: config.stream.write_timeout,
+            write_timeout: config.stream.write_timeout,
         };
         let server = Server::bind(&settings)
             .map_err(|error| StartError::Bind { bind: config.bind, error })?;
@@ -233,6 +233,7 @@ fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
         lookups_per_address: limits.lookups_per_address,
         refused_webhooks_per_address: limits.refused_webhooks_per_address,
         body_bytes: limits.body_bytes,
+        answer_bytes: config.stream.pinned_bytes,
     }
 }
 

@@ -24,7 +24,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -54,6 +54,8 @@ pub(super) struct Service {
     pub shards: Arc<Shards>,
     pub clock: Clock,
     pub head_timeout: Duration,
+    /// An answer has to be taken within this time.
+    pub write_timeout: Duration,
     /// Ends connections once what is under way on them is answered.
     pub stop: CancellationToken,
 }
@@ -92,6 +94,8 @@ pub(super) async fn serve(
 
     let mut stop = pin!(service.stop.cancelled());
     let mut is_stopping = false;
+    let mut is_writing = false;
+    let mut written_by = pin!(sleep(service.write_timeout));
     let end = poll_fn(|cx| {
         if !is_stopping && stop.as_mut().poll(cx).is_ready() {
             is_stopping = true;
@@ -105,13 +109,19 @@ pub(super) async fn serve(
             }
             Poll::Pending => {}
         }
-        // Answers to earlier requests on this connection must be out before its socket is taken away.
-        if is_flushed.load(Ordering::Relaxed)
-            && let Some(handover) = take(&handover)
-        {
-            return Poll::Ready(End::Handover(handover));
+        if !is_flushed.load(Ordering::Relaxed) {
+            if !is_writing {
+                is_writing = true;
+                written_by.as_mut().reset(Instant::now() + service.write_timeout);
+            }
+            return written_by.as_mut().poll(cx).map(|()| {
+                debug!("an answer was not taken in time");
+                End::Failed
+            });
         }
-        Poll::Pending
+        is_writing = false;
+        // Answers to earlier requests on this connection must be out before its socket is taken away.
+        take(&handover).map_or(Poll::Pending, |handover| Poll::Ready(End::Handover(handover)))
     })
     .await;
     let socket = connection.into_parts().io.into_inner();

@@ -29,14 +29,15 @@ pub struct LimitSettings {
     /// Zero: no limit. So for those below.
     pub streams_per_address: u32,
     pub streams_per_identity: u32,
-    /// A second; ten times that at once.
-    /// A stream of many rooms reads each of them.
+    /// A second; ten times that at once. A stream of many rooms reads each of them.
     pub reads_per_address: u32,
     /// Rooms that the store does not hold, for which LiveKit is asked.
     pub lookups_per_address: u32,
     pub refused_webhooks_per_address: u32,
     /// What the bodies of webhooks may take together while they are read.
     pub body_bytes: usize,
+    /// What lists may take together that were read for one answer each, while they are written.
+    pub answer_bytes: usize,
 }
 
 /// The limits, with what counts towards them.
@@ -46,6 +47,7 @@ pub struct Limits {
     lookups: RateLimit<ClientAddress>,
     pub(super) refused_webhooks: RateLimit<ClientAddress>,
     bodies: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
 }
 
 /// Who was refused a stream is to come back after this time, in seconds.
@@ -64,7 +66,8 @@ impl Limits {
             reads: RateLimit::new(settings.reads_per_address),
             lookups: RateLimit::new(settings.lookups_per_address),
             refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
-            bodies: Arc::new(Semaphore::new(settings.body_bytes.min(Semaphore::MAX_PERMITS))),
+            bodies: bytes(settings.body_bytes),
+            answers: bytes(settings.answer_bytes),
         }
     }
 
@@ -105,9 +108,21 @@ impl Limits {
 
     /// Reserves memory for a part of a body, or says that there is none at the moment.
     pub(super) fn reserve_body(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let bytes = u32::try_from(bytes).ok()?;
-        Arc::clone(&self.bodies).try_acquire_many_owned(bytes).ok()
+        reserve(&self.bodies, bytes)
     }
+
+    /// Reserves memory for an answer.
+    pub(super) fn reserve_answer(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        reserve(&self.answers, bytes)
+    }
+}
+
+fn bytes(most: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))
+}
+
+fn reserve(from: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(from).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
 }
 
 /// Lets an address read so often and no more.

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{hub::Source, presence::Version};
 
@@ -47,9 +48,32 @@ pub(super) async fn list(
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let json = match &reading.edition {
-        Some(edition) => Bytes::from_owner(edition.json()),
+        // Streams show it too, and so do others who ask.
+        Some(edition) if reading.source == Source::Hot => Bytes::from_owner(edition.json()),
+        Some(edition) => {
+            let json = edition.json();
+            let reserved = http.limits.reserve_answer(json.as_ref().len()).ok_or_else(|| {
+                Problem::unavailable(
+                    "too many lists are on their way to slow clients; ask again",
+                    1,
+                )
+            })?;
+            Bytes::from_owner(Counted { json, _reserved: reserved })
+        }
         None => Bytes::from_static(b"[]"),
     };
     let content_type = [(header::CONTENT_TYPE, "application/json")];
     Ok((caching, content_type, Body::from(json)).into_response())
+}
+
+/// A list that is in memory for one answer, until that is written.
+struct Counted<Json> {
+    json: Json,
+    _reserved: OwnedSemaphorePermit,
+}
+
+impl<Json: AsRef<[u8]>> AsRef<[u8]> for Counted<Json> {
+    fn as_ref(&self) -> &[u8] {
+        self.json.as_ref()
+    }
 }

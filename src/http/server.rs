@@ -50,14 +50,15 @@ pub struct ServerSettings {
     pub bind: SocketAddr,
     /// A request's head has to be there within this time; so long also lives a connection on which nothing is asked.
     pub head_timeout: Duration,
-    /// What was sent and is not acknowledged for so long means that the client is gone.
-    pub user_timeout: Duration,
+    /// An answer has to be taken within this time; and what was sent and is not acknowledged for so long means that the client is
+    /// gone.
+    pub write_timeout: Duration,
 }
 
 /// A bound listener.
 pub struct Server {
     listener: TcpListener,
-    head_timeout: Duration,
+    settings: ServerSettings,
 }
 
 impl Server {
@@ -66,15 +67,15 @@ impl Server {
     /// # Errors
     /// The address cannot be bound.
     pub fn bind(settings: &ServerSettings) -> io::Result<Self> {
-        let listener = match listen(settings.bind, settings.user_timeout) {
+        let listener = match listen(settings.bind, settings.write_timeout) {
             Err(error) if settings.bind.is_ipv6() && settings.bind.ip().is_unspecified() => {
                 let bind = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), settings.bind.port());
                 debug!(%error, "cannot listen on IPv6, so only on IPv4");
-                listen(bind, settings.user_timeout)?
+                listen(bind, settings.write_timeout)?
             }
             listener => listener?,
         };
-        Ok(Self { listener: TcpListener::from_std(listener)?, head_timeout: settings.head_timeout })
+        Ok(Self { listener: TcpListener::from_std(listener)?, settings: settings.clone() })
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -88,7 +89,8 @@ impl Server {
             router: router(Arc::clone(&state)),
             shards,
             clock: state.clock.clone(),
-            head_timeout: self.head_timeout,
+            head_timeout: self.settings.head_timeout,
+            write_timeout: self.settings.write_timeout,
             stop: stop.clone(),
         });
         let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
@@ -203,7 +205,7 @@ mod tests {
         let settings = ServerSettings {
             bind: "127.0.0.1:0".parse().unwrap(),
             head_timeout: Duration::from_secs(30),
-            user_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
         };
         let server = Server::bind(&settings).unwrap();
         let _client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
@@ -221,7 +223,7 @@ mod tests {
         let settings = ServerSettings {
             bind: "[::]:0".parse().unwrap(),
             head_timeout: Duration::from_secs(30),
-            user_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
         };
         let server = Server::bind(&settings).unwrap();
         let port = server.local_addr().unwrap().port();

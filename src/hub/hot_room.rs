@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use crate::{
     presence::{Change, Room, StoreTime, Version, ViewDiff},
     reconcile::Watched,
-    store::{Feed, FeedMessage, StoreError},
+    store::{Feed, FeedMessage, Position, StoreError},
 };
 
 use super::{Edition, Inner, RoomSlot, View, edition::Delta, list::List, metrics::ResyncCause};
@@ -86,7 +86,8 @@ impl HotRoom {
         let feed = hub.store.follow(slot.name()).await?;
         let watched = hub.reconciler.as_ref().map(|reconciler| reconciler.watch(slot.name()));
         let (stored, _) = hub.read_whole(slot.name(), || may_look_up).await?;
-        let confirmed_until = hub.confirmed_until(slot.name(), stored.as_deref());
+        let position = stored.as_deref().map(Position::of);
+        let confirmed_until = hub.confirmed_until(slot.name(), position);
         let stored = stored.unwrap_or_default();
         let now = Instant::now();
         let mut room = Self {
@@ -170,12 +171,11 @@ impl HotRoom {
 
     /// LiveKit's list agrees with what the store held just now. Which may be something newer than what is held here.
     async fn on_confirmed(&mut self) {
-        match self.hub.store.read(self.slot.name()).await {
+        match self.hub.store.position(self.slot.name()).await {
             Ok(stored) => {
-                let version = stored.as_ref().map_or(Version::ZERO, |stored| stored.version());
+                let version = stored.map_or(Version::ZERO, |stored| stored.version);
                 if version == self.version {
-                    self.confirmed_until =
-                        self.hub.confirmed_until(self.slot.name(), stored.as_deref());
+                    self.confirmed_until = self.hub.confirmed_until(self.slot.name(), stored);
                     self.slot.confirm(self.confirmed_until);
                 }
             }
@@ -186,16 +186,16 @@ impl HotRoom {
     /// A message of the feed may have been lost without a trace: compare.
     async fn on_check(&mut self) {
         self.next_check = Instant::now() + jittered(CHECK_EVERY);
-        match self.hub.store.read(self.slot.name()).await {
+        match self.hub.store.position(self.slot.name()).await {
             Ok(stored) => {
-                let version = stored.as_ref().map_or(Version::ZERO, |stored| stored.version());
+                let version = stored.map_or(Version::ZERO, |stored| stored.version);
                 match version.cmp(&self.version) {
                     // A change may be on its way; only if it does not come was something lost.
                     Ordering::Greater => self.resync(ResyncCause::check).await,
                     Ordering::Less => self.resync(ResyncCause::fallback).await,
                     Ordering::Equal => {
                         if let Some(stored) = stored {
-                            self.confirmed_until = stored.confirmed_until();
+                            self.confirmed_until = stored.confirmed_until;
                             self.slot.confirm(self.confirmed_until);
                         }
                     }

@@ -28,7 +28,7 @@ use crate::{
     clock::Clock,
     presence::{Room, RoomName, StoreTime, Version},
     reconcile::{Confirmation, Reconciler},
-    store::{RoomSummary, Store, StoreError},
+    store::{Position, RoomSummary, Store, StoreError},
 };
 
 use hot_room::HotRoom;
@@ -144,8 +144,9 @@ impl Hub {
             return Ok(Reading { edition: Some(edition), source: Source::Hot, confirmed_until });
         }
         let (stored, source) = self.0.read_whole(room, may_look_up).await?;
+        let position = stored.as_deref().map(Position::of);
         Ok(Reading {
-            confirmed_until: self.0.confirmed_until(room, stored.as_deref()),
+            confirmed_until: self.0.confirmed_until(room, position),
             edition: stored.map(|stored| Arc::new(Edition::of_room(room, &stored))),
             source,
         })
@@ -216,7 +217,8 @@ impl Inner {
     ) -> Result<(Option<Arc<Room>>, Source), StoreError> {
         let stored = self.store.read(room).await?;
         let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
-        let is_known = self.confirmed_until(room, stored.as_deref()) >= self.clock.now();
+        let position = stored.as_deref().map(Position::of);
+        let is_known = self.confirmed_until(room, position) >= self.clock.now();
         let is_free = stored.is_some() || is_known || reconciler.is_real(room).await;
         if is_known || !is_free && !may_look_up() {
             return Ok((stored, Source::Store));
@@ -230,9 +232,9 @@ impl Inner {
     }
 
     /// Until when a room's list counts as everybody.
-    fn confirmed_until(&self, name: &RoomName, stored: Option<&Room>) -> StoreTime {
+    fn confirmed_until(&self, name: &RoomName, stored: Option<Position>) -> StoreTime {
         match (stored, &self.reconciler) {
-            (Some(room), _) => room.confirmed_until(),
+            (Some(stored), _) => stored.confirmed_until,
             (None, Some(reconciler)) => reconciler.empty_until(name).unwrap_or_default(),
             (None, None) => StoreTime::default(),
         }

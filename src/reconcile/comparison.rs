@@ -119,12 +119,12 @@ impl Comparison<'_> {
     /// Whether another instance has brought the room into line since this comparison was wanted; a watched room, whether that
     /// was lately.
     async fn is_done(&self, wanted_at: Instant) -> Result<bool, StoreError> {
-        let Some(held) = self.inner.store.read(self.room).await? else { return Ok(false) };
+        let Some(held) = self.inner.store.position(self.room).await? else { return Ok(false) };
         let waited = match self.importance {
             Importance::Watched => self.inner.settings.every.mul_f64(LATELY),
             _ => wanted_at.elapsed(),
         };
-        Ok(held.compared_at() >= self.inner.store.now().await? - waited)
+        Ok(held.compared_at >= self.inner.store.now().await? - waited)
     }
 
     /// One instance at a time compares a room; the others see what it did.
@@ -154,7 +154,7 @@ impl Comparison<'_> {
                 return Err(Failure::NoBudget);
             }
             let asked_at = self.inner.store.now().await?;
-            let is_held = self.inner.store.read(self.room).await?.is_some();
+            let is_held = self.inner.store.position(self.room).await?.is_some();
             if !is_held
                 && self.importance == Importance::Watched
                 && let Some(unlisted_at) = self.unlisted_at().await

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-use super::{Feed, FeedSender, RoomSummary, Store, StoreError, feed};
+use super::{Feed, FeedSender, Position, RoomSummary, Store, StoreError, feed};
 
 /// Locks that are taken for a few microseconds at a time; more would only cost memory.
 const SHARDS: usize = 64;
@@ -111,6 +111,10 @@ impl Store for MemoryStore {
         let shard = self.shard_of(room);
         let held = shard.rooms.get(room).filter(|held| !held.is_forgotten_at(now));
         Ok(held.map(|held| Arc::clone(&held.room)))
+    }
+
+    async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
+        Ok(self.read(room).await?.map(|room| Position::of(&room)))
     }
 
     async fn read_with(

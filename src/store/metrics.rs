@@ -17,7 +17,7 @@ use crate::presence::{
     Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Version,
 };
 
-use super::{Feed, RoomSummary, Store, StoreError};
+use super::{Feed, Position, RoomSummary, Store, StoreError};
 
 /// Calls to the store.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ enum Kind {
     apply,
     repair,
     read,
+    position,
     lift,
     rooms,
     follow,
@@ -115,6 +116,10 @@ impl Store for MeteredStore {
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
         self.metered(Kind::read, self.store.read(room)).await
+    }
+
+    async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
+        self.metered(Kind::position, self.store.position(room)).await
     }
 
     async fn read_with(

@@ -36,7 +36,10 @@ pub trait Store: Send + Sync + 'static {
     /// The room as it is now; none where the store does not hold it.
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError>;
 
-    /// The same, with what is remembered of these sessions, should they be gone: what a comparison with LiveKit's list needs.
+    /// How far the room is, without who is in it: costs the same however many are.
+    async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError>;
+
+    /// The room, with what is remembered of these sessions, should they be gone: what a comparison with LiveKit's list needs.
     async fn read_with(
         &self,
         room: &RoomName,
@@ -61,6 +64,26 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether it can be reached, and its changes arrive.
     async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// How far a room is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub version: Version,
+    /// As [`Room::confirmed_until`].
+    pub confirmed_until: StoreTime,
+    /// As [`Room::compared_at`].
+    pub compared_at: StoreTime,
+}
+
+impl Position {
+    pub fn of(room: &Room) -> Self {
+        Self {
+            version: room.version(),
+            confirmed_until: room.confirmed_until(),
+            compared_at: room.compared_at(),
+        }
+    }
 }
 
 /// A room in the list of rooms.

@@ -12,6 +12,8 @@ use crate::presence::{
     TrackSid, TrackSource, Version,
 };
 
+use crate::store::Position;
+
 use super::netstring::{Malformed, Packer, Unpacker, parse};
 
 /// What Lua's numbers hold exactly.
@@ -315,6 +317,19 @@ pub(super) fn room(answer: &[Vec<Vec<u8>>]) -> Result<Option<Room>, Malformed> {
         sessions,
         gone,
     })))
+}
+
+/// The answer of `position.lua`; none where there is no such room.
+pub(super) fn position(answer: &[Vec<u8>]) -> Result<Option<Position>, Malformed> {
+    match answer {
+        [] => Ok(None),
+        [version, confirmed_until, compared_at] => Ok(Some(Position {
+            version: Version::from_u64(parse(version)?),
+            confirmed_until: StoreTime::from_micros(parse(confirmed_until)?),
+            compared_at: StoreTime::from_micros(parse(compared_at)?),
+        })),
+        _ => Err(Malformed),
+    }
 }
 
 /// A room in the list of rooms.

@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-use super::{Feed, RoomSummary, Store, StoreError};
+use super::{Feed, Position, RoomSummary, Store, StoreError};
 
 use codec::Listed;
 use keys::{Bucket, KeyFormat};
@@ -162,6 +162,11 @@ impl Store for RedisStore {
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
         self.read_with(room, &[]).await
+    }
+
+    async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
+        let answer: Vec<Vec<u8>> = self.run(&self.scripts.position, room, &[]).await?;
+        Ok(codec::position(&answer)?)
     }
 
     async fn read_with(

@@ -1,11 +1,7 @@
 -- Reads the room, and what is remembered of the sessions that are asked for.
 
 load()
-if is_rebuilt then
-  end_step('')
-  save()
-  publish('')
-end
+tell_of_rebuilding()
 if room.version == 0 then return {} end
 
 local remembered = {}

@@ -2,11 +2,7 @@
 
 load()
 if room.version > 0 then
-  if is_rebuilt then
-    end_step('')
-    save()
-    publish('')
-  end
+  tell_of_rebuilding()
   expire()
   redis.call('ZADD', INDEX, 'XX', int(now + ROOM_MEMORY), ROOM)
 end

@@ -374,6 +374,11 @@ local function load()
   if not is_complete then rebuild() end
 end
 
+-- Until when everybody counts as being in the list; 0 for a partial room.
+local function confirmed_until()
+  return room.whole and room.trusted or 0
+end
+
 -- Raises the version if readers see a difference, if nobody can have seen this room before, or if somebody may have seen another
 -- one. Returns the change, or nothing.
 local function end_step(received_at, is_mended)
@@ -399,9 +404,8 @@ local function end_step(received_at, is_mended)
   room.visible = room.visible + #joined - #left / 2
   local prev = room.version
   room.version = next_version(prev)
-  local confirmed_until = room.whole and room.trusted or 0
   return pack(
-    int(prev), int(room.version), int(confirmed_until), received_at, pack_list(joined), pack_list(updated), pack_list(left)
+    int(prev), int(room.version), int(confirmed_until()), received_at, pack_list(joined), pack_list(updated), pack_list(left)
   )
 end
 
@@ -474,6 +478,14 @@ end
 local function publish(change)
   if #change > LARGEST_MESSAGE then change = '' end
   redis.call(PUBLISH, CHANNEL, pack(ROOM) .. change)
+end
+
+-- For what only reads: whoever follows the room reads it again.
+local function tell_of_rebuilding()
+  if not is_rebuilt then return end
+  end_step('')
+  save()
+  publish('')
 end
 
 -- What a step is told about a session.

@@ -7,7 +7,7 @@ use livekit_presence::{
     presence::{
         Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Version,
     },
-    store::{Feed, RoomSummary, Store, StoreError},
+    store::{Feed, Position, RoomSummary, Store, StoreError},
 };
 use tokio::sync::watch;
 
@@ -70,6 +70,11 @@ impl Store for FlakyStore {
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
         self.pass().await?;
         self.store.read(room).await
+    }
+
+    async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
+        self.pass().await?;
+        self.store.position(room).await
     }
 
     async fn read_with(

@@ -6,6 +6,7 @@ mod limits;
 mod participants;
 mod rooms;
 mod rooms_stream;
+mod slow_answers;
 mod stream;
 mod webhook;
 mod wellbeing;

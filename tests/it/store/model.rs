@@ -10,7 +10,7 @@ use livekit_presence::{
         Applied, Event, EventKind, Listing, ParticipantSid, Repair, Repaired, Room, RoomName,
         Rules, SessionInfo, StoreTime, plan,
     },
-    store::{Feed, FeedMessage, MemoryStore, Store},
+    store::{Feed, FeedMessage, MemoryStore, Position, Store},
 };
 
 use crate::{
@@ -125,6 +125,8 @@ impl Play<'_> {
             let place = || self.place(index, number, step);
             let held = store.read_with(&self.room, &sids).await.unwrap().unwrap();
             assert_eq!(held.list(), self.model.list(), "{}", place());
+            let position = store.position(&self.room).await.unwrap();
+            assert_eq!(position, Some(Position::of(&self.model)), "{}", place());
             assert_eq!(describe(&held), describe(&self.model), "{}", place());
             let listing =
                 Listing { asked_at: now, sessions: self.known.values().cloned().collect() };
