@@ -27,6 +27,8 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(2);
 /// So long are changes of a list held back that is not the store's.
 const KEPT_BACK: Duration = Duration::from_secs(2);
+/// A room is lifted on a reader's word no more often.
+const BELIEVE_EVERY: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
 
@@ -48,6 +50,8 @@ pub(super) struct HotRoom {
     is_kept: bool,
     /// When the room was read last. Changes that are older may arrive for a while after that.
     read_at: Instant,
+    /// When a reader was last believed that it had been sent a later version.
+    believed_at: Option<Instant>,
     /// The version of the last edition that went out.
     published: Version,
     /// What became different since then.
@@ -100,6 +104,7 @@ impl HotRoom {
             confirmed_until: StoreTime::default(),
             is_kept: false,
             read_at: now,
+            believed_at: None,
             published: Version::ZERO,
             pending: None,
             window_ends: now,
@@ -111,7 +116,8 @@ impl HotRoom {
         room.confirmed_until = confirmed_until;
         room.put_out(None, None);
         room.slot.announced();
-        if room.confirmed_until < room.hub.clock.now() {
+        let is_held = room.version != Version::ZERO;
+        if room.confirmed_until < room.hub.clock.now() && (is_held || may_look_up) {
             room.hub.suspect(room.slot.name());
         }
         debug!(room.name = %room.slot.name(), version = %room.version, "opened a room");
@@ -211,17 +217,20 @@ impl HotRoom {
         }
     }
 
-    /// A reader was sent a later version elsewhere. If that did not arrive here, the room is read again; if the store does not
-    /// have it either, it lost that.
+    /// A reader says that it was sent a later version elsewhere. If that did not arrive here, the room is read again. If the
+    /// store does not have it either, then it lost that; but anybody can say so, so this is believed only now and then.
     async fn on_behind(&mut self, seen: Version) {
         if self.version >= seen {
             return;
         }
-        self.hub.metrics.resynced(ResyncCause::reader);
-        if let Err(error) = self.read_again(seen).await {
-            self.on_store_error(&error);
+        self.resync(ResyncCause::reader).await;
+        let is_news = self.version < seen && self.version != Version::ZERO;
+        if is_news && self.believed_at.is_none_or(|at| at.elapsed() > BELIEVE_EVERY) {
+            self.believed_at = Some(Instant::now());
+            if let Err(error) = self.read_again(seen).await {
+                self.on_store_error(&error);
+            }
         }
-        self.read_at = Instant::now();
     }
 
     /// Reads the room again, until that succeeds; meanwhile its readers keep the last list.
@@ -239,6 +248,9 @@ impl HotRoom {
     /// Reads the room again, which was `seen` with this version.
     async fn read_again(&mut self, seen: Version) -> Result<(), StoreError> {
         let name = self.slot.name().clone();
+        // When Redis comes back, all rooms are read again.
+        let hub = Arc::clone(&self.hub);
+        let _place = hub.reading_again.acquire().await;
         let mut stored = self.hub.store.read(&name).await?;
         if stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < seen {
             warn!(room.name = %name, "the store lost what it had acknowledged");
@@ -249,6 +261,7 @@ impl HotRoom {
         let Some(stored) = stored else { return Ok(()) };
         if self.is_to_be_kept(&stored) {
             self.is_kept = true;
+            self.take_in(&stored);
             self.version = stored.version();
             self.confirmed_until = StoreTime::default();
             self.slot.confirm(self.confirmed_until);
@@ -279,6 +292,12 @@ impl HotRoom {
     fn on_store_error(&self, error: &StoreError) {
         self.slot.confirm(StoreTime::default());
         debug!(room.name = %self.slot.name(), %error, "cannot read a hot room again");
+    }
+
+    /// Adds those whom the store has to those whom it lost.
+    fn take_in(&mut self, stored: &Room) {
+        let pending = self.pending.get_or_insert_default();
+        self.list.fold_in(stored.list(), &mut pending.diff);
     }
 
     /// Replaces what is held by what the store has.

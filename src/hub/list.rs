@@ -33,14 +33,23 @@ impl List {
 
     /// Folds a change in, and notes in `diff` what the touched identities looked like before.
     pub fn fold(&mut self, change: &Change, diff: &mut ViewDiff) {
-        for participant in change.joined.iter().chain(&change.updated) {
-            let before = self.remove(&participant.identity);
-            diff.touch(&participant.identity, || before);
-            self.insert(participant.clone());
-        }
+        self.fold_in(change.joined.iter().chain(&change.updated).cloned(), diff);
         for departure in &change.left {
             let before = self.remove(&departure.identity);
             diff.touch(&departure.identity, || before);
+        }
+    }
+
+    /// Puts participants in, and notes in `diff` what their identities looked like before.
+    pub fn fold_in(
+        &mut self,
+        participants: impl IntoIterator<Item = Participant>,
+        diff: &mut ViewDiff,
+    ) {
+        for participant in participants {
+            let before = self.remove(&participant.identity);
+            diff.touch(&participant.identity, || before);
+            self.insert(participant);
         }
     }
 

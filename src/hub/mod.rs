@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     abort_on_panic,
@@ -35,6 +35,9 @@ use hot_room::HotRoom;
 
 /// Whoever comes back to an instance that is behind waits so long for it.
 const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// More rooms are not read again at the same time.
+const MOST_READING_AGAIN: usize = 64;
 
 /// How the hub behaves.
 #[derive(Clone, Debug)]
@@ -76,6 +79,8 @@ pub(crate) struct Inner {
     config: HubConfig,
     metrics: HubMetrics,
     rooms: Mutex<Rooms>,
+    /// Rooms that are read again at the same time.
+    reading_again: Semaphore,
 }
 
 #[derive(Default)]
@@ -94,7 +99,17 @@ impl Hub {
         metrics: HubMetrics,
     ) -> Self {
         let rooms = Mutex::default();
-        Self(Arc::new(Inner { store, reconciler, watchers, clock, config, metrics, rooms }))
+        let reading_again = Semaphore::new(MOST_READING_AGAIN);
+        Self(Arc::new(Inner {
+            store,
+            reconciler,
+            watchers,
+            clock,
+            config,
+            metrics,
+            rooms,
+            reading_again,
+        }))
     }
 
     /// Watches a room. Returns once the room's list is known, if need be from LiveKit; from then on no change of it is

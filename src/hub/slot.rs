@@ -159,9 +159,8 @@ impl RoomSlot {
             if self.newest().is_some_and(|newest| newest.version() >= seen) {
                 return;
             }
-            if self.seen.fetch_max(seen.as_u64(), Ordering::AcqRel) < seen.as_u64() {
-                self.is_behind.notify_one();
-            }
+            self.seen.fetch_max(seen.as_u64(), Ordering::AcqRel);
+            self.is_behind.notify_one();
             published.await;
         }
     }

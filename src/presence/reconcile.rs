@@ -37,7 +37,14 @@ pub fn plan(room: &Room, listing: &Listing, rules: &Rules) -> Repairs {
         listed.iter().filter_map(|info| room.sessions.get(&info.sid)).collect();
     steps.extend(plan_condemned(room, &held, asked_at));
     steps.extend(plan_missing(room, &listed, asked_at, rules));
-    Repairs { asked_at, epoch: room.epoch, confirms: true, unlisted_at: None, steps }
+    Repairs {
+        asked_at,
+        epoch: room.epoch,
+        version: room.version,
+        confirms: true,
+        unlisted_at: None,
+        steps,
+    }
 }
 
 /// What follows where LiveKit says that there is the room, but not who is inside, as it does for a room whose node is gone
@@ -54,7 +61,14 @@ pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
         .map(|held| Repair::Listed { sid: held.sid.clone(), version: held.version })
         .collect();
     steps.extend(plan_condemned(room, &held, asked_at));
-    Repairs { asked_at, epoch: room.epoch, confirms: false, unlisted_at: None, steps }
+    Repairs {
+        asked_at,
+        epoch: room.epoch,
+        version: room.version,
+        confirms: false,
+        unlisted_at: None,
+        steps,
+    }
 }
 
 fn plan_unknown(

@@ -1,7 +1,8 @@
 //! Applying repairs to a room. Each is checked again here, because webhooks may have come since it was computed.
 
 use super::{
-    Change, ParticipantSid, Room, Rules, Session, SessionInfo, Standing, StoreTime, ViewDiff,
+    Change, ParticipantSid, Room, Rules, Session, SessionInfo, Standing, StoreTime, Version,
+    ViewDiff,
     room::{GoneBecause, Opening},
     session::{Listed, OpeningOf},
 };
@@ -13,6 +14,8 @@ pub struct Repairs {
     pub asked_at: StoreTime,
     /// The room's epoch when they were computed. After another start or finish they no longer apply.
     pub epoch: u64,
+    /// And its version. A room with an earlier one has lost what they were computed from.
+    pub version: Version,
     /// Whether the answer was a list: then the room is whole afterwards.
     pub confirms: bool,
     /// Asked for at this time, LiveKit's list of rooms did not have the room.
@@ -44,7 +47,7 @@ pub enum Repair {
 /// What repairs did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
-    /// The room started or finished since they were computed: nothing was done.
+    /// The room started, finished, or was lost since they were computed: nothing was done.
     pub is_refused: bool,
     pub change: Option<Change>,
     pub counts: RepairCounts,
@@ -76,7 +79,7 @@ impl Room {
     /// Applies repairs, each only if it still holds.
     pub fn repair(&mut self, repairs: &Repairs, now: StoreTime, rules: &Rules) -> Repaired {
         let mut repaired = Repaired::default();
-        if repairs.epoch != self.epoch {
+        if repairs.epoch != self.epoch || self.version < repairs.version {
             repaired.is_refused = true;
             repaired.counts.outdated = repairs.steps.len();
             return repaired;

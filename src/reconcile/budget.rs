@@ -44,6 +44,10 @@ impl Bucket {
     fn take(&mut self, now: Instant) {
         self.full_at = self.full_at.max(now) + self.shared.cost;
     }
+
+    fn give_back(&mut self, now: Instant) {
+        self.full_at = self.full_at.checked_sub(self.shared.cost).map_or(now, |at| at.max(now));
+    }
 }
 
 /// All calls, and the shares of them.
@@ -88,6 +92,13 @@ impl Budget {
             bucket.take(now);
         }
         Ok(())
+    }
+
+    /// The call was not made.
+    pub fn give_back(&mut self, purpose: Purpose, now: Instant) {
+        for bucket in self.shares(purpose).into_iter().flatten() {
+            bucket.give_back(now);
+        }
     }
 
     /// What all instances together take such a call from.
@@ -183,6 +194,19 @@ mod tests {
             assert_eq!(budget.take(purpose, start), Err(until));
             assert_eq!(budget.take(purpose, until), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_call_that_was_not_made_is_there_for_another() {
+        let start = Instant::now();
+        let mut budget = Budget::new(1, start);
+        assert_eq!(budget.take(Purpose::Waiting, start), Ok(()));
+        assert!(budget.take(Purpose::Waiting, start).is_err());
+        budget.give_back(Purpose::Waiting, start);
+        assert_eq!(budget.take(Purpose::Waiting, start), Ok(()));
+        budget.give_back(Purpose::Watched, start);
+        budget.give_back(Purpose::Watched, start);
+        assert_eq!(granted(&mut budget, Purpose::Watched, start, 1), 1, "and no more than that");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
         Listing, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo, StoreTime,
         plan, plan_without_list,
     },
-    store::{Lease, StoreError},
+    store::{Held, Lease, StoreError},
 };
 
 use super::{Inner, LEASE, LOOK_AGAIN, budget::Purpose, metrics::RepairKind, queue::Importance};
@@ -54,6 +54,15 @@ pub(super) enum Outcome {
     Unknown,
 }
 
+/// Whether a comparison is to be made.
+enum Begun {
+    Now(Held),
+    /// Another instance is at it, or there is no call left.
+    Later(Duration),
+    /// Another instance has made it.
+    Done,
+}
+
 /// Nothing is known.
 enum Failure {
     Api(ApiError),
@@ -80,7 +89,7 @@ pub(super) struct Comparison<'inner> {
 impl Comparison<'_> {
     /// Asks LiveKit for its list, and brings the room into line with it.
     pub async fn compare(&self) -> Outcome {
-        let outcome = match self.bring_into_line_alone().await {
+        let outcome = match self.bring_into_line().await {
             Ok(outcome) => outcome,
             Err(Failure::Api(error)) => {
                 debug!(room.name = %self.room, %error, "cannot compare a room");
@@ -103,10 +112,14 @@ impl Comparison<'_> {
                 Ok(Proved::NobodyFailed) | Err(_) => return,
                 Ok(Proved::SomebodyFailed) => {
                     // Only who is still listed after its failures is condemned.
-                    if self.inner.allowance(self.purpose).await.is_err() {
+                    let Ok(Some(held)) = self.inner.peers.lease(&self.lease(), LEASE).await else {
                         return;
-                    }
-                    let outcome = self.compare().await;
+                    };
+                    let outcome = match self.inner.allowance(self.purpose).await {
+                        Ok(()) => self.compare().await,
+                        Err(_) => Outcome::Unknown,
+                    };
+                    self.end(held).await;
                     self.inner.tell(self.room, outcome);
                     if outcome == Outcome::Unknown {
                         return;
@@ -116,36 +129,44 @@ impl Comparison<'_> {
         }
     }
 
+    /// One instance at a time compares a room, and none if another has done what is wanted.
+    async fn begin(&self, wanted_at: Instant) -> Result<Begun, StoreError> {
+        let Some(held) = self.inner.peers.lease(&self.lease(), LEASE).await? else {
+            return Ok(Begun::Later(LOOK_AGAIN.mul_f64(1.0 + fastrand::f64())));
+        };
+        let begun = match self.is_done(wanted_at).await {
+            Ok(true) => Ok(Begun::Done),
+            Ok(false) => match self.inner.take_shared_call(self.purpose).await {
+                Ok(Duration::ZERO) => return Ok(Begun::Now(held)),
+                Ok(wait) => Ok(Begun::Later(wait)),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        self.end(held).await;
+        begun
+    }
+
+    async fn end(&self, held: Held) {
+        // It ends by itself too.
+        let _ = self.inner.peers.release(&self.lease(), held).await;
+    }
+
+    fn lease(&self) -> Lease {
+        Lease::Comparison(self.room.clone())
+    }
+
     /// Whether another instance has brought the room into line since this comparison was wanted; a watched room, whether that
     /// was lately.
     async fn is_done(&self, wanted_at: Instant) -> Result<bool, StoreError> {
         let Some(held) = self.inner.store.position(self.room).await? else { return Ok(false) };
+        let now = self.inner.store.now().await?;
         let waited = match self.importance {
             Importance::Watched => self.inner.settings.every.mul_f64(LATELY),
             _ => wanted_at.elapsed(),
         };
-        Ok(held.compared_at >= self.inner.store.now().await? - waited)
-    }
-
-    /// One instance at a time compares a room; the others see what it did.
-    async fn bring_into_line_alone(&self) -> Result<Outcome, Failure> {
-        let lease = Lease::Comparison(self.room.clone());
-        let wanted_at = Instant::now();
-        let mut has_waited = false;
-        while !self.inner.peers.lease(&lease, LEASE).await? {
-            has_waited = true;
-            if wanted_at.elapsed() >= LEASE {
-                return Ok(Outcome::Unknown);
-            }
-            sleep(LOOK_AGAIN).await;
-        }
-        let outcome = match has_waited && self.is_done(wanted_at).await? {
-            true => Ok(Outcome::Confirmed),
-            false => self.bring_into_line().await,
-        };
-        // It ends by itself too.
-        let _ = self.inner.peers.release(&lease).await;
-        outcome
+        // A store whose clock was ahead may have written it.
+        Ok(held.compared_at >= now - waited && held.compared_at <= now)
     }
 
     async fn bring_into_line(&self) -> Result<Outcome, Failure> {
@@ -313,8 +334,14 @@ impl Comparison<'_> {
             .collect()
             .await;
         let has_failure = steps.iter().any(|step| matches!(step, Repair::Dead { .. }));
-        let repairs =
-            Repairs { asked_at, epoch: room.epoch(), confirms: false, unlisted_at: None, steps };
+        let repairs = Repairs {
+            asked_at,
+            epoch: room.epoch(),
+            version: room.version(),
+            confirms: false,
+            unlisted_at: None,
+            steps,
+        };
         let room: &Room = &room;
         self.repair(room, &repairs).await?;
         Ok(if has_failure { Proved::SomebodyFailed } else { Proved::NobodyFailed })
@@ -356,13 +383,17 @@ pub(super) async fn run(
 ) {
     let purpose = Inner::purpose(importance);
     let comparison = Comparison { inner: &inner, room: &room, importance, purpose };
-    if comparison.is_done(wanted_at).await.unwrap_or(false) {
-        inner.finished(&room, importance, Outcome::Confirmed);
-        return;
-    }
-    let outcome = match inner.take_shared_call(purpose).await {
-        Ok(Duration::ZERO) => comparison.compare().await,
-        Ok(wait) => return inner.postpone(&room, importance, wait),
+    let outcome = match comparison.begin(wanted_at).await {
+        Ok(Begun::Now(held)) => {
+            let outcome = comparison.compare().await;
+            comparison.end(held).await;
+            outcome
+        }
+        Ok(Begun::Done) => {
+            inner.call_not_made(purpose);
+            return inner.finished(&room, importance, Outcome::Confirmed);
+        }
+        Ok(Begun::Later(wait)) => return inner.postpone(&room, importance, wait),
         Err(_) => Outcome::Unknown,
     };
     inner.finished(&room, importance, outcome);

@@ -253,7 +253,10 @@ impl Reconciler {
         if is_asking() {
             return true;
         }
-        let listed = timeout(ROOMS_PATIENCE, self.0.listed_rooms()).await.ok().flatten();
+        // Whoever does not wait any longer leaves the asking to the others who do.
+        let inner = Arc::clone(&self.0);
+        let asking = tokio::spawn(async move { inner.listed_rooms().await });
+        let listed = timeout(ROOMS_PATIENCE, asking).await.ok().and_then(Result::ok).flatten();
         listed.is_some_and(|listed| listed.names.contains(room)) || is_asking()
     }
 
@@ -312,20 +315,20 @@ impl Inner {
         while state.running < MOST_AT_ONCE {
             let State { queue, budget, .. } = &mut *state;
             let mut allowed = None;
-            for Due { room, importance, since } in queue.due(now) {
+            for Due { room, importance, since, newest } in queue.due(now) {
                 match budget.take(Self::purpose(importance), now) {
                     Ok(()) => {
-                        allowed = Some((room.clone(), importance, since));
+                        allowed = Some((room.clone(), importance, since, newest));
                         break;
                     }
                     Err(ready_at) => look_again = look_again.min(ready_at),
                 }
             }
-            let Some((room, importance, since)) = allowed else { break };
+            let Some((room, importance, since, newest)) = allowed else { break };
             self.metrics.waited(now.duration_since(since));
             queue.start(&room);
             state.running += 1;
-            let comparing = comparison::run(Arc::clone(self), room, importance, since);
+            let comparing = comparison::run(Arc::clone(self), room, importance, newest);
             tokio::spawn(abort_on_panic::task("a comparison", comparing));
         }
         let next = state.queue.next_at().filter(|at| *at > now);
@@ -385,15 +388,21 @@ impl Inner {
         self.wake.notify_one();
     }
 
-    /// The budget has no call for a comparison that was given out: it goes back into the queue.
+    /// A comparison that was given out cannot be made now: it goes back into the queue.
     fn postpone(&self, room: &RoomName, importance: Importance, wait: Duration) {
         let mut state = self.state();
         let now = Instant::now();
+        state.budget.give_back(Self::purpose(importance), now);
         state.running -= 1;
         state.queue.finish(room, now + jittered(self.settings.every));
         state.queue.want(room, importance, now + wait);
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// A call that was taken from this instance's budget is there for another.
+    fn call_not_made(&self, purpose: Purpose) {
+        self.state().budget.give_back(purpose, Instant::now());
     }
 
     /// Takes a call if the budget allows it now.
@@ -443,7 +452,10 @@ impl Inner {
     /// Asks LiveKit for its rooms, unless another instance did so lately.
     async fn ask_for_rooms(&self) -> Option<RoomNames> {
         let deadline = Instant::now() + PATIENCE;
-        while !self.peers.lease(&Lease::Rooms, LEASE).await.ok()? {
+        let held = loop {
+            if let Some(held) = self.peers.lease(&Lease::Rooms, LEASE).await.ok()? {
+                break held;
+            }
             if let Some(shared) = self.peers.shared_rooms().await.ok()? {
                 return Some(shared.into());
             }
@@ -451,13 +463,13 @@ impl Inner {
                 return None;
             }
             sleep(LOOK_AGAIN).await;
-        }
+        };
         let rooms = match self.peers.shared_rooms().await.ok()? {
             Some(shared) => Some(shared.into()),
             None => self.ask_livekit_for_rooms().await,
         };
         // It ends by itself too.
-        let _ = self.peers.release(&Lease::Rooms).await;
+        let _ = self.peers.release(&Lease::Rooms, held).await;
         rooms
     }
 

@@ -49,6 +49,8 @@ type Line = BTreeMap<(Instant, u64), RoomName>;
 struct Place {
     importance: Importance,
     at: (Instant, u64),
+    /// The latest time for which it was wanted.
+    newest: Instant,
 }
 
 /// A room whose turn it may be.
@@ -57,6 +59,8 @@ pub(super) struct Due<'queue> {
     pub room: &'queue RoomName,
     pub importance: Importance,
     pub since: Instant,
+    /// The latest time for which it was wanted.
+    pub newest: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -92,12 +96,14 @@ impl Queue {
     /// The room is to be compared from `at` on. A more important reason, or an earlier time, stands.
     pub fn want(&mut self, room: &RoomName, importance: Importance, at: Instant) {
         self.next_ticket += 1;
-        let mut wanted = Place { importance, at: (at, self.next_ticket) };
+        let mut wanted = Place { importance, at: (at, self.next_ticket), newest: at };
         let entry = self.rooms.entry(room.clone()).or_default();
-        if let Some(place) = entry.place {
+        if let Some(place) = &mut entry.place {
+            place.newest = place.newest.max(at);
             if place.importance <= importance && place.at.0 <= at {
                 return;
             }
+            wanted.newest = place.newest;
             wanted.importance = place.importance.min(importance);
             wanted.at = place.at.min(wanted.at);
         }
@@ -110,7 +116,9 @@ impl Queue {
     pub fn due(&self, now: Instant) -> impl Iterator<Item = Due<'_>> {
         Importance::ALL.into_iter().filter_map(move |importance| {
             let (at, room) = self.lines[importance as usize].first_key_value()?;
-            (at.0 <= now).then_some(Due { room, importance, since: at.0 })
+            let place = self.rooms.get(room).and_then(|entry| entry.place);
+            let newest = place.map_or(at.0, |place| place.newest);
+            (at.0 <= now).then_some(Due { room, importance, since: at.0, newest })
         })
     }
 

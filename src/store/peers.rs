@@ -18,6 +18,10 @@ pub enum Lease {
     Rooms,
 }
 
+/// A lease that was taken: what it is given back with, so that nobody gives back another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held(pub String);
+
 /// A share of the calls to LiveKit's API: a token bucket that refills evenly.
 #[derive(Clone, Copy, Debug)]
 pub struct CallBucket {
@@ -39,11 +43,11 @@ pub struct SharedRooms {
 /// The other instances.
 #[async_trait]
 pub trait Peers: Send + Sync + 'static {
-    /// Takes a lease, unless another instance holds it. It ends by itself after `time`.
-    async fn lease(&self, lease: &Lease, time: Duration) -> Result<bool, StoreError>;
+    /// Takes a lease, unless somebody holds it. It ends by itself after `time`.
+    async fn lease(&self, lease: &Lease, time: Duration) -> Result<Option<Held>, StoreError>;
 
     /// Gives a lease back.
-    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+    async fn release(&self, lease: &Lease, held: Held) -> Result<(), StoreError>;
 
     /// Takes a call from each of these buckets, or from none. Returns when to ask again; zero where it was taken.
     async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, StoreError>;
@@ -61,11 +65,11 @@ pub struct Alone;
 
 #[async_trait]
 impl Peers for Alone {
-    async fn lease(&self, _lease: &Lease, _time: Duration) -> Result<bool, StoreError> {
-        Ok(true)
+    async fn lease(&self, _lease: &Lease, _time: Duration) -> Result<Option<Held>, StoreError> {
+        Ok(Some(Held(String::new())))
     }
 
-    async fn release(&self, _lease: &Lease) -> Result<(), StoreError> {
+    async fn release(&self, _lease: &Lease, _held: Held) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -149,6 +149,7 @@ impl Stage {
         let repairs = Repairs {
             asked_at: self.now,
             epoch: self.room.epoch(),
+            version: self.room.version(),
             confirms: false,
             unlisted_at: None,
             steps: vec![step],

@@ -93,6 +93,7 @@ pub(super) fn of_repairs(repairs: &Repairs, rules: &Rules) -> Vec<u8> {
     packer
         .number(repairs.asked_at.as_micros())
         .number(repairs.epoch)
+        .number(repairs.version.as_u64())
         .switch(repairs.confirms)
         .text(&repairs.unlisted_at.map_or(String::new(), |at| at.as_micros().to_string()))
         .text(&rules.grace.as_micros().to_string())

@@ -5,6 +5,7 @@ load()
 if room.version < held then
   room.version = next_version(math.max(room.version, held))
   room.whole, room.torn = false, true
+  room.epoch = room.epoch + 1
   save()
   publish('')
 end

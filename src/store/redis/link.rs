@@ -7,18 +7,23 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, IntoConnectionInfo,
-    Pipeline, ProtocolVersion, PushInfo, RedisError, RedisFuture, RedisResult, ScriptInvocation,
-    TlsCertificates, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue,
+    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, RedisError, RedisFuture, RedisResult,
+    ServerErrorKind, TlsCertificates, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, Notify},
+    time::timeout,
+};
 use tracing::{info, warn};
 
 use crate::store::StoreError;
+
+use super::scripts::Call;
 
 /// A connection has to be there within this time, TLS and authentication included.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -142,33 +147,22 @@ impl Connection {
     }
 
     /// Shards have channels of their own.
-    pub fn publish_command(&self) -> &'static str {
-        if self.is_cluster() { "SPUBLISH" } else { "PUBLISH" }
+    pub fn publish_command(&self) -> &'static [u8] {
+        if self.is_cluster() { b"SPUBLISH" } else { b"PUBLISH" }
     }
 
-    /// Subscribes, and returns once that is acknowledged.
+    /// Subscribes, and returns once that is acknowledged. On a Cluster to one channel, since each has a slot of its own.
     pub async fn subscribe(&mut self, channels: &[String]) -> RedisResult<()> {
         match &mut self.kind {
             Kind::Plain(connection) => connection.subscribe(channels).await,
-            Kind::Cluster(connection) => {
-                // One call per slot.
-                for channel in channels {
-                    connection.ssubscribe(channel).await?;
-                }
-                Ok(())
-            }
+            Kind::Cluster(connection) => connection.ssubscribe(channels).await,
         }
     }
 
     pub async fn unsubscribe(&mut self, channels: &[String]) -> RedisResult<()> {
         match &mut self.kind {
             Kind::Plain(connection) => connection.unsubscribe(channels).await,
-            Kind::Cluster(connection) => {
-                for channel in channels {
-                    connection.sunsubscribe(channel).await?;
-                }
-                Ok(())
-            }
+            Kind::Cluster(connection) => connection.sunsubscribe(channels).await,
         }
     }
 }
@@ -209,6 +203,8 @@ pub(super) struct Link {
     silent: AtomicU32,
     /// The last attempt to connect failed, which was said.
     is_away: AtomicBool,
+    /// The server is no longer the one to talk to.
+    pub moved: Notify,
 }
 
 #[derive(Default)]
@@ -225,6 +221,7 @@ impl Link {
             current: Mutex::default(),
             silent: AtomicU32::new(0),
             is_away: AtomicBool::new(false),
+            moved: Notify::new(),
         }
     }
 
@@ -270,23 +267,36 @@ impl Link {
     pub async fn invoke<T: FromRedisValue>(
         &self,
         mut connection: Connection,
-        script: &ScriptInvocation<'_>,
+        call: &Call<'_>,
     ) -> Result<T, StoreError> {
-        let generation = connection.generation;
-        let answer = timeout(ANSWER, script.invoke_async(&mut connection)).await;
-        self.settle(generation, answer.unwrap_or_else(|_| Err(no_answer()))).await
+        let (generation, is_cluster) = (connection.generation, connection.is_cluster());
+        let answer = timeout(ANSWER, async {
+            match call.by_hash().query_async(&mut connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    call.by_text().query_async(&mut connection).await
+                }
+                answer => answer,
+            }
+        })
+        .await;
+        self.settle(generation, is_cluster, answer.unwrap_or_else(|_| Err(no_answer()))).await
     }
 
     /// Runs a command.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let mut connection = self.connection().await?;
-        let generation = connection.generation;
+        let (generation, is_cluster) = (connection.generation, connection.is_cluster());
         let answer = timeout(ANSWER, command.query_async(&mut connection)).await;
-        self.settle(generation, answer.unwrap_or_else(|_| Err(no_answer()))).await
+        self.settle(generation, is_cluster, answer.unwrap_or_else(|_| Err(no_answer()))).await
     }
 
     /// Gives up a connection that does not work; the next call makes a new one.
-    async fn settle<T>(&self, generation: u64, answer: RedisResult<T>) -> Result<T, StoreError> {
+    async fn settle<T>(
+        &self,
+        generation: u64,
+        is_cluster: bool,
+        answer: RedisResult<T>,
+    ) -> Result<T, StoreError> {
         let error = match answer {
             Ok(value) => {
                 self.silent.store(0, Ordering::Relaxed);
@@ -294,16 +304,20 @@ impl Link {
             }
             Err(error) => error,
         };
-        let is_useless = if error.is_timeout() {
-            self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_SILENT
-        } else {
-            self.silent.store(0, Ordering::Relaxed);
-            error.is_unrecoverable_error() || error.is_connection_dropped()
-        };
-        if is_useless {
+        let is_silent =
+            error.is_timeout() && self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_SILENT;
+        let is_broken = error.is_unrecoverable_error() || error.is_connection_dropped();
+        // A master that became a replica keeps its connections.
+        let is_replica = matches!(
+            error.kind(),
+            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+        );
+        // A Cluster's makes new connections to its nodes by itself, and one node's fault is not the others'.
+        if is_silent || !is_cluster && (is_broken || is_replica) {
             let mut current = self.current.lock().await;
-            if current.generation == generation {
-                current.connection = None;
+            if current.generation == generation && current.connection.take().is_some() && is_replica
+            {
+                self.moved.notify_one();
             }
         }
         Err(failed(&error))

@@ -24,7 +24,6 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use redis::Script;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -41,7 +40,7 @@ use codec::Listed;
 use keys::{Bucket, KeyFormat};
 use link::{Connection, Link};
 use netstring::Malformed;
-use scripts::Scripts;
+use scripts::{Script, Scripts};
 use subscriber::Subscriber;
 
 /// The list of rooms is read again after this time at the earliest, however many ask.
@@ -49,7 +48,7 @@ const ROOMS_FRESH: Duration = Duration::from_secs(1);
 /// One call reads the indexes of so many buckets. On a Cluster each has a slot of its own.
 const INDEXES_AT_ONCE: usize = 64;
 /// And so many of these calls are under way together.
-const CALLS_AT_ONCE: usize = 16;
+const CALLS_AT_ONCE: usize = 128;
 
 /// Where rooms are kept, and under which names.
 #[derive(Clone, Debug)]
@@ -92,7 +91,7 @@ impl RedisStore {
             clock: settings.clock.clone(),
             rooms: Mutex::default(),
         };
-        (store, RedisPeers::new(link, keys, instance))
+        (store, RedisPeers::new(link, keys))
     }
 
     /// Runs a script about one room.
@@ -104,15 +103,12 @@ impl RedisStore {
     ) -> Result<T, StoreError> {
         let connection = self.link.connection().await?;
         let publish = connection.publish_command();
-        let trust = u64::try_from(self.rules.trust.as_micros()).unwrap_or(u64::MAX);
-        let mut call = script.prepare_invoke();
-        call.key(self.keys.of_room(room))
-            .arg(room.as_str())
-            .arg(self.time())
-            .arg(trust)
-            .arg(publish)
-            .arg(arguments);
-        self.link.invoke(connection, &call).await
+        let trust = self.rules.trust.as_micros().to_string();
+        let time = self.time();
+        let keys = self.keys.of_room(room);
+        let arguments =
+            [room.as_str().as_bytes(), time.as_bytes(), trust.as_bytes(), publish, arguments];
+        self.link.invoke(connection, &script.call(&keys, &arguments)).await
     }
 
     /// The time to apply, where it is not the server's.
@@ -138,8 +134,9 @@ impl RedisStore {
         connection: &Connection,
         indexes: Vec<String>,
     ) -> Result<Vec<Listed>, StoreError> {
-        let mut call = self.scripts.rooms.prepare_invoke();
-        call.key(indexes).arg(self.time());
+        let time = self.time();
+        let arguments = [time.as_bytes()];
+        let call = self.scripts.rooms.call(&indexes, &arguments);
         let answer: Vec<Vec<u8>> = self.link.invoke(connection.clone(), &call).await?;
         let rooms = answer.chunks(3).map(codec::listed);
         rooms.collect::<Result<_, _>>().map_err(StoreError::from)

@@ -7,7 +7,7 @@ use redis::Value;
 
 use crate::{
     presence::{RoomName, StoreTime},
-    store::{CallBucket, Lease, Peers, SharedRooms, StoreError},
+    store::{CallBucket, Held, Lease, Peers, SharedRooms, StoreError},
 };
 
 use super::{
@@ -22,13 +22,11 @@ pub struct RedisPeers {
     link: Arc<Link>,
     keys: KeyFormat,
     scripts: Scripts,
-    /// Names this instance among them.
-    instance: String,
 }
 
 impl RedisPeers {
-    pub(super) fn new(link: Arc<Link>, keys: KeyFormat, instance: String) -> Self {
-        Self { link, keys, scripts: Scripts::new(), instance }
+    pub(super) fn new(link: Arc<Link>, keys: KeyFormat) -> Self {
+        Self { link, keys, scripts: Scripts::new() }
     }
 
     fn key(&self, lease: &Lease) -> String {
@@ -41,29 +39,35 @@ impl RedisPeers {
 
 #[async_trait]
 impl Peers for RedisPeers {
-    async fn lease(&self, lease: &Lease, time: Duration) -> Result<bool, StoreError> {
+    async fn lease(&self, lease: &Lease, time: Duration) -> Result<Option<Held>, StoreError> {
+        let held = Held(format!("{:016x}", fastrand::u64(..)));
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let mut set = redis::cmd("SET");
-        set.arg(self.key(lease)).arg(&self.instance).arg("NX").arg("PX").arg(millis.max(1));
+        set.arg(self.key(lease)).arg(&held.0).arg("NX").arg("PX").arg(millis.max(1));
         let answer: Value = self.link.query(&set).await?;
-        Ok(answer != Value::Nil)
+        Ok((answer != Value::Nil).then_some(held))
     }
 
-    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+    async fn release(&self, lease: &Lease, held: Held) -> Result<(), StoreError> {
         let connection = self.link.connection().await?;
-        let mut call = self.scripts.release.prepare_invoke();
-        call.key(self.key(lease)).arg(&self.instance);
+        let keys = [self.key(lease)];
+        let arguments = [held.0.as_bytes()];
+        let call = self.scripts.release.call(&keys, &arguments);
         self.link.invoke(connection, &call).await
     }
 
     async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, StoreError> {
         let connection = self.link.connection().await?;
-        let mut call = self.scripts.take_call.prepare_invoke();
-        call.key(self.keys.shared("calls"));
-        for bucket in buckets {
-            let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            call.arg(bucket.name).arg(micros(bucket.cost)).arg(micros(bucket.burst));
-        }
+        let keys = [self.keys.shared("calls")];
+        let times: Vec<_> = buckets
+            .iter()
+            .flat_map(|bucket| {
+                let micros = |time: Duration| time.as_micros().to_string();
+                [bucket.name.to_owned(), micros(bucket.cost), micros(bucket.burst)]
+            })
+            .collect();
+        let arguments: Vec<_> = times.iter().map(String::as_bytes).collect();
+        let call = self.scripts.take_call.call(&keys, &arguments);
         self.link.invoke(connection, &call).await.map(Duration::from_micros)
     }
 

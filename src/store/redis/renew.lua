@@ -4,5 +4,5 @@ load()
 if room.version > 0 then
   tell_of_rebuilding()
   expire()
-  redis.call('ZADD', INDEX, 'XX', int(now + ROOM_MEMORY), ROOM)
+  list()
 end

@@ -1,9 +1,11 @@
 -- Applies repairs, each only if it still holds. Returns whether they were refused, how many had which effect, and the change.
 
-local asked_at, epoch, confirms, unlisted_at, grace = number(), number(), argument() == '1', number(), number()
+local asked_at, epoch, version = number(), number(), number()
+local confirms, unlisted_at, grace = argument() == '1', number(), number()
 
 load()
-if epoch ~= room.epoch then return { 'refused' } end
+tell_of_rebuilding()
+if epoch ~= room.epoch or room.version < version then return { 'refused' } end
 
 local function heard_since(one, moment)
   return one.heard_at and one.heard_at >= moment

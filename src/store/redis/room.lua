@@ -321,6 +321,7 @@ end
 local function rebuild()
   is_rebuilt = true
   room.whole, room.torn = false, true
+  room.epoch = room.epoch + 1
   room.version = next_version(room.version)
   room.visible, room.sessions = 0, 0
   for _, one in ipairs(all_sessions()) do
@@ -422,6 +423,15 @@ local function expire()
   for index = 1, 9 do redis.call('EXPIRE', KEYS[index], seconds) end
 end
 
+-- The index has the rooms that are to be listed, by when they are forgotten.
+local function list()
+  if room.visible > 0 or room.opening == 'O' then
+    redis.call('ZADD', INDEX, int(now + ROOM_MEMORY), ROOM)
+  else
+    redis.call('ZREM', INDEX, ROOM)
+  end
+end
+
 -- Writes what changed. The first command is one that a full Redis refuses, so that nothing is written then.
 local function save(event_id)
   redis.call(
@@ -462,12 +472,7 @@ local function save(event_id)
     'HSET', META, 'sessions', redis.call('HLEN', PARTICIPANTS), 'identities', redis.call('HLEN', IDENTITIES),
     'tracks', redis.call('HLEN', TRACKS)
   )
-  -- The index has the rooms that are to be listed, by when they are forgotten.
-  if room.visible > 0 or room.opening == 'O' then
-    redis.call('ZADD', INDEX, int(now + ROOM_MEMORY), ROOM)
-  else
-    redis.call('ZREM', INDEX, ROOM)
-  end
+  list()
   redis.call('ZREMRANGEBYSCORE', INDEX, '-inf', '(' .. int(now))
   redis.call('ZREMRANGEBYSCORE', SEEN, '-inf', '(' .. int(now - EVENT_MEMORY))
   if event_id and event_id ~= '' then redis.call('ZADD', SEEN, int(now), event_id) end

@@ -11,8 +11,10 @@ end
 local rooms = {}
 for _, index in ipairs(KEYS) do
   local base = string.sub(index, 1, -#'rooms' - 1)
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', index, now, '+inf')) do
-    local meta = redis.call('HMGET', base .. name .. ':meta', 'visible', 'whole', 'trusted')
+  -- What is of another type is not ours, and shows an error where nobody can mistake it.
+  local names = redis.pcall('ZRANGEBYSCORE', index, now, '+inf')
+  for _, name in ipairs(names.err and {} or names) do
+    local meta = redis.pcall('HMGET', base .. name .. ':meta', 'visible', 'whole', 'trusted')
     if meta[1] then
       local count = #rooms
       rooms[count + 1], rooms[count + 2], rooms[count + 3] = name, meta[1], meta[2] == '1' and meta[3] or '0'

@@ -1,6 +1,6 @@
 //! The Lua that runs in Redis: each step of a room is one call, so that all of it happens or nothing.
 
-use redis::Script;
+use redis::{Cmd, cmd};
 
 use crate::presence::{
     EVENT_MEMORY, GONE_MEMORY, ROOM_MEMORY, START_TOLERANCE_MILLIS, TRACK_MEMORY,
@@ -20,6 +20,56 @@ pub(super) struct Scripts {
     pub take_call: Script,
 }
 
+/// A script.
+#[derive(Debug)]
+pub(super) struct Script {
+    code: String,
+    hash: String,
+}
+
+/// A call of a script.
+pub(super) struct Call<'call> {
+    script: &'call Script,
+    keys: &'call [String],
+    arguments: &'call [&'call [u8]],
+}
+
+impl Call<'_> {
+    /// By its hash.
+    pub fn by_hash(&self) -> Cmd {
+        self.command("EVALSHA", &self.script.hash)
+    }
+
+    /// By its text, which Redis then knows by its hash too. Unlike `SCRIPT LOAD`, this needs only the node that has the keys.
+    pub fn by_text(&self) -> Cmd {
+        self.command("EVAL", &self.script.code)
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut call = cmd(name);
+        call.arg(script).arg(self.keys.len()).arg(self.keys);
+        for argument in self.arguments {
+            call.arg(*argument);
+        }
+        call
+    }
+}
+
+impl Script {
+    fn new(code: String) -> Self {
+        let hash = redis::Script::new(&code).get_hash().to_owned();
+        Self { code, hash }
+    }
+
+    pub fn call<'call>(
+        &'call self,
+        keys: &'call [String],
+        arguments: &'call [&'call [u8]],
+    ) -> Call<'call> {
+        Call { script: self, keys, arguments }
+    }
+}
+
 impl Scripts {
     pub fn new() -> Self {
         Self {
@@ -29,9 +79,9 @@ impl Scripts {
             position: of_room(include_str!("position.lua")),
             lift: of_room(include_str!("lift.lua")),
             renew: of_room(include_str!("renew.lua")),
-            rooms: Script::new(include_str!("rooms.lua")),
-            release: Script::new(include_str!("release.lua")),
-            take_call: Script::new(include_str!("take_call.lua")),
+            rooms: Script::new(include_str!("rooms.lua").to_owned()),
+            release: Script::new(include_str!("release.lua").to_owned()),
+            take_call: Script::new(include_str!("take_call.lua").to_owned()),
         }
     }
 }
@@ -46,5 +96,5 @@ fn of_room(script: &str) -> Script {
         GONE_MEMORY.as_micros(),
         ROOM_MEMORY.as_micros(),
     );
-    Script::new(&[&constants, include_str!("room.lua"), script].concat())
+    Script::new([&constants, include_str!("room.lua"), script].concat())
 }

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream};
 use redis::{PushInfo, PushKind, Value};
 use tokio::{
     sync::{Notify, watch},
@@ -44,8 +45,10 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 const REISSUE_EVERY: Duration = Duration::from_secs(2);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
-/// So many channels are subscribed by one command.
+/// So many channels are subscribed by one command,
 const CHANNELS_AT_ONCE: usize = 64;
+/// and by so many commands at the same time.
+const COMMANDS_AT_ONCE: usize = 64;
 
 /// Follows rooms, for as long as it lives.
 pub(super) struct Subscriber(Arc<Shared>);
@@ -173,6 +176,13 @@ impl Followed {
         self.is_subscribed.send_replace(true);
     }
 
+    fn unsubscribed(&mut self) {
+        let was_subscribed = self.is_subscribed.send_replace(false);
+        if was_subscribed {
+            self.gap();
+        }
+    }
+
     fn gap(&self) {
         for (_, follower) in self.rooms.values().flatten() {
             follower.gap();
@@ -234,6 +244,11 @@ impl Shared {
         }
     }
 
+    /// What the connection before this one lost says nothing about it.
+    async fn forget_what_was_lost(&self) {
+        let _ = timeout(Duration::ZERO, self.lost.notified()).await;
+    }
+
     fn follows(&self, channel: &[u8]) -> bool {
         let state = self.state();
         state.buckets.keys().any(|bucket| self.keys.channel(*bucket).as_bytes() == channel)
@@ -246,10 +261,7 @@ impl Shared {
 
     fn disconnected(&self) {
         self.is_connected.store(false, Ordering::Relaxed);
-        for followed in self.state().buckets.values() {
-            followed.is_subscribed.send_replace(false);
-        }
-        self.gap();
+        self.state().buckets.values_mut().for_each(Followed::unsubscribed);
     }
 
     /// Buckets with followers: all of them, or those that are not subscribed yet.
@@ -263,21 +275,45 @@ impl Shared {
     /// Subscribes buckets, and tells whoever waits for them.
     async fn subscribe(
         &self,
-        connection: &mut Connection,
+        connection: &Connection,
         buckets: &[Bucket],
     ) -> Result<(), StoreError> {
-        for buckets in buckets.chunks(CHANNELS_AT_ONCE) {
-            let channels: Vec<_> =
-                buckets.iter().map(|bucket| self.keys.channel(*bucket)).collect();
-            answered(connection.subscribe(&channels)).await?;
-            let mut state = self.state();
-            for bucket in buckets {
-                if let Some(followed) = state.buckets.get_mut(bucket) {
-                    followed.subscribed();
+        let at_once = channels_at_once(connection);
+        let subscribing: Vec<_> = buckets
+            .chunks(at_once)
+            .map(|buckets| self.subscribe_some(connection.clone(), buckets.to_vec()))
+            .collect();
+        let results: Vec<_> =
+            stream::iter(subscribing).buffer_unordered(COMMANDS_AT_ONCE).collect().await;
+        // On a Cluster one master may be gone, and the others work on: what failed is tried again with the next re-issue.
+        let may_go_on = connection.is_cluster() && results.iter().any(Result::is_ok);
+        match results.into_iter().find_map(Result::err) {
+            Some(error) if !may_go_on => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn subscribe_some(
+        &self,
+        mut connection: Connection,
+        buckets: Vec<Bucket>,
+    ) -> Result<(), StoreError> {
+        let channels = self.channels(&buckets);
+        let answer = answered(connection.subscribe(&channels)).await;
+        let mut state = self.state();
+        for bucket in &buckets {
+            if let Some(followed) = state.buckets.get_mut(bucket) {
+                match &answer {
+                    Ok(()) => followed.subscribed(),
+                    Err(_) => followed.unsubscribed(),
                 }
             }
         }
-        Ok(())
+        answer
+    }
+
+    fn channels(&self, buckets: &[Bucket]) -> Vec<String> {
+        buckets.iter().map(|bucket| self.keys.channel(*bucket)).collect()
     }
 
     /// Ends the subscriptions of buckets that nobody has followed for a while.
@@ -292,10 +328,8 @@ impl Shared {
                 .map(|(bucket, _)| bucket)
                 .collect()
         };
-        for buckets in idle.chunks(CHANNELS_AT_ONCE) {
-            let channels: Vec<_> =
-                buckets.iter().map(|bucket| self.keys.channel(*bucket)).collect();
-            answered(connection.unsubscribe(&channels)).await?;
+        for buckets in idle.chunks(channels_at_once(connection)) {
+            answered(connection.unsubscribe(&self.channels(buckets))).await?;
         }
         Ok(())
     }
@@ -304,7 +338,9 @@ impl Shared {
 /// Connects, and connects again, for as long as somebody holds the subscriber.
 async fn run(link: Arc<Link>, shared: Weak<Shared>) {
     let mut retry_after = FIRST_RETRY;
+    let mut is_told = false;
     while let Some(connecting) = shared.upgrade() {
+        connecting.forget_what_was_lost().await;
         let pushed = Weak::clone(&shared);
         let connected = link
             .subscriber(move |push| {
@@ -315,7 +351,6 @@ async fn run(link: Arc<Link>, shared: Weak<Shared>) {
             .await;
         let error = match connected {
             Ok(connection) => {
-                retry_after = FIRST_RETRY;
                 drop(connecting);
                 let Err(error) = serve(connection, &link, &shared).await else { return };
                 error
@@ -324,8 +359,13 @@ async fn run(link: Arc<Link>, shared: Weak<Shared>) {
         };
         let Some(shared) = shared.upgrade() else { return };
         if shared.is_connected.load(Ordering::Relaxed) {
-            warn!(%error, "lost the subscription to Redis; subscribing again");
+            retry_after = FIRST_RETRY;
+            is_told = false;
             shared.metrics.resubscribed();
+        }
+        if !is_told {
+            warn!(%error, "no subscription to Redis; subscribing again");
+            is_told = true;
         }
         shared.disconnected();
         drop(shared);
@@ -343,7 +383,7 @@ async fn serve(
     let Some(starting) = shared.upgrade() else { return Ok(()) };
     answered(connection.subscribe(std::slice::from_ref(&starting.probe))).await?;
     let wanted = starting.wanted(true);
-    starting.subscribe(&mut connection, &wanted).await?;
+    starting.subscribe(&connection, &wanted).await?;
     starting.is_connected.store(true, Ordering::Relaxed);
     info!(buckets = wanted.len(), "subscribed to Redis");
     drop(starting);
@@ -352,13 +392,13 @@ async fn serve(
     let mut probes = every(PROBE_EVERY);
     let mut reissues = every(REISSUE_EVERY);
     let mut missed = 0;
-    let mut probe_sent = 0;
+    let mut probe_sent = shared.upgrade().map_or(0, |shared| shared.probed.load(Ordering::Relaxed));
     loop {
         let Some(serving) = shared.upgrade() else { return Ok(()) };
         tokio::select! {
             () = serving.wanted.notified() => {
                 let wanted = serving.wanted(false);
-                serving.subscribe(&mut connection, &wanted).await?;
+                serving.subscribe(&connection, &wanted).await?;
             }
             () = serving.lost.notified() => {
                 if !connection.is_cluster() {
@@ -366,8 +406,11 @@ async fn serve(
                 }
                 // Of which node is not said.
                 let wanted = serving.wanted(true);
-                serving.subscribe(&mut connection, &wanted).await?;
+                serving.subscribe(&connection, &wanted).await?;
                 serving.gap();
+            }
+            () = link.moved.notified() => {
+                return Err(StoreError { reason: "the server became a replica".to_owned() });
             }
             _ = pings.tick() => {
                 serving.unsubscribe_idle(&mut connection).await?;
@@ -384,7 +427,8 @@ async fn serve(
                 if probe_sent > serving.probed.load(Ordering::Relaxed) {
                     return Err(StoreError { reason: "our own message did not arrive".to_owned() });
                 }
-                let mut probe = redis::cmd(connection.publish_command());
+                let publish = if connection.is_cluster() { "SPUBLISH" } else { "PUBLISH" };
+                let mut probe = redis::cmd(publish);
                 probe.arg(&serving.probe).arg(probe_sent + 1);
                 if link.query::<()>(&probe).await.is_ok() {
                     probe_sent += 1;
@@ -392,10 +436,15 @@ async fn serve(
             }
             _ = reissues.tick(), if connection.is_cluster() => {
                 let wanted = serving.wanted(true);
-                serving.subscribe(&mut connection, &wanted).await?;
+                serving.subscribe(&connection, &wanted).await?;
             }
         }
     }
+}
+
+/// Each of a Cluster's channels has a slot of its own.
+fn channels_at_once(connection: &Connection) -> usize {
+    if connection.is_cluster() { 1 } else { CHANNELS_AT_ONCE }
 }
 
 async fn answered(answer: impl Future<Output = redis::RedisResult<()>>) -> Result<(), StoreError> {

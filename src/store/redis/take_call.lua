@@ -7,8 +7,11 @@ local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local wait = 0
 local full_at = {}
 for index = 1, #ARGV, 3 do
-  local full = math.max(tonumber(redis.call('HGET', KEYS[1], ARGV[index])) or 0, now) + tonumber(ARGV[index + 1])
-  wait = math.max(wait, full - tonumber(ARGV[index + 2]) - now)
+  local cost, burst = tonumber(ARGV[index + 1]), tonumber(ARGV[index + 2])
+  -- A server whose clock was ahead may have written it.
+  local full = math.min(tonumber(redis.call('HGET', KEYS[1], ARGV[index])) or 0, now + burst)
+  full = math.max(full, now) + cost
+  wait = math.max(wait, full - burst - now)
   full_at[#full_at + 1] = ARGV[index]
   full_at[#full_at + 1] = string.format('%.0f', full)
 end

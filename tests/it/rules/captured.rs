@@ -127,6 +127,7 @@ fn prove(room: &mut Room, step: Repair, now: StoreTime, rules: &Rules) {
     let repairs = Repairs {
         asked_at: now,
         epoch: room.epoch(),
+        version: room.version(),
         confirms: false,
         unlisted_at: None,
         steps: vec![step],

@@ -242,6 +242,7 @@ impl Schedule {
         let repairs = Repairs {
             asked_at: self.now,
             epoch: self.room.epoch(),
+            version: self.room.version(),
             confirms: false,
             unlisted_at: None,
             steps: vec![step],

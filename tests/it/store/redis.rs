@@ -127,15 +127,16 @@ async fn one_instance_at_a_time_holds_a_lease() {
     let (_first_store, first) = server.store(Rules::default(), None);
     let (_second_store, second) = server.store(Rules::default(), None);
     let lease = Lease::Comparison(room("general"));
-    assert!(first.lease(&lease, Duration::from_secs(60)).await.unwrap());
-    assert!(!second.lease(&lease, Duration::from_secs(60)).await.unwrap());
-    assert!(second.lease(&Lease::Rooms, Duration::from_secs(60)).await.unwrap());
-    second.release(&lease).await.unwrap();
-    assert!(!second.lease(&lease, Duration::from_secs(60)).await.unwrap(), "it was not its own");
-    first.release(&lease).await.unwrap();
-    assert!(second.lease(&lease, Duration::from_millis(1)).await.unwrap());
+    let minute = Duration::from_secs(60);
+    let held = first.lease(&lease, minute).await.unwrap().unwrap();
+    assert_eq!(second.lease(&lease, minute).await.unwrap(), None);
+    let other = second.lease(&Lease::Rooms, minute).await.unwrap().unwrap();
+    second.release(&lease, other).await.unwrap();
+    assert_eq!(second.lease(&lease, minute).await.unwrap(), None, "it was not its own");
+    first.release(&lease, held).await.unwrap();
+    assert!(second.lease(&lease, Duration::from_millis(1)).await.unwrap().is_some());
     eventually("it to end by itself", async || {
-        first.lease(&lease, Duration::from_secs(60)).await.unwrap()
+        first.lease(&lease, minute).await.unwrap().is_some()
     })
     .await;
 }
