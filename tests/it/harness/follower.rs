@@ -28,6 +28,8 @@ pub struct Seen {
     /// What no stream may do.
     pub faults: Vec<String>,
     pub rooms: BTreeMap<String, Shown>,
+    /// The fewest people that a room was shown with, since there were any.
+    pub fewest: BTreeMap<String, usize>,
 }
 
 /// A room as it was shown last.
@@ -140,6 +142,11 @@ impl Seen {
             }
             _ => shown.change(&data),
         };
+        let count = shown.people.len();
+        if count > 0 || self.fewest.contains_key(&room) {
+            let fewest = self.fewest.entry(room.clone()).or_insert(count);
+            *fewest = count.min(*fewest);
+        }
         let at = |fault: String| format!("{room} at {version}: {fault}");
         self.faults.extend(faults.into_iter().map(at));
     }

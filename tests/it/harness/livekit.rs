@@ -83,6 +83,12 @@ impl WebhookBody {
         self
     }
 
+    /// When it was made, by LiveKit's clock.
+    pub fn created_at_ms(mut self, millis: u64) -> Self {
+        self.0["createdAt"] = (millis / 1000).to_string().into();
+        self
+    }
+
     pub fn version(mut self, version: u32) -> Self {
         self.0["participant"]["version"] = version.into();
         self

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use livekit_presence::livekit::{ApiKey, Keys, WebhookToken};
@@ -13,7 +13,9 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{Connection, Reader, Response, WebhookBody, app::webhook_request, within_deadline};
+use super::{
+    Connection, Reader, Response, WebhookBody, app::webhook_request, last_lines, within_deadline,
+};
 
 pub const KEYS: &str = "APIprocess: secret-of-the-process-0123456789abcdef";
 
@@ -139,6 +141,17 @@ impl Process {
         let mut connection = Connection::open(self.address).await;
         connection.request("GET", target, &[("Connection", "close")]).await;
         connection.response().await
+    }
+}
+
+/// What it said last, for whoever has to find out why a test failed.
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            let words = last_lines(log.iter().map(String::as_str), 60);
+            eprintln!("the log of the service at {}:\n{words}", self.address);
+        }
     }
 }
 

@@ -17,16 +17,21 @@ pub struct RedisCluster {
 impl RedisCluster {
     /// Starts one, and waits until it takes commands and its replicas have copied their masters.
     pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With further arguments for each node.
+    pub async fn with(arguments: &[&str]) -> Self {
         let bus_ports: Vec<_> = (0..2 * MASTERS).map(|_| free_port()).collect();
         let nodes = bus_ports.iter().map(|port| async move {
-            let arguments = [
+            let own = [
                 ["--cluster-enabled", "yes"],
                 ["--cluster-node-timeout", NODE_TIMEOUT_MILLIS],
                 ["--cluster-port", &port.to_string()],
                 ["--cluster-replica-validity-factor", "0"],
                 ["--cluster-allow-replica-migration", "no"],
             ];
-            RedisServer::with(arguments.as_flattened()).await
+            RedisServer::with(&[own.as_flattened(), arguments].concat()).await
         });
         let cluster = Self { nodes: join_all(nodes).await };
         cluster.introduce(&bus_ports).await;
@@ -38,6 +43,13 @@ impl RedisCluster {
     /// The address of one node, of which a client learns the others.
     pub fn url(&self) -> String {
         self.nodes[0].url()
+    }
+
+    /// All machines lose power at once, and come back with what they kept.
+    pub async fn restarts(&mut self) {
+        join_all(self.nodes.iter_mut().map(RedisServer::kill)).await;
+        join_all(self.nodes.iter_mut().map(RedisServer::start_again)).await;
+        self.all_say("cluster_state:ok").await;
     }
 
     /// Which node is the master of a key's slot now, as the others say.

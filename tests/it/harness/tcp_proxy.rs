@@ -120,8 +120,13 @@ impl TcpProxy {
 
     /// Closes all connections; new ones go elsewhere.
     pub fn turn_to(&self, target: u16) {
-        self.change(|weather| weather.target = target);
+        self.turn_newcomers_to(target);
         self.cut();
+    }
+
+    /// New connections go elsewhere; those that are there stay, as where a name gets another address.
+    pub fn turn_newcomers_to(&self, target: u16) {
+        self.change(|weather| weather.target = target);
     }
 
     fn change(&self, change: impl FnOnce(&mut Weather)) {

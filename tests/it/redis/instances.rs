@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 use crate::harness::{
-    Follower, Nginx, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, Sender, WebhookBody,
-    eventually, free_port, joined, left, published, started,
+    ApiMood, Follower, Nginx, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, Sender,
+    WebhookBody, eventually, free_port, joined, left, published, started,
 };
 
 use super::scene::{instance, sorted_identities};
@@ -271,5 +271,129 @@ async fn together_they_ask_livekit_as_often_as_one() {
     livekit.list("den", &[joined("alice").room("den"), joined("bob").room("den")]);
     for follower in &followers {
         follower.until_people("den", &["alice", "bob"]).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_instance_was_about_to_do_another_one_does() {
+    let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
+    let settings = [("LIVEKIT_URL", livekit.url())];
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut fleet =
+        Fleet::of(2, &[&settings[..], &[("LKP__RECONCILE__EVERY", "1s")]].concat()).await;
+    let sender = Sender::to(&fleet.ports);
+    sender.deliver(&started().room("den")).await;
+    let alice = joined("alice").room("den");
+    sender.deliver(&alice).await;
+    livekit.list("den", std::slice::from_ref(&alice));
+    let first = Follower::of_room(fleet.ports[0], "den");
+    first.until_people("den", &["alice"]).await;
+    // It has asked, and dies before it hears.
+    livekit.set(ApiMood::Hangs);
+    let asked = livekit.calls("ListParticipants", Some("den"));
+    livekit.until_called("ListParticipants", asked + 1).await;
+    let second = Follower::of_room(fleet.ports[1], "den");
+    second.until_people("den", &["alice"]).await;
+    fleet.instances[0].kill().await;
+    livekit.list("den", &[alice, joined("bob").room("den")]);
+    livekit.set(ApiMood::Works);
+    second.until_people("den", &["alice", "bob"]).await;
+    second.was_never_cut();
+}
+
+#[tokio::test]
+async fn together_they_stay_within_the_calls_that_livekit_allows() {
+    let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
+    let url = livekit.url();
+    let settings = [("LIVEKIT_URL", url.as_str()), ("LKP__LIVEKIT__CALLS_PER_MINUTE", "60")];
+    let rooms: Vec<_> = (0..60).map(|number| format!("room-{number}")).collect();
+    for room in &rooms {
+        livekit.list(room, &[joined("alice").room(room)]);
+    }
+    let began_at = Instant::now();
+    let fleet = Fleet::of(3, &settings).await;
+    let readers = fleet.ports.iter().zip(rooms.chunks(20)).map(|(port, rooms)| {
+        let rooms: Vec<_> = rooms.iter().map(String::as_str).collect();
+        Follower::of_rooms(*port, &rooms)
+    });
+    let _readers: Vec<_> = readers.collect();
+    let calls = || {
+        let methods = ["ListParticipants", "ListRooms", "UpdateSubscriptions"];
+        methods.iter().map(|method| livekit.calls(method, None)).sum::<usize>()
+    };
+    eventually("calls", async || calls() >= 14).await;
+    // Six at once, and then one a second.
+    let took = began_at.elapsed();
+    assert!(took > Duration::from_millis(6_500), "14 calls within {took:?}");
+}
+
+#[tokio::test]
+async fn wiped_under_all_of_them() {
+    let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
+    let url = livekit.url();
+    let fleet = Fleet::of(3, &[("LIVEKIT_URL", url.as_str())]).await;
+    let sender = Sender::to(&fleet.ports);
+    let followers: Vec<_> =
+        fleet.ports.iter().map(|port| Follower::of_rooms(*port, &["den", "atrium"])).collect();
+    let mut people = Vec::new();
+    for number in 0..10 {
+        let person = joined(&format!("person-{number}")).room("den");
+        people.push(person.clone());
+        livekit.list("den", &people);
+        sender.deliver(&person).await;
+    }
+    let erin = joined("erin").room("atrium");
+    livekit.list("atrium", std::slice::from_ref(&erin));
+    sender.deliver(&started().room("atrium")).await;
+    sender.deliver(&erin).await;
+    let mut inside: Vec<_> = (0..10).map(|number| format!("person-{number}")).collect();
+    fleet.agrees(&followers, "den", &inside).await;
+    fleet.redis.ask(&["FLUSHALL"]).await;
+    let late = joined("person-late").room("den");
+    people.push(late.clone());
+    inside.push("person-late".to_owned());
+    livekit.list("den", &people);
+    sender.deliver(&late).await;
+    fleet.agrees(&followers, "den", &inside).await;
+    fleet.agrees(&followers, "atrium", &["erin".to_owned()]).await;
+    for follower in &followers {
+        follower.was_never_cut();
+        assert_eq!(follower.seen().fewest["atrium"], 1, "nobody vanished");
+    }
+}
+
+#[tokio::test]
+async fn one_that_stood_still_shows_what_it_missed() {
+    let fleet = Fleet::of(2, &[]).await;
+    // So much less than it misses that Redis gives it up.
+    let limits = "pubsub 65536 65536 0";
+    fleet.redis.ask(&["CONFIG", "SET", "client-output-buffer-limit", limits]).await;
+    let followers: Vec<_> =
+        fleet.ports.iter().map(|port| Follower::of_rooms(*port, &["den"])).collect();
+    let sender = Sender::to(&[fleet.ports[0]]);
+    sender.deliver(&started().room("den")).await;
+    sender.deliver(&joined("alice").room("den")).await;
+    fleet.agrees(&followers, "den", &["alice".to_owned()]).await;
+    fleet.instances[1].signal("STOP");
+    let metadata = "m".repeat(60_000);
+    let mut inside = vec!["alice".to_owned()];
+    let listeners = async || {
+        let clients = fleet.redis.ask(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.text();
+        clients.lines().count()
+    };
+    assert_eq!(listeners().await, 2);
+    for number in 0.. {
+        let name = format!("person-{number:03}");
+        sender.deliver(&joined(&name).room("den").metadata(&metadata)).await;
+        inside.push(name);
+        if listeners().await == 1 {
+            break;
+        }
+        assert!(number < 500, "Redis does not give it up");
+    }
+    fleet.instances[1].signal("CONT");
+    fleet.agrees(&followers, "den", &inside).await;
+    for follower in &followers {
+        follower.was_never_cut();
     }
 }

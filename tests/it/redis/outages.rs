@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Direction, Follower, RedisServer, Sender, TcpProxy, eventually, joined, left, published,
-    started, url_of,
+    ApiMood, Direction, Follower, RedisServer, Reply, Sender, TcpProxy, eventually, finished,
+    joined, left, published, started, url_of,
 };
 
 use super::scene::{QUIET, ROOM, Scene, instance, sorted_identities};
@@ -238,31 +238,52 @@ async fn failover_to_a_replica_that_missed_the_last_writes() {
     assert!(after[ROOM].version > before[ROOM].version, "versions never run back");
 }
 
-#[tokio::test]
-async fn out_of_memory() {
+/// Redis goes on, but takes nothing.
+async fn takes_nothing(setting: &str, while_away: &str, again: &str) {
     let redis = RedisServer::start().await;
     let mut scene = Scene::on(&redis.url()).await;
     let bob = joined("bob");
     scene.lets_in(&bob);
-    scene.sender.deliver(&published("alice", "TR_1")).await;
-    redis.ask(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    let before = redis.dump(&format!("*:{ROOM}:*")).await;
-    let not_ours = |key: &String| !key.ends_with(":lease");
-    let webhooks =
-        [bob.clone(), left("alice"), published("alice", "TR_2"), joined("new").room("brand-new")];
+    for webhook in [published("alice", "TR_1"), published("nobody-yet", "TR_2")] {
+        scene.sender.deliver(&webhook).await;
+    }
+    redis.ask(&["CONFIG", "SET", setting, while_away]).await;
+    // Leases come and go.
+    let dump = async || {
+        let mut dump = redis.dump(&format!("*:{ROOM}:*")).await;
+        dump.retain(|key, _| !key.ends_with(":lease"));
+        dump
+    };
+    let before = dump().await;
+    let webhooks = [
+        bob.clone(),
+        left("alice"),
+        published("alice", "TR_3"),
+        joined("alice").sid("PA_another"),
+        finished(),
+        started().created_at_ms(u64::MAX / 2_000),
+        joined("new").room("brand-new"),
+        left("new").room("brand-new"),
+    ];
     for webhook in &webhooks {
         scene.refuses(webhook).await;
+        assert_eq!(dump().await, before, "half of {:?}", webhook.0["event"]);
     }
-    let mut after = redis.dump(&format!("*:{ROOM}:*")).await;
-    after.retain(|key, _| not_ours(key));
-    let mut expected = before;
-    expected.retain(|key, _| not_ours(key));
-    assert_eq!(after, expected, "no half-written room");
     assert_eq!(redis.keys("*:brand-new:*").await, Vec::<String>::new());
     scene.streams_stayed_open();
-    redis.ask(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    redis.ask(&["CONFIG", "SET", setting, again]).await;
     scene.sender.deliver(&bob).await;
     scene.becomes_right().await;
+}
+
+#[tokio::test]
+async fn out_of_memory() {
+    takes_nothing("maxmemory", "1", "0").await;
+}
+
+#[tokio::test]
+async fn without_the_replicas_that_its_writes_need() {
+    takes_nothing("min-replicas-to-write", "1", "0").await;
 }
 
 #[tokio::test]
@@ -337,4 +358,166 @@ async fn a_slow_network() {
     assert_eq!(scene.service.get("/readyz").await.status, 200);
     assert_eq!(scene.sender.refused.load(std::sync::atomic::Ordering::Relaxed), 0);
     follower.was_never_cut();
+}
+
+/// Redis loses everything, and LiveKit cannot say who is inside.
+async fn wiped_with_nobody_to_ask(scene: &mut Scene, redis: &RedisServer) {
+    scene.enters(&joined("bob")).await;
+    for follower in &scene.followers {
+        follower.until_people(ROOM, &["alice", "bob"]).await;
+    }
+    redis.ask(&["FLUSHALL"]).await;
+    // Everything is read again.
+    redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    scene.enters(&joined("carol")).await;
+    for follower in &scene.followers {
+        follower.until_people(ROOM, &["alice", "bob", "carol"]).await;
+    }
+    scene.leaves("alice").await;
+    for follower in &scene.followers {
+        follower.until_people(ROOM, &["bob", "carol"]).await;
+    }
+    eventually("it to be said", async || scene.read(ROOM).await.header("x-cache") == "stale").await;
+    for follower in &scene.followers[1..] {
+        let fewest = follower.seen().fewest;
+        assert_eq!((fewest[ROOM], fewest[QUIET]), (1, 1), "nobody vanished");
+        follower.until_people(QUIET, &["quentin"]).await;
+    }
+    scene.streams_stayed_open();
+}
+
+#[tokio::test]
+async fn wiped_while_livekits_api_is_down() {
+    let redis = RedisServer::start().await;
+    let mut scene = Scene::on(&redis.url()).await;
+    scene.livekit.as_ref().unwrap().set(ApiMood::Fails);
+    wiped_with_nobody_to_ask(&mut scene, &redis).await;
+    scene.livekit.as_ref().unwrap().set(ApiMood::Works);
+    scene.becomes_right().await;
+}
+
+#[tokio::test]
+async fn wiped_without_livekits_api() {
+    let redis = RedisServer::start().await;
+    let mut scene = Scene::without_livekits_api(&redis.url()).await;
+    wiped_with_nobody_to_ask(&mut scene, &redis).await;
+}
+
+/// As where Redis evicts keys to make room.
+async fn loses_one_key(part: &str) {
+    let redis = RedisServer::start().await;
+    let mut scene = Scene::on(&redis.url()).await;
+    scene.sender.deliver(&published("alice", "TR_1")).await;
+    let keys = redis.keys(&format!("*:{ROOM}:{part}")).await;
+    assert_eq!(keys.len(), 1);
+    let other = scene.other_instance().await;
+    redis.ask(&["DEL", &keys[0]]).await;
+    let list = other.get(&format!("/api/livekit/participants?room={ROOM}")).await;
+    assert_eq!(sorted_identities(&list), ["alice"], "without {part}");
+    scene.enters(&joined("bob")).await;
+    scene.becomes_right().await;
+    scene.leaves("alice").await;
+    scene.becomes_right().await;
+}
+
+#[tokio::test]
+async fn a_rooms_participants_evicted() {
+    loses_one_key("participants").await;
+}
+
+#[tokio::test]
+async fn a_rooms_meta_evicted() {
+    loses_one_key("meta").await;
+}
+
+#[tokio::test]
+async fn a_rooms_identities_evicted() {
+    loses_one_key("identities").await;
+}
+
+#[tokio::test]
+async fn connections_closed_by_an_operator() {
+    let redis = RedisServer::start().await;
+    let mut scene = Scene::without_livekits_api(&redis.url()).await;
+    let other = scene.other_instance().await;
+    let sender = Sender::to(&[other.address.port()]);
+    for number in 0..5 {
+        let person = joined(&format!("person-{number}"));
+        scene.lets_in(&person);
+        redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        // Published while nobody listens.
+        sender.deliver(&person).await;
+        scene.becomes_right().await;
+        redis.ask(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    }
+    scene.enters(&joined("bob")).await;
+    scene.becomes_right().await;
+}
+
+#[tokio::test]
+async fn demoted_to_a_replica_with_its_connections_open() {
+    let old = RedisServer::start().await;
+    let new = RedisServer::replica_of(old.port).await;
+    let proxy = TcpProxy::start(old.port).await;
+    let mut scene = Scene::without_livekits_api(&url_of(proxy.port)).await;
+    let port = new.port.to_string();
+    new.ask(&["REPLICAOF", "NO", "ONE"]).await;
+    proxy.turn_newcomers_to(new.port);
+    old.ask(&["REPLICAOF", "127.0.0.1", &port]).await;
+    scene.enters(&joined("bob")).await;
+    scene.leaves("alice").await;
+    scene.becomes_right().await;
+    scene.is_back().await;
+}
+
+#[tokio::test]
+async fn busy_with_somebody_elses_script() {
+    let redis = RedisServer::start().await;
+    let mut scene = Scene::on(&redis.url()).await;
+    redis.ask(&["CONFIG", "SET", "busy-reply-threshold", "100"]).await;
+    let bob = joined("bob");
+    scene.lets_in(&bob);
+    let endless = redis.try_ask(&["EVAL", "while true do end", "0"]);
+    let meanwhile = async {
+        eventually("it to be busy", async || {
+            let answer = redis.try_ask(&["PING"]).await;
+            matches!(answer, Ok(Reply::Error(error)) if error.starts_with("BUSY"))
+        })
+        .await;
+        scene.is_away(&bob).await;
+        redis.ask(&["SCRIPT", "KILL"]).await;
+    };
+    let (killed, ()) = tokio::join!(endless, meanwhile);
+    assert!(matches!(killed, Ok(Reply::Error(_))), "{killed:?}");
+    scene.sender.deliver(&bob).await;
+    scene.becomes_right().await;
+}
+
+#[tokio::test]
+async fn nothing_is_kept_forever() {
+    let redis = RedisServer::start().await;
+    let mut scene = Scene::on(&redis.url()).await;
+    let webhooks = [
+        published("alice", "TR_1"),
+        published("nobody-yet", "TR_2"),
+        joined("bob"),
+        left("bob"),
+        left("unheard-of"),
+        started().room("closed"),
+        finished().room("closed"),
+    ];
+    for webhook in &webhooks {
+        scene.sender.deliver(webhook).await;
+    }
+    scene.service.get("/api/livekit/rooms").await;
+    scene.read("unheard-of").await;
+    scene.leaves("quentin").await;
+    scene.becomes_right().await;
+    let keys = redis.keys("*").await;
+    assert!(keys.len() > 10, "{keys:?}");
+    for key in keys {
+        let secs: i64 = redis.ask(&["TTL", &key]).await.text().parse().unwrap();
+        // Gone meanwhile, or going within a day.
+        assert!(secs == -2 || (0..=24 * 3600 + 1).contains(&secs), "{key} lives {secs} s");
+    }
 }

@@ -1,6 +1,6 @@
 //! The service with its readers on a Redis, and the people inside.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::{
     Answer, Follower, PROCESS_KEYS, Process, Response, ScriptedLiveKit, Sender, WebhookBody,
@@ -22,6 +22,7 @@ pub struct Scene {
     pub sender: Sender,
     /// A list, and two streams of both rooms.
     pub followers: Vec<Follower>,
+    redis_url: String,
     inside: Vec<WebhookBody>,
 }
 
@@ -57,6 +58,7 @@ impl Scene {
             service,
             sender: Sender::to(&[port]),
             followers: Vec::new(),
+            redis_url: redis_url.to_owned(),
             inside: Vec::new(),
         };
         scene.is_back().await;
@@ -168,7 +170,23 @@ impl Scene {
         })
         .await;
         assert!(!sorted_identities(&self.read(ROOM).await).is_empty(), "nobody vanishes");
+        // Who comes meanwhile is shown what is known, and not that nobody is there.
+        let port = self.service.address.port();
+        let newcomer = Follower::of_room(port, ROOM);
+        newcomer.until("what is known", |seen| !seen.shown(ROOM).people.is_empty()).await;
+        assert_eq!(newcomer.shown(ROOM), self.followers[1].shown(ROOM));
+        let asked_at = Instant::now();
+        assert_eq!(self.read("unheard-of").await.status, 503);
+        assert!(asked_at.elapsed() < ANSWERED_WITHIN, "{:?}", asked_at.elapsed());
         self.streams_stayed_open();
+    }
+
+    /// Another instance on the same Redis, beside the same LiveKit.
+    pub async fn other_instance(&self) -> Process {
+        let livekit_url = self.livekit.as_ref().map(ScriptedLiveKit::url).unwrap_or_default();
+        let other = instance(&self.redis_url, &[("LIVEKIT_URL", &livekit_url)]).await;
+        eventually("it to be fit", async || other.get("/readyz").await.status == 200).await;
+        other
     }
 
     pub async fn is_back(&self) {
