@@ -149,7 +149,8 @@ impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            let words = last_lines(log.iter().map(String::as_str), 60);
+            let telling = log.iter().filter(|line| !line.contains("\"DEBUG\""));
+            let words = last_lines(telling.map(String::as_str), 60);
             eprintln!("the log of the service at {}:\n{words}", self.address);
         }
     }
