@@ -7,10 +7,11 @@
 run:
 	cargo run --locked -- demo
 
-# The tests with a real LiveKit wait most of the time, so more of them run at once than there are processors; they come after the
-# others, which measure. The stress run wants the machine for itself.
+# The tests that break Redis and those with a real LiveKit wait most of the time, so more of them run at once than there are
+# processors; they come after the others, which measure. The stress run wants the machine for itself.
 test: setup-tests check-deploy
-	cargo test --locked -- --skip real:: --skip stress::whatever
+	cargo test --locked -- --skip real:: --skip redis:: --skip stress::whatever
+	cargo test --locked redis:: -- --test-threads=8
 	cargo test --locked --test it real:: -- --test-threads=16
 	$(MAKE) stress SECONDS=60
 

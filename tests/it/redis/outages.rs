@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    ApiMood, Direction, Follower, RedisServer, Reply, Sender, TcpProxy, eventually, finished,
+    ApiMood, Direction, Follower, RedisServer, Reply, Seen, Sender, TcpProxy, eventually, finished,
     joined, left, published, started, url_of,
 };
 
@@ -58,6 +58,23 @@ async fn killed_and_restarted_with_its_data() {
     scene.sender.deliver(&dave).await;
     scene.becomes_right().await;
     scene.leaves("bob").await;
+    scene.becomes_right().await;
+}
+
+#[tokio::test]
+async fn away_for_almost_as_long_as_livekit_goes_on_trying() {
+    let mut redis = RedisServer::keeping_data().await;
+    let mut scene = Scene::without_livekits_api(&redis.url()).await;
+    redis.kill().await;
+    let (bob, erin) = (joined("bob"), joined("erin").room(QUIET));
+    scene.lets_in(&bob);
+    scene.lets_in(&erin);
+    let outage = async {
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        redis.start_again().await;
+    };
+    // Neither is dropped; LiveKit's five attempts take 15 s where nothing asks it to come back sooner.
+    tokio::join!(scene.sender.deliver(&bob), scene.sender.deliver(&erin), outage);
     scene.becomes_right().await;
 }
 
@@ -360,8 +377,11 @@ async fn a_slow_network() {
     follower.was_never_cut();
 }
 
-/// Redis loses everything, and LiveKit cannot say who is inside.
-async fn wiped_with_nobody_to_ask(scene: &mut Scene, redis: &RedisServer) {
+#[tokio::test]
+async fn wiped_while_livekits_api_is_down() {
+    let redis = RedisServer::start().await;
+    let mut scene = Scene::on(&redis.url()).await;
+    scene.livekit.as_ref().unwrap().set(ApiMood::Fails);
     scene.enters(&joined("bob")).await;
     for follower in &scene.followers {
         follower.until_people(ROOM, &["alice", "bob"]).await;
@@ -384,14 +404,6 @@ async fn wiped_with_nobody_to_ask(scene: &mut Scene, redis: &RedisServer) {
         follower.until_people(QUIET, &["quentin"]).await;
     }
     scene.streams_stayed_open();
-}
-
-#[tokio::test]
-async fn wiped_while_livekits_api_is_down() {
-    let redis = RedisServer::start().await;
-    let mut scene = Scene::on(&redis.url()).await;
-    scene.livekit.as_ref().unwrap().set(ApiMood::Fails);
-    wiped_with_nobody_to_ask(&mut scene, &redis).await;
     scene.livekit.as_ref().unwrap().set(ApiMood::Works);
     scene.becomes_right().await;
 }
@@ -400,7 +412,20 @@ async fn wiped_while_livekits_api_is_down() {
 async fn wiped_without_livekits_api() {
     let redis = RedisServer::start().await;
     let mut scene = Scene::without_livekits_api(&redis.url()).await;
-    wiped_with_nobody_to_ask(&mut scene, &redis).await;
+    redis.ask(&["FLUSHALL"]).await;
+    scene.enters(&joined("bob")).await;
+    scene.enters(&joined("carol")).await;
+    scene.leaves("bob").await;
+    // Nobody can say who else is inside. What is told from now on is shown, and that it is not all.
+    for follower in &scene.followers {
+        let shows_it = |seen: &Seen| {
+            let people = seen.shown(ROOM).people;
+            people.contains_key("PA_carol") && !people.contains_key("PA_bob")
+        };
+        follower.until("what is told", shows_it).await;
+    }
+    assert_eq!(scene.read(ROOM).await.header("x-cache"), "stale");
+    scene.streams_stayed_open();
 }
 
 /// As where Redis evicts keys to make room.
