@@ -106,8 +106,13 @@ impl Page {
             Ok(response) => response?,
             Err(_) => return Ok("no head"),
         };
-        if stream.status() != 200 {
-            return Ok("refused");
+        match stream.status().as_u16() {
+            200 => {}
+            503 => return Ok("refused with 503"),
+            other => {
+                self.around.journal.violated(format!("{} is answered {other}", self.name));
+                return Ok("refused");
+            }
         }
         self.held.lock().unwrap().begin_connection();
         self.is_open.store(true, Ordering::Relaxed);
