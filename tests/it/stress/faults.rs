@@ -18,6 +18,9 @@ use super::{
     run::Stage,
 };
 
+/// In milliseconds.
+const LOAD: Range<u64> = 10_000..20_000;
+const BETWEEN_FAULTS: Range<u64> = 500..3_000;
 /// How long bytes are on their way over a slow link, in each direction.
 const SLOW: Duration = Duration::from_millis(100);
 /// A link is cut after at least so many more bytes.
@@ -152,6 +155,16 @@ impl Fault {
 impl Faults {
     pub fn new(random: fastrand::Rng) -> Self {
         Self { random, deck: VecDeque::new(), busy: Arc::default() }
+    }
+
+    /// How long things happen until it becomes quiet. What goes wrong has its own chance, so that how much happens meanwhile,
+    /// which depends on the machine, changes nothing about it.
+    pub fn load_time(&mut self) -> Duration {
+        Duration::from_millis(self.random.u64(LOAD))
+    }
+
+    pub fn pause(&mut self) -> Duration {
+        Duration::from_millis(self.random.u64(BETWEEN_FAULTS))
     }
 
     /// The next that befalls something which is well; none where all that is left befalls what is not.

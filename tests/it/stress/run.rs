@@ -44,8 +44,6 @@ const PAGES_OF_MANY_ROOMS: usize = 24;
 const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 /// In milliseconds.
 const BETWEEN_ACTIONS: std::ops::Range<u64> = 0..40;
-const BETWEEN_FAULTS: std::ops::Range<u64> = 500..3_000;
-const LOAD: std::ops::Range<u64> = 10_000..20_000;
 
 /// Two comparisons, the rest of LiveKit's last retries, and the longest pause after LiveKit's API failed.
 const RIGHT_WITHIN: Duration = Duration::from_secs(35);
@@ -150,14 +148,14 @@ impl Run {
     /// Things happen, and go wrong; at the end nothing is wrong any more.
     async fn load(&mut self) {
         let begin = Instant::now();
-        let time = Duration::from_millis(self.random.u64(LOAD));
+        let time = self.faults.load_time();
         let mut next_fault = begin;
         let mut under_way = JoinSet::new();
         while begin.elapsed() < time {
             let room = self.random.usize(..ROOMS);
             self.stage.livekit.act(room);
             if next_fault <= Instant::now() {
-                next_fault += Duration::from_millis(self.random.u64(BETWEEN_FAULTS));
+                next_fault += self.faults.pause();
                 if let Some(dealt) = self.faults.deal(self.stage.fleet.instances().len()) {
                     under_way.spawn_local(dealt.happen(Arc::clone(&self.stage)));
                 }
