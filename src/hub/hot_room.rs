@@ -181,12 +181,21 @@ impl HotRoom {
             Ok(stored) => {
                 let version = stored.map_or(Version::ZERO, |stored| stored.version);
                 if version == self.version {
-                    self.confirmed_until = self.hub.confirmed_until(self.slot.name(), stored);
-                    self.slot.confirm(self.confirmed_until);
+                    self.is_as_stored(stored).await;
                 }
             }
             Err(error) => self.on_store_error(&error),
         }
+    }
+
+    /// The store has the version that is held.
+    async fn is_as_stored(&mut self, stored: Option<Position>) {
+        let confirmed_until = self.hub.confirmed_until(self.slot.name(), stored);
+        if self.is_kept && confirmed_until != StoreTime::default() {
+            return self.resync(ResyncCause::check).await;
+        }
+        self.confirmed_until = confirmed_until;
+        self.slot.confirm(confirmed_until);
     }
 
     /// A message of the feed may have been lost without a trace: compare.
@@ -199,12 +208,7 @@ impl HotRoom {
                     // A change may be on its way; only if it does not come was something lost.
                     Ordering::Greater => self.resync(ResyncCause::check).await,
                     Ordering::Less => self.resync(ResyncCause::fallback).await,
-                    Ordering::Equal => {
-                        if let Some(stored) = stored {
-                            self.confirmed_until = stored.confirmed_until;
-                            self.slot.confirm(self.confirmed_until);
-                        }
-                    }
+                    Ordering::Equal => self.is_as_stored(stored).await,
                 }
             }
             Err(error) => self.on_store_error(&error),
@@ -260,6 +264,9 @@ impl HotRoom {
         }
         let Some(stored) = stored else { return Ok(()) };
         if self.is_to_be_kept(&stored) {
+            let shown: Vec<_> =
+                self.list.entries().iter().map(|one| one.participant.sid.clone()).collect();
+            let Some(stored) = hub.store.read_with(&name, &shown).await? else { return Ok(()) };
             self.is_kept = true;
             self.take_in(&stored);
             self.version = stored.version();
@@ -294,9 +301,10 @@ impl HotRoom {
         debug!(room.name = %self.slot.name(), %error, "cannot read a hot room again");
     }
 
-    /// Adds those whom the store has to those whom it lost.
+    /// Adds those whom the store has to those whom it lost, and takes out who has left since.
     fn take_in(&mut self, stored: &Room) {
         let pending = self.pending.get_or_insert_default();
+        self.list.retain(|sid| !stored.is_gone(sid), &mut pending.diff);
         self.list.fold_in(stored.list(), &mut pending.diff);
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::presence::{Change, Identity, LiveKitTime, Participant, ViewDiff};
+use crate::presence::{Change, Identity, LiveKitTime, Participant, ParticipantSid, ViewDiff};
 
 /// One participant, encoded once however often the list is.
 #[derive(Debug)]
@@ -50,6 +50,16 @@ impl List {
             let before = self.remove(&participant.identity);
             diff.touch(&participant.identity, || before);
             self.insert(participant);
+        }
+    }
+
+    /// Takes out whose session is gone.
+    pub fn retain(&mut self, stays: impl Fn(&ParticipantSid) -> bool, diff: &mut ViewDiff) {
+        let entries = self.entries();
+        for gone in entries.iter().filter(|entry| !stays(&entry.participant.sid)) {
+            let identity = &gone.participant.identity;
+            let before = self.remove(identity);
+            diff.touch(identity, || before);
         }
     }
 

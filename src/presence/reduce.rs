@@ -35,6 +35,7 @@ impl Room {
             self.is_whole = false;
         }
         let is_unexpected = self.is_unexpected(&event.kind);
+        let is_lost = is_unexpected && self.is_torn && matches!(event.kind, EventKind::Left { .. });
         let mut diff = ViewDiff::default();
         match &event.kind {
             EventKind::Room(RoomLifecycle::Started) => self.start(event, now, &mut diff),
@@ -50,7 +51,11 @@ impl Room {
             }
         }
         self.trusted_until = now + rules.trust;
-        match self.end_step(diff, false, Some(event.received_at), now) {
+        if is_lost {
+            // Somebody may show whom this room has lost: a hole in the versions has everybody read it again.
+            self.version = self.version.next(now);
+        }
+        match self.end_step(diff, is_lost, Some(event.received_at), now) {
             Some(change) => Applied::Changed(change),
             None if is_unexpected => Applied::Unexpected,
             None => Applied::Unchanged,

@@ -126,6 +126,11 @@ impl Room {
         self.is_torn
     }
 
+    /// Whether it remembers that a session is gone.
+    pub fn is_gone(&self, sid: &ParticipantSid) -> bool {
+        self.gone.contains(sid)
+    }
+
     /// LiveKit's id of the room as it is open now.
     pub fn sid(&self) -> Option<&RoomSid> {
         self.sid.as_ref()
@@ -211,19 +216,19 @@ impl Room {
         self.gone.forget_before(now - GONE_MEMORY, now, |sid| sessions.contains_key(sid));
     }
 
-    /// Ends a step: raises the version if readers see a difference, if nobody can have seen this room before, or if it `is_mended`:
-    /// somebody may have seen another one.
+    /// Ends a step: raises the version if readers see a difference, if nobody can have seen this room before, or if it
+    /// `is_another`: somebody may show one that differs.
     pub(super) fn end_step(
         &mut self,
         diff: ViewDiff,
-        is_mended: bool,
+        is_another: bool,
         received_at: Option<StoreTime>,
         now: StoreTime,
     ) -> Option<Change> {
         let (joined, updated, left) = diff.finish(|identity| self.shown(identity));
         let is_new = self.version == Version::ZERO;
         let is_same = joined.is_empty() && updated.is_empty() && left.is_empty();
-        if is_same && !is_new && !is_mended {
+        if is_same && !is_new && !is_another {
             return None;
         }
         if is_new && !self.is_whole {

@@ -10,7 +10,7 @@ end
 load()
 if now > room.trusted then room.whole = false end
 
-local is_unexpected = false
+local is_unexpected, is_lost = false, false
 
 local function expect(sid)
   is_unexpected = not session(sid) and not gone_of(sid)
@@ -87,6 +87,7 @@ end
 local function leave()
   local sid, was_active = argument(), argument() == '1'
   if was_active then expect(sid) end
+  is_lost = is_unexpected and room.torn
   if not session(sid) and tracks_of(sid) then
     drop_tracks(sid)
     dirty_waiting[sid] = 'gone'
@@ -140,7 +141,9 @@ local kinds = {
 kinds[kind]()
 
 room.trusted = now + TRUST
-local change = end_step(received_at)
+-- Somebody may show whom this room has lost: a hole in the versions has everybody read it again.
+if is_lost then room.version = next_version(room.version) end
+local change = end_step(received_at, is_lost)
 save(event_id)
 if change then
   publish(change)

@@ -382,7 +382,7 @@ end
 
 -- Raises the version if readers see a difference, if nobody can have seen this room before, or if somebody may have seen another
 -- one. Returns the change, or nothing.
-local function end_step(received_at, is_mended)
+local function end_step(received_at, is_another)
   local joined, updated, left = {}, {}, {}
   for identity, was in pairs(before) do
     local newest = newest_of(identity)
@@ -400,7 +400,7 @@ local function end_step(received_at, is_mended)
   end
   local is_new = room.version == 0
   local is_same = #joined == 0 and #updated == 0 and #left == 0
-  if is_same and not is_new and not is_rebuilt and not is_mended then return nil end
+  if is_same and not is_new and not is_rebuilt and not is_another then return nil end
   if is_new and not room.whole then room.torn = true end
   room.visible = room.visible + #joined - #left / 2
   local prev = room.version

@@ -314,10 +314,17 @@ impl Schedule {
 
     /// A reader folds each change into what it holds.
     fn tell(&mut self, change: Change) -> Result<(), String> {
-        if change.prev != self.told_version || change.version <= change.prev {
+        if change.prev < self.told_version || change.version <= change.prev {
             return Err(format!("{change:?} does not follow {}", self.told_version));
         }
+        let is_hole = change.prev > self.told_version;
         self.told_version = change.version;
+        if is_hole {
+            // Read again.
+            self.told =
+                self.room.list().into_iter().map(|one| (one.identity.clone(), one)).collect();
+            return Ok(());
+        }
         for participant in change.joined.into_iter().chain(change.updated) {
             self.told.insert(participant.identity.clone(), participant);
         }
