@@ -15,8 +15,8 @@ pub struct Shown {
     pub version: u64,
     /// In canonical form.
     pub list: String,
-    /// Older than what the page held before it came back: the instance to which it came is behind, or knows nothing any more.
-    /// Within a connection that never happens.
+    /// Older than what the page held before it came back to an instance that is behind. Only streams of many rooms show that:
+    /// they are not told what the page holds.
     pub is_older: bool,
 }
 
@@ -72,9 +72,12 @@ impl Held {
     fn update(&mut self, event: &Event) -> Result<Shown, String> {
         let (name, room) = self.rooms.iter_mut().next().expect("a page has a room");
         let version = event.version();
-        let is_older = room.version > Some(version);
+        // It said what it holds.
+        if room.version > Some(version) {
+            return Err(format!("version {version} after {:?}", room.version));
+        }
         room.replace(version, &event.json())?;
-        Ok(room.shown(name, is_older))
+        Ok(room.shown(name, false))
     }
 
     fn snapshot(&mut self, body: &Value) -> Result<Shown, String> {
