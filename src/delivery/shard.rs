@@ -17,7 +17,6 @@ use tracing::{debug, error};
 use crate::{
     clock::Clock,
     hub::{self, Frame, RoomSlot},
-    presence::Version,
 };
 
 use super::{
@@ -393,10 +392,8 @@ impl Shard {
         let mut to_send = Vec::new();
         for (index, watch) in connection.watches.as_mut_slice().iter_mut().enumerate() {
             let Some(edition) = watch.subscription.slot().newest() else { continue };
-            // Who was sent this list or a later one, by another instance, is sent the next that is later. But a room of which
-            // nothing is known any more is empty.
-            let is_known = edition.version() != Version::ZERO;
-            watch.sent = watch.sent.filter(|sent| is_known && *sent >= edition.version());
+            // Who was sent this list or a later one, by another instance, is sent the next that is later.
+            watch.sent = watch.sent.filter(|sent| *sent >= edition.version());
             if let Some(frame) = watch.frame_of(&edition) {
                 frames.push(Arc::clone(frame));
                 to_send.push((index, edition.version()));

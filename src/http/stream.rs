@@ -54,10 +54,11 @@ pub(super) async fn open(
     let permit = http.limits.open_stream(address, &reader)?;
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
-    let has = last_event_id(&headers).filter(|has| has.is_plausible_at(http.clock.now()));
-    if let Some(has) = has {
-        http.hub.catch_up(&subscription, has).await;
-    }
+    let sent = last_event_id(&headers).filter(|sent| sent.is_plausible_at(http.clock.now()));
+    let has = match sent {
+        Some(sent) => http.hub.catch_up(&subscription, sent).await,
+        None => None,
+    };
     let watch = HandoffWatch { subscription, has };
     Ok(hand_over(&http, &reader, vec![watch], permit))
 }

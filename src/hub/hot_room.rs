@@ -224,10 +224,14 @@ impl HotRoom {
     /// A reader says that it was sent a later version elsewhere. If that did not arrive here, the room is read again. If the
     /// store does not have it either, then it lost that; but anybody can say so, so this is believed only now and then.
     async fn on_behind(&mut self, seen: Version) {
-        if self.version >= seen {
-            return;
+        if self.version < seen {
+            self.resync(ResyncCause::reader).await;
+            self.believe(seen).await;
         }
-        self.resync(ResyncCause::reader).await;
+        self.slot.checked(seen);
+    }
+
+    async fn believe(&mut self, seen: Version) {
         let is_news = self.version < seen && self.version != Version::ZERO;
         if is_news && self.believed_at.is_none_or(|at| at.elapsed() > BELIEVE_EVERY) {
             self.believed_at = Some(Instant::now());

@@ -134,11 +134,14 @@ impl Hub {
         Ok(subscription)
     }
 
-    /// Waits, for a moment, until a room is at least as new as what its reader was sent by another instance, or by this one before
-    /// the store lost it.
-    pub async fn catch_up(&self, subscription: &Subscription, seen: Version) {
-        // Otherwise the reader keeps what it has until something newer comes.
-        let _ = timeout(CATCH_UP, subscription.slot().catch_up(seen)).await;
+    /// Waits, for a moment, until a room is at least as new as what its reader was `sent` by another instance, or by this one
+    /// before the store lost it. Returns what the reader has: it is sent only what is later.
+    pub async fn catch_up(&self, subscription: &Subscription, sent: Version) -> Option<Version> {
+        let slot = subscription.slot();
+        let is_known = timeout(CATCH_UP, slot.catch_up(sent)).await.is_ok();
+        // The room is gone, for all that can be known: nothing later may ever come.
+        let is_gone = slot.newest().is_some_and(|newest| newest.version() == Version::ZERO);
+        (!is_known || !is_gone).then_some(sent)
     }
 
     /// Reads a room: from the list that streams show, if it is hot, otherwise from the store; and where that does not know

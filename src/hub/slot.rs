@@ -44,7 +44,9 @@ pub struct RoomSlot {
     seen: AtomicU64,
     /// That rose.
     is_behind: Notify,
-    /// An edition was put in.
+    /// The latest of these for which the store was asked.
+    checked: AtomicU64,
+    /// An edition was put in, or the store was asked.
     published: Notify,
     /// Which delivery threads watch this room, and which of them have been told of its newest edition: a bit each.
     watching: AtomicU64,
@@ -72,6 +74,7 @@ impl RoomSlot {
             idle: Notify::new(),
             seen: AtomicU64::default(),
             is_behind: Notify::new(),
+            checked: AtomicU64::default(),
             published: Notify::new(),
             watching: AtomicU64::default(),
             told: AtomicU64::default(),
@@ -151,18 +154,26 @@ impl RoomSlot {
         });
     }
 
-    /// Waits until the newest edition is at least as new as what a reader was sent elsewhere; asks for that first.
+    /// Waits until the newest edition is at least as new as what a reader was sent elsewhere, or the store, asked for that, has
+    /// nothing as new.
     pub(super) async fn catch_up(&self, seen: Version) {
         loop {
             let mut published = pin!(self.published.notified());
             published.as_mut().enable();
-            if self.newest().is_some_and(|newest| newest.version() >= seen) {
+            let is_checked = self.checked.load(Ordering::Acquire) >= seen.as_u64();
+            if is_checked || self.newest().is_some_and(|newest| newest.version() >= seen) {
                 return;
             }
             self.seen.fetch_max(seen.as_u64(), Ordering::AcqRel);
             self.is_behind.notify_one();
             published.await;
         }
+    }
+
+    /// The store was asked for what a reader was sent elsewhere.
+    pub(super) fn checked(&self, seen: Version) {
+        self.checked.fetch_max(seen.as_u64(), Ordering::AcqRel);
+        self.published.notify_waiters();
     }
 
     /// Resolves when a reader was sent a later version elsewhere.

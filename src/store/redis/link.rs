@@ -1,19 +1,18 @@
 //! The connection to Redis, or to a Cluster of them, which is recognised by itself.
 
 use std::{
-    fmt,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::{
+        Mutex as StdMutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, RedisError, RedisFuture, RedisResult,
-    ServerErrorKind, TlsCertificates, Value,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, ProtocolVersion, PushInfo,
+    RedisError, RedisFuture, RedisResult, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
-    cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
-    io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 use tokio::{
     sync::{Mutex, Notify},
@@ -23,110 +22,16 @@ use tracing::{info, warn};
 
 use crate::store::StoreError;
 
-use super::scripts::Call;
+use super::{RedisAddress, scripts::Call};
 
 /// A connection has to be there within this time, TLS and authentication included.
-const CONNECT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// An answer has to be there within this time. Webhooks are answered within five seconds whatever happens.
-const ANSWER: Duration = Duration::from_millis(2_500);
+pub(super) const ANSWER: Duration = Duration::from_millis(2_500);
 /// After an attempt to connect failed, the next call that finds no connection fails too, for so long.
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 /// After so many calls in a row without an answer the connection is given up: its other end may be gone without a word.
 const MOST_SILENT: u32 = 2;
-/// What was sent and is not acknowledged for so long ends a connection.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
-
-/// Where Redis is, as an operator says it.
-#[derive(Clone)]
-pub struct RedisAddress {
-    nodes: Vec<ConnectionInfo>,
-    authority: Option<Vec<u8>>,
-}
-
-impl RedisAddress {
-    /// Reads `redis://`, `rediss://` or `unix://` addresses; several, comma separated, are nodes of one Cluster.
-    ///
-    /// # Errors
-    /// What is wrong with it. Never says the password.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let nodes = text
-            .split(',')
-            .map(str::trim)
-            .filter(|node| !node.is_empty())
-            .map(Self::node)
-            .collect::<Result<Vec<_>, _>>()?;
-        if nodes.is_empty() {
-            return Err("is empty".to_owned());
-        }
-        let is_in_database = |node: &ConnectionInfo| node.redis_settings().db() != 0;
-        if nodes.len() > 1 && nodes.iter().any(is_in_database) {
-            return Err("names a database, and a Cluster has none but 0".to_owned());
-        }
-        Ok(Self { nodes, authority: None })
-    }
-
-    /// Trusts the certificates signed by these authorities (PEM), and no others.
-    #[must_use]
-    pub fn with_authority(mut self, pem: Option<Vec<u8>>) -> Self {
-        self.authority = pem;
-        self
-    }
-
-    pub(super) fn database(&self) -> i64 {
-        self.nodes[0].redis_settings().db()
-    }
-
-    fn node(address: &str) -> Result<ConnectionInfo, String> {
-        let wrong = || {
-            "must be like redis://host:6379, redis://user:password@host:6379/0 or rediss://host:6379"
-                .to_owned()
-        };
-        let info = address.into_connection_info().map_err(|_| wrong())?;
-        let settings = TcpSettings::default()
-            .set_nodelay(true)
-            .set_keepalive(TcpKeepalive::new().with_time(Duration::from_secs(10)))
-            .set_user_timeout(UNACKNOWLEDGED);
-        Ok(info.set_tcp_settings(settings))
-    }
-
-    fn certificates(&self) -> Option<TlsCertificates> {
-        let authority = self.authority.clone()?;
-        Some(TlsCertificates { client_tls: None, root_cert: Some(authority) })
-    }
-
-    fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
-        let node = self.nodes[0].clone();
-        let settings = node.redis_settings().clone().set_protocol(protocol);
-        let node = node.set_redis_settings(settings);
-        match (self.certificates(), node.addr()) {
-            (Some(certificates), redis::ConnectionAddr::TcpTls { .. }) => {
-                Client::build_with_tls(node, certificates)
-            }
-            _ => Client::open(node),
-        }
-    }
-
-    fn cluster(&self, protocol: ProtocolVersion) -> ClusterClientBuilder {
-        let builder = ClusterClient::builder(self.nodes.clone())
-            .use_protocol(protocol)
-            .connection_timeout(CONNECT)
-            .response_timeout(ANSWER)
-            .retries(3)
-            .tcp_settings(self.nodes[0].tcp_settings().clone());
-        match self.certificates() {
-            Some(certificates) => builder.certs(certificates),
-            None => builder,
-        }
-    }
-}
-
-/// Without the password.
-impl fmt::Debug for RedisAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nodes: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
-        f.write_str(&nodes.join(","))
-    }
-}
 
 /// A connection to one Redis or to a Cluster. Cheap to clone; calls of all clones go out together.
 #[derive(Clone)]
@@ -197,7 +102,9 @@ impl ConnectionLike for Connection {
 
 /// Keeps one connection for commands, and makes others for subscriptions.
 pub(super) struct Link {
-    address: RedisAddress,
+    /// With the nodes of a Cluster that were found.
+    address: StdMutex<RedisAddress>,
+    is_cluster: AtomicBool,
     current: Mutex<Current>,
     /// Calls in a row that got no answer.
     silent: AtomicU32,
@@ -217,7 +124,8 @@ struct Current {
 impl Link {
     pub fn new(address: RedisAddress) -> Self {
         Self {
-            address,
+            is_cluster: AtomicBool::new(address.is_cluster()),
+            address: StdMutex::new(address),
             current: Mutex::default(),
             silent: AtomicU32::new(0),
             is_away: AtomicBool::new(false),
@@ -244,7 +152,7 @@ impl Link {
                 current.connection = Some(connection.clone());
                 self.silent.store(0, Ordering::Relaxed);
                 let cluster = connection.is_cluster();
-                info!(address = ?self.address, cluster, "connected to Redis");
+                info!(address = ?self.address(), cluster, "connected to Redis");
                 Ok(connection)
             }
             Err(error) => {
@@ -327,7 +235,7 @@ impl Link {
         let connected = timeout(CONNECT * 2, self.try_connect(on_push)).await;
         let connected = connected.unwrap_or_else(|_| Err(no_answer()));
         let was_away = self.is_away.swap(connected.is_err(), Ordering::Relaxed);
-        let address = &self.address;
+        let address = self.address();
         match connected {
             Ok(connected) => {
                 if was_away {
@@ -349,7 +257,8 @@ impl Link {
             Some(_) => ProtocolVersion::RESP3,
             None => ProtocolVersion::RESP2,
         };
-        let is_cluster = self.address.nodes.len() > 1 || self.is_cluster().await?;
+        let address = self.address();
+        let is_cluster = self.is_cluster.load(Ordering::Relaxed) || is_cluster(&address).await?;
         let push = on_push.map(|on_push| {
             move |info: PushInfo| {
                 on_push(info);
@@ -357,11 +266,14 @@ impl Link {
             }
         });
         if is_cluster {
-            let mut builder = self.address.cluster(protocol);
+            self.is_cluster.store(true, Ordering::Relaxed);
+            let mut builder = address.cluster(protocol);
             if let Some(push) = push {
                 builder = builder.push_sender(push);
             }
-            return builder.build()?.get_async_connection().await.map(Kind::Cluster);
+            let mut connection = builder.build()?.get_async_connection().await?;
+            self.learn_nodes(&mut connection).await;
+            return Ok(Kind::Cluster(connection));
         }
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
@@ -369,25 +281,40 @@ impl Link {
         if let Some(push) = push {
             config = config.set_push_sender(push);
         }
-        let client = self.address.client(protocol)?;
+        let client = address.client(protocol)?;
         client.get_multiplexed_async_connection_with_config(&config).await.map(Kind::Plain)
     }
 
-    /// Whether the one node that was named belongs to a Cluster.
-    async fn is_cluster(&self) -> RedisResult<bool> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        let client = self.address.client(ProtocolVersion::RESP2)?;
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        let info: RedisResult<String> =
-            redis::cmd("INFO").arg("cluster").query_async(&mut connection).await;
-        match info {
-            Ok(info) => Ok(info.lines().any(|line| line.trim() == "cluster_enabled:1")),
-            // Services that are like Redis may not know the section.
-            Err(error) if error.is_unrecoverable_error() || error.is_timeout() => Err(error),
-            Err(_) => Ok(false),
+    /// The nodes that were named may be gone one day.
+    async fn learn_nodes(&self, connection: &mut ClusterConnection) {
+        let listed: RedisResult<String> =
+            redis::cmd("CLUSTER").arg("NODES").query_async(connection).await;
+        if let Ok(listed) = listed {
+            let known = self.address();
+            *self.address.lock().expect("nothing panics while it is locked") =
+                known.with_nodes(&listed);
         }
+    }
+
+    fn address(&self) -> RedisAddress {
+        self.address.lock().expect("nothing panics while it is locked").clone()
+    }
+}
+
+/// Whether the one node that was named belongs to a Cluster.
+async fn is_cluster(address: &RedisAddress) -> RedisResult<bool> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(ANSWER));
+    let client = address.client(ProtocolVersion::RESP2)?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let info: RedisResult<String> =
+        redis::cmd("INFO").arg("cluster").query_async(&mut connection).await;
+    match info {
+        Ok(info) => Ok(info.lines().any(|line| line.trim() == "cluster_enabled:1")),
+        // Services that are like Redis may not know the section.
+        Err(error) if error.is_unrecoverable_error() || error.is_timeout() => Err(error),
+        Err(_) => Ok(false),
     }
 }
 

@@ -4,6 +4,7 @@
 //! telling the followers. The scripts hold the rules of `presence` a second time, because a room of ten thousand must not be
 //! fetched to let one person in; `tests/it/store/model.rs` plays the same schedules to both.
 
+mod address;
 mod codec;
 mod keys;
 mod link;
@@ -13,7 +14,7 @@ mod peers;
 mod scripts;
 mod subscriber;
 
-pub use link::RedisAddress;
+pub use address::RedisAddress;
 pub use metrics::RedisMetrics;
 pub use peers::RedisPeers;
 
