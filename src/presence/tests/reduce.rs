@@ -272,7 +272,24 @@ fn the_first_event_of_a_room_is_published_even_if_nobody_is_seen_to_change() {
     let Applied::Changed(change) = stage.left("PA_1") else { panic!("must be published") };
     assert_eq!(change.prev, Version::ZERO);
     assert_eq!(change.confirmed_until, StoreTime::default());
-    assert_eq!(stage.left("PA_2"), Applied::Unexpected);
+}
+
+#[test]
+fn a_leave_from_a_room_that_may_have_been_lost_has_everybody_read_it_again() {
+    let mut stage = Stage::new();
+    stage.joined(session("alice", "PA_1", 0));
+    let version = stage.room.version();
+    let Applied::Changed(change) = stage.left("PA_2") else { panic!("somebody may show it") };
+    assert!(change.prev > version, "a hole in the versions");
+    assert!(change.left.is_empty());
+    let version = stage.room.version();
+    assert_eq!(stage.left("PA_2"), Applied::Unchanged, "it is known to be gone");
+    stage.reconciled(1, vec![session("alice", "PA_1", 0)]);
+    assert!(stage.room.version() > version, "once, for those who show another list");
+    let version = stage.room.version();
+    assert_eq!(stage.left("PA_3"), Applied::Unexpected);
+    stage.reconciled(2, vec![session("alice", "PA_1", 0)]);
+    assert_eq!(stage.room.version(), version);
 }
 
 #[test]
