@@ -56,7 +56,10 @@ pub(super) async fn open(
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
     let sent = last_event_id(&headers).filter(|sent| sent.is_plausible_at(http.clock.now()));
     let has = match sent {
-        Some(sent) => http.hub.catch_up(&subscription, sent).await,
+        Some(sent) => {
+            let may_look_up = || http.limits.may_look_up(address);
+            http.hub.catch_up(&subscription, sent, may_look_up).await
+        }
         None => None,
     };
     let watch = HandoffWatch { subscription, has };

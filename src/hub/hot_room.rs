@@ -232,7 +232,7 @@ impl HotRoom {
     }
 
     async fn believe(&mut self, seen: Version) {
-        let is_news = self.version < seen && self.version != Version::ZERO;
+        let is_news = self.version < seen;
         if is_news && self.believed_at.is_none_or(|at| at.elapsed() > BELIEVE_EVERY) {
             self.believed_at = Some(Instant::now());
             if let Err(error) = self.read_again(seen).await {
@@ -260,14 +260,15 @@ impl HotRoom {
         let hub = Arc::clone(&self.hub);
         let _place = hub.reading_again.acquire().await;
         let mut stored = self.hub.store.read(&name).await?;
-        if stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < seen {
+        let is_lost = stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < seen;
+        if is_lost {
             warn!(room.name = %name, "the store lost what it had acknowledged");
             self.hub.store.lift(&name, seen).await?;
             self.hub.suspect(&name);
             stored = self.hub.store.read(&name).await?;
         }
         let Some(stored) = stored else { return Ok(()) };
-        if self.is_to_be_kept(&stored) {
+        if self.is_to_be_kept(&stored, is_lost) {
             let shown: Vec<_> =
                 self.list.entries().iter().map(|one| one.participant.sid.clone()).collect();
             let Some(stored) = hub.store.read_with(&name, &shown).await? else { return Ok(()) };
@@ -292,12 +293,11 @@ impl HotRoom {
     }
 
     /// Whether the store lost whom we show. LiveKit is asked, where it can be, and until then they are shown.
-    fn is_to_be_kept(&self, stored: &Room) -> bool {
+    fn is_to_be_kept(&self, stored: &Room, is_lost: bool) -> bool {
         let is_another = stored.version() != self.version || self.is_kept;
-        stored.is_torn()
-            && is_another
-            && self.hub.reconciler.is_some()
-            && self.published != Version::ZERO
+        // Where nobody was shown here, somebody was elsewhere.
+        let is_shown = self.published != Version::ZERO || is_lost;
+        stored.is_torn() && is_another && is_shown && self.hub.reconciler.is_some()
     }
 
     fn on_store_error(&self, error: &StoreError) {
@@ -307,9 +307,11 @@ impl HotRoom {
 
     /// Adds those whom the store has to those whom it lost, and takes out who has left since.
     fn take_in(&mut self, stored: &Room) {
-        let pending = self.pending.get_or_insert_default();
+        let mut pending = self.pending.take().unwrap_or_default();
         self.list.retain(|sid| !stored.is_gone(sid), &mut pending.diff);
         self.list.fold_in(stored.list(), &mut pending.diff);
+        // An empty list of which nothing is known is not put out.
+        self.pending = (!pending.diff.is_empty()).then_some(pending);
     }
 
     /// Replaces what is held by what the store has.

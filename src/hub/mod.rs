@@ -135,13 +135,24 @@ impl Hub {
     }
 
     /// Waits, for a moment, until a room is at least as new as what its reader was `sent` by another instance, or by this one
-    /// before the store lost it. Returns what the reader has: it is sent only what is later.
-    pub async fn catch_up(&self, subscription: &Subscription, sent: Version) -> Option<Version> {
+    /// before the store lost it. Returns what the reader has: it is sent only what is later. `may_look_up` as for
+    /// [`Self::subscribe`].
+    pub async fn catch_up(
+        &self,
+        subscription: &Subscription,
+        sent: Version,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Option<Version> {
         let slot = subscription.slot();
-        let is_known = timeout(CATCH_UP, slot.catch_up(sent)).await.is_ok();
-        // The room is gone, for all that can be known: nothing later may ever come.
-        let is_gone = slot.newest().is_some_and(|newest| newest.version() == Version::ZERO);
-        (!is_known || !is_gone).then_some(sent)
+        let is_unknown = slot.newest().is_some_and(|newest| newest.version() == Version::ZERO);
+        if is_unknown && slot.confirmed_until() >= self.0.clock.now() {
+            // LiveKit said that nobody is there, and nothing later may ever come.
+            return None;
+        }
+        if !is_unknown || may_look_up() {
+            let _ = timeout(CATCH_UP, slot.catch_up(sent)).await;
+        }
+        Some(sent)
     }
 
     /// Reads a room: from the list that streams show, if it is hot, otherwise from the store; and where that does not know

@@ -45,6 +45,11 @@ impl ViewDiff {
         }
     }
 
+    /// Whether nothing was touched.
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty()
+    }
+
     /// What became of the touched identities, given how they look now: joined, updated, left; each in order of identity.
     pub fn finish(
         self,

@@ -176,6 +176,19 @@ impl Room {
             .is_some_and(|started| joined_at < started.horizon() && alive_at <= started.applied_at)
     }
 
+    /// Somebody was shown a later version than this: what was known of the room is lost. It goes on from there, and is partial.
+    /// Tells whether that is so.
+    pub fn lift(&mut self, shown: Version, now: StoreTime) -> bool {
+        let is_below = self.version < shown;
+        if is_below {
+            self.version = shown.next(now);
+            self.is_whole = false;
+            self.is_torn = true;
+            self.epoch += 1;
+        }
+        is_below
+    }
+
     pub(super) fn insert(&mut self, session: Session, diff: &mut ViewDiff) {
         self.touch(&session.identity, diff);
         self.sids_of.entry(session.identity.clone()).or_default().push(session.sid.clone());

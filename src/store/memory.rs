@@ -125,8 +125,12 @@ impl Store for MemoryStore {
         self.read(room).await
     }
 
-    /// It loses nothing as long as it lives, and whoever saw it lives no longer.
-    async fn lift(&self, _room: &RoomName, _seen: Version) -> Result<(), StoreError> {
+    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+        let mut shard = self.shard_of(room);
+        let now = self.clock.now();
+        if shard.room_mut(room, now).lift(seen, now) {
+            shard.followers.get(room).into_iter().flatten().for_each(|(_, one)| one.gap());
+        }
         Ok(())
     }
 
