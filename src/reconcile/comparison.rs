@@ -19,7 +19,10 @@ use crate::{
     store::{Held, Lease, StoreError},
 };
 
-use super::{Inner, LEASE, LOOK_AGAIN, budget::Purpose, metrics::RepairKind, queue::Importance};
+use super::{
+    LEASE, LOOK_AGAIN, budget::Purpose, metrics::RepairKind, queue::Importance,
+    scheduler::Scheduler,
+};
 
 /// Without an answer for so long, `ListRooms` is asked beside: where lists come from the nodes themselves
 /// (`enable_psrpc_for_get_list_participants`), a room that closed and a room whose node is gone both end in a 503 after
@@ -79,7 +82,7 @@ impl From<StoreError> for Failure {
 
 /// A comparison under way.
 pub(super) struct Comparison<'inner> {
-    pub inner: &'inner Inner,
+    pub inner: &'inner Scheduler,
     pub room: &'inner RoomName,
     pub importance: Importance,
     /// What further calls are for.
@@ -376,12 +379,12 @@ enum Proved {
 
 /// Runs one comparison that the queue gave out, tells whoever waits, and asks for proofs afterwards.
 pub(super) async fn run(
-    inner: Arc<Inner>,
+    inner: Arc<Scheduler>,
     room: RoomName,
     importance: Importance,
     wanted_at: Instant,
 ) {
-    let purpose = Inner::purpose(importance);
+    let purpose = Scheduler::purpose(importance);
     let comparison = Comparison { inner: &inner, room: &room, importance, purpose };
     let outcome = match comparison.begin(wanted_at).await {
         Ok(Begun::Now(held)) => {

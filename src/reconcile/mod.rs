@@ -8,59 +8,36 @@ mod comparison;
 mod listed_rooms;
 mod metrics;
 mod queue;
+mod scheduler;
 
 pub use metrics::ReconcileMetrics;
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard},
+    collections::HashSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
-    time::{sleep, sleep_until, timeout},
-};
-use tracing::{info, warn};
+use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    abort_on_panic,
-    livekit::{Api, ApiError},
+    livekit::Api,
     presence::{RoomName, Rules, StoreTime},
-    store::{Lease, Peers, RoomSummary, SharedRooms, Store, StoreError},
+    store::{Peers, RoomSummary, Store},
 };
 
-use budget::{Budget, Purpose};
 use comparison::Outcome;
-use listed_rooms::{EmptyRooms, ListedRooms, RoomNames};
-use queue::{Due, Importance, Queue};
+use queue::Importance;
+use scheduler::{Scheduler, jittered};
 
-/// Comparisons under way at the same time.
-const MOST_AT_ONCE: usize = 32;
 /// Whoever waits for LiveKit is then answered with what is known.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A reader of a room that may be made up waits so long for LiveKit's list of rooms.
 const ROOMS_PATIENCE: Duration = Duration::from_millis(500);
-/// While LiveKit's API is down the pause between two calls doubles, up to this.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// The scheduler wakes up at least this often. When it does not, the process stood still, and webhooks were lost.
-const TICK: Duration = Duration::from_secs(5);
-/// All rooms are not compared more often than this.
-const SWEEP_EVERY: Duration = Duration::from_secs(2);
-/// LiveKit retries a webhook for fifteen seconds; an API that was away for longer has lived through something.
-const LONG_DOWN: Duration = Duration::from_secs(15);
-/// So many calls in a row that say nothing are not one room's own trouble.
-const FAILURES_IN_A_ROW: u32 = 3;
-/// Rooms whose sessions are asked for proofs at the same time.
-const MOST_PROVING: usize = 16;
-/// A proof lets readers who wait go first, by so long.
-const STAND_BACK: Duration = Duration::from_millis(20);
 /// An instance that compares a room, or asks for the rooms, holds a lease for so long at most.
 const LEASE: Duration = Duration::from_secs(6);
 /// Whoever waits for another instance looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-const STOOD_STILL: Duration = Duration::from_secs(15);
 
 /// How often rooms are compared, and at what cost.
 #[derive(Clone, Debug)]
@@ -73,7 +50,7 @@ pub struct ReconcileSettings {
 
 /// Compares rooms with LiveKit's lists. Cheap to clone.
 #[derive(Clone)]
-pub struct Reconciler(Arc<Inner>);
+pub struct Reconciler(Arc<Scheduler>);
 
 /// Whether a room was brought into line with LiveKit's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,60 +58,6 @@ pub enum Confirmation {
     Confirmed,
     /// LiveKit did not say in time. The room is compared as soon as it does.
     Unknown,
-}
-
-pub(crate) struct Inner {
-    api: Api,
-    store: Arc<dyn Store>,
-    peers: Arc<dyn Peers>,
-    rules: Rules,
-    settings: ReconcileSettings,
-    metrics: ReconcileMetrics,
-    state: Mutex<State>,
-    /// There is something to do for the scheduler.
-    wake: Notify,
-    proving_places: Arc<Semaphore>,
-    listed_rooms: ListedRooms,
-    empty_rooms: EmptyRooms,
-}
-
-struct State {
-    queue: Queue,
-    budget: Budget,
-    running: usize,
-    /// Readers who wait for a room.
-    waiting: HashMap<RoomName, watch::Sender<Option<Outcome>>>,
-    /// Watched rooms; each sender tells that the room was confirmed.
-    watched: HashMap<RoomName, watch::Sender<()>>,
-    /// Rooms whose sessions are being asked for proofs of life.
-    proving: HashSet<RoomName>,
-    health: Health,
-    /// Calls in a row that said nothing, of which each may be one room's own fault.
-    failures: u32,
-    /// When a session last proved its life, by the time its proof was asked for: a witness that LiveKit answers.
-    proved_at: StoreTime,
-    /// Webhooks were missed, of whichever rooms: all that are known are to be compared.
-    is_sweep_wanted: bool,
-    sweep_not_before: Instant,
-}
-
-/// Whether LiveKit's API answers.
-enum Health {
-    Up,
-    Down { since: Instant, backoff: Duration },
-}
-
-/// A room whose sessions are being asked for proofs of life; by one at a time.
-struct Proving {
-    inner: Arc<Inner>,
-    room: RoomName,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Drop for Proving {
-    fn drop(&mut self) {
-        self.inner.state().proving.remove(&self.room);
-    }
 }
 
 /// A room that is compared regularly, until this is dropped.
@@ -173,36 +96,7 @@ impl Reconciler {
         settings: ReconcileSettings,
         metrics: ReconcileMetrics,
     ) -> Self {
-        let state = State {
-            queue: Queue::default(),
-            budget: Budget::new(settings.calls_per_minute, Instant::now()),
-            running: 0,
-            waiting: HashMap::new(),
-            watched: HashMap::new(),
-            proving: HashSet::new(),
-            health: Health::Up,
-            failures: 0,
-            proved_at: StoreTime::default(),
-            is_sweep_wanted: true,
-            sweep_not_before: Instant::now(),
-        };
-        metrics.api_up.set(1);
-        let inner = Arc::new(Inner {
-            api,
-            store,
-            peers,
-            rules,
-            settings,
-            metrics,
-            state: Mutex::new(state),
-            wake: Notify::new(),
-            proving_places: Arc::new(Semaphore::new(MOST_PROVING)),
-            listed_rooms: ListedRooms::default(),
-            empty_rooms: EmptyRooms::default(),
-        });
-        let scheduling = schedule(Arc::clone(&inner));
-        tokio::spawn(abort_on_panic::task("the schedule of comparisons", scheduling));
-        Self(inner)
+        Self(Scheduler::start(api, store, peers, rules, settings, metrics))
     }
 
     /// Has a room compared now, and waits for it; once, however many ask.
@@ -300,333 +194,4 @@ impl Reconciler {
     fn compare_later(&self, room: &RoomName) {
         self.0.state().queue.want(room, Importance::Listed, Instant::now());
     }
-}
-
-impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("never held in a panic")
-    }
-
-    /// Starts what is due and allowed. Tells when to look again.
-    fn start_due(self: &Arc<Self>) -> Instant {
-        let mut state = self.state();
-        let now = Instant::now();
-        let mut look_again = now + TICK;
-        while state.running < MOST_AT_ONCE {
-            let State { queue, budget, .. } = &mut *state;
-            let mut allowed = None;
-            for Due { room, importance, since, newest } in queue.due(now) {
-                match budget.take(Self::purpose(importance), now) {
-                    Ok(()) => {
-                        allowed = Some((room.clone(), importance, since, newest));
-                        break;
-                    }
-                    Err(ready_at) => look_again = look_again.min(ready_at),
-                }
-            }
-            let Some((room, importance, since, newest)) = allowed else { break };
-            self.metrics.waited(now.duration_since(since));
-            queue.start(&room);
-            state.running += 1;
-            let comparing = comparison::run(Arc::clone(self), room, importance, newest);
-            tokio::spawn(abort_on_panic::task("a comparison", comparing));
-        }
-        let next = state.queue.next_at().filter(|at| *at > now);
-        next.map_or(look_again, |at| at.min(look_again))
-    }
-
-    fn purpose(importance: Importance) -> Purpose {
-        match importance {
-            Importance::Waiting => Purpose::Waiting,
-            Importance::Suspicious | Importance::Watched => Purpose::Watched,
-            Importance::Known | Importance::Listed => Purpose::Other,
-        }
-    }
-
-    fn purpose_of_proofs(&self, room: &RoomName) -> Purpose {
-        if self.state().queue.is_watched(room) { Purpose::Watched } else { Purpose::Other }
-    }
-
-    /// Waits until the sessions of a room may be asked for proofs. None where they are being asked.
-    async fn start_proving(self: &Arc<Self>, room: &RoomName) -> Option<Proving> {
-        if !self.state().proving.insert(room.clone()) {
-            return None;
-        }
-        let place = Arc::clone(&self.proving_places).acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
-        Some(Proving { inner: Arc::clone(self), room: room.clone(), _place: place })
-    }
-
-    /// Tells whoever waits for a room, or watches it, how its comparison ended.
-    fn tell(&self, room: &RoomName, outcome: Outcome) {
-        self.state().tell(room, outcome);
-    }
-
-    fn finished(&self, room: &RoomName, importance: Importance, outcome: Outcome) {
-        let mut state = self.state();
-        let now = Instant::now();
-        state.tell(room, outcome);
-        state.running -= 1;
-        state.queue.finish(room, now + jittered(self.settings.every));
-        let again = now + LONGEST_BACKOFF;
-        match (outcome, importance) {
-            (Outcome::Confirmed | Outcome::Undecided, _) => {}
-            // What was missed stays so until LiveKit says.
-            (Outcome::Unknown, Importance::Known) => {
-                state.queue.want(room, Importance::Known, again);
-            }
-            (Outcome::Unknown, _) if state.queue.is_watched(room) => {
-                state.queue.want(room, Importance::Suspicious, again);
-            }
-            (Outcome::Unknown, Importance::Suspicious) => {
-                state.queue.want(room, Importance::Known, again);
-            }
-            // Whoever reads it asks again.
-            (Outcome::Unknown, Importance::Waiting | Importance::Watched | Importance::Listed) => {}
-        }
-        drop(state);
-        self.wake.notify_one();
-    }
-
-    /// A comparison that was given out cannot be made now: it goes back into the queue.
-    fn postpone(&self, room: &RoomName, importance: Importance, wait: Duration) {
-        let mut state = self.state();
-        let now = Instant::now();
-        state.budget.give_back(Self::purpose(importance), now);
-        state.running -= 1;
-        state.queue.finish(room, now + jittered(self.settings.every));
-        state.queue.want(room, importance, now + wait);
-        drop(state);
-        self.wake.notify_one();
-    }
-
-    /// A call that was taken from this instance's budget is there for another.
-    fn call_not_made(&self, purpose: Purpose) {
-        self.state().budget.give_back(purpose, Instant::now());
-    }
-
-    /// Takes a call if the budget allows it now.
-    async fn may_call(&self, purpose: Purpose) -> bool {
-        let is_allowed = self.state().budget.take(purpose, Instant::now()).is_ok();
-        is_allowed && matches!(self.take_shared_call(purpose).await, Ok(Duration::ZERO))
-    }
-
-    /// Waits until the budget allows a call.
-    async fn allowance(&self, purpose: Purpose) -> Result<(), StoreError> {
-        loop {
-            let now = Instant::now();
-            let taken = {
-                let mut state = self.state();
-                // Whoever waits comes first.
-                let is_awaited = state.queue.due(now).next().map(|due| due.importance);
-                if is_awaited == Some(Importance::Waiting) && state.running < MOST_AT_ONCE {
-                    Err(now + STAND_BACK)
-                } else {
-                    state.budget.take(purpose, now)
-                }
-            };
-            match taken {
-                Ok(()) if self.take_shared_call(purpose).await?.is_zero() => return Ok(()),
-                Ok(()) => {}
-                Err(ready_at) => sleep_until(ready_at.into()).await,
-            }
-        }
-    }
-
-    /// Takes a call from what all instances together have. Where they have none, says when to ask again, and so does this
-    /// instance's own budget until then.
-    async fn take_shared_call(&self, purpose: Purpose) -> Result<Duration, StoreError> {
-        let shared = self.state().budget.shared(purpose);
-        let wait = self.peers.take_call(&shared).await?;
-        if !wait.is_zero() {
-            self.state().budget.deny(purpose, Instant::now() + wait);
-        }
-        Ok(wait)
-    }
-
-    /// LiveKit's rooms, at most a few seconds old.
-    async fn listed_rooms(&self) -> Option<Arc<RoomNames>> {
-        self.listed_rooms.get(async || self.ask_for_rooms().await).await
-    }
-
-    /// Asks LiveKit for its rooms, unless another instance did so lately.
-    async fn ask_for_rooms(&self) -> Option<RoomNames> {
-        let deadline = Instant::now() + PATIENCE;
-        let held = loop {
-            if let Some(held) = self.peers.lease(&Lease::Rooms, LEASE).await.ok()? {
-                break held;
-            }
-            if let Some(shared) = self.peers.shared_rooms().await.ok()? {
-                return Some(shared.into());
-            }
-            if Instant::now() >= deadline {
-                return None;
-            }
-            sleep(LOOK_AGAIN).await;
-        };
-        let rooms = match self.peers.shared_rooms().await.ok()? {
-            Some(shared) => Some(shared.into()),
-            None => self.ask_livekit_for_rooms().await,
-        };
-        // It ends by itself too.
-        let _ = self.peers.release(&Lease::Rooms, held).await;
-        rooms
-    }
-
-    async fn ask_livekit_for_rooms(&self) -> Option<RoomNames> {
-        let asked_at = self.store.now().await.ok()?;
-        if !self.may_call(Purpose::Watched).await {
-            return None;
-        }
-        let names = self.api.list_rooms(&[]).await;
-        self.api_answered(names.as_ref().err());
-        let shared = SharedRooms { asked_at, names: names.ok()? };
-        // Others ask for themselves then.
-        let _ = self.peers.share_rooms(&shared, listed_rooms::FRESH).await;
-        Some(shared.into())
-    }
-
-    /// Notes whether LiveKit's API works, and slows down while it does not. Says so once, not at each call.
-    fn api_answered(&self, error: Option<&ApiError>) {
-        let mut state = self.state();
-        let now = Instant::now();
-        match error {
-            None | Some(ApiError::NoResponse) => {
-                state.failures = 0;
-                state.budget.recover(now);
-                if let Health::Down { since, .. } = std::mem::replace(&mut state.health, Health::Up)
-                {
-                    info!("LiveKit's API answers again");
-                    self.metrics.api_up.set(1);
-                    // What it did meanwhile may have reached nobody.
-                    state.is_sweep_wanted |= now.duration_since(since) > LONG_DOWN;
-                }
-            }
-            Some(ApiError::Limited(wait)) => {
-                let secs = wait.as_secs();
-                warn!(
-                    wait.secs = secs,
-                    "LiveKit limits our calls; lower `livekit.calls_per_minute`"
-                );
-                state.budget.limit(now + *wait);
-            }
-            // That may be one room's own trouble.
-            Some(
-                error @ (ApiError::TimedOut(_) | ApiError::Failed { .. } | ApiError::Unreadable(_)),
-            ) => {
-                state.failures += 1;
-                if state.failures >= FAILURES_IN_A_ROW {
-                    self.api_is_down(&mut state, error, now);
-                }
-            }
-            Some(error @ (ApiError::Unreachable(_) | ApiError::Refused { .. })) => {
-                self.api_is_down(&mut state, error, now);
-            }
-        }
-    }
-
-    fn api_is_down(&self, state: &mut State, error: &ApiError, now: Instant) {
-        let (since, backoff) = match state.health {
-            Health::Up => {
-                warn!(%error, "LiveKit's API does not work; lists are as webhooks give them");
-                self.metrics.api_up.set(0);
-                (now, FIRST_BACKOFF)
-            }
-            // Calls that were under way together fail together.
-            Health::Down { .. } if state.budget.paused_until() > now => return,
-            Health::Down { since, backoff } => (since, (backoff * 2).min(LONGEST_BACKOFF)),
-        };
-        state.budget.back_off(now + backoff);
-        state.health = Health::Down { since, backoff };
-    }
-
-    fn life_was_proved(&self, asked_at: StoreTime) {
-        let mut state = self.state();
-        state.proved_at = state.proved_at.max(asked_at);
-    }
-
-    /// Whether another session proved its life after a proof that failed. Whoever fails has not proved its own since.
-    fn life_was_proved_since(&self, failed_at: Option<StoreTime>) -> bool {
-        failed_at.is_some_and(|failed_at| self.state().proved_at > failed_at)
-    }
-
-    /// Has all rooms compared that are known, if that is wanted.
-    fn start_sweep(self: &Arc<Self>) {
-        let mut state = self.state();
-        let now = Instant::now();
-        if state.is_sweep_wanted && state.sweep_not_before <= now {
-            state.is_sweep_wanted = false;
-            state.sweep_not_before = now + SWEEP_EVERY;
-            let inner = Arc::clone(self);
-            let sweeping = async move { inner.sweep().await };
-            tokio::spawn(abort_on_panic::task("a sweep of all rooms", sweeping));
-        }
-    }
-
-    async fn sweep(&self) {
-        let rooms = self.store.rooms().await;
-        let mut state = self.state();
-        let now = Instant::now();
-        match rooms {
-            Ok(rooms) => {
-                let watched: Vec<_> = state.watched.keys().cloned().collect();
-                for room in rooms.iter().map(|room| &room.name).chain(&watched) {
-                    state.suspect(room, now);
-                }
-            }
-            // Webhooks are lost as long as this lasts.
-            Err(_) => state.is_sweep_wanted = true,
-        }
-        drop(state);
-        self.wake.notify_one();
-    }
-}
-
-impl State {
-    fn suspect(&mut self, room: &RoomName, now: Instant) {
-        let is_watched = self.queue.is_watched(room);
-        let importance = if is_watched { Importance::Suspicious } else { Importance::Known };
-        self.queue.want(room, importance, now);
-    }
-
-    fn tell(&mut self, room: &RoomName, outcome: Outcome) {
-        if let Some(waiting) = self.waiting.remove(room) {
-            waiting.send_replace(Some(outcome));
-        }
-        if outcome == Outcome::Confirmed
-            && let Some(watched) = self.watched.get(room)
-        {
-            watched.send_replace(());
-        }
-    }
-}
-
-/// Gives out comparisons as they are due and the budget allows, for as long as the process lives.
-async fn schedule(inner: Arc<Inner>) {
-    let mut woke_at = Instant::now();
-    loop {
-        inner.start_sweep();
-        let mut look_again = inner.start_due();
-        {
-            let state = inner.state();
-            if state.is_sweep_wanted {
-                look_again = look_again.min(state.sweep_not_before);
-            }
-        }
-        tokio::select! {
-            () = sleep_until(look_again.into()) => {}
-            () = inner.wake.notified() => {}
-        }
-        let now = Instant::now();
-        if now.duration_since(woke_at) > STOOD_STILL {
-            warn!("the process stood still; all rooms are compared with LiveKit's lists");
-            inner.state().is_sweep_wanted = true;
-        }
-        woke_at = now;
-    }
-}
-
-/// Between four fifths of a time and all of it, so that rooms do not act together.
-fn jittered(time: Duration) -> Duration {
-    time.mul_f64(fastrand::f64().mul_add(0.2, 0.8))
 }
