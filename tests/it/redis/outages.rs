@@ -488,6 +488,8 @@ async fn demoted_to_a_replica_with_its_connections_open() {
     let proxy = TcpProxy::start(old.port).await;
     let mut scene = Scene::without_livekits_api(&url_of(proxy.port)).await;
     let port = new.port.to_string();
+    // Nobody could say what the new master has missed.
+    assert_eq!(old.ask(&["WAIT", "1", "10000"]).await.text(), "1");
     new.ask(&["REPLICAOF", "NO", "ONE"]).await;
     proxy.turn_newcomers_to(new.port);
     old.ask(&["REPLICAOF", "127.0.0.1", &port]).await;
