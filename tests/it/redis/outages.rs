@@ -489,7 +489,15 @@ async fn demoted_to_a_replica_with_its_connections_open() {
     let mut scene = Scene::without_livekits_api(&url_of(proxy.port)).await;
     let port = new.port.to_string();
     // Nobody could say what the new master has missed.
-    assert_eq!(old.ask(&["WAIT", "1", "10000"]).await.text(), "1");
+    eventually("the replica to have all of it", async || {
+        let info = old.ask(&["INFO", "replication"]).await.text();
+        let number_after = |name: &str| {
+            let rest = &info[info.find(name)? + name.len()..];
+            rest.split(|after: char| !after.is_ascii_digit()).next()?.parse::<u64>().ok()
+        };
+        number_after(",offset=").is_some_and(|at| Some(at) >= number_after("master_repl_offset:"))
+    })
+    .await;
     new.ask(&["REPLICAOF", "NO", "ONE"]).await;
     proxy.turn_newcomers_to(new.port);
     old.ask(&["REPLICAOF", "127.0.0.1", &port]).await;
