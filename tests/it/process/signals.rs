@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Process, joined};
+use crate::harness::{Process, eventually, joined};
 
 #[tokio::test]
 async fn sigterm_drains_and_exits_with_zero() {
@@ -15,7 +15,7 @@ async fn sigterm_drains_and_exits_with_zero() {
         app.signal(signal);
         assert_eq!(reader.end().await, "drain");
         assert_eq!(app.ended().await.code(), Some(0));
-        assert!(app.log().contains("ended in order"), "{}", app.log());
+        eventually("its last line", async || app.log().contains("ended in order")).await;
     }
 }
 
@@ -25,10 +25,7 @@ async fn a_second_signal_ends_it_at_once() {
     let mut reader = app.reader("general").await;
     reader.next_list().await;
     app.signal("TERM");
-    crate::harness::eventually("the first to be heard", async || {
-        app.log().contains("shutting down")
-    })
-    .await;
+    eventually("the first to be heard", async || app.log().contains("shutting down")).await;
     app.signal("TERM");
     let ended = tokio::time::timeout(Duration::from_secs(5), app.ended()).await.unwrap();
     assert_eq!(ended.code(), Some(1));
