@@ -24,6 +24,7 @@ pub(crate) async fn task(what: &str, run: impl Future<Output = ()>) {
 }
 
 fn abort(what: &str) -> ! {
-    error!("{what} failed; ending the process");
+    // Whatever happens to the log.
+    let _ = catch_unwind(|| error!("{what} failed; ending the process"));
     process::abort()
 }

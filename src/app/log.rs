@@ -15,7 +15,11 @@ pub fn start_logging(config: &LogConfig) {
         LogFormat::Json => true,
         LogFormat::Auto => !is_terminal,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where nobody reads the log any more, saying so there would end whoever logs.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     if is_json {
         builder.json().flatten_event(true).init();
     } else {

@@ -31,7 +31,7 @@ pub use livekit::{WebhookBody, finished, joined, left, published, started};
 pub use nginx::Nginx;
 pub use patience::{DEADLINE, PATIENCE, eventually, patiently, within_deadline};
 pub use ports::free_port;
-pub use process::{KEYS as PROCESS_KEYS, Process};
+pub use process::{KEYS as PROCESS_KEYS, Process, listening_address};
 pub use reader::{Event, Reader, identities};
 pub use redis_cluster::RedisCluster;
 pub use redis_server::{RedisServer, url_of};

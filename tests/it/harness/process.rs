@@ -156,7 +156,8 @@ impl Drop for Process {
     }
 }
 
-fn listening_address(line: &str) -> Option<SocketAddr> {
+/// Where a service listens, if that is what the line says.
+pub fn listening_address(line: &str) -> Option<SocketAddr> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     (line["message"] == "listening").then(|| line["address"].as_str()?.parse().ok())?
 }

@@ -5,7 +5,11 @@ use livekit_presence::{
     livekit::{AccessToken, ApiKey, Keys, VideoGrant},
 };
 
-use crate::harness::{Connection, Process, joined, webhook_request};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::harness::{
+    Connection, PROCESS_KEYS, Process, joined, listening_address, webhook_request, within_deadline,
+};
 
 #[tokio::test]
 async fn tokens_metadata_and_bodies_never_reach_the_log() {
@@ -52,4 +56,37 @@ async fn a_weak_secret_is_taken_with_a_warning() {
         "{log}"
     );
     assert!(log.contains("devkey"), "{log}");
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_any_more_ends_nothing() {
+    let mut service = Process::command(
+        &[],
+        &[
+            ("LIVEKIT_KEYS", PROCESS_KEYS),
+            ("LKP__HTTP__BIND", "127.0.0.1:0"),
+            ("LKP__LOG__FORMAT", "json"),
+        ],
+    )
+    .stderr(std::process::Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut lines = BufReader::new(service.stderr.take().unwrap()).lines();
+    let address = loop {
+        let line = within_deadline("it to listen", lines.next_line()).await.unwrap().unwrap();
+        if let Some(address) = listening_address(&line) {
+            break address;
+        }
+    };
+    drop(lines);
+    for _ in 0..3 {
+        let mut connection = Connection::open(address).await;
+        let unsigned = [("Authorization", "nobody's")];
+        connection.send(&webhook_request("/api/livekit/webhook", &unsigned, b"{}")).await;
+        assert_eq!(connection.response().await.status, 401, "which is logged");
+    }
+    let id = service.id().unwrap().to_string();
+    std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    let ended = within_deadline("it to end", service.wait()).await.unwrap();
+    assert_eq!(ended.code(), Some(0));
 }
