@@ -34,7 +34,7 @@ pub use room::{
     EVENT_MEMORY, GONE_MEMORY, GoneBecause, Opening, ROOM_MEMORY, Room, START_TOLERANCE_MILLIS,
     Started,
 };
-pub use session::{Life, Listed, OpeningOf, Session, Standing, TRACK_MEMORY};
+pub use session::{Life, Listed, MOST_REMOVED_TRACKS, OpeningOf, Session, Standing, TRACK_MEMORY};
 pub use time::{LiveKitTime, StoreTime, Version};
 
 use std::time::Duration;

@@ -10,6 +10,10 @@ use super::{
 /// A removed track is remembered this long, so that a late `track_published` does not bring it back.
 pub const TRACK_MEMORY: Duration = Duration::from_mins(10);
 
+/// So many removed tracks of a session are remembered, the newest: somebody who goes on and off all day must not make each time
+/// dearer than the one before.
+pub const MOST_REMOVED_TRACKS: usize = 32;
+
 /// Whether a session counts as being in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -202,6 +206,9 @@ impl Tracks {
         self.published.remove(track);
         self.removed.retain(|(sid, _)| sid != track);
         self.removed.push((track.clone(), now));
+        if self.removed.len() > MOST_REMOVED_TRACKS {
+            self.removed.remove(0);
+        }
     }
 
     /// Adds what a `participant_joined` carries to what track webhooks said; the latter know more.

@@ -133,6 +133,7 @@ local function unpublish_track()
   held.published[sid] = nil
   keep_removed(held, function(track) return track.sid ~= sid end)
   held.removed[#held.removed + 1] = { sid = sid, at = now }
+  if #held.removed > MOST_REMOVED_TRACKS then table.remove(held.removed, 1) end
 end
 
 local kinds = {

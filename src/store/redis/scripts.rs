@@ -3,7 +3,8 @@
 use redis::{Cmd, cmd};
 
 use crate::presence::{
-    EVENT_MEMORY, GONE_MEMORY, ROOM_MEMORY, START_TOLERANCE_MILLIS, TRACK_MEMORY,
+    EVENT_MEMORY, GONE_MEMORY, MOST_REMOVED_TRACKS, ROOM_MEMORY, START_TOLERANCE_MILLIS,
+    TRACK_MEMORY,
 };
 
 /// Scripts by what they do. Each is sent by its hash, and as a whole only where Redis does not know it.
@@ -90,7 +91,8 @@ impl Scripts {
 fn of_room(script: &str) -> Script {
     let constants = format!(
         "local EVENT_MEMORY, TRACK_MEMORY, GONE_MEMORY, ROOM_MEMORY = {}, {}, {}, {}\n\
-         local START_TOLERANCE_MILLIS = {START_TOLERANCE_MILLIS}\n",
+         local START_TOLERANCE_MILLIS = {START_TOLERANCE_MILLIS}\n\
+         local MOST_REMOVED_TRACKS = {MOST_REMOVED_TRACKS}\n",
         EVENT_MEMORY.as_micros(),
         TRACK_MEMORY.as_micros(),
         GONE_MEMORY.as_micros(),

@@ -31,6 +31,7 @@ macro_rules! suite {
                 active_rooms_are_listed
                 a_room_that_was_never_heard_of_is_not_there
                 the_clock_goes_forward
+                going_on_and_off_costs_no_more_each_time
             );
         }
     };
@@ -242,6 +243,21 @@ pub async fn the_clock_goes_forward(store: Shared) {
     assert!(after.since(before) < Duration::from_mins(1));
 }
 
+/// And the last of the removed tracks stay removed.
+pub async fn going_on_and_off_costs_no_more_each_time(store: Shared) {
+    let general = room("general");
+    store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    for number in 0..100 {
+        store.apply(&published_as(&general, "alice", &format!("TR_{number}"))).await.unwrap();
+        store.apply(&unpublished(&general, "alice", &format!("TR_{number}"))).await.unwrap();
+    }
+    let held = store.read(&general).await.unwrap().unwrap();
+    let described = format!("{:?}", held.sessions().collect::<Vec<_>>());
+    assert!(described.contains("TR_68") && !described.contains("TR_67"), "{described}");
+    store.apply(&published_as(&general, "alice", "TR_99")).await.unwrap();
+    assert!(store.read(&general).await.unwrap().unwrap().list()[0].tracks.is_empty());
+}
+
 async fn next(feed: &mut Feed) -> FeedMessage {
     within_deadline("the feed", feed.next()).await.expect("the store lives")
 }
@@ -273,8 +289,17 @@ pub fn left(room: &RoomName, identity: &str) -> Event {
 }
 
 pub fn published(room: &RoomName, identity: &str) -> Event {
+    published_as(room, identity, &format!("TR_{identity}"))
+}
+
+fn unpublished(room: &RoomName, identity: &str, track: &str) -> Event {
+    let sid = ParticipantSid::new(format!("PA_{identity}"));
+    event(room, EventKind::TrackUnpublished { sid, track: TrackSid::new(track) })
+}
+
+fn published_as(room: &RoomName, identity: &str, track: &str) -> Event {
     let track = Track {
-        sid: TrackSid::new(format!("TR_{identity}")),
+        sid: TrackSid::new(track),
         source: TrackSource::Microphone,
         kind: TrackKind::Audio,
         muted: false,
