@@ -122,6 +122,22 @@ async fn a_version_that_was_seen_is_never_gone_below() {
 }
 
 #[tokio::test]
+async fn a_bucket_is_subscribed_once_while_its_rooms_are_followed_and_for_a_moment_after() {
+    let (store, server) = redis_store().await;
+    let subscribed = async || server.ask(&["PUBSUB", "CHANNELS", "lkp:{b*"]).await.texts().len();
+    let general = room("general");
+    let feeds = [store.follow(&general).await.unwrap(), store.follow(&general).await.unwrap()];
+    assert_eq!(subscribed().await, 1);
+    drop(feeds);
+    assert_eq!(subscribed().await, 1, "most come back at once");
+    eventually("the subscription to end", async || subscribed().await == 0).await;
+    let mut feed = store.follow(&general).await.unwrap();
+    store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    let told = within_deadline("the feed", feed.next()).await.unwrap();
+    assert!(matches!(told, FeedMessage::Changed(_)), "{told:?}");
+}
+
+#[tokio::test]
 async fn one_instance_at_a_time_holds_a_lease() {
     let server = RedisServer::start().await;
     let (_first_store, first) = server.store(Rules::default(), None);
