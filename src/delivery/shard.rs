@@ -255,7 +255,7 @@ impl Shard {
     fn on_heartbeats(&mut self) {
         let now = Instant::now();
         while let Some(keys) = self.wheel.take_turn(now) {
-            let frame = Arc::new(hub::heartbeat(self.clock.now()));
+            let frame = Arc::new(hub::heartbeat(self.clock.now(), self.config.heartbeat));
             for key in keys {
                 self.heartbeat(key as usize, &frame);
             }
@@ -400,7 +400,7 @@ impl Shard {
             }
         }
         if frames.is_empty() {
-            frames.push(Arc::new(hub::heartbeat(self.clock.now())));
+            frames.push(Arc::new(hub::heartbeat(self.clock.now(), self.config.heartbeat)));
         }
         let first = match connection.write_first(&head, &frames, &self.pinned_bytes) {
             Ok(first) => first,

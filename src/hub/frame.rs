@@ -5,6 +5,7 @@
 use std::{
     io::Write,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use crate::presence::{StoreTime, Version};
@@ -71,12 +72,16 @@ pub fn encode_chunk(write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     Frame { trailer: bytes.len(), bytes: bytes.into_boxed_slice(), pins: AtomicU32::new(0) }
 }
 
-/// Shows that a stream is alive: a comment for proxies, and an event because a browser's script cannot see comments.
-pub fn heartbeat(now: StoreTime) -> Frame {
+/// Shows that a stream is alive: a comment for proxies, and an event because a browser's script cannot see comments. It says how
+/// often it comes, so that the script knows when too long nothing has.
+pub fn heartbeat(now: StoreTime, every: Duration) -> Frame {
     encode_chunk(|out| {
-        let millis = now.as_millis();
-        write!(out, ": heartbeat\nevent: heartbeat\ndata: {{\"t\":{millis}}}\n\n")
-            .expect("writing to memory");
+        let (millis, every) = (now.as_millis(), every.as_millis());
+        write!(
+            out,
+            ": heartbeat\nevent: heartbeat\ndata: {{\"t\":{millis},\"every\":{every}}}\n\n"
+        )
+        .expect("writing to memory");
     })
 }
 
@@ -119,10 +124,10 @@ mod tests {
 
     #[test]
     fn a_heartbeat_is_seen_by_proxies_and_by_scripts() {
-        let frame = heartbeat(StoreTime::from_millis(1_700_000_000_123));
+        let frame = heartbeat(StoreTime::from_millis(1_700_000_000_123), Duration::from_secs(15));
         assert_eq!(
             text(frame.plain()),
-            ": heartbeat\nevent: heartbeat\ndata: {\"t\":1700000000123}\n\n"
+            ": heartbeat\nevent: heartbeat\ndata: {\"t\":1700000000123,\"every\":15000}\n\n"
         );
     }
 
