@@ -22,5 +22,5 @@ pub fn rooms(query: &str) -> Option<Vec<RoomName>> {
 pub fn last_event_id(value: &[u8]) -> Option<Version> {
     let mut headers = HeaderMap::new();
     headers.insert("last-event-id", HeaderValue::from_bytes(value).ok()?);
-    stream::last_event_id(&headers)
+    stream::last_event_id(&headers, "")
 }

@@ -1,6 +1,7 @@
 //! `GET /api/livekit/participants/stream?room=R`: the list of one room, again at each change.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -8,7 +9,7 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 
@@ -23,7 +24,10 @@ use crate::{
 };
 
 use super::{
-    Http, HttpState, client_address::ClientAddress, problem::Problem, query::RoomParam,
+    Http, HttpState,
+    client_address::ClientAddress,
+    problem::Problem,
+    query::{self, RoomParam},
     reader::Reader,
 };
 
@@ -42,6 +46,7 @@ pub(super) async fn open(
     reader: Reader,
     address: ClientAddress,
     method: Method,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     reader.may_read(&room)?;
@@ -54,7 +59,8 @@ pub(super) async fn open(
     let permit = http.limits.open_stream(address, &reader)?;
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
-    let sent = last_event_id(&headers).filter(|sent| sent.is_plausible_at(http.clock.now()));
+    let sent = last_event_id(&headers, uri.query().unwrap_or_default())
+        .filter(|sent| sent.is_plausible_at(http.clock.now()));
     let has = match sent {
         Some(sent) => {
             let may_look_up = || http.limits.may_look_up(address);
@@ -110,9 +116,13 @@ fn end_of(http: &HttpState, reader: &Reader) -> StreamEnd {
     }
 }
 
-/// The version that the client says it was sent last.
-pub(super) fn last_event_id(headers: &HeaderMap) -> Option<Version> {
-    let id = headers.get("last-event-id")?.to_str().ok()?;
+/// The version that the client says it was sent last. In the query where a script opens a new `EventSource`, which takes no
+/// headers; when that comes back by itself it sends the header too, which is the later word.
+pub(super) fn last_event_id(headers: &HeaderMap, query: &str) -> Option<Version> {
+    let id = match headers.get("last-event-id") {
+        Some(id) => Cow::Borrowed(id.to_str().ok()?),
+        None => query::values(query, "last_event_id").next()??,
+    };
     id.parse().ok().map(Version::from_u64)
 }
 

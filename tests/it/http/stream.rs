@@ -101,6 +101,34 @@ async fn any_other_last_event_id_gets_the_list() {
 }
 
 #[tokio::test]
+async fn a_script_says_in_the_query_what_it_has() {
+    let app = TestApp::start().await;
+    app.webhook(joined("alice")).await;
+    let old = app.reader("general").await.next().await.unwrap().version().to_string();
+    app.webhook(joined("bob")).await;
+    let newest = app.reader("general").await.next().await.unwrap().version().to_string();
+    // What is in the query, what is in the header, and whether the list is repeated.
+    let cases = [
+        (newest.as_str(), None, false),
+        (&old, None, true),
+        ("x", None, true),
+        ("", None, true),
+        ("%FF", None, true),
+        (&old, Some(newest.as_str()), false),
+        (&newest, Some(old.as_str()), true),
+        (&newest, Some("x"), true),
+    ];
+    for (in_query, in_header, is_repeated) in cases {
+        let target = format!("general&last_event_id={in_query}");
+        let headers: Vec<_> = in_header.iter().map(|id| ("Last-Event-ID", *id)).collect();
+        let mut reader = app.reader_with(&target, &headers).await;
+        let first = reader.next_of_any_kind().await.unwrap();
+        let expected = if is_repeated { "participants:update" } else { "heartbeat" };
+        assert_eq!(first.name, expected, "{in_query} in the query, {in_header:?} in the header");
+    }
+}
+
+#[tokio::test]
 async fn heartbeats_come_as_comment_and_as_event() {
     let app = TestApp::with(&[("LKP__STREAM__HEARTBEAT", "100ms")]).await;
     let mut reader = app.reader("general").await;
