@@ -2,7 +2,7 @@
 
 use livekit_presence::livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken};
 
-use crate::harness::{TestApp, joined, webhook_request};
+use crate::harness::{StoreMood, TestApp, joined, webhook_request};
 
 const LIST: &str = "/api/livekit/participants?room=general";
 
@@ -150,10 +150,10 @@ async fn a_preflight_is_told_what_is_allowed() {
     let headers = [
         ("Origin", "https://any.example"),
         ("Access-Control-Request-Method", "GET"),
-        ("Access-Control-Request-Headers", "authorization,last-event-id"),
+        ("Access-Control-Request-Headers", "authorization,if-none-match,last-event-id"),
     ];
     let response = app.ask("OPTIONS", LIST, &headers).await;
-    assert_eq!(response.status, 200);
+    assert_eq!(response.status, 200, "without a token, which browsers do not send with it");
     assert_eq!(response.header("access-control-allow-origin"), "*");
     assert_eq!(response.header("access-control-allow-methods"), "GET,HEAD");
     assert_eq!(
@@ -162,6 +162,58 @@ async fn a_preflight_is_told_what_is_allowed() {
     );
     assert_eq!(response.header("access-control-max-age"), "7200");
     assert_eq!(response.head.get("access-control-allow-credentials"), None);
+}
+
+#[tokio::test]
+async fn other_origins_pages_can_read_why_they_were_refused() {
+    let app = TestApp::with(&[
+        ("LKP__HTTP__CORS_ORIGINS", "https://a.example"),
+        ("LKP__LIMITS__STREAMS_PER_IDENTITY", "1"),
+    ])
+    .await;
+    let bearer = |token: String| format!("Bearer {token}");
+    let (reader, operator) = (bearer(app.token("general", 60)), bearer(app.list_token()));
+    let stream = "/api/livekit/participants/stream?room=general";
+    let _open = app.open_stream(stream, &[("Authorization", &reader)]).await;
+    app.store.set(StoreMood::Fails);
+    let cases = [
+        ("/api/livekit/participants", operator.as_str(), 400),
+        (LIST, "Bearer nonsense", 401),
+        ("/api/livekit/participants?room=other", &reader, 403),
+        ("/api/livekit/rooms", &reader, 403),
+        (stream, &reader, 429),
+        ("/api/livekit/participants?room=other", &operator, 503),
+        ("/api/livekit/rooms/stream?room=other", &operator, 503),
+    ];
+    for (target, token, status) in cases {
+        let headers = [("Origin", "https://a.example"), ("Authorization", token)];
+        let refused = app.get(target, &headers).await;
+        refused.problem(status);
+        assert_eq!(refused.header("access-control-allow-origin"), "https://a.example", "{status}");
+        let shown = refused.header("access-control-expose-headers");
+        assert_eq!(shown, "etag,retry-after,x-cache", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_reads_of_another_origins_page_are_told_so() {
+    let app = TestApp::with(&[
+        ("LKP__HTTP__CORS_ORIGINS", "https://a.example"),
+        ("LKP__AUTH__MODE", "open"),
+        ("LKP__LIMITS__READS_PER_ADDRESS", "1"),
+    ])
+    .await;
+    let origin = ("Origin", "https://a.example");
+    let mut last = app.get(LIST, &[origin]).await;
+    for _ in 0..20 {
+        last = app.get(LIST, &[origin]).await;
+    }
+    last.problem(429);
+    assert_eq!(last.header("access-control-allow-origin"), "https://a.example");
+    assert!(!last.header("retry-after").is_empty());
+    // A question whether one may ask is not counted.
+    let preflight = [origin, ("Access-Control-Request-Method", "GET")];
+    assert_eq!(app.ask("OPTIONS", LIST, &preflight).await.status, 200);
 }
 
 #[tokio::test]
