@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks what Docker would build and run, as far as that goes without it: the Compose file, the configuration of LiveKit and of
-# nginx, and the steps of the Dockerfile, in an empty folder. Nothing is compiled unless it is told to: `--build`. Says NOT RUN of
-# what needs a tool that is not here.
+# Checks what Docker would build and run, as far as that goes without it: the Compose file, the configuration of LiveKit, of
+# nginx and of Caddy, and the steps of the Dockerfile, in an empty folder. Nothing is compiled unless it is told to: `--build`.
+# Says NOT RUN of what needs a tool that is not here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ main() {
     check_keys
     check_livekit
     check_nginx
+    check_caddy
     check_image "${1:-}"
 }
 
@@ -72,6 +73,16 @@ check_nginx() {
     sed 's/presence-[0-9]:8080/127.0.0.1:8080/' config/nginx.conf >"$scratch/nginx.conf"
     attempt "config/nginx.conf" nginx -t -p "$scratch" -c "$scratch/nginx.conf"
     ok "config/nginx.conf"
+}
+
+check_caddy() {
+    if ! command -v caddy >/dev/null; then
+        not_run "config/Caddyfile" "no caddy"
+        return
+    fi
+    attempt "config/Caddyfile" env HOME="$scratch" XDG_CONFIG_HOME="$scratch" XDG_DATA_HOME="$scratch" \
+        caddy validate --adapter caddyfile --config config/Caddyfile
+    ok "config/Caddyfile"
 }
 
 # The Dockerfile's first stage, in an empty folder.

@@ -6,6 +6,7 @@ mod harness;
 mod http;
 mod page;
 mod process;
+mod proxies;
 mod real;
 mod reconcile;
 mod redis;

@@ -2,8 +2,10 @@
 
 mod app;
 mod browser;
+mod caddy;
 mod child;
 mod client;
+mod curl;
 mod folder;
 mod follower;
 mod livekit;
@@ -23,8 +25,10 @@ pub mod wire;
 
 pub use app::{TestApp, TestClock, webhook_request};
 pub use browser::{Browser, Window};
+pub use caddy::Caddy;
 pub use child::{Child, last_lines};
 pub use client::{Connection, Response};
+pub use curl::CurlStreams;
 pub use folder::Folder;
 pub use follower::{Follower, Seen};
 pub use livekit::{WebhookBody, finished, joined, left, published, started};

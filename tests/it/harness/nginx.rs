@@ -7,10 +7,13 @@ use tokio::process::Command;
 use super::{Child, Folder, free_port, patiently, wire};
 
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nginx.conf");
+const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
 
 /// A running nginx. It and its files end with the test.
 pub struct Nginx {
     pub port: u16,
+    /// Where it speaks TLS and HTTP/2, as `localhost`.
+    pub tls_port: u16,
     _running: Child,
     _folder: Folder,
 }
@@ -18,12 +21,12 @@ pub struct Nginx {
 impl Nginx {
     /// Starts one, and waits until something answers behind it.
     pub async fn before(instances: &[u16]) -> Self {
-        let port = free_port();
+        let (port, tls_port) = (free_port(), free_port());
         let folder = Folder::new("nginx");
         std::fs::create_dir_all(folder.path().join("logs")).unwrap();
         let shipped = std::fs::read_to_string(CONFIGURATION).unwrap();
         let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, adapted(&shipped, port, instances)).unwrap();
+        std::fs::write(&file, adapted(&shipped, port, tls_port, instances)).unwrap();
         let mut command = Command::new("nginx");
         command
             .arg("-p")
@@ -40,14 +43,15 @@ impl Nginx {
             answer.is_ok_and(|(status, _)| status == 200)
         };
         patiently("nginx to answer", answers).await;
-        Self { port, _running: running, _folder: folder }
+        Self { port, tls_port, _running: running, _folder: folder }
     }
 }
 
-/// The configuration with other ports: its own, and those of the instances instead of `presence-1:8080` and so on.
-fn adapted(shipped: &str, port: u16, instances: &[u16]) -> String {
+/// The configuration with other ports: its own, and those of the instances instead of `presence-1:8080` and so on. The way to
+/// listen for the public, of which it tells in a comment, is taken beside the other: the older one, which newer ones know too.
+fn adapted(shipped: &str, port: u16, tls_port: u16, instances: &[u16]) -> String {
     let mut lines = Vec::new();
-    let (mut is_in_servers, mut listens) = (false, false);
+    let (mut is_in_servers, mut listens, mut listens_for_public) = (false, false, false);
     for line in shipped.lines() {
         let words = line.trim_start();
         let is_server = words.starts_with("server presence-");
@@ -56,13 +60,19 @@ fn adapted(shipped: &str, port: u16, instances: &[u16]) -> String {
             lines.extend(instances.iter().map(|own| format!("server 127.0.0.1:{own}{rest}")));
         } else if words.starts_with("listen ") {
             lines.push(format!("listen 127.0.0.1:{port};"));
+            lines.push(format!("ssl_certificate {TLS}/localhost.pem;"));
+            lines.push(format!("ssl_certificate_key {TLS}/localhost-key.pem;"));
             listens = true;
+        } else if let Some((_, older)) = words.split_once("before nginx 1.25.1: listen 443 ") {
+            lines.push(format!("listen 127.0.0.1:{tls_port} {older}"));
+            listens_for_public = true;
         } else if !is_server {
             lines.push(line.to_owned());
         }
         is_in_servers = is_server;
     }
     let servers = lines.iter().filter(|line| line.starts_with("server 127.0.0.1:")).count();
-    assert!(servers >= instances.len() && listens, "no servers, or nowhere to listen:\n{shipped}");
+    assert!(servers >= instances.len(), "no servers:\n{shipped}");
+    assert!(listens && listens_for_public, "nowhere to listen:\n{shipped}");
     lines.join("\n")
 }

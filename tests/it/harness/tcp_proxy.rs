@@ -72,6 +72,11 @@ impl TcpProxy {
         Self { port, running: tokio::spawn(accept(listener, Arc::clone(&road))), road }
     }
 
+    /// How many connections there have been.
+    pub fn connections(&self) -> u64 {
+        self.road.next_connection.load(Ordering::SeqCst)
+    }
+
     /// Closes all connections; new ones are taken.
     pub fn cut(&self) {
         self.road.cut();

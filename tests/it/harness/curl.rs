@@ -1,0 +1,76 @@
+//! The real curl, for what a browser does and this harness does not: TLS and HTTP/2.
+
+use std::{path::PathBuf, process::Stdio};
+
+use tokio::process::Command;
+
+use super::{Child, Folder, eventually, identities, reader::Event};
+
+const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
+
+/// Streams that one curl reads, on one connection where the server speaks HTTP/2. Ends with the test.
+pub struct CurlStreams {
+    count: usize,
+    running: Child,
+    folder: Folder,
+}
+
+impl CurlStreams {
+    /// Opens so many of the same one.
+    pub fn open(url: &str, count: usize) -> Self {
+        let folder = Folder::new("curl");
+        let mut command = curl();
+        // Without buffers, and the heads of answers before their bodies.
+        command.args(["--no-buffer", "--include", "--parallel", "--parallel-max"]);
+        command.arg(count.to_string()).stdout(Stdio::null());
+        for number in 0..count {
+            command.arg("--output").arg(file(&folder, number)).arg(url);
+        }
+        Self { count, running: Child::spawn(&mut command), folder }
+    }
+
+    /// Waits until the last list of each has exactly these people, all by HTTP/2.
+    pub async fn until_people(&self, expected: &[&str]) {
+        eventually(&format!("{expected:?} in {} streams", self.count), async || {
+            (0..self.count).all(|number| self.people(number).is_some_and(|shown| shown == expected))
+        })
+        .await;
+    }
+
+    /// Whether none has ended.
+    pub fn are_open(&mut self) -> bool {
+        self.running.process.try_wait().unwrap().is_none()
+    }
+
+    fn people(&self, number: usize) -> Option<Vec<String>> {
+        let received = std::fs::read_to_string(file(&self.folder, number)).ok()?;
+        let (head, events) = received.split_once("\r\n\r\n")?;
+        assert!(head.starts_with("HTTP/2 200"), "{head}");
+        // What follows the last empty line is not whole yet.
+        let (whole, _) = events.rsplit_once("\n\n")?;
+        let lists = whole.split("\n\n").map(Event::parse);
+        let last = lists.filter(|event| event.name == "participants:update").last()?;
+        Some(identities(&last.json()))
+    }
+}
+
+/// Reads no configuration of whoever runs the tests, and trusts their authority alone.
+fn curl() -> Command {
+    let mut command = Command::new("curl");
+    command.args([
+        "--disable",
+        "--silent",
+        "--ipv4",
+        "--http2",
+        "--noproxy",
+        "*",
+        "--cacert",
+        AUTHORITY,
+    ]);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+fn file(folder: &Folder, number: usize) -> PathBuf {
+    folder.path().join(number.to_string())
+}

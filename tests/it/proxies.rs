@@ -1,0 +1,117 @@
+//! Behind the proxies whose configuration is shipped, as browsers see them: by TLS and HTTP/2.
+
+use axum::body::Body;
+use hyper::Request;
+
+use crate::harness::{
+    Caddy, CurlStreams, Nginx, Process, Sender, TcpProxy, eventually, joined, left, wire,
+};
+
+const STREAMS: usize = 20;
+const LIST: &str = "/api/livekit/participants?room=general";
+
+/// Without heartbeats, which would carry along what a proxy holds back.
+async fn instance() -> Process {
+    Process::start(&[("LKP__STREAM__HEARTBEAT", "1h")]).await
+}
+
+/// Many streams by one connection to a port where a proxy speaks TLS.
+struct Page {
+    road: TcpProxy,
+    streams: CurlStreams,
+}
+
+impl Page {
+    async fn open(tls_port: u16) -> Self {
+        let road = TcpProxy::start(tls_port).await;
+        let port = road.port;
+        let url = format!("https://localhost:{port}/api/livekit/participants/stream?room=general");
+        Self { streams: CurlStreams::open(&url, STREAMS), road }
+    }
+
+    /// Waits until it shows these people in each of its streams, none of which was ever cut.
+    async fn shows(&mut self, expected: &[&str]) {
+        self.streams.until_people(expected).await;
+        assert!(self.streams.are_open());
+        assert_eq!(self.road.connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn many_streams_share_one_connection_through_nginx_and_nothing_is_held_back() {
+    let service = instance().await;
+    let nginx = Nginx::before(&[service.address.port()]).await;
+    let livekit = Sender::to(&[nginx.port]);
+    livekit.deliver(&joined("alice")).await;
+    let mut page = Page::open(nginx.tls_port).await;
+    page.shows(&["alice"]).await;
+    livekit.deliver(&joined("bob")).await;
+    page.shows(&["alice", "bob"]).await;
+    livekit.deliver(&left("alice")).await;
+    page.shows(&["bob"]).await;
+}
+
+#[tokio::test]
+async fn many_streams_share_one_connection_through_caddy_and_outlive_its_configuration() {
+    let service = instance().await;
+    let caddy = Caddy::before(&[service.address.port()]).await;
+    let livekit = Sender::to(&[caddy.port]);
+    livekit.deliver(&joined("alice")).await;
+    let mut page = Page::open(caddy.tls_port).await;
+    page.shows(&["alice"]).await;
+    livekit.deliver(&joined("bob")).await;
+    page.shows(&["alice", "bob"]).await;
+    caddy.reload().await;
+    livekit.deliver(&left("alice")).await;
+    page.shows(&["bob"]).await;
+}
+
+#[tokio::test]
+async fn caddy_asks_the_other_instance_when_one_is_killed() {
+    let (mut first, second) = (instance().await, instance().await);
+    let caddy = Caddy::before(&[first.address.port(), second.address.port()]).await;
+    let livekit = Sender::to(&[caddy.port]);
+    let has_everything = async || {
+        assert_eq!(wire::get(caddy.port, LIST).await.unwrap().0, 200);
+        livekit.deliver(&joined("alice")).await;
+        let taken = async |one: &Process| {
+            let metrics = one.get("/metrics").await;
+            let text = metrics.text().to_owned();
+            text.contains("webhooks_total{") && text.contains("reads_total{")
+        };
+        taken(&first).await && taken(&second).await
+    };
+    eventually("both to be asked and told", has_everything).await;
+    first.kill().await;
+    for _ in 0..10 {
+        assert_eq!(wire::get(caddy.port, LIST).await.unwrap().0, 200);
+        livekit.deliver(&joined("bob")).await;
+    }
+}
+
+#[tokio::test]
+async fn caddy_shows_no_metrics_and_logs_no_token() {
+    let mut service = instance().await;
+    let caddy = Caddy::before(&[service.address.port()]).await;
+    assert_eq!(wire::get(caddy.port, "/metrics").await.unwrap().0, 404);
+    let ask = async || {
+        let request = Request::get(format!("{LIST}&access_token=in-the-query"))
+            .header("authorization", "Bearer in-a-header")
+            .header("referer", "https://presence.example.com/?access_token=in-the-referer")
+            .header("cookie", "access_token=in-a-cookie");
+        wire::fetch(caddy.port, request.body(Body::empty()).unwrap()).await.unwrap().0
+    };
+    assert_eq!(ask().await, 200);
+    service.kill().await;
+    let failed = ask().await;
+    assert!(matches!(failed, 502 | 503), "{failed}");
+    let logged = |status: u16| {
+        let wanted = format!("\"status\":{status}");
+        caddy.log().lines().any(|line| line.contains("/participants") && line.contains(&wanted))
+    };
+    eventually("both to be logged", async || logged(200) && logged(failed)).await;
+    let log = caddy.log();
+    for token in ["in-the-query", "in-a-header", "in-the-referer", "in-a-cookie"] {
+        assert!(!log.contains(token), "{token} in {log}");
+    }
+}
