@@ -1,6 +1,6 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test stress check check-deploy format bench fuzz setup-tests setup-tools
+.PHONY: run test test-client stress check check-deploy format bench fuzz setup-tests setup-tools
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
@@ -9,11 +9,18 @@ run:
 
 # The tests that break Redis and those with a real LiveKit wait most of the time, so more of them run at once than there are
 # processors; they come after the others, which measure. The stress run wants the machine for itself.
-test: setup-tests check-deploy
+test: setup-tests check-deploy test-client
 	cargo test --locked -- --skip real:: --skip redis:: --skip stress::whatever
 	cargo test --locked redis:: -- --test-threads=8
 	cargo test --locked --test it real:: -- --test-threads=16
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
+
+# The package for browsers, without one: `cargo test client::` has them in Chromium. Its build in src/http/page is compiled in,
+# so that the service builds without Node.js; here it is checked to be what the sources give.
+test-client: setup-tests
+	cd clients/js && npm run --silent check && npm run --silent build -- --check && npm run --silent size
+	cd clients/js && npm test --silent && npm run --silent test:pack
+	cd examples/react && npm run --silent build -- --logLevel warn
 
 # Three instances, Redis and a simulated LiveKit, with everything going wrong. STRESS_SEED=… plays the faults of another run again.
 SECONDS ?= 600

@@ -1,0 +1,34 @@
+// Builds dist/, the package as it is published: a module for each of the sources, with its types. Then what of it the service
+// has compiled in for its page, in src/http/page. With --check nothing is written there: it fails if that is not what the
+// sources give.
+
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { bundle } from "./bundle.js";
+
+const PACKAGE = new URL("../", import.meta.url);
+const PAGE = new URL("../../../src/http/page/", import.meta.url);
+const path = (name) => fileURLToPath(new URL(name, PACKAGE));
+
+rmSync(path("dist"), { recursive: true, force: true });
+execFileSync(process.execPath, [path("node_modules/typescript/bin/tsc"), "-p", path("tsconfig.build.json")], { stdio: "inherit" });
+cpSync(path("src/react/styles.css"), path("dist/react/styles.css"));
+
+const BUNDLES = [
+  ["src/index.ts", "livekit-presence.js"],
+  ["src/share/worker.ts", "worker.js"],
+];
+const isCheck = process.argv.includes("--check");
+// As it was published the package has no page beside it.
+for (const [entry, name] of existsSync(PAGE) ? BUNDLES : []) {
+  const built = await bundle(path(entry), { banner: "// Built from clients/js by `npm run build`; do not edit.\n" });
+  const file = new URL(name, PAGE);
+  if (existsSync(file) && readFileSync(file, "utf8") === built) continue;
+  if (!isCheck) writeFileSync(file, built);
+  else {
+    console.error(`src/http/page/${name} is not what clients/js gives: run \`npm run build\` there, and commit it`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,27 @@
+// What a bundler makes of an entry of the package.
+
+import { build } from "esbuild";
+
+/** One minified module, with all that it imports but `external`. */
+export async function bundle(entry, { external = [], banner = "" } = {}) {
+  const plugin = {
+    name: "leave out",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /./ }, ({ path, kind }) => {
+        const isLeftOut = kind !== "entry-point" && external.some((name) => path.includes(name));
+        return isLeftOut ? { path, external: true } : null;
+      }),
+  };
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    charset: "utf8",
+    legalComments: "none",
+    write: false,
+    plugins: [plugin],
+  });
+  return banner + outputFiles[0].text;
+}

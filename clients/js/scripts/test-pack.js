@@ -1,0 +1,92 @@
+// Installs the package, as it would be published, into an app of its own in a temporary folder, and tries it there: its types,
+// what a bundler makes of it, plain Node and rendering on a server.
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const PACKAGE = fileURLToPath(new URL("../", import.meta.url));
+const APP = fileURLToPath(new URL("../test/pack/", import.meta.url));
+const app = mkdtempSync(join(tmpdir(), "livekit-presence-pack-"));
+
+const run = (folder, command, ...args) => {
+  try {
+    return execFileSync(command, args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  } catch ({ stdout, stderr }) {
+    throw new Error(`${[command, ...args].join(" ")} failed:\n${stdout}\n${stderr}`);
+  }
+};
+const expect = (isSo, what) => {
+  if (!isSo) throw new Error(what);
+};
+const step = (what, act) => {
+  const result = act();
+  console.log(`ok: ${what}`);
+  return result;
+};
+
+try {
+  const [packed] = step("it is packed", () => {
+    // Built before, because what the build prints would stand in the answer.
+    run(PACKAGE, "npm", "run", "build");
+    return JSON.parse(run(PACKAGE, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", app));
+  });
+
+  step("it has what it should have, and nothing else", () => {
+    const files = packed.files.map(({ path }) => path);
+    const others = files.filter((path) => !/^(dist\/.*\.(js|d\.ts|css)|README\.md|LICENSE|package\.json)$/.test(path));
+    expect(others.length === 0, `these are in it: ${others}`);
+    for (const path of ["README.md", "LICENSE", "dist/index.d.ts", "dist/react/styles.css", "dist/share/worker.js"]) {
+      expect(files.includes(path), `${path} is not in it`);
+    }
+    // A component may be imported by a page that is rendered on a server.
+    const sources = files.filter((path) => /^dist\/react\/(index|provider|indicator|participants|rooms|connection|room-presence)\.js$/.test(path));
+    expect(sources.length === 7, `of the modules that Next.js must know to be a browser's, there are only: ${sources}`);
+    for (const path of sources) {
+      expect(readFileSync(join(PACKAGE, path), "utf8").startsWith('"use client";'), `${path} does not begin with "use client"`);
+    }
+  });
+
+  step("it is installed", () => {
+    cpSync(APP, app, { recursive: true });
+    run(app, "npm", "ci", "--no-audit", "--no-fund");
+    run(app, "npm", "install", "--no-save", "--no-audit", "--no-fund", join(app, packed.filename));
+  });
+
+  const tsc = join(app, "node_modules/typescript/bin/tsc");
+  step("its types are found by a bundler's rules", () =>
+    run(app, process.execPath, tsc, "--noEmit", "--module", "esnext", "--moduleResolution", "bundler"));
+  step("its types are found by Node's rules", () =>
+    run(app, process.execPath, tsc, "--noEmit", "--module", "node16", "--moduleResolution", "node16"));
+
+  step("Vite builds it, with the worker as a chunk of its own", () => {
+    run(app, process.execPath, join(app, "node_modules/vite/bin/vite.js"), "build");
+    const assets = readdirSync(join(app, "dist/assets"));
+    const worker = assets.filter((name) => /^worker-.*\.js$/.test(name));
+    expect(worker.length === 1, `there is no worker in: ${assets}`);
+    const text = (name) => readFileSync(join(app, "dist/assets", name), "utf8");
+    expect(text(worker[0]).includes("connect"), "the worker takes no connections");
+    const main = assets.filter((name) => /^index-.*\.js$/.test(name)).map(text).join();
+    expect(main.includes("new SharedWorker(") && main.includes(worker[0]), "the page does not start the worker");
+    const css = assets.filter((name) => name.endsWith(".css")).map(text).join();
+    expect(css.includes(".livekit-presence-indicator"), "the styles are not in it");
+  });
+
+  step("it is imported by plain Node, which connects nothing", () => {
+    const names = "import('livekit-presence').then((all) => console.log(Object.keys(all).sort().join()))";
+    const printed = run(app, process.execPath, "-e", names).trim();
+    expect(printed === "watchRoom,watchRoomList,watchRooms", `it exports ${printed}`);
+  });
+
+  step("a component is rendered on a server", () => {
+    const html = run(app, process.execPath, "server.js");
+    expect(html.includes('data-status="connecting"') && html.includes("nobody"), `it rendered ${html}`);
+  });
+} catch ({ message }) {
+  console.error(message);
+  process.exitCode = 1;
+} finally {
+  rmSync(app, { recursive: true, force: true });
+}

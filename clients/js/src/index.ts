@@ -1,0 +1,2 @@
+export { watchRoom, watchRoomList, watchRooms } from "./watch.js";
+export type * from "./types.js";

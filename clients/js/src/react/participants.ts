@@ -1,0 +1,19 @@
+"use client";
+
+import { useCallback, useSyncExternalStore } from "react";
+
+import { usePresence } from "./provider.js";
+import type { ShownRoom } from "./presence.js";
+
+/** One room, from `useParticipants`. */
+export type Participants = ShownRoom;
+
+/**
+ * Who is in a room, kept up to date. The result is the same object until something of this room, or the status, is different.
+ * Without a room (null, undefined or an empty name) nothing is watched, and the list is empty.
+ */
+export function useParticipants(room: string | null | undefined): Participants {
+  const presence = usePresence("useParticipants");
+  const want = useCallback((listener: () => void) => presence.wantRoom(room, listener), [presence, room]);
+  return useSyncExternalStore(want, () => presence.room(room), presence.roomAtFirst);
+}

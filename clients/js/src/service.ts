@@ -1,0 +1,95 @@
+import type { PresenceError, TokenSource } from "./types.js";
+
+const enum Millis {
+  /** A request that takes longer has failed. */
+  ANSWER_WITHIN = 10_000,
+  /** The longest time that a token is used. */
+  A_DAY = 86_400_000,
+}
+const enum Times {
+  /** Another token is got when so much of one's life is over. */
+  PART_OF_LIFE = 0.9,
+}
+
+/** What the service answered to a GET; without a body when that would be the one that `etag` of the question stands for. */
+export interface Answer {
+  readonly etag?: string | null;
+  readonly body?: unknown;
+}
+
+/** A GET that failed. */
+export interface Refusal extends PresenceError {
+  /** Not to be tried again before so many milliseconds are over. */
+  readonly retryAfter?: number;
+}
+
+/** A query that names rooms. */
+export const queryOf = (rooms: Iterable<string>): URLSearchParams =>
+  new URLSearchParams([...rooms].map((room) => ["room", room]));
+
+export const UNREACHABLE: Refusal = { status: 0, message: "the service cannot be reached" };
+
+/** Asks for JSON. Throws a `Refusal`, whatever goes wrong. */
+export async function get(address: string, token: string | undefined, etag?: string | null): Promise<Answer> {
+  const response = await fetch(address, {
+    headers: { ...(token && { Authorization: `Bearer ${token}` }), ...(etag && { "If-None-Match": etag }) },
+    signal: AbortSignal.timeout(Millis.ANSWER_WITHIN),
+  }).catch(() => {
+    throw UNREACHABLE;
+  });
+  const { status, headers } = response;
+  if (status === 304) return {};
+  // A refusal says in its body what can be done (RFC 9457).
+  const body = await response.json().catch(() => null);
+  if (response.ok && body) return { etag: headers.get("ETag"), body };
+  const refusal: Refusal = {
+    status,
+    message: body?.detail ?? `the service answered ${status}`,
+    retryAfter: Number(headers.get("Retry-After")) * 1_000 || 0,
+  };
+  throw refusal;
+}
+
+/** A token where it comes from, with what is known of it. */
+export interface Credentials {
+  /** The token to use now. Throws a `Refusal`, and never with what was thrown: the token may be in it. */
+  get(): Promise<string | undefined>;
+  /** In how many milliseconds another token is to be got. */
+  freshFor(): number;
+  /** The token was refused. Tells whether there can be another. */
+  forget(): boolean;
+}
+
+export function credentialsFrom(source: TokenSource | undefined): Credentials {
+  let token: string | undefined;
+  let freshUntil = 0;
+  return {
+    async get() {
+      if (typeof source !== "function") return source;
+      if (Date.now() < freshUntil) return token;
+      try {
+        token = await source();
+      } catch {
+        throw { ...UNREACHABLE, message: "no token could be had" };
+      }
+      const left = (claimsOf(token).exp ?? 0) * 1_000 - Date.now();
+      // If it ended before it came, this machine's clock is wrong: it is used until it is refused.
+      freshUntil = Date.now() + (left > 0 ? Math.min(left * Times.PART_OF_LIFE, Millis.A_DAY) : Millis.A_DAY);
+      return token;
+    },
+    freshFor: () => (typeof source === "function" ? freshUntil - Date.now() : Millis.A_DAY),
+    forget() {
+      freshUntil = 0;
+      return typeof source === "function";
+    },
+  };
+}
+
+/** The claims of a JWT, as far as it is one. */
+export function claimsOf(token: string | null | undefined): { exp?: number; video?: { roomList?: boolean; roomAdmin?: boolean; room?: string } } {
+  try {
+    return JSON.parse(atob(token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) ?? {};
+  } catch {
+    return {};
+  }
+}

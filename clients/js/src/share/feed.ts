@@ -1,0 +1,165 @@
+import type { Feed, Listener } from "../connection.js";
+import { emptyLists } from "../lists.js";
+import { claimsOf, queryOf, type Credentials } from "../service.js";
+import type { Link, ServiceOptions } from "../types.js";
+import { lifeOf, type ToTab } from "./messages.js";
+import { toLeader, toWorker, type Route } from "./routes.js";
+
+const BEGINNING: Link = { status: "connecting", error: null, lastEventAt: null };
+
+/** A feed that the tabs of this origin have in common, or null where they cannot. */
+export function shared(
+  options: ServiceOptions,
+  url: string,
+  credentials: Credentials,
+  listener: Listener,
+): Feed | null {
+  const canShare =
+    typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks;
+  return options.share !== false && canShare ? new SharedFeed(options, url, credentials, listener) : null;
+}
+
+/** What one tab sees of a connection that another holds. */
+class SharedFeed implements Feed {
+  readonly lists = emptyLists();
+  #link = BEGINNING;
+  #rooms: ReadonlySet<string> = new Set();
+  #isVisible = true;
+  #hasWorkers = typeof SharedWorker !== "undefined";
+  #route: Route | null = null;
+  /** While it is not asleep. */
+  #life: AbortController | undefined;
+  /** Whether the connection that it shares is that of all rooms. */
+  #isOfAll = false;
+  /** There was no place for its rooms on that one. */
+  #isLeftOut = false;
+
+  constructor(
+    private readonly options: ServiceOptions,
+    private readonly url: string,
+    private readonly credentials: Credentials,
+    private readonly listener: Listener,
+  ) {}
+
+  /** The connection may be live, and yet be without the rooms that only this tab watches. */
+  get link(): Link {
+    const isWaiting = this.#rooms.size > 0 && this.lists.shown.size === 0;
+    const { status } = this.#link;
+    return isWaiting && (status === "live" || status === "polling") ? { ...this.#link, status: "connecting" } : this.#link;
+  }
+
+  setRooms(rooms: ReadonlySet<string>): void {
+    if (`${queryOf(rooms)}` === `${queryOf(this.#rooms)}`) return;
+    this.#rooms = rooms;
+    this.lists.keep(rooms);
+    if (this.#isOfAll) this.#route?.post({ type: "rooms", rooms });
+    else if (this.#life) this.#restart();
+    this.listener.onChange();
+  }
+
+  setVisible(isVisible: boolean): void {
+    this.#isVisible = isVisible;
+    this.#route?.post({ type: "visible", isVisible });
+  }
+
+  setOnline(isOnline: boolean): void {
+    this.#route?.post({ type: "online", isOnline });
+  }
+
+  reconnect(): void {
+    if (this.#link.status === "closed") return;
+    if (this.#route) this.#route.post({ type: "reconnect" });
+    else this.resume();
+  }
+
+  resume(): void {
+    if (this.#life || this.#link.status === "closed") return;
+    const life = (this.#life = new AbortController());
+    void this.#begin(life);
+  }
+
+  suspend(): void {
+    this.#life?.abort();
+    this.#life = undefined;
+    this.#route = null;
+    if (this.#link.status !== "error") this.#become({ ...this.#link, status: "disconnected" });
+  }
+
+  close(): void {
+    this.suspend();
+    this.#become({ ...this.#link, status: "closed", error: null });
+  }
+
+  async #begin(life: AbortController): Promise<void> {
+    const token = await this.credentials.get().catch(() => null);
+    // Who may read all rooms shares one connection with all of them, others that of their rooms.
+    const { video } = claimsOf(token);
+    const mayReadAll = token === undefined || video?.roomList || (video?.roomAdmin && !video.room);
+    this.#isOfAll = !!mayReadAll && !this.#isLeftOut;
+    const scope = this.#isOfAll ? "*" : JSON.stringify([...this.#rooms].sort());
+    const tab = crypto.randomUUID();
+    await new Promise<void>((resolve) => {
+      const hold = () => {
+        resolve();
+        return new Promise<void>((release) => life.signal.addEventListener("abort", () => release()));
+      };
+      navigator.locks.request(lifeOf(tab), { signal: life.signal }, hold).catch(() => resolve());
+    });
+    if (life.signal.aborted) return;
+    const ends = { tab, key: `${this.url} ${scope}`, signal: life.signal, receive: (content: ToTab) => this.#receive(content) };
+    const onLost = (isHopeless: boolean) => {
+      if (isHopeless) this.#hasWorkers = false;
+      this.#restart();
+    };
+    this.#route = (this.#hasWorkers ? toWorker(ends, onLost) : null) ?? toLeader(ends);
+    this.#sayHello();
+  }
+
+  #restart(): void {
+    this.#life?.abort();
+    this.#life = undefined;
+    this.#route = null;
+    this.resume();
+  }
+
+  #sayHello(): void {
+    const hasToken = this.options.token !== undefined;
+    this.#route?.post({ type: "hello", url: this.url, rooms: this.#rooms, isVisible: this.#isVisible, hasToken });
+  }
+
+  #receive(content: ToTab): void {
+    switch (content.type) {
+      case "ready":
+        return this.#sayHello();
+      case "link": {
+        const { status, error, lastEventAt } = content.link;
+        return this.#become({ status, error, lastEventAt: this.#link.lastEventAt ?? lastEventAt });
+      }
+      case "message": {
+        const { message } = content;
+        if (!this.#rooms.has(message.room)) return;
+        const effect = "prev" in message ? this.lists.fold(message) : this.lists.replace(message);
+        if (effect === "gap") return this.#sayHello();
+        if (effect === "changed") this.#become({ ...this.#link, lastEventAt: Date.now() });
+        return;
+      }
+      case "full":
+        this.#isLeftOut = true;
+        return this.#restart();
+      case "ask token":
+        return void this.#answerWithToken(content.isAnew);
+    }
+  }
+
+  async #answerWithToken(isAnew: boolean): Promise<void> {
+    if (isAnew) this.credentials.forget();
+    const token = await this.credentials.get().catch(() => null);
+    this.#route?.post({ type: "token", token: token ?? null });
+  }
+
+  #become(link: Link): void {
+    if (this.#link.status === "closed") return;
+    this.#link = link;
+    this.listener.onChange();
+  }
+}

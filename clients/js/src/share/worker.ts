@@ -1,0 +1,23 @@
+/** The shared worker: holds the connections of all tabs of an origin. Runs nowhere else. */
+import { Hub } from "./hub.js";
+import { NAME, type Letter, type ToHub, type ToTab } from "./messages.js";
+
+const hubs = new Map<string, Hub>();
+/** Held until this worker ends. */
+const life = `${NAME} worker ${crypto.randomUUID()}`;
+const alive = new Promise<void>((resolve) => {
+  void navigator.locks.request(life, () => {
+    resolve();
+    return new Promise(() => {});
+  });
+});
+
+addEventListener("connect", (event) => {
+  const [port] = (event as MessageEvent).ports;
+  port!.onmessage = ({ data: { tab, key, content } }: MessageEvent<Letter<ToHub>>) => {
+    let hub = hubs.get(key);
+    if (!hub) hubs.set(key, (hub = new Hub(() => hubs.delete(key))));
+    hub.receive(tab, content, (answer) => port!.postMessage({ tab, key, content: answer } satisfies Letter<ToTab>));
+  };
+  void alive.then(() => port!.postMessage({ tab: "", key: "", content: { type: "ready", life } } satisfies Letter<ToTab>));
+});

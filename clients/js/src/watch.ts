@@ -1,0 +1,78 @@
+import { connect, type Feed, type Listener } from "./connection.js";
+import { credentialsFrom } from "./service.js";
+import { followPage } from "./page.js";
+import { shared } from "./share/feed.js";
+import type { RoomListSnapshot, RoomSnapshot, RoomsSnapshot, RoomsWatch, ServiceOptions, Watch } from "./types.js";
+
+/** Keeps the list of one room up to date. */
+export function watchRoom(options: ServiceOptions & { readonly room: string }): Watch<RoomSnapshot> {
+  const { room } = options;
+  return watch(roomsFeed(options, [room]), ({ lists, link }): RoomSnapshot => {
+    return { participants: NOBODY, version: null, ...lists.shown.get(room), ...link };
+  });
+}
+
+/** Keeps the lists of many rooms up to date, on one connection. */
+export function watchRooms(options: ServiceOptions & { readonly rooms?: Iterable<string> | undefined }): RoomsWatch {
+  const make = roomsFeed(options, options.rooms ?? []);
+  let feed: Feed;
+  const watched = watch(
+    (listener) => (feed = make(listener)),
+    ({ lists, link }): RoomsSnapshot => ({ rooms: lists.shown, ...link }),
+  );
+  return { ...watched, setRooms: (rooms) => feed.setRooms(new Set(rooms)) };
+}
+
+/** Keeps the list of rooms up to date, by asking for it every five seconds while the page is visible. */
+export function watchRoomList(options: Omit<ServiceOptions, "share">): Watch<RoomListSnapshot> {
+  const make = (listener: Listener) => connect(baseOf(options), credentialsFrom(options.token), listener);
+  return watch(make, ({ roomList, link }): RoomListSnapshot => ({ rooms: roomList, ...link }));
+}
+
+const NOBODY: readonly never[] = [];
+
+function roomsFeed(options: ServiceOptions, rooms: Iterable<string>): (listener: Listener) => Feed {
+  const url = baseOf(options);
+  const credentials = credentialsFrom(options.token);
+  return (listener) => {
+    const feed = shared(options, url, credentials, listener) ?? connect(url, credentials, listener, new Set());
+    feed.setRooms(new Set(rooms));
+    return feed;
+  };
+}
+
+/** The service's address without a slash at its end. Absolute, because a worker may live elsewhere. */
+function baseOf({ url = "" }: ServiceOptions): string {
+  const base = typeof location === "undefined" ? url : new URL(url, location.origin).href;
+  return base.replace(/\/+$/, "");
+}
+
+function watch<From extends Feed, Snapshot extends object>(
+  make: (listener: Listener) => From,
+  view: (feed: From) => Snapshot,
+): Watch<Snapshot> {
+  const listeners = new Set<() => void>();
+  let snapshot: Readonly<Snapshot> | undefined;
+  const feed = make({
+    onChange() {
+      snapshot = undefined;
+      for (const listener of [...listeners]) listener();
+    },
+  });
+  const leavePage = followPage(feed);
+  feed.resume();
+  return {
+    snapshot: () => (snapshot ??= Object.freeze(view(feed))),
+    subscribe(listener) {
+      // Of its own, so that the same function can listen twice.
+      const own = () => listener();
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
+    reconnect: () => feed.reconnect(),
+    close() {
+      leavePage();
+      feed.close();
+    },
+  };
+}

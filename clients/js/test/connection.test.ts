@@ -1,0 +1,537 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { watchRoom, watchRoomList, watchRooms } from "../src/index.js";
+import type { RoomSnapshot, Status, Watch } from "../src/types.js";
+import { HEARTBEAT, RETRY, Service, person } from "./service.js";
+
+const url = "https://presence.example.com";
+const [alice, bob, carol] = [person("alice"), person("bob"), person("carol")];
+let service: Service;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  service = new Service();
+  service.change("general", [alice]);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+const pass = (millis: number) => vi.advanceTimersByTimeAsync(millis);
+const names = (snapshot: RoomSnapshot) => snapshot.participants.map(({ identity }) => identity);
+
+/** Watches a room, and notes each status that it has. */
+function watched(more: Partial<Parameters<typeof watchRoom>[0]> = {}): { room: Watch<RoomSnapshot>; statuses: Status[] } {
+  const room = watchRoom({ url, room: "general", ...more });
+  const statuses = [room.snapshot().status];
+  room.subscribe(() => {
+    const { status } = room.snapshot();
+    if (status !== statuses.at(-1)) statuses.push(status);
+  });
+  return { room, statuses };
+}
+
+describe("a room", () => {
+  it("is shown, and what changes in it", async () => {
+    const { room, statuses } = watched();
+    expect(room.snapshot()).toEqual({ participants: [], version: null, status: "connecting", error: null, lastEventAt: null });
+    await pass(50);
+    expect(names(room.snapshot())).toEqual(["alice"]);
+    service.change("general", [alice, bob]);
+    expect(room.snapshot()).toEqual({
+      participants: [alice, bob], version: service.stateOf("general").version, status: "live", error: null, lastEventAt: Date.now(),
+    });
+    expect(statuses).toEqual(["connecting", "live"]);
+    expect(service.requests).toEqual([]);
+  });
+
+  it("is the same object until something is different, and so is who did not change", async () => {
+    const { room } = watched();
+    await pass(50);
+    const first = room.snapshot();
+    await pass(2 * HEARTBEAT);
+    expect(room.snapshot()).toBe(first);
+    expect(Object.isFrozen(first) && Object.isFrozen(first.participants)).toBe(true);
+    service.change("general", [alice, bob]);
+    expect(room.snapshot()).not.toBe(first);
+    expect(room.snapshot().participants[0]).toBe(first.participants[0]);
+  });
+
+  it("without a `url` is asked of the page's own origin, and with a path of what is there", async () => {
+    watchRoom({ room: "a b&c" });
+    watchRoom({ room: "d", url: "/presence/" });
+    await pass(50);
+    const addresses = [...service.sources].map(({ address }) => address.href);
+    expect(addresses).toEqual([
+      "https://app.example.com/api/livekit/participants/stream?room=a+b%26c",
+      "https://app.example.com/presence/api/livekit/participants/stream?room=d",
+    ]);
+  });
+
+  it("ends with `close`, and leaves nothing behind", async () => {
+    const { room } = watched();
+    await pass(50);
+    const others = vi.getTimerCount();
+    room.close();
+    expect(names(room.snapshot())).toEqual(["alice"]);
+    service.change("general", []);
+    room.reconnect();
+    service.emit("online");
+    await pass(100_000);
+    expect(room.snapshot().status).toBe("closed");
+    expect(names(room.snapshot())).toEqual(["alice"]);
+    expect([service.openStreams, service.listeners, service.opened]).toEqual([0, 0, 1]);
+    expect(vi.getTimerCount()).toBeLessThan(others);
+  });
+
+  it("tells each of its listeners once, and none that has left", async () => {
+    const { room } = watched();
+    await pass(50);
+    const told: string[] = [];
+    const leave = room.subscribe(() => told.push("first"));
+    room.subscribe(() => told.push("second"));
+    service.change("general", []);
+    leave();
+    service.change("general", [bob]);
+    expect(told).toEqual(["first", "second", "second"]);
+  });
+});
+
+describe("a stream that breaks", () => {
+  it("is opened again by the browser, when the service said", async () => {
+    const { statuses } = watched();
+    await pass(50);
+    service.breakStreams();
+    await pass(RETRY - 50);
+    expect(service.opened).toBe(1);
+    await pass(100);
+    expect(service.opened).toBe(2);
+    expect(statuses).toEqual(["connecting", "live", "connecting", "live"]);
+    expect(service.requests).toEqual([]);
+  });
+
+  it("with the service gone is tried again ever less often, and found when it is back", async () => {
+    const { room, statuses } = watched();
+    await pass(50);
+    service.stop();
+    await pass(RETRY + 100);
+    expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 0, message: "the service cannot be reached" } });
+    expect(names(room.snapshot())).toEqual(["alice"]);
+    const before = service.requests.length;
+    await pass(300_000);
+    const tries = service.requests.length - before;
+    expect(tries).toBeGreaterThan(15);
+    expect(tries).toBeLessThan(30);
+    service.isUp = true;
+    service.change("general", [bob]);
+    await pass(15_100);
+    expect(names(room.snapshot())).toEqual(["bob"]);
+    expect(statuses).toEqual(["connecting", "live", "connecting", "disconnected", ...repeated(statuses), "live"]);
+    expect(room.snapshot().error).toBe(null);
+  });
+
+  it("that says nothing for three heartbeats is given up", async () => {
+    const { room } = watched();
+    await pass(50);
+    service.isSilent = true;
+    await pass(3 * HEARTBEAT - 100);
+    expect(room.snapshot().status).toBe("live");
+    await pass(100 + 10_100);
+    expect(room.snapshot().status).toBe("disconnected");
+    service.isSilent = false;
+    service.change("general", [carol]);
+    await pass(30_000);
+    expect(names(room.snapshot())).toEqual(["carol"]);
+  });
+
+  it("that never opens is given up after ten seconds", async () => {
+    service.isSilent = true;
+    const { room } = watched();
+    await pass(9_900);
+    expect(room.snapshot().status).toBe("connecting");
+    service.isSilent = false;
+    await pass(200);
+    expect([room.snapshot().status, names(room.snapshot())]).toEqual(["polling", ["alice"]]);
+    await pass(1_000);
+    expect(room.snapshot().status).toBe("live");
+  });
+
+  it("is opened at once by `reconnect`", async () => {
+    const { room } = watched();
+    service.isUp = false;
+    await pass(200_000);
+    expect(room.snapshot().status).toBe("disconnected");
+    service.isUp = true;
+    room.reconnect();
+    await pass(50);
+    expect(room.snapshot().status).toBe("live");
+  });
+
+  it("tells the service what is shown, so that it is not sent again", async () => {
+    const { room } = watched();
+    await pass(50);
+    const { version } = room.snapshot();
+    room.reconnect();
+    await pass(50);
+    expect([...service.sources][0]!.address.searchParams.get("last_event_id")).toBe(String(version));
+    expect(room.snapshot().status).toBe("live");
+  });
+});
+
+/** All but the first four and the last: how often it was tried meanwhile. */
+const repeated = (statuses: Status[]) => statuses.slice(4, -1);
+
+describe("without streams", () => {
+  it("the list is asked for, and a stream is gone back to", async () => {
+    service.streams = "off";
+    const { room, statuses } = watched();
+    await pass(60);
+    expect([room.snapshot().status, names(room.snapshot())]).toEqual(["polling", ["alice"]]);
+    service.change("general", [alice, bob]);
+    await pass(5_100);
+    expect(names(room.snapshot())).toEqual(["alice", "bob"]);
+    service.streams = "on";
+    await pass(30_000);
+    expect(room.snapshot().status).toBe("live");
+    expect(statuses).toEqual(["connecting", "polling", "live"]);
+  });
+
+  it("it is asked for ever less often while nothing changes, and only if it is another", async () => {
+    vi.stubGlobal("EventSource", undefined);
+    const { room } = watched();
+    await pass(50);
+    expect(room.snapshot().status).toBe("polling");
+    const first = room.snapshot();
+    await pass(180_000);
+    expect(room.snapshot()).toBe(first);
+    // Every 5 s at first, growing by 1.2 to 15 s.
+    expect(service.requests.length).toBe(15);
+    const [begin, ...others] = service.requests;
+    expect(begin!.headers).toEqual({});
+    expect(new Set(others.map(({ headers }) => headers["If-None-Match"]))).toEqual(new Set([`"${first.version}"`]));
+    service.change("general", [bob]);
+    await pass(15_100);
+    expect(names(room.snapshot())).toEqual(["bob"]);
+    const before = service.requests.length;
+    await pass(5_100);
+    expect(service.requests.length).toBe(before + 1);
+  });
+
+  it("nothing is asked while the page is hidden", async () => {
+    vi.stubGlobal("EventSource", undefined);
+    const { room } = watched();
+    await pass(100);
+    service.hide(true);
+    await pass(5_100);
+    const before = service.requests.length;
+    await pass(120_000);
+    expect(service.requests.length).toBe(before);
+    service.change("general", [bob]);
+    service.hide(false);
+    await pass(50);
+    expect(names(room.snapshot())).toEqual(["bob"]);
+  });
+
+  it("it waits as long as the service says", async () => {
+    service.streams = "refused";
+    service.refusal = { status: 503, detail: "this instance is full", retryAfter: 20 };
+    const { room } = watched();
+    await pass(100);
+    expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 503, message: "this instance is full" } });
+    await pass(19_900);
+    expect(service.requests.length).toBe(1);
+    service.refusal = null;
+    await pass(1_000);
+    expect(room.snapshot().status).toBe("polling");
+  });
+});
+
+describe("a page", () => {
+  it("that is hidden for a minute closes its stream, and opens it when it is shown", async () => {
+    const { room, statuses } = watched();
+    await pass(50);
+    service.hide(true);
+    await pass(59_000);
+    expect(room.snapshot().status).toBe("live");
+    await pass(1_100);
+    expect([service.openStreams, room.snapshot().status]).toEqual([0, "disconnected"]);
+    service.change("general", [bob]);
+    await pass(600_000);
+    service.hide(false);
+    await pass(50);
+    expect(names(room.snapshot())).toEqual(["bob"]);
+    expect(statuses).toEqual(["connecting", "live", "disconnected", "connecting", "live"]);
+  });
+
+  it("that is hidden for a moment keeps it", async () => {
+    watched();
+    await pass(50);
+    service.hide(true);
+    await pass(30_000);
+    service.hide(false);
+    await pass(100_000);
+    expect(service.opened).toBe(1);
+  });
+
+  it("that is hidden from the beginning closes it, too", async () => {
+    service.hide(true);
+    watched();
+    await pass(60_100);
+    expect([service.opened, service.openStreams]).toEqual([1, 0]);
+  });
+
+  it("whose stream died unnoticed has another when it is shown", async () => {
+    const { room } = watched();
+    await pass(50);
+    service.hide(true);
+    service.isSilent = true;
+    await pass(HEARTBEAT + 5_000);
+    service.isSilent = false;
+    service.change("general", [carol]);
+    service.hide(false);
+    await pass(50);
+    expect(names(room.snapshot())).toEqual(["carol"]);
+  });
+
+  it("in the back-forward cache holds nothing open, and is right when it is back", async () => {
+    const { room } = watched();
+    await pass(50);
+    service.hide(true);
+    service.emit("pagehide");
+    expect(service.openStreams).toBe(0);
+    service.change("general", [bob]);
+    await pass(10_000);
+    service.hide(false);
+    service.emit("pageshow");
+    await pass(50);
+    expect([names(room.snapshot()), room.snapshot().status, service.openStreams]).toEqual([["bob"], "live", 1]);
+  });
+
+  it("that loses its network says so at once, and is back at once", async () => {
+    const { room } = watched();
+    await pass(50);
+    service.isReachable = false;
+    service.emit("offline");
+    expect([room.snapshot().status, service.openStreams]).toEqual(["disconnected", 0]);
+    await pass(100_000);
+    service.isReachable = true;
+    service.change("general", [bob]);
+    service.emit("online");
+    await pass(50);
+    expect([names(room.snapshot()), room.snapshot().status]).toEqual([["bob"], "live"]);
+  });
+});
+
+describe("a token", () => {
+  /** A token that expires after so many seconds. It is good for nothing else here. */
+  const tokenFor = (seconds: number, name = "a") =>
+    ["{}", JSON.stringify({ exp: Date.now() / 1_000 + seconds, sub: name }), "signed"].map((part) => btoa(part)).join(".");
+
+  it("stands in the address of a stream, and in the header of a request", async () => {
+    service.tokens = new Set(["t&1"]);
+    const { room } = watched({ token: "t&1" });
+    await pass(50);
+    expect(room.snapshot().status).toBe("live");
+    service.streams = "off";
+    room.reconnect();
+    await pass(50);
+    expect(service.requests[0]!.headers["Authorization"]).toBe("Bearer t&1");
+    expect(service.requests[0]!.path).not.toContain("t&1");
+  });
+
+  it("that is refused is an error that says why, and is not tried again", async () => {
+    service.tokens = new Set(["good"]);
+    const { room } = watched({ token: "secret" });
+    await pass(100);
+    const { status, error } = room.snapshot();
+    expect([status, error]).toEqual(["error", { status: 401, message: "show a token" }]);
+    const before = service.requests.length;
+    service.hide(true);
+    service.hide(false);
+    service.emit("online");
+    await pass(600_000);
+    expect(service.requests.length).toBe(before);
+    service.tokens.add("secret");
+    room.reconnect();
+    await pass(50);
+    expect(room.snapshot()).toMatchObject({ status: "live", error: null });
+  });
+
+  it("that is refused is got anew, once", async () => {
+    service.tokens = new Set(["second"]);
+    const token = vi.fn().mockResolvedValueOnce("first").mockResolvedValueOnce("second").mockResolvedValue("third");
+    const { room } = watched({ token });
+    await pass(100);
+    expect(room.snapshot().status).toBe("live");
+    service.tokens.clear();
+    service.breakStreams();
+    await pass(RETRY + 200);
+    expect(room.snapshot().status).toBe("error");
+    expect(token).toHaveBeenCalledTimes(3);
+  });
+
+  it("is got anew before it expires, without a moment that is not live", async () => {
+    service.tokens = new Set();
+    const token = vi.fn(async () => {
+      const fresh = tokenFor(100, String(token.mock.calls.length));
+      service.tokens!.add(fresh);
+      return fresh;
+    });
+    const { room, statuses } = watched({ token });
+    await pass(89_000);
+    expect(token).toHaveBeenCalledTimes(1);
+    await pass(2_000);
+    expect(token).toHaveBeenCalledTimes(2);
+    await pass(100 * 100_000);
+    expect(token.mock.calls.length).toBeGreaterThan(100);
+    expect(statuses).toEqual(["connecting", "live"]);
+    expect(service.openStreams).toBe(1);
+    room.close();
+  });
+
+  it("that expired before it came is used until it is refused", async () => {
+    const token = vi.fn(() => tokenFor(-3_600));
+    watched({ token });
+    await pass(3_600_000);
+    expect(token).toHaveBeenCalledTimes(1);
+  });
+
+  it("that cannot be had is tried for again, and why is not told", async () => {
+    const token = vi.fn().mockRejectedValueOnce(new Error("Bearer secret")).mockResolvedValue("good");
+    const { room } = watched({ token });
+    await pass(10);
+    expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 0, message: "no token could be had" } });
+    await pass(1_000);
+    expect(room.snapshot().status).toBe("live");
+  });
+
+  it.each([
+    [403, "error"], [400, "error"], [404, "disconnected"], [429, "disconnected"], [500, "disconnected"],
+  ])("and a refusal with %i make it an `%s`", async (status, expected) => {
+    service.streams = "refused";
+    service.refusal = { status, detail: "because" };
+    const { room } = watched();
+    await pass(100);
+    expect(room.snapshot()).toMatchObject({ status: expected, error: { status, message: "because" } });
+  });
+});
+
+describe("many rooms", () => {
+  beforeEach(() => service.change("music", [carol]));
+
+  it("are on one stream, and only the one that changes is another", async () => {
+    const rooms = watchRooms({ url, rooms: ["general", "music"] });
+    await pass(50);
+    const first = rooms.snapshot();
+    expect([...first.rooms.keys()]).toEqual(["general", "music"]);
+    service.change("general", [alice, bob]);
+    service.change("general", [bob]);
+    service.change("general", [{ ...bob, name: "Bob" }]);
+    const last = rooms.snapshot();
+    expect(last.rooms.get("general")).toEqual(service.stateOf("general"));
+    expect(last.rooms.get("music")).toBe(first.rooms.get("music"));
+    expect(service.opened).toBe(1);
+  });
+
+  it("can become others, which keeps what is shown of those that stay, and the status", async () => {
+    const rooms = watchRooms({ url, rooms: ["general"] });
+    const statuses = [rooms.snapshot().status];
+    rooms.subscribe(() => rooms.snapshot().status !== statuses.at(-1) && statuses.push(rooms.snapshot().status));
+    await pass(50);
+    const general = rooms.snapshot().rooms.get("general");
+    rooms.setRooms(["music", "general"]);
+    expect(rooms.snapshot().rooms.get("general")).toBe(general);
+    await pass(50);
+    expect([...rooms.snapshot().rooms.keys()].sort()).toEqual(["general", "music"]);
+    expect(statuses).toEqual(["connecting", "live"]);
+    rooms.setRooms(["music"]);
+    expect([...rooms.snapshot().rooms.keys()]).toEqual(["music"]);
+    rooms.setRooms([]);
+    await pass(50);
+    expect([rooms.snapshot().status, service.openStreams]).toEqual(["live", 0]);
+  });
+
+  it("are never shown older than they were", async () => {
+    const rooms = watchRooms({ url, rooms: ["general", "music"] });
+    await pass(50);
+    service.change("general", [alice, bob]);
+    const versions = [rooms.snapshot().rooms.get("general")!.version];
+    rooms.subscribe(() => versions.push(rooms.snapshot().rooms.get("general")!.version));
+    // The second stream reaches an instance that is behind, and catches up.
+    rooms.reconnect();
+    await pass(100);
+    service.change("general", [bob]);
+    await pass(100);
+    expect(rooms.snapshot().rooms.get("general")).toEqual(service.stateOf("general"));
+    expect(versions).toEqual([...versions].sort((a, b) => a - b));
+    expect(service.opened).toBe(2);
+  });
+
+  it("are read anew when a change is missing", async () => {
+    const rooms = watchRooms({ url, rooms: ["general", "music"] });
+    await pass(50);
+    const [stream] = service.sources;
+    const lost = vi.spyOn(stream!, "send").mockImplementation(() => {});
+    service.change("general", [alice, bob]);
+    lost.mockRestore();
+    service.change("general", [bob, carol]);
+    expect(rooms.snapshot().rooms.get("general")!.participants).toEqual([alice]);
+    await pass(1_100);
+    expect(rooms.snapshot()).toMatchObject({ status: "live" });
+    expect(rooms.snapshot().rooms.get("general")).toEqual(service.stateOf("general"));
+    service.change("general", [bob]);
+    expect(rooms.snapshot().rooms.get("general")!.participants).toEqual([bob]);
+  });
+
+  it("are all asked for only when a stream failed twice", async () => {
+    service.streams = "refused";
+    const rooms = watchRooms({ url, rooms: ["general", "music"] });
+    await pass(100);
+    expect(service.requests.length).toBe(1);
+    expect(rooms.snapshot().status).toBe("connecting");
+    await pass(1_000);
+    expect(rooms.snapshot().status).toBe("polling");
+    expect([...rooms.snapshot().rooms.keys()]).toEqual(["general", "music"]);
+  });
+
+  it("that the service has forgotten are empty", async () => {
+    const rooms = watchRooms({ url, rooms: ["general", "music"] });
+    await pass(50);
+    service.rooms.clear();
+    service.behind.clear();
+    rooms.reconnect();
+    await pass(50);
+    expect(rooms.snapshot().rooms.get("general")).toEqual({ version: 0, participants: [] });
+  });
+});
+
+describe("the list of rooms", () => {
+  it("is asked for every five seconds, and is the same object while it is the same", async () => {
+    const list = watchRoomList({ url });
+    await pass(50);
+    const first = list.snapshot();
+    expect(first).toMatchObject({ status: "polling", rooms: [{ name: "general", numParticipants: 1, exact: true }] });
+    await pass(60_000);
+    expect(list.snapshot()).toBe(first);
+    expect(service.requests.length).toBeGreaterThan(11);
+    service.change("music", [carol]);
+    await pass(5_100);
+    expect(list.snapshot().rooms!.map(({ name }) => name)).toEqual(["general", "music"]);
+    expect(service.opened).toBe(0);
+  });
+
+  it("says what is wrong, and goes on when it is right", async () => {
+    const list = watchRoomList({ url });
+    await pass(50);
+    service.stop();
+    await pass(10_000);
+    expect(list.snapshot()).toMatchObject({ status: "disconnected", error: { status: 0 } });
+    service.isUp = true;
+    await pass(30_000);
+    expect(list.snapshot()).toMatchObject({ status: "polling", error: null });
+  });
+});

@@ -1,0 +1,123 @@
+import { readFileSync } from "node:fs";
+import { act } from "react";
+import { expect, test } from "vitest";
+
+import { LiveIndicator, useParticipants, type LiveIndicatorProps } from "../../src/react/index.js";
+import { Provider, settle, show, type Page } from "./page.js";
+import { FakeService, someone } from "./service.js";
+
+function Shown(props: LiveIndicatorProps) {
+  useParticipants("general");
+  return <LiveIndicator {...props} />;
+}
+
+const statusOf = (page: Page) => page.element.querySelector("[role=status]")!;
+const buttonOf = (page: Page) => page.element.querySelector("button");
+
+/** The stream is over, and the answer to the question for the list is this. */
+async function lose(status: number, detail = ""): Promise<void> {
+  FakeService.answer = () => ({ status, body: { detail } });
+  FakeService.stream.end(false);
+  await settle();
+}
+
+test("it says what the status is, politely", async () => {
+  const page = await show(<Provider><Shown /></Provider>);
+  await settle();
+  expect(statusOf(page).textContent).toBe("CONNECTING");
+  expect(statusOf(page).getAttribute("aria-live")).toBe("polite");
+  FakeService.welcome({ general: [someone("anouk")] });
+  await settle();
+  expect(statusOf(page).textContent).toBe("LIVE");
+  expect(page.element.querySelector(".livekit-presence-indicator")!.getAttribute("data-status")).toBe("live");
+  expect(buttonOf(page)).toBeNull();
+});
+
+test("its tooltip has the time of the last change", async () => {
+  const page = await show(<Provider><Shown /></Provider>);
+  await settle();
+  expect(statusOf(page).hasAttribute("title")).toBe(false);
+  FakeService.welcome({ general: [] });
+  await settle();
+  expect(statusOf(page).getAttribute("title")).toBe(`Last change: ${new Date().toLocaleTimeString()}`);
+});
+
+test("while lists are asked for it does not say that it is live", async () => {
+  const page = await show(<Provider><Shown /></Provider>);
+  await settle();
+  FakeService.answer = () => ({ status: 200, body: [], etag: '"7"' });
+  FakeService.stream.end(false);
+  await settle();
+  expect(statusOf(page).textContent).toBe("POLLING");
+  expect(buttonOf(page)).toBeNull();
+});
+
+test("an error has a reason, and a button that connects anew", async () => {
+  const page = await show(<Provider><Shown /></Provider>);
+  await settle();
+  await lose(403, "show a token for this room");
+  expect(statusOf(page).textContent).toBe("ERROR");
+  expect(statusOf(page).getAttribute("title")).toBe("show a token for this room");
+  await act(async () => buttonOf(page)!.click());
+  await settle();
+  expect(FakeService.streams.length).toBe(2);
+  expect(statusOf(page).textContent).toBe("CONNECTING");
+});
+
+test("a service that does not answer is disconnected, with a button too", async () => {
+  const page = await show(<Provider><Shown /></Provider>);
+  await settle();
+  await lose(502);
+  expect(statusOf(page).textContent).toBe("DISCONNECTED");
+  expect(buttonOf(page)!.textContent).toBe("Reconnect");
+});
+
+test("its words can be translated, and a class added", async () => {
+  const labels = { disconnected: "GETRENNT", reconnect: "Neu verbinden" };
+  const page = await show(<Provider><Shown labels={labels} className="corner" /></Provider>);
+  await settle();
+  expect(statusOf(page).textContent).toBe("CONNECTING");
+  await lose(502);
+  expect(statusOf(page).textContent).toBe("GETRENNT");
+  expect(buttonOf(page)!.textContent).toBe("Neu verbinden");
+  expect(page.element.querySelector(".livekit-presence-indicator.corner")).not.toBeNull();
+});
+
+test("nothing has a style of its own, for strict content security policies", async () => {
+  const page = await show(<Provider><Shown /></Provider>);
+  await settle();
+  await lose(403);
+  expect(page.element.querySelector("[style], style")).toBeNull();
+});
+
+test("each class of it has looks, and each colour enough contrast", async () => {
+  const css = readFileSync("src/react/styles.css", "utf8");
+  const page = await show(<Provider><Shown /></Provider>);
+  await settle();
+  await lose(403);
+  for (const { classList } of page.element.querySelectorAll("[class]")) {
+    for (const name of classList) expect(css).toContain(`.${name} {`);
+  }
+  const pairs = [...css.matchAll(/light-dark\((#\w{6}), (#\w{6})\)/g)];
+  expect(pairs.length).toBe(5);
+  for (const [, light, dark] of pairs) {
+    expect(contrast(light!, "#ffffff"), light).toBeGreaterThanOrEqual(4.5);
+    expect(contrast(light!, "#f0f0f0"), light).toBeGreaterThanOrEqual(4.5);
+    expect(contrast(dark!, "#000000"), dark).toBeGreaterThanOrEqual(4.5);
+    expect(contrast(dark!, "#2b2d31"), dark).toBeGreaterThanOrEqual(4.5);
+  }
+});
+
+/** By WCAG 2.2. */
+function contrast(one: string, other: string): number {
+  const [darker, lighter] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (lighter! + 0.05) / (darker! + 0.05);
+}
+
+function luminance(color: string): number {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const part = parseInt(color.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
+}

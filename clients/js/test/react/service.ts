@@ -1,0 +1,128 @@
+// The service as a page sees it: an EventSource and a fetch that the test answers.
+
+import { act } from "react";
+import { vi } from "vitest";
+
+import type { Participant, RoomListing, Track } from "../../src/types.js";
+
+/** A stream that the page has opened. */
+export class FakeStream extends EventTarget {
+  static readonly CONNECTING = 0;
+  readonly CONNECTING = 0;
+  readyState = 0;
+  onopen: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  readonly address: URL;
+
+  constructor(address: string) {
+    super();
+    this.address = new URL(address);
+    FakeService.streams.push(this);
+    FakeService.open.push(this);
+  }
+
+  get rooms(): string[] {
+    return this.address.searchParams.getAll("room");
+  }
+
+  close(): void {
+    this.readyState = 2;
+    FakeService.open = FakeService.open.filter((stream) => stream !== this);
+  }
+
+  send(event: string, data: unknown, lastEventId = ""): void {
+    if (this.readyState === 2) return;
+    act(() => void this.dispatchEvent(new MessageEvent(event, { data: JSON.stringify(data), lastEventId })));
+  }
+
+  begin(): void {
+    this.readyState = 1;
+    act(() => this.onopen?.());
+  }
+
+  /** Breaks off. The browser opens it again by itself, or it does not. */
+  end(isReopening: boolean): void {
+    this.readyState = isReopening ? 0 : 2;
+    act(() => this.onerror?.());
+  }
+}
+
+interface Answer {
+  status: number;
+  body: unknown;
+  etag?: string;
+}
+
+let page: AbortSignal[] = [];
+
+export const FakeService = {
+  /** All that were ever opened. */
+  streams: [] as FakeStream[],
+  open: [] as FakeStream[],
+  asked: [] as { path: string; authorization: string | undefined }[],
+  answer: ((): Answer => ({ status: 200, body: [] })) as (address: URL) => Answer,
+  /** Begins anew, for each test. */
+  start(): void {
+    this.streams = [];
+    this.open = [];
+    this.asked = [];
+    this.answer = () => ({ status: 200, body: [] });
+    page = [];
+    vi.stubGlobal("EventSource", FakeStream);
+    vi.stubGlobal("fetch", (address: string, init: { headers: Record<string, string> }) => this.fetch(address, init));
+    // Its timer is the engine's own, and would be left behind.
+    vi.spyOn(AbortSignal, "timeout").mockImplementation(() => new AbortController().signal);
+    for (const target of [window, document]) {
+      const add = target.addEventListener.bind(target) as EventTarget["addEventListener"];
+      vi.spyOn(target as EventTarget, "addEventListener").mockImplementation((event, listener, options) => {
+        if (typeof options === "object" && options.signal) page.push(options.signal);
+        add(event, listener, options);
+      });
+    }
+  },
+  get pageListeners(): number {
+    return page.filter((signal) => !signal.aborted).length;
+  },
+  /** The stream that is open, which must be one. */
+  get stream(): FakeStream {
+    if (this.open.length !== 1) throw new Error(`${this.open.length} streams are open`);
+    return this.open[0]!;
+  },
+  async fetch(address: string, { headers }: { headers: Record<string, string> }): Promise<Response> {
+    const url = new URL(address);
+    this.asked.push({ path: url.pathname + url.search, authorization: headers["Authorization"] });
+    const { status, body, etag } = this.answer(url);
+    if (etag && headers["If-None-Match"] === etag) return new Response(null, { status: 304 });
+    return new Response(JSON.stringify(body), { status, headers: etag ? { ETag: etag } : {} });
+  },
+  /** Opens the stream, and sends each of its rooms. */
+  welcome(lists: Record<string, Participant[]>, version = 1): void {
+    const { stream } = this;
+    stream.begin();
+    for (const room of stream.rooms) this.list(room, lists[room] ?? [], version);
+  },
+  /** Sends the list of a room. */
+  list(room: string, participants: Participant[], version: number): void {
+    const { stream } = this;
+    if (stream.rooms.length === 1) stream.send("participants:update", participants, String(version));
+    else stream.send("room:snapshot", { room, version, participants });
+  },
+};
+
+let joinings = 1_700_000_000_000;
+
+export function someone(identity: string, more: Partial<Participant> = {}): Participant {
+  const name = identity[0]!.toUpperCase() + identity.slice(1);
+  return {
+    sid: `PA_${identity}`, identity, name, metadata: "", attributes: {}, kind: "STANDARD", joinedAt: joinings++,
+    isPublisher: true, tracks: [], ...more,
+  };
+}
+
+export function track(source: string, muted = false): Track {
+  return { sid: `TR_${source}`, source, type: source === "MICROPHONE" ? "AUDIO" : "VIDEO", muted, name: "" };
+}
+
+export function listing(name: string, numParticipants: number): RoomListing {
+  return { name, numParticipants, exact: true };
+}

@@ -1,0 +1,35 @@
+import { useRoomPresence, type Person } from "livekit-presence/react";
+import { memo } from "react";
+
+import { Camera, Microphone, MutedMicrophone, Screen } from "./icons";
+
+/** One channel. Of all channels, only the one that changed is rendered anew. */
+export function Channel({ name }: { name: string }) {
+  // Inside a call, its livekit-client `Room` goes here too, and shows who speaks.
+  const { participants } = useRoomPresence(name);
+  return (
+    <li>
+      <h2>
+        <span className="name">{name}</span>
+        <span className="count" aria-label={`${participants.length} inside`}>{participants.length}</span>
+      </h2>
+      <ul aria-label={`In ${name}`}>
+        {participants.map((person) => <Inside key={person.identity} person={person} />)}
+      </ul>
+    </li>
+  );
+}
+
+/** Who did not change is the same object, and not rendered anew. */
+const Inside = memo(function Inside({ person }: { person: Person }) {
+  const name = person.name || person.identity;
+  return (
+    <li className="person" data-speaking={person.isSpeaking || undefined}>
+      <span className="avatar" aria-hidden="true">{[...name][0]?.toUpperCase()}</span>
+      <span className="name">{name}</span>
+      {person.isScreenShareOn && <Screen />}
+      {person.isCameraOn && <Camera />}
+      {person.isMicrophoneOn ? <Microphone /> : <MutedMicrophone />}
+    </li>
+  );
+});

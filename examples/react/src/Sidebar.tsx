@@ -1,0 +1,22 @@
+import { LiveIndicator, useRooms } from "livekit-presence/react";
+
+import { Channel } from "./Channel";
+
+/** The channels, with who is inside. */
+export function Sidebar() {
+  const { rooms, error } = useRooms();
+  return (
+    <nav className="sidebar" aria-labelledby="channels">
+      <header>
+        <h1 id="channels">Voice channels</h1>
+        <LiveIndicator />
+      </header>
+      {error && <p className="note" role="alert">{error.message}</p>}
+      {rooms?.length === 0 && <p className="note">Nobody is in a channel.</p>}
+      <ul>
+        {/* One connection serves up to a hundred. */}
+        {rooms?.slice(0, 100).map(({ name }) => <Channel key={name} name={name} />)}
+      </ul>
+    </nav>
+  );
+}

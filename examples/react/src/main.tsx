@@ -1,0 +1,19 @@
+import "livekit-presence/react/styles.css";
+import "./sidebar.css";
+
+import { PresenceProvider } from "livekit-presence/react";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { Sidebar } from "./Sidebar";
+
+// A page with users asks its own server for their token: token={() => fetch("/token").then((answer) => answer.text())}
+const token: string | undefined = import.meta.env.VITE_PRESENCE_TOKEN;
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <PresenceProvider url={import.meta.env.VITE_PRESENCE_URL} token={token}>
+      <Sidebar />
+    </PresenceProvider>
+  </StrictMode>,
+);
