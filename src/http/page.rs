@@ -1,4 +1,4 @@
-//! The page: every room, live. Its files are compiled in.
+//! The page: every room, live. Its files are compiled in; two of them are the package of `clients/js`, built.
 
 use axum::{
     Router,
@@ -10,7 +10,7 @@ use axum::{
 use super::Http;
 
 /// Nothing from elsewhere, nothing inline.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -18,18 +18,20 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Where each file is served, as what, and the file.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 13] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/page/style.css", CSS, include_str!("page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("page/main.js")),
     ("/page/activity.js", SCRIPT, include_str!("page/activity.js")),
     ("/page/board.js", SCRIPT, include_str!("page/board.js")),
     ("/page/card.js", SCRIPT, include_str!("page/card.js")),
-    ("/page/link.js", SCRIPT, include_str!("page/link.js")),
+    ("/page/connection.js", SCRIPT, include_str!("page/connection.js")),
+    ("/page/livekit-presence.js", SCRIPT, include_str!("page/livekit-presence.js")),
     ("/page/parts.js", SCRIPT, include_str!("page/parts.js")),
     ("/page/room.js", SCRIPT, include_str!("page/room.js")),
-    ("/page/service.js", SCRIPT, include_str!("page/service.js")),
     ("/page/time.js", SCRIPT, include_str!("page/time.js")),
+    ("/page/token.js", SCRIPT, include_str!("page/token.js")),
+    ("/page/worker.js", SCRIPT, include_str!("page/worker.js")),
 ];
 
 pub(super) fn routes() -> Router<Http> {

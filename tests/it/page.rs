@@ -131,6 +131,22 @@ async fn a_service_that_dies_and_comes_back_is_shown_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_visitor_can_cut_the_connection_and_see_it_recover() {
+    let (app, mut browser) = service_and_browser(&[]).await;
+    app.webhooks([started(), joined("alice")]).await;
+    browser.open(&page_of(&app)).await;
+    browser.until_people("general", &["alice"]).await;
+    browser.click("#cut").await;
+    let cut = browser.until_link("Disconnected").await;
+    assert_eq!(cut.people("general"), ["alice"]);
+    app.webhooks([joined("bob")]).await;
+    let back = browser.until_people("general", &["alice", "bob"]).await;
+    assert_eq!(back.link, "Live");
+    assert_eq!(back.link_history[..3], ["Connecting…", "Live", "Disconnected"]);
+    assert_eq!(browser.complaints().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn names_are_text_whatever_is_in_them() {
     const MARKUP: &str = "<img src=x onerror=\"document.title='taken over'\">";
     let long = "Maximiliane-".repeat(17);
@@ -221,7 +237,7 @@ async fn who_asks_for_less_motion_sees_none() {
 async fn without_a_token_the_page_says_what_to_do() {
     let (app, mut browser) = service_and_browser(&[("LKP__AUTH__MODE", "livekit")]).await;
     browser.open(&page_of(&app)).await;
-    let sight = browser.until_link("Disconnected").await;
+    let sight = browser.until_link("Error").await;
     assert_eq!(
         sight.problem,
         format!(
@@ -237,7 +253,7 @@ async fn without_a_token_the_page_says_what_to_do() {
     let video = VideoGrant { room: "general".into(), room_join: true, ..VideoGrant::default() };
     let (page, _) = page_with_token(&app, video);
     browser.open(&page).await;
-    let sight = browser.until_link("Disconnected").await;
+    let sight = browser.until_link("Error").await;
     assert!(sight.problem.starts_with("This token does not list rooms"), "{}", sight.problem);
     assert!(sight.problem.contains("#access_token="), "{}", sight.problem);
 }
@@ -257,7 +273,7 @@ async fn a_token_behind_the_address_opens_the_page_and_goes_nowhere_else() {
     browser.until_people("general", &["alice"]).await;
     assert_eq!(browser.complaints().await, [""; 0]);
     let log = app.log();
-    assert!(log.contains("/api/livekit/rooms/stream"), "{log}");
+    assert!(log.contains("/api/livekit/participants/stream"), "{log}");
     let signature = token.rsplit('.').next().unwrap();
     assert!(!log.contains(signature) && !log.contains("access_token"), "{log}");
 }

@@ -30,7 +30,7 @@ export class RoomCard {
     const isAll = room.listed.exact || room.count === 0;
     setText(count, room.count === 0 ? "empty" : `${isAll ? "" : "at least "}${countOf(room.count)}`);
     setText(hint, room.count === 0 ? "Nobody is here." : hidden > 0 ? `and ${hidden.toLocaleString("en")} more` : "");
-    this.#showPeople(room.inOrder.slice(0, MOST_PEOPLE_SHOWN));
+    this.#showPeople([...room.people.values()].slice(0, MOST_PEOPLE_SHOWN));
     this.#isFilled = room.version !== null;
     // What scrolls must be reachable by keyboard.
     if (room.people.size > CARD_HOLDS) list.tabIndex = 0;

@@ -1,6 +1,4 @@
-// A room as it is folded from the stream: a snapshot, then what changes. Nothing here draws.
-
-import { queryOf } from "./service.js";
+// A room as the page shows it, and which rooms it shows. Nothing here draws.
 
 /** What one stream takes. */
 const MOST_ROOMS = 100;
@@ -9,12 +7,12 @@ const MOST_QUERY = 6_000;
 /** How long a room that ended is still shown. */
 const EMPTY_ROOM_STAYS = 6_000;
 
-/** One room: its people by identity, at a version. */
+/** One room: its people by identity, in the order of the service's list. */
 export class Room {
   people = new Map();
-  /** Null until the first snapshot. */
+  /** Null until its list is known. */
   version = null;
-  /** What the list of rooms says, to be shown until the snapshot. */
+  /** What the list of rooms says, to be shown until then. */
   listed;
   lastSeen = Date.now();
 
@@ -27,39 +25,23 @@ export class Room {
     return this.version === null ? this.listed.numParticipants : this.people.size;
   }
 
-  /** In the order of every list of this service. */
-  get inOrder() {
-    return [...this.people.values()].sort(
-      (a, b) => a.joinedAt - b.joinedAt || (a.identity < b.identity ? -1 : 1),
-    );
-  }
-
   /** Returns what is different, as pairs of a person before and after; nothing at first, when all is. */
   replace({ version, participants }) {
     const before = this.people;
     this.people = new Map(participants.map((person) => [person.identity, person]));
     const isFirst = this.version === null;
     this.version = version;
+    this.lastSeen = Date.now();
     if (isFirst) return [];
     const gone = [...before.values()].filter(({ identity }) => !this.people.has(identity));
-    return [...gone.map((person) => [person, null]), ...participants.map((person) => [before.get(person.identity), person])];
+    const others = participants.filter((person) => before.get(person.identity) !== person);
+    return [...gone.map((person) => [person, null]), ...others.map((person) => [before.get(person.identity), person])];
   }
+}
 
-  /** Returns what is different likewise, or null when the change does not build on what is held. */
-  fold({ prev, version, joined, updated, left }) {
-    if (prev !== this.version) return null;
-    this.version = version;
-    const changes = [];
-    for (const { identity } of left) {
-      changes.push([this.people.get(identity), null]);
-      this.people.delete(identity);
-    }
-    for (const person of [...joined, ...updated]) {
-      changes.push([this.people.get(person.identity), person]);
-      this.people.set(person.identity, person);
-    }
-    return changes;
-  }
+/** The rooms as a query, which is how long it makes the address, too. */
+export function queryOf(rooms) {
+  return new URLSearchParams(rooms.map((room) => ["room", room])).toString();
 }
 
 /** Which rooms to show: those in the list, and those that just ended. If they are too many, those already shown, then the fullest. */

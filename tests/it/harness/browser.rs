@@ -1,6 +1,11 @@
 //! A real Chromium, for what only a browser can show. `tests/browser/driver.js` drives it, a command a line.
 
-use std::{collections::BTreeSet, io::ErrorKind, process::Stdio, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
+    process::Stdio,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -169,8 +174,71 @@ impl Browser {
         self.tell::<()>(json!({ "press": key })).await;
     }
 
+    pub async fn click(&mut self, selector: &str) {
+        self.tell::<()>(json!({ "click": selector })).await;
+    }
+
     pub async fn reload(&mut self) {
         self.tell::<()>("reload".into()).await;
+    }
+
+    /// Opens one more tab of one profile, and answers with its number.
+    pub async fn open_tab(&mut self, url: &str) -> usize {
+        self.tell(json!({ "openTab": { "url": url } })).await
+    }
+
+    /// A tab whose time stands still, but for what `pass_time` lets pass.
+    pub async fn open_tab_out_of_time(&mut self, url: &str) -> usize {
+        self.tell(json!({ "openTab": { "url": url, "clock": true } })).await
+    }
+
+    /// Has the files of a built app be those of an origin, besides what else is there.
+    pub async fn serve(&mut self, origin: &str, folder: &str) {
+        self.tell::<()>(json!({ "serve": { "origin": origin, "folder": folder } })).await;
+    }
+
+    /// Runs the body of an async function in a tab, with `argument`, and answers with what it returns.
+    pub async fn run<T: DeserializeOwned>(
+        &mut self,
+        tab: usize,
+        script: &str,
+        argument: impl Serialize,
+    ) -> T {
+        self.tell(json!({ "run": { "tab": tab, "script": script, "argument": argument } })).await
+    }
+
+    pub async fn close_tab(&mut self, tab: usize) {
+        self.tell::<()>(json!({ "closeTab": tab })).await;
+    }
+
+    /// Has a tab show another address.
+    pub async fn go(&mut self, tab: usize, url: &str) {
+        self.tell::<()>(json!({ "go": { "tab": tab, "url": url } })).await;
+    }
+
+    pub async fn pass_time(&mut self, tab: usize, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap();
+        self.tell::<()>(json!({ "passTime": { "tab": tab, "millis": millis } })).await;
+    }
+
+    /// Takes the network from all tabs, or gives it back.
+    pub async fn set_offline(&mut self, is_offline: bool) {
+        self.tell::<()>(json!({ "offline": is_offline })).await;
+    }
+
+    /// Ends the shared workers, as a crash does, and answers with how many there were.
+    pub async fn end_workers(&mut self) -> usize {
+        self.tell("endWorkers".into()).await
+    }
+
+    /// What a tab holds, by Chromium's names, once its garbage is collected.
+    pub async fn holds(&mut self, tab: usize) -> BTreeMap<String, f64> {
+        self.tell(json!({ "holds": tab })).await
+    }
+
+    /// What a program that tests for accessibility has to say about a tab.
+    pub async fn audit_tab(&mut self, tab: usize) -> Vec<String> {
+        self.tell(json!({ "audit": tab })).await
     }
 
     async fn tell<T: DeserializeOwned>(&mut self, command: Value) -> T {

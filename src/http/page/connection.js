@@ -1,0 +1,80 @@
+// How the page is in touch with the service, as it says so on top.
+
+import { byId, setText } from "./parts.js";
+import { accessToken } from "./token.js";
+import { clockTime } from "./time.js";
+
+const STATES = {
+  connecting: "Connecting…", live: "Live", polling: "Polling", disconnected: "Disconnected", error: "Error", closed: "Closed",
+};
+/** So long the button's cut lasts, in milliseconds. */
+const CUT_LASTS = 4_000;
+/** The connection would try again sooner. */
+const CUT_AGAIN_EVERY = 200;
+
+export class ConnectionState {
+  #shown = null;
+  #lastLive = null;
+
+  /** Shows a status of the package, and why it is so. */
+  show({ status, error }) {
+    if (status === "live") this.#lastLive = new Date();
+    const shown = `${status} ${error?.message}`;
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    byId("link").dataset.state = status;
+    setText(byId("link-state"), STATES[status]);
+    if (status !== "connecting") document.body.classList.toggle("is-old", status === "disconnected" || status === "error");
+    // While it is tried again the reason for it stays, so that the page does not jump.
+    if (error) this.#showProblem(status, error);
+    else if (status === "live" || status === "polling") this.#hideProblem();
+    else setText(byId("problem-wait"), "Trying again…");
+  }
+
+  beat() {
+    byId("dot").classList.add("beat");
+  }
+
+  #showProblem(status, { status: httpStatus, message }) {
+    const isAboutToken = httpStatus === 401 || httpStatus === 403;
+    const sentence = message.charAt(0).toUpperCase() + message.slice(1);
+    byId("problem-text").replaceChildren(...withCode(/[.!?]$/u.test(sentence) ? sentence : `${sentence}.`));
+    // Without a token there is only one thing to say.
+    byId("problem-reason").hidden = isAboutToken && !accessToken;
+    byId("problem-token").hidden = !isAboutToken;
+    setText(byId("problem-address"), new URL("#access_token=TOKEN", location).href);
+    setText(byId("problem-since"), this.#lastLive ? `What you see is from ${clockTime(this.#lastLive)}.` : "");
+    setText(byId("problem-wait"), status === "disconnected" ? "It is tried again by itself." : "");
+    byId("problem").hidden = false;
+    setText(byId("link-reason"), byId("problem-message").innerText);
+  }
+
+  #hideProblem() {
+    byId("problem").hidden = true;
+    setText(byId("link-reason"), "");
+  }
+}
+
+/** Cuts the connection for a while, as a network does that is lost, so that it can be seen to recover. */
+export function cutConnection() {
+  const button = byId("cut");
+  button.disabled = true;
+  const cut = () => dispatchEvent(new Event("offline"));
+  cut();
+  const again = setInterval(cut, CUT_AGAIN_EVERY);
+  setTimeout(() => {
+    clearInterval(again);
+    dispatchEvent(new Event("online"));
+    button.disabled = false;
+  }, CUT_LASTS);
+}
+
+/** The service writes what is code between backticks. */
+function withCode(text) {
+  return text.split("`").map((part, index) => {
+    if (index % 2 === 0) return part;
+    const code = document.createElement("code");
+    code.textContent = part;
+    return code;
+  });
+}
