@@ -1,6 +1,7 @@
 //! Everything that is tested from outside. One binary, so that it links once.
 
 mod captures;
+mod client;
 mod delivery;
 mod harness;
 mod http;

@@ -21,7 +21,12 @@ pub struct Nginx {
 impl Nginx {
     /// Starts one, and waits until something answers behind it.
     pub async fn before(instances: &[u16]) -> Self {
-        let (port, tls_port) = (free_port(), free_port());
+        Self::at(free_port(), instances).await
+    }
+
+    /// The same at a port that is known.
+    pub async fn at(port: u16, instances: &[u16]) -> Self {
+        let tls_port = free_port();
         let folder = Folder::new("nginx");
         std::fs::create_dir_all(folder.path().join("logs")).unwrap();
         let shipped = std::fs::read_to_string(CONFIGURATION).unwrap();

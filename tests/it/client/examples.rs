@@ -1,0 +1,63 @@
+//! The examples, as somebody opens them.
+
+use std::path::Path;
+
+use crate::harness::{Browser, eventually, joined, left, published, started};
+
+use super::desk::Desk;
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+const TO_BUILD: &str =
+    "`make test-client` builds it, and so does `npm run build` in examples/react";
+
+/// The text that is to be seen in a tab.
+async fn text(browser: &mut Browser, tab: usize) -> String {
+    browser.run(tab, "return document.body.innerText", ()).await
+}
+
+async fn until_text(browser: &mut Browser, tab: usize, expected: &str) {
+    eventually(expected, async || text(browser, tab).await.contains(expected)).await;
+}
+
+#[tokio::test]
+async fn twenty_lines_without_a_package_show_a_room() {
+    let mut desk = Desk::with(&[("LKP__HTTP__CORS_ORIGINS", "*")]).await;
+    desk.webhooks([started(), joined("alice")]).await;
+    let url = format!("file://{EXAMPLES}/plain.html?room=general&url={}", desk.origin());
+    let tab = desk.browser.open_tab(&url).await;
+    until_text(&mut desk.browser, tab, "general\n\nlive\n\nalice").await;
+    desk.webhooks([joined("bob").name("<b>Bob</b>"), left("alice")]).await;
+    until_text(&mut desk.browser, tab, "general\n\nlive\n\n<b>Bob</b>").await;
+    assert_eq!(desk.browser.audit_tab(tab).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_app_with_voice_channels_shows_them_and_how_it_is_in_touch() {
+    let mut desk = Desk::with(&[]).await;
+    let built = format!("{EXAMPLES}/react/dist");
+    assert!(Path::new(&built).join("index.html").exists(), "the example is not built: {TO_BUILD}");
+    desk.webhooks([started(), joined("alice"), published("alice", "TR_microphone")]).await;
+    desk.webhooks([started().room("music"), joined("bob").room("music")]).await;
+    let origin = desk.origin();
+    desk.browser.serve(&origin, &built).await;
+    let tab = desk.browser.open_tab(&format!("{origin}/")).await;
+    for expected in ["general", "music", "alice", "bob", "LIVE"] {
+        until_text(&mut desk.browser, tab, expected).await;
+    }
+    assert_eq!(desk.streams_open().await, 1.0, "all rooms are on one connection");
+    desk.webhooks([joined("carol")]).await;
+    until_text(&mut desk.browser, tab, "carol").await;
+    assert_eq!(desk.browser.audit_tab(tab).await, [""; 0]);
+
+    desk.kill_service().await;
+    until_text(&mut desk.browser, tab, "DISCONNECTED").await;
+    assert!(text(&mut desk.browser, tab).await.contains("carol"), "what was known stays");
+    assert_eq!(desk.browser.audit_tab(tab).await, [""; 0]);
+    desk.restart_service().await;
+    desk.webhooks([started(), joined("dave")]).await;
+    let press = "document.querySelector('[role=status] ~ button, button').click()";
+    desk.browser.run::<()>(tab, press, ()).await;
+    for expected in ["dave", "LIVE"] {
+        until_text(&mut desk.browser, tab, expected).await;
+    }
+}

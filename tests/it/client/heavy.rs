@@ -1,0 +1,175 @@
+//! How long it takes, and what it holds, when there is much to do. What is measured is printed: `--nocapture` shows it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::harness::{eventually, joined, left, started};
+
+use super::desk::{Desk, alone};
+
+/// Draws the room as a list, as an app does: who is there stays the same element.
+const DRAW: &str = r#"
+    const list = document.body.appendChild(document.createElement("ul"));
+    const rows = new Map();
+    const draw = () => {
+        const { participants } = room.snapshot();
+        const here = new Set(participants.map(({ identity }) => identity));
+        for (const [identity, row] of rows) if (!here.has(identity)) row.remove(), rows.delete(identity);
+        for (const { identity, name } of participants) {
+            if (rows.has(identity)) continue;
+            const row = list.appendChild(document.createElement("li"));
+            row.textContent = name;
+            row.dataset.identity = identity;
+            rows.set(identity, row);
+        }
+    };
+    room.subscribe(draw);
+    draw();
+    globalThis.drawnAt = {};
+    new MutationObserver((records) => {
+        const now = performance.timeOrigin + performance.now();
+        for (const { addedNodes } of records) for (const row of addedNodes) drawnAt[row.dataset.identity] = now;
+    }).observe(list, { childList: true });
+"#;
+
+fn now_millis() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1_000.0
+}
+
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
+
+#[tokio::test]
+async fn from_webhook_to_document() {
+    const GUESTS: usize = 200;
+    /// More than `stream.coalesce`: what comes sooner waits for it.
+    const APART: Duration = Duration::from_millis(50);
+    for options in [json!({}), alone()] {
+        let mut desk = Desk::with(&[]).await;
+        desk.webhooks([started(), joined("alice")]).await;
+        let tab = desk.watching(options.clone()).await;
+        desk.until_live(tab, &["alice"]).await;
+        desk.browser.run::<()>(tab, DRAW, ()).await;
+        let mut took = Vec::new();
+        let mut due = tokio::time::interval(APART);
+        for number in 0..GUESTS {
+            due.tick().await;
+            let guest = format!("guest {number}");
+            let sent = now_millis();
+            desk.webhooks([joined(&guest)]).await;
+            let script = "while (!drawnAt[argument]) await new Promise((done) => setTimeout(done, 5)); \
+                return drawnAt[argument]";
+            let drawn: f64 = desk.browser.run(tab, script, &guest).await;
+            took.push(drawn - sent);
+        }
+        took.sort_by(f64::total_cmp);
+        println!(
+            "{options}: webhook sent to element in the document, {GUESTS} times: p50 {:.1} ms, p99 {:.1} ms",
+            percentile(&took, 50),
+            percentile(&took, 99)
+        );
+        assert_eq!(desk.look(tab).await.people.len(), GUESTS + 1);
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Frames {
+    /// From one to the next, in milliseconds.
+    between: Vec<f64>,
+    /// Tasks of more than 50 ms.
+    long: Vec<f64>,
+}
+
+#[tokio::test]
+async fn a_thousand_changes_in_ten_seconds_are_shown_without_a_stutter() {
+    const CROWD: usize = 200;
+    const CHANGES: u32 = 1_000;
+    /// What the tab may compute for each of them, in milliseconds. With four of them in a frame it is on time.
+    const MOST_MILLIS_EACH: f64 = 4.0;
+    let mut desk = Desk::with(&[]).await;
+    let crowd: Vec<_> = (0..CROWD).map(|number| joined(&format!("person {number:03}"))).collect();
+    desk.webhooks([started()].into_iter().chain(crowd)).await;
+    let tab = desk.watching(json!({})).await;
+    desk.until(tab, "the crowd", |shown| shown.people.len() == CROWD).await;
+    desk.browser.run::<()>(tab, DRAW, ()).await;
+    let record = r#"
+        globalThis.frames = { between: [], long: [] };
+        new PerformanceObserver((tasks) => {
+            for (const { duration } of tasks.getEntries()) frames.long.push(duration);
+        }).observe({ type: "longtask" });
+        let last = performance.now();
+        const onFrame = (now) => {
+            frames.between.push(now - last);
+            last = now;
+            requestAnimationFrame(onFrame);
+        };
+        requestAnimationFrame(onFrame);
+    "#;
+    desk.browser.run::<()>(tab, record, ()).await;
+    let before = desk.browser.holds(tab).await["TaskDuration"];
+    let mut due = tokio::time::interval(Duration::from_secs(10) / CHANGES);
+    for number in 0..CHANGES / 2 {
+        for change in [joined(&format!("guest {number}")), left(&format!("guest {number}"))] {
+            due.tick().await;
+            desk.webhooks([change]).await;
+        }
+    }
+    desk.webhooks([joined("the last")]).await;
+    desk.until(tab, "the last", |shown| shown.people.iter().any(|one| one == "the last")).await;
+    let computed = (desk.browser.holds(tab).await["TaskDuration"] - before) * 1_000.0;
+    let Frames { mut between, long } = desk.browser.run(tab, "return frames", ()).await;
+    between.sort_by(f64::total_cmp);
+    println!(
+        "{CHANGES} changes with {CROWD} people: {} frames, p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms; \
+         tasks over 50 ms: {long:?}; {:.2} ms computed for each change",
+        between.len(),
+        percentile(&between, 50),
+        percentile(&between, 99),
+        between.last().unwrap(),
+        computed / f64::from(CHANGES)
+    );
+    // Of the tab's own processor time: how long a frame takes depends on who else wants the processor.
+    assert!(computed / f64::from(CHANGES) < MOST_MILLIS_EACH, "{computed} ms");
+    let rows: usize =
+        desk.browser.run(tab, "return document.querySelectorAll('li').length", ()).await;
+    assert_eq!(rows, CROWD + 1);
+    assert_eq!(desk.look(tab).await.statuses, ["connecting", "live"]);
+}
+
+/// Its time runs a thousand times as fast as that of the service, so that the stream seems dead to it again and again.
+#[tokio::test]
+async fn an_hour_leaves_nothing_behind() {
+    let mut desk = Desk::with(&[]).await;
+    desk.webhooks([started(), joined("alice")]).await;
+    let blank = desk.blank();
+    let tab = desk.browser.open_tab_out_of_time(&blank).await;
+    desk.watch(tab, alone()).await;
+    desk.until_live(tab, &["alice"]).await;
+    let mut held = Vec::new();
+    for minute in 0..60 {
+        let guest = format!("guest {minute}");
+        desk.webhooks([joined(&guest)]).await;
+        desk.browser.pass_time(tab, Duration::from_secs(30)).await;
+        desk.hide(tab, minute % 7 == 3).await;
+        desk.browser.pass_time(tab, Duration::from_secs(30)).await;
+        desk.hide(tab, false).await;
+        desk.webhooks([left(&guest)]).await;
+        if minute % 10 == 9 {
+            let reconnect = "room.reconnect()";
+            desk.browser.run::<()>(tab, reconnect, ()).await;
+            desk.until_live(tab, &["alice"]).await;
+            held.push(desk.browser.holds(tab).await);
+        }
+    }
+    println!("streams opened in that hour: {}", desk.metric("streams_opened_total").await);
+    for what in ["JSHeapUsedSize", "JSEventListeners", "Nodes"] {
+        let over_time: Vec<_> = held.iter().map(|held| held[what]).collect();
+        println!("{what} every ten minutes: {over_time:?}");
+        let (first, last) = (over_time[1], over_time[over_time.len() - 1]);
+        assert!(last <= first * 1.05 + 2.0, "{what} grows: {over_time:?}");
+    }
+    eventually("one stream", async || desk.streams_open().await == 1.0).await;
+}

@@ -1,0 +1,8 @@
+//! The package of `clients/js` in a real Chromium, before the real service behind the real nginx.
+
+mod desk;
+mod examples;
+mod heavy;
+mod recovers;
+mod refused;
+mod tabs;

@@ -1,0 +1,132 @@
+//! The tabs of a browser share one connection, whoever of them goes.
+
+use std::time::Duration;
+
+use livekit_presence::livekit::VideoGrant;
+use serde_json::{Value, json};
+
+use crate::harness::{eventually, joined, left, started};
+
+use super::desk::{Desk, alone, token_of};
+
+/// More than the six connections to a host that browsers have over HTTP/1.1.
+const TABS: usize = 8;
+
+async fn tabs_of(desk: &mut Desk, options: &Value) -> Vec<usize> {
+    let mut tabs = Vec::new();
+    for _ in 0..TABS {
+        tabs.push(desk.watching(options.clone()).await);
+    }
+    for tab in &tabs {
+        desk.until_live(*tab, &["alice"]).await;
+    }
+    tabs
+}
+
+#[tokio::test]
+async fn eight_tabs_have_one_connection_and_lose_nothing_with_any_of_them() {
+    for without in [Value::Null, "SharedWorker".into()] {
+        let mut desk = Desk::with(&[]).await;
+        desk.webhooks([started(), joined("alice")]).await;
+        let mut tabs = tabs_of(&mut desk, &json!({ "without": without })).await;
+        assert_eq!(desk.streams_open().await, 1.0);
+        assert_eq!(desk.metric("streams_opened_total").await, 1.0);
+        // The first is who leads, where there is no worker.
+        while tabs.len() > 2 {
+            let gone = tabs.remove(0);
+            desk.browser.close_tab(gone).await;
+            let guest = format!("guest {gone}");
+            desk.webhooks([joined(&guest)]).await;
+            for tab in tabs.clone() {
+                let what = format!("{guest} in tab {tab}");
+                let within = Duration::from_secs(2);
+                desk.within(within, tab, &what, &mut |shown| shown.people == ["alice", &guest])
+                    .await;
+            }
+            desk.webhooks([left(&guest)]).await;
+            for tab in tabs.clone() {
+                desk.until_live(tab, &["alice"]).await;
+            }
+            eventually("one stream", async || desk.streams_open().await == 1.0).await;
+        }
+        for tab in tabs {
+            desk.browser.close_tab(tab).await;
+        }
+        eventually("no stream", async || desk.streams_open().await == 0.0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_is_replaced() {
+    let mut desk = Desk::with(&[]).await;
+    desk.webhooks([started(), joined("alice")]).await;
+    let tabs = tabs_of(&mut desk, &json!({})).await;
+    assert_eq!(desk.browser.end_workers().await, 1);
+    desk.webhooks([joined("bob")]).await;
+    for tab in tabs {
+        desk.until_live(tab, &["alice", "bob"]).await;
+    }
+    assert_eq!(desk.metric("streams_opened_total").await, 2.0);
+}
+
+#[tokio::test]
+async fn tabs_of_other_rooms_share_it_too_if_they_may_read_all() {
+    let mut desk = Desk::with(&[("LKP__AUTH__MODE", "livekit")]).await;
+    let all = VideoGrant { room_list: true, ..VideoGrant::default() };
+    let rooms: Vec<_> = (0..TABS).map(|number| format!("room {number}")).collect();
+    let mut tabs = Vec::new();
+    for room in &rooms {
+        desk.webhooks([started().room(room), joined("alice").room(room)]).await;
+        let options = json!({ "room": room, "token": token_of(&all, 600) });
+        tabs.push(desk.watching(options).await);
+    }
+    for (tab, room) in tabs.into_iter().zip(&rooms) {
+        desk.webhooks([joined(&format!("guest of {room}")).room(room)]).await;
+        desk.until_live(tab, &["alice", &format!("guest of {room}")]).await;
+    }
+    eventually("one stream", async || desk.streams_open().await == 1.0).await;
+}
+
+#[tokio::test]
+async fn tabs_whose_tokens_open_one_room_each_have_a_connection_for_each() {
+    let mut desk = Desk::with(&[("LKP__AUTH__MODE", "livekit")]).await;
+    for room in ["first", "second"] {
+        desk.webhooks([started().room(room), joined("alice").room(room)]).await;
+        let own = VideoGrant { room: room.into(), room_join: true, ..VideoGrant::default() };
+        for _ in 0..2 {
+            let options = json!({ "room": room, "token": token_of(&own, 600) });
+            let tab = desk.watching(options).await;
+            desk.until_live(tab, &["alice"]).await;
+        }
+    }
+    assert_eq!(desk.streams_open().await, 2.0);
+}
+
+#[tokio::test]
+async fn who_does_not_want_to_share_has_one_of_their_own() {
+    let mut desk = Desk::with(&[]).await;
+    desk.webhooks([started(), joined("alice")]).await;
+    for _ in 0..3 {
+        let tab = desk.watching(alone()).await;
+        desk.until_live(tab, &["alice"]).await;
+    }
+    assert_eq!(desk.streams_open().await, 3.0);
+}
+
+#[tokio::test]
+async fn over_http2_they_may_have_as_many_as_they_like() {
+    let mut desk = Desk::with(&[]).await;
+    desk.webhooks([started(), joined("alice")]).await;
+    let blank = format!("https://localhost:{}/healthz", desk.nginx.as_ref().unwrap().tls_port);
+    let mut tabs = Vec::new();
+    for _ in 0..TABS {
+        let tab = desk.browser.open_tab(&blank).await;
+        desk.watch(tab, alone()).await;
+        tabs.push(tab);
+    }
+    desk.webhooks([joined("bob")]).await;
+    for tab in tabs {
+        desk.until_live(tab, &["alice", "bob"]).await;
+    }
+    assert_eq!(desk.streams_open().await, 8.0);
+}
