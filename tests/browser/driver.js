@@ -102,6 +102,10 @@ const COMMANDS = {
 
   offline: (isOffline) => profile.setOffline(isOffline),
 
+  /** Stops all that a tab does, as browsers do with one that nobody has looked at for long; or lets it go on. */
+  freeze: async ({ tab, isFrozen }) =>
+    void (await tabs[tab].session.send("Page.setWebLifecycleState", { state: isFrozen ? "frozen" : "active" })),
+
   /** Ends the shared workers of all tabs, as a crash does. Answers with how many there were. */
   async endWorkers() {
     const session = await browser.newBrowserCDPSession();

@@ -7,16 +7,17 @@ import { bundle } from "./bundle.js";
 
 const MOST_BYTES_OF_CORE = 3_072;
 
-const source = (name) => fileURLToPath(new URL(`../src/${name}`, import.meta.url));
-const sizeOf = async (name, external) => gzipSync(await bundle(source(name), { external }), { level: 9 }).length;
+/** As it is published, and so as it is in what others build. */
+const built = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));
+const sizeOf = async (name, external) => gzipSync(await bundle(built(name), { external }), { level: 9 }).length;
 
-const core = await sizeOf("index.ts", ["share/feed"]);
-const both = await sizeOf("index.ts", []);
+const core = await sizeOf("index.js", ["share/feed"]);
+const both = await sizeOf("index.js", []);
 const sizes = {
   "core": core,
   "sharing between tabs, besides": both - core,
-  "its worker, loaded once for all tabs": await sizeOf("share/worker.ts", []),
-  "react, besides": (await sizeOf("react/index.ts", ["react", "share/feed"])) - core,
+  "its worker, loaded once for all tabs": await sizeOf("share/worker.js", []),
+  "react, besides": (await sizeOf("react/index.js", ["react", "share/feed"])) - core,
 };
 for (const [what, bytes] of Object.entries(sizes)) console.log(`${String(bytes).padStart(6)} bytes gzipped: ${what}`);
 if (core > MOST_BYTES_OF_CORE) {

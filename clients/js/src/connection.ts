@@ -1,9 +1,10 @@
 import { emptyLists, type Lists, type Delta, type Snapshot } from "./lists.js";
-import { UNREACHABLE, get, queryOf, type Credentials, type Refusal } from "./service.js";
+import { NO_TOKEN, UNREACHABLE, get, queryOf, type Credentials, type Refusal } from "./service.js";
 import type { Link, PresenceError, RoomListing, Status } from "./types.js";
 
 /** In milliseconds. An enum of constants costs nothing in what browsers load. */
 const enum Millis {
+  TOKEN_WITHIN = 10_000,
   OPEN_WITHIN = 10_000,
   /** The browser reopens a stream by itself, once the time that the service set (up to 5 s) is over. */
   REOPEN_WITHIN = 16_000,
@@ -14,6 +15,8 @@ const enum Millis {
   SHORTEST_POLL = 5_000,
   LONGEST_POLL = 15_000,
   STAYS_WHEN_HIDDEN = 60_000,
+  /** What `setTimeout` can hold, or less. */
+  LONGEST_TIMER = 86_400_000,
 }
 const enum Times {
   /** So many heartbeats are missing when a stream is taken for dead. */
@@ -89,7 +92,7 @@ export function connect(
   let pollAfter: number = Millis.SHORTEST_POLL;
   const timers: Partial<Record<Timer, ReturnType<typeof setTimeout>>> = {};
 
-  const canStream = () => !!rooms && typeof EventSource !== "undefined";
+  const canStream = () => rooms && globalThis.EventSource;
   /** Whether each room has a list, though it may be an old one. */
   const isComplete = () => [...(rooms ?? [])].every((room) => lists.shown.has(room));
   const isOneOf = (...statuses: Status[]) => statuses.includes(link.status);
@@ -106,7 +109,8 @@ export function connect(
     // Who has some lists keeps them, and their status, while rooms come and tokens are renewed.
     if (!lists.shown.size || !isOneOf("live", "polling")) become("connecting");
     void withToken((token) => {
-      after("renewal", credentials.freshFor(), open);
+      // The stream goes on until the next token is there.
+      after("renewal", credentials.freshFor(), () => withToken(open));
       if (rooms?.size === 0) become("live");
       else if (canStream()) listen(new EventSource(streamAddress(token)));
       else ask();
@@ -117,19 +121,24 @@ export function connect(
     const own = attempt;
     const isOutdated = () => own !== attempt;
     try {
+      // Nothing is polled until the token is there.
+      after("poll", Millis.TOKEN_WITHIN, () => fail(NO_TOKEN));
       const token = await credentials.get();
-      if (!isOutdated()) await act(token, isOutdated);
+      if (isOutdated()) return;
+      stop("poll");
+      await act(token, isOutdated);
     } catch (refusal) {
-      if (!isOutdated()) fail(refusal as Refusal);
+      // Whatever else was thrown may have the address in it, and so the token.
+      if (!isOutdated()) fail("status" in (refusal as Refusal) ? (refusal as Refusal) : UNREACHABLE);
     }
   }
 
   function streamAddress(token: string | undefined): string {
-    const [only, another] = rooms!;
+    const [only] = rooms!;
     const query = queryOf(rooms!);
     // An EventSource sends no headers, so here the token stands in the address.
     if (token) query.set("access_token", token);
-    if (another !== undefined) return `${url}/api/livekit/rooms/stream?${query}`;
+    if (rooms!.size > 1) return `${url}/api/livekit/rooms/stream?${query}`;
     const shown = lists.shown.get(only!);
     if (shown) query.set("last_event_id", `${shown.version}`);
     return `${url}/api/livekit/participants/stream?${query}`;
@@ -137,18 +146,15 @@ export function connect(
 
   function listen(opened: EventSource): void {
     stream = opened;
-    watch(Millis.OPEN_WITHIN);
+    // A proxy that keeps streams to itself must not keep the polls waiting.
+    watch(isOneOf("polling") ? Millis.SHORTEST_POLL : Millis.OPEN_WITHIN);
     const on = <Data>(event: string, act: (data: Data, id: string) => void) =>
       opened.addEventListener(event, ({ data, lastEventId }: MessageEvent<string>) => {
         act(JSON.parse(data) as Data, lastEventId);
         if (opened === stream) hear();
       });
-    opened.onopen = () => {
-      isOpen = true;
-      hear();
-    };
     opened.onerror = () => {
-      if (!isOpen || opened.readyState === opened.CLOSED) return lose();
+      if (!isOpen || opened.readyState === 2 /* CLOSED */) return lose();
       // The browser comes back by itself, after the time that the service set.
       isOpen = false;
       watch(Millis.REOPEN_WITHIN);
@@ -167,9 +173,11 @@ export function connect(
 
   /** A sign of life. */
   function hear(): void {
+    // The service says something as soon as a stream is open; a proxy alone would not.
+    isOpen = true;
     heardAt = Date.now();
     watch(Times.MISSED_HEARTBEATS * heartbeatEvery);
-    if (isOpen && isComplete()) {
+    if (isComplete()) {
       failures = refusals = 0;
       become("live");
     }
@@ -199,6 +207,7 @@ export function connect(
   /** The stream is of no use. An EventSource does not tell why; who asks for the list is told. */
   function lose(): void {
     letGo();
+    if (isOneOf("live")) become("connecting");
     ask();
   }
 
@@ -208,15 +217,15 @@ export function connect(
       const keys = [...(rooms ?? [""])];
       // Many rooms are a stream's business: it is tried once more before they are all asked for.
       const isPolling = keys.length === 1 || failures > 0 || !canStream();
-      const answers = await Promise.all(
+      await Promise.all(
         keys.slice(0, isPolling ? keys.length : 1).map(async (key) => {
           const version = lists.shown.get(key)?.version;
           const path = `${url}/api/livekit/${rooms ? `participants?${queryOf([key])}` : "rooms"}`;
-          return { key, ...(await get(path, token, version ? `"${version}"` : roomListEtag)) };
+          const { etag, body } = await get(path, token, version ? `"${version}"` : roomListEtag);
+          if (body && !isOutdated()) takeList(key, etag, body);
         }),
       );
       if (isOutdated()) return;
-      for (const { key, etag, body } of answers) if (body) takeList(key, etag, body);
       refusals = 0;
       become(isPolling ? "polling" : "connecting");
       if (isPolling && isVisible) after("poll", pollAfter, ask);
@@ -240,10 +249,12 @@ export function connect(
 
   function fail({ status, message, retryAfter }: Refusal): void {
     letGo();
-    if (status === 401 && !refusals++ && credentials.forget()) return open();
+    if (status === 401 && credentials.forget(refusals++)) return open();
     const isFinal = [400, 401, 403].includes(status);
     become(isFinal ? "error" : "disconnected", { status, message });
     if (!isFinal) retry(retryAfter);
+    // It lives, and said when to come back.
+    if (retryAfter) heardAt = Date.now() + retryAfter;
   }
 
   /** Tries to have a stream again, at some moment of a time that doubles (full jitter), and not before `notBefore`. */
@@ -273,10 +284,13 @@ export function connect(
 
   function after(timer: Timer, millis: number, act: () => void): void {
     stop(timer);
-    timers[timer] = setTimeout(() => {
-      stop(timer);
-      act();
-    }, millis);
+    timers[timer] = setTimeout(
+      () => {
+        stop(timer);
+        act();
+      },
+      Math.min(millis, Millis.LONGEST_TIMER),
+    );
   }
 
   function stop(timer: Timer): void {
@@ -294,6 +308,7 @@ export function connect(
     if (isOneOf("closed")) return;
     failures = refusals = 0;
     isAsleep = false;
+    if (!isVisible) after("sleep", Millis.STAYS_WHEN_HIDDEN, suspend);
     open();
   }
 
@@ -322,8 +337,8 @@ export function connect(
     },
     setOnline(isOnline) {
       if (isAsleep || isOneOf("error")) return;
-      if (isOnline) reconnect();
-      else fail(UNREACHABLE);
+      if (!isOnline) fail(UNREACHABLE);
+      else if (!isOneOf("live")) reconnect();
     },
     suspend,
     resume() {
@@ -331,9 +346,9 @@ export function connect(
     },
     reconnect,
     close() {
+      become("closed");
       suspend();
       stop("sleep");
-      become("closed");
     },
   };
 }

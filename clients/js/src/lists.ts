@@ -44,8 +44,8 @@ export function emptyLists(): Lists {
     const state = { version, participants: Object.freeze(participants) };
     said = new Map(said).set(room, state);
     const held = shown.get(room)?.version ?? -1;
-    // Version 0 is a room of which nothing is known, or nothing any more.
-    if (version ? version <= held : held === 0) return "same";
+    // Version 0 is a room of which nothing is known, or nothing any more; or a proxy keeps the version to itself.
+    if (version ? version <= held : held === 0 && !participants.length) return "same";
     shown = new Map(shown).set(room, state);
     return "changed";
   }

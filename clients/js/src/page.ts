@@ -2,7 +2,7 @@ import type { Feed } from "./connection.js";
 
 /** Tells a feed what becomes of the page, until the returned function is called. Does nothing where there is no page. */
 export function followPage(feed: Feed): () => void {
-  if (typeof document === "undefined") return () => {};
+  if (!globalThis.document) return () => {};
   const page = new AbortController();
   const on = (target: EventTarget, event: string, act: () => void) =>
     target.addEventListener(event, act, { signal: page.signal });

@@ -3,7 +3,9 @@ import type { PresenceError, TokenSource } from "./types.js";
 const enum Millis {
   /** A request that takes longer has failed. */
   ANSWER_WITHIN = 10_000,
-  /** The longest time that a token is used. */
+  /** The shortest time that a token is used: it may be past its end by this machine's clock alone. */
+  SHORTEST_USE = 5_000,
+  /** How long one is used that has no end. */
   A_DAY = 86_400_000,
 }
 const enum Times {
@@ -28,6 +30,7 @@ export const queryOf = (rooms: Iterable<string>): URLSearchParams =>
   new URLSearchParams([...rooms].map((room) => ["room", room]));
 
 export const UNREACHABLE: Refusal = { status: 0, message: "the service cannot be reached" };
+export const NO_TOKEN: Refusal = { status: 0, message: "no token could be had" };
 
 /** Asks for JSON. Throws a `Refusal`, whatever goes wrong. */
 export async function get(address: string, token: string | undefined, etag?: string | null): Promise<Answer> {
@@ -41,10 +44,10 @@ export async function get(address: string, token: string | undefined, etag?: str
   if (status === 304) return {};
   // A refusal says in its body what can be done (RFC 9457).
   const body = await response.json().catch(() => null);
-  if (response.ok && body) return { etag: headers.get("ETag"), body };
+  if (response.ok && Array.isArray(body)) return { etag: headers.get("ETag"), body };
   const refusal: Refusal = {
     status,
-    message: body?.detail ?? `the service answered ${status}`,
+    message: `${body?.detail ?? `the service answered ${status}`}`,
     retryAfter: Number(headers.get("Retry-After")) * 1_000 || 0,
   };
   throw refusal;
@@ -56,8 +59,8 @@ export interface Credentials {
   get(): Promise<string | undefined>;
   /** In how many milliseconds another token is to be got. */
   freshFor(): number;
-  /** The token was refused. Tells whether there can be another. */
-  forget(): boolean;
+  /** The token was refused, and so many before it in a row. Tells whether there can be a better one. */
+  forget(before: number): boolean;
 }
 
 export function credentialsFrom(source: TokenSource | undefined): Credentials {
@@ -70,17 +73,17 @@ export function credentialsFrom(source: TokenSource | undefined): Credentials {
       try {
         token = await source();
       } catch {
-        throw { ...UNREACHABLE, message: "no token could be had" };
+        throw NO_TOKEN;
       }
       const left = (claimsOf(token).exp ?? 0) * 1_000 - Date.now();
       // If it ended before it came, this machine's clock is wrong: it is used until it is refused.
-      freshUntil = Date.now() + (left > 0 ? Math.min(left * Times.PART_OF_LIFE, Millis.A_DAY) : Millis.A_DAY);
+      freshUntil = Date.now() + (left > 0 ? Math.max(left * Times.PART_OF_LIFE, Millis.SHORTEST_USE) : Millis.A_DAY);
       return token;
     },
     freshFor: () => (typeof source === "function" ? freshUntil - Date.now() : Millis.A_DAY),
-    forget() {
+    forget(before) {
       freshUntil = 0;
-      return typeof source === "function";
+      return typeof source === "function" && !before;
     },
   };
 }

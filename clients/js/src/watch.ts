@@ -41,10 +41,9 @@ function roomsFeed(options: ServiceOptions, rooms: Iterable<string>): (listener:
   };
 }
 
-/** The service's address without a slash at its end. Absolute, because a worker may live elsewhere. */
+/** The service's address without a slash at its end. */
 function baseOf({ url = "" }: ServiceOptions): string {
-  const base = typeof location === "undefined" ? url : new URL(url, location.origin).href;
-  return base.replace(/\/+$/, "");
+  return url.replace(/\/+$/, "");
 }
 
 function watch<From extends Feed, Snapshot extends object>(
@@ -56,7 +55,14 @@ function watch<From extends Feed, Snapshot extends object>(
   const feed = make({
     onChange() {
       snapshot = undefined;
-      for (const listener of [...listeners]) listener();
+      for (const listener of [...listeners]) {
+        try {
+          listener();
+        } catch (error) {
+          // It is the page's, and must not keep the others from being told.
+          console.error(error);
+        }
+      }
     },
   });
   const leavePage = followPage(feed);
@@ -67,7 +73,7 @@ function watch<From extends Feed, Snapshot extends object>(
       // Of its own, so that the same function can listen twice.
       const own = () => listener();
       listeners.add(own);
-      return () => void listeners.delete(own);
+      return () => listeners.delete(own);
     },
     reconnect: () => feed.reconnect(),
     close() {

@@ -88,6 +88,24 @@ describe("a room", () => {
     expect(vi.getTimerCount()).toBeLessThan(others);
   });
 
+  it("goes on when one of its listeners fails", async () => {
+    const complained = vi.spyOn(console, "error").mockImplementation(() => {});
+    const { room } = watched();
+    room.subscribe(() => {
+      throw new Error("of the page");
+    });
+    const told = vi.fn();
+    room.subscribe(told);
+    await pass(50);
+    service.stop();
+    await pass(10_000);
+    service.isUp = true;
+    service.change("general", [bob]);
+    await pass(30_000);
+    expect(names(room.snapshot())).toEqual(["bob"]);
+    expect(told.mock.calls.length).toBe(complained.mock.calls.length);
+  });
+
   it("tells each of its listeners once, and none that has left", async () => {
     const { room } = watched();
     await pass(50);
@@ -146,6 +164,18 @@ describe("a stream that breaks", () => {
     service.change("general", [carol]);
     await pass(30_000);
     expect(names(room.snapshot())).toEqual(["carol"]);
+  });
+
+  it("that is cut as soon as it is open is tried ever less often", async () => {
+    const { room } = watched();
+    await pass(50);
+    service.isCuttingAtOnce = true;
+    service.breakStreams();
+    await pass(60_000);
+    expect(service.opened).toBeLessThan(15);
+    service.isCuttingAtOnce = false;
+    await pass(31_000);
+    expect(room.snapshot().status).toBe("live");
   });
 
   it("that never opens is given up after ten seconds", async () => {
@@ -236,13 +266,46 @@ describe("without streams", () => {
     expect(names(room.snapshot())).toEqual(["bob"]);
   });
 
+  it("what is no list is none", async () => {
+    service.streams = "refused";
+    const { room } = watched();
+    service.body = { login: "here" };
+    await pass(100);
+    expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 200, message: "the service answered 200" } });
+    service.body = undefined;
+    await pass(2_000);
+    expect(room.snapshot().status).toBe("polling");
+  });
+
+  it("and without an ETag lists are shown all the same", async () => {
+    vi.stubGlobal("EventSource", undefined);
+    service.hasETags = false;
+    const { room } = watched();
+    await pass(100);
+    service.change("general", [bob]);
+    await pass(6_000);
+    expect(names(room.snapshot())).toEqual(["bob"]);
+  });
+
+  it("a stream that hangs does not keep the polls waiting", async () => {
+    service.streams = "hanging";
+    watched();
+    await pass(10_100);
+    expect(service.requests.length).toBe(1);
+    await pass(60_000);
+    expect(service.requests.length).toBeGreaterThan(6);
+  });
+
   it("it waits as long as the service says", async () => {
     service.streams = "refused";
     service.refusal = { status: 503, detail: "this instance is full", retryAfter: 20 };
     const { room } = watched();
     await pass(100);
     expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 503, message: "this instance is full" } });
-    await pass(19_900);
+    await pass(19_800);
+    service.hide(true);
+    service.hide(false);
+    await pass(50);
     expect(service.requests.length).toBe(1);
     service.refusal = null;
     await pass(1_000);
@@ -275,6 +338,17 @@ describe("a page", () => {
     service.hide(false);
     await pass(100_000);
     expect(service.opened).toBe(1);
+  });
+
+  it("that is hidden and connects anew by hand lets go again", async () => {
+    const { room } = watched();
+    service.hide(true);
+    await pass(61_000);
+    room.reconnect();
+    await pass(50);
+    expect(service.openStreams).toBe(1);
+    await pass(60_000);
+    expect(service.openStreams).toBe(0);
   });
 
   it("that is hidden from the beginning closes it, too", async () => {
@@ -393,6 +467,23 @@ describe("a token", () => {
     room.close();
   });
 
+  it("that never comes is waited for ten seconds, and the stream goes on meanwhile", async () => {
+    const token = vi.fn().mockResolvedValueOnce(tokenFor(100)).mockReturnValueOnce(new Promise(() => {})).mockImplementation(() => tokenFor(100));
+    const { room, statuses } = watched({ token });
+    await pass(95_000);
+    expect([room.snapshot().status, service.openStreams, token.mock.calls.length]).toEqual(["live", 1, 2]);
+    await pass(6_500);
+    expect([room.snapshot().status, service.openStreams, token.mock.calls.length]).toEqual(["live", 1, 3]);
+    expect(statuses).toEqual(["connecting", "live", "disconnected", "connecting", "live"]);
+  });
+
+  it("that seems to expire at once, by a clock that is wrong, makes no storm", async () => {
+    const token = vi.fn(() => tokenFor(0.1));
+    watched({ token });
+    await pass(60_000);
+    expect(token.mock.calls.length).toBeLessThan(15);
+  });
+
   it("that expired before it came is used until it is refused", async () => {
     const token = vi.fn(() => tokenFor(-3_600));
     watched({ token });
@@ -485,6 +576,15 @@ describe("many rooms", () => {
     expect(rooms.snapshot().rooms.get("general")).toEqual(service.stateOf("general"));
     service.change("general", [bob]);
     expect(rooms.snapshot().rooms.get("general")!.participants).toEqual([bob]);
+  });
+
+  it("are shown though one of them is refused", async () => {
+    service.streams = "off";
+    service.refusedRoom = "music";
+    const rooms = watchRooms({ url, rooms: ["general", "music"] });
+    await pass(10_000);
+    expect([...rooms.snapshot().rooms.keys()]).toEqual(["general"]);
+    expect(rooms.snapshot()).toMatchObject({ status: "disconnected", error: { status: 429 } });
   });
 
   it("are all asked for only when a stream failed twice", async () => {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { watchRoom, watchRooms } from "../src/index.js";
 import { Service, person } from "./service.js";
+import { shareAmongTabs } from "./tabs.js";
 
 const CASES = Number(process.env["CASES"] ?? 300);
 const FIRST = Number(process.env["SEED"] ?? 1);
@@ -87,6 +88,7 @@ function deeds(service: Service, random: () => number): Record<string, () => voi
 it.each(Array.from({ length: CASES }, (_, index) => FIRST + index))("seed %i", async (seed) => {
   const random = numbersFrom(seed);
   vi.spyOn(Math, "random").mockImplementation(random);
+  if (random() < 0.4) shareAmongTabs();
   const service = new Service();
   service.tokens = random() < 0.5 ? new Set() : null;
   if (random() < 0.1) vi.stubGlobal("EventSource", undefined);
@@ -132,5 +134,6 @@ it.each(Array.from({ length: CASES }, (_, index) => FIRST + index))("seed %i", a
   expect(ROOMS.map((room) => many.snapshot().rooms.get(room)), story.join(", ")).toEqual(expected);
   one.close();
   many.close();
+  await vi.advanceTimersByTimeAsync(100);
   expect([service.openStreams, service.listeners]).toEqual([0, 0]);
 });

@@ -12,7 +12,7 @@ export const HEARTBEAT = 15_000;
 const REQUEST_TIMES_OUT = 10_000;
 
 /** How the service answers those who want a stream. */
-export type Streams = "on" | "off" | "refused";
+export type Streams = "on" | "off" | "refused" | "hanging";
 
 export function person(identity: string, more: Partial<Participant> = {}): Participant {
   return {
@@ -31,6 +31,13 @@ export class Service {
   streams: Streams = "on";
   /** Answers every GET with this. */
   refusal: { status: number; detail?: string; retryAfter?: number } | null = null;
+  /** Answers the GET of this room with 429. */
+  refusedRoom: string | null = null;
+  /** Answers each GET with this. */
+  body: unknown;
+  hasETags = true;
+  /** Streams end before anything was said on them. */
+  isCuttingAtOnce = false;
   /** Tokens that it takes; null: it asks for none. */
   tokens: Set<string> | null = null;
   /** What an instance that is behind would show of a room. */
@@ -58,7 +65,8 @@ export class Service {
   /** Somebody comes or goes, and those who watch are told. */
   change(room: string, participants: readonly Participant[]): void {
     const before = this.rooms.get(room) ?? { version: 0, participants: [] };
-    this.behind.set(room, before);
+    // Nobody is so far behind that they know nothing of a room.
+    if (before.version) this.behind.set(room, before);
     const now = { version: (this.#version += 7), participants: [...participants].sort((a, b) => a.joinedAt - b.joinedAt || (a.identity < b.identity ? -1 : 1)) };
     this.rooms.set(room, now);
     this.#tell((source) => source.tellChange(room, before, now));
@@ -113,7 +121,7 @@ export class Service {
   }
 
   async #answer(address: string, init: RequestInit): Promise<Response> {
-    const url = new URL(address);
+    const url = new URL(address, location.href);
     const headers = init.headers as Record<string, string>;
     this.requests.push({ path: url.pathname + url.search, headers });
     const wait = this.isSilent ? REQUEST_TIMES_OUT : LATENCY;
@@ -126,14 +134,17 @@ export class Service {
       const list = [...this.rooms].map(([name, { participants }]) => ({ name, numParticipants: participants.length, exact: true }));
       return json(list, JSON.stringify(list.length), headers);
     }
-    const { version, participants } = this.stateOf(url.searchParams.get("room")!);
-    return json(participants, `"${version}"`, headers);
+    const room = url.searchParams.get("room")!;
+    if (room === this.refusedRoom) return problem(429, "slow down", 1);
+    if (this.body) return json(this.body, null, headers);
+    const { version, participants } = this.stateOf(room);
+    return json(participants, this.hasETags ? `"${version}"` : null, headers);
   }
 }
 
-function json(body: unknown, etag: string, headers: Record<string, string>): Response {
+function json(body: unknown, etag: string | null, headers: Record<string, string>): Response {
   if (headers["If-None-Match"] === etag) return new Response(null, { status: 304 });
-  return new Response(JSON.stringify(body), { headers: { ETag: etag } });
+  return new Response(JSON.stringify(body), { headers: etag ? { ETag: etag } : {} });
 }
 
 function problem(status: number, detail = "no", retryAfter?: number): Response {
@@ -157,7 +168,7 @@ class FakeEventSource extends EventTarget {
   constructor(service: Service, address: string) {
     super();
     this.#service = service;
-    this.address = new URL(address);
+    this.address = new URL(address, location.href);
     service.sources.add(this);
     this.#connect();
   }
@@ -212,6 +223,7 @@ class FakeEventSource extends EventTarget {
     if (service.isSilent) this.isDead = true;
     if (this.readyState === 2 || this.isDead) return;
     if (!service.isUp || !service.isReachable) return this.break();
+    if (service.streams === "hanging") return;
     if (service.streams !== "on" || !service.allows(this.address.searchParams.get("access_token"))) {
       this.close();
       this.onerror?.();
@@ -220,6 +232,7 @@ class FakeEventSource extends EventTarget {
     service.opened += 1;
     this.readyState = 1;
     this.onopen?.();
+    if (service.isCuttingAtOnce) return this.break();
     // Every other stream reaches an instance that is behind.
     const isBehind = service.opened % 2 === 0;
     for (const room of this.address.searchParams.getAll("room")) {

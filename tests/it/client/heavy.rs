@@ -168,8 +168,9 @@ async fn an_hour_leaves_nothing_behind() {
     for what in ["JSHeapUsedSize", "JSEventListeners", "Nodes"] {
         let over_time: Vec<_> = held.iter().map(|held| held[what]).collect();
         println!("{what} every ten minutes: {over_time:?}");
-        let (first, last) = (over_time[1], over_time[over_time.len() - 1]);
-        assert!(last <= first * 1.05 + 2.0, "{what} grows: {over_time:?}");
+        // In the first half hour the browser goes on compiling.
+        let (half, last) = (over_time[2], over_time[over_time.len() - 1]);
+        assert!(last <= half * 1.05, "{what} grows: {over_time:?}");
     }
     eventually("one stream", async || desk.streams_open().await == 1.0).await;
 }

@@ -133,7 +133,7 @@ async fn a_tab_that_is_left_holds_nothing_and_is_right_when_somebody_comes_back(
 async fn a_token_is_renewed_before_it_expires_and_nobody_sees_it() {
     let mut desk = Desk::with(&[("LKP__AUTH__MODE", "livekit")]).await;
     desk.webhooks([started(), joined("alice")]).await;
-    let tokens = [token_for(6), token_for(600)];
+    let tokens = [token_for(12), token_for(600)];
     let shared = desk.watching(json!({ "tokens": tokens })).await;
     desk.until_live(shared, &["alice"]).await;
     let before = desk.metric("streams_opened_total").await;

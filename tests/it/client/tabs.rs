@@ -57,6 +57,23 @@ async fn eight_tabs_have_one_connection_and_lose_nothing_with_any_of_them() {
 }
 
 #[tokio::test]
+async fn a_tab_that_is_frozen_lets_another_lead() {
+    let mut desk = Desk::with(&[]).await;
+    desk.webhooks([started(), joined("alice")]).await;
+    let leader = desk.watching(json!({ "without": "SharedWorker" })).await;
+    desk.until_live(leader, &["alice"]).await;
+    let other = desk.watching(json!({ "without": "SharedWorker" })).await;
+    desk.until_live(other, &["alice"]).await;
+    desk.browser.freeze(leader, true).await;
+    desk.webhooks([joined("bob")]).await;
+    let within = Duration::from_secs(2);
+    desk.within(within, other, "bob", &mut |shown| shown.people == ["alice", "bob"]).await;
+    desk.browser.freeze(leader, false).await;
+    desk.until_live(leader, &["alice", "bob"]).await;
+    assert_eq!(desk.streams_open().await, 1.0);
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_is_replaced() {
     let mut desk = Desk::with(&[]).await;
     desk.webhooks([started(), joined("alice")]).await;

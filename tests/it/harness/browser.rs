@@ -226,6 +226,11 @@ impl Browser {
         self.tell::<()>(json!({ "offline": is_offline })).await;
     }
 
+    /// Stops all that a tab does, as browsers do with one that nobody has looked at for long; or lets it go on.
+    pub async fn freeze(&mut self, tab: usize, is_frozen: bool) {
+        self.tell::<()>(json!({ "freeze": { "tab": tab, "isFrozen": is_frozen } })).await;
+    }
+
     /// Ends the shared workers, as a crash does, and answers with how many there were.
     pub async fn end_workers(&mut self) -> usize {
         self.tell("endWorkers".into()).await

@@ -3,7 +3,7 @@ import { emptyLists } from "../lists.js";
 import { claimsOf, queryOf, type Credentials } from "../service.js";
 import type { Link, ServiceOptions } from "../types.js";
 import { lifeOf, type ToTab } from "./messages.js";
-import { toLeader, toWorker, type Route } from "./routes.js";
+import { toLeader, toOwn, toWorker, type Route } from "./routes.js";
 
 const BEGINNING: Link = { status: "connecting", error: null, lastEventAt: null };
 
@@ -16,7 +16,9 @@ export function shared(
 ): Feed | null {
   const canShare =
     typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks;
-  return options.share !== false && canShare ? new SharedFeed(options, url, credentials, listener) : null;
+  // A worker may live elsewhere than the page.
+  const absolute = () => new URL(`${url}/`, location.href).href.replace(/\/$/, "");
+  return options.share !== false && canShare ? new SharedFeed(options, absolute(), credentials, listener) : null;
 }
 
 /** What one tab sees of a connection that another holds. */
@@ -33,13 +35,19 @@ class SharedFeed implements Feed {
   #isOfAll = false;
   /** There was no place for its rooms on that one. */
   #isLeftOut = false;
+  readonly #end = new AbortController();
 
   constructor(
     private readonly options: ServiceOptions,
     private readonly url: string,
     private readonly credentials: Credentials,
     private readonly listener: Listener,
-  ) {}
+  ) {
+    // A page that is frozen must not hold what others wait for.
+    const { signal } = this.#end;
+    document.addEventListener("freeze", () => this.suspend(), { signal });
+    document.addEventListener("resume", () => this.resume(), { signal });
+  }
 
   /** The connection may be live, and yet be without the rooms that only this tab watches. */
   get link(): Link {
@@ -86,8 +94,9 @@ class SharedFeed implements Feed {
   }
 
   close(): void {
-    this.suspend();
+    this.#end.abort();
     this.#become({ ...this.#link, status: "closed", error: null });
+    this.suspend();
   }
 
   async #begin(life: AbortController): Promise<void> {
@@ -98,12 +107,12 @@ class SharedFeed implements Feed {
     this.#isOfAll = !!mayReadAll && !this.#isLeftOut;
     const scope = this.#isOfAll ? "*" : JSON.stringify([...this.#rooms].sort());
     const tab = crypto.randomUUID();
-    await new Promise<void>((resolve) => {
+    const isHeld = await new Promise<boolean>((resolve) => {
       const hold = () => {
-        resolve();
+        resolve(true);
         return new Promise<void>((release) => life.signal.addEventListener("abort", () => release()));
       };
-      navigator.locks.request(lifeOf(tab), { signal: life.signal }, hold).catch(() => resolve());
+      navigator.locks.request(lifeOf(tab), { signal: life.signal }, hold).catch(() => resolve(false));
     });
     if (life.signal.aborted) return;
     const ends = { tab, key: `${this.url} ${scope}`, signal: life.signal, receive: (content: ToTab) => this.#receive(content) };
@@ -111,7 +120,9 @@ class SharedFeed implements Feed {
       if (isHopeless) this.#hasWorkers = false;
       this.#restart();
     };
-    this.#route = (this.#hasWorkers ? toWorker(ends, onLost) : null) ?? toLeader(ends);
+    // Some pages have locks and may not use them: what is framed without an origin of its own.
+    if (!isHeld) this.#route = toOwn(ends);
+    else this.#route = (this.#hasWorkers ? toWorker(ends, onLost) : null) ?? toLeader(ends);
     this.#sayHello();
   }
 
@@ -152,7 +163,7 @@ class SharedFeed implements Feed {
   }
 
   async #answerWithToken(isAnew: boolean): Promise<void> {
-    if (isAnew) this.credentials.forget();
+    if (isAnew) this.credentials.forget(0);
     const token = await this.credentials.get().catch(() => null);
     this.#route?.post({ type: "token", token: token ?? null });
   }

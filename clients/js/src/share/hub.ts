@@ -1,5 +1,5 @@
 import { connect, type Connection } from "../connection.js";
-import { credentialsFrom, queryOf } from "../service.js";
+import { credentialsFrom, queryOf, type Credentials } from "../service.js";
 import type { Link } from "../types.js";
 import { lifeOf, type Hello, type ToHub, type ToTab } from "./messages.js";
 
@@ -8,12 +8,12 @@ const MOST_ROOMS = 100;
 /** Proxies commonly refuse a request line above 8 KB, and the token needs a place in it. */
 const MOST_QUERY = 6_000;
 /** A tab that does not answer within this time, in milliseconds, has no token. */
-const TOKEN_WITHIN = 15_000;
+const TOKEN_WITHIN = 4_000;
 
 interface Tab {
   rooms: ReadonlySet<string>;
   isVisible: boolean;
-  readonly hasToken: boolean;
+  hasToken: boolean;
   readonly post: (content: ToTab) => void;
   /** When it was last asked for its token: 0 if never, and the more the later. */
   askedAt: number;
@@ -62,8 +62,9 @@ export class Hub {
   #welcome(id: string, { url, rooms, isVisible, hasToken }: Hello, post: Tab["post"]): void {
     if (!this.#hasPlace(id, rooms)) return post({ type: "full" });
     const known = this.#tabs.get(id);
+    const tab: Tab = known ?? { rooms, isVisible, hasToken, post, askedAt: 0, onToken: undefined };
     // It may say so twice, and still be asked for its token.
-    const tab = { rooms, isVisible, hasToken, post, askedAt: known?.askedAt ?? 0, onToken: known?.onToken };
+    Object.assign(tab, { rooms, isVisible, hasToken });
     this.#tabs.set(id, tab);
     // Got once the tab is gone, however it went.
     if (!known) navigator.locks.request(lifeOf(id), { signal: this.#life.signal }, () => this.#part(id)).catch(() => {});
@@ -86,7 +87,12 @@ export class Hub {
   }
 
   #connect(url: string): Connection {
-    const credentials = credentialsFrom(() => this.#askForToken());
+    const ofTabs = credentialsFrom(() => this.#askForToken());
+    const credentials: Credentials = {
+      ...ofTabs,
+      // Each tab may have a better one.
+      forget: (before) => ofTabs.forget(0) && before <= this.#withToken().length,
+    };
     return connect(
       url,
       credentials,
@@ -110,7 +116,8 @@ export class Hub {
   /** The connection watches what any tab watches, while any is visible. */
   #gather(): void {
     const tabs = [...this.#tabs.values()];
-    this.#connection?.setRooms(new Set(tabs.flatMap(({ rooms }) => [...rooms])));
+    // In an order of their own, lest a tab that goes changes it.
+    this.#connection?.setRooms(new Set(tabs.flatMap(({ rooms }) => [...rooms]).sort()));
     this.#connection?.setVisible(tabs.some(({ isVisible }) => isVisible));
   }
 
@@ -127,9 +134,13 @@ export class Hub {
     for (const tab of this.#tabs.values()) tab.post({ type: "link", link });
   }
 
+  #withToken(): Tab[] {
+    return [...this.#tabs.values()].filter(({ hasToken }) => hasToken);
+  }
+
   /** Any tab's token will do; whoever has just given one that was refused comes last. */
   async #askForToken(): Promise<string> {
-    const tabs = [...this.#tabs.values()].filter(({ hasToken }) => hasToken);
+    const tabs = this.#withToken();
     if (tabs.length === 0) return "";
     tabs.sort((a, b) => Number(b.isVisible) - Number(a.isVisible) || a.askedAt - b.askedAt);
     for (const tab of tabs) {

@@ -37,8 +37,8 @@ export interface Letter<Content> {
   readonly content: Content;
 }
 
-/** The name of all that belongs to this package: locks, channels, the worker. */
-export const NAME = "livekit-presence";
+/** The name of all that tabs have in common: locks, channels, the worker. Raised when what they tell each other changes. */
+export const NAME = "livekit-presence 1";
 
 /** The lock that a tab holds for as long as it watches. Whoever gets it knows that the tab is gone. */
 export const lifeOf = (tab: string): string => `${NAME} tab ${tab}`;

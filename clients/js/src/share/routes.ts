@@ -1,4 +1,4 @@
-/** The two ways from a tab to whoever holds the connection for all tabs. */
+/** The ways from a tab to whoever holds the connection for all tabs. */
 import { Hub } from "./hub.js";
 import { NAME, type Letter, type ToHub, type ToTab } from "./messages.js";
 
@@ -55,6 +55,13 @@ export function toLeader({ tab, key, receive, signal }: Ends): Route {
   };
   navigator.locks.request(`${NAME} leads ${key}`, { signal }, () => lead(key, signal)).catch(() => {});
   return { post: (content) => channel.postMessage({ tab, key, content } satisfies Letter<ToHub>) };
+}
+
+/** To a connection of this tab's own. */
+export function toOwn({ tab, receive, signal }: Ends): Route {
+  const hub = new Hub(() => {});
+  signal.addEventListener("abort", () => hub.close());
+  return { post: (content) => hub.receive(tab, content, receive) };
 }
 
 /** Holds the connection until the signal comes. */
