@@ -7,10 +7,11 @@
 run:
 	cargo run --locked -- demo
 
-# The tests that break Redis and those with a real LiveKit wait most of the time, so more of them run at once than there are
-# processors; they come after the others, which measure. The stress run wants the machine for itself.
+# The tests in a browser, those that break Redis and those with a real LiveKit wait most of the time, so more of them run at once
+# than there are processors; they come after the others, which measure. The stress run wants the machine for itself.
 test: setup-tests check-deploy test-client
-	cargo test --locked -- --skip real:: --skip redis:: --skip stress::whatever
+	cargo test --locked -- --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
+	cargo test --locked --test it -- --test-threads=4 client:: page::
 	cargo test --locked redis:: -- --test-threads=8
 	cargo test --locked --test it real:: -- --test-threads=16
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
