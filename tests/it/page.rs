@@ -306,6 +306,8 @@ async fn a_crowded_room_is_cut_short_and_reached_by_keyboard() {
     let room = sight.room("general").unwrap();
     assert_eq!((room.count.as_str(), room.hint.as_str()), ("300 people", "and 200 more"));
     browser.press("Tab").await;
+    assert_eq!(browser.look().await.focus, "cut");
+    browser.press("Tab").await;
     assert_eq!(browser.look().await.focus, "ul", "the list can be scrolled");
     app.webhooks([left("person 000")]).await;
     let sight = browser

@@ -24,6 +24,8 @@ export class ConnectionState {
     this.#shown = shown;
     byId("link").dataset.state = status;
     setText(byId("link-state"), STATES[status]);
+    // Where nothing is tried there is nothing to cut.
+    byId("cut").hidden = status === "error";
     if (status !== "connecting") document.body.classList.toggle("is-old", status === "disconnected" || status === "error");
     // While it is tried again the reason for it stays, so that the page does not jump.
     if (error) this.#showProblem(status, error);

@@ -152,8 +152,10 @@ impl Browser {
         }
     }
 
+    /// Waits until the page is live, and shows these people in a room.
     pub async fn until_people(&mut self, room: &str, expected: &[&str]) -> Sight {
-        self.until(&format!("{expected:?} in {room}"), |sight| sight.people(room) == expected).await
+        let what = format!("{expected:?} in {room}");
+        self.until(&what, |sight| sight.link == "Live" && sight.people(room) == expected).await
     }
 
     pub async fn until_link(&mut self, expected: &str) -> Sight {
