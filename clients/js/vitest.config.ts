@@ -15,7 +15,7 @@ const react = (name: string, more: TestProjectInlineConfiguration = {}): TestPro
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "core", environment: "node", include: ["test/*.test.ts"] } },
+      { test: { name: "core", environment: "node", include: ["test/*.test.ts"], setupFiles: ["test/setup.ts"] } },
       react("react-19"),
       react("react-18", {
         resolve: { alias: [{ find: /^(react|react-dom)(?=\/|$)/, replacement: "$1-18" }] },

@@ -128,8 +128,11 @@ const COMMANDS = {
   shoot: async (path) => void (await page.screenshot({ path })),
 };
 
+const lines = createInterface({ input: process.stdin });
+// Also in the middle of a command that never ends.
+lines.once("close", () => browser.close().finally(() => process.exit()));
 answer({ value: browser.version() });
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of lines) {
   const command = JSON.parse(line);
   const [name, argument] = typeof command === "string" ? [command] : Object.entries(command)[0];
   try {
@@ -138,7 +141,6 @@ for await (const line of createInterface({ input: process.stdin })) {
     answer({ error: error.message });
   }
 }
-await browser.close();
 
 /** What the tests' proxies have as certificates is signed by nobody. */
 function newProfile() {

@@ -106,8 +106,8 @@ export function connect(
   /** Begins anew, with a stream. What is shown stays until there is news. */
   function open(): void {
     letGo();
-    // Who has some lists keeps them, and their status, while rooms come and tokens are renewed.
-    if (!lists.shown.size || !isOneOf("live", "polling")) become("connecting");
+    // Otherwise the status stays while rooms come, tokens are renewed, and what failed is tried again.
+    if (!lists.shown.size && isOneOf("live")) become("connecting");
     void withToken((token) => {
       // The stream goes on until the next token is there.
       after("renewal", credentials.freshFor(), () => withToken(open));
@@ -308,6 +308,7 @@ export function connect(
     if (isOneOf("closed")) return;
     failures = refusals = 0;
     isAsleep = false;
+    become("connecting");
     if (!isVisible) after("sleep", Millis.STAYS_WHEN_HIDDEN, suspend);
     open();
   }

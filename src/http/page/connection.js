@@ -60,14 +60,16 @@ export class ConnectionState {
 /** Cuts the connection for a while, as a network does that is lost, so that it can be seen to recover. */
 export function cutConnection() {
   const button = byId("cut");
-  button.disabled = true;
+  // It stays where the keyboard is.
+  if (button.ariaDisabled === "true") return;
+  button.ariaDisabled = "true";
   const cut = () => dispatchEvent(new Event("offline"));
   cut();
   const again = setInterval(cut, CUT_AGAIN_EVERY);
   setTimeout(() => {
     clearInterval(again);
     dispatchEvent(new Event("online"));
-    button.disabled = false;
+    button.ariaDisabled = "false";
   }, CUT_LASTS);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{eventually, joined, left, published, started};
+use crate::harness::{eventually, joined, left, published, started, within_deadline};
 
 use super::desk::{Desk, alone, token_for};
 
@@ -115,10 +115,15 @@ async fn a_tab_that_is_left_holds_nothing_and_is_right_when_somebody_comes_back(
         desk.webhooks([joined(guest)]).await;
         desk.browser.run::<()>(tab, "history.back()", ()).await;
         let kept = "return location.pathname === '/healthz' && (globalThis.wasKept ?? 'no')";
-        let mut was_kept = Value::Bool(false);
-        while was_kept == false {
-            was_kept = desk.browser.run(tab, kept, ()).await;
-        }
+        let going_back = async {
+            loop {
+                let was_kept: Value = desk.browser.run(tab, kept, ()).await;
+                if was_kept != false {
+                    return was_kept;
+                }
+            }
+        };
+        let was_kept = within_deadline("the page of before", going_back).await;
         assert_eq!(was_kept, true, "{options}: nothing keeps it from the back-forward cache");
         let back = desk.until_live(tab, &["alice", guest]).await;
         assert_eq!(back.statuses[..2], ["connecting", "live"]);

@@ -105,6 +105,7 @@ impl Window {
 
 impl Browser {
     pub async fn start() -> Self {
+        // It ends with its input: the browser must, too.
         let driver =
             Command::new("node").arg(DRIVER).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut driver = match driver {

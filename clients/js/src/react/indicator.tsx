@@ -1,6 +1,6 @@
 "use client";
 
-import type { ReactElement } from "react";
+import { useState, type ReactElement } from "react";
 
 import type { Status } from "../types.js";
 import { useConnection } from "./connection.js";
@@ -42,6 +42,11 @@ const ENGLISH: LiveIndicatorLabels = {
  */
 export function LiveIndicator({ labels, className }: LiveIndicatorProps): ReactElement {
   const { status, error, lastEventAt, reconnect } = useConnection();
+  const isUp = status === "live" || status === "polling";
+  const isDown = status === "error" || status === "disconnected";
+  // The button stays until it has helped: whoever pressed it keeps the focus.
+  const [wasDown, setWasDown] = useState(false);
+  if (wasDown ? isUp : isDown) setWasDown(!wasDown);
   const words = { ...ENGLISH, ...labels };
   const lastEvent = lastEventAt === null ? "" : `${words.lastEvent} ${new Date(lastEventAt).toLocaleTimeString()}`;
   const tooltip = [error?.message, lastEvent].filter(Boolean).join("\n");
@@ -50,8 +55,9 @@ export function LiveIndicator({ labels, className }: LiveIndicatorProps): ReactE
       <span className="livekit-presence-status" role="status" aria-live="polite" title={tooltip || undefined}>
         <span className="livekit-presence-dot" aria-hidden="true" />
         {words[shownAs(status)]}
+        {error?.message && <span className="livekit-presence-reason">{`: ${error.message}`}</span>}
       </span>
-      {(status === "error" || status === "disconnected") && (
+      {(isDown || (wasDown && !isUp)) && (
         <button type="button" className="livekit-presence-reconnect" onClick={reconnect}>
           {words.reconnect}
         </button>

@@ -56,12 +56,15 @@ test("an error has a reason, and a button that connects anew", async () => {
   const page = await show(<Provider><Shown /></Provider>);
   await settle();
   await lose(403, "show a token for this room");
-  expect(statusOf(page).textContent).toBe("ERROR");
+  expect(statusOf(page).textContent).toBe("ERROR: show a token for this room");
   expect(statusOf(page).getAttribute("title")).toBe("show a token for this room");
-  await act(async () => buttonOf(page)!.click());
+  const button = buttonOf(page)!;
+  await act(async () => button.focus());
+  await act(async () => button.click());
   await settle();
   expect(FakeService.streams.length).toBe(2);
   expect(statusOf(page).textContent).toBe("CONNECTING");
+  expect(document.activeElement).toBe(button);
 });
 
 test("a service that does not answer is disconnected, with a button too", async () => {
