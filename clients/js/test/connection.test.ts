@@ -158,7 +158,9 @@ describe("a stream that breaks", () => {
     service.isSilent = true;
     await pass(3 * HEARTBEAT - 100);
     expect(room.snapshot().status).toBe("live");
-    await pass(100 + 10_100);
+    await pass(200);
+    expect([room.snapshot().status, service.openStreams]).toEqual(["connecting", 0]);
+    await pass(10_000);
     expect(room.snapshot().status).toBe("disconnected");
     service.isSilent = false;
     service.change("general", [carol]);

@@ -96,6 +96,14 @@ impl Desk {
         tab
     }
 
+    /// A tab with a connection of its own, whose time stands still but for what `pass_time` lets pass.
+    pub async fn watching_out_of_time(&mut self) -> usize {
+        let blank = self.blank();
+        let tab = self.browser.open_tab_out_of_time(&blank).await;
+        self.watch(tab, alone()).await;
+        tab
+    }
+
     pub async fn watch(&mut self, tab: usize, options: Value) {
         self.browser.run::<()>(tab, WATCH, options).await;
     }

@@ -144,9 +144,7 @@ async fn a_thousand_changes_in_ten_seconds_are_shown_without_a_stutter() {
 async fn an_hour_leaves_nothing_behind() {
     let mut desk = Desk::with(&[]).await;
     desk.webhooks([started(), joined("alice")]).await;
-    let blank = desk.blank();
-    let tab = desk.browser.open_tab_out_of_time(&blank).await;
-    desk.watch(tab, alone()).await;
+    let tab = desk.watching_out_of_time().await;
     desk.until_live(tab, &["alice"]).await;
     let mut held = Vec::new();
     for minute in 0..60 {

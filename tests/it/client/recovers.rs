@@ -83,9 +83,7 @@ async fn a_network_that_is_lost_is_noticed_at_once_and_used_again_at_once() {
 async fn a_tab_that_is_hidden_for_a_minute_lets_go_and_is_right_when_it_is_shown() {
     let mut desk = Desk::with(&[]).await;
     desk.webhooks([started(), joined("alice")]).await;
-    let blank = desk.blank();
-    let tab = desk.browser.open_tab_out_of_time(&blank).await;
-    desk.watch(tab, alone()).await;
+    let tab = desk.watching_out_of_time().await;
     desk.until_live(tab, &["alice"]).await;
     desk.hide(tab, true).await;
     desk.browser.pass_time(tab, Duration::from_secs(30)).await;
