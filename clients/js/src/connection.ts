@@ -333,8 +333,8 @@ export function connect(
       isVisible = isShown;
       if (!isShown) return after("sleep", Millis.STAYS_WHEN_HIDDEN, suspend);
       stop("sleep");
-      // A heartbeat did not come while nobody looked: the stream may be dead, and some browsers do not notice.
-      if (isAsleep || Date.now() > heardAt + heartbeatEvery + Millis.SHORTEST_BACKOFF) begin();
+      // Nothing was polled while nobody looked. Or a heartbeat did not come: some browsers do not notice that a stream is dead.
+      if (isAsleep || isOneOf("polling") || Date.now() > heardAt + heartbeatEvery + Millis.SHORTEST_BACKOFF) begin();
     },
     setOnline(isOnline) {
       if (isAsleep || isOneOf("error")) return;

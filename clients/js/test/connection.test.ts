@@ -265,6 +265,21 @@ describe("without streams", () => {
     expect(names(room.snapshot())).toEqual(["bob"]);
   });
 
+  it("a page that is shown polls, though it was told to wait while it was hidden", async () => {
+    vi.stubGlobal("EventSource", undefined);
+    service.refusal = { status: 429, retryAfter: 5 };
+    const { room } = watched();
+    await pass(100);
+    service.hide(true);
+    service.refusal = null;
+    await pass(6_000);
+    expect(room.snapshot().status).toBe("polling");
+    service.change("general", [bob]);
+    service.hide(false);
+    await pass(100);
+    expect(names(room.snapshot())).toEqual(["bob"]);
+  });
+
   it("what is no list is none", async () => {
     service.streams = "refused";
     const { room } = watched();
