@@ -6,26 +6,26 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::presence::StoreTime;
+use crate::presence::HostTime;
 
 /// Tells the time since the Unix epoch. Only `app` makes one; everything below is given it.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> StoreTime + Send + Sync>);
+pub struct Clock(Arc<dyn Fn() -> HostTime + Send + Sync>);
 
 impl Clock {
     /// The machine's own.
     pub fn system() -> Self {
         Self::new(|| {
             let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            StoreTime::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
+            HostTime::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
         })
     }
 
-    pub fn new(now: impl Fn() -> StoreTime + Send + Sync + 'static) -> Self {
+    pub fn new(now: impl Fn() -> HostTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    pub fn now(&self) -> StoreTime {
+    pub fn now(&self) -> HostTime {
         (self.0)()
     }
 }

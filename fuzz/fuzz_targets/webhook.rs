@@ -11,12 +11,13 @@ use libfuzzer_sys::fuzz_target;
 use livekit_presence::{
     livekit::{ApiKey, Keys, WebhookToken},
     presence::{
-        Applied, Change, Event, EventKind, Identity, Participant, Room, RoomName, Rules, StoreTime,
+        Applied, Change, Event, EventKind, HostTime, Identity, Participant, Room, RoomName, Rules,
+        StoreTime,
     },
 };
 use serde_json::Value;
 
-const START: StoreTime = StoreTime::from_millis(1_795_391_850_000);
+const START: HostTime = HostTime::from_millis(1_795_391_850_000);
 const BETWEEN_WEBHOOKS: Duration = Duration::from_millis(700);
 
 static KEYS: LazyLock<Keys> =
@@ -29,13 +30,13 @@ fuzz_target!(|data: &[u8]| {
     for body in data.split(|byte| *byte == b'\n') {
         now = now + BETWEEN_WEBHOOKS;
         if let Some(event) = receive(body, now) {
-            rooms.entry(event.room.clone()).or_default().apply(&event, now);
+            rooms.entry(event.room.clone()).or_default().apply(&event, now.as_store_time());
         }
     }
 });
 
 /// Signs a body as LiveKit does, and takes it as the service does.
-fn receive(body: &[u8], now: StoreTime) -> Option<Event> {
+fn receive(body: &[u8], now: HostTime) -> Option<Event> {
     let signed = WebhookToken::sign(body, &KEYS, now.as_secs()).expect("there is a key");
     let token =
         WebhookToken::verify(&signed, &KEYS, now.as_secs()).expect("it was signed just now");

@@ -112,7 +112,6 @@ impl App {
             Arc::clone(&store),
             reconciler,
             Arc::clone(&shards) as Arc<dyn Watchers>,
-            clock.clone(),
             HubConfig { coalesce: config.stream.coalesce },
             HubMetrics::register(&mut registry),
         );

@@ -281,7 +281,7 @@ mod tests {
     use crate::{
         demo::{ROOMS, keys},
         livekit::{Keys, WebhookToken},
-        presence::{Event, EventKind, Participant, Room, RoomLifecycle, Rules, StoreTime},
+        presence::{Event, EventKind, HostTime, Participant, Room, RoomLifecycle, Rules},
     };
 
     /// A simulated room beside the service's view of it, on a clock that only they move.
@@ -298,7 +298,7 @@ mod tests {
             let now_ms = Arc::new(AtomicU64::new(1_795_391_850_000));
             let clock = {
                 let now_ms = Arc::clone(&now_ms);
-                Clock::new(move || StoreTime::from_millis(now_ms.load(Ordering::Relaxed)))
+                Clock::new(move || HostTime::from_millis(now_ms.load(Ordering::Relaxed)))
             };
             let rng = fastrand::Rng::with_seed(seed);
             let simulated = SimulatedRoom::new(name, people, clock, rng);
@@ -310,7 +310,11 @@ mod tests {
             let webhooks = self.simulated.act();
             let events: Vec<_> = webhooks.iter().map(|webhook| self.receive(webhook)).collect();
             for event in &events {
-                self.room.apply(event, self.simulated.clock.now(), &Rules::default());
+                self.room.apply(
+                    event,
+                    self.simulated.clock.now().as_store_time(),
+                    &Rules::default(),
+                );
             }
             let pause = self.simulated.pause();
             let millis = u64::try_from(pause.as_millis()).unwrap();

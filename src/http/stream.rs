@@ -60,7 +60,7 @@ pub(super) async fn open(
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
     let sent = last_event_id(&headers, uri.query().unwrap_or_default())
-        .filter(|sent| sent.is_plausible_at(http.clock.now()));
+        .filter(|sent| http.hub.is_plausible(*sent));
     let has = match sent {
         Some(sent) => {
             let may_look_up = || http.limits.may_look_up(address);

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::presence::{Departure, Participant, Room, RoomName, StoreTime, Version};
+use crate::presence::{Departure, HostTime, Participant, Room, RoomName, StoreTime, Version};
 
 use super::{
     Frame,
@@ -32,7 +32,7 @@ pub struct Edition {
     entries: Arc<Vec<Arc<Entry>>>,
     delta: Option<Delta>,
     /// When the oldest webhook in it arrived. For measurements only.
-    received_at: Option<StoreTime>,
+    received_at: Option<HostTime>,
     confirmed_until: StoreTime,
     update_frame: OnceLock<Update>,
     snapshot_frame: OnceLock<Arc<Frame>>,
@@ -61,7 +61,7 @@ impl Edition {
         version: Version,
         list: &List,
         delta: Option<Delta>,
-        received_at: Option<StoreTime>,
+        received_at: Option<HostTime>,
         confirmed_until: StoreTime,
     ) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Edition {
         self.version
     }
 
-    pub fn received_at(&self) -> Option<StoreTime> {
+    pub fn received_at(&self) -> Option<HostTime> {
         self.received_at
     }
 

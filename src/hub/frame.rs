@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::presence::{StoreTime, Version};
+use crate::presence::{HostTime, Version};
 
 /// A chunk begins with its length in eight hexadecimal digits and CRLF: known in size before the length is.
 pub const PREFIX_BYTES: usize = 10;
@@ -74,7 +74,7 @@ pub fn encode_chunk(write: impl FnOnce(&mut Vec<u8>)) -> Frame {
 
 /// Shows that a stream is alive: a comment for proxies, and an event because a browser's script cannot see comments. It says how
 /// often it comes, so that the script knows when too long nothing has.
-pub fn heartbeat(now: StoreTime, every: Duration) -> Frame {
+pub fn heartbeat(now: HostTime, every: Duration) -> Frame {
     encode_chunk(|out| {
         let (millis, every) = (now.as_millis(), every.as_millis());
         write!(
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_heartbeat_is_seen_by_proxies_and_by_scripts() {
-        let frame = heartbeat(StoreTime::from_millis(1_700_000_000_123), Duration::from_secs(15));
+        let frame = heartbeat(HostTime::from_millis(1_700_000_000_123), Duration::from_secs(15));
         assert_eq!(
             text(frame.plain()),
             ": heartbeat\nevent: heartbeat\ndata: {\"t\":1700000000123,\"every\":15000}\n\n"

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use crate::{
-    presence::{Change, Room, StoreTime, Version, ViewDiff},
+    presence::{Change, HostTime, Room, StoreTime, Version, ViewDiff},
     reconcile::Watched,
     store::{Feed, FeedMessage, Position, StoreError},
 };
@@ -67,7 +67,7 @@ pub(super) struct HotRoom {
 #[derive(Default)]
 struct Pending {
     diff: ViewDiff,
-    received_at: Option<StoreTime>,
+    received_at: Option<HostTime>,
 }
 
 impl HotRoom {
@@ -117,7 +117,7 @@ impl HotRoom {
         room.put_out(None, None);
         room.slot.announced();
         let is_held = room.version != Version::ZERO;
-        if room.confirmed_until < room.hub.clock.now() && (is_held || may_look_up) {
+        if !room.hub.is_confirmed(room.confirmed_until) && (is_held || may_look_up) {
             room.hub.suspect(room.slot.name());
         }
         debug!(room.name = %room.slot.name(), version = %room.version, "opened a room");
@@ -339,7 +339,7 @@ impl HotRoom {
         self.window_ends = Instant::now() + window;
     }
 
-    fn put_out(&mut self, delta: Option<Delta>, received_at: Option<StoreTime>) -> Arc<Edition> {
+    fn put_out(&mut self, delta: Option<Delta>, received_at: Option<HostTime>) -> Arc<Edition> {
         self.pending = None;
         self.published = self.version;
         let edition = Arc::new(Edition::new(

@@ -25,7 +25,6 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     abort_on_panic,
-    clock::Clock,
     presence::{Room, RoomName, StoreTime, Version},
     reconcile::{Confirmation, Reconciler},
     store::{Position, RoomSummary, Store, StoreError},
@@ -52,8 +51,8 @@ pub struct Reading {
     /// None for a room that the store does not hold.
     pub edition: Option<Arc<Edition>>,
     pub source: Source,
-    /// Until when the list counts as everybody.
-    pub confirmed_until: StoreTime,
+    /// Whether the list is known to be everybody.
+    pub is_confirmed: bool,
 }
 
 /// Where a reading came from.
@@ -75,7 +74,6 @@ pub(crate) struct Inner {
     /// None where LiveKit's API is not configured.
     reconciler: Option<Reconciler>,
     watchers: Arc<dyn Watchers>,
-    clock: Clock,
     config: HubConfig,
     metrics: HubMetrics,
     rooms: Mutex<Rooms>,
@@ -94,22 +92,12 @@ impl Hub {
         store: Arc<dyn Store>,
         reconciler: Option<Reconciler>,
         watchers: Arc<dyn Watchers>,
-        clock: Clock,
         config: HubConfig,
         metrics: HubMetrics,
     ) -> Self {
         let rooms = Mutex::default();
         let reading_again = Semaphore::new(MOST_READING_AGAIN);
-        Self(Arc::new(Inner {
-            store,
-            reconciler,
-            watchers,
-            clock,
-            config,
-            metrics,
-            rooms,
-            reading_again,
-        }))
+        Self(Arc::new(Inner { store, reconciler, watchers, config, metrics, rooms, reading_again }))
     }
 
     /// Watches a room. Returns once the room's list is known, if need be from LiveKit; from then on no change of it is
@@ -145,7 +133,7 @@ impl Hub {
     ) -> Option<Version> {
         let slot = subscription.slot();
         let is_unknown = slot.newest().is_some_and(|newest| newest.version() == Version::ZERO);
-        if is_unknown && slot.confirmed_until() >= self.0.clock.now() {
+        if is_unknown && self.0.is_confirmed(slot.confirmed_until()) {
             // LiveKit said that nobody is there, and nothing later may ever come.
             return None;
         }
@@ -153,6 +141,11 @@ impl Hub {
             let _ = timeout(CATCH_UP, slot.catch_up(sent)).await;
         }
         Some(sent)
+    }
+
+    /// Whether the store can have given this version by now.
+    pub fn is_plausible(&self, version: Version) -> bool {
+        self.0.store.estimated_now().is_some_and(|now| version.is_plausible_at(now))
     }
 
     /// Reads a room: from the list that streams show, if it is hot, otherwise from the store; and where that does not know
@@ -169,13 +162,13 @@ impl Hub {
         if let Some((slot, edition)) =
             slot.and_then(|slot| slot.newest().map(|newest| (slot, newest)))
         {
-            let confirmed_until = slot.confirmed_until();
-            return Ok(Reading { edition: Some(edition), source: Source::Hot, confirmed_until });
+            let is_confirmed = self.0.is_confirmed(slot.confirmed_until());
+            return Ok(Reading { edition: Some(edition), source: Source::Hot, is_confirmed });
         }
         let (stored, source) = self.0.read_whole(room, may_look_up).await?;
         let position = stored.as_deref().map(Position::of);
         Ok(Reading {
-            confirmed_until: self.0.confirmed_until(room, position),
+            is_confirmed: self.0.is_confirmed(self.0.confirmed_until(room, position)),
             edition: stored.map(|stored| Arc::new(Edition::of_room(room, &stored))),
             source,
         })
@@ -207,9 +200,8 @@ impl Hub {
 
     /// Counts the rooms by whether they are confirmed now.
     pub fn count_rooms(&self) {
-        let now = self.0.clock.now();
         let rooms = self.0.rooms();
-        let is_confirmed = |slot: &&Arc<RoomSlot>| slot.confirmed_until() >= now;
+        let is_confirmed = |slot: &&Arc<RoomSlot>| self.0.is_confirmed(slot.confirmed_until());
         let confirmed = rooms.by_name.values().filter(is_confirmed).count();
         self.0.metrics.count_rooms(confirmed, rooms.by_name.len() - confirmed);
     }
@@ -247,7 +239,7 @@ impl Inner {
         let stored = self.store.read(room).await?;
         let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
         let position = stored.as_deref().map(Position::of);
-        let is_known = self.confirmed_until(room, position) >= self.clock.now();
+        let is_known = self.is_confirmed(self.confirmed_until(room, position));
         let is_free = stored.is_some() || is_known || reconciler.is_real(room).await;
         if is_known || !is_free && !may_look_up() {
             return Ok((stored, Source::Store));
@@ -267,6 +259,12 @@ impl Inner {
             (None, Some(reconciler)) => reconciler.empty_until(name).unwrap_or_default(),
             (None, None) => StoreTime::default(),
         }
+    }
+
+    /// Whether a list that counts as everybody until then does so now. It was the store that said until when, so its clock is
+    /// asked, not this host's.
+    fn is_confirmed(&self, until: StoreTime) -> bool {
+        self.store.estimated_now().is_some_and(|now| now <= until)
     }
 
     /// Ends a room unless somebody entered meanwhile. Entering takes the same lock, so nobody is left behind.

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::presence::{
-    Event, EventId, EventKind, InvalidRoomName, LiveKitTime, ParticipantSid, RoomLifecycle,
-    RoomName, RoomSid, StoreTime, TrackSid,
+    Event, EventId, EventKind, HostTime, InvalidRoomName, LiveKitTime, ParticipantSid,
+    RoomLifecycle, RoomName, RoomSid, TrackSid,
 };
 
 use super::{
@@ -165,7 +165,7 @@ impl VerifiedWebhook<'_> {
     ///
     /// # Errors
     /// [`MalformedWebhook`] says what is missing. Unknown events, fields and enum members are no error.
-    pub fn parse(&self, received_at: StoreTime) -> Result<Webhook, MalformedWebhook> {
+    pub fn parse(&self, received_at: HostTime) -> Result<Webhook, MalformedWebhook> {
         let is_object = self.body.trim_ascii_start().starts_with(b"{");
         if !is_object {
             return Err(MalformedWebhook::NotAnObject);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     fn parse(body: &str) -> Result<Webhook, MalformedWebhook> {
-        VerifiedWebhook { body: body.as_bytes() }.parse(StoreTime::default())
+        VerifiedWebhook { body: body.as_bytes() }.parse(HostTime::default())
     }
 
     fn joined(body: &str) -> SessionInfo {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Identity, Participant, ParticipantSid, StoreTime, Version};
+use super::{HostTime, Identity, Participant, ParticipantSid, StoreTime, Version};
 
 /// The difference between two successive lists of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Change {
     pub updated: Vec<Participant>,
     pub left: Vec<Departure>,
     /// When the webhook behind this arrived, by the clock of the instance that took it. For measurements only.
-    pub received_at: Option<StoreTime>,
+    pub received_at: Option<HostTime>,
 }
 
 /// Who is no longer in the list.

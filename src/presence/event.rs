@@ -1,8 +1,7 @@
 //! What a webhook says about a room, freed of its format.
 
 use super::{
-    EventId, LiveKitTime, ParticipantSid, RoomName, RoomSid, SessionInfo, StoreTime, Track,
-    TrackSid,
+    EventId, HostTime, LiveKitTime, ParticipantSid, RoomName, RoomSid, SessionInfo, Track, TrackSid,
 };
 
 /// One webhook's statement about one room.
@@ -15,7 +14,7 @@ pub struct Event {
     /// When LiveKit made the event. LiveKit sends whole seconds, so this orders nothing finer.
     pub created_at: LiveKitTime,
     /// When this instance received it, by its own clock. For measurements only; the rules never look.
-    pub received_at: StoreTime,
+    pub received_at: HostTime,
     pub kind: EventKind,
 }
 

@@ -35,7 +35,7 @@ pub use room::{
     Started,
 };
 pub use session::{Life, Listed, MOST_REMOVED_TRACKS, OpeningOf, Session, Standing, TRACK_MEMORY};
-pub use time::{LiveKitTime, StoreTime, Version};
+pub use time::{HostTime, LiveKitTime, StoreTime, Version};
 
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    Change, EventId, Identity, LiveKitTime, Participant, ParticipantSid, RoomSid, Session,
-    Standing, StoreTime, Version, ViewDiff,
+    Change, EventId, HostTime, Identity, LiveKitTime, Participant, ParticipantSid, RoomSid,
+    Session, Standing, StoreTime, Version, ViewDiff,
     remembered::Remembered,
     session::{TRACK_MEMORY, Tracks},
 };
@@ -235,7 +235,7 @@ impl Room {
         &mut self,
         diff: ViewDiff,
         is_another: bool,
-        received_at: Option<StoreTime>,
+        received_at: Option<HostTime>,
         now: StoreTime,
     ) -> Option<Change> {
         let (joined, updated, left) = diff.finish(|identity| self.shown(identity));

@@ -1,56 +1,84 @@
-//! The two clocks of the rules, kept apart by type so that they are never compared, and the version that orders what readers see.
+//! The clocks of the rules, kept apart by type so that they are never compared, and the version that orders what readers see.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A moment by the store's clock, in microseconds since the Unix epoch.
+/// A moment by the store's clock, in microseconds since the Unix epoch. Stores make these, and nobody else: what a store stamps
+/// is compared only with what a store says the time is.
+///
+/// The clock of the machine that this runs on is another one, which may be minutes off:
+///
+/// ```compile_fail,E0308
+/// use livekit_presence::presence::{HostTime, StoreTime};
+/// let is_over = StoreTime::from_millis(1) < HostTime::from_millis(2);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreTime(u64);
 
-impl StoreTime {
-    pub const fn from_micros(micros: u64) -> Self {
-        Self(micros)
-    }
+/// A moment by the clock of a host, in microseconds since the Unix epoch. It says when tokens end, and what the time of day is;
+/// it decides nothing about a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostTime(u64);
 
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis * 1000)
-    }
+/// What moments by either clock have in common.
+macro_rules! moment {
+    ($moment:ident) => {
+        impl $moment {
+            pub const fn from_micros(micros: u64) -> Self {
+                Self(micros)
+            }
 
-    pub const fn as_micros(self) -> u64 {
-        self.0
-    }
+            pub const fn from_millis(millis: u64) -> Self {
+                Self(millis * 1000)
+            }
 
-    pub const fn as_millis(self) -> u64 {
-        self.0 / 1000
-    }
+            pub const fn as_micros(self) -> u64 {
+                self.0
+            }
 
+            pub const fn as_millis(self) -> u64 {
+                self.0 / 1000
+            }
+
+            /// The time from `earlier` to here; zero when `earlier` is later.
+            pub fn since(self, earlier: Self) -> Duration {
+                Duration::from_micros(self.0.saturating_sub(earlier.0))
+            }
+        }
+
+        impl std::ops::Add<Duration> for $moment {
+            type Output = Self;
+
+            fn add(self, duration: Duration) -> Self {
+                let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+                Self(self.0.saturating_add(micros))
+            }
+        }
+
+        impl std::ops::Sub<Duration> for $moment {
+            type Output = Self;
+
+            fn sub(self, duration: Duration) -> Self {
+                let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+                Self(self.0.saturating_sub(micros))
+            }
+        }
+    };
+}
+
+moment!(StoreTime);
+moment!(HostTime);
+
+impl HostTime {
     /// Whole seconds since the Unix epoch, the unit of a JWT's `exp` and `nbf`.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000_000
     }
 
-    /// The time from `earlier` to here; zero when `earlier` is later.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(self.0.saturating_sub(earlier.0))
-    }
-}
-
-impl std::ops::Add<Duration> for StoreTime {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(micros))
-    }
-}
-
-impl std::ops::Sub<Duration> for StoreTime {
-    type Output = Self;
-
-    fn sub(self, duration: Duration) -> Self {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_sub(micros))
+    /// The same moment for a store that has no clock but its host's.
+    pub const fn as_store_time(self) -> StoreTime {
+        StoreTime(self.0)
     }
 }
 
@@ -87,8 +115,8 @@ impl LiveKitTime {
 #[serde(transparent)]
 pub struct Version(u64);
 
-/// The store's clock is taken to be ahead of ours by no more.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
+/// A version is ahead of the store's clock by no more: one that changes faster than its clock ticks, or whose clock stepped back.
+const MAX_AHEAD: Duration = Duration::from_secs(1);
 
 impl Version {
     pub const ZERO: Self = Self(0);
@@ -109,7 +137,7 @@ impl Version {
 
     /// Whether a store can have given it by `now`: nobody can name one that keeps all others from being shown.
     pub fn is_plausible_at(self, now: StoreTime) -> bool {
-        self.0 <= (now + CLOCKS_DIFFER).as_micros()
+        self.0 <= (now + MAX_AHEAD).as_micros()
     }
 }
 

@@ -61,6 +61,11 @@ impl MemoryStore {
         }
     }
 
+    /// This store's clock is its host's.
+    fn time(&self) -> StoreTime {
+        self.clock.now().as_store_time()
+    }
+
     /// How many rooms are held, those included that are not to be listed.
     pub fn held_rooms(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).rooms.len()).sum()
@@ -85,9 +90,9 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn apply(&self, event: &Event) -> Result<Applied, StoreError> {
-        self.sweep(self.clock.now());
+        self.sweep(self.time());
         let mut shard = self.shard_of(&event.room);
-        let now = self.clock.now();
+        let now = self.time();
         let applied = shard.room_mut(&event.room, now).apply(event, now, &self.rules);
         if let Applied::Changed(change) = &applied {
             shard.publish(&event.room, change);
@@ -96,9 +101,9 @@ impl Store for MemoryStore {
     }
 
     async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
-        self.sweep(self.clock.now());
+        self.sweep(self.time());
         let mut shard = self.shard_of(room);
-        let now = self.clock.now();
+        let now = self.time();
         let repaired = shard.room_mut(room, now).repair(repairs, now, &self.rules);
         if let Some(change) = &repaired.change {
             shard.publish(room, change);
@@ -107,7 +112,7 @@ impl Store for MemoryStore {
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
-        let now = self.clock.now();
+        let now = self.time();
         let shard = self.shard_of(room);
         let held = shard.rooms.get(room).filter(|held| !held.is_forgotten_at(now));
         Ok(held.map(|held| Arc::clone(&held.room)))
@@ -127,7 +132,7 @@ impl Store for MemoryStore {
 
     async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
         let mut shard = self.shard_of(room);
-        let now = self.clock.now();
+        let now = self.time();
         if shard.room_mut(room, now).lift(seen, now) {
             shard.followers.get(room).into_iter().flatten().for_each(|(_, one)| one.gap());
         }
@@ -135,7 +140,7 @@ impl Store for MemoryStore {
     }
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
-        let now = self.clock.now();
+        let now = self.time();
         let mut summaries = Vec::new();
         for shard in &*self.shards {
             let shard = lock(shard);
@@ -164,7 +169,7 @@ impl Store for MemoryStore {
     }
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.time();
         if let Some(held) = self.shard_of(room).rooms.get_mut(room) {
             held.touched_at = now;
         }
@@ -172,7 +177,11 @@ impl Store for MemoryStore {
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
-        Ok(self.clock.now())
+        Ok(self.time())
+    }
+
+    fn estimated_now(&self) -> Option<StoreTime> {
+        Some(self.time())
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -150,6 +150,10 @@ impl Store for MeteredStore {
         self.metered(Kind::now, self.store.now()).await
     }
 
+    fn estimated_now(&self) -> Option<StoreTime> {
+        self.store.estimated_now()
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.metered(Kind::check, self.store.check()).await
     }

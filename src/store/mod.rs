@@ -3,6 +3,7 @@
 //! A store applies the rules of `presence` atomically, and tells whoever follows a room what changed. It never decides
 //! anything about LiveKit, and knows neither HTTP nor browsers.
 
+mod clock;
 mod feed;
 mod memory;
 mod metrics;
@@ -61,6 +62,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The store's clock, by which it stamps what it applies.
     async fn now(&self) -> Result<StoreTime, StoreError>;
+
+    /// The store's clock as its last answer told it, carried on by this host's steady clock: costs no call, and does not care what
+    /// time this host takes it to be. None before the first answer.
+    fn estimated_now(&self) -> Option<StoreTime>;
 
     /// Whether it can be reached, and its changes arrive.
     async fn check(&self) -> Result<(), StoreError>;

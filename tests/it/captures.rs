@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use livekit_presence::{
     livekit::{ApiKey, Keys, parse_participants},
-    presence::{ParticipantSid, SessionInfo, SessionState, StoreTime, TrackSid},
+    presence::{HostTime, ParticipantSid, SessionInfo, SessionState, StoreTime, TrackSid},
 };
 use serde_json::Value;
 
@@ -29,7 +29,8 @@ pub enum Moment {
 }
 
 pub struct CapturedWebhook {
-    pub at: StoreTime,
+    /// By the clock of the host that took it, which stands for the store's too.
+    pub at: HostTime,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -113,7 +114,7 @@ impl CapturedWebhook {
     fn read(value: &Value) -> Self {
         let headers = value["headers"].as_array().unwrap();
         Self {
-            at: time_of(&value["at_ms"]),
+            at: HostTime::from_micros(time_of(&value["at_ms"]).as_micros()),
             headers: headers.iter().map(|pair| (text_of(&pair[0]), text_of(&pair[1]))).collect(),
             body: BASE64_STANDARD.decode(value["body_base64"].as_str().unwrap()).unwrap(),
         }

@@ -60,7 +60,7 @@ async fn replay(redis: Option<&RedisServer>, capture: &Capture, equal: &mut usiz
         match moment {
             Moment::Webhook(webhook) => post(&app, webhook).await,
             Moment::Checkpoint(checkpoint) => {
-                app.clock.set(checkpoint.at);
+                app.clock.set_as_stores(checkpoint.at);
                 let Some(listed) = checkpoint.people() else { continue };
                 let shown = shown(&app, checkpoint).await;
                 if shown == listed {

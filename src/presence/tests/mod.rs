@@ -53,7 +53,7 @@ impl Stage {
             room: RoomName::parse("test").unwrap(),
             room_sid: Some(RoomSid::new("RM_1")),
             created_at: LiveKitTime::from_secs(LIVEKIT_EPOCH + secs),
-            received_at: self.now,
+            received_at: HostTime::default(),
             kind,
         }
     }

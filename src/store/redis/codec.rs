@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::presence::{
-    self, Applied, Change, Departure, Event, EventKind, GoneBecause, Identity, Life, LiveKitTime,
-    Opening, OpeningOf, Participant, ParticipantKind, ParticipantSid, Profile, Repair,
+    self, Applied, Change, Departure, Event, EventKind, GoneBecause, HostTime, Identity, Life,
+    LiveKitTime, Opening, OpeningOf, Participant, ParticipantKind, ParticipantSid, Profile, Repair,
     RepairCounts, Repaired, Repairs, Room, RoomLifecycle, RoomName, RoomParts, RoomSid, Rules,
     SessionInfo, SessionParts, SessionState, Standing, Started, StoreTime, Track, TrackKind,
     TrackSid, TrackSource, Version,
@@ -220,7 +220,7 @@ pub(super) fn change(packed: &[u8]) -> Result<Change, Malformed> {
     let prev = Version::from_u64(unpacker.number()?);
     let version = Version::from_u64(unpacker.number()?);
     let confirmed_until = StoreTime::from_micros(unpacker.number()?);
-    let received_at = unpacker.optional_number()?.map(StoreTime::from_micros);
+    let received_at = unpacker.optional_number()?.map(HostTime::from_micros);
     let mut joined = participants(unpacker.packed()?)?;
     let mut updated = participants(unpacker.packed()?)?;
     let mut left = Vec::new();
@@ -256,7 +256,12 @@ fn participant(mut packed: Unpacker<'_>) -> Result<Participant, Malformed> {
     Ok(Participant { sid, identity, joined_at, profile, tracks: tracks.into() })
 }
 
-/// The answer of `read.lua`; none where there is no such room.
+/// The store's clock, as an answer says it.
+pub(super) fn store_time(micros: &[u8]) -> Result<StoreTime, Malformed> {
+    parse(micros).map(StoreTime::from_micros)
+}
+
+/// The answer of `read.lua` after its time; none where there is no such room.
 pub(super) fn room(answer: &[Vec<Vec<u8>>]) -> Result<Option<Room>, Malformed> {
     let [meta, sessions, tracks, gone] = answer else {
         return if answer.is_empty() { Ok(None) } else { Err(Malformed) };
@@ -277,8 +282,7 @@ pub(super) fn room(answer: &[Vec<Vec<u8>>]) -> Result<Option<Room>, Malformed> {
     else {
         return Err(Malformed);
     };
-    let time = |digits: &[u8]| parse(digits).map(StoreTime::from_micros);
-    let optional = |digits: &[u8]| (!digits.is_empty()).then(|| time(digits)).transpose();
+    let optional = |digits: &[u8]| (!digits.is_empty()).then(|| store_time(digits)).transpose();
     let started = match (optional(started_at)?, started.as_slice()) {
         (Some(applied_at), created_at) => {
             let created_at = LiveKitTime::from_millis(parse(created_at)?);
@@ -296,7 +300,7 @@ pub(super) fn room(answer: &[Vec<Vec<u8>>]) -> Result<Option<Room>, Malformed> {
         .chunks_exact(3)
         .map(|entry| {
             let sid = std::str::from_utf8(&entry[0]).map_err(|_| Malformed)?;
-            Ok((ParticipantSid::new(sid), time(&entry[1])?, reason(&entry[2])?))
+            Ok((ParticipantSid::new(sid), store_time(&entry[1])?, reason(&entry[2])?))
         })
         .collect::<Result<_, Malformed>>()?;
     Ok(Some(Room::from_parts(RoomParts {
@@ -311,8 +315,8 @@ pub(super) fn room(answer: &[Vec<Vec<u8>>]) -> Result<Option<Room>, Malformed> {
             b"C" => Opening::Closed,
             _ => return Err(Malformed),
         },
-        trusted_until: time(trusted)?,
-        compared_at: time(compared)?,
+        trusted_until: store_time(trusted)?,
+        compared_at: store_time(compared)?,
         started,
         condemned_at: optional(condemned)?,
         sessions,
@@ -320,7 +324,7 @@ pub(super) fn room(answer: &[Vec<Vec<u8>>]) -> Result<Option<Room>, Malformed> {
     })))
 }
 
-/// The answer of `position.lua`; none where there is no such room.
+/// The answer of `position.lua` after its time; none where there is no such room.
 pub(super) fn position(answer: &[Vec<u8>]) -> Result<Option<Position>, Malformed> {
     match answer {
         [] => Ok(None),

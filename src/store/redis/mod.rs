@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-use super::{Feed, Position, RoomSummary, Store, StoreError};
+use super::{Feed, Position, RoomSummary, Store, StoreError, clock::StoreClock};
 
 use codec::Listed;
 use keys::{Bucket, KeyFormat};
@@ -68,7 +68,9 @@ pub struct RedisStore {
     scripts: Scripts,
     subscriber: Subscriber,
     rules: Rules,
-    clock: Option<Clock>,
+    /// Instead of the server's clock.
+    set_clock: Option<Clock>,
+    server_clock: StoreClock,
     rooms: Mutex<Option<(Instant, Vec<Listed>)>>,
 }
 
@@ -89,7 +91,8 @@ impl RedisStore {
             keys: keys.clone(),
             scripts: Scripts::new(),
             rules,
-            clock: settings.clock.clone(),
+            set_clock: settings.clock.clone(),
+            server_clock: StoreClock::default(),
             rooms: Mutex::default(),
         };
         (store, RedisPeers::new(link, keys))
@@ -114,7 +117,19 @@ impl RedisStore {
 
     /// The time to apply, where it is not the server's.
     fn time(&self) -> String {
-        self.clock.as_ref().map_or(String::new(), |clock| clock.now().as_micros().to_string())
+        self.set_time().map_or(String::new(), |time| time.as_micros().to_string())
+    }
+
+    fn set_time(&self) -> Option<StoreTime> {
+        self.set_clock.as_ref().map(|clock| clock.now().as_store_time())
+    }
+
+    async fn server_time(&self) -> Result<StoreTime, StoreError> {
+        let asked_at = Instant::now();
+        let (seconds, micros): (u64, u64) = self.link.query(&redis::cmd("TIME")).await?;
+        let time = StoreTime::from_micros(seconds * 1_000_000 + micros);
+        self.server_clock.learn(time, asked_at, Instant::now());
+        Ok(time)
     }
 
     async fn listed(&self) -> Result<Vec<Listed>, StoreError> {
@@ -163,8 +178,11 @@ impl Store for RedisStore {
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
+        let asked_at = Instant::now();
         let answer: Vec<Vec<u8>> = self.run(&self.scripts.position, room, &[]).await?;
-        Ok(codec::position(&answer)?)
+        let (time, position) = answer.split_first().ok_or(Malformed)?;
+        self.server_clock.learn(codec::store_time(time)?, asked_at, Instant::now());
+        Ok(codec::position(position)?)
     }
 
     async fn read_with(
@@ -173,8 +191,15 @@ impl Store for RedisStore {
         sessions: &[ParticipantSid],
     ) -> Result<Option<Arc<Room>>, StoreError> {
         let arguments = codec::of_sids(sessions);
+        let asked_at = Instant::now();
         let answer: Vec<Vec<Vec<u8>>> = self.run(&self.scripts.read, room, &arguments).await?;
-        Ok(codec::room(&answer)?.map(Arc::new))
+        let answered_at = Instant::now();
+        let Some(([time], room)) = answer.split_first().map(|(head, room)| (head.as_slice(), room))
+        else {
+            return Err(Malformed.into());
+        };
+        self.server_clock.learn(codec::store_time(time)?, asked_at, answered_at);
+        Ok(codec::room(room)?.map(Arc::new))
     }
 
     async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
@@ -186,7 +211,7 @@ impl Store for RedisStore {
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         let mut rooms = self.rooms.lock().await;
         let read_at = Instant::now();
-        let is_fresh = |at: &Instant| at.elapsed() < ROOMS_FRESH && self.clock.is_none();
+        let is_fresh = |at: &Instant| at.elapsed() < ROOMS_FRESH && self.set_clock.is_none();
         let listed = match &*rooms {
             Some((at, listed)) if is_fresh(at) => listed.clone(),
             _ => {
@@ -214,18 +239,21 @@ impl Store for RedisStore {
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
-        if let Some(clock) = &self.clock {
-            return Ok(clock.now());
+        match self.set_time() {
+            Some(time) => Ok(time),
+            None => self.server_time().await,
         }
-        let (seconds, micros): (u64, u64) = self.link.query(&redis::cmd("TIME")).await?;
-        Ok(StoreTime::from_micros(seconds * 1_000_000 + micros))
+    }
+
+    fn estimated_now(&self) -> Option<StoreTime> {
+        self.set_time().or_else(|| self.server_clock.now(Instant::now()))
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         if !self.subscriber.is_connected() {
             return Err(StoreError { reason: "changes do not arrive".to_owned() });
         }
-        self.link.query(&redis::cmd("TIME")).await.map(|_: redis::Value| ())
+        self.server_time().await.map(|_| ())
     }
 }
 

@@ -1,8 +1,8 @@
--- Reads the room, and what is remembered of the sessions that are asked for.
+-- Reads the room, and what is remembered of the sessions that are asked for, after the time.
 
 load()
 tell_of_rebuilding()
-if room.version == 0 then return {} end
+if room.version == 0 then return { { int(now) } } end
 
 local remembered = {}
 for _ = 1, number() do
@@ -14,6 +14,7 @@ for _ = 1, number() do
   end
 end
 return {
+  { int(now) },
   {
     int(room.version), room.sid, int(room.epoch), room.whole and '1' or '0',
     room.torn and '1' or '0', room.opening, int(room.trusted),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use livekit_presence::presence::StoreTime;
+use livekit_presence::presence::HostTime;
 
 use crate::harness::{TestApp, eventually, joined};
 
@@ -29,7 +29,7 @@ async fn a_stream_ends_when_its_token_expires() {
 async fn a_token_taken_within_the_leeway_ends_with_it() {
     let app = TestApp::start().await;
     // By this clock the token has one second of the leeway left.
-    let now = StoreTime::from_millis(1_800_000_000_000);
+    let now = HostTime::from_millis(1_800_000_000_000);
     app.clock.set(now);
     let bearer = format!("Bearer {}", app.token("general", 0));
     app.clock.set(now + Duration::from_secs(59));

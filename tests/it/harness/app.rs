@@ -13,7 +13,7 @@ use livekit_presence::{
     clock::Clock,
     config::{Config, Purpose},
     livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken},
-    presence::StoreTime,
+    presence::{HostTime, StoreTime},
     store::{MemoryStore, Store},
 };
 use serde_json::Value;
@@ -21,7 +21,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
     Connection, FlakyStore, Reader, RedisServer, Response, WebhookBody, client::request_head,
-    within_deadline,
+    eventually, within_deadline,
 };
 
 const KEYS: &str = "APItest: secret-of-the-tests-0123456789abcdef\nAPIother: another-secret-0123456789abcdef012345";
@@ -36,22 +36,38 @@ pub struct TestApp {
     running: JoinHandle<()>,
 }
 
-/// A clock that a test can set. Until then it is the machine's.
+/// A clock that a test can set. Until then it is the machine's, or as far from that as the test wants it.
 #[derive(Clone, Default)]
-pub struct TestClock(Arc<AtomicU64>);
+pub struct TestClock {
+    micros: Arc<AtomicU64>,
+    secs_ahead: i64,
+}
 
 impl TestClock {
+    /// One that goes wrong by this much.
+    pub fn ahead_by(secs: i64) -> Self {
+        Self { secs_ahead: secs, ..Self::default() }
+    }
+
     /// From now on it stands still.
-    pub fn set(&self, now: StoreTime) {
-        self.0.store(now.as_micros(), Ordering::Relaxed);
+    pub fn set(&self, now: HostTime) {
+        self.micros.store(now.as_micros(), Ordering::Relaxed);
+    }
+
+    /// The same where it stands for a store's clock.
+    pub fn set_as_stores(&self, now: StoreTime) {
+        self.set(HostTime::from_micros(now.as_micros()));
     }
 
     pub fn clock(&self) -> Clock {
-        let set = Arc::clone(&self.0);
+        let set = Arc::clone(&self.micros);
         let system = Clock::system();
-        Clock::new(move || match set.load(Ordering::Relaxed) {
-            0 => system.now(),
-            micros => StoreTime::from_micros(micros),
+        let ahead = self.secs_ahead * 1_000_000;
+        Clock::new(move || {
+            HostTime::from_micros(match set.load(Ordering::Relaxed) {
+                0 => system.now().as_micros().saturating_add_signed(ahead),
+                micros => micros,
+            })
         })
     }
 }
@@ -72,22 +88,33 @@ impl TestApp {
 
     /// With rooms in Redis, whose clock is the test's too; or else in memory.
     pub async fn on(redis: Option<&RedisServer>, settings: &[(&str, &str)], keys: &str) -> Self {
-        let defaults = [
-            ("LIVEKIT_KEYS", keys),
-            ("LKP__HTTP__BIND", "127.0.0.1:0"),
-            ("LKP__STREAM__HEARTBEAT", "1h"),
-        ];
-        let variables = defaults.iter().chain(settings);
-        let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let config = Config::from_variables(variables, Purpose::Serve).unwrap();
+        let config = config(settings, keys);
         let clock = TestClock::default();
         let kept: Arc<dyn Store> = match redis {
             None => Arc::new(MemoryStore::new(config.rules(), clock.clock())),
             Some(redis) => Arc::new(redis.store(config.rules(), Some(clock.clock())).0),
         };
+        Self::over(kept, &config, clock, keys)
+    }
+
+    /// On a host whose clock is another than that of its Redis.
+    pub async fn on_host(
+        clock: TestClock,
+        redis: &RedisServer,
+        settings: &[(&str, &str)],
+        keys: &str,
+    ) -> Self {
+        let config = config(settings, keys);
+        let kept = Arc::new(redis.store(config.rules(), None).0);
+        let app = Self::over(kept, &config, clock, keys);
+        eventually("it to reach Redis", async || app.get("/readyz", &[]).await.status == 200).await;
+        app
+    }
+
+    fn over(kept: Arc<dyn Store>, config: &Config, clock: TestClock, keys: &str) -> Self {
         let store = FlakyStore::new(kept);
         let app =
-            App::with_store(&config, Arc::clone(&store) as Arc<dyn Store>, clock.clock()).unwrap();
+            App::with_store(config, Arc::clone(&store) as Arc<dyn Store>, clock.clock()).unwrap();
         let (shutdown, told) = oneshot::channel();
         Self {
             address: app.local_addr().unwrap(),
@@ -231,6 +258,17 @@ impl TestApp {
     pub async fn rooms(&self) -> Value {
         self.get_as_operator("/api/livekit/rooms").await.json()
     }
+}
+
+fn config(settings: &[(&str, &str)], keys: &str) -> Config {
+    let defaults = [
+        ("LIVEKIT_KEYS", keys),
+        ("LKP__HTTP__BIND", "127.0.0.1:0"),
+        ("LKP__STREAM__HEARTBEAT", "1h"),
+    ];
+    let variables = defaults.iter().chain(settings);
+    let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_variables(variables, Purpose::Serve).unwrap()
 }
 
 /// The bytes of a webhook request.

@@ -111,6 +111,10 @@ impl Store for FlakyStore {
         self.store.now().await
     }
 
+    fn estimated_now(&self) -> Option<StoreTime> {
+        self.store.estimated_now()
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.pass().await?;
         self.store.check().await

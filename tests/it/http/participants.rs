@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use livekit_presence::presence::StoreTime;
+use livekit_presence::presence::HostTime;
 
 use crate::harness::{StoreMood, TestApp, finished, joined, left, published, started};
 
@@ -81,7 +81,7 @@ async fn what_may_not_be_everybody_is_marked_stale() {
 #[tokio::test]
 async fn a_list_that_nothing_confirmed_for_long_is_stale_and_still_there() {
     let app = TestApp::with(&[("LKP__PRESENCE__TTL", "60s")]).await;
-    let start = StoreTime::from_millis(1_800_000_000_000);
+    let start = HostTime::from_millis(1_800_000_000_000);
     app.clock.set(start);
     app.webhooks([started(), joined("alice")]).await;
     app.clock.set(start + Duration::from_secs(61));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use livekit_presence::{
     livekit::{AccessToken, VideoGrant},
-    presence::StoreTime,
+    presence::HostTime,
 };
 
 use crate::harness::{StoreMood, TestApp, eventually, joined, left, published, webhook_request};
@@ -80,7 +80,7 @@ async fn a_token_is_verified_before_a_byte_of_the_body_is_read() {
 #[tokio::test]
 async fn an_expired_token_is_401_and_a_minute_of_difference_between_clocks_is_not() {
     let app = TestApp::start().await;
-    let start = StoreTime::from_millis(1_800_000_000_000);
+    let start = HostTime::from_millis(1_800_000_000_000);
     app.clock.set(start);
     let body = joined("alice").bytes();
     let request = app.webhook_request(&body);

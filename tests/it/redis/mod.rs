@@ -3,6 +3,7 @@
 //!
 //! The rules on Redis are tested in `store`, by the suite that every store passes.
 
+mod clocks;
 mod cluster;
 mod connections;
 mod instances;

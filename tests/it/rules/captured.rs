@@ -74,7 +74,7 @@ impl Replay {
         let verified = token.unwrap().vouch_for(&webhook.body).unwrap();
         let event = verified.parse(webhook.at).unwrap().event.unwrap();
         let room = self.rooms.entry(event.room.to_string()).or_default();
-        room.apply(&event, webhook.at, &self.rules);
+        room.apply(&event, webhook.at.as_store_time(), &self.rules);
     }
 
     /// Compares with the list, and asks whoever is to be asked for a proof of life; the dead answer after three seconds.

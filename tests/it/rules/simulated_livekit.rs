@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use livekit_presence::presence::{
-    Event, EventId, EventKind, Identity, LiveKitTime, Participant, ParticipantKind, ParticipantSid,
-    Profile, RoomLifecycle, RoomName, RoomSid, SessionInfo, SessionState, StoreTime, Track,
+    Event, EventId, EventKind, HostTime, Identity, LiveKitTime, Participant, ParticipantKind,
+    ParticipantSid, Profile, RoomLifecycle, RoomName, RoomSid, SessionInfo, SessionState, Track,
     TrackKind, TrackSid, TrackSource,
 };
 
@@ -298,7 +298,7 @@ impl SimulatedLiveKit {
             room: self.room.clone(),
             room_sid: self.open.clone(),
             created_at: LiveKitTime::from_secs(self.now_ms / 1000),
-            received_at: StoreTime::default(),
+            received_at: HostTime::default(),
             kind,
         };
         self.outbox.push(event);

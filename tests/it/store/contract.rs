@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use livekit_presence::{
     presence::{
-        Applied, Change, Event, EventKind, Identity, Listing, LiveKitTime, Participant,
-        ParticipantSid, Profile, RoomLifecycle, RoomName, Rules, SessionInfo, SessionState,
-        StoreTime, Track, TrackKind, TrackSid, TrackSource, Version, plan,
+        Applied, Change, Event, EventKind, HostTime, Identity, Listing, LiveKitTime, Participant,
+        ParticipantSid, Profile, RoomLifecycle, RoomName, Rules, SessionInfo, SessionState, Track,
+        TrackKind, TrackSid, TrackSource, Version, plan,
     },
     store::{Feed, FeedMessage, Store},
 };
@@ -322,7 +322,7 @@ fn event(room: &RoomName, kind: EventKind) -> Event {
         room: room.clone(),
         room_sid: None,
         created_at: LiveKitTime::from_secs(1),
-        received_at: StoreTime::default(),
+        received_at: HostTime::default(),
         kind,
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use livekit_presence::{
-    presence::{Rules, StoreTime},
+    presence::{HostTime, Rules},
     store::{MemoryStore, Store},
 };
 
@@ -14,7 +14,7 @@ use super::contract::{joined, left, room};
 #[tokio::test]
 async fn a_room_is_forgotten_after_a_day_without_a_sign_unless_it_is_renewed() {
     let clock = TestClock::default();
-    let start = StoreTime::from_millis(1_800_000_000_000);
+    let start = HostTime::from_millis(1_800_000_000_000);
     clock.set(start);
     let store = MemoryStore::new(Rules::default(), clock.clock());
     for number in 0..200 {

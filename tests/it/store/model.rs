@@ -75,7 +75,7 @@ async fn play(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) -
     };
     let steps = record(seed);
     for (number, (now, step)) in steps.iter().enumerate() {
-        clock.set(*now);
+        clock.set_as_stores(*now);
         match step {
             Step::Apply(event) => play.apply(number, event, *now).await,
             Step::Repair(repairs) => {
