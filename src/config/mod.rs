@@ -27,14 +27,28 @@ use crate::{
 
 use layers::Variables;
 use values::{
-    Values, address, duration, duration_above_zero, duration_or_auto, lines, list, networks,
-    optional_text, switch, text, whole_number, whole_number_above_zero,
+    Values, address, bytes, duration, duration_or_auto, limit, lines, list, networks, optional_text,
+    switch, text, whole_number,
 };
 
 /// How long a list counts as confirmed where LiveKit's API confirms it regularly.
 const TTL_WITH_API: Duration = Duration::from_mins(1);
 /// And where nothing but webhooks does.
 const TTL_WITHOUT_API: Duration = Duration::from_hours(24);
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+/// A round trip to anywhere fits.
+const MIN_TIMEOUT: Duration = Duration::from_millis(10);
+/// A heartbeat is a walk over a part of all streams.
+const MIN_HEARTBEAT: Duration = Duration::from_millis(10);
+const HOUR: Duration = Duration::from_hours(1);
+/// A change that waits for longer than a minute is no live list.
+const MAX_COALESCE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+/// What is longer than a month was meant to be "never", for which there is no word.
+const MONTH: Duration = Duration::from_hours(24 * 30);
+/// LiveKit Cloud allows 1,000.
+const MAX_CALLS_PER_MINUTE: u32 = 1_000_000;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -188,7 +202,7 @@ impl Config {
         let keys = take_keys(values, variables, purpose);
         Self {
             bind,
-            head_timeout: values.take("http.head_timeout", duration_above_zero),
+            head_timeout: values.take("http.head_timeout", duration(MIN_TIMEOUT..=HOUR)),
             auth_keys: take_auth_keys(values, &keys),
             auth,
             cors_origins,
@@ -196,37 +210,37 @@ impl Config {
             livekit: LiveKitConfig {
                 url: values.take("livekit.url", livekit_url),
                 keys,
-                calls_per_minute: values.take("livekit.calls_per_minute", whole_number_above_zero),
-                timeout: values.take("livekit.timeout", duration_above_zero),
+                calls_per_minute: values.take("livekit.calls_per_minute", whole_number(1..=MAX_CALLS_PER_MINUTE)),
+                timeout: values.take("livekit.timeout", duration(MIN_TIMEOUT..=HOUR)),
                 ca_file: values.take("livekit.ca_file", optional_text).map(PathBuf::from),
             },
             store: take_store(values),
-            presence_ttl: values.take("presence.ttl", duration_or_auto),
+            presence_ttl: values.take("presence.ttl", duration_or_auto(MILLISECOND..=MONTH)),
             reconcile: ReconcileConfig {
-                every: values.take("reconcile.every", duration_above_zero),
-                grace: values.take("reconcile.grace", duration),
+                every: values.take("reconcile.every", duration(MIN_TIMEOUT..=DAY)),
+                grace: values.take("reconcile.grace", duration(Duration::ZERO..=DAY)),
                 prove_life: values.take("reconcile.prove_life", switch),
             },
             stream: StreamConfig {
                 enabled: values.take("stream.enabled", switch),
-                coalesce: values.take("stream.coalesce", duration),
-                heartbeat: values.take("stream.heartbeat", duration_above_zero),
-                write_timeout: values.take("stream.write_timeout", duration_above_zero),
-                max_age: values.take("stream.max_age", duration_above_zero),
-                pinned_bytes: values.take("stream.pinned_bytes", whole_number_above_zero) as usize,
+                coalesce: values.take("stream.coalesce", duration(Duration::ZERO..=MAX_COALESCE)),
+                heartbeat: values.take("stream.heartbeat", duration(MIN_HEARTBEAT..=DAY)),
+                write_timeout: values.take("stream.write_timeout", duration(MIN_TIMEOUT..=HOUR)),
+                max_age: values.take("stream.max_age", duration(MIN_TIMEOUT..=MONTH)),
+                pinned_bytes: values.take("stream.pinned_bytes", bytes),
             },
             limits: LimitsConfig {
-                streams: Some(values.take("limits.streams", whole_number) as usize)
+                streams: Some(values.take("limits.streams", limit) as usize)
                     .filter(|streams| *streams > 0),
-                streams_per_address: values.take("limits.streams_per_address", whole_number),
-                streams_per_identity: values.take("limits.streams_per_identity", whole_number),
-                reads_per_address: values.take("limits.reads_per_address", whole_number),
-                lookups_per_address: values.take("limits.lookups_per_address", whole_number),
+                streams_per_address: values.take("limits.streams_per_address", limit),
+                streams_per_identity: values.take("limits.streams_per_identity", limit),
+                reads_per_address: values.take("limits.reads_per_address", limit),
+                lookups_per_address: values.take("limits.lookups_per_address", limit),
                 refused_webhooks_per_address: values
-                    .take("limits.refused_webhooks_per_address", whole_number),
-                body_bytes: values.take("limits.body_bytes", whole_number_above_zero) as usize,
+                    .take("limits.refused_webhooks_per_address", limit),
+                body_bytes: values.take("limits.body_bytes", bytes),
             },
-            drain: values.take("shutdown.drain", duration),
+            drain: values.take("shutdown.drain", duration(Duration::ZERO..=DAY)),
             log: LogConfig {
                 format: values.take("log.format", log_format),
                 level: values.take("log.level", log_level),

@@ -113,7 +113,7 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
         (
             "LKP__STREAM__HEARTBEAT",
             "0s",
-            "`stream.heartbeat`: must be longer than zero (from the environment)",
+            "`stream.heartbeat`: \"0s\" is out of bounds; write a duration from 10ms to 1day (from the environment)",
         ),
         (
             "LKP__STREAM__ENABLED",
@@ -123,12 +123,12 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
         (
             "LKP__LIMITS__STREAMS",
             "many",
-            "`limits.streams`: \"many\" is no whole number; write one from 0 to 4294967295 (from the environment)",
+            "`limits.streams`: \"many\" is no whole number; write one from 0 to 1000000 (from the environment)",
         ),
         (
             "LKP__LIMITS__BODY_BYTES",
             "0",
-            "`limits.body_bytes`: must be above zero (from the environment)",
+            "`limits.body_bytes`: \"0\" is out of bounds; write a number from 1 to 4294967295 (from the environment)",
         ),
         (
             "LKP__HTTP__BIND",
@@ -220,6 +220,35 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
     for (name, value, expected) in cases {
         assert_eq!(faults(&[(name, value)]), [expected], "{name}={value}");
     }
+}
+
+/// A duration without an end made a task panic, which ended the process; one next to nothing kept a thread busy for ever.
+#[test]
+fn every_duration_and_every_number_has_bounds_that_are_told_at_start() {
+    let defaults = layers::merge(None, &Variables::new([])).unwrap();
+    let mut bounded = 0;
+    for (key, default) in defaults {
+        let default = list(&default).unwrap().join(",");
+        let is_number = default.parse::<u64>().is_ok();
+        let is_duration = humantime::parse_duration(&default).is_ok() && !is_number;
+        let extremes: &[&str] = match key.as_str() {
+            "presence.ttl" => &["1ns", "500years", "99999999999999999999years"],
+            "stream.coalesce" | "reconcile.grace" | "shutdown.drain" => {
+                &["500years", "18446744073709551615s", "99999999999999999999years"]
+            }
+            _ if is_duration => &["0s", "1ns", "500years", "18446744073709551615s"],
+            _ if is_number => &["-1", "4294967296", "99999999999999999999999"],
+            _ => continue,
+        };
+        bounded += 1;
+        let variable = format!("LKP__{}", key.replace('.', "__").to_uppercase());
+        for extreme in extremes {
+            let found = faults(&[(&variable, extreme)]);
+            assert!(found[0].starts_with(&format!("`{key}`: ")), "{key}={extreme}: {found:?}");
+            assert!(found[0].contains(" from ") && found[0].contains(" to "), "{found:?}");
+        }
+    }
+    assert!(bounded >= 19, "{bounded}");
 }
 
 #[test]

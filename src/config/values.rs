@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
     time::Duration,
 };
 
@@ -10,6 +11,9 @@ use config::{Value, ValueKind};
 use ipnet::IpNet;
 
 use super::Fault;
+
+/// No limit of streams or requests is higher: more than a million a second, or at once, is none.
+const MAX_LIMIT: u32 = 1_000_000;
 
 /// Values by key; each is taken once.
 pub(super) struct Values {
@@ -92,20 +96,36 @@ pub(super) fn lines(value: &Value) -> Result<String, String> {
     }
 }
 
-pub(super) fn duration(value: &Value) -> Result<Duration, String> {
-    let text = text(value)?;
-    humantime::parse_duration(&text).map_err(|_| {
-        format!("{text:?} is no duration; write a number and a unit, such as 250ms, 20s or 1h")
-    })
+/// A duration from one to another, both included.
+pub(super) fn duration(
+    bounds: RangeInclusive<Duration>,
+) -> impl Fn(&Value) -> Result<Duration, String> {
+    move |value| {
+        let text = text(value)?;
+        // A number that overflows is a duration, and too long.
+        let duration = match humantime::parse_duration(&text) {
+            Ok(duration) => duration,
+            Err(humantime::DurationError::NumberOverflow) => Duration::MAX,
+            Err(_) => {
+                return Err(format!(
+                    "{text:?} is no duration; write a number and a unit, such as 250ms, 20s or 1h"
+                ));
+            }
+        };
+        if bounds.contains(&duration) {
+            return Ok(duration);
+        }
+        let bound = |bound: &Duration| humantime::format_duration(*bound).to_string();
+        let (least, most) = (bound(bounds.start()), bound(bounds.end()));
+        Err(format!("{text:?} is out of bounds; write a duration from {least} to {most}"))
+    }
 }
 
-pub(super) fn duration_above_zero(value: &Value) -> Result<Duration, String> {
-    let duration = duration(value)?;
-    if duration.is_zero() { Err("must be longer than zero".into()) } else { Ok(duration) }
-}
-
-pub(super) fn duration_or_auto(value: &Value) -> Result<Option<Duration>, String> {
-    if text(value)? == "auto" { Ok(None) } else { duration_above_zero(value).map(Some) }
+pub(super) fn duration_or_auto(
+    bounds: RangeInclusive<Duration>,
+) -> impl Fn(&Value) -> Result<Option<Duration>, String> {
+    let duration = duration(bounds);
+    move |value| if text(value)? == "auto" { Ok(None) } else { duration(value).map(Some) }
 }
 
 pub(super) fn switch(value: &Value) -> Result<bool, String> {
@@ -116,17 +136,30 @@ pub(super) fn switch(value: &Value) -> Result<bool, String> {
     }
 }
 
-pub(super) fn whole_number(value: &Value) -> Result<u32, String> {
-    let text = text(value)?;
-    text.parse()
-        .map_err(|_| format!("{text:?} is no whole number; write one from 0 to {}", u32::MAX))
+/// A whole number from one to another, both included.
+pub(super) fn whole_number(bounds: RangeInclusive<u32>) -> impl Fn(&Value) -> Result<u32, String> {
+    move |value| {
+        let text = text(value)?;
+        let (least, most) = (bounds.start(), bounds.end());
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(number) if bounds.contains(&number) => Ok(number),
+            Err(_) if !is_number => {
+                Err(format!("{text:?} is no whole number; write one from {least} to {most}"))
+            }
+            _ => Err(format!("{text:?} is out of bounds; write a number from {least} to {most}")),
+        }
+    }
 }
 
-pub(super) fn whole_number_above_zero(value: &Value) -> Result<u32, String> {
-    match whole_number(value)? {
-        0 => Err("must be above zero".into()),
-        number => Ok(number),
-    }
+/// How many there may be, or may happen in a second; zero is no limit.
+pub(super) fn limit(value: &Value) -> Result<u32, String> {
+    whole_number(0..=MAX_LIMIT)(value)
+}
+
+/// Memory, in bytes.
+pub(super) fn bytes(value: &Value) -> Result<usize, String> {
+    Ok(whole_number(1..=u32::MAX)(value)? as usize)
 }
 
 pub(super) fn address(value: &Value) -> Result<Option<SocketAddr>, String> {
