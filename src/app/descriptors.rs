@@ -31,6 +31,11 @@ impl Descriptors {
         usize::try_from(connections).unwrap_or(usize::MAX).max(1)
     }
 
+    /// Of the connections that no stream may have, those that are kept for webhooks from peers that have sent a verified one.
+    pub fn webhook_connections(self) -> usize {
+        (self.connections() - self.streams()).div_ceil(4)
+    }
+
     /// Connections that may be streams; the others are for webhooks, reads and health checks.
     pub fn streams(self) -> usize {
         let connections = self.connections();
@@ -44,12 +49,13 @@ mod tests {
 
     #[test]
     fn something_is_left_for_webhooks_and_for_the_process_itself() {
-        for (descriptors, connections, streams) in
-            [(20_000, 19_872, 19_251), (1_024, 896, 864), (256, 128, 96), (16, 8, 4)]
+        for (descriptors, connections, streams, webhooks) in
+            [(20_000, 19_872, 19_251, 156), (1_024, 896, 864, 8), (256, 128, 96, 8), (16, 8, 4, 1)]
         {
             let descriptors = Descriptors(descriptors);
             assert_eq!(descriptors.connections(), connections);
             assert_eq!(descriptors.streams(), streams);
+            assert_eq!(descriptors.webhook_connections(), webhooks);
         }
     }
 }

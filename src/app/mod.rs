@@ -118,6 +118,7 @@ impl App {
         let settings = ServerSettings {
             bind: config.bind,
             head_timeout: config.head_timeout,
+            idle_timeout: config.idle_timeout,
             write_timeout: config.stream.write_timeout,
         };
         let server = Server::bind(&settings)
@@ -225,6 +226,7 @@ fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
     let limits = &config.limits;
     LimitSettings {
         connections: descriptors.connections(),
+        webhook_connections: descriptors.webhook_connections(),
         streams: limits.streams.unwrap_or(descriptors.streams()),
         streams_per_address: limits.streams_per_address,
         streams_per_identity: limits.streams_per_identity,
@@ -232,6 +234,7 @@ fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
         lookups_per_address: limits.lookups_per_address,
         refused_webhooks_per_address: limits.refused_webhooks_per_address,
         body_bytes: limits.body_bytes,
+        head_bytes: limits.head_bytes,
         answer_bytes: config.stream.pinned_bytes,
     }
 }

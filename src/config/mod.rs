@@ -27,8 +27,8 @@ use crate::{
 
 use layers::Variables;
 use values::{
-    Values, address, bytes, duration, duration_or_auto, limit, lines, list, networks, optional_text,
-    switch, text, whole_number,
+    Values, address, bytes, duration, duration_or_auto, limit, lines, list, networks,
+    optional_text, switch, text, whole_number,
 };
 
 /// How long a list counts as confirmed where LiveKit's API confirms it regularly.
@@ -57,6 +57,7 @@ pub struct Config {
     pub cors_origins: CorsOrigins,
     pub trusted_proxies: TrustedProxies,
     pub head_timeout: Duration,
+    pub idle_timeout: Duration,
     pub livekit: LiveKitConfig,
     pub auth: AuthSettings,
     /// Beside LiveKit's own keys, which may sign readers' tokens too.
@@ -122,6 +123,7 @@ pub struct LimitsConfig {
     pub lookups_per_address: u32,
     pub refused_webhooks_per_address: u32,
     pub body_bytes: usize,
+    pub head_bytes: usize,
 }
 
 /// How to log.
@@ -203,6 +205,7 @@ impl Config {
         Self {
             bind,
             head_timeout: values.take("http.head_timeout", duration(MIN_TIMEOUT..=HOUR)),
+            idle_timeout: values.take("http.idle_timeout", duration(MIN_TIMEOUT..=DAY)),
             auth_keys: take_auth_keys(values, &keys),
             auth,
             cors_origins,
@@ -210,7 +213,8 @@ impl Config {
             livekit: LiveKitConfig {
                 url: values.take("livekit.url", livekit_url),
                 keys,
-                calls_per_minute: values.take("livekit.calls_per_minute", whole_number(1..=MAX_CALLS_PER_MINUTE)),
+                calls_per_minute: values
+                    .take("livekit.calls_per_minute", whole_number(1..=MAX_CALLS_PER_MINUTE)),
                 timeout: values.take("livekit.timeout", duration(MIN_TIMEOUT..=HOUR)),
                 ca_file: values.take("livekit.ca_file", optional_text).map(PathBuf::from),
             },
@@ -239,6 +243,7 @@ impl Config {
                 refused_webhooks_per_address: values
                     .take("limits.refused_webhooks_per_address", limit),
                 body_bytes: values.take("limits.body_bytes", bytes),
+                head_bytes: values.take("limits.head_bytes", bytes),
             },
             drain: values.take("shutdown.drain", duration(Duration::ZERO..=DAY)),
             log: LogConfig {

@@ -248,7 +248,7 @@ fn every_duration_and_every_number_has_bounds_that_are_told_at_start() {
             assert!(found[0].contains(" from ") && found[0].contains(" to "), "{found:?}");
         }
     }
-    assert!(bounded >= 19, "{bounded}");
+    assert!(bounded >= 21, "{bounded}");
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub(super) struct Connection {
     pub ends_at: u64,
     pub end_reason: CloseReason,
     input_bytes: u32,
-    _permits: [Permit; 2],
+    /// Its stream's, and its connection's.
+    permits: [Permit; 2],
 }
 
 /// One room nearly always; more for `rooms/stream`.
@@ -110,7 +111,7 @@ impl Connection {
             ends_at,
             end_reason,
             input_bytes: 0,
-            _permits: permits,
+            permits,
         }
     }
 
@@ -190,6 +191,10 @@ impl Connection {
 
     pub fn shut_down_writing(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
+    }
+
+    pub fn permit(&self) -> &Permit {
+        &self.permits[0]
     }
 
     pub fn has_tail(&self) -> bool {

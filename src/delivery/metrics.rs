@@ -39,6 +39,8 @@ pub enum CloseReason {
     Expired,
     /// It reached `stream.max_age`.
     MaxAge,
+    /// Its identity has newer ones, as many as `limits.streams_per_identity`.
+    Replaced,
     /// This instance is shutting down.
     Drain,
     /// It did not take a frame within `stream.write_timeout`.
@@ -58,6 +60,7 @@ impl CloseReason {
             Self::Client => "client",
             Self::Expired => "expired",
             Self::MaxAge => "max_age",
+            Self::Replaced => "replaced",
             Self::Drain => "drain",
             Self::WriteTimeout => "write_timeout",
             Self::PinnedBytes => "pinned_bytes",

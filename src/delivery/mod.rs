@@ -64,7 +64,8 @@ pub struct Handoff {
     pub framing: Framing,
     pub watches: Vec<HandoffWatch>,
     pub ends: StreamEnd,
-    /// Dropped when the connection is closed: whoever counts connections and streams counts by them.
+    /// The stream's and the connection's. Dropped when the connection is closed: whoever counts connections and streams counts by
+    /// them.
     pub permits: [Permit; 2],
 }
 
@@ -108,6 +109,8 @@ struct Inbox {
 struct Mail {
     handoffs: Vec<Handoff>,
     changed: Vec<Arc<RoomSlot>>,
+    /// Permits of streams that end for good. As many as streams were opened since the thread looked.
+    replaced: Vec<u32>,
     drain: Option<Duration>,
     /// The thread has ended and takes nothing more.
     is_closed: bool,
@@ -161,6 +164,14 @@ impl Shards {
         let inbox = self.inbox_for(&handoff);
         inbox.connections.fetch_add(1, Ordering::Relaxed);
         inbox.send(|mail| mail.handoffs.push(handoff));
+    }
+
+    /// Ends a stream for good: its identity has newer ones. Its permit must have been revoked before, for the case that it is not
+    /// here yet.
+    pub fn replace(&self, permit: u32) {
+        for inbox in &self.inboxes {
+            inbox.send(|mail| mail.replaced.push(permit));
+        }
     }
 
     /// Ends all streams, spread evenly over `time`, and then the threads. Returns when that is done.
@@ -228,6 +239,7 @@ impl Inbox {
 
 impl Mail {
     fn is_empty(&self) -> bool {
-        self.handoffs.is_empty() && self.changed.is_empty() && self.drain.is_none()
+        let Self { handoffs, changed, replaced, drain, is_closed: _ } = self;
+        handoffs.is_empty() && changed.is_empty() && replaced.is_empty() && drain.is_none()
     }
 }

@@ -6,6 +6,9 @@ use std::{fmt, sync::Arc};
 pub trait Permits: Send + Sync {
     /// The holder of permit `key` is gone.
     fn take_back(&self, key: u32);
+
+    /// Whether the holder of permit `key` has to end.
+    fn is_revoked(&self, key: u32) -> bool;
 }
 
 /// Counts its holder until it is dropped. Whoever gave it knows for what; here it is a number, so that ten thousand holders
@@ -18,6 +21,15 @@ pub struct Permit {
 impl Permit {
     pub fn new(given_by: Arc<dyn Permits>, key: u32) -> Self {
         Self { given_by, key }
+    }
+
+    /// Its number; no other that is held has the same.
+    pub fn key(&self) -> u32 {
+        self.key
+    }
+
+    pub fn is_revoked(&self) -> bool {
+        self.given_by.is_revoked(self.key)
     }
 }
 

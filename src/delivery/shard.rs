@@ -52,6 +52,8 @@ pub(super) struct Shard {
     clock: Clock,
     /// Boxed, so that a slab that grows neither copies them nor keeps room for as many again.
     connections: Slab<Box<Connection>>,
+    /// Connections by their streams' permits.
+    by_permit: HashMap<u32, u32>,
     rooms: HashMap<u64, WatchedRoom>,
     /// Rooms whose walk is on its way, in turn.
     walks: VecDeque<u64>,
@@ -86,6 +88,7 @@ impl Shard {
             metrics,
             clock,
             connections: Slab::new(),
+            by_permit: HashMap::new(),
             rooms: HashMap::new(),
             walks: VecDeque::new(),
             wheel: Wheel::new(config.heartbeat, started),
@@ -166,16 +169,31 @@ impl Shard {
     }
 
     fn on_mail(&mut self) {
-        let Mail { handoffs, changed, drain, .. } = self.inbox.take();
+        let Mail { handoffs, changed, replaced, drain, .. } = self.inbox.take();
         for handoff in handoffs {
             self.adopt(handoff);
         }
         for slot in changed {
             self.on_changed(&slot);
         }
+        for permit in replaced {
+            if let Some(key) = self.by_permit.get(&permit) {
+                self.replace(*key as usize);
+            }
+        }
         if let Some(time) = drain {
             self.drain(time);
         }
+    }
+
+    /// Ends a stream for good, unless it is ending.
+    fn replace(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        if connection.ends_at == NEVER || matches!(connection.phase, Phase::Closing) {
+            return;
+        }
+        connection.end_reason = CloseReason::Replaced;
+        self.set_end(key, self.now());
     }
 
     fn on_changed(&mut self, slot: &RoomSlot) {
@@ -365,8 +383,13 @@ impl Shard {
         self.ends.insert((ends_at, short_key));
         let connection =
             Connection::new(socket, framing, watches, place, ends_at, end_reason, permits);
+        self.by_permit.insert(connection.permit().key(), short_key);
         self.connections.insert(Box::new(connection));
         self.begin(key, head);
+        // It may have been replaced on its way, before it was known here.
+        if self.connections.get(key).is_some_and(|one| one.permit().is_revoked()) {
+            self.replace(key);
+        }
     }
 
     /// Makes a connection a member of a room, before it is looked what the room's newest edition is: a change that comes in
@@ -464,7 +487,8 @@ impl Shard {
     fn write_last(&mut self, key: usize) {
         let retry_after = fastrand::u64(RETRY_MILLIS);
         let reason = self.connections[key].end_reason;
-        let frame = Arc::new(hub::last_frame(reason.as_str(), retry_after));
+        let id = (reason == CloseReason::Replaced).then_some(hub::REPLACED_ID);
+        let frame = Arc::new(hub::last_frame(reason.as_str(), id, retry_after));
         if self.write_frame(key, &frame, Ending::LastBegun) {
             self.finish(key);
         }
@@ -534,6 +558,7 @@ impl Shard {
         let connection = self.connections.remove(key);
         let short_key = u32::try_from(key).expect("fewer than descriptors");
         self.ends.remove(&(connection.ends_at, short_key));
+        self.by_permit.remove(&connection.permit().key());
         if let Some((moved, place)) = self.wheel.leave(connection.place) {
             self.connections[moved as usize].place = place;
         }

@@ -1,6 +1,9 @@
 //! Whose request it is, for the limits.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
 use axum::{
     extract::FromRequestParts,
@@ -23,10 +26,10 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The other end's address for limits, unless it is a proxy's: its connections are those of many.
-    pub(super) fn own_address_of(&self, peer: IpAddr) -> Option<ClientAddress> {
-        let peer = peer.to_canonical();
-        (!self.contain(peer)).then(|| ClientAddress::of(peer))
+    /// The other end of a socket, as limits see it.
+    pub(super) fn peer(&self, address: IpAddr) -> Peer {
+        let address = address.to_canonical();
+        Peer { address: ClientAddress::of(address), is_proxy: self.contain(address) }
     }
 
     /// The first address from the right that is not a trusted proxy's. What stands to the left of that was written by
@@ -61,9 +64,22 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
     address.or_else(with_port).or_else(in_brackets).map(|address| address.to_canonical())
 }
 
+/// The other end of a socket, and whether its connections are those of many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub address: ClientAddress,
+    pub is_proxy: bool,
+}
+
 /// What the limits count by: an IPv4 address, or the /64 network that one IPv6 customer has to themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ClientAddress(IpAddr);
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl ClientAddress {
     pub fn of(address: IpAddr) -> Self {

@@ -16,11 +16,11 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
-    http::{HeaderMap, Request, Response, Version, header},
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header},
+    response::IntoResponse,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioTimer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -32,17 +32,36 @@ use tracing::debug;
 
 use crate::{
     clock::Clock,
-    delivery::{Framing, Handoff, Permit, Shards},
+    delivery::{Framing, Handoff, Shards},
 };
 
 use super::{
-    client_address::PeerAddress,
+    Http,
+    client_address::{Peer, PeerAddress},
     flush_tracking::FlushTracking,
+    head_watch::{HeadProgress, HeadTimer, HeadWatch},
+    permits::Seat,
+    problem::Problem,
+    refusal::Refusals,
+    seats::Share,
+    server::ServerSettings,
     stream::{Stream, Ticket},
 };
 
-/// A request's head is no larger. LiveKit tokens can be long, and EventSource puts them into the URL.
-const MOST_HEAD_BYTES: usize = 16 * 1024;
+/// Heads are no larger, but for those that are given more memory.
+const SMALL_HEAD_BYTES: usize = 16 * 1024;
+/// Nor are those: a token with 64 KiB of metadata, which escaping doubles and base64 makes a third larger, and room for the rest.
+const LARGE_HEAD_BYTES: usize = 256 * 1024;
+/// What hyper takes in memory to read one: its buffer grows by doubling.
+pub(super) const LARGE_HEAD_MEMORY_BYTES: usize = 2 * LARGE_HEAD_BYTES;
+/// hyper reads no longer address (`http::Uri`).
+const MAX_ADDRESS_BYTES: usize = 65_534;
+/// Nor more headers.
+const MAX_HEADERS: usize = 100;
+/// The rest of a head that is too large arrives within this time, or its origin is not known.
+const REST_OF_HEAD: Duration = Duration::from_secs(2);
+/// A refused client is to come back after this time, in seconds.
+const RETRY_SECS: u64 = 1;
 /// After the last answer the client gets a moment to read it, and what it still sends is thrown away up to a bound. Closing at
 /// once would reset the connection and could take the answer with it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -50,14 +69,22 @@ const MOST_LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 /// What connections share.
 pub(super) struct Service {
+    pub http: Http,
     pub router: Router,
+    pub refusals: Refusals,
     pub shards: Arc<Shards>,
-    pub clock: Clock,
-    pub head_timeout: Duration,
-    /// An answer has to be taken within this time.
-    pub write_timeout: Duration,
+    pub settings: ServerSettings,
     /// Ends connections once what is under way on them is answered.
     pub stop: CancellationToken,
+}
+
+/// What is known of one connection.
+struct Client {
+    address: SocketAddr,
+    peer: Peer,
+    seat: Seat,
+    head: Arc<HeadProgress>,
+    handover: Mutex<Option<Handover>>,
 }
 
 /// A stream whose response's head is ready.
@@ -65,80 +92,198 @@ struct Handover {
     head: Vec<u8>,
     framing: Framing,
     stream: Stream,
+    origin: Option<HeaderValue>,
 }
 
 enum End {
     /// HTTP is over.
     Done,
-    Failed,
+    Failed(Option<hyper::Error>),
     Handover(Handover),
+}
+
+/// A conversation that is over: its socket, what was read of it and not yet of any request, and what hyper would have answered.
+struct Ended {
+    end: End,
+    socket: TcpStream,
+    read: Bytes,
+    status: Option<u16>,
 }
 
 /// Serves one connection to its end, or until delivery takes it over.
 pub(super) async fn serve(
     socket: TcpStream,
-    peer: SocketAddr,
-    permit: Permit,
+    address: SocketAddr,
+    peer: Peer,
+    seat: Seat,
     service: Arc<Service>,
 ) {
-    let handover: Arc<Mutex<Option<Handover>>> = Arc::default();
+    let client =
+        Arc::new(Client { address, peer, seat, head: Arc::default(), handover: Mutex::default() });
+    let ended = converse(socket, Bytes::new(), SMALL_HEAD_BYTES, &client, &service).await;
+    if ended.status != Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16()) {
+        return finish(ended, client, &service).await;
+    }
+    // Once more, with the memory that a large head takes.
+    match service.http.limits.permits.read_large_head(peer) {
+        Ok(_memory) => {
+            let ended =
+                converse(ended.socket, ended.read, LARGE_HEAD_BYTES, &client, &service).await;
+            finish(ended, client, &service).await;
+        }
+        Err(_) => {
+            let problem = Problem::unavailable(
+                "too many requests with large heads are being read at the moment (`limits.head_bytes`); ask again",
+                RETRY_SECS,
+            );
+            service.refusals.answer(ended.socket, &ended.read, problem, REST_OF_HEAD).await;
+        }
+    }
+}
+
+/// Reads requests and answers them, one after the other; only one where its head may be large.
+async fn converse(
+    socket: TcpStream,
+    begin: Bytes,
+    head_bytes: usize,
+    client: &Arc<Client>,
+    service: &Arc<Service>,
+) -> Ended {
+    let write_timeout = service.settings.write_timeout;
     let is_flushed = Arc::new(AtomicBool::new(true));
-    let answer = service_fn(|request| {
-        Box::pin(answer(Arc::clone(&service), request, peer, Arc::clone(&handover)))
-    });
+    let socket = HeadWatch::new(
+        FlushTracking::new(socket, Arc::clone(&is_flushed)),
+        begin,
+        Arc::clone(&client.head),
+        Arc::clone(&is_flushed),
+    );
+    let answer =
+        service_fn(|request| Box::pin(answer(Arc::clone(service), Arc::clone(client), request)));
+    let timer = HeadTimer {
+        progress: Arc::clone(&client.head),
+        head_timeout: service.settings.head_timeout,
+    };
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(service.head_timeout)
-        .max_buf_size(MOST_HEAD_BYTES)
-        .serve_connection(FlushTracking::new(socket, Arc::clone(&is_flushed)), answer);
+        .timer(timer)
+        .header_read_timeout(service.settings.idle_timeout)
+        .max_buf_size(head_bytes)
+        .keep_alive(head_bytes == SMALL_HEAD_BYTES)
+        .serve_connection(socket, answer);
 
     let mut stop = pin!(service.stop.cancelled());
+    let mut told_to_leave = pin!(client.seat.told_to_leave.notified());
     let mut is_stopping = false;
     let mut is_writing = false;
-    let mut written_by = pin!(sleep(service.write_timeout));
+    let mut written_by = pin!(sleep(write_timeout));
     let end = poll_fn(|cx| {
         if !is_stopping && stop.as_mut().poll(cx).is_ready() {
             is_stopping = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
+        if told_to_leave.as_mut().poll(cx).is_ready() {
+            debug!("a connection that waits made room for another");
+            return Poll::Ready(End::Failed(None));
+        }
         match connection.poll_without_shutdown(cx) {
             Poll::Ready(Ok(())) => return Poll::Ready(End::Done),
             Poll::Ready(Err(error)) => {
                 debug!(%error, "a connection failed");
-                return Poll::Ready(End::Failed);
+                return Poll::Ready(End::Failed(Some(error)));
             }
             Poll::Pending => {}
         }
         if !is_flushed.load(Ordering::Relaxed) {
             if !is_writing {
                 is_writing = true;
-                written_by.as_mut().reset(Instant::now() + service.write_timeout);
+                written_by.as_mut().reset(Instant::now() + write_timeout);
             }
             return written_by.as_mut().poll(cx).map(|()| {
                 debug!("an answer was not taken in time");
-                End::Failed
+                End::Failed(None)
             });
         }
         is_writing = false;
         // Answers to earlier requests on this connection must be out before its socket is taken away.
-        take(&handover).map_or(Poll::Pending, |handover| Poll::Ready(End::Handover(handover)))
+        take(&client.handover)
+            .map_or(Poll::Pending, |handover| Poll::Ready(End::Handover(handover)))
     })
     .await;
-    let socket = connection.into_parts().io.into_inner();
+    let parts = connection.into_parts();
+    let (socket, status) = parts.io.into_parts();
+    Ended { end, socket: socket.into_inner(), read: parts.read_buf, status }
+}
+
+/// Closes a connection, or hands it over.
+async fn finish(ended: Ended, client: Arc<Client>, service: &Service) {
+    let Ended { end, socket, read, status } = ended;
     match end {
         End::Done => linger(socket).await,
-        End::Failed => {}
-        End::Handover(Handover { head, framing, stream }) => match socket.into_std() {
-            Ok(socket) => service.shards.adopt(Handoff {
+        End::Failed(error) => {
+            let problem = refusal(status, error.as_ref(), &client, &service.settings);
+            let Some((problem, patience)) = problem else { return };
+            service.refusals.answer(socket, &read, problem, patience).await;
+        }
+        End::Handover(handover) => {
+            let client = Arc::into_inner(client).expect("no request is being answered any more");
+            hand_over(socket, handover, client.seat, service).await;
+        }
+    }
+}
+
+/// What to say to a head that hyper cannot read, and how long to look for its origin. Nothing to who goes, or never began one.
+fn refusal(
+    status: Option<u16>,
+    error: Option<&hyper::Error>,
+    client: &Client,
+    settings: &ServerSettings,
+) -> Option<(Problem, Duration)> {
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    let at_once = Duration::ZERO;
+    match (status, error) {
+        (Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), _) => {
+            Some((Problem::head_too_large(LARGE_HEAD_BYTES, MAX_HEADERS), REST_OF_HEAD))
+        }
+        (Some(StatusCode::URI_TOO_LONG), _) => {
+            Some((Problem::address_too_long(MAX_ADDRESS_BYTES), REST_OF_HEAD))
+        }
+        (Some(_), _) => {
+            let detail = "this is no HTTP/1.1 request; its head cannot be read";
+            Some((Problem::bad_request(detail), at_once))
+        }
+        (None, Some(error)) if error.is_parse_version_h2() => {
+            let detail = "HTTP/2 is not spoken here; use HTTP/1.1, or a proxy that does";
+            Some((Problem::bad_request(detail), at_once))
+        }
+        (None, Some(error)) if error.is_timeout() && client.head.has_begun() => {
+            Some((Problem::head_too_slow(settings.head_timeout), at_once))
+        }
+        (None, _) => None,
+    }
+}
+
+/// Gives a stream's socket to delivery.
+async fn hand_over(socket: TcpStream, handover: Handover, seat: Seat, service: &Service) {
+    let Handover { head, framing, stream, origin } = handover;
+    let permits = &service.http.limits.permits;
+    if service.http.is_draining() {
+        return service.refusals.answer_to(origin, socket, Problem::draining()).await;
+    }
+    permits.settle(&seat.permit);
+    match socket.into_std() {
+        Ok(socket) => {
+            if let Some(oldest) = permits.begin_stream(&stream.permit) {
+                service.shards.replace(oldest);
+            }
+            service.shards.adopt(Handoff {
                 socket,
                 head,
                 framing,
                 watches: stream.watches,
                 ends: stream.ends,
-                permits: [stream.permit, permit],
-            }),
-            Err(error) => debug!(%error, "cannot hand over a stream's socket"),
-        },
+                permits: [stream.permit, seat.permit],
+            });
+        }
+        Err(error) => debug!(%error, "cannot hand over a stream's socket"),
     }
 }
 
@@ -146,21 +291,52 @@ pub(super) async fn serve(
 /// waiting until its connection is taken apart.
 async fn answer(
     service: Arc<Service>,
+    client: Arc<Client>,
     request: Request<Incoming>,
-    peer: SocketAddr,
-    handover: Arc<Mutex<Option<Handover>>>,
+) -> Result<Response<Body>, Infallible> {
+    client.head.read();
+    let permits = &service.http.limits.permits;
+    let is_post = request.method() == Method::POST;
+    if !permits.begin(&client.seat.permit) {
+        // Its connection was told to leave, and is about to be closed.
+        return std::future::pending().await;
+    }
+    let is_kept_for_webhooks = client.seat.share == Share::Webhooks;
+    let mut response = if is_kept_for_webhooks && !is_post {
+        Problem::no_place(RETRY_SECS).into_response()
+    } else {
+        route(&service, &client, request).await?
+    };
+    let status = response.status();
+    if is_post && status.is_success() {
+        // Nothing else that is posted is taken.
+        permits.remember_webhook_sender(client.peer);
+    } else if is_kept_for_webhooks && (!is_post || status.is_client_error()) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let is_valid = status.is_success() || status.is_redirection();
+    permits.wait(&client.seat.permit, client.peer, is_valid);
+    Ok(response)
+}
+
+async fn route(
+    service: &Service,
+    client: &Client,
+    request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(PeerAddress(peer));
+    request.extensions_mut().insert(PeerAddress(client.address));
     let framing = match request.version() {
         Version::HTTP_11 => Framing::Chunked,
         _ => Framing::UntilClose,
     };
+    let origin = request.headers().get(header::ORIGIN).cloned();
     let response = service.router.clone().oneshot(request).await?;
     let stream = response.extensions().get::<Ticket>().and_then(Ticket::take);
     let Some(stream) = stream else { return Ok(response) };
-    let head = encode_head(response.headers(), framing, &service.clock);
-    *handover.lock().expect("never held in a panic") = Some(Handover { head, framing, stream });
+    let head = encode_head(response.headers(), framing, &service.http.clock);
+    let handover = Handover { head, framing, stream, origin };
+    *client.handover.lock().expect("never held in a panic") = Some(handover);
     std::future::pending().await
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn live() -> &'static str {
 
 pub(super) async fn ready(State(http): State<Http>) -> Result<&'static str, Problem> {
     if http.is_draining() {
-        return Err(Problem::unavailable("this instance is shutting down; use another", 5));
+        return Err(Problem::draining());
     }
     match timeout(STORE_ANSWERS_WITHIN, http.store.check()).await {
         Ok(Ok(_)) => Ok("ready\n"),

@@ -1,6 +1,12 @@
 //! How much anybody may ask for.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use axum::{
     extract::{Request, State},
@@ -8,12 +14,14 @@ use axum::{
     response::Response,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::warn;
 
 use crate::delivery::Permit;
 
 use super::{
     Http,
     client_address::ClientAddress,
+    connection::LARGE_HEAD_MEMORY_BYTES,
     permits::{MostPermits, Permits, TooMany},
     problem::Problem,
     rate_limit::RateLimit,
@@ -25,17 +33,22 @@ use super::{
 pub struct LimitSettings {
     /// As many as there are descriptors for; one client address may have three quarters of them.
     pub connections: usize,
+    /// Of these, kept for peers that have sent a verified webhook.
+    pub webhook_connections: usize,
     pub streams: usize,
     /// Zero: no limit. So for those below.
     pub streams_per_address: u32,
     pub streams_per_identity: u32,
-    /// A second; ten times that at once. A stream of many rooms reads each of them.
+    /// A second; ten times that at once. A stream of many rooms reads each of them. As much again, counted apart, may be asked of
+    /// health and metrics.
     pub reads_per_address: u32,
     /// Rooms that the store does not hold, for which LiveKit is asked.
     pub lookups_per_address: u32,
     pub refused_webhooks_per_address: u32,
     /// What the bodies of webhooks may take together while they are read.
     pub body_bytes: usize,
+    /// What requests' heads may take together, where they are large.
+    pub head_bytes: usize,
     /// What lists may take together that were read for one answer each, while they are written.
     pub answer_bytes: usize,
 }
@@ -43,27 +56,40 @@ pub struct LimitSettings {
 /// The limits, with what counts towards them.
 pub struct Limits {
     pub(super) permits: Arc<Permits>,
+    settings: LimitSettings,
     reads: RateLimit<ClientAddress>,
+    wellbeing: RateLimit<ClientAddress>,
+    has_named_proxies: AtomicBool,
     lookups: RateLimit<ClientAddress>,
     pub(super) refused_webhooks: RateLimit<ClientAddress>,
     bodies: Arc<Semaphore>,
     answers: Arc<Semaphore>,
 }
 
+/// What a look at all metrics costs, in looks at health.
+const METRICS_COST: usize = 5;
+
 /// Who was refused a stream is to come back after this time, in seconds.
 const STREAM_RETRY_SECS: u64 = 10;
 
 impl Limits {
     pub fn new(settings: &LimitSettings) -> Self {
+        let large_heads = (settings.head_bytes / LARGE_HEAD_MEMORY_BYTES).max(1);
         Self {
             permits: Permits::new(MostPermits {
                 connections: settings.connections,
+                webhook_connections: settings.webhook_connections,
                 connections_per_address: settings.connections - settings.connections / 4,
+                large_heads,
+                large_heads_per_address: large_heads.div_ceil(2),
                 streams: settings.streams,
                 streams_per_address: settings.streams_per_address as usize,
                 streams_per_identity: settings.streams_per_identity as usize,
             }),
+            settings: settings.clone(),
             reads: RateLimit::new(settings.reads_per_address),
+            wellbeing: RateLimit::new(settings.reads_per_address),
+            has_named_proxies: AtomicBool::new(false),
             lookups: RateLimit::new(settings.lookups_per_address),
             refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
             bodies: bytes(settings.body_bytes),
@@ -73,9 +99,27 @@ impl Limits {
 
     /// Counts that so many rooms are read.
     pub(super) fn take_reads(&self, address: ClientAddress, rooms: usize) -> Result<(), Problem> {
-        self.reads.take_many(address, rooms, Instant::now()).map_err(|wait| {
-            let secs = wait.as_secs() + 1;
-            Problem::too_many("too many requests from this address; slow down", secs)
+        self.take(&self.reads, address, rooms)
+    }
+
+    /// Counts a look at health or metrics, which costs as much as so many reads. Readers behind the same address do not use it up:
+    /// they would make an instance look unfit.
+    pub(super) fn take_looks(&self, address: ClientAddress, cost: usize) -> Result<(), Problem> {
+        self.take(&self.wellbeing, address, cost)
+    }
+
+    fn take(
+        &self,
+        limit: &RateLimit<ClientAddress>,
+        address: ClientAddress,
+        count: usize,
+    ) -> Result<(), Problem> {
+        limit.take_many(address, count, Instant::now()).map_err(|wait| {
+            let most = self.settings.reads_per_address;
+            let detail = format!(
+                "too many requests from this address; slow down to `limits.reads_per_address` ({most}) a second"
+            );
+            Problem::too_many(detail, wait.as_secs() + 1)
         })
     }
 
@@ -91,19 +135,36 @@ impl Limits {
         reader: &Reader,
     ) -> Result<Permit, Problem> {
         self.permits.open_stream(address, reader.identity()).map_err(|refused| match refused {
-            TooMany::InAll => Problem::unavailable(
-                "this instance has as many streams as it can take; try another, or later",
-                STREAM_RETRY_SECS,
-            ),
-            TooMany::OfAddress => Problem::too_many(
-                "too many streams are open from this address; close some",
-                STREAM_RETRY_SECS,
-            ),
-            TooMany::OfIdentity => Problem::too_many(
-                "too many streams are open with this identity; close some",
-                STREAM_RETRY_SECS,
-            ),
+            TooMany::InAll => {
+                let most = self.settings.streams;
+                let detail = format!(
+                    "this instance has as many streams as it can take, `limits.streams` ({most}); try another, or later"
+                );
+                Problem::unavailable(detail, STREAM_RETRY_SECS)
+            }
+            TooMany::OfAddress => {
+                self.name_proxies(address);
+                let most = self.settings.streams_per_address;
+                let detail = format!(
+                    "too many streams are open from this address; close some, or raise `limits.streams_per_address` ({most})"
+                );
+                Problem::too_many(detail, STREAM_RETRY_SECS)
+            }
         })
+    }
+
+    /// Tells the operator, once, that all readers seem to have the address of a proxy.
+    fn name_proxies(&self, address: ClientAddress) {
+        if self.has_named_proxies.load(Ordering::Relaxed)
+            || !self.permits.looks_like_proxy(address, Instant::now())
+            || self.has_named_proxies.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        warn!(
+            client.address = %address,
+            "streams are refused at `limits.streams_per_address`, and those of this address are of many people; if it is a proxy, name it in `http.trusted_proxies`"
+        );
     }
 
     /// Reserves memory for a part of a body, or says that there is none at the moment.
@@ -133,5 +194,27 @@ pub(super) async fn limit_reads(
     next: Next,
 ) -> Result<Response, Problem> {
     http.limits.take_reads(address, 1)?;
+    Ok(next.run(request).await)
+}
+
+/// Lets an address look so often at health and no more.
+pub(super) async fn limit_looks(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.take_looks(address, 1)?;
+    Ok(next.run(request).await)
+}
+
+/// The same for metrics: all series are written out for each look.
+pub(super) async fn limit_metrics(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.take_looks(address, METRICS_COST)?;
     Ok(next.run(request).await)
 }

@@ -8,6 +8,7 @@ mod etag;
 mod flush_tracking;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod head_watch;
 mod health;
 mod limits;
 mod metrics;
@@ -18,9 +19,11 @@ mod problem;
 mod query;
 mod rate_limit;
 mod reader;
+mod refusal;
 mod request_id;
 mod rooms;
 mod rooms_stream;
+mod seats;
 mod server;
 mod stream;
 mod webhook;
@@ -48,9 +51,11 @@ use axum::{
 use prometheus_client::registry::Registry;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{clock::Clock, hub::Hub, livekit::Keys, store::Store};
+use crate::{clock::Clock, delivery::Permit, hub::Hub, livekit::Keys, store::Store};
 
+use client_address::ClientAddress;
 use problem::Problem;
+use reader::Reader;
 
 /// Everything that handlers need.
 pub struct HttpState {
@@ -82,6 +87,14 @@ impl HttpState {
     fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Acquire)
     }
+
+    /// Counts a stream, which a service that is about to end would only end again.
+    fn open_stream(&self, address: ClientAddress, reader: &Reader) -> Result<Permit, Problem> {
+        if self.is_draining() {
+            return Err(Problem::draining());
+        }
+        self.limits.open_stream(address, reader)
+    }
 }
 
 /// What axum clones per request.
@@ -103,8 +116,7 @@ impl FromRef<Http> for Arc<HttpState> {
 }
 
 /// All routes of the service.
-fn router(state: Arc<HttpState>) -> Router {
-    let http = Http(state);
+fn router(http: Http) -> Router {
     let reads = Router::new()
         .route("/api/livekit/participants", get(participants::list))
         .route("/api/livekit/participants/stream", get(stream::open))
@@ -117,13 +129,17 @@ fn router(state: Arc<HttpState>) -> Router {
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(cors::layer(&http.cors, http.auth.cookie.is_some()));
+    let looks = from_fn_with_state(http.clone(), limits::limit_looks);
+    let metrics = from_fn_with_state(http.clone(), limits::limit_metrics);
+    let wellbeing = Router::new()
+        .route("/healthz", get(health::live).layer(looks.clone()))
+        .route("/readyz", get(health::ready).layer(looks))
+        .route("/metrics", get(metrics::show).layer(metrics));
     Router::new()
         .merge(reads)
         .route("/api/livekit/webhook", post(webhook::receive))
         .route("/api/webhooks/livekit", post(webhook::receive))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::show))
+        .merge(wellbeing)
         .merge(page::routes())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(method_not_allowed)

@@ -1,24 +1,40 @@
-//! How many connections and streams there are: in all, per client address, per identity. A newcomer is refused, nobody is
-//! evicted.
+//! How many connections, large heads and streams there are: in all, per client address, per identity.
+//!
+//! Where there are too many, a newcomer is refused, with two exceptions. A connection that waits for a request makes room for a
+//! new one, those on which nothing valid was ever asked first. And an identity's newest stream takes the place of its oldest.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, VecDeque},
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
 use slab::Slab;
+use tokio::sync::Notify;
 
 use crate::delivery::{self, Permit};
 
-use super::client_address::ClientAddress;
+use super::{
+    client_address::{ClientAddress, Peer},
+    seats::{Seats, Share},
+};
 
-/// What an operator, or the system, allows. Zero is no limit for addresses and identities.
+/// An address whose streams are of this many people is a proxy's, most likely.
+const MANY_IDENTITIES: usize = 10;
+/// Looking for such an address is a walk over all streams.
+const LOOK_FOR_PROXY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What an operator, or the system, allows. Zero is no limit for streams of addresses and identities.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MostPermits {
     pub connections: usize,
+    /// Of these, kept for webhooks from peers that have sent a verified one.
+    pub webhook_connections: usize,
     pub connections_per_address: usize,
+    pub large_heads: usize,
+    pub large_heads_per_address: usize,
     pub streams: usize,
     pub streams_per_address: usize,
     pub streams_per_identity: usize,
@@ -34,17 +50,40 @@ pub(super) struct Permits {
 #[derive(Default)]
 struct Given {
     holders: Slab<Holder>,
+    seats: Seats,
+    large_heads: usize,
     streams: usize,
     connections_of: HashMap<ClientAddress, usize>,
+    large_heads_of: HashMap<ClientAddress, usize>,
     streams_of: HashMap<ClientAddress, usize>,
-    streams_as: HashMap<IdentityKey, usize>,
+    /// The permits of each identity's streams, the oldest first. Those that were replaced are not among them.
+    streams_as: HashMap<IdentityKey, VecDeque<u32>>,
+    looked_for_proxy_at: Option<Instant>,
 }
 
-#[derive(Clone, Copy)]
 enum Holder {
     /// No address where connections from it are somebody else's, as those of a proxy are.
-    Connection(Option<ClientAddress>),
-    Stream(ClientAddress, Option<IdentityKey>),
+    Connection {
+        counted: Option<ClientAddress>,
+        share: Share,
+        told_to_leave: Option<Arc<Notify>>,
+    },
+    /// A connection that was told to leave, and is counted no longer.
+    Leaving,
+    LargeHead(Option<ClientAddress>),
+    Stream {
+        address: ClientAddress,
+        identity: Option<IdentityKey>,
+        is_replaced: bool,
+    },
+}
+
+/// A connection's permit.
+pub(super) struct Seat {
+    pub permit: Permit,
+    /// Notified once, when somebody else gets the place.
+    pub told_to_leave: Arc<Notify>,
+    pub share: Share,
 }
 
 /// Stands for whom a token names, whatever the length of the name.
@@ -68,7 +107,6 @@ impl IdentityKey {
 pub(super) enum TooMany {
     InAll,
     OfAddress,
-    OfIdentity,
 }
 
 impl Permits {
@@ -76,17 +114,64 @@ impl Permits {
         Arc::new(Self { most, given: Mutex::default() })
     }
 
-    /// For a connection. `peer` is counted where it is the client's own address.
-    pub fn connect(self: &Arc<Self>, peer: Option<ClientAddress>) -> Result<Permit, TooMany> {
+    /// For a connection. A peer that has sent a verified webhook also gets one of the places that are kept for such peers.
+    pub fn connect(self: &Arc<Self>, peer: Peer) -> Result<Seat, TooMany> {
         let mut given = self.given();
-        if given.connections() >= self.most.connections {
+        let share = match given.find_place(&self.most, peer) {
+            Ok(()) => Share::Anybody,
+            Err(_) if given.find_webhook_place(&self.most, peer) => Share::Webhooks,
+            Err(refused) => return Err(refused),
+        };
+        let counted = (share == Share::Anybody && !peer.is_proxy).then_some(peer.address);
+        if let Some(address) = counted {
+            *given.connections_of.entry(address).or_default() += 1;
+        }
+        let told_to_leave = Arc::new(Notify::new());
+        let holder =
+            Holder::Connection { counted, share, told_to_leave: Some(Arc::clone(&told_to_leave)) };
+        let permit = self.give(&mut given, holder);
+        given.seats.take(permit.key(), share);
+        Ok(Seat { permit, told_to_leave, share })
+    }
+
+    /// A request is about to be answered: from now on its connection is not told to leave. False where it was before.
+    pub fn begin(&self, connection: &Permit) -> bool {
+        self.given().seats.begin(connection.key())
+    }
+
+    /// The request is answered: the connection waits for the next, and can be told to leave.
+    pub fn wait(&self, connection: &Permit, peer: Peer, is_valid: bool) {
+        self.given().seats.wait(connection.key(), peer, is_valid);
+    }
+
+    /// The connection is a stream's from now on.
+    pub fn settle(&self, connection: &Permit) {
+        let mut given = self.given();
+        given.seats.settle(connection.key());
+        if let Some(Holder::Connection { told_to_leave, .. }) =
+            given.holders.get_mut(connection.key() as usize)
+        {
+            *told_to_leave = None;
+        }
+    }
+
+    /// This peer sent a verified webhook.
+    pub fn remember_webhook_sender(&self, peer: Peer) {
+        self.given().seats.remember_webhook_sender(peer.address);
+    }
+
+    /// For a head that takes much memory, beside its connection's.
+    pub fn read_large_head(self: &Arc<Self>, peer: Peer) -> Result<Permit, TooMany> {
+        let mut given = self.given();
+        if given.large_heads >= self.most.large_heads {
             return Err(TooMany::InAll);
         }
-        if let Some(peer) = peer {
-            let refused = TooMany::OfAddress;
-            count(&mut given.connections_of, peer, self.most.connections_per_address, refused)?;
+        let counted = (!peer.is_proxy).then_some(peer.address);
+        if let Some(address) = counted {
+            count(&mut given.large_heads_of, address, self.most.large_heads_per_address)?;
         }
-        Ok(self.give(&mut given, Holder::Connection(peer)))
+        given.large_heads += 1;
+        Ok(self.give(&mut given, Holder::LargeHead(counted)))
     }
 
     /// For a stream, beside its connection's.
@@ -99,23 +184,44 @@ impl Permits {
         if given.streams >= self.most.streams {
             return Err(TooMany::InAll);
         }
-        let most = self.most.streams_per_address;
-        count(&mut given.streams_of, address, most, TooMany::OfAddress)?;
-        if let Some(identity) = identity {
-            let most = self.most.streams_per_identity;
-            if let Err(refused) = count(&mut given.streams_as, identity, most, TooMany::OfIdentity)
-            {
-                discount(&mut given.streams_of, address);
-                return Err(refused);
-            }
-        }
+        count(&mut given.streams_of, address, self.most.streams_per_address)?;
         given.streams += 1;
-        Ok(self.give(&mut given, Holder::Stream(address, identity)))
+        Ok(self.give(&mut given, Holder::Stream { address, identity, is_replaced: false }))
+    }
+
+    /// A stream begins. Returns the permit of its identity's oldest, if there are too many: that one has to end.
+    pub fn begin_stream(&self, stream: &Permit) -> Option<u32> {
+        let mut given = self.given();
+        let holder = given.holders.get(stream.key() as usize);
+        let Some(&Holder::Stream { identity: Some(identity), .. }) = holder else { return None };
+        let streams = given.streams_as.entry(identity).or_default();
+        streams.push_back(stream.key());
+        let most = self.most.streams_per_identity;
+        let oldest = (most > 0 && streams.len() > most).then(|| streams.pop_front()).flatten()?;
+        if let Some(Holder::Stream { is_replaced, .. }) = given.holders.get_mut(oldest as usize) {
+            *is_replaced = true;
+        }
+        Some(oldest)
+    }
+
+    /// Whether an address has streams of so many people that it must be a proxy's. Looks only now and then.
+    pub fn looks_like_proxy(&self, address: ClientAddress, now: Instant) -> bool {
+        let mut given = self.given();
+        let looked = given.looked_for_proxy_at;
+        if looked.is_some_and(|at| now.duration_since(at) < LOOK_FOR_PROXY_INTERVAL) {
+            return false;
+        }
+        given.looked_for_proxy_at = Some(now);
+        let identities = given.holders.iter().filter_map(|(_, holder)| match holder {
+            Holder::Stream { address: of, identity, .. } if *of == address => *identity,
+            _ => None,
+        });
+        identities.collect::<HashSet<_>>().len() >= MANY_IDENTITIES
     }
 
     fn give(self: &Arc<Self>, given: &mut Given, holder: Holder) -> Permit {
         let key = given.holders.insert(holder);
-        let key = u32::try_from(key).expect("at most two for each descriptor");
+        let key = u32::try_from(key).expect("at most three for each descriptor");
         Permit::new(Arc::clone(self) as Arc<dyn delivery::Permits>, key)
     }
 
@@ -126,36 +232,95 @@ impl Permits {
 
 impl delivery::Permits for Permits {
     fn take_back(&self, key: u32) {
-        let mut given = self.given();
-        match given.holders.remove(key as usize) {
-            Holder::Connection(None) => {}
-            Holder::Connection(Some(peer)) => discount(&mut given.connections_of, peer),
-            Holder::Stream(address, identity) => {
-                given.streams -= 1;
-                discount(&mut given.streams_of, address);
-                if let Some(identity) = identity {
-                    discount(&mut given.streams_as, identity);
-                }
-            }
-        }
+        self.given().take_back(key);
+    }
+
+    fn is_revoked(&self, key: u32) -> bool {
+        let given = self.given();
+        matches!(given.holders.get(key as usize), Some(Holder::Stream { is_replaced: true, .. }))
     }
 }
 
 impl Given {
-    fn connections(&self) -> usize {
-        self.holders.len() - self.streams
+    /// A place that anybody may have. Whoever waits for nothing makes room.
+    fn find_place(&mut self, most: &MostPermits, peer: Peer) -> Result<(), TooMany> {
+        let of_address = self.connections_of.get(&peer.address).copied().unwrap_or_default();
+        let places = most.connections - most.webhook_connections;
+        let are_left = self.seats.taken(Share::Anybody) < places;
+        if !peer.is_proxy && of_address >= most.connections_per_address {
+            return Err(if are_left { TooMany::OfAddress } else { TooMany::InAll });
+        }
+        if are_left {
+            return Ok(());
+        }
+        let leaves = self.seats.make_room(Share::Anybody).ok_or(TooMany::InAll)?;
+        self.tell_to_leave(leaves);
+        Ok(())
+    }
+
+    /// A place that is kept for webhooks, for a peer that has sent a verified one.
+    fn find_webhook_place(&mut self, most: &MostPermits, peer: Peer) -> bool {
+        if !self.seats.has_sent_webhooks(peer.address) {
+            return false;
+        }
+        if self.seats.taken(Share::Webhooks) < most.webhook_connections {
+            return true;
+        }
+        let leaves = self.seats.make_room(Share::Webhooks);
+        leaves.inspect(|leaves| self.tell_to_leave(*leaves)).is_some()
+    }
+
+    fn tell_to_leave(&mut self, key: u32) {
+        let Some(holder) = self.holders.get_mut(key as usize) else { return };
+        let holder = std::mem::replace(holder, Holder::Leaving);
+        if let Holder::Connection { counted, told_to_leave, .. } = holder {
+            if let Some(address) = counted {
+                discount(&mut self.connections_of, address);
+            }
+            if let Some(told) = told_to_leave {
+                told.notify_one();
+            }
+        }
+    }
+
+    fn take_back(&mut self, key: u32) {
+        match self.holders.remove(key as usize) {
+            Holder::Connection { counted, share, .. } => {
+                self.seats.leave(key, share);
+                if let Some(address) = counted {
+                    discount(&mut self.connections_of, address);
+                }
+            }
+            Holder::Leaving => self.seats.has_left(),
+            Holder::LargeHead(counted) => {
+                self.large_heads -= 1;
+                if let Some(address) = counted {
+                    discount(&mut self.large_heads_of, address);
+                }
+            }
+            Holder::Stream { address, identity, .. } => {
+                self.streams -= 1;
+                discount(&mut self.streams_of, address);
+                if let Some(identity) = identity {
+                    self.forget_stream(identity, key);
+                }
+            }
+        }
+    }
+
+    fn forget_stream(&mut self, identity: IdentityKey, key: u32) {
+        let Some(streams) = self.streams_as.get_mut(&identity) else { return };
+        streams.retain(|stream| *stream != key);
+        if streams.is_empty() {
+            self.streams_as.remove(&identity);
+        }
     }
 }
 
-fn count<K: Eq + Hash>(
-    counts: &mut HashMap<K, usize>,
-    key: K,
-    most: usize,
-    refused: TooMany,
-) -> Result<(), TooMany> {
+fn count<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K, most: usize) -> Result<(), TooMany> {
     let count = counts.entry(key).or_default();
     if most > 0 && *count >= most {
-        return Err(refused);
+        return Err(TooMany::OfAddress);
     }
     *count += 1;
     Ok(())
@@ -171,65 +336,4 @@ fn discount<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MOST: MostPermits = MostPermits {
-        connections: 3,
-        connections_per_address: 2,
-        streams: 4,
-        streams_per_address: 3,
-        streams_per_identity: 2,
-    };
-
-    fn address(last: u8) -> ClientAddress {
-        ClientAddress::of([192, 0, 2, last].into())
-    }
-
-    #[test]
-    fn each_limit_of_streams_refuses_the_newcomer_and_a_dropped_permit_makes_room() {
-        let permits = Permits::new(MOST);
-        let alice = Some(IdentityKey::of("key", "alice"));
-        let first = permits.open_stream(address(1), alice).unwrap();
-        let _second = permits.open_stream(address(1), alice).unwrap();
-        let refused = |address, identity| permits.open_stream(address, identity).err();
-        assert_eq!(refused(address(2), alice), Some(TooMany::OfIdentity));
-        let _third = permits.open_stream(address(1), None).unwrap();
-        assert_eq!(refused(address(1), None), Some(TooMany::OfAddress));
-        let _fourth = permits.open_stream(address(2), None).unwrap();
-        assert_eq!(refused(address(3), None), Some(TooMany::InAll));
-        drop(first);
-        assert!(permits.open_stream(address(2), alice).is_ok());
-    }
-
-    #[test]
-    fn one_address_cannot_have_all_connections_but_a_proxy_can() {
-        let permits = Permits::new(MOST);
-        let _first = permits.connect(Some(address(1))).unwrap();
-        let second = permits.connect(Some(address(1))).unwrap();
-        assert_eq!(permits.connect(Some(address(1))).err(), Some(TooMany::OfAddress));
-        let _proxied = permits.connect(None).unwrap();
-        assert_eq!(permits.connect(Some(address(2))).err(), Some(TooMany::InAll));
-        drop(second);
-        assert!(permits.connect(None).is_ok());
-    }
-
-    #[test]
-    fn nothing_is_kept_of_who_is_gone_or_was_refused() {
-        let permits = Permits::new(MostPermits { streams_per_identity: 1, ..MOST });
-        let alice = Some(IdentityKey::of("key", "alice"));
-        let stream = permits.open_stream(address(1), alice).unwrap();
-        assert!(permits.open_stream(address(2), alice).is_err());
-        drop((stream, permits.connect(Some(address(3)))));
-        let given = permits.given();
-        assert_eq!((given.streams, given.connections()), (0, 0));
-        assert!(given.connections_of.is_empty());
-        assert!(given.streams_of.is_empty());
-        assert!(given.streams_as.is_empty());
-    }
-
-    #[test]
-    fn an_identity_is_its_issuers_own() {
-        assert_ne!(IdentityKey::of("a", "bc"), IdentityKey::of("ab", "c"));
-    }
-}
+mod tests;

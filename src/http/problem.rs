@@ -1,6 +1,6 @@
 //! Errors as clients see them: RFC 9457, one sentence that says what the caller can do, and nothing internal.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use axum::{
     Json,
@@ -12,6 +12,8 @@ use serde::Serialize;
 use tracing::{debug, error};
 
 use crate::store::StoreError;
+
+use super::permits::TooMany;
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]
@@ -82,6 +84,59 @@ impl Problem {
             retry_after: Some(retry_after_secs),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
         }
+    }
+
+    /// A stream is asked for, or readiness, of an instance that is about to end.
+    pub fn draining() -> Self {
+        Self::unavailable("this instance is shutting down; ask again, and another answers", 1)
+    }
+
+    /// A connection for which there is no place.
+    pub fn no_connection(reason: TooMany, retry_after_secs: u64) -> Self {
+        match reason {
+            TooMany::InAll => Self::no_place(retry_after_secs),
+            TooMany::OfAddress => Self::too_many(
+                "too many connections are open from this address; close some, or name it in `http.trusted_proxies` if it is a proxy",
+                retry_after_secs,
+            ),
+        }
+    }
+
+    /// The places that are left are kept for webhooks.
+    pub fn no_place(retry_after_secs: u64) -> Self {
+        Self::unavailable(
+            "this instance has as many connections as it can take (it is bounded by open files); try another, or later",
+            retry_after_secs,
+        )
+    }
+
+    /// A head that did not arrive in time.
+    pub fn head_too_slow(timeout: Duration) -> Self {
+        let timeout = humantime::format_duration(timeout);
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!(
+                "the request's head did not arrive within `http.head_timeout` ({timeout}); send it again"
+            ),
+        )
+    }
+
+    pub fn head_too_large(bytes: usize, headers: usize) -> Self {
+        Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!(
+                "a request's head has at most {bytes} bytes and {headers} headers; use a token with less metadata, or fewer rooms on one stream"
+            ),
+        )
+    }
+
+    pub fn address_too_long(bytes: usize) -> Self {
+        Self::new(
+            StatusCode::URI_TOO_LONG,
+            format!(
+                "a request's address has at most {bytes} bytes; send the token as `Authorization: Bearer`, or watch fewer rooms on one stream"
+            ),
+        )
     }
 
     pub fn internal() -> Self {

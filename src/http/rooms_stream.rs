@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use futures_util::future::try_join_all;
@@ -15,7 +15,7 @@ use super::{
     problem::Problem,
     query::RoomParams,
     reader::Reader,
-    stream::{hand_over, head},
+    stream::{hand_over, head, was_replaced},
 };
 
 pub(super) async fn open(
@@ -24,11 +24,13 @@ pub(super) async fn open(
     reader: Reader,
     address: ClientAddress,
     method: Method,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     for room in &rooms {
         reader.may_read(room)?;
     }
-    if !http.streams.enabled {
+    if !http.streams.enabled || was_replaced(&headers, uri.query().unwrap_or_default()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if method == Method::HEAD {
@@ -36,7 +38,7 @@ pub(super) async fn open(
     }
     // The request itself has cost one.
     http.limits.take_reads(address, rooms.len() - 1)?;
-    let permit = http.limits.open_stream(address, &reader)?;
+    let permit = http.open_stream(address, &reader)?;
     let subscriptions = rooms
         .iter()
         .map(|room| http.hub.subscribe(room, View::Deltas, || http.limits.may_look_up(address)));

@@ -9,8 +9,7 @@ use std::{
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::Semaphore,
     time::{sleep, timeout},
 };
@@ -20,9 +19,10 @@ use tracing::{debug, info, warn};
 use crate::delivery::Shards;
 
 use super::{
-    HttpState,
+    Http, HttpState,
     connection::{self, Service},
-    permits::TooMany,
+    problem::Problem,
+    refusal::Refusals,
     router,
 };
 
@@ -37,7 +37,9 @@ const KEEPALIVE_PROBE_EVERY: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
-/// Who comes when there are connections enough gets this long to read why it is turned away.
+/// A client that is turned away has this long to send its request, if that has to tell its origin.
+const REQUEST_OF_REFUSED: Duration = Duration::from_millis(200);
+/// And this long to read why.
 const REFUSAL: Duration = Duration::from_secs(2);
 /// It is to come back after this time, in seconds: it may be LiveKit with a webhook.
 const REFUSAL_RETRY_SECS: u64 = 1;
@@ -48,8 +50,10 @@ const MOST_REFUSALS: usize = 32;
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
     pub bind: SocketAddr,
-    /// A request's head has to be there within this time; so long also lives a connection on which nothing is asked.
+    /// A request's head has to be there within this time from its first byte.
     pub head_timeout: Duration,
+    /// A connection on which nothing is asked is closed after this time.
+    pub idle_timeout: Duration,
     /// An answer has to be taken within this time; and what was sent and is not acknowledged for so long means that the client is
     /// gone.
     pub write_timeout: Duration,
@@ -85,12 +89,13 @@ impl Server {
     /// Accepts connections until `stop`, and returns when all of them have ended or been handed to `shards`.
     pub async fn run(self, state: Arc<HttpState>, shards: Arc<Shards>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
+        let http = Http(Arc::clone(&state));
         let service = Arc::new(Service {
-            router: router(Arc::clone(&state)),
+            router: router(http.clone()),
+            refusals: Refusals::new(&http),
+            http,
             shards,
-            clock: state.clock.clone(),
-            head_timeout: self.settings.head_timeout,
-            write_timeout: self.settings.write_timeout,
+            settings: self.settings,
             stop: stop.clone(),
         });
         let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
@@ -111,16 +116,21 @@ impl Server {
                 }
             };
             backoff = FIRST_BACKOFF;
-            match state.limits.permits.connect(state.trusted_proxies.own_address_of(peer.ip())) {
-                Ok(permit) => {
-                    tasks.spawn(connection::serve(socket, peer, permit, Arc::clone(&service)));
+            let known = state.trusted_proxies.peer(peer.ip());
+            match state.limits.permits.connect(known) {
+                Ok(seat) => {
+                    tasks.spawn(connection::serve(socket, peer, known, seat, Arc::clone(&service)));
                 }
                 Err(reason) => {
                     // Who has no place to be told is cut off: nobody else may have to wait for that.
                     let Ok(place) = Arc::clone(&refusals).try_acquire_owned() else { continue };
+                    let service = Arc::clone(&service);
                     tasks.spawn(async move {
                         let _place = place;
-                        let _ = timeout(REFUSAL, refuse(socket, reason)).await;
+                        let problem = Problem::no_connection(reason, REFUSAL_RETRY_SECS);
+                        let answering =
+                            service.refusals.answer(socket, b"", problem, REQUEST_OF_REFUSED);
+                        let _ = timeout(REFUSAL, answering).await;
                     });
                 }
             }
@@ -169,35 +179,10 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Turns a connection away without reading it.
-async fn refuse(mut socket: TcpStream, reason: TooMany) {
-    let (status, title, detail) = match reason {
-        TooMany::InAll => (
-            503,
-            "Service Unavailable",
-            "this instance has as many connections as it can take; try another, or later",
-        ),
-        TooMany::OfAddress | TooMany::OfIdentity => (
-            429,
-            "Too Many Requests",
-            "too many connections are open from this address; close some, or name it in `http.trusted_proxies` if it is a proxy",
-        ),
-    };
-    let body = format!(
-        r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}"}}"#
-    );
-    let answer = format!(
-        "HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
-         retry-after: {REFUSAL_RETRY_SECS}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    if socket.write_all(answer.as_bytes()).await.is_ok() {
-        connection::linger(socket).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[tokio::test]
@@ -205,6 +190,7 @@ mod tests {
         let settings = ServerSettings {
             bind: "127.0.0.1:0".parse().unwrap(),
             head_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
         };
         let server = Server::bind(&settings).unwrap();
@@ -223,6 +209,7 @@ mod tests {
         let settings = ServerSettings {
             bind: "[::]:0".parse().unwrap(),
             head_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
         };
         let server = Server::bind(&settings).unwrap();

@@ -19,7 +19,7 @@ use hyper::body::Frame;
 
 use crate::{
     delivery::{CloseReason, HandoffWatch, Permit, StreamEnd},
-    hub::View,
+    hub::{REPLACED_ID, View},
     presence::Version,
 };
 
@@ -50,13 +50,13 @@ pub(super) async fn open(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     reader.may_read(&room)?;
-    if !http.streams.enabled {
+    if !http.streams.enabled || was_replaced(&headers, uri.query().unwrap_or_default()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if method == Method::HEAD {
         return Ok(head());
     }
-    let permit = http.limits.open_stream(address, &reader)?;
+    let permit = http.open_stream(address, &reader)?;
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
     let sent = last_event_id(&headers, uri.query().unwrap_or_default())
@@ -119,11 +119,23 @@ fn end_of(http: &HttpState, reader: &Reader) -> StreamEnd {
 /// The version that the client says it was sent last. In the query where a script opens a new `EventSource`, which takes no
 /// headers; when that comes back by itself it sends the header too, which is the later word.
 pub(super) fn last_event_id(headers: &HeaderMap, query: &str) -> Option<Version> {
-    let id = match headers.get("last-event-id") {
-        Some(id) => Cow::Borrowed(id.to_str().ok()?),
-        None => query::values(query, "last_event_id").next()??,
-    };
-    id.parse().ok().map(Version::from_u64)
+    last_id(headers, query)?.parse().ok().map(Version::from_u64)
+}
+
+/// Whether this stream was ended for good, because its identity has newer ones, and comes back by itself. It is answered 204, which
+/// tells an `EventSource` to stop (HTML standard, 9.2.3).
+pub(super) fn was_replaced(headers: &HeaderMap, query: &str) -> bool {
+    last_id(headers, query).is_some_and(|id| id == REPLACED_ID)
+}
+
+fn last_id<'request>(
+    headers: &'request HeaderMap,
+    query: &'request str,
+) -> Option<Cow<'request, str>> {
+    match headers.get("last-event-id") {
+        Some(id) => Some(Cow::Borrowed(id.to_str().ok()?)),
+        None => query::values(query, "last_event_id").next()?,
+    }
 }
 
 /// An open stream on its way from its handler to its socket.

@@ -90,11 +90,17 @@ pub fn retry_frame(millis: u64) -> Frame {
     encode_chunk(|out| write!(out, "retry: {millis}\n\n").expect("writing to memory"))
 }
 
-/// Ends a stream in order: says why, and when to come back, in milliseconds.
-pub fn last_frame(reason: &str, retry_millis: u64) -> Frame {
+/// The id of the last event of a stream that is ended for good. A browser that comes back by itself sends it, and is recognised.
+pub const REPLACED_ID: &str = "replaced";
+
+/// Ends a stream in order: says why, and when to come back, in milliseconds. With an id where it is for good.
+pub fn last_frame(reason: &str, id: Option<&str>, retry_millis: u64) -> Frame {
     let chunk = encode_chunk(|out| {
-        write!(out, "retry: {retry_millis}\nevent: end\ndata: {{\"reason\":\"{reason}\"}}\n\n")
-            .expect("writing to memory");
+        write!(out, "retry: {retry_millis}\nevent: end\n").expect("writing to memory");
+        if let Some(id) = id {
+            writeln!(out, "id: {id}").expect("writing to memory");
+        }
+        write!(out, "data: {{\"reason\":\"{reason}\"}}\n\n").expect("writing to memory");
     });
     let mut bytes = chunk.bytes.into_vec();
     bytes.extend_from_slice(LAST_CHUNK);
@@ -133,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_last_frame_ends_the_body() {
-        let frame = last_frame("drain", 2500);
+        let frame = last_frame("drain", None, 2500);
         assert_eq!(
             text(frame.chunked()),
             "00000031\r\nretry: 2500\nevent: end\ndata: {\"reason\":\"drain\"}\n\n\r\n0\r\n\r\n"

@@ -11,7 +11,9 @@ mod metrics;
 mod slot;
 
 pub use edition::{Edition, View};
-pub use frame::{Frame, PREFIX_BYTES, encode_chunk, heartbeat, last_frame, retry_frame};
+pub use frame::{
+    Frame, PREFIX_BYTES, REPLACED_ID, encode_chunk, heartbeat, last_frame, retry_frame,
+};
 pub use metrics::HubMetrics;
 pub use slot::{RoomSlot, Subscription, Watchers};
 

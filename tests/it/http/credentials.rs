@@ -168,7 +168,9 @@ async fn a_preflight_is_told_what_is_allowed() {
 async fn other_origins_pages_can_read_why_they_were_refused() {
     let app = TestApp::with(&[
         ("LKP__HTTP__CORS_ORIGINS", "https://a.example"),
-        ("LKP__LIMITS__STREAMS_PER_IDENTITY", "1"),
+        // An identity's newest stream is never refused, an address's is.
+        ("LKP__LIMITS__STREAMS_PER_ADDRESS", "1"),
+        ("LKP__HTTP__TRUSTED_PROXIES", "127.0.0.1"),
     ])
     .await;
     let bearer = |token: String| format!("Bearer {token}");
@@ -186,7 +188,9 @@ async fn other_origins_pages_can_read_why_they_were_refused() {
         ("/api/livekit/rooms/stream?room=other", &operator, 503),
     ];
     for (target, token, status) in cases {
-        let headers = [("Origin", "https://a.example"), ("Authorization", token)];
+        let from = if status == 429 { "127.0.0.1" } else { "198.51.100.2" };
+        let headers =
+            [("Origin", "https://a.example"), ("Authorization", token), ("X-Forwarded-For", from)];
         let refused = app.get(target, &headers).await;
         refused.problem(status);
         assert_eq!(refused.header("access-control-allow-origin"), "https://a.example", "{status}");

@@ -2,8 +2,12 @@
 
 mod credentials;
 mod errors;
+mod event_source;
+mod large_heads;
 mod limits;
 mod participants;
+mod refusals;
+mod replaced;
 mod rooms;
 mod rooms_stream;
 mod slow_answers;

@@ -3,7 +3,7 @@
 use crate::harness::{Connection, Process, eventually};
 
 /// The service in a shell that allows it only so many descriptors.
-async fn with_descriptors(count: u32, variables: &[(&str, &str)]) -> Process {
+pub async fn with_descriptors(count: u32, variables: &[(&str, &str)]) -> Process {
     let mut command = tokio::process::Command::new("sh");
     command
         .arg("-c")
@@ -45,19 +45,23 @@ async fn streams_leave_descriptors_for_webhooks_and_reads() {
 
 #[tokio::test]
 async fn too_many_connections_are_answered_503_and_then_it_recovers() {
-    let app = with_descriptors(256, &[]).await;
-    // As many as there are for connections; all of them say nothing.
-    let mut silent = Vec::new();
-    for number in 0..128 {
+    let app = with_descriptors(256, &[("LKP__LIMITS__STREAMS", "1000")]).await;
+    // As many as there are for anybody's connections; all of them are streams, since those that say nothing make room.
+    let mut streams = Vec::new();
+    for number in 0..120 {
         let from = if number < 96 { "127.0.0.1" } else { "127.0.0.2" };
-        silent.push(Connection::from(from, app.address).await);
+        let mut connection = Connection::from(from, app.address).await;
+        let target = "/api/livekit/participants/stream?room=general";
+        connection.request("GET", target, &[]).await;
+        assert_eq!(connection.head().await.status(), 200);
+        streams.push(connection);
     }
     let mut one_more = Connection::open(app.address).await;
     let refused = one_more.response().await;
     assert!(refused.problem(503).contains("as many connections"));
     assert_eq!(refused.header("retry-after"), "1");
     assert!(!app.log().contains("cannot accept"), "it is no accident yet");
-    drop(silent);
+    drop(streams);
     eventually("it to recover", async || {
         let mut connection = Connection::open(app.address).await;
         connection.request("GET", "/healthz", &[]).await;

@@ -1,6 +1,7 @@
 //! What only a process of its own can show.
 
 mod command_line;
+mod crowd;
 mod descriptors;
 mod log;
 mod signals;

@@ -1,0 +1,186 @@
+use super::*;
+
+const MOST: MostPermits = MostPermits {
+    connections: 4,
+    webhook_connections: 1,
+    connections_per_address: 2,
+    large_heads: 2,
+    large_heads_per_address: 1,
+    streams: 4,
+    streams_per_address: 3,
+    streams_per_identity: 2,
+};
+
+fn address(last: u8) -> ClientAddress {
+    ClientAddress::of([192, 0, 2, last].into())
+}
+
+fn peer(last: u8) -> Peer {
+    Peer { address: address(last), is_proxy: false }
+}
+
+const PROXY: u8 = 200;
+
+fn proxy() -> Peer {
+    Peer { address: address(PROXY), is_proxy: true }
+}
+
+fn refused(permits: &Arc<Permits>, peer: Peer) -> Option<TooMany> {
+    permits.connect(peer).err()
+}
+
+/// A connection that is being answered, so that it is not told to leave.
+fn busy(permits: &Arc<Permits>, peer: Peer) -> Seat {
+    let seat = permits.connect(peer).ok().unwrap();
+    permits.begin(&seat.permit);
+    seat
+}
+
+async fn is_told_to_leave(seat: &Seat) -> bool {
+    let told = seat.told_to_leave.notified();
+    tokio::time::timeout(Duration::ZERO, told).await.is_ok()
+}
+
+#[test]
+fn the_limits_of_streams_refuse_the_newcomer_and_a_dropped_permit_makes_room() {
+    let permits = Permits::new(MOST);
+    let refused = |address, identity| permits.open_stream(address, identity).err();
+    let first = permits.open_stream(address(1), None).unwrap();
+    let _second = permits.open_stream(address(1), None).unwrap();
+    let _third = permits.open_stream(address(1), None).unwrap();
+    assert_eq!(refused(address(1), None), Some(TooMany::OfAddress));
+    let _fourth = permits.open_stream(address(2), None).unwrap();
+    assert_eq!(refused(address(3), None), Some(TooMany::InAll));
+    drop(first);
+    assert!(permits.open_stream(address(1), None).is_ok());
+}
+
+#[test]
+fn the_newest_stream_of_an_identity_takes_the_place_of_the_oldest() {
+    let permits = Permits::new(MOST);
+    let alice = Some(IdentityKey::of("key", "alice"));
+    let open = |identity| {
+        let stream = permits.open_stream(address(1), identity).unwrap();
+        let replaced = permits.begin_stream(&stream);
+        (stream, replaced)
+    };
+    let (first, none) = open(alice);
+    let (second, _) = open(alice);
+    assert_eq!(none, None);
+    let (third, replaced) = open(alice);
+    assert_eq!(replaced, Some(first.key()));
+    assert!(first.is_revoked() && !second.is_revoked() && !third.is_revoked());
+    drop(first);
+    drop(second);
+    assert_eq!(open(alice).1, None, "there is room");
+    assert_eq!(open(Some(IdentityKey::of("key", "bob"))).1, None);
+}
+
+#[test]
+fn one_address_cannot_have_all_connections_but_a_proxy_can() {
+    let permits = Permits::new(MOST);
+    let _first = busy(&permits, peer(1));
+    let second = busy(&permits, peer(1));
+    assert_eq!(refused(&permits, peer(1)), Some(TooMany::OfAddress));
+    let _proxied = busy(&permits, proxy());
+    assert_eq!(refused(&permits, peer(2)), Some(TooMany::InAll));
+    drop(second);
+    assert!(permits.connect(proxy()).is_ok());
+}
+
+#[tokio::test]
+async fn connections_that_never_asked_anything_valid_go_first_and_the_oldest_of_them() {
+    let permits = Permits::new(MostPermits { connections_per_address: 4, ..MOST });
+    let asked = busy(&permits, peer(1));
+    permits.wait(&asked.permit, peer(1), true);
+    let wrong = busy(&permits, peer(1));
+    let silent = permits.connect(peer(2)).ok().unwrap();
+    permits.wait(&wrong.permit, peer(1), false);
+    let _new = busy(&permits, peer(3));
+    assert!(is_told_to_leave(&wrong).await, "it is older, and nothing it asked was valid");
+    let _new = busy(&permits, peer(3));
+    assert!(is_told_to_leave(&silent).await);
+    let _new = busy(&permits, peer(3));
+    assert!(is_told_to_leave(&asked).await, "it waits for nothing");
+    assert_eq!(refused(&permits, peer(4)), Some(TooMany::InAll), "all are busy");
+}
+
+#[tokio::test]
+async fn who_waits_behind_a_proxy_or_sends_webhooks_is_not_told_to_leave() {
+    let permits = Permits::new(MOST);
+    for peer in [proxy(), peer(9)] {
+        permits.remember_webhook_sender(peer);
+        let seat = busy(&permits, peer);
+        permits.wait(&seat.permit, peer, true);
+        std::mem::forget(seat);
+    }
+    let _third = busy(&permits, peer(1));
+    assert_eq!(refused(&permits, peer(2)), Some(TooMany::InAll));
+}
+
+#[tokio::test]
+async fn a_share_is_kept_for_peers_that_have_sent_a_verified_webhook() {
+    let permits = Permits::new(MOST);
+    let taken = [busy(&permits, peer(1)), busy(&permits, peer(1)), busy(&permits, peer(2))];
+    let livekit = peer(9);
+    assert_eq!(refused(&permits, livekit), Some(TooMany::InAll), "it is not known yet");
+    permits.remember_webhook_sender(livekit);
+    let first = permits.connect(livekit).ok().unwrap();
+    assert_eq!(first.share, Share::Webhooks);
+    let _second = busy(&permits, livekit);
+    assert!(is_told_to_leave(&first).await, "who says nothing there makes room, too");
+    assert_eq!(refused(&permits, livekit), Some(TooMany::InAll));
+    drop(taken);
+    assert_eq!(permits.connect(livekit).ok().unwrap().share, Share::Anybody);
+}
+
+#[test]
+fn large_heads_are_limited_in_all_and_per_address() {
+    let permits = Permits::new(MOST);
+    let first = permits.read_large_head(peer(1)).unwrap();
+    assert_eq!(permits.read_large_head(peer(1)).err(), Some(TooMany::OfAddress));
+    let _second = permits.read_large_head(proxy()).unwrap();
+    assert_eq!(permits.read_large_head(proxy()).err(), Some(TooMany::InAll));
+    drop(first);
+    assert!(permits.read_large_head(proxy()).is_ok());
+}
+
+#[test]
+fn an_address_with_streams_of_many_people_looks_like_a_proxy() {
+    let permits = Permits::new(MostPermits { streams: 100, streams_per_address: 0, ..MOST });
+    let now = Instant::now();
+    let open = |number: usize| {
+        let identity = IdentityKey::of("key", &number.to_string());
+        permits.open_stream(address(1), Some(identity)).unwrap()
+    };
+    let _few: Vec<_> = (0..9).map(open).collect();
+    assert!(!permits.looks_like_proxy(address(1), now));
+    let _one_more = open(9);
+    let later = now + LOOK_FOR_PROXY_INTERVAL;
+    assert!(!permits.looks_like_proxy(address(1), later - Duration::from_millis(1)));
+    assert!(permits.looks_like_proxy(address(1), later));
+}
+
+#[test]
+fn nothing_is_kept_of_who_is_gone_or_was_refused() {
+    let permits = Permits::new(MostPermits { streams_per_identity: 1, ..MOST });
+    let alice = Some(IdentityKey::of("key", "alice"));
+    let stream = permits.open_stream(address(1), alice).unwrap();
+    permits.begin_stream(&stream);
+    let next = permits.open_stream(address(2), alice).unwrap();
+    permits.begin_stream(&next);
+    let head = permits.read_large_head(peer(1)).unwrap();
+    let seats: Vec<_> = (0..6).filter_map(|last| permits.connect(peer(last)).ok()).collect();
+    permits.settle(&seats[5].permit);
+    drop((stream, next, head, seats));
+    let given = permits.given();
+    assert!(given.holders.is_empty() && given.seats.is_empty());
+    assert_eq!((given.streams, given.large_heads), (0, 0));
+    assert!(given.connections_of.is_empty() && given.large_heads_of.is_empty());
+    assert!(given.streams_of.is_empty() && given.streams_as.is_empty());
+}
+
+#[test]
+fn an_identity_is_its_issuers_own() {
+    assert_ne!(IdentityKey::of("a", "bc"), IdentityKey::of("ab", "c"));
+}

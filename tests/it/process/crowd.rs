@@ -1,0 +1,130 @@
+//! Whoever takes all places, LiveKit still gets one.
+
+use livekit_presence::{
+    clock::Clock,
+    livekit::{AccessToken, ApiKey, Keys, VideoGrant},
+};
+
+use crate::harness::{Connection, PROCESS_KEYS, Process, Reader, eventually, joined};
+
+use super::descriptors::with_descriptors;
+
+const STREAM: &str = "/api/livekit/participants/stream?room=general";
+/// Of 256 descriptors 128 are for connections, and of these eight for webhooks.
+const PLACES: usize = 120;
+/// What one address may have.
+const OF_ADDRESS: usize = 96;
+
+async fn ask(app: &Process, from: &str) -> u16 {
+    let mut connection = Connection::from(from, app.address).await;
+    connection.request("GET", "/healthz", &[]).await;
+    connection.response().await.status
+}
+
+async fn post(app: &Process, from: &str) -> (u16, Connection) {
+    let mut connection = Connection::from(from, app.address).await;
+    connection.send(&app.webhook_request(&joined("alice").bytes())).await;
+    (connection.response().await.status, connection)
+}
+
+/// Streams, which leave no place until they end.
+async fn fill_with_streams(app: &Process, from: &[&str]) -> Vec<Reader> {
+    let mut readers = Vec::new();
+    for number in 0..PLACES {
+        let from = from[number / OF_ADDRESS % from.len()];
+        let mut connection = Connection::from(from, app.address).await;
+        connection.request("GET", STREAM, &[]).await;
+        readers.push(Reader::of(connection).await);
+    }
+    readers
+}
+
+#[tokio::test]
+async fn two_addresses_that_say_nothing_lock_nobody_out() {
+    let app = with_descriptors(256, &[]).await;
+    let mut silent = Vec::new();
+    for number in 0..PLACES {
+        let from = if number < OF_ADDRESS { "127.0.0.1" } else { "127.0.0.2" };
+        let mut connection = Connection::from(from, app.address).await;
+        if number % 2 == 0 {
+            connection.send(b"GET /healthz HTTP/1.1\r\n").await;
+        }
+        silent.push(connection);
+    }
+    for _ in 0..40 {
+        assert_eq!(post(&app, "127.0.0.9").await.0, 200);
+        assert_eq!(ask(&app, "127.0.0.3").await, 200);
+    }
+    assert!(silent[0].is_closed().await, "the first that said nothing made room");
+    assert!(!app.log().contains("cannot accept"), "{}", app.log());
+}
+
+#[tokio::test]
+async fn an_idle_connection_makes_room_before_anybody_is_refused() {
+    let app = with_descriptors(256, &[]).await;
+    let mut idle = Vec::new();
+    for number in 0..PLACES {
+        let from = if number < OF_ADDRESS { "127.0.0.1" } else { "127.0.0.2" };
+        let mut connection = Connection::from(from, app.address).await;
+        connection.request("GET", "/healthz", &[]).await;
+        assert_eq!(connection.response().await.status, 200);
+        idle.push(connection);
+    }
+    assert_eq!(ask(&app, "127.0.0.3").await, 200);
+    assert!(idle[0].is_closed().await);
+    idle[PLACES - 1].request("GET", "/healthz", &[]).await;
+    assert_eq!(idle[PLACES - 1].response().await.status, 200, "the others stay");
+}
+
+#[tokio::test]
+async fn a_share_of_the_connections_is_kept_for_who_has_sent_a_verified_webhook() {
+    // LiveKit by itself, and behind the proxy that the readers come through as well.
+    for (livekit, proxy) in [("127.0.0.9", "10.0.0.1"), ("127.0.0.1", "127.0.0.1")] {
+        let settings = [("LKP__LIMITS__STREAMS", "1000"), ("LKP__HTTP__TRUSTED_PROXIES", proxy)];
+        let app = with_descriptors(256, &settings).await;
+        assert_eq!(post(&app, livekit).await.0, 200);
+        let _full = fill_with_streams(&app, &["127.0.0.1", "127.0.0.2"]).await;
+        let mut stranger = Connection::from("127.0.0.3", app.address).await;
+        let refused = stranger.response().await;
+        assert!(refused.problem(503).contains("as many connections"));
+        let (status, mut kept) = post(&app, livekit).await;
+        assert_eq!(status, 200);
+        kept.send(&app.webhook_request(&joined("bob").bytes())).await;
+        assert_eq!(kept.response().await.status, 200, "it is used again");
+        assert_eq!(ask(&app, livekit).await, 503, "it is for webhooks alone");
+        // Who says nothing there, or nothing verified, leaves it to the next webhook.
+        let mut silent = Vec::new();
+        for _ in 0..20 {
+            silent.push(Connection::from(livekit, app.address).await);
+        }
+        assert_eq!(post(&app, livekit).await.0, 200);
+    }
+}
+
+/// Behind a proxy that is not named, all readers have one address.
+#[tokio::test]
+async fn an_address_of_many_people_is_told_to_the_operator_once() {
+    let settings = [("LKP__AUTH__MODE", "livekit"), ("LKP__LIMITS__STREAMS_PER_ADDRESS", "10")];
+    let app = Process::start(&settings).await;
+    let keys = Keys::new(&ApiKey::parse_lines(PROCESS_KEYS).unwrap());
+    let expires_at = Clock::system().now().as_secs() + 600;
+    let ask = async |identity: usize| {
+        let video = VideoGrant { room_list: true, ..VideoGrant::default() };
+        let token = AccessToken::sign(&identity.to_string(), video, expires_at, &keys).unwrap();
+        let mut connection = Connection::open(app.address).await;
+        let bearer = format!("Bearer {token}");
+        connection.request("GET", STREAM, &[("Authorization", &bearer)]).await;
+        connection
+    };
+    let mut streams = Vec::new();
+    for identity in 0..10 {
+        streams.push(Reader::of(ask(identity).await).await);
+    }
+    for identity in 10..14 {
+        let refused = ask(identity).await.response().await;
+        assert!(refused.problem(429).contains("`limits.streams_per_address` (10)"));
+    }
+    let told = || app.log().matches("`http.trusted_proxies`").count();
+    eventually("the log to say so", async || told() > 0).await;
+    assert_eq!(told(), 1, "{}", app.log());
+}
