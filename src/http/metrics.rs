@@ -65,6 +65,8 @@ pub(super) enum WebhookOutcome {
     too_large,
     /// Refused too often from its address.
     limited,
+    /// Signed, and sent to a path that takes none.
+    misdirected,
     /// Not stored; LiveKit sends it again.
     unavailable,
 }

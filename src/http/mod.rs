@@ -12,6 +12,7 @@ mod head_watch;
 mod health;
 mod limits;
 mod metrics;
+mod misdirected;
 mod page;
 mod participants;
 mod permits;
@@ -54,6 +55,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{clock::Clock, delivery::Permit, hub::Hub, livekit::Keys, store::Store};
 
 use client_address::ClientAddress;
+use misdirected::WEBHOOK_PATHS;
 use problem::Problem;
 use reader::Reader;
 
@@ -123,12 +125,15 @@ fn router(http: Http) -> Router {
         .route("/api/livekit/rooms", get(rooms::list))
         .route("/api/rooms", get(rooms::list))
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn_with_state(http.clone(), limits::limit_reads))
         // Within CORS, so that pages can read why.
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(cors::layer(&http.cors, http.auth.cookie.is_some()));
+    let webhooks = WEBHOOK_PATHS
+        .into_iter()
+        .fold(Router::new(), |router, path| router.route(path, post(webhook::receive)));
     let looks = from_fn_with_state(http.clone(), limits::limit_looks);
     let metrics = from_fn_with_state(http.clone(), limits::limit_metrics);
     let wellbeing = Router::new()
@@ -137,19 +142,14 @@ fn router(http: Http) -> Router {
         .route("/metrics", get(metrics::show).layer(metrics));
     Router::new()
         .merge(reads)
-        .route("/api/livekit/webhook", post(webhook::receive))
-        .route("/api/webhooks/livekit", post(webhook::receive))
+        .merge(webhooks)
         .merge(wellbeing)
         .merge(page::routes())
-        .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(misdirected::no_route)
+        .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(from_fn_with_state(http.clone(), metrics::count))
         .layer(from_fn(request_id::name_request))
         .with_state(http)
-}
-
-async fn method_not_allowed() -> Problem {
-    Problem::method_not_allowed()
 }

@@ -15,8 +15,8 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tracing::{debug, warn};
 
 use crate::{
-    livekit::{BodyMismatch, MalformedWebhook, TokenError, WebhookName, WebhookToken},
-    presence::{Applied, RoomName},
+    livekit::{BodyMismatch, MalformedWebhook, TokenError, Webhook, WebhookName, WebhookToken},
+    presence::{Applied, HostTime, RoomName},
     store::StoreError,
 };
 
@@ -29,8 +29,8 @@ const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// each is as long as webhooks have been refused until then, so that together they outlast LiveKit's own 1, 2, 4, 8 s.
 const LONGEST_RETRY_AFTER_SECS: u64 = 8;
 
-/// LiveKit waits for an answer without end, and sends the room's next webhook only after it.
-const TAKEN_WITHIN: Duration = Duration::from_secs(4);
+/// LiveKit waits for an answer without end, and sends the room's next webhook only after it. So it is answered within this time.
+pub(super) const LIVEKIT_WAITS: Duration = Duration::from_secs(4);
 
 pub(super) async fn receive(
     State(http): State<Http>,
@@ -39,7 +39,7 @@ pub(super) async fn receive(
     body: Body,
 ) -> Result<(), Problem> {
     let started = Instant::now();
-    let taken = timeout(TAKEN_WITHIN, take(&http, &headers, body)).await;
+    let taken = timeout(LIVEKIT_WAITS, take(&http, &headers, body)).await;
     let taken = taken.unwrap_or(Err(Refusal::TooSlow));
     let (name, outcome, answer) = match taken {
         Ok((name, outcome)) => (Some(name), outcome, Ok(())),
@@ -59,14 +59,8 @@ async fn take(
     body: Body,
 ) -> Result<(WebhookName, WebhookOutcome), Refusal> {
     let received_at = http.clock.now();
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .ok_or(Refusal::NoToken)?
-        .to_str()
-        .map_err(|_| Refusal::Token(TokenError::Malformed))?;
-    let token = WebhookToken::verify(authorization, &http.keys, received_at.as_secs())?;
-    let body = ReadBody::read(body, http).await?;
-    let webhook = token.vouch_for(&body.bytes)?.parse(received_at)?;
+    let token = token(http, headers, received_at)?;
+    let webhook = read(http, token, body, received_at).await?;
     debug!(webhook.event = webhook.name.as_str(), "received a webhook");
     let Some(event) = webhook.event else {
         return Ok((webhook.name, WebhookOutcome::ignored));
@@ -86,6 +80,29 @@ async fn take(
         Applied::Duplicate => WebhookOutcome::duplicate,
     };
     Ok((webhook.name, outcome))
+}
+
+/// Verifies the token.
+pub(super) fn token(
+    http: &Http,
+    headers: &HeaderMap,
+    now: HostTime,
+) -> Result<WebhookToken, Refusal> {
+    let authorization = headers.get(header::AUTHORIZATION).ok_or(Refusal::NoToken)?;
+    let authorization =
+        authorization.to_str().map_err(|_| Refusal::Token(TokenError::Malformed))?;
+    Ok(WebhookToken::verify(authorization, &http.keys, now.as_secs())?)
+}
+
+/// Reads the body that the token vouches for.
+pub(super) async fn read(
+    http: &Http,
+    token: WebhookToken,
+    body: Body,
+    received_at: HostTime,
+) -> Result<Webhook, Refusal> {
+    let body = ReadBody::read(body, http).await?;
+    Ok(token.vouch_for(&body.bytes)?.parse(received_at)?)
 }
 
 /// Since when webhooks have been refused because they could not be stored.
@@ -161,7 +178,7 @@ fn unavailable(http: &Http, detail: String) -> (WebhookOutcome, Problem) {
 
 /// Why a webhook was not taken.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error("a webhook needs LiveKit's token in `Authorization`")]
     NoToken,
     #[error(transparent)]

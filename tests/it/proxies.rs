@@ -4,7 +4,8 @@ use axum::body::Body;
 use hyper::Request;
 
 use crate::harness::{
-    Caddy, CurlStreams, Nginx, Process, Sender, TcpProxy, eventually, joined, left, wire,
+    Caddy, CurlStreams, Nginx, Process, Sender, StoreMood, TcpProxy, TestApp, eventually, joined, left,
+    wire,
 };
 
 const STREAMS: usize = 20;
@@ -113,5 +114,59 @@ async fn caddy_shows_no_metrics_and_logs_no_token() {
     let log = caddy.log();
     for token in ["in-the-query", "in-a-header", "in-the-referer", "in-a-cookie"] {
         assert!(!log.contains(token), "{token} in {log}");
+    }
+}
+
+/// Addresses of the webhook with slashes too many, as people write them.
+const SPARE_SLASHES: [&str; 5] = [
+    "/api/livekit/webhook/",
+    "//api/livekit/webhook",
+    "/api//livekit/webhook//",
+    "/api/webhooks/livekit/",
+    "//api/webhooks//livekit",
+];
+
+async fn post_webhook(port: u16, path: &str, app: &TestApp, identity: &str) -> u16 {
+    let body = joined(identity).bytes();
+    let request = Request::post(path).header("authorization", app.sign(&body));
+    wire::fetch(port, request.body(Body::from(body)).unwrap()).await.unwrap().0
+}
+
+#[tokio::test]
+async fn nginx_takes_a_webhook_with_slashes_too_many_to_who_can_store_it() {
+    let (fails, works) = (TestApp::start().await, TestApp::start().await);
+    fails.store.set(StoreMood::Fails);
+    let nginx = Nginx::before(&[fails.address.port(), works.address.port()]).await;
+    for round in 0..2 {
+        for (number, path) in SPARE_SLASHES.into_iter().enumerate() {
+            let identity = format!("user-{round}-{number}");
+            assert_eq!(post_webhook(nginx.port, path, &works, &identity).await, 200, "{path}");
+        }
+    }
+    let list = works.participants("general").await.json();
+    assert_eq!(list.as_array().unwrap().len(), 2 * SPARE_SLASHES.len());
+}
+
+#[tokio::test]
+async fn caddy_has_a_webhook_with_slashes_too_many_take_turns_as_any_other() {
+    let (first, second) = (TestApp::start().await, TestApp::start().await);
+    let caddy = Caddy::before(&[first.address.port(), second.address.port()]).await;
+    let taken = "webhooks_total{event=\"participant_joined\",outcome=\"changed\"}";
+    eventually("both to be in turn", async || {
+        post_webhook(caddy.port, "/api/livekit/webhook", &first, "early").await;
+        first.participants("general").await.text().contains("early")
+            && second.participants("general").await.text().contains("early")
+    })
+    .await;
+    let counts = async || [first.metric(taken).await, second.metric(taken).await];
+    for round in 0..2 {
+        for (number, path) in SPARE_SLASHES.into_iter().enumerate() {
+            let before = counts().await;
+            for turn in 0..2 {
+                let identity = format!("user-{round}-{number}-{turn}");
+                assert_eq!(post_webhook(caddy.port, path, &first, &identity).await, 200, "{path}");
+            }
+            assert_eq!(counts().await, before.map(|count| count + 1.0), "{path}");
+        }
     }
 }

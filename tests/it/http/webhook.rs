@@ -7,7 +7,9 @@ use livekit_presence::{
     presence::HostTime,
 };
 
-use crate::harness::{StoreMood, TestApp, eventually, joined, left, published, webhook_request};
+use crate::harness::{
+    Connection, Process, StoreMood, TestApp, eventually, joined, left, published, webhook_request,
+};
 
 #[tokio::test]
 async fn a_signed_webhook_is_answered_200_on_both_paths_and_seen_by_readers() {
@@ -25,6 +27,110 @@ async fn a_signed_webhook_is_answered_200_on_both_paths_and_seen_by_readers() {
         !list.to_string().contains("never-shown"),
         "what is the server's own is kept from readers"
     );
+}
+
+// LiveKit takes a 404 for an answer: what comes to an address with a slash too many would be lost without a word.
+#[tokio::test]
+async fn slashes_too_many_lose_no_webhook() {
+    let app = TestApp::start().await;
+    let paths = [
+        "/api/livekit/webhook/",
+        "//api/livekit/webhook",
+        "/api/webhooks/livekit/",
+        "//api//webhooks///livekit//",
+        "/api/livekit/webhook//?from=livekit",
+    ];
+    for (number, path) in paths.into_iter().enumerate() {
+        let body = joined(&format!("user-{number}")).bytes();
+        let token = app.sign(&body);
+        let response = app.send(&webhook_request(path, &[("Authorization", &token)], &body)).await;
+        assert_eq!((response.status, response.text()), (200, ""), "{path}");
+        let unsigned = app.send(&webhook_request(path, &[], &body)).await;
+        assert!(unsigned.problem(401).contains("token in `Authorization`"), "{path}");
+    }
+    let list = app.participants("general").await.json();
+    assert_eq!(list.as_array().unwrap().len(), paths.len());
+}
+
+const WRONG_PATHS: [&str; 9] = [
+    "/",
+    "/webhook",
+    "/api/livekit",
+    "/api/livekit/webhooks",
+    "/api/livekit/webhook/more",
+    "/api/livekit/participants?room=general",
+    "/api/livekit/rooms/stream",
+    "/healthz",
+    "/metrics",
+];
+
+#[tokio::test]
+async fn a_signed_webhook_at_another_path_is_counted_and_told_where_to_go() {
+    let app = TestApp::start().await;
+    for path in WRONG_PATHS {
+        let body = joined("alice").bytes();
+        let token = app.sign(&body);
+        let response = app.send(&webhook_request(path, &[("Authorization", &token)], &body)).await;
+        let detail = response.problem(404);
+        assert!(detail.contains("/api/livekit/webhook"), "{path}: {detail}");
+    }
+    let counted = "webhooks_total{event=\"participant_joined\",outcome=\"misdirected\"}";
+    assert_eq!(app.metric(counted).await, WRONG_PATHS.len() as f64);
+    assert_eq!(app.participants("general").await.text(), "[]");
+}
+
+#[tokio::test]
+async fn a_signed_webhook_at_another_path_is_logged_with_the_right_one() {
+    let app = Process::start(&[("LKP__LIMITS__REFUSED_WEBHOOKS_PER_ADDRESS", "1")]).await;
+    for _ in 0..20 {
+        let request = app.webhook_request(&joined("alice").bytes());
+        let request = String::from_utf8(request).unwrap();
+        let request = request.replace(" /api/livekit/webhook ", " /livekit/hook ");
+        let mut connection = Connection::open(app.address).await;
+        connection.send(request.as_bytes()).await;
+        connection.response().await.problem(404);
+    }
+    let log = app.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("/livekit/hook")).collect();
+    assert!(lines[0].contains("\"level\":\"WARN\""), "{}", lines[0]);
+    assert!(lines[0].contains("/api/livekit/webhook"), "{}", lines[0]);
+    assert!((10..=12).contains(&lines.len()), "a line each would fill a disk: {}", lines.len());
+}
+
+#[tokio::test]
+async fn what_is_not_signed_learns_nothing_and_its_body_is_not_read() {
+    let app = TestApp::start().await;
+    let body = joined("alice").bytes();
+    let now = app.clock.clock().now().as_secs();
+    let client = AccessToken::sign("alice", VideoGrant::default(), now + 60, app.keys()).unwrap();
+    let cases = ["not-a-jwt", &client, &app.sign(b"another body")];
+    for token in cases {
+        for (path, status) in [("/webhook", 404), ("/healthz", 405)] {
+            let headers = [("Authorization", token)];
+            let response = app.send(&webhook_request(path, &headers, &body)).await;
+            let detail = response.problem(status);
+            assert!(!detail.contains("webhook"), "{path}: {detail}");
+        }
+    }
+    let headers =
+        [("Authorization", "not-a-jwt"), ("Content-Length", "1000"), ("Expect", "100-continue")];
+    app.ask("POST", "/webhook", &headers).await.problem(404);
+    let metrics = app.get("/metrics", &[]).await;
+    assert!(!metrics.text().contains("misdirected"));
+}
+
+// Go's client follows a redirect with 301 or 302 by a GET without a body, and keeps the header.
+#[tokio::test]
+async fn a_webhook_that_a_redirect_turned_into_a_get_is_told_so() {
+    let app = TestApp::start().await;
+    let token = app.sign(&joined("alice").bytes());
+    for path in ["/api/livekit/webhook", "/api/livekit/webhook/"] {
+        let response = app.ask("GET", path, &[("Authorization", &token)]).await;
+        let detail = response.problem(404);
+        assert!(detail.contains("redirect"), "{path}: {detail}");
+    }
+    let counted = "webhooks_total{event=\"unknown\",outcome=\"misdirected\"}";
+    assert_eq!(app.metric(counted).await, 2.0);
 }
 
 #[tokio::test]
