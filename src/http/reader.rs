@@ -94,10 +94,12 @@ impl FromRequestParts<Http> for Reader {
     }
 }
 
-/// The token: from the header, before the query, before the cookie.
+/// The token: from the header, before the query, before the cookie. A header of another scheme is for somebody before us, such as
+/// a proxy that asks for a password, which a browser then sends with everything: it is passed over.
 fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem> {
-    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
-        return bearer(value).map(Some);
+    let authorizations = || parts.headers.get_all(header::AUTHORIZATION).iter();
+    if let Some(token) = authorizations().find_map(bearer) {
+        return token.map(Some);
     }
     let query = parts.uri.query().unwrap_or_default();
     if let Some(value) = query::values(query, "access_token").next() {
@@ -105,25 +107,33 @@ fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem
             value.ok_or_else(|| Problem::unauthorized(TokenError::Malformed.to_string()))?;
         return Ok(Some(value.into_owned()));
     }
-    let Some(name) = &http.auth.cookie else { return Ok(None) };
-    let Some(value) = cookie(&parts.headers, name) else { return Ok(None) };
-    if is_from_a_page_of_ours(&parts.headers, &http.cors) {
-        Ok(Some(value.to_owned()))
-    } else {
-        Err(Problem::forbidden(
+    let shown = http.auth.cookie.as_ref().and_then(|name| cookie(&parts.headers, name));
+    match shown {
+        Some(value) if is_from_a_page_of_ours(&parts.headers, &http.cors) => {
+            Ok(Some(value.to_owned()))
+        }
+        Some(_) => Err(Problem::forbidden(
             "a cookie is taken only from pages of this origin or of those in `http.cors_origins`",
-        ))
+        )),
+        None if authorizations().all(HeaderValue::is_empty) => Ok(None),
+        None => Err(not_bearer()),
     }
 }
 
-fn bearer(value: &HeaderValue) -> Result<String, Problem> {
-    let token = value.to_str().ok().and_then(|text| text.split_once(' '));
-    match token {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim().into()),
-        _ => Err(Problem::unauthorized(
-            "`Authorization` must be `Bearer` and a LiveKit access token",
-        )),
-    }
+/// The token of a header whose scheme is `Bearer` (RFC 9110, 11.4: a scheme's case does not matter). None for another scheme.
+fn bearer(value: &HeaderValue) -> Option<Result<String, Problem>> {
+    let value = value.as_bytes().trim_ascii();
+    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
+    let (scheme, token) = value.split_at(end);
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| match str::from_utf8(token.trim_ascii()) {
+        Ok("") => Err(not_bearer()),
+        Ok(token) => Ok(token.to_owned()),
+        Err(_) => Err(Problem::unauthorized(TokenError::Malformed.to_string())),
+    })
+}
+
+fn not_bearer() -> Problem {
+    Problem::unauthorized("`Authorization` must be `Bearer` and a LiveKit access token")
 }
 
 fn cookie<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers str> {

@@ -4,8 +4,8 @@ use axum::body::Body;
 use hyper::Request;
 
 use crate::harness::{
-    Caddy, CurlStreams, Nginx, Process, Sender, StoreMood, TcpProxy, TestApp, eventually, joined, left,
-    wire,
+    Caddy, Connection, CurlStreams, Folder, Nginx, Process, Reader, Sender, StoreMood, TcpProxy,
+    TestApp, eventually, joined, left, wire,
 };
 
 const STREAMS: usize = 20;
@@ -169,4 +169,25 @@ async fn caddy_has_a_webhook_with_slashes_too_many_take_turns_as_any_other() {
             assert_eq!(counts().await, before.map(|count| count + 1.0), "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_stream_opens_behind_a_password_of_nginx() {
+    let app = TestApp::start().await;
+    app.webhook(joined("alice")).await;
+    let folder = Folder::new("password");
+    let passwords = folder.path().join("passwords");
+    std::fs::write(&passwords, "user:{PLAIN}password\n").unwrap();
+    let lines = format!("auth_basic presence;\nauth_basic_user_file {};", passwords.display());
+    let nginx = Nginx::with(&lines, &[app.address.port()]).await;
+    let token = app.token("general", 60);
+    let target = format!("/api/livekit/participants/stream?room=general&access_token={token}");
+    let stranger = wire::get(nginx.port, &target).await.unwrap();
+    assert_eq!(stranger.0, 401, "nginx asks for its password");
+    // As a browser does once its user has typed it in.
+    let mut connection = Connection::open(([127, 0, 0, 1], nginx.port).into()).await;
+    let password = [("Authorization", "Basic dXNlcjpwYXNzd29yZA==")];
+    connection.request("GET", &target, &password).await;
+    let mut reader = Reader::of(connection).await;
+    assert_eq!(reader.next_list().await, ["alice"]);
 }

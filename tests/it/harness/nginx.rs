@@ -26,12 +26,24 @@ impl Nginx {
 
     /// The same at a port that is known.
     pub async fn at(port: u16, instances: &[u16]) -> Self {
+        Self::start(port, instances, "").await
+    }
+
+    /// The same with more lines where readers are passed on.
+    pub async fn with(lines: &str, instances: &[u16]) -> Self {
+        Self::start(free_port(), instances, lines).await
+    }
+
+    async fn start(port: u16, instances: &[u16], own_lines: &str) -> Self {
         let tls_port = free_port();
         let folder = Folder::new("nginx");
         std::fs::create_dir_all(folder.path().join("logs")).unwrap();
         let shipped = std::fs::read_to_string(CONFIGURATION).unwrap();
         let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, adapted(&shipped, port, tls_port, instances)).unwrap();
+        let adapted = adapted(&shipped, port, tls_port, instances);
+        let own = format!("location / {{\n{own_lines}");
+        assert!(adapted.contains("location / {"), "no location:\n{shipped}");
+        std::fs::write(&file, adapted.replace("location / {", &own)).unwrap();
         let mut command = Command::new("nginx");
         command
             .arg("-p")
@@ -45,7 +57,7 @@ impl Nginx {
         let running = Child::spawn(&mut command);
         let answers = async || {
             let answer = wire::get(port, "/healthz").await;
-            answer.is_ok_and(|(status, _)| status == 200)
+            answer.is_ok_and(|(status, _)| matches!(status, 200 | 401))
         };
         patiently("nginx to answer", answers).await;
         Self { port, tls_port, _running: running, _folder: folder }

@@ -22,6 +22,51 @@ async fn a_token_comes_in_the_header_or_in_the_query() {
     assert_eq!(both.status, 200, "the header comes before the query");
 }
 
+// A page behind nginx's `auth_basic` sends the proxy's password with everything, and nginx passes it on.
+#[tokio::test]
+async fn a_header_of_another_scheme_is_passed_over_for_the_query_and_the_cookie() {
+    let app = TestApp::with(&[("LKP__AUTH__COOKIE", "session")]).await;
+    let token = app.token("general", 60);
+    let in_query = format!("{LIST}&access_token={token}");
+    let cookie = format!("session={token}");
+    let raw = token.as_str();
+    let others = [
+        "Basic dXNlcjpwYXNzd29yZA==",
+        "basic dXNlcjpwYXNzd29yZA==",
+        "Digest username=\"user\", realm=\"proxy\"",
+        "Negotiate YIIZ",
+        "Token abc",
+        "Bearerish abc",
+        "Basic",
+        "",
+        raw,
+    ];
+    for other in others {
+        let asked = app.get(&in_query, &[("Authorization", other)]).await;
+        assert_eq!(asked.status, 200, "{other:?} and the query");
+        let asked = app.get(LIST, &[("Authorization", other), ("Cookie", &cookie)]).await;
+        assert_eq!(asked.status, 200, "{other:?} and the cookie");
+        let alone = app.get(LIST, &[("Authorization", other)]).await.problem(401);
+        let says = if other.is_empty() { "is needed" } else { "must be `Bearer`" };
+        assert!(alone.contains(says), "{other:?}: {alone}");
+    }
+    let bearer = format!("BEARER  {token} ");
+    let both = [("Authorization", "Basic dXNlcjpwYXNzd29yZA=="), ("Authorization", &bearer)];
+    assert_eq!(app.get(LIST, &both).await.status, 200, "of several headers, the one that is ours");
+}
+
+#[tokio::test]
+async fn a_header_of_our_scheme_is_the_word_that_counts() {
+    let app = TestApp::start().await;
+    let in_query = format!("{LIST}&access_token={}", app.token("general", 60));
+    for (wrong, says) in
+        [("Bearer x.y.z", "not a JWT"), ("Bearer", "must be `Bearer`"), ("bearer undefined", "JWT")]
+    {
+        let refused = app.get(&in_query, &[("Authorization", wrong)]).await.problem(401);
+        assert!(refused.contains(says), "{wrong}: {refused}");
+    }
+}
+
 #[tokio::test]
 async fn no_token_or_one_that_is_not_valid_is_401() {
     let app = TestApp::start().await;
