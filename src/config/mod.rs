@@ -15,11 +15,11 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderValue, Uri};
+use axum::http::Uri;
 use config::Value;
 
 use crate::{
-    http::{AuthMode, AuthSettings, CorsOrigins, TrustedProxies},
+    http::{AllowedOrigin, AuthMode, AuthSettings, CorsOrigins, TrustedProxies},
     livekit::ApiKey,
     presence::Rules,
     store::RedisAddress,
@@ -356,24 +356,12 @@ fn take_cors_origins(values: &mut Values) -> CorsOrigins {
     }
     let mut named = Vec::new();
     for origin in origins {
-        match parse_origin(&origin) {
-            Some(origin) => named.push(origin),
-            None => values.fault(
-                "http.cors_origins",
-                format!(
-                    "{origin:?} is no origin; write scheme, host and port as browsers do, such as https://app.example.com, or only \"*\""
-                ),
-            ),
+        match AllowedOrigin::parse(&origin) {
+            Ok(origin) => named.push(origin),
+            Err(error) => values.fault("http.cors_origins", format!("{origin:?} {error}")),
         }
     }
     CorsOrigins::These(named)
-}
-
-/// An origin as browsers write it: without a path, not even a slash.
-fn parse_origin(origin: &str) -> Option<HeaderValue> {
-    let (scheme, authority) = origin.split_once("://")?;
-    let is_plain = |text: &str| !text.is_empty() && !text.contains(['/', '?', '#', '@', ' ', '*']);
-    (is_plain(scheme) && is_plain(authority)).then(|| HeaderValue::from_str(origin).ok())?
 }
 
 fn take_auth(values: &mut Values, cors_origins: &CorsOrigins, purpose: Purpose) -> AuthSettings {

@@ -44,7 +44,8 @@ fn the_environment_says_what_differs() {
     assert_eq!(config.stream.coalesce, Duration::ZERO);
     assert_eq!(config.bind, "127.0.0.1:9001".parse().unwrap());
     let CorsOrigins::These(origins) = config.cors_origins else { panic!("two were named") };
-    assert_eq!(origins, ["https://a.example", "http://localhost:3000"]);
+    let named = ["https://a.example", "http://localhost:3000"];
+    assert_eq!(origins, named.map(|origin| AllowedOrigin::parse(origin).unwrap()));
     assert_eq!(config.trusted_proxies.0.len(), 2);
     assert_eq!(config.auth.mode, AuthMode::Open);
     assert_eq!(config.livekit.url.unwrap().to_string(), "https://livekit.example.com/");
@@ -180,6 +181,16 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
             "LIVEKIT_KEYS",
             "APIone: a\nAPIone: b",
             "`livekit.keys`: the key `APIone` is there twice; remove one",
+        ),
+        (
+            "LKP__HTTP__CORS_ORIGINS",
+            "null",
+            "`http.cors_origins`: \"null\" is what all pages without an origin send, files and sandboxed frames among them, so it names nobody; serve the page from an origin of its own",
+        ),
+        (
+            "LKP__HTTP__CORS_ORIGINS",
+            "https://*.com",
+            "`http.cors_origins`: \"https://*.com\" is no pattern; only one leading label can be left open, below a domain of at least two, such as https://*.preview.example.com",
         ),
         (
             "LIVEKIT_KEYS",

@@ -13,6 +13,7 @@ mod health;
 mod limits;
 mod metrics;
 mod misdirected;
+mod origin;
 mod page;
 mod participants;
 mod permits;
@@ -33,6 +34,7 @@ pub use client_address::TrustedProxies;
 pub use cors::CorsOrigins;
 pub use limits::{LimitSettings, Limits};
 pub use metrics::HttpMetrics;
+pub use origin::{AllowedOrigin, InvalidOrigin};
 pub use reader::{AuthMode, AuthSettings};
 pub use server::{Server, ServerSettings};
 pub use stream::StreamSettings;
@@ -50,6 +52,7 @@ use axum::{
     routing::{get, post},
 };
 use prometheus_client::registry::Registry;
+use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{clock::Clock, delivery::Permit, hub::Hub, livekit::Keys, store::Store};
@@ -130,7 +133,8 @@ fn router(http: Http) -> Router {
         // Within CORS, so that pages can read why.
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
-        .layer(cors::layer(&http.cors, http.auth.cookie.is_some()));
+        .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
+        .layer(MapRequestLayer::new(cors::ask_for_what_is_allowed));
     let webhooks = WEBHOOK_PATHS
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, post(webhook::receive)));

@@ -173,7 +173,10 @@ async fn other_origins_pages_read_if_they_are_named() {
     app.webhook(joined("alice")).await;
     let named = app.get(LIST, &[("Origin", "https://b.example")]).await;
     assert_eq!(named.header("access-control-allow-origin"), "https://b.example");
-    assert_eq!(named.header("access-control-expose-headers"), "etag,retry-after,x-cache");
+    assert_eq!(
+        named.header("access-control-expose-headers"),
+        "etag,retry-after,x-cache,x-request-id"
+    );
     assert!(named.header("vary").contains("origin"));
     let stranger = app.get(LIST, &[("Origin", "https://c.example")]).await;
     assert_eq!(stranger.head.get("access-control-allow-origin"), None);
@@ -209,6 +212,74 @@ async fn a_preflight_is_told_what_is_allowed() {
     assert_eq!(response.head.get("access-control-allow-credentials"), None);
 }
 
+// Tracing and monitoring add headers to each request of a page, and one that is not allowed fails the poll.
+#[tokio::test]
+async fn a_page_with_tracing_may_ask() {
+    let app = TestApp::with(&[
+        ("LKP__HTTP__CORS_ORIGINS", "https://a.example"),
+        ("LKP__AUTH__COOKIE", "session"),
+    ])
+    .await;
+    let preflight = async |asked: &str| {
+        let headers = [
+            ("Origin", "https://a.example"),
+            ("Access-Control-Request-Method", "GET"),
+            ("Access-Control-Request-Headers", asked),
+        ];
+        app.ask("OPTIONS", LIST, &headers).await
+    };
+    let asked = "accept,authorization,b3,baggage,cache-control,elastic-apm-traceparent,if-none-match,\
+                 last-event-id,newrelic,pragma,sentry-trace,traceparent,tracestate,x-b3-traceid,\
+                 x-datadog-trace-id,x-made-up-tomorrow,x-request-id,x-requested-with";
+    let response = preflight(asked).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("access-control-allow-headers"), asked);
+    assert_eq!(response.header("access-control-allow-origin"), "https://a.example");
+    assert_eq!(response.header("access-control-allow-credentials"), "true");
+    // What proxies write is no page's to say; what is no name is not repeated.
+    let response = preflight("traceparent,x-forwarded-for,forwarded,a b,<script>").await;
+    assert_eq!(response.header("access-control-allow-headers"), "traceparent");
+    assert_eq!(preflight("x-real-ip").await.head.get("access-control-allow-headers"), None);
+    let strangers = [
+        ("Origin", "https://b.example"),
+        ("Access-Control-Request-Method", "GET"),
+        ("Access-Control-Request-Headers", "traceparent"),
+    ];
+    let response = app.ask("OPTIONS", LIST, &strangers).await;
+    assert_eq!(response.head.get("access-control-allow-origin"), None);
+}
+
+#[tokio::test]
+async fn origins_are_known_however_they_are_configured() {
+    let app = TestApp::with(&[
+        (
+            "LKP__HTTP__CORS_ORIGINS",
+            "HTTPS://App.Example.com:443, https://bücher.example, https://*.preview.example.com",
+        ),
+        ("LKP__AUTH__COOKIE", "session"),
+    ])
+    .await;
+    let cookie = format!("session={}", app.token("general", 60));
+    let cases = [
+        ("https://app.example.com", true),
+        ("https://xn--bcher-kva.example", true),
+        ("https://pr-7.preview.example.com", true),
+        ("https://preview.example.com", false),
+        ("https://a.b.preview.example.com", false),
+        ("https://evilpreview.example.com", false),
+        ("http://pr-7.preview.example.com", false),
+        ("https://pr-7.preview.example.com:8443", false),
+    ];
+    for (origin, is_known) in cases {
+        let response = app.get(LIST, &[("Origin", origin), ("Cookie", &cookie)]).await;
+        assert_eq!(response.status, if is_known { 200 } else { 403 }, "{origin}");
+        let allowed = response.head.get("access-control-allow-origin");
+        assert_eq!(allowed, is_known.then_some(origin));
+        let with_cookies = response.head.get("access-control-allow-credentials");
+        assert!(!is_known || with_cookies == Some("true"), "{origin}");
+    }
+}
+
 #[tokio::test]
 async fn other_origins_pages_can_read_why_they_were_refused() {
     let app = TestApp::with(&[
@@ -240,7 +311,7 @@ async fn other_origins_pages_can_read_why_they_were_refused() {
         refused.problem(status);
         assert_eq!(refused.header("access-control-allow-origin"), "https://a.example", "{status}");
         let shown = refused.header("access-control-expose-headers");
-        assert_eq!(shown, "etag,retry-after,x-cache", "{status}");
+        assert_eq!(shown, "etag,retry-after,x-cache,x-request-id", "{status}");
     }
 }
 
