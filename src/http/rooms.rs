@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::presence::RoomName;
+use crate::{hub::json, presence::RoomName};
 
 use super::{
     Http,
@@ -44,7 +44,7 @@ pub(super) async fn list(
         })
         .collect();
     rooms.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let json = serde_json::to_vec(&rooms).map_err(|_| Problem::internal())?;
+    let json = json::line(&rooms);
     let digest = Sha256::digest(&json);
     let etag = etag(u64::from_be_bytes(digest[..8].try_into().expect("eight bytes of 32")));
     let is_known = is_known(&headers, &etag);

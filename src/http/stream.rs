@@ -90,7 +90,8 @@ pub(super) fn head() -> Response {
     // Of unknown length, lest somebody adds `Content-Length: 0`.
     let mut response = Response::new(Body::new(StreamBody::new(stream::empty::<Nothing>())));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     // nginx passes on what is not buffered only if told so.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

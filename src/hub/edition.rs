@@ -12,6 +12,7 @@ use crate::presence::{Departure, HostTime, Participant, Room, RoomName, StoreTim
 use super::{
     Frame,
     frame::PREFIX_BYTES,
+    json,
     list::{Entry, List},
 };
 
@@ -141,8 +142,7 @@ impl Edition {
 
     fn snapshot_frame(&self) -> &Arc<Frame> {
         self.snapshot_frame.get_or_init(|| {
-            let head = serde_json::to_vec(&Head { room: &self.room, version: self.version });
-            let head = head.expect("a name and a number are representable in JSON");
+            let head = json::line(&Head { room: &self.room, version: self.version });
             Arc::new(Frame::event("room:snapshot", None, |out| {
                 out.extend_from_slice(&head[..head.len() - 1]);
                 out.extend_from_slice(b",\"participants\":");
@@ -163,7 +163,7 @@ impl Edition {
                 left: &delta.left,
             };
             Arc::new(Frame::event("room:delta", None, |out| {
-                serde_json::to_writer(out, &body).expect("a change is representable in JSON");
+                json::write_line(out, &body);
             }))
         })
     }

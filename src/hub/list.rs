@@ -4,6 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::presence::{Change, Identity, LiveKitTime, Participant, ParticipantSid, ViewDiff};
 
+use super::json;
+
 /// One participant, encoded once however often the list is.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -98,8 +100,7 @@ impl List {
 
 impl Entry {
     fn encode(participant: Participant) -> Arc<Self> {
-        let json =
-            serde_json::to_vec(&participant).expect("a participant is representable in JSON");
+        let json = json::line(&participant);
         Arc::new(Self { participant, json: json.into_boxed_slice() })
     }
 }

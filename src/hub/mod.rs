@@ -6,6 +6,7 @@
 mod edition;
 mod frame;
 mod hot_room;
+pub mod json;
 mod list;
 mod metrics;
 mod slot;

@@ -5,6 +5,7 @@ mod errors;
 mod event_source;
 mod large_heads;
 mod limits;
+mod line_ends;
 mod participants;
 mod refusals;
 mod replaced;

@@ -27,7 +27,8 @@ async fn a_stream_has_the_headers_that_proxies_and_browsers_need() {
     let app = TestApp::start().await;
     let reader = app.reader("general").await;
     let expected = [
-        ("content-type", "text/event-stream"),
+        // Without a charset it is Latin-1 to common clients, by RFC 2616's rule for text.
+        ("content-type", "text/event-stream; charset=utf-8"),
         ("cache-control", "no-store, no-transform"),
         ("x-accel-buffering", "no"),
         ("connection", "close"),
@@ -205,7 +206,7 @@ async fn head_of_a_stream_is_answered_and_opens_none() {
     for target in ["/api/livekit/participants/stream?room=a", "/api/livekit/rooms/stream?room=a"] {
         let response = app.ask("HEAD", target, &[("Authorization", &bearer)]).await;
         assert_eq!(response.status, 200);
-        assert_eq!(response.header("content-type"), "text/event-stream");
+        assert_eq!(response.header("content-type"), "text/event-stream; charset=utf-8");
         assert_eq!(response.head.get("content-length"), None);
     }
     assert_eq!(app.metric("streams_opened_total").await, 0.0);

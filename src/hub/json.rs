@@ -1,0 +1,109 @@
+//! JSON that is one line to everybody.
+//!
+//! JSON lets U+0085, U+2028 and U+2029 stand raw in a text (RFC 8259, 7), and an event stream ends its lines only at CR and LF (HTML,
+//! 9.2.5). But common clients split what they read at all that Unicode calls the end of a line, and cut a `data:` line in two.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+
+/// Appends a value to `out` as JSON, in one line.
+///
+/// # Panics
+/// A value that JSON cannot represent, such as a map with keys that are no texts. The hub has none.
+pub fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
+    let mut serializer = Serializer::with_formatter(out, OneLine);
+    value.serialize(&mut serializer).expect("it is representable in JSON");
+}
+
+/// A value as JSON, in one line.
+pub fn line(value: &impl Serialize) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_line(&mut out, value);
+    out
+}
+
+/// Compact, and with the ends of lines escaped that JSON would let pass. All others are control characters, which it escapes.
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        let bytes = fragment.as_bytes();
+        // The first bytes of the three in UTF-8.
+        if !bytes.iter().any(|byte| matches!(byte, 0xc2 | 0xe2)) {
+            return CompactFormatter.write_string_fragment(writer, fragment);
+        }
+        let mut written = 0;
+        for (start, end) in fragment.match_indices(['\u{85}', '\u{2028}', '\u{2029}']) {
+            writer.write_all(&bytes[written..start])?;
+            writer.write_all(match end {
+                "\u{85}" => b"\\u0085",
+                "\u{2028}" => b"\\u2028",
+                _ => b"\\u2029",
+            })?;
+            written = start + end.len();
+        }
+        writer.write_all(&bytes[written..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// All that Python's `str.splitlines` splits at, which is also what Unicode calls a mandatory break.
+    fn ends_a_line(letter: char) -> bool {
+        matches!(
+            letter,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'
+                ..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        )
+    }
+
+    #[test]
+    fn ends_of_lines_are_escaped_and_their_neighbours_are_not() {
+        let cases = [
+            ("", r#""""#),
+            ("plain", r#""plain""#),
+            ("\u{2028}", r#""\u2028""#),
+            ("a\u{2028}\u{2029}b\u{85}", r#""a\u2028\u2029b\u0085""#),
+            ("\"\u{85}\\\u{2029}\n", r#""\"\u0085\\\u2029\n""#),
+            ("a\u{7f}\r\u{b}\u{c}\u{1c}", "\"a\u{7f}\\r\\u000b\\f\\u001c\""),
+            ("\u{84}\u{86}\u{a0}\u{2027}\u{202a}é…", "\"\u{84}\u{86}\u{a0}\u{2027}\u{202a}é…\""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(String::from_utf8(line(&text)).unwrap(), expected, "{text:?}");
+        }
+        let keys = json!({ "a\u{2028}": ["\u{85}"] });
+        assert_eq!(line(&keys), br#"{"a\u2028":["\u0085"]}"#);
+    }
+
+    #[test]
+    fn whatever_a_text_holds_is_one_line_and_read_back_as_it_was() {
+        let special =
+            ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '"', '\\', '\u{c2}', '\u{2000}'];
+        let mut random = fastrand::Rng::with_seed(20);
+        for _ in 0..20_000 {
+            let length = random.usize(..12);
+            let text: String = (0..length)
+                .map(|_| {
+                    if random.bool() {
+                        random.char(..)
+                    } else {
+                        special[random.usize(..special.len())]
+                    }
+                })
+                .collect();
+            let value = json!({ &text: [&text, 1, null] });
+            let written = String::from_utf8(line(&value)).unwrap();
+            assert!(!written.contains(ends_a_line), "{written:?}");
+            assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), value, "{written:?}");
+        }
+    }
+}
