@@ -409,10 +409,14 @@ fn livekit_url(value: &Value) -> Result<Option<Uri>, String> {
 fn take_keys(values: &mut Values, variables: &Variables, purpose: Purpose) -> Vec<ApiKey> {
     let mut keys = Vec::new();
     match (variables.get("LIVEKIT_API_KEY"), variables.get("LIVEKIT_API_SECRET")) {
-        (Ok(Some(name)), Ok(Some(secret))) => match ApiKey::new(&name, &secret) {
-            Ok(key) => keys.push(key),
-            Err(error) => values.fault("LIVEKIT_API_KEY", error.to_string()),
-        },
+        (Ok(Some(name)), Ok(Some(secret))) => {
+            let name = unquoted(values, "LIVEKIT_API_KEY", &name);
+            let secret = unquoted(values, "LIVEKIT_API_SECRET", &secret);
+            match ApiKey::new(name, secret) {
+                Ok(key) => keys.push(key),
+                Err(error) => values.fault("LIVEKIT_API_KEY", error.to_string()),
+            }
+        }
         (Ok(Some(_)), Ok(None)) => {
             values
                 .fault("LIVEKIT_API_SECRET", "is missing; LIVEKIT_API_KEY is of no use without it");
@@ -449,9 +453,21 @@ fn take_auth_keys(values: &mut Values, livekit_keys: &[ApiKey]) -> Vec<ApiKey> {
 
 fn take_key_lines(values: &mut Values, key: &str, lines: &str) -> Vec<ApiKey> {
     ApiKey::parse_lines(lines).unwrap_or_else(|error| {
-        values.fault(key, format!("{error}; write `key: secret`, one per line"));
+        values.fault(key, format!("{error}; {}", error.advice()));
         Vec::new()
     })
+}
+
+/// A value without the space around it. Quotes around it are whoever's set the variable: `docker run --env-file` leaves them.
+fn unquoted<'value>(values: &mut Values, variable: &str, value: &'value str) -> &'value str {
+    let value = value.trim();
+    if ['"', '\''].iter().any(|quote| value.starts_with(*quote) && value.ends_with(*quote)) {
+        values.fault(
+            variable,
+            "is in quotes, which would be part of it; remove them, or use LIVEKIT_KEYS if they are",
+        );
+    }
+    value
 }
 
 /// A token's `iss` chooses its key, so each name is there once.

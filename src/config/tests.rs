@@ -78,6 +78,41 @@ fn readers_tokens_may_be_signed_by_keys_of_their_own() {
 }
 
 #[test]
+fn keys_are_yaml_as_they_are_for_livekit() {
+    let secret = "a-secret-of-at-least-32-characters";
+    let forms = [
+        format!("# rotated: 2026-09\nAPIone: \"{secret}\" # the new one\nAPItwo: '{secret}'"),
+        format!("{{APIone: {secret}, APItwo: {secret}}}"),
+        format!("\n    APIone: {secret}\n    APItwo: {secret}\n"),
+        format!("APIone: {secret}\r\nAPItwo: {secret}\r\n"),
+    ];
+    for keys in forms {
+        let config = with(&[("LIVEKIT_KEYS", &keys)]).unwrap();
+        let names: Vec<_> = config.livekit.keys.iter().map(ApiKey::name).collect();
+        assert_eq!(names, ["APIone", "APItwo"], "{keys}");
+        assert!(config.livekit.keys.iter().all(|key| key.has_secret(secret)), "{keys}");
+    }
+}
+
+// `docker run --env-file` takes quotes for a part of the value, and `echo secret | base64` adds a new line.
+#[test]
+fn a_single_key_in_quotes_is_refused_and_space_around_it_does_not_count() {
+    let pair = |name, secret| [("LIVEKIT_API_KEY", name), ("LIVEKIT_API_SECRET", secret)];
+    for secret in ["\"hunter2\"", "'hunter2'"] {
+        let found = faults(&pair("APItwo", secret));
+        assert_eq!(
+            found,
+            [
+                "`LIVEKIT_API_SECRET`: is in quotes, which would be part of it; remove them, or use LIVEKIT_KEYS if they are"
+            ]
+        );
+    }
+    let config = with(&pair("APItwo\n", " hunter2\n")).unwrap();
+    assert_eq!(config.livekit.keys[0].name(), "APItwo");
+    assert!(config.livekit.keys[0].has_secret("hunter2"));
+}
+
+#[test]
 fn secrets_can_come_from_files() {
     let file = std::env::temp_dir().join(format!("lkp-secret-{}", std::process::id()));
     std::fs::write(&file, "from-a-file\n").unwrap();
@@ -148,6 +183,16 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
             "`http.cors_origins`: \"https://a.example/\" is no origin; write scheme, host and port as browsers do, such as https://app.example.com, or only \"*\"",
         ),
         (
+            "LKP__HTTP__CORS_ORIGINS",
+            "null",
+            "`http.cors_origins`: \"null\" is what all pages without an origin send, files and sandboxed frames among them, so it names nobody; serve the page from an origin of its own",
+        ),
+        (
+            "LKP__HTTP__CORS_ORIGINS",
+            "https://*.com",
+            "`http.cors_origins`: \"https://*.com\" is no pattern; only one leading label can be left open, below a domain of at least two, such as https://*.preview.example.com",
+        ),
+        (
             "LKP__AUTH__MODE",
             "none",
             "`auth.mode`: \"none\" is no mode; write livekit or open (from the environment)",
@@ -179,18 +224,23 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
         ),
         (
             "LIVEKIT_KEYS",
+            "APIone:hunter2",
+            "`livekit.keys`: line 1 has no space after its colon, so it is no key and secret to LiveKit; write `key: secret`, one per line",
+        ),
+        (
+            "LIVEKIT_KEYS",
+            "APIone: 12345678901234567890123456789012",
+            "`livekit.keys`: the secret of key `APIone` is no text to LiveKit but a number, a date, a switch or something of several parts, and LiveKit drops it; put quotes around it: `key: \"secret\"`",
+        ),
+        (
+            "LIVEKIT_KEYS",
+            "APIone: one, APItwo: two",
+            "`livekit.keys`: line 1 is not YAML as LiveKit reads it, or is not a key and its secret; write `key: secret`, one per line",
+        ),
+        (
+            "LIVEKIT_KEYS",
             "APIone: a\nAPIone: b",
             "`livekit.keys`: the key `APIone` is there twice; remove one",
-        ),
-        (
-            "LKP__HTTP__CORS_ORIGINS",
-            "null",
-            "`http.cors_origins`: \"null\" is what all pages without an origin send, files and sandboxed frames among them, so it names nobody; serve the page from an origin of its own",
-        ),
-        (
-            "LKP__HTTP__CORS_ORIGINS",
-            "https://*.com",
-            "`http.cors_origins`: \"https://*.com\" is no pattern; only one leading label can be left open, below a domain of at least two, such as https://*.preview.example.com",
         ),
         (
             "LIVEKIT_KEYS",

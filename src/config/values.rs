@@ -86,12 +86,13 @@ pub(super) fn list(value: &Value) -> Result<Vec<String>, String> {
     Ok(items.into_iter().filter(|item| !item.is_empty()).collect())
 }
 
-/// Several lines, or several texts.
+/// Several lines, as they are indented, or several texts.
 pub(super) fn lines(value: &Value) -> Result<String, String> {
     match &value.kind {
         ValueKind::Array(items) => {
             Ok(items.iter().map(text).collect::<Result<Vec<_>, _>>()?.join("\n"))
         }
+        ValueKind::String(lines) => Ok(lines.clone()),
         _ => text(value),
     }
 }

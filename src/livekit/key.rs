@@ -5,7 +5,7 @@ use std::fmt;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::hs256;
+use super::{hs256, key_yaml};
 
 /// A shorter secret is taken, with a warning: LiveKit itself complains about it.
 pub const WEAK_SECRET_BYTES: usize = 32;
@@ -13,8 +13,8 @@ pub const WEAK_SECRET_BYTES: usize = 32;
 /// A key's name and secret.
 #[derive(Clone, Debug)]
 pub struct ApiKey {
-    name: String,
-    secret: SecretString,
+    pub(super) name: String,
+    pub(super) secret: SecretString,
 }
 
 impl ApiKey {
@@ -30,26 +30,22 @@ impl ApiKey {
         Ok(Self { name: name.to_owned(), secret: secret.into() })
     }
 
-    /// Reads `key: secret` lines as LiveKit's own `LIVEKIT_KEYS` has them. Empty lines are skipped.
+    /// Reads `key: secret` lines as LiveKit's own `LIVEKIT_KEYS` has them, which is YAML: with quotes, comments, or in braces.
     ///
     /// # Errors
-    /// The first line that is no `key: secret`.
+    /// The first that LiveKit would not read, or would read as something else.
     pub fn parse_lines(lines: &str) -> Result<Vec<Self>, InvalidKey> {
-        lines
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .enumerate()
-            .map(|(index, line)| {
-                let (name, secret) =
-                    line.split_once(':').ok_or(InvalidKey::NoColon { line: index + 1 })?;
-                Self::new(name.trim(), secret.trim())
-            })
-            .collect()
+        key_yaml::parse(lines)
     }
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether this is its secret.
+    #[cfg(test)]
+    pub(crate) fn has_secret(&self, secret: &str) -> bool {
+        self.secret.expose_secret() == secret
     }
 
     /// Whether LiveKit would call the secret too short.
@@ -67,6 +63,24 @@ pub enum InvalidKey {
     NoName,
     #[error("the secret of key `{0}` is empty")]
     NoSecret(String),
+    #[error("line {line} has no space after its colon, so it is no key and secret to LiveKit")]
+    NoSpace { line: usize },
+    #[error(
+        "the secret of key `{0}` is no text to LiveKit but a number, a date, a switch or something of several parts, and LiveKit drops it"
+    )]
+    NotAText(String),
+    #[error("line {line} is not YAML as LiveKit reads it, or is not a key and its secret")]
+    NotYaml { line: usize },
+}
+
+impl InvalidKey {
+    /// What to do.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::NotAText(_) => "put quotes around it: `key: \"secret\"`",
+            _ => "write `key: secret`, one per line",
+        }
+    }
 }
 
 /// The keys that are valid now.
@@ -114,28 +128,6 @@ impl fmt::Debug for Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_are_read_from_lines() {
-        let keys = ApiKey::parse_lines("APIone: secret-one\n\n  APItwo:secret:two  \n").unwrap();
-        let names: Vec<_> = keys.iter().map(ApiKey::name).collect();
-        assert_eq!(names, ["APIone", "APItwo"]);
-        assert_eq!(keys[1].secret.expose_secret(), "secret:two");
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused_without_showing_the_secret() {
-        let cases = [
-            ("APIone: a\nhunter2", InvalidKey::NoColon { line: 2 }),
-            (": hunter2", InvalidKey::NoName),
-            ("APIone:", InvalidKey::NoSecret("APIone".into())),
-        ];
-        for (lines, expected) in cases {
-            let error = ApiKey::parse_lines(lines).unwrap_err();
-            assert_eq!(error, expected);
-            assert!(!error.to_string().contains("hunter2"));
-        }
-    }
 
     #[test]
     fn debug_output_has_no_secret() {

@@ -7,6 +7,7 @@ mod api;
 mod api_metrics;
 mod hs256;
 mod key;
+mod key_yaml;
 mod list;
 mod object;
 mod token;
