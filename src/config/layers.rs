@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     path::Path,
 };
 
 use config::{Config, Environment, File, FileFormat, Source, Value, ValueKind};
 
-use super::Faults;
+use super::{Faults, env_file::EnvFile};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -20,44 +21,62 @@ const KNOWN_NAMES: [(&str, &str); 3] = [
 ];
 
 /// The environment, and what is read from it.
-pub(super) struct Variables(HashMap<String, String>);
+#[derive(Default)]
+pub(super) struct Variables {
+    values: HashMap<String, String>,
+    /// Those of `.env` whose values are not clear, and why.
+    unclear: BTreeMap<String, String>,
+}
 
 impl Variables {
     /// The process's own, and below them those of `.env` in the working directory.
     pub fn of_process() -> Result<Self, Faults> {
-        let mut variables = HashMap::new();
-        match dotenvy::from_path_iter(".env") {
-            Ok(lines) => {
-                for line in lines {
-                    let (name, value) = line.map_err(|error| unreadable_env(&error))?;
-                    variables.insert(name, value);
-                }
-            }
-            Err(error) if error.not_found() => {}
-            Err(error) => return Err(unreadable_env(&error)),
-        }
-        let own = std::env::vars_os();
-        variables.extend(own.filter_map(|(name, value)| {
+        let mut file = match std::fs::read_to_string(".env") {
+            Ok(content) => EnvFile::parse(&content)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => EnvFile::default(),
+            Err(error) => return Err(Faults::one(".env", format!("cannot be read: {error}"))),
+        };
+        let own = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
-        Ok(Self(variables))
+        });
+        let own: Vec<_> = own.collect();
+        for (name, _) in &own {
+            file.unclear.remove(name);
+        }
+        let values = file.values.into_iter().chain(own).collect();
+        Ok(Self { values, unclear: file.unclear })
     }
 
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(variables.into_iter().collect())
+        Self { values: variables.into_iter().collect(), ..Self::default() }
     }
 
     /// A variable's value, or the content of the file that its `_FILE` variant names. Empty is as good as missing.
     pub fn get(&self, name: &str) -> Result<Option<String>, Faults> {
-        let not_empty = |value: &&String| !value.is_empty();
-        if let Some(value) = self.0.get(name).filter(not_empty) {
-            return Ok(Some(value.clone()));
+        if let Some(value) = self.value(name)? {
+            return Ok(Some(value.to_owned()));
         }
         let file_name = format!("{name}_FILE");
-        let Some(path) = self.0.get(&file_name).filter(not_empty) else { return Ok(None) };
+        let Some(path) = self.value(&file_name)? else { return Ok(None) };
         match std::fs::read_to_string(path) {
-            Ok(content) => Ok(Some(content.trim_end().to_owned())),
+            Ok(content) => Ok(Some(content.trim_start_matches('\u{feff}').trim_end().to_owned())),
             Err(error) => Err(Faults::one(file_name, format!("{path} cannot be read: {error}"))),
+        }
+    }
+
+    fn value(&self, name: &str) -> Result<Option<&str>, Faults> {
+        match self.unclear.get(name) {
+            Some(problem) => Err(Faults::one(".env", problem)),
+            None => Ok(self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())),
+        }
+    }
+
+    /// Those that stand for a key.
+    fn of_keys(&self) -> Result<HashMap<String, String>, Faults> {
+        let is_of_a_key = |name: &str| name.to_ascii_uppercase().starts_with("LKP__");
+        match self.unclear.iter().find(|(name, _)| is_of_a_key(name)) {
+            Some((_, problem)) => Err(Faults::one(".env", problem)),
+            None => Ok(self.values.clone()),
         }
     }
 }
@@ -83,7 +102,7 @@ pub(super) fn merge(
     let environment = Environment::with_prefix("LKP")
         .prefix_separator("__")
         .separator("__")
-        .source(Some(variables.0.clone().into_iter().collect()));
+        .source(Some(variables.of_keys()?));
     let merged = builder
         .add_source(known.build().map_err(|error| unreadable(&error))?)
         .add_source(environment)
@@ -93,19 +112,6 @@ pub(super) fn merge(
     let mut values = BTreeMap::new();
     flatten("", merged.into_iter().collect(), &mut values);
     Ok(values)
-}
-
-/// Says where and not what: there may be a secret in the line.
-fn unreadable_env(error: &dotenvy::Error) -> Faults {
-    let problem = match error {
-        dotenvy::Error::LineParse(line, index) => {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            format!("the value of {name} cannot be read at character {index}; check its quotes")
-        }
-        dotenvy::Error::Io(error) => format!("cannot be read: {error}"),
-        _ => "cannot be read; write NAME=value, one per line".to_owned(),
-    };
-    Faults::one(".env", problem)
 }
 
 /// The first line says where; those below quote the file, secrets included.

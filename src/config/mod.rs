@@ -1,6 +1,7 @@
 //! What an operator says, parsed once into final types and checked before anything is bound. The only place that reads the
 //! environment.
 
+mod env_file;
 mod fault;
 mod layers;
 mod values;

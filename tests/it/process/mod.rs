@@ -3,5 +3,6 @@
 mod command_line;
 mod crowd;
 mod descriptors;
+mod env_file;
 mod log;
 mod signals;
