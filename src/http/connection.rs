@@ -46,6 +46,7 @@ use super::{
     seats::Share,
     server::ServerSettings,
     stream::{Stream, Ticket},
+    unavailable::UnavailableLog,
 };
 
 /// Heads are no larger, but for those that are given more memory.
@@ -72,6 +73,7 @@ pub(super) struct Service {
     pub http: Http,
     pub router: Router,
     pub refusals: Refusals,
+    pub unavailable: Arc<UnavailableLog>,
     pub shards: Arc<Shards>,
     pub settings: ServerSettings,
     /// Ends connections once what is under way on them is answered.
@@ -303,7 +305,9 @@ async fn answer(
     }
     let is_kept_for_webhooks = client.seat.share == Share::Webhooks;
     let mut response = if is_kept_for_webhooks && !is_post {
-        Problem::no_place(RETRY_SECS).into_response()
+        let refusal = Problem::no_place(RETRY_SECS).into_response();
+        service.unavailable.look_at("none", &refusal);
+        refusal
     } else {
         route(&service, &client, request).await?
     };

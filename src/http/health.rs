@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::extract::State;
 use tokio::time::timeout;
-use tracing::warn;
 
 use super::{Http, problem::Problem};
 
@@ -22,12 +21,8 @@ pub(super) async fn ready(State(http): State<Http>) -> Result<&'static str, Prob
     match timeout(STORE_ANSWERS_WITHIN, http.store.check()).await {
         Ok(Ok(_)) => Ok("ready\n"),
         Ok(Err(error)) => {
-            warn!(%error, "not ready");
-            Err(Problem::unavailable("the store cannot be reached", 1))
+            Err(Problem::unavailable("the store cannot be reached", 1).because(error))
         }
-        Err(_) => {
-            warn!("not ready: the store does not answer");
-            Err(Problem::unavailable("the store does not answer", 1))
-        }
+        Err(_) => Err(Problem::unavailable("the store does not answer", 1)),
     }
 }

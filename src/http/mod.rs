@@ -28,6 +28,7 @@ mod rooms_stream;
 mod seats;
 mod server;
 mod stream;
+mod unavailable;
 mod webhook;
 
 pub use client_address::TrustedProxies;
@@ -61,6 +62,7 @@ use client_address::ClientAddress;
 use misdirected::WEBHOOK_PATHS;
 use problem::Problem;
 use reader::Reader;
+use unavailable::UnavailableLog;
 
 /// Everything that handlers need.
 pub struct HttpState {
@@ -121,7 +123,7 @@ impl FromRef<Http> for Arc<HttpState> {
 }
 
 /// All routes of the service.
-fn router(http: Http) -> Router {
+fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
     let reads = Router::new()
         .route("/api/livekit/participants", get(participants::list))
         .route("/api/livekit/participants/stream", get(stream::open))
@@ -154,6 +156,7 @@ fn router(http: Http) -> Router {
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(from_fn_with_state(http.clone(), metrics::count))
+        .layer(from_fn_with_state(unavailable, unavailable::log))
         .layer(from_fn(request_id::name_request))
         .with_state(http)
 }

@@ -9,11 +9,11 @@ use axum::{
     response::IntoResponse,
 };
 use serde::Serialize;
-use tracing::{debug, error};
+use tracing::error;
 
 use crate::store::StoreError;
 
-use super::permits::TooMany;
+use super::{permits::TooMany, unavailable::Why};
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Problem {
     /// In seconds.
     retry_after: Option<u64>,
     challenge: Option<&'static str>,
+    /// For the log alone.
+    cause: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -36,7 +38,7 @@ struct ProblemBody<'problem> {
 
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, challenge: None }
+        Self { status, detail: detail.into(), retry_after: None, challenge: None, cause: None }
     }
 
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -144,6 +146,11 @@ impl Problem {
         )
     }
 
+    /// What made it so, for the log.
+    pub fn because(self, cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
+    }
+
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -154,9 +161,7 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        // Whoever lost the store says so once, and louder.
-        debug!(%error, "cannot answer a request");
-        Self::unavailable("the store cannot be reached at the moment; ask again", 1)
+        Self::unavailable("the store cannot be reached at the moment; ask again", 1).because(error)
     }
 }
 
@@ -169,6 +174,9 @@ impl IntoResponse for Problem {
             detail: &self.detail,
         };
         let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.extensions_mut().insert(Why { detail: self.detail, cause: self.cause });
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

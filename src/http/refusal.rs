@@ -1,7 +1,7 @@
 //! Answers whom no route can answer: a request that hyper cannot read, and a connection for which there is no place. As a problem,
 //! with the headers of every other answer, so that pages of other origins can read why.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -23,6 +23,7 @@ use super::{
     metrics,
     problem::Problem,
     request_id,
+    unavailable::{self, UnavailableLog},
 };
 
 /// A line of a head that is longer holds no origin: a host's name has 253 bytes.
@@ -40,11 +41,12 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    pub fn new(http: &Http) -> Self {
+    pub fn new(http: &Http, unavailable: Arc<UnavailableLog>) -> Self {
         let router = Router::new()
             .fallback(|Extension(problem): Extension<Problem>| async { problem })
             .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
             .layer(from_fn_with_state(http.clone(), metrics::count))
+            .layer(from_fn_with_state(unavailable, unavailable::log))
             .layer(from_fn(request_id::name_request))
             .with_state(http.clone());
         let names_origins = !matches!(http.cors, CorsOrigins::None | CorsOrigins::Any);

@@ -24,6 +24,7 @@ use super::{
     problem::Problem,
     refusal::Refusals,
     router,
+    unavailable::UnavailableLog,
 };
 
 /// Connections that wait to be accepted. The system may allow fewer.
@@ -90,9 +91,11 @@ impl Server {
     pub async fn run(self, state: Arc<HttpState>, shards: Arc<Shards>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let http = Http(Arc::clone(&state));
+        let unavailable = Arc::<UnavailableLog>::default();
         let service = Arc::new(Service {
-            router: router(http.clone()),
-            refusals: Refusals::new(&http),
+            router: router(http.clone(), Arc::clone(&unavailable)),
+            refusals: Refusals::new(&http, Arc::clone(&unavailable)),
+            unavailable,
             http,
             shards,
             settings: self.settings,

@@ -172,8 +172,9 @@ impl ReadBody {
 }
 
 /// LiveKit sends it again.
-fn unavailable(http: &Http, detail: String) -> (WebhookOutcome, Problem) {
-    (WebhookOutcome::unavailable, Problem::unavailable(detail, http.refusing.retry_after()))
+fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOutcome, Problem) {
+    let problem = Problem::unavailable(detail, http.refusing.retry_after());
+    (WebhookOutcome::unavailable, problem.because(cause))
 }
 
 /// Why a webhook was not taken.
@@ -227,17 +228,12 @@ impl Refusal {
             }
             Self::NoMemory => {
                 http.hub.webhook_refused(None);
-                warn!("no memory for a webhook's body; raise `limits.body_bytes`");
-                unavailable(http, detail)
+                unavailable(http, detail, "no memory for its body; raise `limits.body_bytes`")
             }
             Self::TooSlow => {
-                warn!("a webhook took too long; LiveKit will send it again");
-                unavailable(http, detail)
+                unavailable(http, detail, "it took too long; LiveKit will send it again")
             }
-            Self::Store(error) => {
-                warn!(%error, "cannot store a webhook; LiveKit will send it again");
-                unavailable(http, detail)
-            }
+            Self::Store(error) => unavailable(http, detail, error),
         }
     }
 }

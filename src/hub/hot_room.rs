@@ -75,7 +75,7 @@ impl HotRoom {
         match Self::open(Arc::clone(&hub), Arc::clone(&slot), may_look_up).await {
             Ok(room) => room.follow().await,
             Err(error) => {
-                warn!(room.name = %slot.name(), %error, "cannot open a room");
+                debug!(room.name = %slot.name(), %error, "cannot open a room");
                 hub.give_up(&slot, error);
             }
         }

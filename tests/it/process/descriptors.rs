@@ -61,6 +61,7 @@ async fn too_many_connections_are_answered_503_and_then_it_recovers() {
     assert!(refused.problem(503).contains("as many connections"));
     assert_eq!(refused.header("retry-after"), "1");
     assert!(!app.log().contains("cannot accept"), "it is no accident yet");
+    eventually("the reason to be logged", async || app.log().contains("as many connections")).await;
     drop(streams);
     eventually("it to recover", async || {
         let mut connection = Connection::open(app.address).await;

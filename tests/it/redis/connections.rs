@@ -11,7 +11,7 @@ use super::scene::{Scene, instance, sorted_identities};
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
 
 /// An instance that is fit, and what sends it webhooks.
-async fn working(redis_url: &str, settings: &[(&str, &str)]) -> (Process, Sender) {
+pub async fn working(redis_url: &str, settings: &[(&str, &str)]) -> (Process, Sender) {
     let service = instance(redis_url, settings).await;
     eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
     let sender = Sender::to(&[service.address.port()]);
@@ -19,7 +19,7 @@ async fn working(redis_url: &str, settings: &[(&str, &str)]) -> (Process, Sender
 }
 
 /// Webhooks go in, and both kinds of reading give them out.
-async fn works(service: &Process, sender: &Sender, person: &str) {
+pub async fn works(service: &Process, sender: &Sender, person: &str) {
     let follower = Follower::of_room(service.address.port(), "general");
     sender.deliver(&started()).await;
     sender.deliver(&joined(person)).await;

@@ -9,4 +9,5 @@ mod connections;
 mod instances;
 mod outages;
 mod scene;
+mod unavailable;
 mod versions;

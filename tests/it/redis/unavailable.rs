@@ -1,0 +1,56 @@
+//! A 503 that the log does not explain is a fault of its own.
+
+use crate::harness::{Process, RedisServer, Sender, eventually, started};
+
+use super::connections::working;
+
+/// How often a line with these words was logged.
+fn lines(service: &Process, words: &[&str]) -> usize {
+    service.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+}
+
+#[tokio::test]
+async fn every_route_that_is_answered_503_says_why_once() {
+    let mut redis = RedisServer::start().await;
+    let (service, sender) = working(&redis.url(), &[("LKP__LOG__LEVEL", "info")]).await;
+    redis.kill().await;
+    eventually("it to be unfit", async || service.get("/readyz").await.status == 503).await;
+    let reads = [
+        ("/api/livekit/participants", "/api/livekit/participants?room=general"),
+        ("/api/livekit/participants/stream", "/api/livekit/participants/stream?room=general"),
+        ("/api/livekit/rooms", "/api/livekit/rooms"),
+        ("/api/livekit/rooms/stream", "/api/livekit/rooms/stream?room=general&room=other"),
+        ("/readyz", "/readyz"),
+    ];
+    for (route, target) in reads {
+        for _ in 0..3 {
+            assert_eq!(service.get(target).await.status, 503, "{target}");
+        }
+        // Another reason is said too: the connection is gone, then there is none.
+        let route = format!("\"http.route\":\"{route}\"");
+        let said = lines(&service, &["answered 503", &route, "\"error\":"]);
+        assert!((1..=2).contains(&said), "{route}: {said}\n{}", service.log());
+    }
+    for _ in 0..20 {
+        assert_eq!(sender.try_once(&started()).await.unwrap().status, 503);
+    }
+    let said = lines(&service, &["answered 503", "\"http.route\":\"/api/livekit/webhook\""]);
+    assert!((1..=2).contains(&said), "{said}\n{}", service.log());
+}
+
+#[tokio::test]
+async fn limits_that_are_answered_503_are_said_too() {
+    let settings = [("LKP__LIMITS__STREAMS", "1"), ("LKP__LIMITS__BODY_BYTES", "1")];
+    let service = Process::start(&settings).await;
+    let _stream = service.reader("general").await;
+    for _ in 0..3 {
+        let refused = service.get("/api/livekit/participants/stream?room=general").await;
+        assert_eq!(refused.status, 503);
+    }
+    assert_eq!(lines(&service, &["answered 503", "as many streams"]), 1);
+    let sender = Sender::to(&[service.address.port()]);
+    for _ in 0..3 {
+        assert_eq!(sender.try_once(&started()).await.unwrap().status, 503);
+    }
+    assert_eq!(lines(&service, &["answered 503", "limits.body_bytes"]), 1);
+}
