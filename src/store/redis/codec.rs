@@ -345,14 +345,16 @@ pub(super) struct Listed {
     pub confirmed_until: StoreTime,
 }
 
-/// One entry of the answer of `rooms.lua`.
-pub(super) fn listed(entry: &[Vec<u8>]) -> Result<Listed, Malformed> {
-    let [name, count, confirmed_until] = entry else { return Err(Malformed) };
-    let name = std::str::from_utf8(name).map_err(|_| Malformed)?;
+/// A room of an index, with two fields of its `meta`.
+pub(super) fn listed(
+    name: RoomName,
+    count: &str,
+    confirmed_until: &str,
+) -> Result<Listed, Malformed> {
     Ok(Listed {
-        name: RoomName::parse(name).map_err(|_| Malformed)?,
-        count: parse(count)?,
-        confirmed_until: StoreTime::from_micros(parse(confirmed_until)?),
+        name,
+        count: parse(count.as_bytes())?,
+        confirmed_until: StoreTime::from_micros(parse(confirmed_until.as_bytes())?),
     })
 }
 

@@ -47,6 +47,11 @@ impl KeyFormat {
         keys
     }
 
+    /// What is kept of a room as a whole.
+    pub fn meta(&self, room: &RoomName) -> String {
+        format!("{}:{room}:meta", self.tag(Bucket::of(room.as_str())))
+    }
+
     /// Held by the instance that compares a room.
     pub fn lease(&self, room: &RoomName) -> String {
         format!("{}:{room}:lease", self.tag(Bucket::of(room.as_str())))
@@ -89,6 +94,7 @@ mod tests {
         let tag = format!("{{b{}}}", crc32fast::hash(b"general") % 1024);
         let all = keys.of_room(&room);
         assert_eq!(all[0], format!("lkp:{tag}:general:meta"));
+        assert_eq!(keys.meta(&room), all[0]);
         assert_eq!(all[8], format!("lkp:{tag}:rooms"));
         assert_eq!(all[9], format!("lkp:{tag}:2"));
         assert_eq!(keys.lease(&room), format!("lkp:{tag}:general:lease"));

@@ -198,6 +198,20 @@ impl Link {
         self.settle(generation, is_cluster, answer.unwrap_or_else(|_| Err(no_answer()))).await
     }
 
+    /// The same, about a key that another program may use for something of another type: then there is nothing of ours.
+    pub async fn query_ours<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+    ) -> Result<Option<T>, StoreError> {
+        let mut connection = self.connection().await?;
+        let (generation, is_cluster) = (connection.generation, connection.is_cluster());
+        let answer = timeout(ANSWER, command.query_async(&mut connection)).await;
+        match answer.unwrap_or_else(|_| Err(no_answer())) {
+            Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
+            answer => self.settle(generation, is_cluster, answer).await.map(Some),
+        }
+    }
+
     /// Gives up a connection that does not work; the next call makes a new one.
     async fn settle<T>(
         &self,

@@ -39,16 +39,14 @@ use super::{Feed, Position, RoomSummary, Store, StoreError, clock::StoreClock};
 
 use codec::Listed;
 use keys::{Bucket, KeyFormat};
-use link::{Connection, Link};
+use link::Link;
 use netstring::Malformed;
 use scripts::{Script, Scripts};
 use subscriber::Subscriber;
 
 /// The list of rooms is read again after this time at the earliest, however many ask.
 const ROOMS_FRESH: Duration = Duration::from_secs(1);
-/// One call reads the indexes of so many buckets. On a Cluster each has a slot of its own.
-const INDEXES_AT_ONCE: usize = 64;
-/// And so many of these calls are under way together.
+/// Commands under way together that read the list of rooms.
 const CALLS_AT_ONCE: usize = 128;
 
 /// Where rooms are kept, and under which names.
@@ -133,29 +131,32 @@ impl RedisStore {
     }
 
     async fn listed(&self) -> Result<Vec<Listed>, StoreError> {
-        let connection = self.link.connection().await?;
-        let at_once = if connection.is_cluster() { 1 } else { INDEXES_AT_ONCE };
-        let indexes: Vec<String> = Bucket::all().map(|bucket| self.keys.index(bucket)).collect();
-        let calls: Vec<_> = indexes
-            .chunks(at_once)
-            .map(|some| self.listed_in(&connection, some.to_vec()))
-            .collect();
+        let now = self.now().await?.as_micros().to_string();
+        let buckets: Vec<_> = Bucket::all().map(|bucket| self.listed_in(bucket, &now)).collect();
         let listed: Vec<Vec<_>> =
-            stream::iter(calls).buffer_unordered(CALLS_AT_ONCE).try_collect().await?;
+            stream::iter(buckets).buffer_unordered(CALLS_AT_ONCE).try_collect().await?;
         Ok(listed.into_iter().flatten().collect())
     }
 
-    async fn listed_in(
-        &self,
-        connection: &Connection,
-        indexes: Vec<String>,
-    ) -> Result<Vec<Listed>, StoreError> {
-        let time = self.time();
-        let arguments = [time.as_bytes()];
-        let call = self.scripts.rooms.call(&indexes, &arguments);
-        let answer: Vec<Vec<u8>> = self.link.invoke(connection.clone(), &call).await?;
-        let rooms = answer.chunks(3).map(codec::listed);
-        rooms.collect::<Result<_, _>>().map_err(StoreError::from)
+    /// A command names one key: Clusters, and proxies before several Redis, send it where that key is. What is of another type
+    /// is not ours, and shows an error where nobody can mistake it.
+    async fn listed_in(&self, bucket: Bucket, now: &str) -> Result<Vec<Listed>, StoreError> {
+        let mut index = redis::cmd("ZRANGEBYSCORE");
+        index.arg(self.keys.index(bucket)).arg(now).arg("+inf");
+        let names: Option<Vec<String>> = self.link.query_ours(&index).await?;
+        let rooms = names.iter().flatten().filter_map(|name| RoomName::parse(name).ok());
+        let rooms: Vec<_> = rooms.map(|room| self.listed_room(room)).collect();
+        let rooms = stream::iter(rooms).buffer_unordered(CALLS_AT_ONCE);
+        rooms.try_filter_map(|room| async move { Ok(room) }).try_collect().await
+    }
+
+    async fn listed_room(&self, room: RoomName) -> Result<Option<Listed>, StoreError> {
+        let mut meta = redis::cmd("HMGET");
+        meta.arg(self.keys.meta(&room)).arg(&["visible", "whole", "trusted"]);
+        let meta: Option<[Option<String>; 3]> = self.link.query_ours(&meta).await?;
+        let Some([Some(visible), whole, trusted]) = meta else { return Ok(None) };
+        let trusted = trusted.filter(|_| whole.as_deref() == Some("1"));
+        Ok(Some(codec::listed(room, &visible, trusted.as_deref().unwrap_or("0"))?))
     }
 }
 

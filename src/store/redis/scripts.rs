@@ -16,7 +16,6 @@ pub(super) struct Scripts {
     pub position: Script,
     pub lift: Script,
     pub renew: Script,
-    pub rooms: Script,
     pub release: Script,
     pub take_call: Script,
 }
@@ -80,7 +79,6 @@ impl Scripts {
             position: of_room(include_str!("position.lua")),
             lift: of_room(include_str!("lift.lua")),
             renew: of_room(include_str!("renew.lua")),
-            rooms: Script::new(include_str!("rooms.lua").to_owned()),
             release: Script::new(include_str!("release.lua").to_owned()),
             take_call: Script::new(include_str!("take_call.lua").to_owned()),
         }

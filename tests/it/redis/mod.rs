@@ -6,6 +6,7 @@
 mod clocks;
 mod cluster;
 mod connections;
+mod doors;
 mod instances;
 mod outages;
 mod scene;
