@@ -9,7 +9,11 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-use super::link::{ANSWER, CONNECT};
+use super::{
+    link::{ANSWER, CONNECT},
+    node_names::{Announced, NodeNames},
+    sentinel::Sentinels,
+};
 
 /// What was sent and is not acknowledged for so long ends a connection.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
@@ -17,16 +21,27 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 /// Where Redis is, as an operator says it.
 #[derive(Clone)]
 pub struct RedisAddress {
+    /// Redis, nodes of a Cluster, or sentinels.
     nodes: Vec<ConnectionInfo>,
+    sentinels: Option<Sentinels>,
     authority: Option<Vec<u8>>,
 }
 
 impl RedisAddress {
-    /// Reads `redis://`, `rediss://` or `unix://` addresses; several, comma separated, are nodes of one Cluster.
+    /// Reads `redis://`, `rediss://` or `unix://` addresses; several, comma separated, are nodes of one Cluster. After
+    /// `redis+sentinel://` or `rediss+sentinel://` come sentinels and the name of what they watch.
     ///
     /// # Errors
     /// What is wrong with it. Never says the password.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        for (scheme, is_tls) in [("redis+sentinel://", false), ("rediss+sentinel://", true)] {
+            if let Some(rest) = text.strip_prefix(scheme) {
+                let (nodes, sentinels) = Sentinels::parse(rest, is_tls)?;
+                let nodes = nodes.into_iter().map(with_settings).collect();
+                return Ok(Self { nodes, sentinels: Some(sentinels), authority: None });
+            }
+        }
         let nodes = text
             .split(',')
             .map(str::trim)
@@ -40,7 +55,7 @@ impl RedisAddress {
         if nodes.len() > 1 && nodes.iter().any(is_in_database) {
             return Err("names a database, and a Cluster has none but 0".to_owned());
         }
-        Ok(Self { nodes, authority: None })
+        Ok(Self { nodes, sentinels: None, authority: None })
     }
 
     /// Trusts the certificates signed by these authorities (PEM), and no others.
@@ -55,27 +70,37 @@ impl RedisAddress {
     }
 
     pub(super) fn is_cluster(&self) -> bool {
-        self.nodes.len() > 1
+        self.sentinels.is_none() && self.nodes.len() > 1
+    }
+
+    pub(super) fn has_sentinels(&self) -> bool {
+        self.sentinels.is_some()
+    }
+
+    pub(super) fn has_tls(&self) -> bool {
+        matches!(self.nodes[0].addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// With the certificates that are trusted, as the library takes them.
+    pub(super) fn nodes(&self) -> RedisResult<Vec<ConnectionInfo>> {
+        self.nodes.iter().map(|node| self.trusting(node.clone())).collect()
     }
 
     /// With further nodes, as `CLUSTER NODES` lists them: so that the loss of those that were named is not the loss of all.
     pub(super) fn with_nodes(mut self, listed: &str) -> Self {
         let named: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
         let first = self.nodes[0].clone();
-        // <id> <ip:port@cport[,hostname]> <flags> …
-        let addresses = listed.lines().filter_map(|line| line.split(' ').nth(1)?.split('@').next());
-        let parts = addresses.filter_map(|address| address.rsplit_once(':'));
-        let nodes = parts.filter_map(|(host, port)| {
-            let (host, port) = (host.to_owned(), port.parse().ok().filter(|port| *port > 0)?);
-            let address = match first.addr().clone() {
-                ConnectionAddr::Tcp(..) => ConnectionAddr::Tcp(host, port),
-                ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
-                    ConnectionAddr::TcpTls { host, port, insecure, tls_params }
-                }
-                _ => return None,
-            };
-            Some(first.clone().set_addr(address))
-        });
+        let nodes =
+            Announced::all(listed).into_iter().filter_map(|Announced { host, port, .. }| {
+                let address = match first.addr().clone() {
+                    ConnectionAddr::Tcp(..) => ConnectionAddr::Tcp(host, port),
+                    ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+                        ConnectionAddr::TcpTls { host, port, insecure, tls_params }
+                    }
+                    _ => return None,
+                };
+                Some(first.clone().set_addr(address))
+            });
         let new = nodes.filter(|node| !named.contains(&node.addr().to_string()));
         self.nodes.extend(new.collect::<Vec<_>>());
         self
@@ -86,12 +111,8 @@ impl RedisAddress {
             "must be like redis://host:6379, redis://user:password@host:6379/0 or rediss://host:6379"
                 .to_owned()
         };
-        let info = address.into_connection_info().map_err(|_| wrong())?;
-        let settings = TcpSettings::default()
-            .set_nodelay(true)
-            .set_keepalive(TcpKeepalive::new().with_time(Duration::from_secs(10)))
-            .set_user_timeout(UNACKNOWLEDGED);
-        Ok(info.set_tcp_settings(settings))
+        let info = address.into_connection_info().map_err(|_| wrong());
+        info.map(with_settings)
     }
 
     fn certificates(&self) -> Option<TlsCertificates> {
@@ -99,24 +120,38 @@ impl RedisAddress {
         Some(TlsCertificates { client_tls: None, root_cert: Some(authority) })
     }
 
-    pub(super) fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
-        let node = self.nodes[0].clone();
+    /// Of the first node, or of the master that sentinels name now.
+    pub(super) async fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
+        let mut node = self.nodes[0].clone();
+        if let Some(sentinels) = &self.sentinels {
+            node = node.set_addr(sentinels.master(&self.nodes, self.certificates()).await?);
+        }
         let settings = node.redis_settings().clone().set_protocol(protocol);
-        let node = node.set_redis_settings(settings);
+        Client::open(self.trusting(node.set_redis_settings(settings))?)
+    }
+
+    fn trusting(&self, node: ConnectionInfo) -> RedisResult<ConnectionInfo> {
         match (self.certificates(), node.addr()) {
-            (Some(certificates), redis::ConnectionAddr::TcpTls { .. }) => {
-                Client::build_with_tls(node, certificates)
+            (Some(certificates), ConnectionAddr::TcpTls { .. }) => {
+                Ok(Client::build_with_tls(node, certificates)?.get_connection_info().clone())
             }
-            _ => Client::open(node),
+            _ => Ok(node),
         }
     }
 
-    pub(super) fn cluster(&self, protocol: ProtocolVersion) -> ClusterClientBuilder {
+    pub(super) fn cluster(
+        &self,
+        protocol: ProtocolVersion,
+        names: &NodeNames,
+    ) -> ClusterClientBuilder {
+        let (map, resolver) = names.map();
         let builder = ClusterClient::builder(self.nodes.clone())
             .use_protocol(protocol)
             .connection_timeout(CONNECT)
             .response_timeout(ANSWER)
             .retries(3)
+            .node_address_map(map)
+            .async_dns_resolver(resolver)
             .tcp_settings(self.nodes[0].tcp_settings().clone());
         match self.certificates() {
             Some(certificates) => builder.certs(certificates),
@@ -129,13 +164,58 @@ impl RedisAddress {
 impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
-        f.write_str(&nodes.join(","))
+        match &self.sentinels {
+            None => f.write_str(&nodes.join(",")),
+            Some(sentinels) => {
+                write!(f, "{} of sentinels {}", sentinels.service(), nodes.join(","))
+            }
+        }
     }
+}
+
+/// A connection that notices its other end's death. Says nothing of the library's name: some proxies refuse to hear it.
+fn with_settings(node: ConnectionInfo) -> ConnectionInfo {
+    let tcp = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(TcpKeepalive::new().with_time(Duration::from_secs(10)))
+        .set_user_timeout(UNACKNOWLEDGED);
+    let redis = node.redis_settings().clone().set_skip_set_lib_name();
+    node.set_tcp_settings(tcp).set_redis_settings(redis)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentinels_are_named_with_what_they_watch() {
+        let parse = |text: &str| RedisAddress::parse(text).unwrap();
+        let address = parse(
+            "redis+sentinel://user:p%40ss@a,b:26380,[::1]/mymaster/2?sentinel_user=s&sentinel_password=x%26",
+        );
+        assert_eq!(format!("{address:?}"), "mymaster of sentinels a:26379,b:26380,::1:26379");
+        assert_eq!(
+            (address.database(), address.is_cluster(), address.has_tls()),
+            (2, false, false)
+        );
+        assert_eq!(address.nodes[0].redis_settings().username(), Some("user"));
+        assert_eq!(address.nodes[2].redis_settings().password(), Some("p@ss"));
+        assert!(parse("rediss+sentinel://a/mymaster").has_tls());
+        for wrong in [
+            "redis+sentinel://",
+            "redis+sentinel://a:26379",
+            "redis+sentinel://a:26379/",
+            "redis+sentinel:///mymaster",
+            "redis+sentinel://a/mymaster/two",
+            "redis+sentinel://a/mymaster/1/2",
+            "redis+sentinel://a:secret/mymaster",
+            "redis+sentinel://a/mymaster?pasword=secret",
+        ] {
+            let problem = RedisAddress::parse(wrong).unwrap_err();
+            assert!(problem.contains("redis+sentinel://user:password@"), "{wrong}: {problem}");
+            assert!(!problem.contains("secret"), "{problem}");
+        }
+    }
 
     #[test]
     fn a_cluster_tells_of_nodes_that_nobody_named() {

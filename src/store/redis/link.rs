@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Mutex as StdMutex,
+        Arc, Mutex as StdMutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, ProtocolVersion, PushInfo,
     RedisError, RedisFuture, RedisResult, ServerErrorKind, Value,
@@ -16,13 +17,19 @@ use redis::{
 };
 use tokio::{
     sync::{Mutex, Notify},
-    time::timeout,
+    time::{sleep, timeout},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::store::StoreError;
 
-use super::{RedisAddress, scripts::Call};
+use super::{
+    RedisAddress,
+    node_names::Nodes,
+    refusal::failed,
+    scripts::Call,
+    subscription::{OnPush, Subscription, may_be_the_protocol},
+};
 
 /// A connection has to be there within this time, TLS and authentication included.
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
@@ -30,6 +37,8 @@ pub(super) const CONNECT: Duration = Duration::from_secs(2);
 pub(super) const ANSWER: Duration = Duration::from_millis(2_500);
 /// After an attempt to connect failed, the next call that finds no connection fails too, for so long.
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
+/// After the nodes of a Cluster were looked at, they are not looked at again for this time.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// After so many calls in a row without an answer the connection is given up: its other end may be gone without a word.
 const MOST_SILENT: u32 = 2;
 
@@ -54,21 +63,6 @@ impl Connection {
     /// Shards have channels of their own.
     pub fn publish_command(&self) -> &'static [u8] {
         if self.is_cluster() { b"SPUBLISH" } else { b"PUBLISH" }
-    }
-
-    /// Subscribes, and returns once that is acknowledged. On a Cluster to one channel, since each has a slot of its own.
-    pub async fn subscribe(&mut self, channels: &[String]) -> RedisResult<()> {
-        match &mut self.kind {
-            Kind::Plain(connection) => connection.subscribe(channels).await,
-            Kind::Cluster(connection) => connection.ssubscribe(channels).await,
-        }
-    }
-
-    pub async fn unsubscribe(&mut self, channels: &[String]) -> RedisResult<()> {
-        match &mut self.kind {
-            Kind::Plain(connection) => connection.unsubscribe(channels).await,
-            Kind::Cluster(connection) => connection.sunsubscribe(channels).await,
-        }
     }
 }
 
@@ -104,14 +98,20 @@ impl ConnectionLike for Connection {
 pub(super) struct Link {
     /// With the nodes of a Cluster that were found.
     address: StdMutex<RedisAddress>,
+    /// Of a Cluster with TLS.
+    nodes: Nodes,
     is_cluster: AtomicBool,
     current: Mutex<Current>,
     /// Calls in a row that got no answer.
     silent: AtomicU32,
     /// The last attempt to connect failed, which was said.
     is_away: AtomicBool,
+    /// `HELLO 3` was refused, which was said.
+    is_resp2: AtomicBool,
     /// The server is no longer the one to talk to.
     pub moved: Notify,
+    /// A Cluster with TLS failed a call: it may have got a node whose certificate has another name.
+    doubted: Notify,
 }
 
 #[derive(Default)]
@@ -125,11 +125,14 @@ impl Link {
     pub fn new(address: RedisAddress) -> Self {
         Self {
             is_cluster: AtomicBool::new(address.is_cluster()),
+            nodes: Nodes::new(address.clone()),
             address: StdMutex::new(address),
             current: Mutex::default(),
             silent: AtomicU32::new(0),
             is_away: AtomicBool::new(false),
+            is_resp2: AtomicBool::new(false),
             moved: Notify::new(),
+            doubted: Notify::new(),
         }
     }
 
@@ -144,7 +147,7 @@ impl Link {
         {
             return Err(error.clone());
         }
-        match self.connect(None).await {
+        match self.reach(self.connect().boxed()).await {
             Ok(kind) => {
                 current.failed = None;
                 current.generation += 1;
@@ -166,9 +169,21 @@ impl Link {
     pub async fn subscriber(
         &self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> Result<Connection, StoreError> {
-        let kind = self.connect(Some(Box::new(on_push))).await?;
-        Ok(Connection { generation: 0, kind })
+    ) -> Result<Subscription, StoreError> {
+        self.reach(self.subscription(Arc::new(on_push)).boxed()).await
+    }
+
+    /// Makes the connections to a Cluster with TLS again when it got nodes whose certificates have other names.
+    pub async fn watch_nodes(&self) {
+        loop {
+            self.doubted.notified().await;
+            let _ = timeout(CONNECT * 2, self.nodes.learn()).await;
+            if self.nodes.has_changed() {
+                self.current.lock().await.connection = None;
+                self.moved.notify_one();
+            }
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Runs a script.
@@ -229,24 +244,40 @@ impl Link {
         let is_silent =
             error.is_timeout() && self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_SILENT;
         let is_broken = error.is_unrecoverable_error() || error.is_connection_dropped();
+        if is_cluster && self.address().has_tls() {
+            self.doubted.notify_one();
+        }
+        // Redis in a Cluster that could not be recognised, since `INFO` was refused.
+        let is_elsewhere = matches!(
+            error.kind(),
+            ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask)
+        );
+        if is_elsewhere && !is_cluster && !self.address().has_sentinels() {
+            self.is_cluster.store(true, Ordering::Relaxed);
+        }
         // A master that became a replica keeps its connections.
         let is_replica = matches!(
             error.kind(),
             ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
         );
         // A Cluster's makes new connections to its nodes by itself, and one node's fault is not the others'.
-        if is_silent || !is_cluster && (is_broken || is_replica) {
+        if is_silent || !is_cluster && (is_broken || is_replica || is_elsewhere) {
             let mut current = self.current.lock().await;
-            if current.generation == generation && current.connection.take().is_some() && is_replica
-            {
+            let is_given_up =
+                current.generation == generation && current.connection.take().is_some();
+            if is_given_up && (is_replica || is_elsewhere) {
                 self.moved.notify_one();
             }
         }
         Err(failed(&error))
     }
 
-    async fn connect(&self, on_push: Option<OnPush>) -> Result<Kind, StoreError> {
-        let connected = timeout(CONNECT * 2, self.try_connect(on_push)).await;
+    /// Waits for a connection as long as one may take, and says when Redis goes and comes.
+    async fn reach<T>(
+        &self,
+        connecting: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, StoreError> {
+        let connected = timeout(CONNECT * 2, connecting).await;
         let connected = connected.unwrap_or_else(|_| Err(no_answer()));
         let was_away = self.is_away.swap(connected.is_err(), Ordering::Relaxed);
         let address = self.address();
@@ -258,45 +289,90 @@ impl Link {
                 Ok(connected)
             }
             Err(error) => {
+                let failed = failed(&error);
                 if !was_away {
+                    let error = &failed.reason;
                     warn!(?address, %error, "cannot connect to Redis; trying again");
                 }
-                Err(failed(&error))
+                Err(failed)
             }
         }
     }
 
-    async fn try_connect(&self, on_push: Option<OnPush>) -> RedisResult<Kind> {
-        let protocol = match on_push {
-            Some(_) => ProtocolVersion::RESP3,
-            None => ProtocolVersion::RESP2,
-        };
-        let address = self.address();
-        let is_cluster = self.is_cluster.load(Ordering::Relaxed) || is_cluster(&address).await?;
-        let push = on_push.map(|on_push| {
-            move |info: PushInfo| {
-                on_push(info);
-                Ok::<(), std::convert::Infallible>(())
-            }
-        });
-        if is_cluster {
-            self.is_cluster.store(true, Ordering::Relaxed);
-            let mut builder = address.cluster(protocol);
-            if let Some(push) = push {
-                builder = builder.push_sender(push);
-            }
+    async fn connect(&self) -> RedisResult<Kind> {
+        let protocol = ProtocolVersion::RESP2;
+        if self.finds_cluster().await? {
+            let builder = self.address().cluster(protocol, &self.nodes.names());
             let mut connection = builder.build()?.get_async_connection().await?;
             self.learn_nodes(&mut connection).await;
             return Ok(Kind::Cluster(connection));
         }
-        let mut config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        if let Some(push) = push {
-            config = config.set_push_sender(push);
+        let client = self.address().client(protocol).await?;
+        client.get_multiplexed_async_connection_with_config(&config()).await.map(Kind::Plain)
+    }
+
+    async fn subscription(&self, on_push: OnPush) -> RedisResult<Subscription> {
+        let protocol = ProtocolVersion::RESP3;
+        let push = {
+            let on_push = Arc::clone(&on_push);
+            move |info: PushInfo| {
+                on_push(info);
+                Ok::<(), std::convert::Infallible>(())
+            }
+        };
+        let is_cluster = self.finds_cluster().await?;
+        let address = self.address();
+        if is_cluster {
+            let builder = address.cluster(protocol, &self.nodes.names()).push_sender(push);
+            let connected = builder.build()?.get_async_connection().await;
+            return match connected {
+                Ok(connection) => Ok(Subscription::Cluster(connection)),
+                // The library says that no node could be reached. One of them says why.
+                Err(error) => Err(self.refuses_resp3(&address).await.unwrap_or(error)),
+            };
         }
-        let client = address.client(protocol)?;
-        client.get_multiplexed_async_connection_with_config(&config).await.map(Kind::Plain)
+        let client = address.client(protocol).await?;
+        let config = config().set_push_sender(push);
+        let error = match client.get_multiplexed_async_connection_with_config(&config).await {
+            Ok(connection) => {
+                self.is_resp2.store(false, Ordering::Relaxed);
+                return Ok(Subscription::Resp3(connection));
+            }
+            Err(error) => error,
+        };
+        if !may_be_the_protocol(&error) {
+            return Err(error);
+        }
+        let client = address.client(ProtocolVersion::RESP2).await?;
+        let Ok(subscription) = Subscription::resp2(&client, on_push).await else {
+            return Err(error);
+        };
+        if !self.is_resp2.swap(true, Ordering::Relaxed) {
+            info!(%error, "Redis refuses HELLO 3, so changes are followed by RESP2");
+        }
+        Ok(subscription)
+    }
+
+    /// The error of a node that takes connections, and none by RESP3.
+    async fn refuses_resp3(&self, address: &RedisAddress) -> Option<RedisError> {
+        let client = address.client(ProtocolVersion::RESP3).await.ok()?;
+        let refused = client.get_multiplexed_async_connection_with_config(&config()).await.err()?;
+        (!refused.is_unrecoverable_error()).then_some(refused)
+    }
+
+    /// Whether Redis is a Cluster. Then the names of its nodes are known too, as far as they are needed.
+    async fn finds_cluster(&self) -> RedisResult<bool> {
+        let is_known = self.is_cluster.load(Ordering::Relaxed);
+        if !is_known && (self.address().has_sentinels() || !is_cluster(&self.address()).await?) {
+            return Ok(false);
+        }
+        self.is_cluster.store(true, Ordering::Relaxed);
+        if self.address().has_tls()
+            && let Err(error) = self.nodes.learn().boxed().await
+        {
+            debug!(%error, "cannot list the nodes of the Cluster");
+        }
+        Ok(true)
     }
 
     /// The nodes that were named may be gone one day.
@@ -317,11 +393,8 @@ impl Link {
 
 /// Whether the one node that was named belongs to a Cluster.
 async fn is_cluster(address: &RedisAddress) -> RedisResult<bool> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(ANSWER));
-    let client = address.client(ProtocolVersion::RESP2)?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let client = address.client(ProtocolVersion::RESP2).await?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config()).await?;
     let info: RedisResult<String> =
         redis::cmd("INFO").arg("cluster").query_async(&mut connection).await;
     match info {
@@ -332,12 +405,12 @@ async fn is_cluster(address: &RedisAddress) -> RedisResult<bool> {
     }
 }
 
-type OnPush = Box<dyn Fn(PushInfo) + Send + Sync>;
-
-fn no_answer() -> RedisError {
-    std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time").into()
+pub(super) fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(ANSWER))
 }
 
-fn failed(error: &RedisError) -> StoreError {
-    StoreError { reason: error.to_string() }
+pub(super) fn no_answer() -> RedisError {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time").into()
 }

@@ -10,9 +10,13 @@ mod keys;
 mod link;
 mod metrics;
 mod netstring;
+mod node_names;
 mod peers;
+mod refusal;
 mod scripts;
+mod sentinel;
 mod subscriber;
+mod subscription;
 
 pub use address::RedisAddress;
 pub use metrics::RedisMetrics;

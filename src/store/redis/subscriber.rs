@@ -18,6 +18,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::{
@@ -29,7 +30,9 @@ use crate::{
 use super::{
     RedisMetrics, codec,
     keys::{Bucket, KeyFormat},
-    link::{Connection, Link},
+    link::Link,
+    refusal::failed,
+    subscription::Subscription,
 };
 
 /// Whoever follows a room waits so long for the subscription.
@@ -275,7 +278,7 @@ impl Shared {
     /// Subscribes buckets, and tells whoever waits for them.
     async fn subscribe(
         &self,
-        connection: &Connection,
+        connection: &Subscription,
         buckets: &[Bucket],
     ) -> Result<(), StoreError> {
         let at_once = channels_at_once(connection);
@@ -295,7 +298,7 @@ impl Shared {
 
     async fn subscribe_some(
         &self,
-        mut connection: Connection,
+        mut connection: Subscription,
         buckets: Vec<Bucket>,
     ) -> Result<(), StoreError> {
         let channels = self.channels(&buckets);
@@ -317,7 +320,7 @@ impl Shared {
     }
 
     /// Ends the subscriptions of buckets that nobody has followed for a while.
-    async fn unsubscribe_idle(&self, connection: &mut Connection) -> Result<(), StoreError> {
+    async fn unsubscribe_idle(&self, connection: &mut Subscription) -> Result<(), StoreError> {
         let idle: Vec<_> = {
             let mut state = self.state();
             let is_idle =
@@ -337,6 +340,9 @@ impl Shared {
 
 /// Connects, and connects again, for as long as somebody holds the subscriber.
 async fn run(link: Arc<Link>, shared: Weak<Shared>) {
+    let watched = Arc::clone(&link);
+    let _watching =
+        AbortOnDropHandle::new(tokio::spawn(async move { watched.watch_nodes().await }));
     let mut retry_after = FIRST_RETRY;
     let mut is_told = false;
     while let Some(connecting) = shared.upgrade() {
@@ -376,7 +382,7 @@ async fn run(link: Arc<Link>, shared: Weak<Shared>) {
 
 /// Serves one connection until it fails, or until nobody holds the subscriber.
 async fn serve(
-    mut connection: Connection,
+    mut connection: Subscription,
     link: &Link,
     shared: &Weak<Shared>,
 ) -> Result<(), StoreError> {
@@ -410,17 +416,14 @@ async fn serve(
                 serving.gap();
             }
             () = link.moved.notified() => {
-                return Err(StoreError { reason: "the server became a replica".to_owned() });
+                return Err(StoreError { reason: "Redis is elsewhere now".to_owned() });
             }
             _ = pings.tick() => {
                 serving.unsubscribe_idle(&mut connection).await?;
-                if !connection.is_cluster() {
-                    let ping = redis::cmd("PING");
-                    let answer = timeout(PING_EVERY, ping.query_async::<()>(&mut connection)).await;
-                    missed = if matches!(answer, Ok(Ok(()))) { 0 } else { missed + 1 };
-                    if missed >= MOST_MISSED {
-                        return Err(StoreError { reason: "no answer to pings".to_owned() });
-                    }
+                let answer = timeout(PING_EVERY, connection.ping()).await;
+                missed = if matches!(answer, Ok(Ok(()))) { 0 } else { missed + 1 };
+                if missed >= MOST_MISSED {
+                    return Err(StoreError { reason: "no answer to pings".to_owned() });
                 }
             }
             _ = probes.tick() => {
@@ -443,14 +446,14 @@ async fn serve(
 }
 
 /// Each of a Cluster's channels has a slot of its own.
-fn channels_at_once(connection: &Connection) -> usize {
+fn channels_at_once(connection: &Subscription) -> usize {
     if connection.is_cluster() { 1 } else { CHANNELS_AT_ONCE }
 }
 
 async fn answered(answer: impl Future<Output = redis::RedisResult<()>>) -> Result<(), StoreError> {
     match timeout(PATIENCE, answer).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(StoreError { reason: error.to_string() }),
+        Ok(Err(error)) => Err(failed(&error)),
         Err(_) => Err(StoreError { reason: "a subscription was not acknowledged".to_owned() }),
     }
 }

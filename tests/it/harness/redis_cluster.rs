@@ -22,6 +22,15 @@ impl RedisCluster {
 
     /// With further arguments for each node.
     pub async fn with(arguments: &[&str]) -> Self {
+        Self::assemble(arguments, false).await
+    }
+
+    /// Starts one that speaks TLS. Its nodes announce 127.0.0.1, and their certificates name `localhost` and no address.
+    pub async fn with_tls() -> Self {
+        Self::assemble(&["--tls-cluster", "yes", "--tls-replication", "yes"], true).await
+    }
+
+    async fn assemble(arguments: &[&str], has_tls: bool) -> Self {
         let bus_ports: Vec<_> = (0..2 * MASTERS).map(|_| free_port()).collect();
         let nodes = bus_ports.iter().map(|port| async move {
             let own = [
@@ -31,7 +40,12 @@ impl RedisCluster {
                 ["--cluster-replica-validity-factor", "0"],
                 ["--cluster-allow-replica-migration", "no"],
             ];
-            RedisServer::with(&[own.as_flattened(), arguments].concat()).await
+            let all = [own.as_flattened(), arguments].concat();
+            if has_tls {
+                RedisServer::with_tls_in_cluster(&all).await
+            } else {
+                RedisServer::with(&all).await
+            }
         });
         let cluster = Self { nodes: join_all(nodes).await };
         cluster.introduce(&bus_ports).await;

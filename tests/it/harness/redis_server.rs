@@ -49,16 +49,25 @@ impl RedisServer {
         redis
     }
 
-    /// Starts one that speaks TLS on a port of its own, with a certificate for `localhost`.
+    /// Starts one that speaks TLS on a port of its own, with a certificate for `localhost` and 127.0.0.1.
     pub async fn with_tls() -> Self {
+        Self::with_certificate(["localhost.pem", "localhost-key.pem", "ca.pem"], &[]).await
+    }
+
+    /// Starts one that speaks TLS on a port of its own, to clients and to other nodes, as `localhost` alone.
+    pub async fn with_tls_in_cluster(arguments: &[&str]) -> Self {
+        let files = ["cluster.pem", "cluster-key.pem", "cluster-ca.pem"];
+        Self::with_certificate(files, arguments).await
+    }
+
+    async fn with_certificate(files: [&str; 3], arguments: &[&str]) -> Self {
         let mut redis = Self::new("redis-server".as_ref(), &["--tls-auth-clients", "no"]);
         redis.tls_port = free_port();
+        redis.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
         redis.arguments.extend(["--tls-port".to_owned(), redis.tls_port.to_string()]);
-        for (name, file) in [
-            ("--tls-cert-file", "localhost.pem"),
-            ("--tls-key-file", "localhost-key.pem"),
-            ("--tls-ca-cert-file", "ca.pem"),
-        ] {
+        for (name, file) in
+            ["--tls-cert-file", "--tls-key-file", "--tls-ca-cert-file"].into_iter().zip(files)
+        {
             redis.arguments.extend([name.to_owned(), format!("{TLS_FOLDER}{file}")]);
         }
         redis.start_again().await;

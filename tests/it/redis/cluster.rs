@@ -59,6 +59,59 @@ async fn several_addresses_of_which_one_is_dead() {
     scene.becomes_right().await;
 }
 
+const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/cluster-ca.pem");
+
+/// As managed services do: the certificates name hosts, and `CLUSTER SLOTS` has addresses.
+#[tokio::test]
+async fn with_tls_nodes_may_announce_addresses_that_their_certificates_do_not_name() {
+    let mut cluster = RedisCluster::with_tls().await;
+    let url = format!("rediss://localhost:{}", cluster.nodes[0].tls_port);
+    let service = instance(&url, &[("LKP__STORE__CA_FILE", CA)]).await;
+    eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
+    let port = service.address.port();
+    let sender = Sender::to(&[port]);
+    let rooms = rooms();
+    let names: Vec<_> = rooms.iter().map(String::as_str).collect();
+    let follower = Follower::of_rooms(port, &names);
+    for room in &names {
+        sender.deliver(&started().room(room)).await;
+        sender.deliver(&joined("alice").room(room)).await;
+        follower.until_people(room, &["alice"]).await;
+    }
+    for node in &cluster.nodes[..3] {
+        assert!(!node.keys("lkp:*:participants").await.is_empty(), "rooms lie on all masters");
+    }
+    // The only named one goes, and its replica's certificate names no address either.
+    let kept = cluster.nodes[0].keys("lkp:*:participants").await;
+    eventually("the replica to have all", async || {
+        cluster.nodes[3].keys("lkp:*:participants").await == kept
+    })
+    .await;
+    cluster.nodes[0].kill().await;
+    for room in &names {
+        patiently("the room to take webhooks again", async || {
+            let bob = joined("bob").room(room);
+            sender.try_once(&bob).await.is_ok_and(|answer| answer.status == 200)
+        })
+        .await;
+        let shows = |seen: &Seen| seen.shown(room).people.contains_key("PA_bob");
+        follower.until("the change", shows).await;
+    }
+}
+
+#[tokio::test]
+async fn a_tls_node_whose_certificate_has_none_of_the_given_names_is_not_believed() {
+    let cluster = RedisCluster::with_tls().await;
+    let url = format!("rediss://127.0.0.1:{}", cluster.nodes[0].tls_port);
+    let service = instance(&url, &[("LKP__STORE__CA_FILE", CA)]).await;
+    eventually("the reason to be logged", async || {
+        let log = service.log();
+        log.contains("cannot connect to Redis") && log.contains("name hosts in `store.redis_url`")
+    })
+    .await;
+    assert_eq!(service.get("/readyz").await.status, 503);
+}
+
 #[tokio::test]
 async fn a_slot_moves_under_load() {
     let cluster = RedisCluster::start().await;

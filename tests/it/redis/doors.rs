@@ -1,8 +1,126 @@
-//! A Redis, or a proxy before it, that refuses some commands.
+//! A Redis, or a proxy before it, that refuses some commands: what can be done without is done without, and what cannot is
+//! said in one line of the log.
 
-use crate::harness::{RedisServer, eventually, joined, started};
+use crate::harness::{
+    Follower, RedisCluster, RedisDoor, RedisServer, Sender, eventually, joined, started, url_of,
+};
 
-use super::connections::working;
+use super::{
+    connections::{working, works},
+    scene::instance,
+};
+
+/// A Redis without some commands, as if it had never heard of them.
+async fn without(commands: &[&str]) -> RedisServer {
+    let renamed: Vec<_> = commands.iter().flat_map(|name| ["--rename-command", name, ""]).collect();
+    RedisServer::with(&renamed).await
+}
+
+/// Streams work, and come back after their connection to Redis was lost.
+async fn follows_by_resp2(redis: &RedisServer, url: &str) {
+    let (service, sender) = working(url, &[]).await;
+    works(&service, &sender, "alice").await;
+    let said = service.log().matches("changes are followed by RESP2").count();
+    assert_eq!(said, 1, "{}", service.log());
+    let follower = Follower::of_room(service.address.port(), "general");
+    follower.until("the room", |seen| seen.rooms.contains_key("general")).await;
+    redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    sender.deliver(&joined("bob")).await;
+    follower.until_people("general", &["bob"]).await;
+    follower.was_never_cut();
+}
+
+#[tokio::test]
+async fn a_redis_that_does_not_know_hello_is_followed_by_resp2() {
+    let redis = without(&["HELLO"]).await;
+    follows_by_resp2(&redis, &redis.url()).await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_closes_at_hello_is_followed_by_resp2() {
+    let redis = RedisServer::start().await;
+    let door = RedisDoor::start(redis.port, "HELLO").await;
+    follows_by_resp2(&redis, &url_of(door.port)).await;
+}
+
+#[tokio::test]
+async fn a_resp2_connection_that_stands_still_is_given_up() {
+    let redis = without(&["HELLO"]).await;
+    let (service, sender) = working(&redis.url(), &[]).await;
+    let follower = Follower::of_room(service.address.port(), "general");
+    follower.until("the room", |seen| seen.rooms.contains_key("general")).await;
+    redis.pause();
+    eventually("it to be unfit", async || service.get("/readyz").await.status == 503).await;
+    redis.resume();
+    eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
+    sender.deliver(&joined("alice")).await;
+    follower.until_people("general", &["alice"]).await;
+}
+
+#[tokio::test]
+async fn what_can_be_done_without_is_done_without() {
+    let redis = without(&["CLIENT", "INFO", "CLUSTER"]).await;
+    let (service, sender) = working(&redis.url(), &[]).await;
+    works(&service, &sender, "alice").await;
+    // Some proxies close a connection that tells them of its library.
+    let door = RedisDoor::start(redis.port, "CLIENT").await;
+    let (service, sender) = working(&url_of(door.port), &[]).await;
+    works(&service, &sender, "bob").await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_without_is_said_in_one_line() {
+    for (command, needed) in [
+        ("TIME", "TIME, PUBLISH"),
+        ("EVALSHA", "unknown command 'EVALSHA'"),
+        ("SUBSCRIBE", "unknown command 'SUBSCRIBE'"),
+    ] {
+        let redis = without(&[command]).await;
+        let service = instance(&redis.url(), &[("LKP__LOG__LEVEL", "info")]).await;
+        let sender = Sender::to(&[service.address.port()]);
+        let is_told = async || {
+            let _ = sender.try_once(&started()).await;
+            service.get("/readyz").await;
+            service.log().contains(needed) && service.log().contains("connect to Redis itself")
+        };
+        eventually("the reason to be logged", is_told).await;
+        for room in 0..20 {
+            let _ = sender.try_once(&joined("alice").room(&format!("room-{room}"))).await;
+            service.get("/readyz").await;
+        }
+        let log = service.log();
+        for line in ["answered 503", "no subscription to Redis"] {
+            assert!(log.matches(line).count() <= 2, "{command}:\n{log}");
+        }
+        assert!(!log.contains("room-"), "no command's arguments: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_without_a_right_is_told_which_ones_are_needed() {
+    for right in ["-evalsha", "-subscribe", "-time"] {
+        let redis = RedisServer::start().await;
+        redis.ask(&["ACL", "SETUSER", "default", right]).await;
+        let service = instance(&redis.url(), &[]).await;
+        let sender = Sender::to(&[service.address.port()]);
+        eventually("the rights to be logged", async || {
+            let _ = sender.try_once(&started()).await;
+            service.get("/readyz").await;
+            service.log().contains("+@scripting +@pubsub")
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_refuses_hello_says_what_its_streams_need() {
+    let cluster = RedisCluster::with(&["--rename-command", "HELLO", ""]).await;
+    let service = instance(&cluster.url(), &[]).await;
+    eventually("the reason to be logged", async || {
+        service.log().contains("a Cluster's subscriptions need HELLO 3")
+    })
+    .await;
+}
 
 /// Where `INFO` is refused, a Cluster looks like one Redis that refuses commands about several slots. So do proxies before
 /// several Redis.
@@ -24,4 +142,22 @@ async fn the_list_of_rooms_names_no_keys_of_several_slots() {
     let listed = service.get("/api/livekit/rooms").await;
     assert_eq!(listed.status, 200, "{}", service.log());
     assert_eq!(listed.json().as_array().unwrap().len(), 12);
+}
+
+#[tokio::test]
+async fn a_cluster_that_tells_nothing_of_itself_is_recognised_when_it_sends_us_elsewhere() {
+    let cluster = RedisCluster::start().await;
+    for node in &cluster.nodes {
+        node.ask(&["ACL", "SETUSER", "default", "-info"]).await;
+    }
+    let service = instance(&cluster.url(), &[]).await;
+    let sender = Sender::to(&[service.address.port()]);
+    for room in 0..12 {
+        sender.deliver(&started().room(&format!("room-{room}"))).await;
+        sender.deliver(&joined("alice").room(&format!("room-{room}"))).await;
+    }
+    let listed = service.get("/api/livekit/rooms").await;
+    assert_eq!(listed.json().as_array().unwrap().len(), 12);
+    let follower = Follower::of_room(service.address.port(), "room-3");
+    follower.until_people("room-3", &["alice"]).await;
 }

@@ -10,5 +10,6 @@ mod doors;
 mod instances;
 mod outages;
 mod scene;
+mod sentinels;
 mod unavailable;
 mod versions;

@@ -1,0 +1,114 @@
+//! A real Redis with two replicas, and three real sentinels that watch them.
+
+use futures_util::future::join_all;
+use tokio::process::Command;
+
+use super::{Child, Folder, RedisServer, Reply, free_port, patiently, resp};
+
+/// What the sentinels call it.
+const SERVICE: &str = "presence";
+
+/// Ends with the test.
+pub struct RedisSentinels {
+    /// The first one is the master in the beginning.
+    pub servers: Vec<RedisServer>,
+    ports: Vec<u16>,
+    password: Option<String>,
+    _sentinels: Vec<(Child, Folder)>,
+}
+
+impl RedisSentinels {
+    /// Starts them, and waits until a master's death would be noticed and survived.
+    pub async fn start() -> Self {
+        Self::with_sentinel_password(None).await
+    }
+
+    /// With sentinels that want a password.
+    pub async fn with_sentinel_password(password: Option<&str>) -> Self {
+        let master = RedisServer::start().await;
+        let replicas =
+            join_all([RedisServer::replica_of(master.port), RedisServer::replica_of(master.port)]);
+        let [one, other] = replicas.await.try_into().ok().expect("two of them");
+        let servers = vec![master, one, other];
+        let ports = [free_port(), free_port(), free_port()].to_vec();
+        let started = ports.iter().map(|port| sentinel(*port, servers[0].port, password)).collect();
+        let password = password.map(str::to_owned);
+        let sentinels = Self { servers, ports, password, _sentinels: started };
+        for index in 0..sentinels.ports.len() {
+            patiently("the sentinels to agree", async || {
+                let quorum = sentinels.ask(index, &["SENTINEL", "CKQUORUM", SERVICE]).await;
+                let replicas = sentinels.ask(index, &["SENTINEL", "REPLICAS", SERVICE]).await;
+                let knows_all = matches!(&replicas, Some(Reply::List(all)) if all.len() == 2);
+                matches!(quorum, Some(Reply::Bytes(text)) if text.starts_with(b"OK 3")) && knows_all
+            })
+            .await;
+        }
+        sentinels
+    }
+
+    /// The address of all of them.
+    pub fn url(&self) -> String {
+        let hosts: Vec<_> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        format!("redis+sentinel://{}/{SERVICE}", hosts.join(","))
+    }
+
+    /// Which server all sentinels call the master.
+    pub async fn master(&self) -> Option<usize> {
+        let mut named = Vec::new();
+        for index in 0..self.ports.len() {
+            let command = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE];
+            named.push(self.ask(index, &command).await?.texts().pop()?);
+        }
+        named.dedup();
+        let [port] = named.as_slice() else { return None };
+        self.servers.iter().position(|server| server.port.to_string() == *port)
+    }
+
+    /// Waits until another server is the master, and says so itself.
+    pub async fn until_another_is_master(&self, than: usize) -> usize {
+        let mut now = than;
+        patiently("a replica to take over", async || {
+            let Some(master) = self.master().await.filter(|master| *master != than) else {
+                return false;
+            };
+            now = master;
+            let info = self.servers[master].ask(&["INFO", "replication"]).await;
+            info.text().contains("role:master")
+        })
+        .await;
+        now
+    }
+
+    /// Has the sentinels make another server the master, as an operator would.
+    pub async fn fail_over(&self) {
+        patiently("a failover to begin", async || {
+            let answer = self.ask(0, &["SENTINEL", "FAILOVER", SERVICE]).await;
+            answer.is_some_and(|answer| !matches!(answer, Reply::Error(_)))
+        })
+        .await;
+    }
+
+    async fn ask(&self, index: usize, command: &[&str]) -> Option<Reply> {
+        resp::ask(self.ports[index], self.password.as_deref(), command).await.ok()
+    }
+}
+
+fn sentinel(port: u16, master: u16, password: Option<&str>) -> (Child, Folder) {
+    let folder = Folder::new("sentinel");
+    let file = folder.path().join("sentinel.conf");
+    let password = password.map_or(String::new(), |password| {
+        format!("requirepass {password}\nsentinel sentinel-pass {password}\n")
+    });
+    let config = format!(
+        "port {port}\nbind 127.0.0.1\n{password}sentinel monitor {SERVICE} 127.0.0.1 {master} 2\n\
+         sentinel down-after-milliseconds {SERVICE} 1000\nsentinel failover-timeout {SERVICE} 6000\n"
+    );
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new("redis-server");
+    command
+        .arg(&file)
+        .arg("--sentinel")
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::null());
+    (Child::spawn(&mut command), folder)
+}

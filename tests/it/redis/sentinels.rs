@@ -1,0 +1,93 @@
+//! Sentinels know the master: it dies, or is replaced, and the service goes on with the next.
+
+use crate::harness::{
+    Process, RedisSentinels, RedisServer, eventually, joined, left, patiently, started,
+};
+
+use super::{
+    connections::{working, works},
+    scene::Scene,
+};
+
+/// Waits until a replica has acknowledged what its master holds now.
+async fn has_all(replica: &RedisServer, master: &RedisServer) {
+    let offset = async |server: &RedisServer, name: &str| {
+        let info = server.ask(&["INFO", "replication"]).await.text();
+        let value = info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        value.trim().parse::<u64>().unwrap_or_default()
+    };
+    let all = offset(master, "master_repl_offset:").await;
+    eventually("the replica to have all", async || {
+        offset(replica, "slave_repl_offset:").await >= all
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_master_is_killed_and_streams_go_on_with_the_next() {
+    let mut redis = RedisSentinels::start().await;
+    let mut scene = Scene::on(&redis.url()).await;
+    scene.enters(&joined("bob")).await;
+    scene.becomes_right().await;
+    for replica in &redis.servers[1..] {
+        has_all(replica, &redis.servers[0]).await;
+    }
+    redis.servers[0].kill().await;
+    scene.is_away(&joined("early")).await;
+    let master = redis.until_another_is_master(0).await;
+    patiently("it to be fit", async || scene.service.get("/readyz").await.status == 200).await;
+    scene.enters(&joined("carol")).await;
+    scene.leaves("alice").await;
+    scene.becomes_right().await;
+    assert!(!redis.servers[master].keys("lkp:*:participants").await.is_empty());
+    let log = scene.service.log();
+    let port = redis.servers[master].port;
+    assert!(log.contains(&format!("\"master\":\"127.0.0.1:{port}\"")), "{log}");
+}
+
+#[tokio::test]
+async fn a_master_that_is_demoted_and_lives_is_left() {
+    let redis = RedisSentinels::start().await;
+    let mut scene = Scene::on(&redis.url()).await;
+    redis.fail_over().await;
+    let master = redis.until_another_is_master(0).await;
+    // Until its sentinels tell it so, the old one takes writes, and loses them.
+    let old = &redis.servers[0];
+    patiently("the old master to be demoted", async || {
+        old.ask(&["INFO", "replication"]).await.text().contains("role:slave")
+    })
+    .await;
+    patiently("webhooks to be taken again", async || {
+        let answer = scene.sender.try_once(&started().room("another")).await;
+        answer.is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
+    scene.enters(&joined("bob")).await;
+    scene.leaves("alice").await;
+    scene.becomes_right().await;
+    let key = redis.servers[master].keys("lkp:*:another:*").await;
+    assert!(!key.is_empty(), "it is written where the master is");
+}
+
+#[tokio::test]
+async fn sentinels_may_have_a_password_of_their_own() {
+    let redis = RedisSentinels::with_sentinel_password(Some("s&cret")).await;
+    let url = format!("{}?sentinel_password=s%26cret", redis.url());
+    let (service, sender) = working(&url, &[("LKP__LOG__LEVEL", "trace")]).await;
+    works(&service, &sender, "alice").await;
+    sender.deliver(&left("alice")).await;
+    let log = service.log();
+    assert!(!log.contains("s&cret") && !log.contains("s%26cret"), "{log}");
+}
+
+#[tokio::test]
+async fn sentinels_that_know_no_such_service_are_told_of() {
+    let redis = RedisSentinels::start().await;
+    let url = redis.url().replace("/presence", "/presense");
+    let service = Process::start(&[("REDIS_URL", &url)]).await;
+    eventually("the reason to be logged", async || {
+        service.log().contains("check the service's name at the end of `store.redis_url`")
+    })
+    .await;
+    assert_eq!(service.get("/readyz").await.status, 503);
+}
