@@ -204,6 +204,7 @@ fn start_reconciler(
         url,
         timeout: config.livekit.timeout,
         ca_file: config.livekit.ca_file.clone(),
+        proxy: config.livekit.proxy.clone(),
     };
     let keys = Keys::new(&config.livekit.keys);
     let api = Api::new(&settings, keys, clock.clone(), ApiMetrics::register(registry))

@@ -21,7 +21,7 @@ use config::Value;
 
 use crate::{
     http::{AllowedOrigin, AuthMode, AuthSettings, CorsOrigins, TrustedProxies},
-    livekit::ApiKey,
+    livekit::{ApiKey, Proxy, ProxyVariables},
     presence::Rules,
     store::RedisAddress,
 };
@@ -83,6 +83,8 @@ pub struct LiveKitConfig {
     pub calls_per_minute: u32,
     pub timeout: Duration,
     pub ca_file: Option<PathBuf>,
+    /// From HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+    pub proxy: Option<Proxy>,
 }
 
 /// Where rooms are kept.
@@ -203,6 +205,7 @@ impl Config {
         let cors_origins = take_cors_origins(values);
         let auth = take_auth(values, &cors_origins, purpose);
         let keys = take_keys(values, variables, purpose);
+        let url = values.take("livekit.url", livekit_url);
         Self {
             bind,
             head_timeout: values.take("http.head_timeout", duration(MIN_TIMEOUT..=HOUR)),
@@ -212,7 +215,8 @@ impl Config {
             cors_origins,
             trusted_proxies: TrustedProxies(values.take("http.trusted_proxies", networks)),
             livekit: LiveKitConfig {
-                url: values.take("livekit.url", livekit_url),
+                proxy: url.as_ref().and_then(|url| take_proxy(values, variables, url)),
+                url,
                 keys,
                 calls_per_minute: values
                     .take("livekit.calls_per_minute", whole_number(1..=MAX_CALLS_PER_MINUTE)),
@@ -405,6 +409,28 @@ fn livekit_url(value: &Value) -> Result<Option<Uri>, String> {
         _ => return Err(problem()),
     };
     format!("{scheme}://{rest}").parse().map(Some).map_err(|_| problem())
+}
+
+/// The names are those that other programs read too. Of the upper and the lower case the upper counts.
+fn take_proxy(values: &mut Values, variables: &Variables, url: &Uri) -> Option<Proxy> {
+    let mut get = |name: &str| {
+        let found = variables.get(name).and_then(|upper| match upper {
+            None => variables.get(&name.to_ascii_lowercase()),
+            upper => Ok(upper),
+        });
+        found.unwrap_or_else(|faults| {
+            values.faults.extend(faults.0);
+            None
+        })
+    };
+    let mut get = |name: &str| get(name).unwrap_or_default();
+    let [http, https, all, no] =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].map(&mut get);
+    Proxy::of(url, &ProxyVariables { http, https, all, no }).unwrap_or_else(|problem| {
+        let is_https = url.scheme_str() == Some("https");
+        values.fault(if is_https { "HTTPS_PROXY" } else { "HTTP_PROXY" }, problem);
+        None
+    })
 }
 
 fn take_keys(values: &mut Values, variables: &Variables, purpose: Purpose) -> Vec<ApiKey> {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderMap, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -25,6 +25,7 @@ use rustls::{
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use tracing::info;
 
 use crate::{
     clock::Clock,
@@ -35,6 +36,7 @@ use super::{
     AccessToken, ApiMetrics, Keys, VideoGrant,
     api_metrics::{Method, Outcome},
     list::{UnreadableList, parse_participants, parse_rooms},
+    proxy::{Connector, Proxy},
 };
 
 /// A proof of life takes three seconds where the session's node does not answer (psrpc's own time-out).
@@ -54,11 +56,15 @@ pub struct ApiSettings {
     pub timeout: Duration,
     /// A PEM file with further certificate authorities, for a LiveKit whose certificate is signed by one's own.
     pub ca_file: Option<PathBuf>,
+    /// What stands between.
+    pub proxy: Option<Proxy>,
 }
 
 /// A client of LiveKit's `RoomService`.
 pub struct Api {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
+    /// For a proxy that is asked for whole addresses.
+    proxy_credentials: Option<HeaderValue>,
     base: String,
     timeout: Duration,
     keys: Keys,
@@ -110,12 +116,19 @@ impl Api {
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(settings.timeout));
+        let tls = tls_config(settings.ca_file.as_deref())?;
+        if let Some(proxy) = &settings.proxy {
+            info!(?proxy, "LiveKit's API is called through a proxy");
+        }
+        let (connector, proxy_credentials) =
+            Connector::new(&settings.url, settings.proxy.clone(), http, tls.clone());
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls_config(settings.ca_file.as_deref())?)
+            .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(http);
+            .wrap_connector(connector);
         Ok(Self {
+            proxy_credentials,
             client: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(https),
             base: settings.url.to_string().trim_end_matches('/').to_owned(),
             timeout: settings.timeout,
@@ -197,7 +210,7 @@ impl Api {
         let expires_at = self.clock.now().as_secs() + TOKEN_LIFE_SECS;
         let token = AccessToken::sign("livekit-presence", grant, expires_at, &self.keys)
             .unwrap_or_default();
-        let request = Request::post(format!(
+        let mut request = Request::post(format!(
             "{}/twirp/livekit.RoomService/{}",
             self.base,
             method.livekit_name()
@@ -206,6 +219,9 @@ impl Api {
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::from(request.to_string()))
         .map_err(|error| ApiError::Unreachable(error.to_string()))?;
+        if let Some(credentials) = &self.proxy_credentials {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, credentials.clone());
+        }
         let response = self
             .client
             .request(request)
@@ -223,6 +239,9 @@ impl Api {
             StatusCode::SERVICE_UNAVAILABLE if is_twirp(&body, "unavailable") => {
                 Err(ApiError::NoResponse)
             }
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(ApiError::Unreachable(
+                "the proxy wants other credentials; check those in HTTP_PROXY".to_owned(),
+            )),
             StatusCode::TOO_MANY_REQUESTS => Err(ApiError::Limited(retry_after(&head.headers))),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(ApiError::Refused { status: head.status.as_u16(), message: message_of(&body) })
@@ -262,7 +281,7 @@ fn retry_after(headers: &HeaderMap) -> Duration {
 }
 
 /// What really went wrong: the outer errors say only that something did.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

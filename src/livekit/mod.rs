@@ -10,6 +10,7 @@ mod key;
 mod key_yaml;
 mod list;
 mod object;
+mod proxy;
 mod token;
 mod webhook;
 mod wire;
@@ -19,6 +20,7 @@ pub use api::{Api, ApiError, ApiSettings, Proof};
 pub use api_metrics::ApiMetrics;
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};
+pub use proxy::{Proxy, ProxyVariables};
 pub use token::{LEEWAY_SECS, TokenError};
 pub use webhook::{
     BodyMismatch, MalformedWebhook, VerifiedWebhook, Webhook, WebhookName, WebhookToken,
