@@ -16,6 +16,9 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: "core", environment: "node", include: ["test/*.test.ts"], setupFiles: ["test/setup.ts"] } },
+      {
+        test: { name: "old-engines", environment: "node", include: ["test/*.test.ts"], setupFiles: ["test/old-engines.ts"] },
+      },
       react("react-19"),
       react("react-18", {
         resolve: { alias: [{ find: /^(react|react-dom)(?=\/|$)/, replacement: "$1-18" }] },

@@ -17,7 +17,7 @@ export async function bundle(entry, { external = [], banner = "" } = {}) {
     bundle: true,
     minify: true,
     format: "esm",
-    target: "es2022",
+    target: "es2020",
     charset: "utf8",
     legalComments: "none",
     write: false,

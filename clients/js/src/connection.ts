@@ -94,7 +94,7 @@ export function connect(
 
   const canStream = () => rooms && globalThis.EventSource;
   /** Whether each room has a list, though it may be an old one. */
-  const isComplete = () => [...(rooms ?? [])].every((room) => lists.shown.has(room));
+  const isComplete = () => [...rooms!].every((room) => lists.shown.has(room));
   const isOneOf = (...statuses: Status[]) => statuses.includes(link.status);
 
   /** Opens what is not refused or closed for good. */
@@ -137,10 +137,10 @@ export function connect(
     const [only] = rooms!;
     const query = queryOf(rooms!);
     // An EventSource sends no headers, so here the token stands in the address.
-    if (token) query.set("access_token", token);
+    if (token) query.append("access_token", token);
     if (rooms!.size > 1) return `${url}/api/livekit/rooms/stream?${query}`;
     const shown = lists.shown.get(only!);
-    if (shown) query.set("last_event_id", `${shown.version}`);
+    if (shown) query.append("last_event_id", `${shown.version}`);
     return `${url}/api/livekit/participants/stream?${query}`;
   }
 
@@ -307,10 +307,9 @@ export function connect(
   function reconnect(): void {
     if (isOneOf("closed")) return;
     failures = refusals = 0;
-    isAsleep = false;
     become("connecting");
     if (!isVisible) after("sleep", Millis.STAYS_WHEN_HIDDEN, suspend);
-    open();
+    begin();
   }
 
   return {

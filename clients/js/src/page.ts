@@ -3,16 +3,20 @@ import type { Feed } from "./connection.js";
 /** Tells a feed what becomes of the page, until the returned function is called. Does nothing where there is no page. */
 export function followPage(feed: Feed): () => void {
   if (!globalThis.document) return () => {};
-  const page = new AbortController();
-  const on = (target: EventTarget, event: string, act: () => void) =>
-    target.addEventListener(event, act, { signal: page.signal });
   const see = () => feed.setVisible(!document.hidden);
-  on(document, "visibilitychange", see);
-  on(window, "online", () => feed.setOnline(true));
-  on(window, "offline", () => feed.setOnline(false));
-  // Whoever holds nothing open can be shown again from the back-forward cache.
-  on(window, "pagehide", () => feed.suspend());
-  on(window, "pageshow", () => feed.resume());
+  const reactions: Record<string, () => void> = {
+    online: () => feed.setOnline(true),
+    offline: () => feed.setOnline(false),
+    // Whoever holds nothing open can be shown again from the back-forward cache.
+    pagehide: () => feed.suspend(),
+    pageshow: () => feed.resume(),
+  };
+  // Not by a `signal`, which older browsers pass over: they would listen for ever.
+  const listen = (verb: "addEventListener" | "removeEventListener") => {
+    document[verb]("visibilitychange", see);
+    for (const event in reactions) window[verb](event, reactions[event]!);
+  };
+  listen("addEventListener");
   see();
-  return () => page.abort();
+  return () => listen("removeEventListener");
 }

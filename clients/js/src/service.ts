@@ -25,25 +25,30 @@ export interface Refusal extends PresenceError {
   readonly retryAfter?: number;
 }
 
-/** A query that names rooms. */
-export const queryOf = (rooms: Iterable<string>): URLSearchParams =>
-  new URLSearchParams([...rooms].map((room) => ["room", room]));
+/** A query that names rooms. React Native has nothing of `URLSearchParams` that could be relied on but `append`. */
+export function queryOf(rooms: Iterable<string>): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const room of rooms) query.append("room", room);
+  return query;
+}
 
 export const UNREACHABLE: Refusal = { status: 0, message: "the service cannot be reached" };
 export const NO_TOKEN: Refusal = { status: 0, message: "no token could be had" };
 
-/** Asks for JSON. Throws a `Refusal`, whatever goes wrong. */
+/** Asks for JSON. Throws a `Refusal`, or what `fetch` throws when there is no answer. */
 export async function get(address: string, token: string | undefined, etag?: string | null): Promise<Answer> {
+  // Not by `AbortSignal.timeout`, which React Native has not, nor Safari before 16.
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), Millis.ANSWER_WITHIN);
   const response = await fetch(address, {
     headers: { ...(token && { Authorization: `Bearer ${token}` }), ...(etag && { "If-None-Match": etag }) },
-    signal: AbortSignal.timeout(Millis.ANSWER_WITHIN),
-  }).catch(() => {
-    throw UNREACHABLE;
+    signal: patience.signal,
   });
   const { status, headers } = response;
-  if (status === 304) return {};
   // A refusal says in its body what can be done (RFC 9457).
   const body = await response.json().catch(() => null);
+  clearTimeout(timer);
+  if (status === 304) return {};
   if (response.ok && Array.isArray(body)) return { etag: headers.get("ETag"), body };
   const refusal: Refusal = {
     status,

@@ -9,7 +9,6 @@ const LATENCY = 20;
 /** What the service says that browsers are to wait before they come back. */
 export const RETRY = 3_000;
 export const HEARTBEAT = 15_000;
-const REQUEST_TIMES_OUT = 10_000;
 
 /** How the service answers those who want a stream. */
 export type Streams = "on" | "off" | "refused" | "hanging";
@@ -124,8 +123,11 @@ export class Service {
     const url = new URL(address, location.href);
     const headers = init.headers as Record<string, string>;
     this.requests.push({ path: url.pathname + url.search, headers });
-    const wait = this.isSilent ? REQUEST_TIMES_OUT : LATENCY;
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    await new Promise((resolve, reject) => {
+      // Nobody answers who is silent: the request ends with the patience of the page.
+      if (!this.isSilent) setTimeout(resolve, LATENCY);
+      init.signal!.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+    });
     if (!this.isUp || !this.isReachable || this.isSilent) throw new TypeError("Failed to fetch");
     const { refusal } = this;
     if (refusal) return problem(refusal.status, refusal.detail, refusal.retryAfter);
@@ -260,9 +262,14 @@ class FakePage extends EventTarget {
   hidden = false;
   count = 0;
 
-  override addEventListener(type: string, listener: EventListener, options?: AddEventListenerOptions): void {
-    super.addEventListener(type, listener, options);
+  // Without the options of newer browsers: those before Chrome 90 and Safari 15 do not know `signal`.
+  override addEventListener(type: string, listener: EventListener): void {
+    super.addEventListener(type, listener);
     this.count += 1;
-    options?.signal?.addEventListener("abort", () => (this.count -= 1));
+  }
+
+  override removeEventListener(type: string, listener: EventListener): void {
+    super.removeEventListener(type, listener);
+    this.count -= 1;
   }
 }

@@ -1,8 +1,11 @@
 // What tabs have in common, simulated: locks and channels, in order, with virtual time. Shared workers there are none.
 
+import { deserialize, serialize } from "node:v8";
 import { vi } from "vitest";
 
 type Hold = () => unknown;
+
+const aborted = () => new DOMException("aborted", "AbortError");
 
 /** Locks as browsers have them: one holder of each name, then the next who asked. */
 class Locks {
@@ -12,7 +15,7 @@ class Locks {
   async request(name: string, ...[options, hold]: [{ signal?: AbortSignal }, Hold]): Promise<unknown> {
     if (this.isDenied) throw new DOMException("not here", "SecurityError");
     const { signal } = options;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw aborted();
     return new Promise((resolve, reject) => {
       const queue = this.#waiting.get(name) ?? [];
       const take = async () => {
@@ -24,7 +27,7 @@ class Locks {
       };
       const giveUp = () => {
         queue.splice(queue.indexOf(take), 1);
-        reject(signal!.reason);
+        reject(aborted());
       };
       this.#waiting.set(name, queue);
       if (queue.push(take) === 1) void take();
@@ -43,7 +46,7 @@ class Channel {
   }
 
   postMessage(message: unknown): void {
-    const data = structuredClone(message);
+    const data = deserialize(serialize(message));
     for (const other of Channel.open) {
       if (other !== this && other.name === this.name) setTimeout(() => Channel.open.has(other) && other.onmessage?.({ data }));
     }

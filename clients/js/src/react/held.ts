@@ -32,12 +32,12 @@ export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
   /** Before there is a watch, and on a server. */
   readonly beginning: ShownLink;
   link: ShownLink;
-  readonly #nothing: Shown;
-  readonly #wanted = new Map<string, Wanted<Part, Shown>>();
-  #watch: ReturnType<Held<Snapshot, Part, Shown>["open"]> | undefined;
+  private readonly nothing: Shown;
+  private readonly wanted = new Map<string, Wanted<Part, Shown>>();
+  private watch: ReturnType<Held<Snapshot, Part, Shown>["open"]> | undefined;
   /** What the watch was told to watch. */
-  #keys = new Set<string>();
-  #settling: ReturnType<typeof setTimeout> | undefined;
+  private keys = new Set<string>();
+  private settling: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly held: Held<Snapshot, Part, Shown>,
@@ -46,83 +46,83 @@ export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
     private readonly onLink: () => void,
   ) {
     this.link = this.beginning = Object.freeze({ status: "connecting", error: null, lastEventAt: null, reconnect });
-    this.#nothing = Object.freeze(held.show(held.part(undefined, ""), this.beginning));
+    this.nothing = Object.freeze(held.show(held.part(undefined, ""), this.beginning));
   }
 
   get isOpen(): boolean {
-    return this.#watch !== undefined;
+    return this.watch !== undefined;
   }
 
   /** The same object until something is different. Without a key, what is shown before there is anything. */
   shown(key?: string): Shown {
-    return (key !== undefined && this.#wanted.get(key)?.shown) || this.#nothing;
+    return (key !== undefined && this.wanted.get(key)?.shown) || this.nothing;
   }
 
   /** Calls `listener` after each change of what is shown under a key. Returns what ends that. */
   want(key: string, listener: () => void): () => void {
-    const wanted = this.#wanted.get(key) ?? this.#begin(key);
+    const wanted = this.wanted.get(key) ?? this.begin(key);
     // Of its own, so that the same function can listen twice.
     const own = () => listener();
     wanted.listeners.add(own);
     return () => {
       wanted.listeners.delete(own);
       if (wanted.listeners.size > 0) return;
-      clearTimeout(this.#settling);
-      this.#settling = setTimeout(() => this.#settle(), LINGERS);
+      clearTimeout(this.settling);
+      this.settling = setTimeout(() => this.settle(), LINGERS);
     };
   }
 
   reconnect(): void {
-    this.#watch?.reconnect();
+    this.watch?.reconnect();
   }
 
-  #begin(key: string): Wanted<Part, Shown> {
-    const wanted = { listeners: new Set<() => void>(), part: this.held.part(undefined, key), shown: this.#nothing };
-    this.#wanted.set(key, wanted);
+  private begin(key: string): Wanted<Part, Shown> {
+    const wanted = { listeners: new Set<() => void>(), part: this.held.part(undefined, key), shown: this.nothing };
+    this.wanted.set(key, wanted);
     // All that mount together come on one stream: each change of the rooms opens another.
-    queueMicrotask(() => this.#settle());
+    queueMicrotask(() => this.settle());
     return wanted;
   }
 
   /** Watches what is wanted now. */
-  #settle(): void {
-    clearTimeout(this.#settling);
-    for (const [key, { listeners }] of this.#wanted) if (listeners.size === 0) this.#wanted.delete(key);
-    const keys = new Set(this.#wanted.keys());
-    const isSame = keys.size === this.#keys.size && [...keys].every((key) => this.#keys.has(key));
+  private settle(): void {
+    clearTimeout(this.settling);
+    for (const [key, { listeners }] of this.wanted) if (listeners.size === 0) this.wanted.delete(key);
+    const keys = new Set(this.wanted.keys());
+    const isSame = keys.size === this.keys.size && [...keys].every((key) => this.keys.has(key));
     if (isSame) return;
-    this.#keys = keys;
+    this.keys = keys;
     const wasOpen = this.isOpen;
-    if (keys.size === 0) this.#close();
-    else if (this.#watch) this.#watch.setRooms?.(keys);
-    else this.#open([...keys]);
-    this.#refresh();
+    if (keys.size === 0) this.close();
+    else if (this.watch) this.watch.setRooms?.(keys);
+    else this.open([...keys]);
+    this.refresh();
     if (this.isOpen !== wasOpen) this.onLink();
   }
 
-  #open(keys: readonly string[]): void {
-    this.#watch = this.held.open(keys);
-    this.#watch.subscribe(() => this.#refresh());
+  private open(keys: readonly string[]): void {
+    this.watch = this.held.open(keys);
+    this.watch.subscribe(() => this.refresh());
   }
 
-  #close(): void {
-    const watch = this.#watch;
-    this.#watch = undefined;
+  private close(): void {
+    const watch = this.watch;
+    this.watch = undefined;
     watch?.close();
   }
 
-  #refresh(): void {
-    const snapshot = this.#watch?.snapshot();
+  private refresh(): void {
+    const snapshot = this.watch?.snapshot();
     const { status, error, lastEventAt } = snapshot ?? this.beginning;
     const isLinkSame = status === this.link.status && error?.message === this.link.error?.message;
     if (!isLinkSame || lastEventAt !== this.link.lastEventAt) {
       this.link = Object.freeze({ ...this.link, status, error, lastEventAt });
       this.onLink();
     }
-    for (const [key, wanted] of [...this.#wanted]) this.#update(wanted, this.held.part(snapshot, key));
+    for (const [key, wanted] of [...this.wanted]) this.update(wanted, this.held.part(snapshot, key));
   }
 
-  #update(wanted: Wanted<Part, Shown>, now: Part): void {
+  private update(wanted: Wanted<Part, Shown>, now: Part): void {
     const { status, error } = this.link;
     const { shown } = wanted;
     const isPartSame = wanted.part === now;

@@ -30,19 +30,19 @@ const ALL = "";
 
 /** The rooms, and the list of rooms, that the components below one provider want. */
 export class Presence {
-  readonly #linkListeners = new Set<() => void>();
-  readonly #rooms: Holder<RoomsSnapshot, Listed, ShownRoom>;
-  readonly #roomList: Holder<RoomListSnapshot, readonly RoomListing[] | null, ShownRoomList>;
+  private readonly linkListeners = new Set<() => void>();
+  private readonly rooms: Holder<RoomsSnapshot, Listed, ShownRoom>;
+  private readonly list: Holder<RoomListSnapshot, readonly RoomListing[] | null, ShownRoomList>;
 
   constructor(options: ServiceOptions) {
     const reconnect = () => {
-      this.#rooms.reconnect();
-      this.#roomList.reconnect();
+      this.rooms.reconnect();
+      this.list.reconnect();
     };
     const onLink = () => {
-      for (const listener of [...this.#linkListeners]) listener();
+      for (const listener of [...this.linkListeners]) listener();
     };
-    this.#rooms = new Holder(
+    this.rooms = new Holder(
       {
         open: (rooms) => watchRooms({ ...options, rooms }),
         part: (snapshot, room) => snapshot?.rooms.get(room) ?? NOTHING,
@@ -57,7 +57,7 @@ export class Presence {
       reconnect,
       onLink,
     );
-    this.#roomList = new Holder(
+    this.list = new Holder(
       {
         open: () => watchRoomList(options),
         part: (snapshot) => snapshot?.rooms ?? null,
@@ -68,29 +68,29 @@ export class Presence {
     );
   }
 
-  room = (name: string | null | undefined): ShownRoom => this.#rooms.shown(name || undefined);
+  room = (name: string | null | undefined): ShownRoom => this.rooms.shown(name || undefined);
 
   /** As it is on a server, and until a page is hydrated. */
-  roomAtFirst = (): ShownRoom => this.#rooms.shown();
+  roomAtFirst = (): ShownRoom => this.rooms.shown();
 
   wantRoom(name: string | null | undefined, listener: () => void): () => void {
-    return name ? this.#rooms.want(name, listener) : () => {};
+    return name ? this.rooms.want(name, listener) : () => {};
   }
 
-  roomList = (): ShownRoomList => this.#roomList.shown(ALL);
+  roomList = (): ShownRoomList => this.list.shown(ALL);
 
-  roomListAtFirst = (): ShownRoomList => this.#roomList.shown();
+  roomListAtFirst = (): ShownRoomList => this.list.shown();
 
-  wantRoomList = (listener: () => void): (() => void) => this.#roomList.want(ALL, listener);
+  wantRoomList = (listener: () => void): (() => void) => this.list.want(ALL, listener);
 
   /** Of the rooms if any is wanted, or else of the list of rooms. */
-  link = (): ShownLink => (this.#rooms.isOpen || !this.#roomList.isOpen ? this.#rooms.link : this.#roomList.link);
+  link = (): ShownLink => (this.rooms.isOpen || !this.list.isOpen ? this.rooms.link : this.list.link);
 
-  linkAtFirst = (): ShownLink => this.#rooms.beginning;
+  linkAtFirst = (): ShownLink => this.rooms.beginning;
 
   onLink = (listener: () => void): (() => void) => {
     const own = () => listener();
-    this.#linkListeners.add(own);
-    return () => void this.#linkListeners.delete(own);
+    this.linkListeners.add(own);
+    return () => void this.linkListeners.delete(own);
   };
 }

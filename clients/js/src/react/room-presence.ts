@@ -54,22 +54,22 @@ export function useRoomPresence(
 
 /** Remembers who was shown, so that who did not change is the same object. */
 class People {
-  #shown: readonly Person[] = Object.freeze([]);
-  #by = new Map<string, Person>();
+  private shown: readonly Person[] = Object.freeze([]);
+  private by = new Map<string, Person>();
 
   from(listed: readonly Participant[], call: Call | null): readonly Person[] {
     const identities = new Set(listed.map(({ identity }) => identity));
     const unlisted = [...(call?.people.values() ?? [])].filter(({ identity }) => !identities.has(identity)).map(asListed);
     const all = [...listed, ...unlisted.sort(byJoining)];
-    const now = all.map((participant) => this.#kept(personFrom(participant, call)));
-    const isSame = now.length === this.#shown.length && now.every((person, index) => person === this.#shown[index]);
-    if (isSame) return this.#shown;
-    this.#by = new Map(now.map((person) => [person.identity, person]));
-    return (this.#shown = Object.freeze(now));
+    const now = all.map((participant) => this.kept(personFrom(participant, call)));
+    const isSame = now.length === this.shown.length && now.every((person, index) => person === this.shown[index]);
+    if (isSame) return this.shown;
+    this.by = new Map(now.map((person) => [person.identity, person]));
+    return (this.shown = Object.freeze(now));
   }
 
-  #kept(now: Person): Person {
-    const before = this.#by.get(now.identity);
+  private kept(now: Person): Person {
+    const before = this.by.get(now.identity);
     return before && JSON.stringify(before) === JSON.stringify(now) ? before : now;
   }
 }

@@ -2,7 +2,7 @@ import type { Feed, Listener } from "../connection.js";
 import { emptyLists } from "../lists.js";
 import { claimsOf, queryOf, type Credentials } from "../service.js";
 import type { Link, ServiceOptions } from "../types.js";
-import { lifeOf, type ToTab } from "./messages.js";
+import { lifeOf, newId, type ToTab } from "./messages.js";
 import { toLeader, toOwn, toWorker, type Route } from "./routes.js";
 
 const BEGINNING: Link = { status: "connecting", error: null, lastEventAt: null };
@@ -24,18 +24,19 @@ export function shared(
 /** What one tab sees of a connection that another holds. */
 class SharedFeed implements Feed {
   readonly lists = emptyLists();
-  #link = BEGINNING;
-  #rooms: ReadonlySet<string> = new Set();
-  #isVisible = true;
-  #hasWorkers = typeof SharedWorker !== "undefined";
-  #route: Route | null = null;
+  private latest = BEGINNING;
+  private rooms: ReadonlySet<string> = new Set();
+  private isVisible = true;
+  private hasWorkers = typeof SharedWorker !== "undefined";
+  private route: Route | null = null;
   /** While it is not asleep. */
-  #life: AbortController | undefined;
+  private life: AbortController | undefined;
   /** Whether the connection that it shares is that of all rooms. */
-  #isOfAll = false;
+  private isOfAll = false;
   /** There was no place for its rooms on that one. */
-  #isLeftOut = false;
-  readonly #end = new AbortController();
+  private isLeftOut = false;
+  private readonly onFreeze = () => this.suspend();
+  private readonly onResume = () => this.resume();
 
   constructor(
     private readonly options: ServiceOptions,
@@ -44,69 +45,69 @@ class SharedFeed implements Feed {
     private readonly listener: Listener,
   ) {
     // A page that is frozen must not hold what others wait for.
-    const { signal } = this.#end;
-    document.addEventListener("freeze", () => this.suspend(), { signal });
-    document.addEventListener("resume", () => this.resume(), { signal });
+    document.addEventListener("freeze", this.onFreeze);
+    document.addEventListener("resume", this.onResume);
   }
 
   /** The connection may be live, and yet be without the rooms that only this tab watches. */
   get link(): Link {
-    const isWaiting = this.#rooms.size > 0 && this.lists.shown.size === 0;
-    const { status } = this.#link;
-    return isWaiting && (status === "live" || status === "polling") ? { ...this.#link, status: "connecting" } : this.#link;
+    const isWaiting = this.rooms.size > 0 && this.lists.shown.size === 0;
+    const { status } = this.latest;
+    return isWaiting && (status === "live" || status === "polling") ? { ...this.latest, status: "connecting" } : this.latest;
   }
 
   setRooms(rooms: ReadonlySet<string>): void {
-    if (`${queryOf(rooms)}` === `${queryOf(this.#rooms)}`) return;
-    this.#rooms = rooms;
+    if (`${queryOf(rooms)}` === `${queryOf(this.rooms)}`) return;
+    this.rooms = rooms;
     this.lists.keep(rooms);
-    if (this.#isOfAll) this.#route?.post({ type: "rooms", rooms });
-    else if (this.#life) this.#restart();
+    if (this.isOfAll) this.route?.post({ type: "rooms", rooms });
+    else if (this.life) this.restart();
     this.listener.onChange();
   }
 
   setVisible(isVisible: boolean): void {
-    this.#isVisible = isVisible;
-    this.#route?.post({ type: "visible", isVisible });
+    this.isVisible = isVisible;
+    this.route?.post({ type: "visible", isVisible });
   }
 
   setOnline(isOnline: boolean): void {
-    this.#route?.post({ type: "online", isOnline });
+    this.route?.post({ type: "online", isOnline });
   }
 
   reconnect(): void {
-    if (this.#link.status === "closed") return;
-    if (this.#route) this.#route.post({ type: "reconnect" });
+    if (this.latest.status === "closed") return;
+    if (this.route) this.route.post({ type: "reconnect" });
     else this.resume();
   }
 
   resume(): void {
-    if (this.#life || this.#link.status === "closed") return;
-    const life = (this.#life = new AbortController());
-    void this.#begin(life);
+    if (this.life || this.latest.status === "closed") return;
+    const life = (this.life = new AbortController());
+    void this.begin(life);
   }
 
   suspend(): void {
-    this.#life?.abort();
-    this.#life = undefined;
-    this.#route = null;
-    if (this.#link.status !== "error") this.#become({ ...this.#link, status: "disconnected" });
+    this.life?.abort();
+    this.life = undefined;
+    this.route = null;
+    if (this.latest.status !== "error") this.become({ ...this.latest, status: "disconnected" });
   }
 
   close(): void {
-    this.#end.abort();
-    this.#become({ ...this.#link, status: "closed", error: null });
+    document.removeEventListener("freeze", this.onFreeze);
+    document.removeEventListener("resume", this.onResume);
+    this.become({ ...this.latest, status: "closed", error: null });
     this.suspend();
   }
 
-  async #begin(life: AbortController): Promise<void> {
+  private async begin(life: AbortController): Promise<void> {
     const token = await this.credentials.get().catch(() => null);
     // Who may read all rooms shares one connection with all of them, others that of their rooms.
     const { video } = claimsOf(token);
     const mayReadAll = token === undefined || video?.roomList || (video?.roomAdmin && !video.room);
-    this.#isOfAll = !!mayReadAll && !this.#isLeftOut;
-    const scope = this.#isOfAll ? "*" : JSON.stringify([...this.#rooms].sort());
-    const tab = crypto.randomUUID();
+    this.isOfAll = !!mayReadAll && !this.isLeftOut;
+    const scope = this.isOfAll ? "*" : JSON.stringify([...this.rooms].sort());
+    const tab = newId();
     const isHeld = await new Promise<boolean>((resolve) => {
       const hold = () => {
         resolve(true);
@@ -115,62 +116,62 @@ class SharedFeed implements Feed {
       navigator.locks.request(lifeOf(tab), { signal: life.signal }, hold).catch(() => resolve(false));
     });
     if (life.signal.aborted) return;
-    const ends = { tab, key: `${this.url} ${scope}`, signal: life.signal, receive: (content: ToTab) => this.#receive(content) };
+    const ends = { tab, key: `${this.url} ${scope}`, signal: life.signal, receive: (content: ToTab) => this.receive(content) };
     const onLost = (isHopeless: boolean) => {
-      if (isHopeless) this.#hasWorkers = false;
-      this.#restart();
+      if (isHopeless) this.hasWorkers = false;
+      this.restart();
     };
     // Some pages have locks and may not use them: what is framed without an origin of its own.
-    if (!isHeld) this.#route = toOwn(ends);
-    else this.#route = (this.#hasWorkers ? toWorker(ends, onLost) : null) ?? toLeader(ends);
-    this.#sayHello();
+    if (!isHeld) this.route = toOwn(ends);
+    else this.route = (this.hasWorkers ? toWorker(ends, onLost) : null) ?? toLeader(ends);
+    this.sayHello();
   }
 
-  #restart(): void {
-    this.#life?.abort();
-    this.#life = undefined;
-    this.#route = null;
+  private restart(): void {
+    this.life?.abort();
+    this.life = undefined;
+    this.route = null;
     this.resume();
   }
 
-  #sayHello(): void {
+  private sayHello(): void {
     const hasToken = this.options.token !== undefined;
-    this.#route?.post({ type: "hello", url: this.url, rooms: this.#rooms, isVisible: this.#isVisible, hasToken });
+    this.route?.post({ type: "hello", url: this.url, rooms: this.rooms, isVisible: this.isVisible, hasToken });
   }
 
-  #receive(content: ToTab): void {
+  private receive(content: ToTab): void {
     switch (content.type) {
       case "ready":
-        return this.#sayHello();
+        return this.sayHello();
       case "link": {
         const { status, error, lastEventAt } = content.link;
-        return this.#become({ status, error, lastEventAt: this.#link.lastEventAt ?? lastEventAt });
+        return this.become({ status, error, lastEventAt: this.latest.lastEventAt ?? lastEventAt });
       }
       case "message": {
         const { message } = content;
-        if (!this.#rooms.has(message.room)) return;
+        if (!this.rooms.has(message.room)) return;
         const effect = "prev" in message ? this.lists.fold(message) : this.lists.replace(message);
-        if (effect === "gap") return this.#sayHello();
-        if (effect === "changed") this.#become({ ...this.#link, lastEventAt: Date.now() });
+        if (effect === "gap") return this.sayHello();
+        if (effect === "changed") this.become({ ...this.latest, lastEventAt: Date.now() });
         return;
       }
       case "full":
-        this.#isLeftOut = true;
-        return this.#restart();
+        this.isLeftOut = true;
+        return this.restart();
       case "ask token":
-        return void this.#answerWithToken(content.isAnew);
+        return void this.answerWithToken(content.isAnew);
     }
   }
 
-  async #answerWithToken(isAnew: boolean): Promise<void> {
+  private async answerWithToken(isAnew: boolean): Promise<void> {
     if (isAnew) this.credentials.forget(0);
     const token = await this.credentials.get().catch(() => null);
-    this.#route?.post({ type: "token", token: token ?? null });
+    this.route?.post({ type: "token", token: token ?? null });
   }
 
-  #become(link: Link): void {
-    if (this.#link.status === "closed") return;
-    this.#link = link;
+  private become(link: Link): void {
+    if (this.latest.status === "closed") return;
+    this.latest = link;
     this.listener.onChange();
   }
 }

@@ -23,83 +23,83 @@ interface Tab {
 
 /** Holds one connection for many tabs: watches the rooms of all of them, and tells each what it watches. */
 export class Hub {
-  readonly #tabs = new Map<string, Tab>();
-  #connection: Connection | undefined;
-  #link: Link | undefined;
-  #asked = 0;
-  readonly #life = new AbortController();
+  private readonly tabs = new Map<string, Tab>();
+  private connection: Connection | undefined;
+  private link: Link | undefined;
+  private asked = 0;
+  private readonly life = new AbortController();
 
   /** `onEmpty` is called when the last tab is gone. */
   constructor(private readonly onEmpty: () => void) {}
 
-  receive(id: string, content: ToHub, post: (content: ToTab) => void): void {
-    if (content.type === "hello") return this.#welcome(id, content, post);
-    const tab = this.#tabs.get(id);
+  receive(id: string, content: ToHub, post: Tab["post"]): void {
+    if (content.type === "hello") return this.welcome(id, content, post);
+    const tab = this.tabs.get(id);
     if (!tab) return post({ type: "ready" });
     switch (content.type) {
       case "rooms":
-        if (!this.#hasPlace(id, content.rooms)) return post({ type: "full" });
+        if (!this.hasPlace(id, content.rooms)) return post({ type: "full" });
         tab.rooms = content.rooms;
-        this.#tellLists(tab);
-        return this.#gather();
+        this.tellLists(tab);
+        return this.gather();
       case "visible":
         tab.isVisible = content.isVisible;
-        return this.#gather();
+        return this.gather();
       case "online":
-        return this.#connection?.setOnline(content.isOnline);
+        return this.connection?.setOnline(content.isOnline);
       case "reconnect":
-        return this.#connection?.reconnect();
+        return this.connection?.reconnect();
       case "token":
         return tab.onToken?.(content.token);
     }
   }
 
   close(): void {
-    this.#life.abort();
-    this.#connection?.close();
+    this.life.abort();
+    this.connection?.close();
   }
 
-  #welcome(id: string, { url, rooms, isVisible, hasToken }: Hello, post: Tab["post"]): void {
-    if (!this.#hasPlace(id, rooms)) return post({ type: "full" });
-    const known = this.#tabs.get(id);
+  private welcome(id: string, { url, rooms, isVisible, hasToken }: Hello, post: Tab["post"]): void {
+    if (!this.hasPlace(id, rooms)) return post({ type: "full" });
+    const known = this.tabs.get(id);
     const tab: Tab = known ?? { rooms, isVisible, hasToken, post, askedAt: 0, onToken: undefined };
     // It may say so twice, and still be asked for its token.
     Object.assign(tab, { rooms, isVisible, hasToken });
-    this.#tabs.set(id, tab);
+    this.tabs.set(id, tab);
     // Got once the tab is gone, however it went.
-    if (!known) navigator.locks.request(lifeOf(id), { signal: this.#life.signal }, () => this.#part(id)).catch(() => {});
-    this.#connection ??= this.#connect(url);
+    if (!known) navigator.locks.request(lifeOf(id), { signal: this.life.signal }, () => this.part(id)).catch(() => {});
+    this.connection ??= this.connect(url);
     // Its token may be a better one.
-    if (!known && this.#connection.link.status === "error") this.#connection.reconnect();
-    this.#tellLists(tab);
-    post({ type: "link", link: this.#connection.link });
-    this.#gather();
-    if (isVisible || this.#tabs.size === 1) this.#connection.resume();
+    if (!known && this.connection.link.status === "error") this.connection.reconnect();
+    this.tellLists(tab);
+    post({ type: "link", link: this.connection.link });
+    this.gather();
+    if (isVisible || this.tabs.size === 1) this.connection.resume();
   }
 
-  #part(id: string): void {
-    const tab = this.#tabs.get(id);
-    this.#tabs.delete(id);
+  private part(id: string): void {
+    const tab = this.tabs.get(id);
+    this.tabs.delete(id);
     tab?.onToken?.(null);
-    if (this.#tabs.size > 0) return this.#gather();
+    if (this.tabs.size > 0) return this.gather();
     this.close();
     this.onEmpty();
   }
 
-  #connect(url: string): Connection {
-    const ofTabs = credentialsFrom(() => this.#askForToken());
+  private connect(url: string): Connection {
+    const ofTabs = credentialsFrom(() => this.askForToken());
     const credentials: Credentials = {
       ...ofTabs,
       // Each tab may have a better one.
-      forget: (before) => ofTabs.forget(0) && before <= this.#withToken().length,
+      forget: (before) => ofTabs.forget(0) && before <= this.withToken().length,
     };
     return connect(
       url,
       credentials,
       {
-        onChange: () => this.#tellLink(),
+        onChange: () => this.tellLink(),
         onMessage: (message) => {
-          for (const tab of this.#tabs.values()) if (tab.rooms.has(message.room)) tab.post({ type: "message", message });
+          for (const tab of this.tabs.values()) if (tab.rooms.has(message.room)) tab.post({ type: "message", message });
         },
       },
       new Set(),
@@ -107,45 +107,45 @@ export class Hub {
   }
 
   /** Whether one stream can have these rooms besides those of the other tabs. A tab that is alone is told by the service. */
-  #hasPlace(id: string, rooms: ReadonlySet<string>): boolean {
-    const others = [...this.#tabs].filter(([other]) => other !== id).flatMap(([, tab]) => [...tab.rooms]);
+  private hasPlace(id: string, rooms: ReadonlySet<string>): boolean {
+    const others = [...this.tabs].filter(([other]) => other !== id).flatMap(([, tab]) => [...tab.rooms]);
     const all = new Set([...others, ...rooms]);
     return others.length === 0 || (all.size <= MOST_ROOMS && `${queryOf(all)}`.length <= MOST_QUERY);
   }
 
   /** The connection watches what any tab watches, while any is visible. */
-  #gather(): void {
-    const tabs = [...this.#tabs.values()];
+  private gather(): void {
+    const tabs = [...this.tabs.values()];
     // In an order of their own, lest a tab that goes changes it.
-    this.#connection?.setRooms(new Set(tabs.flatMap(({ rooms }) => [...rooms]).sort()));
-    this.#connection?.setVisible(tabs.some(({ isVisible }) => isVisible));
+    this.connection?.setRooms(new Set(tabs.flatMap(({ rooms }) => [...rooms]).sort()));
+    this.connection?.setVisible(tabs.some(({ isVisible }) => isVisible));
   }
 
-  #tellLists({ rooms, post }: Tab): void {
-    for (const [room, state] of this.#connection!.lists.shown) {
+  private tellLists({ rooms, post }: Tab): void {
+    for (const [room, state] of this.connection!.lists.shown) {
       if (rooms.has(room)) post({ type: "message", message: { room, ...state } });
     }
   }
 
-  #tellLink(): void {
-    const link = this.#connection?.link;
-    if (!link || (link.status === this.#link?.status && link.error === this.#link.error)) return;
-    this.#link = link;
-    for (const tab of this.#tabs.values()) tab.post({ type: "link", link });
+  private tellLink(): void {
+    const link = this.connection?.link;
+    if (!link || (link.status === this.link?.status && link.error === this.link.error)) return;
+    this.link = link;
+    for (const tab of this.tabs.values()) tab.post({ type: "link", link });
   }
 
-  #withToken(): Tab[] {
-    return [...this.#tabs.values()].filter(({ hasToken }) => hasToken);
+  private withToken(): Tab[] {
+    return [...this.tabs.values()].filter(({ hasToken }) => hasToken);
   }
 
   /** Any tab's token will do; whoever has just given one that was refused comes last. */
-  async #askForToken(): Promise<string> {
-    const tabs = this.#withToken();
+  private async askForToken(): Promise<string> {
+    const tabs = this.withToken();
     if (tabs.length === 0) return "";
     tabs.sort((a, b) => Number(b.isVisible) - Number(a.isVisible) || a.askedAt - b.askedAt);
     for (const tab of tabs) {
       const isAnew = tab.askedAt > 0;
-      tab.askedAt = this.#asked += 1;
+      tab.askedAt = this.asked += 1;
       const token = await new Promise<string | null>((resolve) => {
         const patience = setTimeout(resolve, TOKEN_WITHIN, null);
         tab.onToken = (answer) => {

@@ -42,3 +42,6 @@ export const NAME = "livekit-presence 1";
 
 /** The lock that a tab holds for as long as it watches. Whoever gets it knows that the tab is gone. */
 export const lifeOf = (tab: string): string => `${NAME} tab ${tab}`;
+
+/** An id that no other has. Not `crypto.randomUUID`: Chrome before 92 has locks and not that. */
+export const newId = (): string => crypto.getRandomValues(new Uint32Array(4)).join("-");

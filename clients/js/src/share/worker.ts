@@ -1,10 +1,10 @@
 /** The shared worker: holds the connections of all tabs of an origin. Runs nowhere else. */
 import { Hub } from "./hub.js";
-import { NAME, type Letter, type ToHub, type ToTab } from "./messages.js";
+import { NAME, newId, type Letter, type ToHub, type ToTab } from "./messages.js";
 
 const hubs = new Map<string, Hub>();
 /** Held until this worker ends. */
-const life = `${NAME} worker ${crypto.randomUUID()}`;
+const life = `${NAME} worker ${newId()}`;
 const alive = new Promise<void>((resolve) => {
   void navigator.locks.request(life, () => {
     resolve();
