@@ -88,7 +88,7 @@ function deeds(service: Service, random: () => number): Record<string, () => voi
 it.each(Array.from({ length: CASES }, (_, index) => FIRST + index))("seed %i", async (seed) => {
   const random = numbersFrom(seed);
   vi.spyOn(Math, "random").mockImplementation(random);
-  if (random() < 0.4) shareAmongTabs();
+  if (random() < 0.4) shareAmongTabs().isDenied = random() < 0.3;
   const service = new Service();
   service.tokens = random() < 0.5 ? new Set() : null;
   if (random() < 0.1) vi.stubGlobal("EventSource", undefined);

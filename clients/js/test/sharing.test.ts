@@ -54,6 +54,18 @@ it("without locks each tab has one of its own", async () => {
   expect(service.openStreams).toBe(0);
 });
 
+it("without locks a page that is left and comes back is watched as before", async () => {
+  locks.isDenied = true;
+  const one = tab();
+  await pass(100);
+  service.emit("pagehide");
+  expect([one.snapshot().status, service.openStreams]).toEqual(["disconnected", 0]);
+  service.change("general", [bob]);
+  service.emit("pageshow");
+  await pass(100);
+  expect(one.snapshot()).toMatchObject({ status: "live", participants: [bob] });
+});
+
 it("a tab that comes shows what is known, and changes nothing for the others", async () => {
   const first = tab();
   await pass(100);

@@ -61,7 +61,8 @@ export function toLeader({ tab, key, receive, signal }: Ends): Route {
 export function toOwn({ tab, receive, signal }: Ends): Route {
   const hub = new Hub(() => {});
   signal.addEventListener("abort", () => hub.close());
-  return { post: (content) => hub.receive(tab, content, receive) };
+  // What is closed here is not the watch: it may begin again.
+  return { post: (content) => hub.receive(tab, content, (answer) => void (signal.aborted || receive(answer))) };
 }
 
 /** Holds the connection until the signal comes. */
