@@ -39,8 +39,8 @@ export interface Feed {
   readonly link: Link;
   readonly lists: Lists;
   setRooms(rooms: ReadonlySet<string>): void;
-  /** The page was hidden or shown. */
-  setVisible(isVisible: boolean): void;
+  /** The page was hidden or shown. While it is hidden it stays up to date for `stays` milliseconds, or for as long as is usual. */
+  setVisible(isVisible: boolean, stays: number | undefined): void;
   /** The machine was connected to a network, or lost it. */
   setOnline(isOnline: boolean): void;
   /** Begins, or begins again after `suspend`. */
@@ -79,6 +79,8 @@ export function connect(
   let stream: EventSource | undefined;
   let isOpen = false;
   let isVisible = true;
+  /** How long it stays when it is hidden, in milliseconds. If that is not said it is a minute, without polls. */
+  let stays: number | undefined;
   /** Nothing is open, and nothing is tried: nobody looks, or it is closed. */
   let isAsleep = true;
   /** Who has begun something checks after each wait whether that is still the newest. */
@@ -100,7 +102,13 @@ export function connect(
   /** Opens what is not refused or closed for good. */
   function begin(): void {
     isAsleep = false;
+    if (!isVisible) waitForSleep();
     if (!isOneOf("error", "closed")) open();
+  }
+
+  function waitForSleep(): void {
+    if (stays === Infinity) stop("sleep");
+    else after("sleep", stays ?? Millis.STAYS_WHEN_HIDDEN, suspend);
   }
 
   /** Begins anew, with a stream. What is shown stays until there is news. */
@@ -228,7 +236,7 @@ export function connect(
       if (isOutdated()) return;
       refusals = 0;
       become(isPolling ? "polling" : "connecting");
-      if (isPolling && isVisible) after("poll", pollAfter, ask);
+      if (isPolling && (isVisible || stays)) after("poll", pollAfter, ask);
       if (rooms) pollAfter = Math.min(pollAfter * Times.POLLS_GROW_BY, Millis.LONGEST_POLL);
       if (!canStream()) failures = 0;
       else if (!timers.retry) retry();
@@ -308,7 +316,6 @@ export function connect(
     if (isOneOf("closed")) return;
     failures = refusals = 0;
     become("connecting");
-    if (!isVisible) after("sleep", Millis.STAYS_WHEN_HIDDEN, suspend);
     begin();
   }
 
@@ -327,10 +334,12 @@ export function connect(
       if (!isAsleep) open();
       listener.onChange();
     },
-    setVisible(isShown) {
-      if (isShown === isVisible) return;
+    setVisible(isShown, staysNow) {
+      const isSame = isShown === isVisible && (isShown || staysNow === stays);
       isVisible = isShown;
-      if (!isShown) return after("sleep", Millis.STAYS_WHEN_HIDDEN, suspend);
+      stays = staysNow;
+      if (isSame) return;
+      if (!isShown) return waitForSleep();
       stop("sleep");
       // Nothing was polled while nobody looked. Or a heartbeat did not come: some browsers do not notice that a stream is dead.
       if (isAsleep || isOneOf("polling") || Date.now() > heardAt + heartbeatEvery + Millis.SHORTEST_BACKOFF) begin();

@@ -1,9 +1,14 @@
 import type { Feed } from "./connection.js";
+import type { ServiceOptions } from "./types.js";
 
 /** Tells a feed what becomes of the page, until the returned function is called. Does nothing where there is no page. */
-export function followPage(feed: Feed): () => void {
+export function followPage(feed: Feed, options: ServiceOptions): () => void {
   if (!globalThis.document) return () => {};
-  const see = () => feed.setVisible(!document.hidden);
+  const see = () => {
+    // Asked for each time: it may be another since.
+    const { whenHidden } = options;
+    feed.setVisible(!document.hidden, whenHidden === "keep" ? Infinity : whenHidden === "close" ? 0 : whenHidden);
+  };
   const reactions: Record<string, () => void> = {
     online: () => feed.setOnline(true),
     offline: () => feed.setOnline(false),

@@ -113,6 +113,12 @@ export interface RoomsWatch extends Watch<RoomsSnapshot> {
 /** A LiveKit access token, or what gets one: called again before it expires, and when it is refused. */
 export type TokenSource = string | (() => string | Promise<string>);
 
+/**
+ * What becomes of a watch while the page is hidden: `keep` stays up to date, as for a title or a notification; `close` lets go
+ * at once; a number lets go after so many milliseconds.
+ */
+export type WhenHidden = "keep" | "close" | number;
+
 /** How the service is reached. */
 export interface ServiceOptions {
   /** Where the service is; with its path, if it is not at the root. The page's own origin if there is none. */
@@ -121,4 +127,9 @@ export interface ServiceOptions {
   readonly token?: TokenSource | undefined;
   /** Whether the tabs of this origin share one connection; true if not given. */
   readonly share?: boolean | undefined;
+  /**
+   * What becomes of it while the page is hidden. If not given it lets go after a minute, in which nothing is asked for where
+   * there is no stream. Tabs that share a connection have what the one of them wants that wants most.
+   */
+  readonly whenHidden?: WhenHidden | undefined;
 }

@@ -7,7 +7,7 @@ import type { RoomListSnapshot, RoomSnapshot, RoomsSnapshot, RoomsWatch, Service
 /** Keeps the list of one room up to date. */
 export function watchRoom(options: ServiceOptions & { readonly room: string }): Watch<RoomSnapshot> {
   const { room } = options;
-  return watch(roomsFeed(options, [room]), ({ lists, link }): RoomSnapshot => {
+  return watch(options, roomsFeed(options, [room]), ({ lists, link }): RoomSnapshot => {
     return { participants: NOBODY, version: null, ...lists.shown.get(room), ...link };
   });
 }
@@ -17,6 +17,7 @@ export function watchRooms(options: ServiceOptions & { readonly rooms?: Iterable
   const make = roomsFeed(options, options.rooms ?? []);
   let feed: Feed;
   const watched = watch(
+    options,
     (listener) => (feed = make(listener)),
     ({ lists, link }): RoomsSnapshot => ({ rooms: lists.shown, ...link }),
   );
@@ -26,7 +27,7 @@ export function watchRooms(options: ServiceOptions & { readonly rooms?: Iterable
 /** Keeps the list of rooms up to date, by asking for it every five seconds while the page is visible. */
 export function watchRoomList(options: Omit<ServiceOptions, "share">): Watch<RoomListSnapshot> {
   const make = (listener: Listener) => connect(baseOf(options), credentialsFrom(options.token), listener);
-  return watch(make, ({ roomList, link }): RoomListSnapshot => ({ rooms: roomList, ...link }));
+  return watch(options, make, ({ roomList, link }): RoomListSnapshot => ({ rooms: roomList, ...link }));
 }
 
 const NOBODY: readonly never[] = [];
@@ -47,6 +48,7 @@ function baseOf({ url = "" }: ServiceOptions): string {
 }
 
 function watch<From extends Feed, Snapshot extends object>(
+  options: ServiceOptions,
   make: (listener: Listener) => From,
   view: (feed: From) => Snapshot,
 ): Watch<Snapshot> {
@@ -65,7 +67,7 @@ function watch<From extends Feed, Snapshot extends object>(
       }
     },
   });
-  const leavePage = followPage(feed);
+  const leavePage = followPage(feed, options);
   feed.resume();
   return {
     snapshot: () => (snapshot ??= Object.freeze(view(feed))),

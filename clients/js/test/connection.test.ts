@@ -354,6 +354,56 @@ describe("a page", () => {
     expect(service.opened).toBe(1);
   });
 
+  it.each([
+    ["keep" as const, 90_000_000, null],
+    ["close" as const, null, 1],
+    [300_000, 299_000, 301_000],
+    [undefined, 59_000, 61_000],
+  ])("that is hidden with `whenHidden: %s` does as it says", async (whenHidden, staysFor, isGoneAfter) => {
+    const { room } = watched({ whenHidden });
+    await pass(50);
+    service.hide(true);
+    if (staysFor !== null) {
+      await pass(staysFor);
+      service.change("general", [alice, bob]);
+      expect([room.snapshot().status, names(room.snapshot())]).toEqual(["live", ["alice", "bob"]]);
+    }
+    if (isGoneAfter !== null) {
+      await pass(isGoneAfter - (staysFor ?? 0));
+      expect([service.openStreams, room.snapshot().status]).toEqual([0, "disconnected"]);
+    }
+    service.change("general", [carol]);
+    service.hide(false);
+    await pass(50);
+    expect([room.snapshot().status, names(room.snapshot())]).toEqual(["live", ["carol"]]);
+  });
+
+  it("that is hidden polls on without streams, if it is to stay", async () => {
+    vi.stubGlobal("EventSource", undefined);
+    const { room } = watched({ whenHidden: "keep" });
+    const list = watchRoomList({ url, whenHidden: 120_000 });
+    await pass(50);
+    service.hide(true);
+    await pass(60_000);
+    service.change("general", [alice, bob]);
+    service.change("music", [carol]);
+    await pass(15_100);
+    expect(names(room.snapshot())).toEqual(["alice", "bob"]);
+    expect(list.snapshot().rooms!.length).toBe(2);
+    await pass(60_000);
+    expect([room.snapshot().status, list.snapshot().status]).toEqual(["polling", "disconnected"]);
+  });
+
+  it("wants what it wants when it is hidden, and not what it wanted at first", async () => {
+    const options = { url, room: "general", whenHidden: "close" as "close" | "keep" };
+    const room = watchRoom(options);
+    await pass(50);
+    options.whenHidden = "keep";
+    service.hide(true);
+    await pass(3_600_000);
+    expect(room.snapshot().status).toBe("live");
+  });
+
   it("that is hidden and connects anew by hand lets go again", async () => {
     const { room } = watched();
     service.hide(true);

@@ -137,6 +137,29 @@ it("who has no place on the connection of all has one of their own", async () =>
   expect(service.opened).toBe(before);
 });
 
+it("tabs that are hidden have what the one of them wants that wants most", async () => {
+  // All are of the one page that is simulated here.
+  const wishes = [undefined, "close", 300_000] as const;
+  const tabs = wishes.map((whenHidden) => tab({ whenHidden }));
+  await pass(100);
+  service.hide(true);
+  await pass(299_000);
+  for (const one of tabs) expect(one.snapshot().status).toBe("live");
+  await pass(2_000);
+  expect(service.openStreams).toBe(0);
+  // One more that nobody looks at.
+  const keeper = tab({ whenHidden: "keep" });
+  await pass(86_400_000);
+  service.change("general", [bob]);
+  await pass(100);
+  for (const one of [...tabs, keeper]) expect(one.snapshot()).toMatchObject({ status: "live", participants: [bob] });
+  keeper.close();
+  await pass(299_000);
+  expect(service.openStreams).toBe(1);
+  await pass(2_000);
+  expect(service.openStreams).toBe(0);
+});
+
 it("a page that is frozen or left lets another lead", async () => {
   const [leader, other] = [tab(), tab()];
   await pass(100);

@@ -44,7 +44,8 @@ export class Presence {
     };
     this.rooms = new Holder(
       {
-        open: (rooms) => watchRooms({ ...options, rooms }),
+        // Not a copy of the options: `whenHidden` changes.
+        open: (rooms) => watchRooms(Object.assign(Object.create(options) as ServiceOptions, { rooms })),
         part: (snapshot, room) => snapshot?.rooms.get(room) ?? NOTHING,
         // The connection is live, and this room was added to it just now.
         show: ({ participants, version }, link) => ({

@@ -15,21 +15,31 @@ const Given = createContext<Presence | null>(null);
 /**
  * Gives one connection, for up to 100 rooms, to all hooks below it. It is opened with the first component that shows a room, and
  * closed a second after the last one is gone. Another `url` or another `token` that is a string connects anew; another function
- * is used the next time that a token is needed.
+ * is used the next time that a token is needed, and another `whenHidden` the next time that the page is hidden.
  */
-export function PresenceProvider({ url, token, share, children }: PresenceProviderProps): ReactElement {
+export function PresenceProvider({ url, token, share, whenHidden, children }: PresenceProviderProps): ReactElement {
   if (useContext(Given)) {
     throw new Error("<PresenceProvider> is inside another one: keep the outer one, its connection serves all rooms");
   }
-  const newest = useRef(token);
+  const newest = useRef({ token, whenHidden });
   useEffect(() => {
-    newest.current = token;
+    newest.current = { token, whenHidden };
   });
   const fixed = typeof token === "function" ? null : token;
   const presence = useMemo(() => {
     // A function, unless a string came after it and this presence is about to end.
-    const getNewest = () => (typeof newest.current === "function" ? newest.current() : (newest.current ?? ""));
-    return new Presence({ url, share, token: fixed === null ? getNewest : fixed });
+    const getNewest = () => {
+      const now = newest.current.token;
+      return typeof now === "function" ? now() : (now ?? "");
+    };
+    return new Presence({
+      url,
+      share,
+      token: fixed === null ? getNewest : fixed,
+      get whenHidden() {
+        return newest.current.whenHidden;
+      },
+    });
   }, [url, share, fixed]);
   return <Given.Provider value={presence}>{children}</Given.Provider>;
 }

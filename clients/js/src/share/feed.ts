@@ -27,6 +27,7 @@ class SharedFeed implements Feed {
   private latest = BEGINNING;
   private rooms: ReadonlySet<string> = new Set();
   private isVisible = true;
+  private stays: number | undefined;
   private hasWorkers = typeof SharedWorker !== "undefined";
   private route: Route | null = null;
   /** While it is not asleep. */
@@ -65,9 +66,10 @@ class SharedFeed implements Feed {
     this.listener.onChange();
   }
 
-  setVisible(isVisible: boolean): void {
+  setVisible(isVisible: boolean, stays: number | undefined): void {
     this.isVisible = isVisible;
-    this.route?.post({ type: "visible", isVisible });
+    this.stays = stays;
+    this.route?.post({ type: "visible", isVisible, stays });
   }
 
   setOnline(isOnline: boolean): void {
@@ -136,7 +138,8 @@ class SharedFeed implements Feed {
 
   private sayHello(): void {
     const hasToken = this.options.token !== undefined;
-    this.route?.post({ type: "hello", url: this.url, rooms: this.rooms, isVisible: this.isVisible, hasToken });
+    const { url, rooms, isVisible, stays } = this;
+    this.route?.post({ type: "hello", url, rooms, isVisible, stays, hasToken });
   }
 
   private receive(content: ToTab): void {

@@ -9,10 +9,13 @@ const MOST_ROOMS = 100;
 const MOST_QUERY = 6_000;
 /** A tab that does not answer within this time, in milliseconds, has no token. */
 const TOKEN_WITHIN = 4_000;
+/** How long a hidden tab stays that does not say so, in milliseconds. */
+const USUAL_STAY = 60_000;
 
 interface Tab {
   rooms: ReadonlySet<string>;
   isVisible: boolean;
+  stays: number | undefined;
   hasToken: boolean;
   readonly post: (content: ToTab) => void;
   /** When it was last asked for its token: 0 if never, and the more the later. */
@@ -44,6 +47,7 @@ export class Hub {
         return this.gather();
       case "visible":
         tab.isVisible = content.isVisible;
+        tab.stays = content.stays;
         return this.gather();
       case "online":
         return this.connection?.setOnline(content.isOnline);
@@ -59,12 +63,12 @@ export class Hub {
     this.connection?.close();
   }
 
-  private welcome(id: string, { url, rooms, isVisible, hasToken }: Hello, post: Tab["post"]): void {
+  private welcome(id: string, { url, rooms, isVisible, stays, hasToken }: Hello, post: Tab["post"]): void {
     if (!this.hasPlace(id, rooms)) return post({ type: "full" });
     const known = this.tabs.get(id);
-    const tab: Tab = known ?? { rooms, isVisible, hasToken, post, askedAt: 0, onToken: undefined };
+    const tab: Tab = known ?? { rooms, isVisible, stays, hasToken, post, askedAt: 0, onToken: undefined };
     // It may say so twice, and still be asked for its token.
-    Object.assign(tab, { rooms, isVisible, hasToken });
+    Object.assign(tab, { rooms, isVisible, stays, hasToken });
     this.tabs.set(id, tab);
     // Got once the tab is gone, however it went.
     if (!known) navigator.locks.request(lifeOf(id), { signal: this.life.signal }, () => this.part(id)).catch(() => {});
@@ -74,7 +78,7 @@ export class Hub {
     this.tellLists(tab);
     post({ type: "link", link: this.connection.link });
     this.gather();
-    if (isVisible || this.tabs.size === 1) this.connection.resume();
+    if (isVisible || (!known && stays) || this.tabs.size === 1) this.connection.resume();
   }
 
   private part(id: string): void {
@@ -113,12 +117,13 @@ export class Hub {
     return others.length === 0 || (all.size <= MOST_ROOMS && `${queryOf(all)}`.length <= MOST_QUERY);
   }
 
-  /** The connection watches what any tab watches, while any is visible. */
+  /** The connection watches what any tab watches, while any is visible or wants it to stay. */
   private gather(): void {
     const tabs = [...this.tabs.values()];
     // In an order of their own, lest a tab that goes changes it.
     this.connection?.setRooms(new Set(tabs.flatMap(({ rooms }) => [...rooms]).sort()));
-    this.connection?.setVisible(tabs.some(({ isVisible }) => isVisible));
+    const longest = tabs.map(({ stays }) => stays).reduce((a, b) => ((b ?? USUAL_STAY) > (a ?? USUAL_STAY) ? b : a), 0);
+    this.connection?.setVisible(tabs.some(({ isVisible }) => isVisible), longest);
   }
 
   private tellLists({ rooms, post }: Tab): void {

@@ -7,6 +7,8 @@ export interface Hello {
   readonly url: string;
   readonly rooms: ReadonlySet<string>;
   readonly isVisible: boolean;
+  /** How long it is kept up to date while it is hidden, in milliseconds. */
+  readonly stays: number | undefined;
   readonly hasToken: boolean;
 }
 
@@ -14,7 +16,7 @@ export interface Hello {
 export type ToHub =
   | Hello
   | { readonly type: "rooms"; readonly rooms: ReadonlySet<string> }
-  | { readonly type: "visible"; readonly isVisible: boolean }
+  | { readonly type: "visible"; readonly isVisible: boolean; readonly stays: number | undefined }
   | { readonly type: "online"; readonly isOnline: boolean }
   | { readonly type: "reconnect" }
   /** The answer to `ask token`; null if there is none to be had. */
@@ -38,7 +40,7 @@ export interface Letter<Content> {
 }
 
 /** The name of all that tabs have in common: locks, channels, the worker. Raised when what they tell each other changes. */
-export const NAME = "livekit-presence 1";
+export const NAME = "livekit-presence 2";
 
 /** The lock that a tab holds for as long as it watches. Whoever gets it knows that the tab is gone. */
 export const lifeOf = (tab: string): string => `${NAME} tab ${tab}`;

@@ -59,6 +59,26 @@ test("another token that is a string connects anew", async () => {
   expect(FakeService.stream.address.searchParams.get("access_token")).toBe("second");
 });
 
+test("what becomes of it when the page is hidden can change, and nothing is opened for that", async () => {
+  const hide = (isHidden: boolean) => {
+    Object.defineProperty(document, "hidden", { configurable: true, value: isHidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  const page = await show(<Provider token="first"><Room /></Provider>);
+  await settle();
+  await page.render(<Provider token="first" whenHidden="keep"><Room /></Provider>);
+  hide(true);
+  FakeService.welcome({});
+  await settle(40_000);
+  expect([FakeService.streams.length, FakeService.open.length]).toEqual([1, 1]);
+  hide(false);
+  await page.render(<Provider token="first" whenHidden="close"><Room /></Provider>);
+  hide(true);
+  await settle(1);
+  expect(FakeService.open.length).toBe(0);
+  hide(false);
+});
+
 test("another url connects there", async () => {
   const page = await show(<Provider url="https://one.example/"><Room /></Provider>);
   await settle();

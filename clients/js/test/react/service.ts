@@ -53,7 +53,9 @@ interface Answer {
   etag?: string;
 }
 
-let page: AbortSignal[] = [];
+/** What the package wants to know of the page. */
+const PAGE_EVENTS = ["visibilitychange", "online", "offline", "pagehide", "pageshow", "freeze", "resume"];
+let page: unknown[] = [];
 
 export const FakeService = {
   /** All that were ever opened. */
@@ -70,18 +72,21 @@ export const FakeService = {
     page = [];
     vi.stubGlobal("EventSource", FakeStream);
     vi.stubGlobal("fetch", (address: string, init: { headers: Record<string, string> }) => this.fetch(address, init));
-    // Its timer is the engine's own, and would be left behind.
-    vi.spyOn(AbortSignal, "timeout").mockImplementation(() => new AbortController().signal);
     for (const target of [window, document]) {
       const add = target.addEventListener.bind(target) as EventTarget["addEventListener"];
+      const remove = target.removeEventListener.bind(target) as EventTarget["removeEventListener"];
       vi.spyOn(target as EventTarget, "addEventListener").mockImplementation((event, listener, options) => {
-        if (typeof options === "object" && options.signal) page.push(options.signal);
+        if (PAGE_EVENTS.includes(event)) page.push(listener);
         add(event, listener, options);
+      });
+      vi.spyOn(target as EventTarget, "removeEventListener").mockImplementation((event, listener, options) => {
+        if (page.includes(listener)) page.splice(page.indexOf(listener), 1);
+        remove(event, listener, options);
       });
     }
   },
   get pageListeners(): number {
-    return page.filter((signal) => !signal.aborted).length;
+    return page.length;
   },
   /** The stream that is open, which must be one. */
   get stream(): FakeStream {
