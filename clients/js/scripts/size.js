@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 
 import { bundle } from "./bundle.js";
 
-/** A little more than 3 KiB: `whenHidden`, and telling of a stream that another has replaced, cost about 170 bytes. */
-const MOST_BYTES_OF_CORE = 3_248;
+/** A little more than 3 KiB: `whenHidden`, and telling of a stream that another has replaced, cost about 180 bytes. */
+const MOST_BYTES_OF_CORE = 3_264;
 
 /** As it is published, and so as it is in what others build. */
 const built = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));

@@ -1,5 +1,5 @@
 import { emptyLists, type Lists, type Delta, type Snapshot } from "./lists.js";
-import { NO_TOKEN, UNREACHABLE, get, queryOf, type Credentials, type Refusal } from "./service.js";
+import { NO_TOKEN, REPLACED, UNREACHABLE, get, queryOf, type Credentials, type Refusal } from "./service.js";
 import type { Link, PresenceError, RoomListing, Status } from "./types.js";
 
 /** In milliseconds. An enum of constants costs nothing in what browsers load. */
@@ -174,6 +174,12 @@ export function connect(
     });
     on("room:snapshot", take<Snapshot>);
     on("room:delta", take<Delta>);
+    on<{ reason: string }>("end", ({ reason }) => {
+      if (reason !== "replaced") return;
+      // Whatever comes back by itself would have another one ended, which would come back in its turn.
+      letGo();
+      become("error", REPLACED);
+    });
     on<{ every?: number }>("heartbeat", ({ every }) => {
       heartbeatEvery = every ?? Millis.USUAL_HEARTBEAT;
     });
@@ -331,7 +337,7 @@ export function connect(
       if (`${queryOf(rooms!)}` === `${queryOf(newRooms)}`) return;
       rooms = newRooms;
       lists.keep(rooms);
-      if (!isAsleep) open();
+      if (!isAsleep && link.error !== REPLACED) open();
       listener.onChange();
     },
     setVisible(isShown, staysNow) {

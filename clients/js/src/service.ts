@@ -33,6 +33,11 @@ export function queryOf(rooms: Iterable<string>): URLSearchParams {
 }
 
 export const UNREACHABLE: Refusal = { status: 0, message: "the service cannot be reached" };
+/** The service has ended the stream, and would end another one of the same identity for each that comes back by itself. */
+export const REPLACED: Refusal = {
+  status: 429,
+  message: "too many streams are open for this identity, and a newer one has replaced this one: reconnect to have it back",
+};
 export const NO_TOKEN: Refusal = { status: 0, message: "no token could be had" };
 
 /** Asks for JSON. Throws a `Refusal`, or what `fetch` throws when there is no answer. */

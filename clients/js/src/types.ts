@@ -41,7 +41,7 @@ export type Status = "connecting" | "live" | "polling" | "disconnected" | "error
 
 /** Why something does not work. Never contains a token. */
 export interface PresenceError {
-  /** The HTTP status that the service answered; 0 when there was no answer. */
+  /** The HTTP status that the service answered; 0 when there was no answer, and 429 when it ended the stream for a newer one. */
   readonly status: number;
   /** A sentence that says what can be done. */
   readonly message: string;

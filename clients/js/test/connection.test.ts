@@ -214,6 +214,49 @@ describe("a stream that breaks", () => {
   });
 });
 
+describe("a stream that the service ends for a newer one of the same identity", () => {
+  const replaced = {
+    status: "error",
+    error: { status: 429, message: "too many streams are open for this identity, and a newer one has replaced this one: reconnect to have it back" },
+  };
+
+  it("is not opened again by itself, whatever happens", async () => {
+    const { room, statuses } = watched();
+    const rooms = watchRooms({ url, rooms: ["general", "music"] });
+    await pass(50);
+    service.replaceStreams();
+    for (const one of [room, rooms]) expect(one.snapshot()).toMatchObject(replaced);
+    expect(names(room.snapshot())).toEqual(["alice"]);
+    rooms.setRooms(["general", "late night"]);
+    for (const event of ["offline", "online", "pagehide", "pageshow"]) service.emit(event);
+    service.hide(true);
+    await pass(120_000);
+    service.hide(false);
+    await pass(600_000);
+    expect([service.opened, service.openStreams, service.requests.length]).toEqual([2, 0, 0]);
+    expect(statuses).toEqual(["connecting", "live", "error"]);
+  });
+
+  it("is opened by `reconnect`, and shows what has become of the room", async () => {
+    const { room } = watched();
+    await pass(50);
+    service.replaceStreams();
+    service.change("general", [bob]);
+    room.reconnect();
+    await pass(50);
+    expect(room.snapshot()).toMatchObject({ status: "live", error: null, participants: [bob] });
+  });
+
+  it("and one that ends for another reason is opened again", async () => {
+    const { room } = watched();
+    await pass(50);
+    for (const source of service.sources) source.send("end", { reason: "max age" });
+    service.breakStreams();
+    await pass(RETRY + 50);
+    expect(room.snapshot().status).toBe("live");
+  });
+});
+
 describe("without streams", () => {
   it("the list is asked for, and a stream is gone back to", async () => {
     service.streams = "off";

@@ -84,6 +84,14 @@ export class Service {
     for (const source of [...this.sources]) source.break();
   }
 
+  /** Ends all open streams, since the identity has newer ones. Who comes back all the same is told to stay away. */
+  replaceStreams(): void {
+    for (const source of [...this.sources]) {
+      source.send("end", { reason: "replaced" });
+      source.break();
+    }
+  }
+
   get isSilent(): boolean {
     return this.#isSilent;
   }

@@ -160,6 +160,41 @@ it("tabs that are hidden have what the one of them wants that wants most", async
   expect(service.openStreams).toBe(0);
 });
 
+it("a connection that was replaced is nobody's to bring back but a person's", async () => {
+  const tabs = [tab(), tab(), tab()];
+  const later = watchRooms({ url, rooms: ["music"] });
+  await pass(100);
+  service.replaceStreams();
+  await pass(100);
+  const shown = () => [...tabs, later].map((one) => one.snapshot().status);
+  expect(shown()).toEqual(["error", "error", "error", "error"]);
+  expect(tabs[0]!.snapshot().error).toMatchObject({ status: 429 });
+  // The leader goes, pages are frozen and come back, rooms are others.
+  tabs.shift()!.close();
+  for (const event of ["freeze", "resume", "pagehide", "pageshow", "offline", "online"]) {
+    service.emit(event);
+    await pass(1_000);
+  }
+  later.setRooms(["late night"]);
+  await pass(600_000);
+  expect([service.opened, service.requests.length, service.openStreams]).toEqual([1, 0, 0]);
+  expect(shown()).toEqual(["error", "error", "error"]);
+  tabs[0]!.reconnect();
+  await pass(100);
+  expect([tabs[0]!.snapshot().status, service.openStreams]).toEqual(["live", 1]);
+});
+
+it("a tab that is opened brings back for all what was replaced", async () => {
+  const first = tab();
+  await pass(100);
+  service.replaceStreams();
+  await pass(100);
+  const second = tab();
+  await pass(100);
+  for (const one of [first, second]) expect(one.snapshot()).toMatchObject({ status: "live", participants: [alice] });
+  expect(service.openStreams).toBe(1);
+});
+
 it("a page that is frozen or left lets another lead", async () => {
   const [leader, other] = [tab(), tab()];
   await pass(100);

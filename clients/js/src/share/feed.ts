@@ -1,6 +1,6 @@
 import type { Feed, Listener } from "../connection.js";
 import { emptyLists } from "../lists.js";
-import { claimsOf, queryOf, type Credentials } from "../service.js";
+import { REPLACED, claimsOf, queryOf, type Credentials } from "../service.js";
 import type { Link, ServiceOptions } from "../types.js";
 import { lifeOf, newId, type ToTab } from "./messages.js";
 import { toLeader, toOwn, toWorker, type Route } from "./routes.js";
@@ -36,6 +36,8 @@ class SharedFeed implements Feed {
   private isOfAll = false;
   /** There was no place for its rooms on that one. */
   private isLeftOut = false;
+  /** It was opened or told to connect anew, and has not heard since what became of that. */
+  private isAsked = true;
   private readonly onFreeze = () => this.suspend();
   private readonly onResume = () => this.resume();
 
@@ -78,12 +80,13 @@ class SharedFeed implements Feed {
 
   reconnect(): void {
     if (this.latest.status === "closed") return;
+    this.isAsked = true;
     if (this.route) this.route.post({ type: "reconnect" });
     else this.resume();
   }
 
   resume(): void {
-    if (this.life || this.latest.status === "closed") return;
+    if (this.life || this.latest.status === "closed" || this.isReplaced) return;
     const life = (this.life = new AbortController());
     void this.begin(life);
   }
@@ -100,6 +103,11 @@ class SharedFeed implements Feed {
     document.removeEventListener("resume", this.onResume);
     this.become({ ...this.latest, status: "closed", error: null });
     this.suspend();
+  }
+
+  /** Its stream was ended for a newer one, and nobody has asked for another since. */
+  private get isReplaced(): boolean {
+    return !this.isAsked && this.latest.error?.message === REPLACED.message;
   }
 
   private async begin(life: AbortController): Promise<void> {
@@ -145,8 +153,9 @@ class SharedFeed implements Feed {
   private receive(content: ToTab): void {
     switch (content.type) {
       case "ready":
-        return this.sayHello();
+        return this.isReplaced ? undefined : this.sayHello();
       case "link": {
+        this.isAsked = false;
         const { status, error, lastEventAt } = content.link;
         return this.become({ status, error, lastEventAt: this.latest.lastEventAt ?? lastEventAt });
       }
