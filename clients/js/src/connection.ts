@@ -144,8 +144,8 @@ export function connect(
   function streamAddress(token: string | undefined): string {
     const [only] = rooms!;
     const query = queryOf(rooms!);
-    // An EventSource sends no headers, so here the token stands in the address.
-    if (token) query.append("access_token", token);
+    // An EventSource sends no headers, so here the token stands in the address. In a header `fetch` trims it.
+    if (token) query.append("access_token", token.trim());
     if (rooms!.size > 1) return `${url}/api/livekit/rooms/stream?${query}`;
     const shown = lists.shown.get(only!);
     if (shown) query.append("last_event_id", `${shown.version}`);

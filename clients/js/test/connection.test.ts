@@ -465,6 +465,18 @@ describe("a page", () => {
     expect([service.opened, service.openStreams]).toEqual([1, 0]);
   });
 
+  it("that is hidden while the service is gone asks for nothing after a minute", async () => {
+    watched();
+    await pass(50);
+    service.stop();
+    await pass(5_000);
+    service.hide(true);
+    await pass(61_000);
+    const before = service.requests.length;
+    await pass(3_600_000);
+    expect(service.requests.length).toBe(before);
+  });
+
   it("whose stream died unnoticed has another when it is shown", async () => {
     const { room } = watched();
     await pass(50);
@@ -522,6 +534,13 @@ describe("a token", () => {
     await pass(50);
     expect(service.requests[0]!.headers["Authorization"]).toBe("Bearer t&1");
     expect(service.requests[0]!.path).not.toContain("t&1");
+  });
+
+  it("may end in a line break, as what a file or a template gives does", async () => {
+    service.tokens = new Set(["good"]);
+    const { room } = watched({ token: async () => "good\n" });
+    await pass(100);
+    expect([room.snapshot().status, service.requests.length]).toEqual(["live", 0]);
   });
 
   it("that is refused is an error that says why, and is not tried again", async () => {
