@@ -1,12 +1,12 @@
-// Builds dist/, the package as it is published: a module for each of the sources, with its types. Then what of it the service
-// has compiled in for its page, in src/http/page. With --check nothing is written there: it fails if that is not what the
+// Builds dist/, the package as it is published: a module for each of the sources, with its types, and both entries once more as
+// CommonJS. Then what of it the service has compiled in for its page, in src/http/page. With --check nothing is written there: it fails if that is not what the
 // sources give.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import { bundle } from "./bundle.js";
+import { bundle, commonJs } from "./bundle.js";
 
 const PACKAGE = new URL("../", import.meta.url);
 const PAGE = new URL("../../../src/http/page/", import.meta.url);
@@ -15,6 +15,23 @@ const path = (name) => fileURLToPath(new URL(name, PACKAGE));
 rmSync(path("dist"), { recursive: true, force: true });
 execFileSync(process.execPath, [path("node_modules/typescript/bin/tsc"), "-p", path("tsconfig.build.json")], { stdio: "inherit" });
 cpSync(path("src/react/styles.css"), path("dist/react/styles.css"));
+
+// For what cannot import: older Node, Jest, and React Native, which has no `import.meta`. The types are the same, but those of
+// a module of that kind.
+cpSync(path("dist"), path("dist-cjs"), { recursive: true, filter: (name) => !/\.(js|css)$/.test(name) });
+cpSync(path("dist-cjs"), path("dist/cjs"), { recursive: true });
+rmSync(path("dist-cjs"), { recursive: true });
+writeFileSync(path("dist/cjs/package.json"), '{ "type": "commonjs" }\n');
+for (const entry of ["index", "react/index"]) {
+  writeFileSync(path(`dist/cjs/${entry}.js`), await commonJs(path(`dist/${entry}.js`)));
+}
+// Where `exports` of package.json is not known, `livekit-presence/react` is a folder.
+mkdirSync(path("react"), { recursive: true });
+writeFileSync(
+  path("react/package.json"),
+  `${JSON.stringify({ type: "commonjs", main: "../dist/cjs/react/index.js", module: "../dist/react/index.js", types: "../dist/cjs/react/index.d.ts", sideEffects: ["./styles.css"] }, null, 2)}\n`,
+);
+cpSync(path("src/react/styles.css"), path("react/styles.css"));
 
 const BUNDLES = [
   ["src/index.ts", "livekit-presence.js"],

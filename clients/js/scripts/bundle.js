@@ -25,3 +25,20 @@ export async function bundle(entry, { external = [], banner = "" } = {}) {
   });
   return banner + outputFiles[0].text;
 }
+
+/** An entry of the package as CommonJS, in one file, with nothing in it that only modules may have. */
+export async function commonJs(entry) {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    format: "cjs",
+    target: "es2020",
+    charset: "utf8",
+    external: ["react", "react/jsx-runtime"],
+    // The worker is not found from there: tabs share by the other way.
+    define: { "import.meta.url": "undefined" },
+    logLevel: "warning",
+    write: false,
+  });
+  return outputFiles[0].text;
+}

@@ -1,11 +1,12 @@
 // Installs the package, as it would be published, into an app of its own in a temporary folder, and tries it there: its types,
-// what a bundler makes of it, plain Node and rendering on a server.
+// what a bundler makes of it, plain Node and rendering on a server; as a module, and where there is only CommonJS.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parse } from "acorn";
 
 const PACKAGE = fileURLToPath(new URL("../", import.meta.url));
 const APP = fileURLToPath(new URL("../test/pack/", import.meta.url));
@@ -36,7 +37,7 @@ try {
 
   step("it has what it should have, and nothing else", () => {
     const files = packed.files.map(({ path }) => path);
-    const others = files.filter((path) => !/^(dist\/.*\.(js|d\.ts|css)|README\.md|LICENSE|package\.json)$/.test(path));
+    const others = files.filter((path) => !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react)\/)?package\.json)$/.test(path));
     expect(others.length === 0, `these are in it: ${others}`);
     for (const path of ["README.md", "LICENSE", "dist/index.d.ts", "dist/react/styles.css", "dist/share/worker.js"]) {
       expect(files.includes(path), `${path} is not in it`);
@@ -47,6 +48,22 @@ try {
     for (const path of sources) {
       expect(readFileSync(join(PACKAGE, path), "utf8").startsWith('"use client";'), `${path} does not begin with "use client"`);
     }
+  });
+
+  step("its syntax is that of the engines it is for", () => {
+    for (const path of packed.files.map(({ path }) => path).filter((path) => path.endsWith(".js"))) {
+      const isCommonJs = path.startsWith("dist/cjs/");
+      const text = readFileSync(join(PACKAGE, path), "utf8");
+      // As a script it has no `import.meta` either, which React Native does not know.
+      parse(text, { ecmaVersion: 2020, sourceType: isCommonJs ? "script" : "module" });
+    }
+  });
+
+  step("tools that look at packages find nothing wrong with it", () => {
+    const tarball = join(app, packed.filename);
+    run(PACKAGE, process.execPath, join(PACKAGE, "node_modules/publint/src/cli.js"), tarball, "--strict");
+    const attw = join(PACKAGE, "node_modules/@arethetypeswrong/cli/dist/index.js");
+    run(PACKAGE, process.execPath, attw, tarball, "--exclude-entrypoints", "react/styles.css");
   });
 
   step("it is installed", () => {
@@ -60,6 +77,35 @@ try {
     run(app, process.execPath, tsc, "--noEmit", "--module", "esnext", "--moduleResolution", "bundler"));
   step("its types are found by Node's rules", () =>
     run(app, process.execPath, tsc, "--noEmit", "--module", "node16", "--moduleResolution", "node16"));
+
+  step("its types are found where `exports` is not known", () =>
+    run(app, process.execPath, tsc, "--noEmit", "--module", "commonjs", "--moduleResolution", "node10"));
+
+  // What newer Node can do with modules, others cannot: Node.js 18, Jest.
+  const without = "--no-experimental-require-module";
+  const asOthers = process.allowedNodeEnvironmentFlags.has("--experimental-require-module") ? [without] : [];
+  step("it is required by plain Node", () => {
+    const names = "console.log(Object.keys(require('livekit-presence')).sort().join())";
+    const printed = run(app, process.execPath, ...asOthers, "-e", names).trim();
+    expect(printed === "watchRoom,watchRoomList,watchRooms", `it exports ${printed}`);
+  });
+  step("a component is required, and rendered on a server", () => {
+    const html = run(app, process.execPath, ...asOthers, "server.cjs");
+    expect(html.includes('data-status="connecting"') && html.includes("nobody"), `it rendered ${html}`);
+  });
+  step("it is found as a folder where `exports` is not known, as by webpack 4 and older React Native", () => {
+    for (const name of ["", "/react"]) {
+      const folder = join(app, "node_modules/livekit-presence", name);
+      const { main, module } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+      for (const path of [main, module]) expect(existsSync(join(folder, path)), `${path} of livekit-presence${name} is not there`);
+    }
+    expect(existsSync(join(app, "node_modules/livekit-presence/react/styles.css")), "the styles are not there");
+  });
+  step("React Native is given what has no `import.meta`", () => {
+    const found = "for (const name of ['livekit-presence', 'livekit-presence/react']) console.log(import.meta.resolve(name))";
+    const printed = run(app, process.execPath, "-C", "react-native", "--input-type=module", "-e", found).trim();
+    expect(printed.split("\n").every((path) => path.includes("/dist/cjs/")), `it is given ${printed}`);
+  });
 
   step("Vite builds it, with the worker as a chunk of its own", () => {
     run(app, process.execPath, join(app, "node_modules/vite/bin/vite.js"), "build");
