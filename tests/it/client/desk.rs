@@ -98,9 +98,13 @@ impl Desk {
 
     /// A tab with a connection of its own, whose time stands still but for what `pass_time` lets pass.
     pub async fn watching_out_of_time(&mut self) -> usize {
+        self.watching_out_of_time_as(alone()).await
+    }
+
+    pub async fn watching_out_of_time_as(&mut self, options: Value) -> usize {
         let blank = self.blank();
         let tab = self.browser.open_tab_out_of_time(&blank).await;
-        self.watch(tab, alone()).await;
+        self.watch(tab, options).await;
         tab
     }
 

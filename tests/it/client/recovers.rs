@@ -97,6 +97,58 @@ async fn a_tab_that_is_hidden_for_a_minute_lets_go_and_is_right_when_it_is_shown
 }
 
 #[tokio::test]
+async fn a_tab_that_is_hidden_stays_if_it_wants_to_and_goes_at_once_if_not() {
+    let mut desk = Desk::with(&[]).await;
+    desk.webhooks([started(), joined("alice")]).await;
+    let keeping = json!({ "share": false, "whenHidden": "keep" });
+    let keeper = desk.watching_out_of_time_as(keeping).await;
+    let closing = json!({ "share": false, "whenHidden": "close" });
+    let closer = desk.watching_out_of_time_as(closing).await;
+    for tab in [keeper, closer] {
+        desk.until_live(tab, &["alice"]).await;
+        desk.hide(tab, true).await;
+        desk.browser.pass_time(tab, Duration::from_millis(1)).await;
+    }
+    desk.until_status(closer, "disconnected").await;
+    eventually("one stream", async || desk.streams_open().await == 1.0).await;
+    // More than the minute for which others stay, with a sign of life before three heartbeats are missing.
+    let mut people = vec!["alice"];
+    for guest in ["bob", "carol", "dave"] {
+        desk.browser.pass_time(keeper, Duration::from_secs(30)).await;
+        desk.webhooks([joined(guest)]).await;
+        people.push(guest);
+        desk.until_live(keeper, &people).await;
+    }
+    assert_eq!(desk.look(keeper).await.statuses, ["connecting", "live"]);
+    desk.hide(closer, false).await;
+    desk.until_live(closer, &people).await;
+}
+
+#[tokio::test]
+async fn tabs_that_are_hidden_stay_for_the_one_that_wants_to() {
+    for without in [Value::Null, "SharedWorker".into()] {
+        let mut desk = Desk::with(&[]).await;
+        desk.webhooks([started(), joined("alice")]).await;
+        let mut tabs = Vec::new();
+        for when_hidden in ["keep", "close"] {
+            let options = json!({ "without": without, "whenHidden": when_hidden });
+            tabs.push(desk.watching(options).await);
+        }
+        for tab in tabs.clone() {
+            desk.until_live(tab, &["alice"]).await;
+            desk.hide(tab, true).await;
+        }
+        desk.webhooks([joined("bob")]).await;
+        for tab in tabs.clone() {
+            desk.until_live(tab, &["alice", "bob"]).await;
+        }
+        desk.browser.close_tab(tabs.remove(0)).await;
+        desk.until_status(tabs[0], "disconnected").await;
+        eventually("no stream", async || desk.streams_open().await == 0.0).await;
+    }
+}
+
+#[tokio::test]
 async fn a_tab_that_is_left_holds_nothing_and_is_right_when_somebody_comes_back() {
     let mut desk = Desk::with(&[]).await;
     desk.webhooks([started(), joined("alice")]).await;
