@@ -267,6 +267,7 @@ impl Config {
         };
         Rules {
             trust,
+            extra_trust: Duration::ZERO,
             grace: self.reconcile.grace,
             prove_life: self.reconcile.prove_life,
             // Whoever has shown no life between two comparisons is asked at the second.

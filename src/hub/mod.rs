@@ -265,9 +265,12 @@ impl Inner {
     }
 
     /// Whether a list that counts as everybody until then does so now. It was the store that said until when, so its clock is
-    /// asked, not this host's.
+    /// asked, not this host's. Rooms that have to wait for LiveKit to be asked are trusted for longer.
     fn is_confirmed(&self, until: StoreTime) -> bool {
-        self.store.estimated_now().is_some_and(|now| now <= until)
+        let is_never = until == StoreTime::default();
+        let reconciler = self.reconciler.as_ref().filter(|_| !is_never);
+        let extra_trust = reconciler.map(Reconciler::extra_trust).unwrap_or_default();
+        self.store.estimated_now().is_some_and(|now| now <= until + extra_trust)
     }
 
     /// Ends a room unless somebody entered meanwhile. Entering takes the same lock, so nobody is left behind.

@@ -44,6 +44,8 @@ use std::time::Duration;
 pub struct Rules {
     /// How long a room counts as confirmed after its last event or reconcile.
     pub trust: Duration,
+    /// And for how much longer, while more rooms want to be compared than LiveKit may be asked about in that time.
+    pub extra_trust: Duration,
     /// A session younger than this survives being missing from one of LiveKit's lists.
     pub grace: Duration,
     /// Whether doubtful sessions can be asked for a proof of life.
@@ -56,6 +58,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             trust: Duration::from_mins(1),
+            extra_trust: Duration::ZERO,
             grace: Duration::from_secs(5),
             prove_life: true,
             proof_every: Duration::from_secs(20),

@@ -31,7 +31,7 @@ impl Room {
         if let Some(id) = &event.id {
             self.seen.insert(id.clone(), (), now);
         }
-        if now > self.trusted_until {
+        if now > self.trusted_until + rules.extra_trust {
             self.is_whole = false;
         }
         let is_unexpected = self.is_unexpected(&event.kind);

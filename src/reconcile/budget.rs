@@ -1,7 +1,8 @@
 //! How many calls LiveKit's API is asked for: LiveKit Cloud allows 1,000 a minute, and the application wants some of them.
 //!
 //! Pure: callers pass the time. A call is taken from the whole and from the shares of its class, so that readers who wait
-//! cannot use up what watched rooms need, and nobody else can either.
+//! cannot use up what watched rooms need, and nobody else can either. Who does not wait leaves some calls for those who will:
+//! a reader finds one at once, or is not kept waiting.
 
 use std::time::{Duration, Instant};
 
@@ -32,13 +33,25 @@ impl Bucket {
         let cost = Duration::from_secs_f64(60.0 / calls_per_minute.max(0.1));
         // A tenth of a minute's calls at once, and never less than one.
         let burst = Duration::from_secs(6).max(cost);
-        Self { shared: CallBucket { name, cost, burst }, full_at: now }
+        let shared = CallBucket { name, cost, burst, reserve: Duration::ZERO };
+        Self { shared, full_at: now }
     }
 
     /// When the next call may be made.
-    fn ready_at(&self, now: Instant) -> Instant {
-        let full_at = self.full_at.max(now) + self.shared.cost;
-        full_at.checked_sub(self.shared.burst).map_or(now, |ready_at| ready_at.max(now))
+    fn ready_at(&self, purpose: Purpose, now: Instant) -> Instant {
+        let CallBucket { cost, burst, reserve, .. } = self.shared_for(purpose);
+        let full_at = self.full_at.max(now) + cost;
+        full_at.checked_sub(burst - reserve).map_or(now, |ready_at| ready_at.max(now))
+    }
+
+    /// What all instances share, of which half is left to readers who wait. Of so few calls that one alone is that much, none is.
+    fn shared_for(&self, purpose: Purpose) -> CallBucket {
+        let CallBucket { cost, burst, .. } = self.shared;
+        let reserve = match purpose {
+            Purpose::Waiting => Duration::ZERO,
+            Purpose::Watched | Purpose::Other => (burst / 2).min(burst - cost),
+        };
+        CallBucket { reserve, ..self.shared }
     }
 
     fn take(&mut self, now: Instant) {
@@ -82,9 +95,7 @@ impl Budget {
     /// # Errors
     /// When it may be asked for again.
     pub fn take(&mut self, purpose: Purpose, now: Instant) -> Result<(), Instant> {
-        let paused_until = self.paused_until().max(self.denied_until[purpose as usize]);
-        let shares = self.shares(purpose).into_iter().flatten();
-        let ready_at = shares.map(|bucket| bucket.ready_at(now)).fold(paused_until, Instant::max);
+        let ready_at = self.ready_at(purpose, now);
         if ready_at > now {
             return Err(ready_at);
         }
@@ -92,6 +103,17 @@ impl Budget {
             bucket.take(now);
         }
         Ok(())
+    }
+
+    /// Whether a call could be taken.
+    pub fn has(&mut self, purpose: Purpose, now: Instant) -> bool {
+        self.ready_at(purpose, now) <= now
+    }
+
+    fn ready_at(&mut self, purpose: Purpose, now: Instant) -> Instant {
+        let paused_until = self.paused_until().max(self.denied_until[purpose as usize]);
+        let shares = self.shares(purpose).into_iter().flatten();
+        shares.map(|bucket| bucket.ready_at(purpose, now)).fold(paused_until, Instant::max)
     }
 
     /// The call was not made.
@@ -103,7 +125,11 @@ impl Budget {
 
     /// What all instances together take such a call from.
     pub fn shared(&mut self, purpose: Purpose) -> Vec<CallBucket> {
-        self.shares(purpose).into_iter().flatten().map(|bucket| bucket.shared).collect()
+        self.shares(purpose)
+            .into_iter()
+            .flatten()
+            .map(|bucket| bucket.shared_for(purpose))
+            .collect()
     }
 
     /// All instances together have no such call left before `until`.
@@ -162,9 +188,14 @@ mod tests {
     fn a_tenth_of_a_minutes_calls_at_once_and_then_the_rate() {
         let start = Instant::now();
         let mut budget = Budget::new(600, start);
-        assert_eq!((0..1_000).filter(|_| budget.take(Purpose::Watched, start).is_ok()).count(), 60);
+        let at_once = |budget: &mut Budget, purpose| {
+            (0..1_000).filter(|_| budget.take(purpose, start).is_ok()).count()
+        };
+        // Half of it is left to readers who wait.
+        assert_eq!(at_once(&mut budget, Purpose::Watched), 30);
+        assert_eq!(at_once(&mut budget, Purpose::Waiting), 30);
         let mut budget = Budget::new(600, start);
-        assert_eq!(granted(&mut budget, Purpose::Watched, start, 60), 659);
+        assert_eq!(granted(&mut budget, Purpose::Watched, start, 60), 629);
     }
 
     #[test]
@@ -173,12 +204,29 @@ mod tests {
         let mut budget = Budget::new(600, start);
         assert_eq!(granted(&mut budget, Purpose::Waiting, start, 60), 329);
         let mut budget = Budget::new(600, start);
-        assert!((461..=462).contains(&granted(&mut budget, Purpose::Other, start, 60)));
+        assert!((440..=441).contains(&granted(&mut budget, Purpose::Other, start, 60)));
         let mut budget = Budget::new(600, start);
         let minute = start + Duration::from_mins(1);
         let others = granted(&mut budget, Purpose::Other, start, 60);
         assert!(budget.take(Purpose::Other, minute - Duration::from_millis(1)).is_err());
-        assert!(granted(&mut budget, Purpose::Watched, minute, 60) > 659 - others);
+        assert!(granted(&mut budget, Purpose::Watched, minute, 60) > 629 - others);
+    }
+
+    #[test]
+    fn whoever_waits_finds_a_call_however_much_the_others_want() {
+        let start = Instant::now();
+        let mut budget = Budget::new(600, start);
+        let mut found = 0;
+        for tenth in 0..600 {
+            let now = start + Duration::from_millis(tenth * 100);
+            while budget.take(Purpose::Watched, now).is_ok() {}
+            while budget.take(Purpose::Other, now).is_ok() {}
+            // Two readers a second.
+            if tenth % 5 == 0 {
+                found += usize::from(budget.take(Purpose::Waiting, now).is_ok());
+            }
+        }
+        assert_eq!(found, 120);
     }
 
     #[test]

@@ -60,8 +60,10 @@ pub(super) enum Outcome {
 /// Whether a comparison is to be made.
 enum Begun {
     Now(Held),
-    /// Another instance is at it, or there is no call left.
+    /// Another instance is at it.
     Later(Duration),
+    /// All instances together have no call left.
+    NoCall,
     /// Another instance has made it.
     Done,
 }
@@ -137,17 +139,27 @@ impl Comparison<'_> {
         let Some(held) = self.inner.peers.lease(&self.lease(), LEASE).await? else {
             return Ok(Begun::Later(LOOK_AGAIN.mul_f64(1.0 + fastrand::f64())));
         };
-        let begun = match self.is_done(wanted_at).await {
-            Ok(true) => Ok(Begun::Done),
-            Ok(false) => match self.inner.take_shared_call(self.purpose).await {
-                Ok(Duration::ZERO) => return Ok(Begun::Now(held)),
-                Ok(wait) => Ok(Begun::Later(wait)),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
-        self.end(held).await;
-        begun
+        match self.is_not_to_begin(wanted_at).await {
+            Ok(None) => Ok(Begun::Now(held)),
+            Ok(Some(begun)) => {
+                self.end(held).await;
+                Ok(begun)
+            }
+            Err(error) => {
+                self.end(held).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Why it is not to be made now, if so. Otherwise a call was taken for it.
+    async fn is_not_to_begin(&self, wanted_at: Instant) -> Result<Option<Begun>, StoreError> {
+        // Where LiveKit does not have the room, its own list would say no more.
+        if self.is_done(wanted_at).await? || self.is_unlisted_and_empty().await? {
+            return Ok(Some(Begun::Done));
+        }
+        let is_taken = self.inner.take_shared_call(self.purpose).await?.is_zero();
+        Ok((!is_taken).then_some(Begun::NoCall))
     }
 
     async fn end(&self, held: Held) {
@@ -165,7 +177,7 @@ impl Comparison<'_> {
         let Some(held) = self.inner.store.position(self.room).await? else { return Ok(false) };
         let now = self.inner.store.now().await?;
         let waited = match self.importance {
-            Importance::Watched => self.inner.settings.every.mul_f64(LATELY),
+            Importance::Watched => self.inner.interval().mul_f64(LATELY),
             _ => wanted_at.elapsed(),
         };
         // A store whose clock was ahead may have written it.
@@ -178,13 +190,6 @@ impl Comparison<'_> {
                 return Err(Failure::NoBudget);
             }
             let asked_at = self.inner.store.now().await?;
-            let is_held = self.inner.store.position(self.room).await?.is_some();
-            if !is_held
-                && self.importance == Importance::Watched
-                && let Some(unlisted_at) = self.unlisted_at().await
-            {
-                return Ok(self.nobody_inside(unlisted_at));
-            }
             let asked = self.ask().await?;
             let listed: Vec<_> = match &asked {
                 Asked::Listed(sessions) => sessions.iter().map(|info| info.sid.clone()).collect(),
@@ -221,6 +226,20 @@ impl Comparison<'_> {
         let until = asked_at + self.inner.rules.trust.min(EMPTY_FOR);
         self.inner.empty_rooms.remember(self.room, until, asked_at);
         Outcome::Confirmed
+    }
+
+    /// Whether this is a watched room that no store holds, and LiveKit, asked for its rooms, did not have it either.
+    async fn is_unlisted_and_empty(&self) -> Result<bool, StoreError> {
+        let is_watched = self.importance == Importance::Watched;
+        if !is_watched || self.inner.store.position(self.room).await?.is_some() {
+            return Ok(false);
+        }
+        let unlisted_at = self.unlisted_at().await;
+        if let Some(unlisted_at) = unlisted_at {
+            self.nobody_inside(unlisted_at);
+            self.inner.metrics.compared(self.importance, true);
+        }
+        Ok(unlisted_at.is_some())
     }
 
     /// When LiveKit was asked for its rooms, if it did not have this one.
@@ -397,6 +416,7 @@ pub(super) async fn run(
             return inner.finished(&room, importance, Outcome::Confirmed);
         }
         Ok(Begun::Later(wait)) => return inner.postpone(&room, importance, wait),
+        Ok(Begun::NoCall) => return inner.no_call_left(&room, importance),
         Err(_) => Outcome::Unknown,
     };
     inner.finished(&room, importance, outcome);

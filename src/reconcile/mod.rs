@@ -7,6 +7,7 @@ mod budget;
 mod comparison;
 mod listed_rooms;
 mod metrics;
+mod pace;
 mod queue;
 mod scheduler;
 
@@ -164,6 +165,12 @@ impl Reconciler {
         drop(state);
         self.0.wake.notify_one();
         Watched { reconciler: self.clone(), room: room.clone(), confirmed }
+    }
+
+    /// For how much longer than its rules say a store's rooms are trusted now: they wait that long for their turn. Beyond what any
+    /// of them says of itself.
+    pub fn extra_trust(&self) -> Duration {
+        self.0.extra_trust()
     }
 
     /// Until when nobody is in a room that no store holds, as LiveKit said when it was asked last.

@@ -69,6 +69,8 @@ struct Entry {
     /// Its place in a line, or, while it is compared, the one it gets afterwards.
     place: Option<Place>,
     is_running: bool,
+    /// The place that it had before the comparison under way.
+    left: Option<Place>,
 }
 
 impl Queue {
@@ -131,18 +133,55 @@ impl Queue {
         self.lines.iter().filter_map(|line| line.first_key_value()).map(|(at, _)| at.0).min()
     }
 
+    /// Since when the watched room has been due that has waited for longest.
+    pub fn waits_since(&self) -> Option<Instant> {
+        let watched = [Importance::Suspicious, Importance::Watched];
+        let first = |importance: Importance| self.lines[importance as usize].first_key_value();
+        watched.into_iter().filter_map(first).map(|(at, _)| at.0).min()
+    }
+
+    /// The rooms for which readers wait.
+    pub fn awaited(&self) -> Vec<RoomName> {
+        self.lines[Importance::Waiting as usize].values().cloned().collect()
+    }
+
     /// A comparison of the room begins. It answers whatever the room was wanted for until now.
     pub fn start(&mut self, room: &RoomName) {
+        let left = self.rooms.get(room).and_then(|entry| entry.place);
         self.leave_line(room);
         if let Some(entry) = self.rooms.get_mut(room) {
             entry.is_running = true;
+            entry.left = left;
         }
+    }
+
+    /// It could not be made: the room has the place again that it had.
+    pub fn put_back(&mut self, room: &RoomName) {
+        let Some(entry) = self.rooms.get_mut(room) else { return };
+        entry.is_running = false;
+        let meanwhile = entry.place.take();
+        if let Some(left) = entry.left.take() {
+            self.enter_line(room, left);
+        }
+        if let Some(meanwhile) = meanwhile {
+            self.want(room, meanwhile.importance, meanwhile.at.0);
+            self.want(room, meanwhile.importance, meanwhile.newest);
+        }
+        self.forget_if_unneeded(room);
+    }
+
+    /// No reader waits for it any longer. It is compared all the same, when it is the turn of one that matters that much.
+    pub fn demote(&mut self, room: &RoomName, importance: Importance) {
+        let Some(place) = self.rooms.get(room).and_then(|entry| entry.place) else { return };
+        self.leave_line(room);
+        self.enter_line(room, Place { importance, ..place });
     }
 
     /// It ended. A watched room is due again at `due`.
     pub fn finish(&mut self, room: &RoomName, due: Instant) {
         let Some(entry) = self.rooms.get_mut(room) else { return };
         entry.is_running = false;
+        entry.left = None;
         let is_watched = entry.watchers > 0;
         if let Some(place) = entry.place {
             self.enter_line(room, place);
@@ -253,6 +292,32 @@ mod tests {
         assert_eq!(next(&queue, now), None);
         queue.finish(&room("general"), now);
         assert_eq!(next(&queue, now), Some(("general".to_owned(), Importance::Suspicious)));
+    }
+
+    #[test]
+    fn a_comparison_that_was_not_made_costs_no_room_its_place() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.watch(&room("first"), now);
+        queue.watch(&room("second"), now + secs(1));
+        let later = now + secs(5);
+        queue.start(&room("first"));
+        assert_eq!(queue.waits_since(), Some(now + secs(1)));
+        queue.want(&room("first"), Importance::Suspicious, later);
+        queue.put_back(&room("first"));
+        assert_eq!(queue.waits_since(), Some(now));
+        assert_eq!(next(&queue, later), Some(("first".to_owned(), Importance::Suspicious)));
+        assert_eq!(queue.due(later).next().map(|due| due.newest), Some(later));
+    }
+
+    #[test]
+    fn a_reader_who_is_answered_leaves_the_room_in_a_line_further_down() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.want(&room("general"), Importance::Waiting, now);
+        assert_eq!(queue.awaited(), [room("general")]);
+        queue.demote(&room("general"), Importance::Known);
+        assert_eq!(next(&queue, now), Some(("general".to_owned(), Importance::Known)));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::{
     budget::{Budget, Purpose},
     comparison::{self, Outcome},
     listed_rooms::{self, EmptyRooms, ListedRooms, RoomNames},
+    pace::Pace,
     queue::{Due, Importance, Queue},
 };
 
@@ -45,6 +46,10 @@ const MOST_PROVING: usize = 16;
 /// A proof lets readers who wait go first, by so long.
 const STAND_BACK: Duration = Duration::from_millis(20);
 const STOOD_STILL: Duration = Duration::from_secs(15);
+/// Instances tell each other this often for how long rooms have to wait.
+const SHARE_WAIT_EVERY: Duration = Duration::from_secs(5);
+/// What an instance told counts for this long.
+const WAIT_FRESH: Duration = Duration::from_secs(15);
 
 /// What all of this works on.
 pub(crate) struct Scheduler {
@@ -66,6 +71,7 @@ pub(crate) struct Scheduler {
 pub(super) struct State {
     pub queue: Queue,
     pub budget: Budget,
+    pub pace: Pace,
     pub running: usize,
     /// Readers who wait for a room.
     pub waiting: HashMap<RoomName, watch::Sender<Option<Outcome>>>,
@@ -114,6 +120,7 @@ impl Scheduler {
         let state = State {
             queue: Queue::default(),
             budget: Budget::new(settings.calls_per_minute, Instant::now()),
+            pace: Pace::new(Instant::now()),
             running: 0,
             waiting: HashMap::new(),
             watched: HashMap::new(),
@@ -138,6 +145,8 @@ impl Scheduler {
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
         });
+        let sharing = share_wait(Arc::clone(&inner));
+        tokio::spawn(abort_on_panic::task("what instances tell of their waits", sharing));
         let scheduling = schedule(Arc::clone(&inner));
         tokio::spawn(abort_on_panic::task("the schedule of comparisons", scheduling));
         inner
@@ -152,6 +161,7 @@ impl Scheduler {
         let mut state = self.state();
         let now = Instant::now();
         let mut look_again = now + TICK;
+        self.measure_pace(&mut state, now);
         while state.running < MOST_AT_ONCE {
             let State { queue, budget, .. } = &mut *state;
             let mut allowed = None;
@@ -164,15 +174,38 @@ impl Scheduler {
                     Err(ready_at) => look_again = look_again.min(ready_at),
                 }
             }
+            if !matches!(allowed, Some((_, Importance::Waiting, ..))) {
+                state.answer_awaited(now);
+            }
             let Some((room, importance, since, newest)) = allowed else { break };
             self.metrics.waited(now.duration_since(since));
-            queue.start(&room);
+            state.queue.start(&room);
             state.running += 1;
             let comparing = comparison::run(Arc::clone(self), room, importance, newest);
             tokio::spawn(abort_on_panic::task("a comparison", comparing));
         }
         let next = state.queue.next_at().filter(|at| *at > now);
         next.map_or(look_again, |at| at.min(look_again))
+    }
+
+    /// How long rooms have to wait, and therefore how long they are trusted.
+    fn measure_pace(&self, state: &mut State, now: Instant) {
+        let State { pace, queue, budget, health, .. } = state;
+        if matches!(health, Health::Down { .. }) || budget.paused_until() > now {
+            pace.stands_still(now);
+        }
+        pace.waits(queue.waits_since(), now);
+        self.store.trust_longer(pace.extra_trust(self.settings.every, self.rules.trust));
+    }
+
+    /// For how much longer than `Rules::trust` rooms are trusted now.
+    pub fn extra_trust(&self) -> Duration {
+        self.state().pace.extra_trust(self.settings.every, self.rules.trust)
+    }
+
+    /// How often a watched room can be compared.
+    pub fn interval(&self) -> Duration {
+        self.settings.every + self.state().pace.wait()
     }
 
     pub fn purpose(importance: Importance) -> Purpose {
@@ -240,6 +273,21 @@ impl Scheduler {
         self.wake.notify_one();
     }
 
+    /// A comparison that was given out cannot be made, because all instances together have no call left. Readers who wait for it
+    /// are answered with what is known.
+    pub fn no_call_left(&self, room: &RoomName, importance: Importance) {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.budget.give_back(Self::purpose(importance), now);
+        state.running -= 1;
+        state.queue.put_back(room);
+        if importance == Importance::Waiting {
+            state.answer_awaited(now);
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
     /// A call that was taken from this instance's budget is there for another.
     pub fn call_not_made(&self, purpose: Purpose) {
         self.state().budget.give_back(purpose, Instant::now());
@@ -258,8 +306,13 @@ impl Scheduler {
             let taken = {
                 let mut state = self.state();
                 // Whoever waits comes first.
-                let is_awaited = state.queue.due(now).next().map(|due| due.importance);
-                if is_awaited == Some(Importance::Waiting) && state.running < MOST_AT_ONCE {
+                let is_awaited = match state.queue.due(now).next().map(|due| due.importance) {
+                    Some(Importance::Waiting) => true,
+                    // Streams that are about to begin.
+                    Some(Importance::Suspicious) => !state.waiting.is_empty(),
+                    _ => false,
+                };
+                if is_awaited && state.running < MOST_AT_ONCE {
                     Err(now + STAND_BACK)
                 } else {
                     state.budget.take(purpose, now)
@@ -315,7 +368,8 @@ impl Scheduler {
 
     pub async fn ask_livekit_for_rooms(&self) -> Option<RoomNames> {
         let asked_at = self.store.now().await.ok()?;
-        if !self.may_call(Purpose::Watched).await {
+        // Readers wait for it; and one call serves them all for a while.
+        if !self.may_call(Purpose::Waiting).await {
             return None;
         }
         let names = self.api.list_rooms(&[]).await;
@@ -423,6 +477,24 @@ impl Scheduler {
 }
 
 impl State {
+    /// Nobody waits for a call: where none is left for readers who wait, they are answered with what is known, and their rooms
+    /// are compared when it is the turn of others like them.
+    fn answer_awaited(&mut self, now: Instant) {
+        let is_paused = self.budget.paused_until() > now;
+        if is_paused || self.budget.has(Purpose::Waiting, now) {
+            return;
+        }
+        for room in self.queue.awaited() {
+            if self.queue.is_watched(&room) {
+                // A stream is about to begin: it takes a watched room's call, if one comes in time.
+                self.queue.demote(&room, Importance::Suspicious);
+            } else {
+                self.queue.demote(&room, Importance::Known);
+                self.tell(&room, Outcome::Unknown);
+            }
+        }
+    }
+
     pub fn suspect(&mut self, room: &RoomName, now: Instant) {
         let is_watched = self.queue.is_watched(room);
         let importance = if is_watched { Importance::Suspicious } else { Importance::Known };
@@ -460,9 +532,25 @@ async fn schedule(inner: Arc<Scheduler>) {
         let now = Instant::now();
         if now.duration_since(woke_at) > STOOD_STILL {
             warn!("the process stood still; all rooms are compared with LiveKit's lists");
-            inner.state().is_sweep_wanted = true;
+            let mut state = inner.state();
+            state.is_sweep_wanted = true;
+            state.pace.stands_still(now);
         }
         woke_at = now;
+    }
+}
+
+/// Tells the other instances for how long rooms have to wait here, and hears it from them: a webhook may come to one that watches
+/// no room.
+async fn share_wait(inner: Arc<Scheduler>) {
+    loop {
+        let own_wait = inner.state().pace.own_wait();
+        if let Ok(longest) = inner.peers.share_wait(own_wait, WAIT_FRESH).await {
+            let mut state = inner.state();
+            state.pace.is_told(longest);
+            inner.measure_pace(&mut state, Instant::now());
+        }
+        sleep(SHARE_WAIT_EVERY).await;
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -19,7 +20,9 @@ use crate::{
     },
 };
 
-use super::{Feed, FeedSender, Position, RoomSummary, Store, StoreError, feed};
+use super::{
+    Feed, FeedSender, Position, RoomSummary, Store, StoreError, extra_trust::ExtraTrust, feed,
+};
 
 /// Locks that are taken for a few microseconds at a time; more would only cost memory.
 const SHARDS: usize = 64;
@@ -31,6 +34,8 @@ pub struct MemoryStore {
     /// The shard that is looked through next for rooms to forget.
     next_to_sweep: AtomicUsize,
     rules: Rules,
+    /// See [`Store::trust_longer`].
+    extra_trust: ExtraTrust,
     clock: Clock,
 }
 
@@ -57,6 +62,7 @@ impl MemoryStore {
             hasher: RandomState::new(),
             next_to_sweep: AtomicUsize::default(),
             rules,
+            extra_trust: ExtraTrust::default(),
             clock,
         }
     }
@@ -93,7 +99,11 @@ impl Store for MemoryStore {
         self.sweep(self.time());
         let mut shard = self.shard_of(&event.room);
         let now = self.time();
-        let applied = shard.room_mut(&event.room, now).apply(event, now, &self.rules);
+        let applied = shard.room_mut(&event.room, now).apply(
+            event,
+            now,
+            &self.extra_trust.in_rules(&self.rules),
+        );
         if let Applied::Changed(change) = &applied {
             shard.publish(&event.room, change);
         }
@@ -141,6 +151,7 @@ impl Store for MemoryStore {
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         let now = self.time();
+        let trusted_at = now - self.extra_trust.get();
         let mut summaries = Vec::new();
         for shard in &*self.shards {
             let shard = lock(shard);
@@ -151,7 +162,7 @@ impl Store for MemoryStore {
             summaries.extend(active.map(|(name, held)| RoomSummary {
                 name: name.clone(),
                 count: held.room.count(),
-                is_whole: held.room.is_whole_at(now),
+                is_whole: held.room.is_whole_at(trusted_at),
             }));
         }
         Ok(summaries)
@@ -174,6 +185,10 @@ impl Store for MemoryStore {
             held.touched_at = now;
         }
         Ok(())
+    }
+
+    fn trust_longer(&self, by: Duration) {
+        self.extra_trust.set(by);
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {

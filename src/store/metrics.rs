@@ -1,6 +1,9 @@
 //! Counts and times every call to a store, whichever it is.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use prometheus_client::{
@@ -144,6 +147,10 @@ impl Store for MeteredStore {
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
         self.metered(Kind::renew, self.store.renew(room)).await
+    }
+
+    fn trust_longer(&self, by: Duration) {
+        self.store.trust_longer(by);
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {

@@ -4,6 +4,7 @@
 //! anything about LiveKit, and knows neither HTTP nor browsers.
 
 mod clock;
+mod extra_trust;
 mod feed;
 mod memory;
 mod metrics;
@@ -16,7 +17,7 @@ pub use metrics::{MeteredStore, StoreMetrics};
 pub use peers::{Alone, CallBucket, Held, Lease, Peers, SharedRooms};
 pub use redis::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore};
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -59,6 +60,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps a room that is being watched from being forgotten for another day.
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError>;
+
+    /// From now on a room is trusted for so much longer than [`Rules::trust`](crate::presence::Rules): its turn to be compared
+    /// comes that late. What the store tells of trust is without it, so that it holds for what was told before, too.
+    fn trust_longer(&self, by: Duration);
 
     /// The store's clock, by which it stamps what it applies.
     async fn now(&self) -> Result<StoreTime, StoreError>;

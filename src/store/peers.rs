@@ -30,6 +30,8 @@ pub struct CallBucket {
     pub cost: Duration,
     /// How much of that may be used at once.
     pub burst: Duration,
+    /// How much of it is left to others.
+    pub reserve: Duration,
 }
 
 /// LiveKit's rooms, as one instance was told them.
@@ -51,6 +53,10 @@ pub trait Peers: Send + Sync + 'static {
 
     /// Takes a call from each of these buckets, or from none. Returns when to ask again; zero where it was taken.
     async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, StoreError>;
+
+    /// Tells the others for how long a room has to wait for its comparison here, for as long as that is `fresh`. Returns the
+    /// longest that any instance told.
+    async fn share_wait(&self, wait: Duration, fresh: Duration) -> Result<Duration, StoreError>;
 
     /// Tells the others of LiveKit's rooms, for as long as that is fresh.
     async fn share_rooms(&self, rooms: &SharedRooms, fresh: Duration) -> Result<(), StoreError>;
@@ -75,6 +81,10 @@ impl Peers for Alone {
 
     async fn take_call(&self, _buckets: &[CallBucket]) -> Result<Duration, StoreError> {
         Ok(Duration::ZERO)
+    }
+
+    async fn share_wait(&self, wait: Duration, _fresh: Duration) -> Result<Duration, StoreError> {
+        Ok(wait)
     }
 
     async fn share_rooms(&self, _rooms: &SharedRooms, _fresh: Duration) -> Result<(), StoreError> {

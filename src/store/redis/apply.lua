@@ -1,5 +1,6 @@
 -- Applies one event, at most once. Returns what it did, and the change if readers see one.
 
+local extra_trust = number()
 local event_id, received_at, kind, room_sid, created_at = argument(), argument(), argument(), argument(), number()
 
 if event_id ~= '' then
@@ -8,7 +9,7 @@ if event_id ~= '' then
 end
 
 load()
-if now > room.trusted then room.whole = false end
+if now > room.trusted + extra_trust then room.whole = false end
 
 local is_unexpected, is_lost = false, false
 

@@ -1,6 +1,6 @@
 //! What scripts are told, and what they answer. A session's profile and a track go through them as JSON that they never read.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,9 +49,10 @@ struct StoredTrack<'json> {
 }
 
 /// The arguments of `apply.lua`.
-pub(super) fn of_event(event: &Event) -> Vec<u8> {
+pub(super) fn of_event(event: &Event, extra_trust: Duration) -> Vec<u8> {
     let mut packer = Packer::default();
     packer
+        .number(u64::try_from(extra_trust.as_micros()).unwrap_or(u64::MAX))
         .text(event.id.as_ref().map_or("", |id| id.as_str()))
         .number(event.received_at.as_micros())
         .text(match &event.kind {

@@ -63,12 +63,29 @@ impl Peers for RedisPeers {
             .iter()
             .flat_map(|bucket| {
                 let micros = |time: Duration| time.as_micros().to_string();
-                [bucket.name.to_owned(), micros(bucket.cost), micros(bucket.burst)]
+                let times = [bucket.cost, bucket.burst, bucket.reserve].map(micros);
+                [bucket.name.to_owned()].into_iter().chain(times)
             })
             .collect();
         let arguments: Vec<_> = times.iter().map(String::as_bytes).collect();
         let call = self.scripts.take_call.call(&keys, &arguments);
         self.link.invoke(connection, &call).await.map(Duration::from_micros)
+    }
+
+    async fn share_wait(&self, wait: Duration, fresh: Duration) -> Result<Duration, StoreError> {
+        let key = self.keys.shared("wait");
+        let mut get = redis::cmd("GET");
+        get.arg(&key);
+        let told: Option<u64> = self.link.query(&get).await?;
+        let told = told.map(Duration::from_micros).unwrap_or_default();
+        // Two that write at the same time write again soon; the shorter wait does not last.
+        if wait > told {
+            let millis = u64::try_from(fresh.as_millis()).unwrap_or(u64::MAX);
+            let mut set = redis::cmd("SET");
+            set.arg(&key).arg(wait.as_micros().to_string()).arg("PX").arg(millis.max(1));
+            let _: redis::Value = self.link.query(&set).await?;
+        }
+        Ok(wait.max(told))
     }
 
     async fn share_rooms(&self, rooms: &SharedRooms, fresh: Duration) -> Result<(), StoreError> {

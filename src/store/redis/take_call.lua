@@ -1,17 +1,17 @@
 -- Takes one call from each of some token buckets, or from none. Returns in how many microseconds to ask again; 0 where it was
--- taken. KEYS: a hash of when each bucket will be full. ARGV: for each its name, what a call costs, and how much may be used at
--- once, both in microseconds.
+-- taken. KEYS: a hash of when each bucket will be full. ARGV: for each its name, what a call costs, how much may be used at
+-- once, and how much of that is left to others, in microseconds.
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local wait = 0
 local full_at = {}
-for index = 1, #ARGV, 3 do
-  local cost, burst = tonumber(ARGV[index + 1]), tonumber(ARGV[index + 2])
+for index = 1, #ARGV, 4 do
+  local cost, burst, reserve = tonumber(ARGV[index + 1]), tonumber(ARGV[index + 2]), tonumber(ARGV[index + 3])
   -- A server whose clock was ahead may have written it.
   local full = math.min(tonumber(redis.call('HGET', KEYS[1], ARGV[index])) or 0, now + burst)
   full = math.max(full, now) + cost
-  wait = math.max(wait, full - burst - now)
+  wait = math.max(wait, full - (burst - reserve) - now)
   full_at[#full_at + 1] = ARGV[index]
   full_at[#full_at + 1] = string.format('%.0f', full)
 end

@@ -1,6 +1,9 @@
 //! A store that fails when told to. The embedded store cannot fail, so this stands for one that can.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use livekit_presence::{
@@ -104,6 +107,10 @@ impl Store for FlakyStore {
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
         self.pass().await?;
         self.store.renew(room).await
+    }
+
+    fn trust_longer(&self, by: Duration) {
+        self.store.trust_longer(by);
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {

@@ -5,6 +5,7 @@ mod api;
 mod budget;
 mod cold_rooms;
 mod ghosts;
+mod many_rooms;
 mod proxy;
 mod rooms_list;
 mod watched_rooms;

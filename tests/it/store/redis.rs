@@ -163,14 +163,33 @@ async fn all_instances_take_calls_from_the_same_buckets() {
     let (_first_store, first) = server.store(Rules::default(), None);
     let (_second_store, second) = server.store(Rules::default(), None);
     let hour = Duration::from_hours(1);
-    let all = CallBucket { name: "all", cost: hour, burst: hour * 3 };
-    let share = CallBucket { name: "share", cost: hour, burst: hour };
+    let reserve = Duration::ZERO;
+    let all = CallBucket { name: "all", cost: hour, burst: hour * 3, reserve };
+    let share = CallBucket { name: "share", cost: hour, burst: hour, reserve };
     assert!(first.take_call(&[all, share]).await.unwrap().is_zero());
     let wait = second.take_call(&[all, share]).await.unwrap();
     assert!(wait > Duration::from_mins(59) && wait <= hour, "the share is used up: {wait:?}");
+    let frugal = CallBucket { reserve: hour * 2, ..all };
+    let wait = second.take_call(&[frugal]).await.unwrap();
+    assert!(wait > Duration::from_mins(59) && wait <= hour, "two are left to others: {wait:?}");
     assert!(second.take_call(&[all]).await.unwrap().is_zero(), "nothing of the whole was taken");
     assert!(first.take_call(&[all]).await.unwrap().is_zero());
     assert!(!second.take_call(&[all]).await.unwrap().is_zero());
+}
+
+#[tokio::test]
+async fn instances_tell_each_other_for_how_long_rooms_have_to_wait() {
+    let server = RedisServer::start().await;
+    let (_first_store, first) = server.store(Rules::default(), None);
+    let (_second_store, second) = server.store(Rules::default(), None);
+    let (minute, second_long) = (Duration::from_mins(1), Duration::from_secs(1));
+    assert_eq!(first.share_wait(minute, second_long).await.unwrap(), minute);
+    assert_eq!(second.share_wait(Duration::ZERO, second_long).await.unwrap(), minute);
+    assert_eq!(second.share_wait(minute * 2, second_long).await.unwrap(), minute * 2);
+    eventually("it to be forgotten", async || {
+        first.share_wait(Duration::ZERO, second_long).await.unwrap().is_zero()
+    })
+    .await;
 }
 
 #[tokio::test]
