@@ -12,8 +12,8 @@ use std::{
 };
 
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -99,8 +99,28 @@ pub enum ApiError {
     Refused { status: u16, message: String },
     #[error("LiveKit failed with {status}: {message}")]
     Failed { status: u16, message: String },
+    #[error("LiveKit's answer has more than {0} bytes")]
+    TooLarge(usize),
+    #[error("LiveKit's answer ended before it was whole: {0}")]
+    CutOff(String),
     #[error(transparent)]
     Unreadable(#[from] Arc<UnreadableList>),
+}
+
+impl ApiError {
+    /// Whether this may be the trouble of the one answer, while LiveKit answers everybody else.
+    pub fn is_of_one_answer(&self) -> bool {
+        match self {
+            Self::TimedOut(_)
+            | Self::Failed { .. }
+            | Self::TooLarge(_)
+            | Self::CutOff(_)
+            | Self::Unreadable(_) => true,
+            Self::Unreachable(_) | Self::NoResponse | Self::Limited(_) | Self::Refused { .. } => {
+                false
+            }
+        }
+    }
 }
 
 impl Api {
@@ -222,17 +242,17 @@ impl Api {
         if let Some(credentials) = &self.proxy_credentials {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, credentials.clone());
         }
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| ApiError::Unreachable(innermost(&error)))?;
+        let response = self.client.request(request).await.map_err(|error| {
+            // On a connection that was made LiveKit, or what stands before it, gave up this one answer.
+            let reason = innermost(&error);
+            if error.is_connect() {
+                ApiError::Unreachable(reason)
+            } else {
+                ApiError::CutOff(reason)
+            }
+        })?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MOST_ANSWER_BYTES)
-            .collect()
-            .await
-            .map_err(|error| ApiError::Unreachable(error.to_string()))?
-            .to_bytes();
+        let body = read_body(body).await?;
         match head.status {
             StatusCode::OK => Ok(Answer::Ok(body)),
             StatusCode::NOT_FOUND if is_twirp(&body, "not_found") => Ok(Answer::NotFound),
@@ -248,6 +268,19 @@ impl Api {
             }
             status => Err(ApiError::Failed { status: status.as_u16(), message: message_of(&body) }),
         }
+    }
+}
+
+/// What comes after a head that came: whatever is wrong with it, LiveKit can be reached.
+async fn read_body(body: Incoming) -> Result<Bytes, ApiError> {
+    let announced = body.size_hint().lower();
+    if announced > MOST_ANSWER_BYTES as u64 {
+        return Err(ApiError::TooLarge(MOST_ANSWER_BYTES));
+    }
+    match Limited::new(body, MOST_ANSWER_BYTES).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(MOST_ANSWER_BYTES)),
+        Err(error) => Err(ApiError::CutOff(innermost(error.as_ref()))),
     }
 }
 

@@ -75,7 +75,12 @@ impl Outcome {
             Err(ApiError::NoResponse) => Self::no_response,
             Err(ApiError::Limited(_)) => Self::limited,
             Err(ApiError::Refused { .. }) => Self::refused,
-            Err(ApiError::Failed { .. } | ApiError::Unreadable(_)) => Self::failed,
+            Err(
+                ApiError::Failed { .. }
+                | ApiError::TooLarge(_)
+                | ApiError::CutOff(_)
+                | ApiError::Unreadable(_),
+            ) => Self::failed,
         }
     }
 }

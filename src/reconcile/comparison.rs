@@ -20,8 +20,11 @@ use crate::{
 };
 
 use super::{
-    LEASE, LOOK_AGAIN, budget::Purpose, metrics::RepairKind, queue::Importance,
-    scheduler::Scheduler,
+    LEASE, LOOK_AGAIN,
+    budget::Purpose,
+    metrics::RepairKind,
+    queue::Importance,
+    scheduler::{About, Scheduler},
 };
 
 /// Without an answer for so long, `ListRooms` is asked beside: where lists come from the nodes themselves
@@ -264,16 +267,16 @@ impl Comparison<'_> {
                 let mut exists = pin!(self.exists());
                 tokio::select! {
                     answer = &mut list => match answer {
-                        Err(ApiError::NoResponse | ApiError::TimedOut(_)) => {
-                            self.after_silence(exists.await?)
+                        Err(error @ (ApiError::NoResponse | ApiError::TimedOut(_))) => {
+                            self.after_silence(exists.await?, &error)
                         }
                         answer => self.heard(answer),
                     },
                     exists = &mut exists => match exists {
                         Ok(false) => Ok(Asked::Listed(Vec::new())),
                         exists => match list.await {
-                            Err(ApiError::NoResponse | ApiError::TimedOut(_)) => {
-                                self.after_silence(exists?)
+                            Err(error @ (ApiError::NoResponse | ApiError::TimedOut(_))) => {
+                                self.after_silence(exists?, &error)
                             }
                             answer => self.heard(answer),
                         },
@@ -284,12 +287,18 @@ impl Comparison<'_> {
     }
 
     fn heard(&self, answer: Result<Vec<SessionInfo>, ApiError>) -> Result<Asked, Failure> {
-        self.inner.api_answered(answer.as_ref().err());
+        self.inner.api_answered(About::Room(self.room), answer.as_ref().err());
+        if let Err(error) = &answer {
+            self.inner.list_failed(self.room, error);
+        }
         answer.map(Asked::Listed).map_err(Failure::Api)
     }
 
-    #[expect(clippy::unused_self, reason = "beside `heard`")]
-    fn after_silence(&self, exists: bool) -> Result<Asked, Failure> {
+    /// LiveKit knows whether there is the room, and did not say who is inside.
+    fn after_silence(&self, exists: bool, error: &ApiError) -> Result<Asked, Failure> {
+        if exists {
+            self.inner.list_failed(self.room, error);
+        }
         Ok(if exists { Asked::Exists } else { Asked::Listed(Vec::new()) })
     }
 
@@ -299,7 +308,7 @@ impl Comparison<'_> {
             return Err(Failure::NoBudget);
         }
         let rooms = self.inner.api.list_rooms(&[self.room]).await;
-        self.inner.api_answered(rooms.as_ref().err());
+        self.inner.api_answered(About::Existence, rooms.as_ref().err());
         Ok(rooms.map_err(Failure::Api)?.contains(self.room))
     }
 
@@ -372,7 +381,7 @@ impl Comparison<'_> {
     async fn prove_one(&self, target: ProofTarget, asked_at: StoreTime) -> Option<Repair> {
         self.inner.allowance(self.purpose).await.ok()?;
         let proof = self.inner.api.prove_life(self.room, &target.identity).await;
-        self.inner.api_answered(proof.as_ref().err());
+        self.inner.api_answered(About::Room(self.room), proof.as_ref().err());
         match proof {
             Ok(Proof::Alive) => {
                 self.inner.life_was_proved(asked_at);

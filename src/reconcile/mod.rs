@@ -10,6 +10,7 @@ mod metrics;
 mod pace;
 mod queue;
 mod scheduler;
+mod trouble;
 
 pub use metrics::ReconcileMetrics;
 
@@ -105,7 +106,8 @@ impl Reconciler {
         let mut answer = {
             let mut state = self.0.state();
             let now = Instant::now();
-            if state.budget.paused_until() > now + PATIENCE {
+            let is_in_trouble = state.troubles.until(room, now).is_some();
+            if is_in_trouble || state.budget.paused_until() > now + PATIENCE {
                 return Confirmation::Unknown;
             }
             if !state.queue.is_running(room) {
@@ -159,6 +161,7 @@ impl Reconciler {
     pub fn watch(&self, room: &RoomName) -> Watched {
         let mut state = self.0.state();
         let due = Instant::now() + jittered(self.0.settings.every);
+        let due = state.troubles.until(room, due).unwrap_or(due);
         state.queue.watch(room, due);
         let confirmed =
             state.watched.entry(room.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
@@ -199,6 +202,6 @@ impl Reconciler {
     }
 
     fn compare_later(&self, room: &RoomName) {
-        self.0.state().queue.want(room, Importance::Listed, Instant::now());
+        self.0.state().want(room, Importance::Listed, Instant::now());
     }
 }

@@ -26,6 +26,7 @@ use super::{
     listed_rooms::{self, EmptyRooms, ListedRooms, RoomNames},
     pace::Pace,
     queue::{Due, Importance, Queue},
+    trouble::Troubles,
 };
 
 /// Comparisons under way at the same time.
@@ -82,11 +83,26 @@ pub(super) struct State {
     health: Health,
     /// Calls in a row that said nothing, of which each may be one room's own fault.
     pub failures: u32,
+    /// Such a room: LiveKit is to be asked something small about it, to know whether it answers at all.
+    check_wanted: Option<RoomName>,
+    is_checking: bool,
+    pub troubles: Troubles,
     /// When a session last proved its life, by the time its proof was asked for: a witness that LiveKit answers.
     pub proved_at: StoreTime,
     /// Webhooks were missed, of whichever rooms: all that are known are to be compared.
     pub is_sweep_wanted: bool,
     pub sweep_not_before: Instant,
+}
+
+/// What LiveKit was asked about.
+#[derive(Clone, Copy)]
+pub(super) enum About<'room> {
+    /// Something of one room, which may be large, or in trouble.
+    Room(&'room RoomName),
+    /// Whether there is a room: a small answer, that comes wherever LiveKit works.
+    Existence,
+    /// All rooms.
+    Rooms,
 }
 
 /// Whether LiveKit's API answers.
@@ -127,6 +143,9 @@ impl Scheduler {
             proving: HashSet::new(),
             health: Health::Up,
             failures: 0,
+            check_wanted: None,
+            is_checking: false,
+            troubles: Troubles::default(),
             proved_at: StoreTime::default(),
             is_sweep_wanted: true,
             sweep_not_before: Instant::now(),
@@ -240,8 +259,13 @@ impl Scheduler {
         let now = Instant::now();
         state.tell(room, outcome);
         state.running -= 1;
-        state.queue.finish(room, now + jittered(self.settings.every));
-        let again = now + LONGEST_BACKOFF;
+        if outcome == Outcome::Confirmed {
+            state.troubles.is_well(room);
+        }
+        let not_before = state.troubles.until(room, now);
+        let due = now + jittered(self.settings.every);
+        state.queue.finish(room, due.max(not_before.unwrap_or(due)));
+        let again = not_before.unwrap_or(now + LONGEST_BACKOFF);
         match (outcome, importance) {
             (Outcome::Confirmed | Outcome::Undecided, _) => {}
             // What was missed stays so until LiveKit says.
@@ -373,7 +397,7 @@ impl Scheduler {
             return None;
         }
         let names = self.api.list_rooms(&[]).await;
-        self.api_answered(names.as_ref().err());
+        self.api_answered(About::Rooms, names.as_ref().err());
         let shared = SharedRooms { asked_at, names: names.ok()? };
         // Others ask for themselves then.
         let _ = self.peers.share_rooms(&shared, listed_rooms::FRESH).await;
@@ -381,7 +405,7 @@ impl Scheduler {
     }
 
     /// Notes whether LiveKit's API works, and slows down while it does not. Says so once, not at each call.
-    pub fn api_answered(&self, error: Option<&ApiError>) {
+    pub fn api_answered(&self, about: About<'_>, error: Option<&ApiError>) {
         let mut state = self.state();
         let now = Instant::now();
         match error {
@@ -404,22 +428,81 @@ impl Scheduler {
                 );
                 state.budget.limit(now + *wait);
             }
-            // That may be one room's own trouble.
-            Some(
-                error @ (ApiError::TimedOut(_) | ApiError::Failed { .. } | ApiError::Unreadable(_)),
-            ) => {
-                state.failures += 1;
-                if state.failures >= FAILURES_IN_A_ROW {
-                    self.api_is_down(&mut state, error, now);
-                }
-            }
             Some(error @ (ApiError::Unreachable(_) | ApiError::Refused { .. })) => {
                 self.api_is_down(&mut state, error, now);
+            }
+            Some(
+                error @ (ApiError::TimedOut(_)
+                | ApiError::Failed { .. }
+                | ApiError::TooLarge(_)
+                | ApiError::CutOff(_)
+                | ApiError::Unreadable(_)),
+            ) => self.answer_failed(&mut state, about, error, now),
+        }
+    }
+
+    /// That may be one room's own trouble. Several in a row are not, if LiveKit cannot even say whether there is a room.
+    fn answer_failed(&self, state: &mut State, about: About<'_>, error: &ApiError, now: Instant) {
+        state.failures += 1;
+        if state.failures < FAILURES_IN_A_ROW {
+            return;
+        }
+        match about {
+            About::Room(room) => {
+                state.check_wanted = Some(room.clone());
+                self.wake.notify_one();
+            }
+            About::Existence | About::Rooms => {
+                self.api_is_down(state, error, now);
+                // The next room that fails is reason enough to look again.
+                state.failures = FAILURES_IN_A_ROW - 1;
             }
         }
     }
 
+    /// Asks LiveKit something small, where several answers in a row said nothing.
+    fn start_check(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.is_checking {
+            return;
+        }
+        let Some(room) = state.check_wanted.take() else { return };
+        state.is_checking = true;
+        let inner = Arc::clone(self);
+        let checking = async move {
+            if inner.may_call(Purpose::Waiting).await {
+                let rooms = inner.api.list_rooms(&[&room]).await;
+                inner.api_answered(About::Existence, rooms.as_ref().err());
+            }
+            inner.state().is_checking = false;
+        };
+        tokio::spawn(abort_on_panic::task("a check of LiveKit's API", checking));
+    }
+
+    /// LiveKit did not give a room's list, or not so that it can be read.
+    pub fn list_failed(&self, room: &RoomName, error: &ApiError) {
+        if !error.is_of_one_answer() {
+            return;
+        }
+        let mut state = self.state();
+        let now = Instant::now();
+        let is_too_large = matches!(error, ApiError::TooLarge(_));
+        let trouble = state.troubles.failed(room, is_too_large, now);
+        let is_up = matches!(state.health, Health::Up);
+        // At once where it can be nothing but the room, otherwise when that has turned out.
+        let is_news = trouble.failures == if is_too_large { 1 } else { FAILURES_IN_A_ROW + 1 };
+        if is_news && is_up {
+            warn!(
+                room.name = %room,
+                %error,
+                again.secs = (trouble.until - now).as_secs(),
+                "cannot compare a room with LiveKit's list; it is as webhooks give it, and stale"
+            );
+        }
+    }
+
     pub fn api_is_down(&self, state: &mut State, error: &ApiError, now: Instant) {
+        state.troubles.forget();
         let (since, backoff) = match state.health {
             Health::Up => {
                 warn!(%error, "LiveKit's API does not work; lists are as webhooks give them");
@@ -477,6 +560,12 @@ impl Scheduler {
 }
 
 impl State {
+    /// Has a room compared from `at` on, or when it may be asked about.
+    pub fn want(&mut self, room: &RoomName, importance: Importance, at: Instant) {
+        let at = self.troubles.until(room, at).unwrap_or(at);
+        self.queue.want(room, importance, at);
+    }
+
     /// Nobody waits for a call: where none is left for readers who wait, they are answered with what is known, and their rooms
     /// are compared when it is the turn of others like them.
     fn answer_awaited(&mut self, now: Instant) {
@@ -498,7 +587,7 @@ impl State {
     pub fn suspect(&mut self, room: &RoomName, now: Instant) {
         let is_watched = self.queue.is_watched(room);
         let importance = if is_watched { Importance::Suspicious } else { Importance::Known };
-        self.queue.want(room, importance, now);
+        self.want(room, importance, now);
     }
 
     pub fn tell(&mut self, room: &RoomName, outcome: Outcome) {
@@ -518,6 +607,7 @@ async fn schedule(inner: Arc<Scheduler>) {
     let mut woke_at = Instant::now();
     loop {
         inner.start_sweep();
+        inner.start_check();
         let mut look_again = inner.start_due();
         {
             let state = inner.state();

@@ -46,7 +46,7 @@ pub use redis_door::RedisDoor;
 pub use redis_sentinels::RedisSentinels;
 pub use redis_server::{RedisServer, url_of};
 pub use resp::Reply;
-pub use scripted_livekit::{ApiMood, ScriptedLiveKit, is_allowed};
+pub use scripted_livekit::{ApiMood, ScriptedLiveKit, Spoiled, is_allowed};
 pub use sender::{Answer, Sender};
 pub use stores::{FlakyStore, StoreMood};
 pub use tcp_proxy::{Direction, TcpProxy};

@@ -6,16 +6,19 @@ use std::{
     fmt::Debug,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use axum::{
     Router,
+    body::{Body, Bytes},
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
     serve::Listener,
 };
+use futures_util::{StreamExt, stream};
 use livekit_presence::livekit::{AccessToken, ApiKey, Keys};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
@@ -46,7 +49,20 @@ struct Lists {
     rooms: BTreeMap<String, Vec<Value>>,
     /// Identities that are listed, and whose node is gone.
     dead: BTreeSet<String>,
+    /// Rooms whose lists cannot be read.
+    spoiled: BTreeMap<String, Spoiled>,
     calls: Vec<(String, Value)>,
+}
+
+/// What is wrong with the list of one room, while everything else works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoiled {
+    /// The connection breaks in the middle of the answer.
+    CutOff,
+    /// The answer is larger than anybody reads.
+    TooLarge,
+    /// 500 for this room alone.
+    Fails,
 }
 
 /// How the API answers.
@@ -115,6 +131,11 @@ impl ScriptedLiveKit {
     /// LiveKit has the room no longer.
     pub fn close(&self, room: &str) {
         self.lists().rooms.remove(room);
+    }
+
+    /// From now on there is something wrong with the list of this room.
+    pub fn spoil(&self, room: &str, how: Spoiled) {
+        self.lists().spoiled.insert(room.to_owned(), how);
     }
 
     /// Goes on listing somebody whose node is gone.
@@ -219,6 +240,9 @@ async fn answer(
     let lists = script.state.lock().unwrap();
     let answer = match method.as_str() {
         "ListParticipants" if mood == ApiMood::NoNodes => return unavailable(),
+        "ListParticipants" if lists.spoiled.contains_key(room) => {
+            return spoil(lists.spoiled[room]);
+        }
         "ListParticipants" => {
             json!({"participants": lists.rooms.get(room).cloned().unwrap_or_default()})
         }
@@ -239,6 +263,27 @@ async fn answer(
         other => panic!("{other} is not called"),
     };
     answer.to_string().into_response()
+}
+
+fn spoil(how: Spoiled) -> Response {
+    let mebibyte = Bytes::from(vec![b' '; 1024 * 1024]);
+    match how {
+        Spoiled::CutOff => {
+            let beginning = Bytes::from_static(b"{\"participants\":[");
+            // What has been written goes out in between.
+            let end = stream::once(async {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Err(std::io::Error::other("cut off"))
+            });
+            Body::from_stream(stream::iter([Ok(beginning)]).chain(end)).into_response()
+        }
+        Spoiled::TooLarge => {
+            let endless = std::iter::repeat_n(mebibyte, 80).map(Ok::<_, std::io::Error>);
+            let length = [(header::CONTENT_LENGTH, (80 * 1024 * 1024).to_string())];
+            (length, Body::from_stream(stream::iter(endless))).into_response()
+        }
+        Spoiled::Fails => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// As LiveKit checks it: a token for exactly this room, or the right to list rooms.

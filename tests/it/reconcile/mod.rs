@@ -6,6 +6,7 @@ mod budget;
 mod cold_rooms;
 mod ghosts;
 mod many_rooms;
+mod one_rooms_trouble;
 mod proxy;
 mod rooms_list;
 mod watched_rooms;
