@@ -68,7 +68,9 @@ async fn take(
     let unstored = Unstored { http, room: Some(&event.room) };
     let applied = http.store.apply(&event).await?;
     unstored.arrived();
-    http.refusing.end();
+    if http.refusing.end() {
+        http.hub.webhook_taken();
+    }
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }
@@ -110,8 +112,9 @@ pub(super) async fn read(
 pub struct Refusing(Mutex<Option<Instant>>);
 
 impl Refusing {
-    fn end(&self) {
-        *self.since() = None;
+    /// Tells whether they had been.
+    fn end(&self) -> bool {
+        self.since().take().is_some()
     }
 
     /// What to say in `Retry-After`, in seconds.

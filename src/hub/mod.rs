@@ -201,6 +201,13 @@ impl Hub {
         }
     }
 
+    /// A webhook was stored, after others were not.
+    pub fn webhook_taken(&self) {
+        if let Some(reconciler) = &self.0.reconciler {
+            reconciler.webhook_taken();
+        }
+    }
+
     /// Counts the rooms by whether they are confirmed now.
     pub fn count_rooms(&self) {
         let rooms = self.0.rooms();

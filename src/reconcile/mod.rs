@@ -9,7 +9,9 @@ mod listed_rooms;
 mod metrics;
 mod pace;
 mod queue;
+mod refusals;
 mod scheduler;
+mod sweep;
 mod trouble;
 
 pub use metrics::ReconcileMetrics;
@@ -89,7 +91,7 @@ impl Drop for Watched {
 }
 
 impl Reconciler {
-    /// Starts comparing; all rooms that the store knows come first, because nobody knows what was missed until now.
+    /// Starts comparing, all rooms that the store knows, too: nobody knows what was missed until now.
     pub fn start(
         api: Api,
         store: Arc<dyn Store>,
@@ -132,15 +134,29 @@ impl Reconciler {
         self.0.wake.notify_one();
     }
 
-    /// A webhook could not be stored, and others may have been lost: LiveKit repeats them only for a while.
+    /// A webhook could not be stored, and LiveKit may give it up before it can. Its room is compared; all rooms are where this
+    /// lasts for longer than LiveKit repeats webhooks.
     pub fn webhook_refused(&self, room: Option<&RoomName>) {
         let mut state = self.0.state();
-        state.is_sweep_wanted = true;
+        let now = Instant::now();
+        if state.refusals.refused(now) {
+            state.sweep.want(now);
+        }
         if let Some(room) = room {
-            state.suspect(room, Instant::now());
+            state.suspect(room, now);
         }
         drop(state);
         self.0.wake.notify_one();
+    }
+
+    /// A webhook was stored, after others were not.
+    pub fn webhook_taken(&self) {
+        let mut state = self.0.state();
+        if state.refusals.taken() {
+            state.sweep.want(Instant::now());
+            drop(state);
+            self.0.wake.notify_one();
+        }
     }
 
     /// Whether asking about a room that no store holds is no waste: LiveKit's list of rooms has it, or LiveKit is being asked

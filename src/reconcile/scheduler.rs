@@ -26,6 +26,8 @@ use super::{
     listed_rooms::{self, EmptyRooms, ListedRooms, RoomNames},
     pace::Pace,
     queue::{Due, Importance, Queue},
+    refusals::{LIVEKIT_RETRIES_FOR, Refusals},
+    sweep::Sweep,
     trouble::Troubles,
 };
 
@@ -36,10 +38,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// The scheduler wakes up at least this often. When it does not, the process stood still, and webhooks were lost.
 const TICK: Duration = Duration::from_secs(5);
-/// All rooms are not compared more often than this.
-const SWEEP_EVERY: Duration = Duration::from_secs(2);
-/// LiveKit retries a webhook for fifteen seconds; an API that was away for longer has lived through something.
-const LONG_DOWN: Duration = Duration::from_secs(15);
 /// So many calls in a row that say nothing are not one room's own trouble.
 const FAILURES_IN_A_ROW: u32 = 3;
 /// Rooms whose sessions are asked for proofs at the same time.
@@ -64,6 +62,8 @@ pub(crate) struct Scheduler {
     /// There is something to do for the scheduler.
     pub wake: Notify,
     pub proving_places: Arc<Semaphore>,
+    /// A comparison that the sweep waited for has ended.
+    pub swept: Notify,
     pub listed_rooms: ListedRooms,
     pub empty_rooms: EmptyRooms,
 }
@@ -89,9 +89,10 @@ pub(super) struct State {
     pub troubles: Troubles,
     /// When a session last proved its life, by the time its proof was asked for: a witness that LiveKit answers.
     pub proved_at: StoreTime,
-    /// Webhooks were missed, of whichever rooms: all that are known are to be compared.
-    pub is_sweep_wanted: bool,
-    pub sweep_not_before: Instant,
+    pub refusals: Refusals,
+    pub sweep: Sweep,
+    /// Rooms that the sweep waits for.
+    pub sweeping: HashSet<RoomName>,
 }
 
 /// What LiveKit was asked about.
@@ -133,6 +134,9 @@ impl Scheduler {
         settings: ReconcileSettings,
         metrics: ReconcileMetrics,
     ) -> Arc<Self> {
+        let now = Instant::now();
+        // What was compared shortly before has missed nothing: LiveKit repeats what it could not send meanwhile.
+        let unknown_since = now.checked_sub(LIVEKIT_RETRIES_FOR).unwrap_or(now);
         let state = State {
             queue: Queue::default(),
             budget: Budget::new(settings.calls_per_minute, Instant::now()),
@@ -147,8 +151,9 @@ impl Scheduler {
             is_checking: false,
             troubles: Troubles::default(),
             proved_at: StoreTime::default(),
-            is_sweep_wanted: true,
-            sweep_not_before: Instant::now(),
+            refusals: Refusals::default(),
+            sweep: Sweep::wanted(unknown_since, now),
+            sweeping: HashSet::new(),
         };
         metrics.api_up.set(1);
         let inner = Arc::new(Scheduler {
@@ -161,6 +166,7 @@ impl Scheduler {
             state: Mutex::new(state),
             wake: Notify::new(),
             proving_places: Arc::new(Semaphore::new(MOST_PROVING)),
+            swept: Notify::new(),
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
         });
@@ -259,6 +265,9 @@ impl Scheduler {
         let now = Instant::now();
         state.tell(room, outcome);
         state.running -= 1;
+        if state.sweeping.remove(room) {
+            self.swept.notify_one();
+        }
         if outcome == Outcome::Confirmed {
             state.troubles.is_well(room);
         }
@@ -417,7 +426,9 @@ impl Scheduler {
                     info!("LiveKit's API answers again");
                     self.metrics.api_up.set(1);
                     // What it did meanwhile may have reached nobody.
-                    state.is_sweep_wanted |= now.duration_since(since) > LONG_DOWN;
+                    if now.duration_since(since) > LIVEKIT_RETRIES_FOR {
+                        state.sweep.want(now);
+                    }
                 }
             }
             Some(ApiError::Limited(wait)) => {
@@ -526,37 +537,6 @@ impl Scheduler {
     pub fn life_was_proved_since(&self, failed_at: Option<StoreTime>) -> bool {
         failed_at.is_some_and(|failed_at| self.state().proved_at > failed_at)
     }
-
-    /// Has all rooms compared that are known, if that is wanted.
-    pub fn start_sweep(self: &Arc<Self>) {
-        let mut state = self.state();
-        let now = Instant::now();
-        if state.is_sweep_wanted && state.sweep_not_before <= now {
-            state.is_sweep_wanted = false;
-            state.sweep_not_before = now + SWEEP_EVERY;
-            let inner = Arc::clone(self);
-            let sweeping = async move { inner.sweep().await };
-            tokio::spawn(abort_on_panic::task("a sweep of all rooms", sweeping));
-        }
-    }
-
-    pub async fn sweep(&self) {
-        let rooms = self.store.rooms().await;
-        let mut state = self.state();
-        let now = Instant::now();
-        match rooms {
-            Ok(rooms) => {
-                let watched: Vec<_> = state.watched.keys().cloned().collect();
-                for room in rooms.iter().map(|room| &room.name).chain(&watched) {
-                    state.suspect(room, now);
-                }
-            }
-            // Webhooks are lost as long as this lasts.
-            Err(_) => state.is_sweep_wanted = true,
-        }
-        drop(state);
-        self.wake.notify_one();
-    }
 }
 
 impl State {
@@ -590,6 +570,14 @@ impl State {
         self.want(room, importance, now);
     }
 
+    /// Something about every watched room may have been missed, until `wanted_at`.
+    pub fn suspect_watched(&mut self, wanted_at: Instant) {
+        let watched: Vec<_> = self.watched.keys().cloned().collect();
+        for room in &watched {
+            self.suspect(room, wanted_at);
+        }
+    }
+
     pub fn tell(&mut self, room: &RoomName, outcome: Outcome) {
         if let Some(waiting) = self.waiting.remove(room) {
             waiting.send_replace(Some(outcome));
@@ -609,11 +597,8 @@ async fn schedule(inner: Arc<Scheduler>) {
         inner.start_sweep();
         inner.start_check();
         let mut look_again = inner.start_due();
-        {
-            let state = inner.state();
-            if state.is_sweep_wanted {
-                look_again = look_again.min(state.sweep_not_before);
-            }
+        if let Some(due_at) = inner.state().sweep.due_at() {
+            look_again = look_again.min(due_at);
         }
         tokio::select! {
             () = sleep_until(look_again.into()) => {}
@@ -623,7 +608,7 @@ async fn schedule(inner: Arc<Scheduler>) {
         if now.duration_since(woke_at) > STOOD_STILL {
             warn!("the process stood still; all rooms are compared with LiveKit's lists");
             let mut state = inner.state();
-            state.is_sweep_wanted = true;
+            state.sweep.want(now);
             state.pace.stands_still(now);
         }
         woke_at = now;

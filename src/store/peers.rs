@@ -16,6 +16,8 @@ pub enum Lease {
     Comparison(RoomName),
     /// Asking LiveKit for its rooms.
     Rooms,
+    /// Having rooms compared of which nobody knows what was missed.
+    Sweep,
 }
 
 /// A lease that was taken: what it is given back with, so that nobody gives back another's.

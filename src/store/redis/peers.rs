@@ -33,6 +33,7 @@ impl RedisPeers {
         match lease {
             Lease::Comparison(room) => self.keys.lease(room),
             Lease::Rooms => self.keys.shared("rooms:lease"),
+            Lease::Sweep => self.keys.shared("sweep:lease"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod many_rooms;
 mod one_rooms_trouble;
 mod proxy;
 mod rooms_list;
+mod sweeps;
 mod watched_rooms;
 
 use crate::harness::{ScriptedLiveKit, TestApp};

@@ -1,0 +1,95 @@
+//! For how long webhooks have been refused. LiveKit sends each again for fifteen seconds; what was refused for longer is lost, and
+//! so may be what waited behind it.
+//!
+//! Pure: callers pass the time.
+
+use std::time::{Duration, Instant};
+
+/// Five attempts, with 1, 2, 4 and 8 s between them (`webhook/resource_url_notifier.go` of livekit/protocol).
+pub(super) const LIVEKIT_RETRIES_FOR: Duration = Duration::from_secs(15);
+/// Refusals that are further apart are not of one time of trouble: LiveKit would have come back between them.
+const LONGEST_GAP: Duration = Duration::from_secs(10);
+
+/// A time of trouble, while it lasts.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(Option<Streak>);
+
+#[derive(Clone, Copy, Debug)]
+struct Streak {
+    first: Instant,
+    last: Instant,
+}
+
+impl Refusals {
+    /// A webhook was refused. Tells, as the others do, whether a time of trouble is over that lasted too long for LiveKit.
+    pub fn refused(&mut self, now: Instant) -> bool {
+        let has_ended = self.look(now);
+        self.0.get_or_insert(Streak { first: now, last: now }).last = now;
+        has_ended
+    }
+
+    /// A webhook was taken. Of others that may still be refused, as where there is no memory for large ones.
+    pub fn taken(&mut self) -> bool {
+        self.0.take_if(|streak| streak.is_too_long()).is_some()
+    }
+
+    /// Nothing may have come any more.
+    pub fn look(&mut self, now: Instant) -> bool {
+        let ended = self.0.take_if(|streak| now.duration_since(streak.last) > LONGEST_GAP);
+        ended.is_some_and(|streak| streak.is_too_long())
+    }
+}
+
+impl Streak {
+    fn is_too_long(&self) -> bool {
+        self.last.duration_since(self.first) > LIVEKIT_RETRIES_FOR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Refusals at these seconds. Whether any of them ended a time of trouble that was too long.
+    fn refused(refusals: &mut Refusals, start: Instant, at: &[u64]) -> bool {
+        at.iter().any(|secs| refusals.refused(start + Duration::from_secs(*secs)))
+    }
+
+    #[test]
+    fn what_livekit_sends_again_in_time_is_no_reason_to_compare_all_rooms() {
+        let start = Instant::now();
+        for at in [&[0][..], &[0, 1, 3, 7], &[0, 20, 40, 60, 80]] {
+            let mut refusals = Refusals::default();
+            assert!(!refused(&mut refusals, start, at), "{at:?}");
+            assert!(!refusals.taken(), "{at:?}");
+            assert!(!refusals.look(start + Duration::from_secs(600)), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_that_outlast_livekits_attempts_are_one_when_they_end() {
+        let start = Instant::now();
+        let long = [0, 1, 3, 7, 15, 16];
+        let mut refusals = Refusals::default();
+        assert!(!refused(&mut refusals, start, &long));
+        assert!(refusals.taken(), "the next webhook is taken");
+        assert!(!refusals.taken(), "once");
+        assert!(!refused(&mut refusals, start, &long));
+        assert!(!refusals.look(start + Duration::from_secs(20)));
+        assert!(refusals.look(start + Duration::from_secs(27)), "nothing comes any more");
+        assert!(!refused(&mut refusals, start, &long));
+        assert!(refused(&mut refusals, start, &[60]), "the next trouble is another");
+    }
+
+    #[test]
+    fn webhooks_that_are_taken_between_do_not_hide_that_others_are_not() {
+        let start = Instant::now();
+        let mut refusals = Refusals::default();
+        for secs in 0..16 {
+            assert!(!refusals.refused(start + Duration::from_secs(secs)));
+            assert!(!refusals.taken());
+        }
+        assert!(!refusals.refused(start + Duration::from_secs(16)));
+        assert!(refusals.taken());
+    }
+}
