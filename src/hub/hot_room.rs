@@ -120,6 +120,9 @@ impl HotRoom {
         if !room.hub.is_confirmed(room.confirmed_until) && (is_held || may_look_up) {
             room.hub.suspect(room.slot.name());
         }
+        if stored.has_somebody_called() {
+            room.hub.somebody_is_called(room.slot.name());
+        }
         debug!(room.name = %room.slot.name(), version = %room.version, "opened a room");
         Ok(room)
     }
@@ -164,6 +167,9 @@ impl HotRoom {
         let pending = self.pending.get_or_insert_default();
         self.list.fold(change, &mut pending.diff);
         pending.received_at = pending.received_at.or(change.received_at);
+        if change.joined.iter().chain(&change.updated).any(|one| one.profile.is_being_called()) {
+            self.hub.somebody_is_called(self.slot.name());
+        }
         self.version = change.version;
         self.confirmed_until = change.confirmed_until;
         if change.confirmed_until == StoreTime::default() {

@@ -240,6 +240,12 @@ impl Inner {
         }
     }
 
+    fn somebody_is_called(&self, room: &RoomName) {
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.somebody_is_called(room);
+        }
+    }
+
     /// Reads a room from the store. Where that does not know everybody, LiveKit is asked first.
     async fn read_whole(
         &self,
@@ -251,6 +257,10 @@ impl Inner {
         let position = stored.as_deref().map(Position::of);
         let is_known = self.is_confirmed(self.confirmed_until(room, position));
         let is_free = stored.is_some() || is_known || reconciler.is_real(room).await;
+        let is_outdated = stored.as_deref().zip(self.store.estimated_now());
+        let is_outdated =
+            is_outdated.is_some_and(|(stored, now)| Reconciler::is_outdated(stored, now));
+        let is_known = is_known && !is_outdated;
         if is_known || !is_free && !may_look_up() {
             return Ok((stored, Source::Store));
         }

@@ -50,6 +50,22 @@ pub struct Profile {
     pub kind: ParticipantKind,
 }
 
+/// How far a call by telephone is: an attribute that LiveKit's SIP service sets (`livekit/attrs.go` of livekit/protocol).
+const CALL_STATUS: &str = "sip.callStatus";
+/// From these it goes on by itself, and no webhook tells (`pkg/sip/participant.go` of livekit/sip): nobody has answered yet, or
+/// digits are being dialled for the one who has.
+const CALL_GOES_ON: [&str; 3] = ["dialing", "ringing", "automation"];
+
+impl Profile {
+    /// Whether this is a caller whose call is about to be answered, or given up. Only LiveKit makes somebody of this kind; anybody
+    /// may give themselves such an attribute.
+    pub fn is_being_called(&self) -> bool {
+        let status = || self.attributes.get(CALL_STATUS);
+        self.kind == ParticipantKind::Sip
+            && status().is_some_and(|status| CALL_GOES_ON.contains(&status.as_str()))
+    }
+}
+
 /// One published track.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Track {

@@ -141,6 +141,13 @@ impl Room {
         self.visible > 0 || self.opening == Opening::Open
     }
 
+    /// Whether somebody is shown whose call is about to be answered.
+    pub fn has_somebody_called(&self) -> bool {
+        let is_shown =
+            |session: &&Session| session.visible && session.standing == Standing::Present;
+        self.sessions.values().filter(is_shown).any(|session| session.profile.is_being_called())
+    }
+
     /// How many participants the list has.
     pub fn count(&self) -> usize {
         self.visible

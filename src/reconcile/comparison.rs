@@ -13,8 +13,8 @@ use tracing::{debug, info};
 use crate::{
     livekit::{ApiError, Proof},
     presence::{
-        Listing, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo, StoreTime,
-        plan, plan_without_list,
+        Listing, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo, Standing,
+        StoreTime, plan, plan_without_list,
     },
     store::{Held, Lease, StoreError},
 };
@@ -24,7 +24,7 @@ use super::{
     budget::Purpose,
     metrics::RepairKind,
     queue::Importance,
-    scheduler::{About, Scheduler},
+    scheduler::{About, CALLING_EVERY, Scheduler},
 };
 
 /// Without an answer for so long, `ListRooms` is asked beside: where lists come from the nodes themselves
@@ -181,6 +181,7 @@ impl Comparison<'_> {
         let now = self.inner.store.now().await?;
         let waited = match self.importance {
             Importance::Watched => self.inner.interval().mul_f64(LATELY),
+            Importance::Calling => CALLING_EVERY.mul_f64(LATELY),
             _ => wanted_at.elapsed(),
         };
         // A store whose clock was ahead may have written it.
@@ -204,6 +205,10 @@ impl Comparison<'_> {
                 return Ok(self.nobody_inside(asked_at));
             }
             self.inner.empty_rooms.forget(self.room);
+            let is_calling = match &asked {
+                Asked::Listed(sessions) => Some(has_somebody_called(sessions, held.as_deref())),
+                Asked::Exists => None,
+            };
             let held = held.unwrap_or_default();
             let (repairs, outcome) = match asked {
                 Asked::Listed(sessions) => {
@@ -218,6 +223,9 @@ impl Comparison<'_> {
                 Asked::Exists => (plan_without_list(&held, asked_at), Outcome::Undecided),
             };
             if !self.repair(&held, &repairs).await?.is_refused {
+                if let Some(is_calling) = is_calling {
+                    self.inner.is_calling(self.room, is_calling);
+                }
                 return Ok(outcome);
             }
         }
@@ -397,6 +405,18 @@ impl Comparison<'_> {
             }
         }
     }
+}
+
+/// Whether somebody whom LiveKit lists is called by telephone; a ghost is not.
+fn has_somebody_called(listed: &[SessionInfo], held: Option<&Room>) -> bool {
+    let is_hidden = |info: &SessionInfo| {
+        let mut sessions = held.into_iter().flat_map(Room::sessions);
+        let held = sessions.find(|session| *session.sid() == info.sid);
+        held.is_some_and(|session| session.standing() != Standing::Present)
+    };
+    let mut called =
+        listed.iter().filter(|info| info.is_visible() && info.profile.is_being_called());
+    called.any(|info| !is_hidden(info))
 }
 
 /// How a round of proofs ended.

@@ -43,6 +43,7 @@ struct KindLabel {
 enum ReasonLabel {
     reader_waits,
     suspicious,
+    calling,
     watched,
     known,
     listed,
@@ -120,6 +121,7 @@ impl ReconcileMetrics {
         let reason = match importance {
             Importance::Waiting => ReasonLabel::reader_waits,
             Importance::Suspicious => ReasonLabel::suspicious,
+            Importance::Calling => ReasonLabel::calling,
             Importance::Watched => ReasonLabel::watched,
             Importance::Known => ReasonLabel::known,
             Importance::Listed => ReasonLabel::listed,

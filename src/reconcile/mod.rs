@@ -26,13 +26,13 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     livekit::Api,
-    presence::{RoomName, Rules, StoreTime},
+    presence::{Room, RoomName, Rules, StoreTime},
     store::{Peers, RoomSummary, Store},
 };
 
 use comparison::Outcome;
 use queue::Importance;
-use scheduler::{Scheduler, jittered};
+use scheduler::{CALLING_EVERY, Scheduler, jittered};
 
 /// Whoever waits for LiveKit is then answered with what is known.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -86,6 +86,7 @@ impl Drop for Watched {
         state.queue.unwatch(&self.room);
         if !state.queue.is_watched(&self.room) {
             state.watched.remove(&self.room);
+            state.calling.remove(&self.room);
         }
     }
 }
@@ -159,6 +160,11 @@ impl Reconciler {
         }
     }
 
+    /// Somebody is called by telephone in a watched room: no webhook will tell how that ends.
+    pub fn somebody_is_called(&self, room: &RoomName) {
+        self.0.is_calling(room, true);
+    }
+
     /// Whether asking about a room that no store holds is no waste: LiveKit's list of rooms has it, or LiveKit is being asked
     /// already.
     pub async fn is_real(&self, room: &RoomName) -> bool {
@@ -190,6 +196,11 @@ impl Reconciler {
     /// of them says of itself.
     pub fn extra_trust(&self) -> Duration {
         self.0.extra_trust()
+    }
+
+    /// Whether what is known of a room is too old, because somebody is being called in it: no webhook tells how that ends.
+    pub fn is_outdated(room: &Room, now: StoreTime) -> bool {
+        room.has_somebody_called() && now.since(room.compared_at()) > CALLING_EVERY
     }
 
     /// Until when nobody is in a room that no store holds, as LiveKit said when it was asked last.

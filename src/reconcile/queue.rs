@@ -17,6 +17,8 @@ pub(super) enum Importance {
     Waiting,
     /// It is watched, and something about it was missed.
     Suspicious,
+    /// It is watched, and somebody is called in it by telephone: no webhook will tell how that ends.
+    Calling,
     /// It is watched, and was not confirmed for a while.
     Watched,
     /// It is not watched, and something may have been missed.
@@ -26,8 +28,8 @@ pub(super) enum Importance {
 }
 
 impl Importance {
-    const ALL: [Self; 5] =
-        [Self::Waiting, Self::Suspicious, Self::Watched, Self::Known, Self::Listed];
+    const ALL: [Self; 6] =
+        [Self::Waiting, Self::Suspicious, Self::Calling, Self::Watched, Self::Known, Self::Listed];
 }
 
 /// More rooms than this are not waited for. The least important are left out: whoever reads one of them asks again.
@@ -83,8 +85,9 @@ impl Queue {
     pub fn unwatch(&mut self, room: &RoomName) {
         let Some(entry) = self.rooms.get_mut(room) else { return };
         entry.watchers = entry.watchers.saturating_sub(1);
-        let was_only_watched =
-            entry.place.is_some_and(|place| place.importance == Importance::Watched);
+        let was_only_watched = entry.place.is_some_and(|place| {
+            matches!(place.importance, Importance::Watched | Importance::Calling)
+        });
         if entry.watchers == 0 && was_only_watched {
             self.leave_line(room);
         }
@@ -135,7 +138,7 @@ impl Queue {
 
     /// Since when the watched room has been due that has waited for longest.
     pub fn waits_since(&self) -> Option<Instant> {
-        let watched = [Importance::Suspicious, Importance::Watched];
+        let watched = [Importance::Suspicious, Importance::Calling, Importance::Watched];
         let first = |importance: Importance| self.lines[importance as usize].first_key_value();
         watched.into_iter().filter_map(first).map(|(at, _)| at.0).min()
     }

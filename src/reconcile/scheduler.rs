@@ -45,6 +45,8 @@ const MOST_PROVING: usize = 16;
 /// A proof lets readers who wait go first, by so long.
 const STAND_BACK: Duration = Duration::from_millis(20);
 const STOOD_STILL: Duration = Duration::from_secs(15);
+/// A watched room in which somebody is called is compared this often.
+pub(super) const CALLING_EVERY: Duration = Duration::from_secs(2);
 /// Instances tell each other this often for how long rooms have to wait.
 const SHARE_WAIT_EVERY: Duration = Duration::from_secs(5);
 /// What an instance told counts for this long.
@@ -80,6 +82,8 @@ pub(super) struct State {
     pub watched: HashMap<RoomName, watch::Sender<()>>,
     /// Rooms whose sessions are being asked for proofs of life.
     pub proving: HashSet<RoomName>,
+    /// Watched rooms in which somebody is called by telephone.
+    pub calling: HashSet<RoomName>,
     health: Health,
     /// Calls in a row that said nothing, of which each may be one room's own fault.
     pub failures: u32,
@@ -145,6 +149,7 @@ impl Scheduler {
             waiting: HashMap::new(),
             watched: HashMap::new(),
             proving: HashSet::new(),
+            calling: HashSet::new(),
             health: Health::Up,
             failures: 0,
             check_wanted: None,
@@ -237,6 +242,7 @@ impl Scheduler {
         match importance {
             Importance::Waiting => Purpose::Waiting,
             Importance::Suspicious | Importance::Watched => Purpose::Watched,
+            Importance::Calling => Purpose::Calling,
             Importance::Known | Importance::Listed => Purpose::Other,
         }
     }
@@ -274,6 +280,9 @@ impl Scheduler {
         let not_before = state.troubles.until(room, now);
         let due = now + jittered(self.settings.every);
         state.queue.finish(room, due.max(not_before.unwrap_or(due)));
+        if state.calling.contains(room) {
+            state.want(room, Importance::Calling, now + jittered(CALLING_EVERY));
+        }
         let again = not_before.unwrap_or(now + LONGEST_BACKOFF);
         match (outcome, importance) {
             (Outcome::Confirmed | Outcome::Undecided, _) => {}
@@ -288,10 +297,28 @@ impl Scheduler {
                 state.queue.want(room, Importance::Known, again);
             }
             // Whoever reads it asks again.
-            (Outcome::Unknown, Importance::Waiting | Importance::Watched | Importance::Listed) => {}
+            (
+                Outcome::Unknown,
+                Importance::Waiting
+                | Importance::Calling
+                | Importance::Watched
+                | Importance::Listed,
+            ) => {}
         }
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// Whether somebody is called by telephone in a room. If it is watched, it is compared often until they answer.
+    pub fn is_calling(&self, room: &RoomName, is_calling: bool) {
+        let mut state = self.state();
+        if !is_calling {
+            state.calling.remove(room);
+        } else if state.queue.is_watched(room) && state.calling.insert(room.clone()) {
+            state.want(room, Importance::Calling, Instant::now() + jittered(CALLING_EVERY));
+            drop(state);
+            self.wake.notify_one();
+        }
     }
 
     /// A comparison that was given out cannot be made now: it goes back into the queue.

@@ -71,6 +71,13 @@ impl WebhookBody {
         self
     }
 
+    /// A caller by telephone, and how far the call is.
+    pub fn calling(mut self, status: &str) -> Self {
+        self.0["participant"]["kind"] = "SIP".into();
+        self.0["participant"]["attributes"] = json!({"sip.callStatus": status});
+        self
+    }
+
     /// What a track shows, instead of the microphone's sound.
     pub fn video_of(mut self, source: &str) -> Self {
         self.0["track"]["source"] = source.into();

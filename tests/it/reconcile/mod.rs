@@ -3,6 +3,7 @@
 
 mod api;
 mod budget;
+mod calls;
 mod cold_rooms;
 mod ghosts;
 mod many_rooms;
