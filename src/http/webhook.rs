@@ -60,6 +60,7 @@ async fn take(
 ) -> Result<(WebhookName, WebhookOutcome), Refusal> {
     let received_at = http.clock.now();
     let token = token(http, headers, received_at)?;
+    let key_name = token.key_name().to_owned();
     let webhook = read(http, token, body, received_at).await?;
     debug!(webhook.event = webhook.name.as_str(), "received a webhook");
     let Some(event) = webhook.event else {
@@ -71,6 +72,7 @@ async fn take(
     if http.refusing.end() {
         http.hub.webhook_taken();
     }
+    http.hub.webhook_signed(&event, &key_name);
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }

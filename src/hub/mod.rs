@@ -28,7 +28,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     abort_on_panic,
-    presence::{Room, RoomName, StoreTime, Version},
+    presence::{Event, Room, RoomName, StoreTime, Version},
     reconcile::{Confirmation, Reconciler},
     store::{Position, RoomSummary, Store, StoreError},
 };
@@ -198,6 +198,13 @@ impl Hub {
     pub fn webhook_refused(&self, room: Option<&RoomName>) {
         if let Some(reconciler) = &self.0.reconciler {
             reconciler.webhook_refused(room);
+        }
+    }
+
+    /// Webhooks of another LiveKit than the one that is asked are told by the key that signs them.
+    pub fn webhook_signed(&self, event: &Event, key_name: &str) {
+        if let Some(reconciler) = &self.0.reconciler {
+            reconciler.webhook_signed(event, key_name);
         }
     }
 

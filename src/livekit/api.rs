@@ -158,6 +158,11 @@ impl Api {
         })
     }
 
+    /// The name of the key that signs our calls.
+    pub fn key_name(&self) -> &str {
+        self.keys.signing_name().unwrap_or_default()
+    }
+
     /// Everybody whom LiveKit lists in a room. A room that LiveKit does not know has nobody in it.
     ///
     /// # Errors

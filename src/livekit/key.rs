@@ -113,6 +113,11 @@ impl Keys {
         self.0.iter().find(|key| key.name == name).map(|key| &key.verifying)
     }
 
+    /// The name of the key that signs.
+    pub fn signing_name(&self) -> Option<&str> {
+        self.0.first().map(|key| key.name.as_str())
+    }
+
     /// The name and the secret of the key that signs.
     pub(super) fn signing(&self) -> Option<(&str, &EncodingKey)> {
         self.0.first().map(|key| (key.name.as_str(), &key.signing))

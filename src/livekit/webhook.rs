@@ -22,6 +22,7 @@ const TOKEN_LIFE_SECS: u64 = 300;
 /// A verified `Authorization` header: somebody with one of our keys vouches for a body with this hash.
 #[derive(Clone, Debug)]
 pub struct WebhookToken {
+    key_name: String,
     sha256: [u8; 32],
 }
 
@@ -40,7 +41,12 @@ impl WebhookToken {
         let sha256 = claims.sha256.ok_or(TokenError::NotForWebhooks)?;
         let sha256 = BASE64_STANDARD.decode(sha256).map_err(|_| TokenError::Malformed)?;
         let sha256 = sha256.try_into().map_err(|_| TokenError::Malformed)?;
-        Ok(Self { sha256 })
+        Ok(Self { key_name: claims.iss, sha256 })
+    }
+
+    /// The name of the key that signed it.
+    pub fn key_name(&self) -> &str {
+        &self.key_name
     }
 
     /// Signs a body with the first key, as LiveKit does. None without keys.

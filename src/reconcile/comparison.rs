@@ -194,7 +194,11 @@ impl Comparison<'_> {
                 return Err(Failure::NoBudget);
             }
             let asked_at = self.inner.store.now().await?;
+            let began = Instant::now();
             let asked = self.ask().await?;
+            if let Asked::Listed(sessions) = &asked {
+                self.inner.compare_signers(self.room, sessions, began);
+            }
             let listed: Vec<_> = match &asked {
                 Asked::Listed(sessions) => sessions.iter().map(|info| info.sid.clone()).collect(),
                 Asked::Exists => Vec::new(),

@@ -11,6 +11,7 @@ mod pace;
 mod queue;
 mod refusals;
 mod scheduler;
+mod signers;
 mod sweep;
 mod trouble;
 
@@ -26,7 +27,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     livekit::Api,
-    presence::{Room, RoomName, Rules, StoreTime},
+    presence::{Event, EventKind, Room, RoomName, Rules, StoreTime},
     store::{Peers, RoomSummary, Store},
 };
 
@@ -157,6 +158,23 @@ impl Reconciler {
             state.sweep.want(Instant::now());
             drop(state);
             self.0.wake.notify_one();
+        }
+    }
+
+    /// A webhook was signed with this key: whose people LiveKit does not have is another LiveKit's.
+    pub fn webhook_signed(&self, event: &Event, key_name: &str) {
+        if key_name == self.0.api.key_name() {
+            return;
+        }
+        let mut signers = self.0.signers();
+        match &event.kind {
+            EventKind::Joined(info) => {
+                signers.joined(&event.room, &info.sid, key_name, Instant::now());
+            }
+            EventKind::Left { sid, .. } => signers.left(&event.room, sid),
+            EventKind::Room(_)
+            | EventKind::TrackPublished { .. }
+            | EventKind::TrackUnpublished { .. } => {}
         }
     }
 

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::{
     abort_on_panic,
     livekit::{Api, ApiError},
-    presence::{RoomName, Rules, StoreTime},
+    presence::{RoomName, Rules, SessionInfo, StoreTime},
     store::{Lease, Peers, SharedRooms, Store, StoreError},
 };
 
@@ -27,6 +27,7 @@ use super::{
     pace::Pace,
     queue::{Due, Importance, Queue},
     refusals::{LIVEKIT_RETRIES_FOR, Refusals},
+    signers::Signers,
     sweep::Sweep,
     trouble::Troubles,
 };
@@ -68,6 +69,7 @@ pub(crate) struct Scheduler {
     pub swept: Notify,
     pub listed_rooms: ListedRooms,
     pub empty_rooms: EmptyRooms,
+    signers: Mutex<Signers>,
 }
 
 /// What changes all the time.
@@ -174,6 +176,7 @@ impl Scheduler {
             swept: Notify::new(),
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
+            signers: Mutex::default(),
         });
         let sharing = share_wait(Arc::clone(&inner));
         tokio::spawn(abort_on_panic::task("what instances tell of their waits", sharing));
@@ -184,6 +187,22 @@ impl Scheduler {
 
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("never held in a panic")
+    }
+
+    pub fn signers(&self) -> MutexGuard<'_, Signers> {
+        self.signers.lock().expect("never held in a panic")
+    }
+
+    /// LiveKit gave its list of a room: are those in it whom webhooks named?
+    pub fn compare_signers(&self, room: &RoomName, listed: &[SessionInfo], asked_at: Instant) {
+        if let Some(key_name) = self.signers().listed(room, listed, asked_at) {
+            warn!(
+                key.name = key_name,
+                room.name = %room,
+                "webhooks signed with this key are of another LiveKit than `livekit.url`, which does not have the people they \
+                 name; their people are taken out again. Run a service of its own, with its own `store.key_prefix`, for each LiveKit"
+            );
+        }
     }
 
     /// Starts what is due and allowed. Tells when to look again.

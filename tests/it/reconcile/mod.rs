@@ -8,6 +8,7 @@ mod cold_rooms;
 mod ghosts;
 mod many_rooms;
 mod one_rooms_trouble;
+mod other_livekit;
 mod proxy;
 mod rooms_list;
 mod sweeps;
