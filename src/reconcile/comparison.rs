@@ -22,9 +22,10 @@ use crate::{
 use super::{
     LEASE, LOOK_AGAIN,
     budget::Purpose,
+    health::About,
     metrics::RepairKind,
     queue::Importance,
-    scheduler::{About, CALLING_EVERY, Scheduler},
+    scheduler::{CALLING_EVERY, Scheduler},
 };
 
 /// Without an answer for so long, `ListRooms` is asked beside: where lists come from the nodes themselves

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,11 +13,11 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::{
     abort_on_panic,
-    livekit::{Api, ApiError},
+    livekit::Api,
     presence::{RoomName, Rules, SessionInfo, StoreTime},
     store::{Lease, Peers, SharedRooms, Store, StoreError},
 };
@@ -23,6 +26,7 @@ use super::{
     LEASE, LOOK_AGAIN, PATIENCE, ReconcileMetrics, ReconcileSettings,
     budget::{Budget, Purpose},
     comparison::{self, Outcome},
+    health::{About, Health, LONGEST_BACKOFF},
     listed_rooms::{self, EmptyRooms, ListedRooms, RoomNames},
     pace::Pace,
     queue::{Due, Importance, Queue},
@@ -34,13 +38,8 @@ use super::{
 
 /// Comparisons under way at the same time.
 const MOST_AT_ONCE: usize = 32;
-/// While LiveKit's API is down the pause between two calls doubles, up to this.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// The scheduler wakes up at least this often. When it does not, the process stood still, and webhooks were lost.
 const TICK: Duration = Duration::from_secs(5);
-/// So many calls in a row that say nothing are not one room's own trouble.
-const FAILURES_IN_A_ROW: u32 = 3;
 /// Rooms whose sessions are asked for proofs at the same time.
 const MOST_PROVING: usize = 16;
 /// A proof lets readers who wait go first, by so long.
@@ -62,6 +61,8 @@ pub(crate) struct Scheduler {
     pub settings: ReconcileSettings,
     pub metrics: ReconcileMetrics,
     pub state: Mutex<State>,
+    /// In microseconds, for every read of a room.
+    extra_trust: AtomicU64,
     /// There is something to do for the scheduler.
     pub wake: Notify,
     pub proving_places: Arc<Semaphore>,
@@ -86,12 +87,12 @@ pub(super) struct State {
     pub proving: HashSet<RoomName>,
     /// Watched rooms in which somebody is called by telephone.
     pub calling: HashSet<RoomName>,
-    health: Health,
+    pub health: Health,
     /// Calls in a row that said nothing, of which each may be one room's own fault.
     pub failures: u32,
     /// Such a room: LiveKit is to be asked something small about it, to know whether it answers at all.
-    check_wanted: Option<RoomName>,
-    is_checking: bool,
+    pub check_wanted: Option<RoomName>,
+    pub is_checking: bool,
     pub troubles: Troubles,
     /// When a session last proved its life, by the time its proof was asked for: a witness that LiveKit answers.
     pub proved_at: StoreTime,
@@ -99,23 +100,6 @@ pub(super) struct State {
     pub sweep: Sweep,
     /// Rooms that the sweep waits for.
     pub sweeping: HashSet<RoomName>,
-}
-
-/// What LiveKit was asked about.
-#[derive(Clone, Copy)]
-pub(super) enum About<'room> {
-    /// Something of one room, which may be large, or in trouble.
-    Room(&'room RoomName),
-    /// Whether there is a room: a small answer, that comes wherever LiveKit works.
-    Existence,
-    /// All rooms.
-    Rooms,
-}
-
-/// Whether LiveKit's API answers.
-enum Health {
-    Up,
-    Down { since: Instant, backoff: Duration },
 }
 
 /// A room whose sessions are being asked for proofs of life; by one at a time.
@@ -171,6 +155,7 @@ impl Scheduler {
             settings,
             metrics,
             state: Mutex::new(state),
+            extra_trust: AtomicU64::default(),
             wake: Notify::new(),
             proving_places: Arc::new(Semaphore::new(MOST_PROVING)),
             swept: Notify::new(),
@@ -244,12 +229,15 @@ impl Scheduler {
             pace.stands_still(now);
         }
         pace.waits(queue.waits_since(), now);
-        self.store.trust_longer(pace.extra_trust(self.settings.every, self.rules.trust));
+        let extra_trust = pace.extra_trust(self.settings.every, self.rules.trust);
+        let micros = u64::try_from(extra_trust.as_micros()).unwrap_or(u64::MAX);
+        self.extra_trust.store(micros, Ordering::Relaxed);
+        self.store.trust_longer(extra_trust);
     }
 
     /// For how much longer than `Rules::trust` rooms are trusted now.
     pub fn extra_trust(&self) -> Duration {
-        self.state().pace.extra_trust(self.settings.every, self.rules.trust)
+        Duration::from_micros(self.extra_trust.load(Ordering::Relaxed))
     }
 
     /// How often a watched room can be compared.
@@ -457,121 +445,6 @@ impl Scheduler {
         // Others ask for themselves then.
         let _ = self.peers.share_rooms(&shared, listed_rooms::FRESH).await;
         Some(shared.into())
-    }
-
-    /// Notes whether LiveKit's API works, and slows down while it does not. Says so once, not at each call.
-    pub fn api_answered(&self, about: About<'_>, error: Option<&ApiError>) {
-        let mut state = self.state();
-        let now = Instant::now();
-        match error {
-            None | Some(ApiError::NoResponse) => {
-                state.failures = 0;
-                state.budget.recover(now);
-                if let Health::Down { since, .. } = std::mem::replace(&mut state.health, Health::Up)
-                {
-                    info!("LiveKit's API answers again");
-                    self.metrics.api_up.set(1);
-                    // What it did meanwhile may have reached nobody.
-                    if now.duration_since(since) > LIVEKIT_RETRIES_FOR {
-                        state.sweep.want(now);
-                    }
-                }
-            }
-            Some(ApiError::Limited(wait)) => {
-                let secs = wait.as_secs();
-                warn!(
-                    wait.secs = secs,
-                    "LiveKit limits our calls; lower `livekit.calls_per_minute`"
-                );
-                state.budget.limit(now + *wait);
-            }
-            Some(error @ (ApiError::Unreachable(_) | ApiError::Refused { .. })) => {
-                self.api_is_down(&mut state, error, now);
-            }
-            Some(
-                error @ (ApiError::TimedOut(_)
-                | ApiError::Failed { .. }
-                | ApiError::TooLarge(_)
-                | ApiError::CutOff(_)
-                | ApiError::Unreadable(_)),
-            ) => self.answer_failed(&mut state, about, error, now),
-        }
-    }
-
-    /// That may be one room's own trouble. Several in a row are not, if LiveKit cannot even say whether there is a room.
-    fn answer_failed(&self, state: &mut State, about: About<'_>, error: &ApiError, now: Instant) {
-        state.failures += 1;
-        if state.failures < FAILURES_IN_A_ROW {
-            return;
-        }
-        match about {
-            About::Room(room) => {
-                state.check_wanted = Some(room.clone());
-                self.wake.notify_one();
-            }
-            About::Existence | About::Rooms => {
-                self.api_is_down(state, error, now);
-                // The next room that fails is reason enough to look again.
-                state.failures = FAILURES_IN_A_ROW - 1;
-            }
-        }
-    }
-
-    /// Asks LiveKit something small, where several answers in a row said nothing.
-    fn start_check(self: &Arc<Self>) {
-        let mut state = self.state();
-        if state.is_checking {
-            return;
-        }
-        let Some(room) = state.check_wanted.take() else { return };
-        state.is_checking = true;
-        let inner = Arc::clone(self);
-        let checking = async move {
-            if inner.may_call(Purpose::Waiting).await {
-                let rooms = inner.api.list_rooms(&[&room]).await;
-                inner.api_answered(About::Existence, rooms.as_ref().err());
-            }
-            inner.state().is_checking = false;
-        };
-        tokio::spawn(abort_on_panic::task("a check of LiveKit's API", checking));
-    }
-
-    /// LiveKit did not give a room's list, or not so that it can be read.
-    pub fn list_failed(&self, room: &RoomName, error: &ApiError) {
-        if !error.is_of_one_answer() {
-            return;
-        }
-        let mut state = self.state();
-        let now = Instant::now();
-        let is_too_large = matches!(error, ApiError::TooLarge(_));
-        let trouble = state.troubles.failed(room, is_too_large, now);
-        let is_up = matches!(state.health, Health::Up);
-        // At once where it can be nothing but the room, otherwise when that has turned out.
-        let is_news = trouble.failures == if is_too_large { 1 } else { FAILURES_IN_A_ROW + 1 };
-        if is_news && is_up {
-            warn!(
-                room.name = %room,
-                %error,
-                again.secs = (trouble.until - now).as_secs(),
-                "cannot compare a room with LiveKit's list; it is as webhooks give it, and stale"
-            );
-        }
-    }
-
-    pub fn api_is_down(&self, state: &mut State, error: &ApiError, now: Instant) {
-        state.troubles.forget();
-        let (since, backoff) = match state.health {
-            Health::Up => {
-                warn!(%error, "LiveKit's API does not work; lists are as webhooks give them");
-                self.metrics.api_up.set(0);
-                (now, FIRST_BACKOFF)
-            }
-            // Calls that were under way together fail together.
-            Health::Down { .. } if state.budget.paused_until() > now => return,
-            Health::Down { since, backoff } => (since, (backoff * 2).min(LONGEST_BACKOFF)),
-        };
-        state.budget.back_off(now + backoff);
-        state.health = Health::Down { since, backoff };
     }
 
     pub fn life_was_proved(&self, asked_at: StoreTime) {
