@@ -373,13 +373,8 @@ impl Scheduler {
             let taken = {
                 let mut state = self.state();
                 // Whoever waits comes first.
-                let is_awaited = match state.queue.due(now).next().map(|due| due.importance) {
-                    Some(Importance::Waiting) => true,
-                    // Streams that are about to begin.
-                    Some(Importance::Suspicious) => !state.waiting.is_empty(),
-                    _ => false,
-                };
-                if is_awaited && state.running < MOST_AT_ONCE {
+                let is_awaited = state.queue.due(now).next().map(|due| due.importance);
+                if is_awaited == Some(Importance::Waiting) && state.running < MOST_AT_ONCE {
                     Err(now + STAND_BACK)
                 } else {
                     state.budget.take(purpose, now)
@@ -436,7 +431,7 @@ impl Scheduler {
     pub async fn ask_livekit_for_rooms(&self) -> Option<RoomNames> {
         let asked_at = self.store.now().await.ok()?;
         // Readers wait for it; and one call serves them all for a while.
-        if !self.may_call(Purpose::Waiting).await {
+        if !self.may_call(Purpose::Watched).await && !self.may_call(Purpose::Waiting).await {
             return None;
         }
         let names = self.api.list_rooms(&[]).await;
@@ -473,10 +468,8 @@ impl State {
             return;
         }
         for room in self.queue.awaited() {
-            if self.queue.is_watched(&room) {
-                // A stream is about to begin: it takes a watched room's call, if one comes in time.
-                self.queue.demote(&room, Importance::Suspicious);
-            } else {
+            // A stream that is about to begin waits for a moment, so that it begins with everybody.
+            if !self.queue.is_watched(&room) {
                 self.queue.demote(&room, Importance::Known);
                 self.tell(&room, Outcome::Unknown);
             }
