@@ -59,13 +59,8 @@ pub(super) async fn open(
     let permit = http.open_stream(address, &reader)?;
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
-    let sent = last_event_id(&headers, uri.query().unwrap_or_default())
-        .filter(|sent| http.hub.is_plausible(*sent));
-    let has = match sent {
-        Some(sent) => {
-            let may_look_up = || http.limits.may_look_up(address);
-            http.hub.catch_up(&subscription, sent, may_look_up).await
-        }
+    let has = match last_event_id(&headers, uri.query().unwrap_or_default()) {
+        Some(sent) => http.hub.catch_up(&subscription, sent).await,
         None => None,
     };
     let watch = HandoffWatch { subscription, has };

@@ -26,12 +26,14 @@ pub enum View {
 }
 
 /// A room's list at a version.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Edition {
     room: RoomName,
     version: Version,
     entries: Arc<Vec<Arc<Entry>>>,
-    delta: Option<Delta>,
+    delta: Option<Arc<Delta>>,
+    /// The store has lost whatever later version a reader was sent elsewhere.
+    replaces_later: bool,
     /// When the oldest webhook in it arrived. For measurements only.
     received_at: Option<HostTime>,
     confirmed_until: StoreTime,
@@ -49,7 +51,7 @@ pub(super) struct Delta {
     pub left: Vec<Departure>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Update {
     frame: Arc<Frame>,
     /// Where in the frame the list stands: a GET's body is that part of the same bytes.
@@ -69,7 +71,8 @@ impl Edition {
             room,
             version,
             entries: list.entries(),
-            delta,
+            delta: delta.map(Arc::new),
+            replaces_later: false,
             received_at,
             confirmed_until,
             update_frame: OnceLock::new(),
@@ -82,6 +85,11 @@ impl Edition {
     pub fn of_room(name: &RoomName, room: &Room) -> Self {
         let list = List::new(room.list());
         Self::new(name.clone(), room.version(), &list, None, None, room.confirmed_until())
+    }
+
+    /// The same, also for those who were sent a later version elsewhere, which the store has lost since.
+    pub(super) fn replacing_later(&self) -> Self {
+        Self { replaces_later: true, received_at: None, ..self.clone() }
     }
 
     pub fn version(&self) -> Version {
@@ -106,7 +114,8 @@ impl Edition {
     /// What a connection needs that was last sent `sent`: nothing if that is this or newer, the difference if it builds on
     /// it and the connection takes differences, otherwise the list.
     pub fn frame_after(&self, sent: Option<Version>, view: View) -> Option<&Arc<Frame>> {
-        if sent.is_some_and(|sent| self.version <= sent) {
+        let is_later = |sent| self.version < sent && self.replaces_later;
+        if sent.is_some_and(|sent| self.version <= sent && !is_later(sent)) {
             return None;
         }
         Some(match view {

@@ -27,8 +27,8 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(2);
 /// So long are changes of a list held back that is not the store's.
 const KEPT_BACK: Duration = Duration::from_secs(2);
-/// A room is lifted on a reader's word no more often.
-const BELIEVE_EVERY: Duration = Duration::from_secs(30);
+/// However many readers say that they were sent a later version elsewhere, the store is looked at no more often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
 
@@ -50,8 +50,9 @@ pub(super) struct HotRoom {
     is_kept: bool,
     /// When the room was read last. Changes that are older may arrive for a while after that.
     read_at: Instant,
-    /// When a reader was last believed that it had been sent a later version.
-    believed_at: Option<Instant>,
+    /// When the store is looked at for the sake of readers that say they were sent a later version; and not before.
+    look_at: Option<Instant>,
+    look_not_before: Instant,
     /// The version of the last edition that went out.
     published: Version,
     /// What became different since then.
@@ -104,7 +105,8 @@ impl HotRoom {
             confirmed_until: StoreTime::default(),
             is_kept: false,
             read_at: now,
-            believed_at: None,
+            look_at: None,
+            look_not_before: now,
             published: Version::ZERO,
             pending: None,
             window_ends: now,
@@ -138,7 +140,10 @@ impl HotRoom {
                 () = confirmed(&mut self.watched) => self.on_confirmed().await,
                 () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
                 () = sleep_until(self.next_check) => self.on_check().await,
-                seen = self.slot.behind() => self.on_behind(seen).await,
+                () = self.slot.behind(), if self.look_at.is_none() => {
+                    self.look_at = Some(self.look_not_before.max(Instant::now()));
+                }
+                () = at(self.look_at) => self.on_behind().await,
                 () = self.slot.idle() => self.linger_ends = Some(Instant::now() + LINGER),
                 () = at(self.linger_ends) => {
                     self.linger_ends = None;
@@ -202,6 +207,13 @@ impl HotRoom {
         }
         self.confirmed_until = confirmed_until;
         self.slot.confirm(confirmed_until);
+        // A room that the store does not hold may have lost everybody.
+        let is_settled = self.version != Version::ZERO
+            || self.hub.reconciler.is_none()
+            || self.hub.is_confirmed(confirmed_until);
+        if is_settled && self.published == self.version && self.slot.take_readers_ahead() {
+            self.settle();
+        }
     }
 
     /// A message of the feed may have been lost without a trace: compare.
@@ -227,23 +239,33 @@ impl HotRoom {
         }
     }
 
-    /// A reader says that it was sent a later version elsewhere. If that did not arrive here, the room is read again. If the
-    /// store does not have it either, then it lost that; but anybody can say so, so this is believed only now and then.
-    async fn on_behind(&mut self, seen: Version) {
-        if self.version < seen {
-            self.resync(ResyncCause::reader).await;
-            self.believe(seen).await;
+    /// Readers say that they were sent a later version elsewhere. Anybody can say so: the store's position is looked at, once for
+    /// all of them, and what it says is all that counts.
+    async fn on_behind(&mut self) {
+        self.look_at = None;
+        self.look_not_before = Instant::now() + LOOK_EVERY;
+        let look = self.slot.begin_look();
+        let stored = match self.hub.store.position(self.slot.name()).await {
+            Ok(stored) => stored.map_or(Version::ZERO, |stored| stored.version),
+            Err(error) => {
+                debug!(room.name = %self.slot.name(), %error, "cannot look for a later version");
+                return;
+            }
+        };
+        match stored.cmp(&self.version) {
+            Ordering::Greater => self.resync(ResyncCause::reader).await,
+            Ordering::Less => self.resync(ResyncCause::fallback).await,
+            Ordering::Equal => {}
         }
-        self.slot.checked(seen);
+        self.slot.end_look(look, stored.max(self.version));
     }
 
-    async fn believe(&mut self, seen: Version) {
-        let is_news = self.version < seen;
-        if is_news && self.believed_at.is_none_or(|at| at.elapsed() > BELIEVE_EVERY) {
-            self.believed_at = Some(Instant::now());
-            if let Err(error) = self.read_again(seen).await {
-                self.on_store_error(&error);
-            }
+    /// What readers were sent elsewhere is lost for good: those who kept it are sent what there is.
+    fn settle(&self) {
+        if let Some(newest) = self.slot.newest() {
+            self.slot.publish(Arc::new(newest.replacing_later()));
+            self.hub.watchers.room_changed(&self.slot);
+            self.slot.announced();
         }
     }
 
@@ -251,7 +273,7 @@ impl HotRoom {
     async fn resync(&mut self, cause: ResyncCause) {
         self.hub.metrics.resynced(cause);
         let mut retry_after = FIRST_RETRY;
-        while let Err(error) = self.read_again(self.version).await {
+        while let Err(error) = self.read_again().await {
             self.on_store_error(&error);
             sleep(jittered(retry_after)).await;
             retry_after = (retry_after * 2).min(LONGEST_RETRY);
@@ -259,17 +281,17 @@ impl HotRoom {
         self.read_at = Instant::now();
     }
 
-    /// Reads the room again, which was `seen` with this version.
-    async fn read_again(&mut self, seen: Version) -> Result<(), StoreError> {
+    async fn read_again(&mut self) -> Result<(), StoreError> {
+        let held = self.version;
         let name = self.slot.name().clone();
         // When Redis comes back, all rooms are read again.
         let hub = Arc::clone(&self.hub);
         let _place = hub.reading_again.acquire().await;
         let mut stored = self.hub.store.read(&name).await?;
-        let is_lost = stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < seen;
+        let is_lost = stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < held;
         if is_lost {
             warn!(room.name = %name, "the store lost what it had acknowledged");
-            self.hub.store.lift(&name, seen).await?;
+            self.hub.store.lift(&name, held).await?;
             self.hub.suspect(&name);
             stored = self.hub.store.read(&name).await?;
         }

@@ -35,8 +35,9 @@ use crate::{
 
 use hot_room::HotRoom;
 
-/// Whoever comes back to an instance that is behind waits so long for it.
-const CATCH_UP: Duration = Duration::from_secs(1);
+/// A reader that comes back to an instance that is behind waits this long for it: a second until the store may be looked at again,
+/// and one for the look.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// More rooms are not read again at the same time.
 const MOST_READING_AGAIN: usize = 64;
@@ -125,29 +126,29 @@ impl Hub {
         Ok(subscription)
     }
 
-    /// Waits, for a moment, until a room is at least as new as what its reader was `sent` by another instance, or by this one
-    /// before the store lost it. Returns what the reader has: it is sent only what is later. `may_look_up` as for
-    /// [`Self::subscribe`].
-    pub async fn catch_up(
-        &self,
-        subscription: &Subscription,
-        sent: Version,
-        may_look_up: impl FnOnce() -> bool,
-    ) -> Option<Version> {
+    /// What a reader has that says it was `sent` this version: by another instance, or by this one before the store lost it. It is
+    /// sent only what is later. Waits, for a moment, until the room here is as new, or the store is known to have nothing as new:
+    /// then the reader has nothing that counts, and is sent the list. Nobody else notices what it says.
+    pub async fn catch_up(&self, subscription: &Subscription, sent: Version) -> Option<Version> {
         let slot = subscription.slot();
-        let is_unknown = slot.newest().is_some_and(|newest| newest.version() == Version::ZERO);
-        if is_unknown && self.0.is_confirmed(slot.confirmed_until()) {
-            // LiveKit said that nobody is there, and nothing later may ever come.
+        if !self.is_plausible(sent) || self.0.is_empty_room(slot) {
             return None;
         }
-        if !is_unknown || may_look_up() {
-            let _ = timeout(CATCH_UP, slot.catch_up(sent)).await;
+        let caught_up = timeout(CATCH_UP, slot.caught_up(sent)).await;
+        let is_unknown = slot.newest().is_none_or(|newest| newest.version() == Version::ZERO);
+        match caught_up {
+            Ok(true) => Some(sent),
+            Ok(false) if !is_unknown || self.0.reconciler.is_none() => None,
+            // A store that lost everything must not empty its list: LiveKit is asked who is inside.
+            Ok(false) | Err(_) => {
+                slot.keep_readers_ahead();
+                (!self.0.is_empty_room(slot)).then_some(sent)
+            }
         }
-        Some(sent)
     }
 
     /// Whether the store can have given this version by now.
-    pub fn is_plausible(&self, version: Version) -> bool {
+    fn is_plausible(&self, version: Version) -> bool {
         self.0.store.estimated_now().is_some_and(|now| version.is_plausible_at(now))
     }
 
@@ -295,6 +296,12 @@ impl Inner {
         let reconciler = self.reconciler.as_ref().filter(|_| !is_never);
         let extra_trust = reconciler.map(Reconciler::extra_trust).unwrap_or_default();
         self.store.estimated_now().is_some_and(|now| now <= until + extra_trust)
+    }
+
+    /// Whether LiveKit said that nobody is in a room that the store does not hold: nothing later may ever come.
+    fn is_empty_room(&self, slot: &RoomSlot) -> bool {
+        let is_unknown = slot.newest().is_some_and(|newest| newest.version() == Version::ZERO);
+        is_unknown && self.is_confirmed(slot.confirmed_until())
     }
 
     /// Ends a room unless somebody entered meanwhile. Entering takes the same lock, so nobody is left behind.

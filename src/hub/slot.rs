@@ -40,17 +40,25 @@ pub struct RoomSlot {
     readers_of_deltas: AtomicUsize,
     state: watch::Sender<State>,
     idle: Notify,
-    /// The latest version that a reader was sent elsewhere, where it is above ours.
-    seen: AtomicU64,
-    /// That rose.
+    /// A reader says that it was sent a later version elsewhere.
     is_behind: Notify,
-    /// The latest of these for which the store was asked.
-    checked: AtomicU64,
-    /// An edition was put in, or the store was asked.
+    /// How often the store has been looked at for the sake of such readers, and the last look that has ended.
+    looks_begun: AtomicU64,
+    last_look: watch::Sender<Look>,
+    /// A reader keeps what it was sent elsewhere, until it is known whether the store has lost that.
+    has_readers_ahead: AtomicBool,
+    /// An edition was put in.
     published: Notify,
     /// Which delivery threads watch this room, and which of them have been told of its newest edition: a bit each.
     watching: AtomicU64,
     told: AtomicU64,
+}
+
+/// What a look at the store's position found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Look {
+    number: u64,
+    version: Version,
 }
 
 #[derive(Clone, Debug)]
@@ -72,9 +80,10 @@ impl RoomSlot {
             readers_of_deltas: AtomicUsize::default(),
             state: watch::Sender::new(State::Opening),
             idle: Notify::new(),
-            seen: AtomicU64::default(),
             is_behind: Notify::new(),
-            checked: AtomicU64::default(),
+            looks_begun: AtomicU64::default(),
+            last_look: watch::Sender::default(),
+            has_readers_ahead: AtomicBool::default(),
             published: Notify::new(),
             watching: AtomicU64::default(),
             told: AtomicU64::default(),
@@ -154,32 +163,55 @@ impl RoomSlot {
         });
     }
 
-    /// Waits until the newest edition is at least as new as what a reader was sent elsewhere, or the store, asked for that, has
-    /// nothing as new.
-    pub(super) async fn catch_up(&self, seen: Version) {
+    /// Waits until the newest edition is at least as new as what a reader was sent elsewhere, or until a look at the store that
+    /// begins after this call has found nothing as new. Tells whether the edition is. One look serves all who wait.
+    pub(super) async fn caught_up(&self, sent: Version) -> bool {
+        let awaited = self.looks_begun.load(Ordering::Acquire) + 1;
+        let mut last_look = self.last_look.subscribe();
+        let is_new_enough = || self.newest().is_some_and(|newest| newest.version() >= sent);
         loop {
             let mut published = pin!(self.published.notified());
             published.as_mut().enable();
-            let is_checked = self.checked.load(Ordering::Acquire) >= seen.as_u64();
-            if is_checked || self.newest().is_some_and(|newest| newest.version() >= seen) {
-                return;
+            let look = *last_look.borrow_and_update();
+            if is_new_enough() {
+                return true;
             }
-            self.seen.fetch_max(seen.as_u64(), Ordering::AcqRel);
-            self.is_behind.notify_one();
-            published.await;
+            if look.number >= awaited && look.version < sent {
+                return false;
+            }
+            if look.number < awaited {
+                self.is_behind.notify_one();
+            }
+            tokio::select! {
+                () = published => {}
+                _ = last_look.changed() => {}
+            }
         }
     }
 
-    /// The store was asked for what a reader was sent elsewhere.
-    pub(super) fn checked(&self, seen: Version) {
-        self.checked.fetch_max(seen.as_u64(), Ordering::AcqRel);
-        self.published.notify_waiters();
+    /// Resolves when a reader says that it was sent a later version elsewhere.
+    pub(super) async fn behind(&self) {
+        self.is_behind.notified().await;
     }
 
-    /// Resolves when a reader was sent a later version elsewhere.
-    pub(super) async fn behind(&self) -> Version {
-        self.is_behind.notified().await;
-        Version::from_u64(self.seen.load(Ordering::Acquire))
+    /// The store is about to be looked at for the sake of such readers.
+    pub(super) fn begin_look(&self) -> u64 {
+        self.looks_begun.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// It was, and this is how far the room is there.
+    pub(super) fn end_look(&self, number: u64, version: Version) {
+        self.last_look.send_replace(Look { number, version });
+    }
+
+    /// A reader keeps what it was sent elsewhere until the room is settled.
+    pub(super) fn keep_readers_ahead(&self) {
+        self.has_readers_ahead.store(true, Ordering::Release);
+    }
+
+    /// Whether there may be such readers, until the next comes.
+    pub(super) fn take_readers_ahead(&self) -> bool {
+        self.has_readers_ahead.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn confirm(&self, until: StoreTime) {

@@ -140,10 +140,10 @@ impl Store for MemoryStore {
         self.read(room).await
     }
 
-    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+    async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
         let mut shard = self.shard_of(room);
         let now = self.time();
-        if shard.room_mut(room, now).lift(seen, now) {
+        if shard.room_mut(room, now).lift(held, now) {
             shard.followers.get(room).into_iter().flatten().for_each(|(_, one)| one.gap());
         }
         Ok(())

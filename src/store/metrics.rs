@@ -133,8 +133,8 @@ impl Store for MeteredStore {
         self.metered(Kind::read, self.store.read_with(room, sessions)).await
     }
 
-    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
-        self.metered(Kind::lift, self.store.lift(room, seen)).await
+    async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
+        self.metered(Kind::lift, self.store.lift(room, held)).await
     }
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {

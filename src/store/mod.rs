@@ -48,9 +48,9 @@ pub trait Store: Send + Sync + 'static {
         sessions: &[ParticipantSid],
     ) -> Result<Option<Arc<Room>>, StoreError>;
 
-    /// Makes a room's version rise above one that somebody saw: the store lost what it had acknowledged. The room is partial
-    /// then. Does nothing where the version is not below `seen`.
-    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError>;
+    /// Makes a room's version rise above one that an instance holds, which it had from this store and no client made up: the store
+    /// lost what it had acknowledged. The room is partial then. Does nothing where the version is not below `held`.
+    async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError>;
 
     /// Every room that is to be listed, in no particular order.
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError>;

@@ -212,9 +212,9 @@ impl Store for RedisStore {
         Ok(codec::room(room)?.map(Arc::new))
     }
 
-    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+    async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
         let mut packer = netstring::Packer::default();
-        packer.number(seen.as_u64());
+        packer.number(held.as_u64());
         self.run(&self.scripts.lift, room, &packer.finish()).await
     }
 

@@ -4,6 +4,7 @@ mod credentials;
 mod errors;
 mod event_source;
 mod large_heads;
+mod last_event_id;
 mod limits;
 mod line_ends;
 mod participants;

@@ -6,6 +6,7 @@ mod budget;
 mod calls;
 mod cold_rooms;
 mod ghosts;
+mod lost_rooms;
 mod many_rooms;
 mod one_rooms_trouble;
 mod other_livekit;

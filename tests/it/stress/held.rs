@@ -15,8 +15,8 @@ pub struct Shown {
     pub version: u64,
     /// In canonical form.
     pub list: String,
-    /// Older than what the page held before it came back to an instance that is behind. Only streams of many rooms show that:
-    /// they are not told what the page holds.
+    /// Older than what the page held before it came back: to an instance that is behind, where the stream is one of many rooms,
+    /// which is not told what the page holds; or after the store has lost what the page was shown.
     pub is_older: bool,
 }
 
@@ -72,12 +72,10 @@ impl Held {
     fn update(&mut self, event: &Event) -> Result<Shown, String> {
         let (name, room) = self.rooms.iter_mut().next().expect("a page has a room");
         let version = event.version();
-        // It said what it holds.
-        if room.version > Some(version) {
-            return Err(format!("version {version} after {:?}", room.version));
-        }
+        // It said what it holds, so an older list means that the store has nothing later.
+        let is_older = room.version > Some(version);
         room.replace(version, &event.json())?;
-        Ok(room.shown(name, false))
+        Ok(room.shown(name, is_older))
     }
 
     fn snapshot(&mut self, body: &Value) -> Result<Shown, String> {
