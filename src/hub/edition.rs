@@ -10,11 +10,15 @@ use serde::Serialize;
 use crate::presence::{Departure, HostTime, Participant, Room, RoomName, StoreTime, Version};
 
 use super::{
-    Frame,
+    Frame, encode_chunk,
     frame::PREFIX_BYTES,
     json,
     list::{Entry, List},
 };
+
+/// An edition keeps this many of the last changes, and this many bytes of them, for streams that are a little behind.
+const MAX_RECENT_CHANGES: usize = 64;
+const MAX_RECENT_BYTES: usize = 64 * 1024;
 
 /// What a stream shows of its rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,11 @@ pub struct Edition {
     room: RoomName,
     version: Version,
     entries: Arc<Vec<Arc<Entry>>>,
-    delta: Option<Arc<Delta>>,
+    /// The last changes, the oldest first, each of which builds on the one before. The last made this edition.
+    changes: Vec<Arc<RecentChange>>,
+    /// Some of the last changes as one frame, by the first of them.
+    joined_frames: Vec<OnceLock<Arc<Frame>>>,
+    list_bytes: usize,
     /// The store has lost whatever later version a reader was sent elsewhere.
     replaces_later: bool,
     /// When the oldest webhook in it arrived. For measurements only.
@@ -39,7 +47,14 @@ pub struct Edition {
     confirmed_until: StoreTime,
     update_frame: OnceLock<Update>,
     snapshot_frame: OnceLock<Arc<Frame>>,
-    delta_frame: OnceLock<Arc<Frame>>,
+}
+
+/// A change of the room, encoded when the first stream wants it.
+#[derive(Debug)]
+struct RecentChange {
+    version: Version,
+    delta: Delta,
+    frame: OnceLock<Arc<Frame>>,
 }
 
 /// What is different from the edition before.
@@ -59,25 +74,34 @@ struct Update {
 }
 
 impl Edition {
+    /// `before` is the edition on which a change builds.
     pub(super) fn new(
         room: RoomName,
         version: Version,
         list: &List,
-        delta: Option<Delta>,
+        change: Option<(Delta, Option<&Self>)>,
         received_at: Option<HostTime>,
         confirmed_until: StoreTime,
     ) -> Self {
+        let changes = change.map_or_else(Vec::new, |(delta, before)| {
+            let earlier = before.filter(|before| before.version == delta.prev);
+            let mut changes = earlier.map_or_else(Vec::new, Self::recent_changes);
+            changes.push(Arc::new(RecentChange { version, delta, frame: OnceLock::new() }));
+            changes
+        });
+        let entries = list.entries();
         Self {
             room,
             version,
-            entries: list.entries(),
-            delta: delta.map(Arc::new),
+            list_bytes: entries.iter().map(|entry| entry.json.len() + 1).sum::<usize>() + 64,
+            entries,
+            joined_frames: vec![OnceLock::new(); changes.len()],
+            changes,
             replaces_later: false,
             received_at,
             confirmed_until,
             update_frame: OnceLock::new(),
             snapshot_frame: OnceLock::new(),
-            delta_frame: OnceLock::new(),
         }
     }
 
@@ -111,8 +135,8 @@ impl Edition {
         JsonOf { frame: Arc::clone(&update.frame), json: update.json.clone() }
     }
 
-    /// What a connection needs that was last sent `sent`: nothing if that is this or newer, the difference if it builds on
-    /// it and the connection takes differences, otherwise the list.
+    /// What a connection needs that was last sent `sent`: nothing if that is this or newer; the changes since, if the connection
+    /// takes them and they are kept; otherwise the list.
     pub fn frame_after(&self, sent: Option<Version>, view: View) -> Option<&Arc<Frame>> {
         let is_later = |sent| self.version < sent && self.replaces_later;
         if sent.is_some_and(|sent| self.version <= sent && !is_later(sent)) {
@@ -120,8 +144,8 @@ impl Edition {
         }
         Some(match view {
             View::Lists => &self.update().frame,
-            View::Deltas => match self.delta.as_ref().filter(|delta| Some(delta.prev) == sent) {
-                Some(delta) => self.delta_frame(delta),
+            View::Deltas => match sent.and_then(|sent| self.changes_since(sent)) {
+                Some(changes) => changes,
                 None => self.snapshot_frame(),
             },
         })
@@ -129,12 +153,46 @@ impl Edition {
 
     /// Encodes the frame that most readers of this kind will want, so that delivery does not have to.
     pub(super) fn encode_for(&self, view: View) {
-        let _ = self.frame_after(self.delta.as_ref().map(|delta| delta.prev), view);
+        let _ = self.frame_after(self.changes.last().map(|change| change.delta.prev), view);
     }
 
-    /// The size of a list's frame, or an estimate of it where none was encoded.
-    pub(super) fn list_bytes(&self) -> usize {
-        self.entries.iter().map(|entry| entry.json.len() + 1).sum::<usize>() + 64
+    /// About as many bytes as a frame has that most streams of this kind want.
+    pub(super) fn frame_bytes(&self, view: View) -> usize {
+        match view {
+            View::Lists => self.list_bytes,
+            View::Deltas => {
+                self.changes.last().and_then(|change| change.encoded_bytes()).unwrap_or(0)
+            }
+        }
+    }
+
+    /// The last changes that the next edition keeps too: only those that somebody has wanted, and that fit.
+    fn recent_changes(&self) -> Vec<Arc<RecentChange>> {
+        let mut bytes = 0;
+        let is_kept = |change: &&Arc<RecentChange>| {
+            bytes += change.encoded_bytes().unwrap_or(usize::MAX / 2);
+            bytes <= MAX_RECENT_BYTES
+        };
+        let kept =
+            self.changes.iter().rev().take(MAX_RECENT_CHANGES - 1).take_while(is_kept).count();
+        self.changes[self.changes.len() - kept..].to_vec()
+    }
+
+    /// The changes since a version, in their order, as one frame; none where they are not kept, or bigger than the list.
+    fn changes_since(&self, sent: Version) -> Option<&Arc<Frame>> {
+        let first = self.changes.iter().rposition(|change| change.delta.prev == sent)?;
+        if let [change] = &self.changes[first..] {
+            return Some(change.frame(&self.room));
+        }
+        let frames = || self.changes[first..].iter().map(|change| change.frame(&self.room));
+        let bytes: usize = frames().map(|frame| frame.plain().len()).sum();
+        (bytes < self.list_bytes).then(|| {
+            self.joined_frames[first].get_or_init(|| {
+                Arc::new(encode_chunk(|out| {
+                    frames().for_each(|frame| out.extend_from_slice(frame.plain()));
+                }))
+            })
+        })
     }
 
     fn update(&self) -> &Update {
@@ -161,24 +219,8 @@ impl Edition {
         })
     }
 
-    fn delta_frame(&self, delta: &Delta) -> &Arc<Frame> {
-        self.delta_frame.get_or_init(|| {
-            let body = DeltaBody {
-                room: &self.room,
-                prev: delta.prev,
-                version: self.version,
-                joined: &delta.joined,
-                updated: &delta.updated,
-                left: &delta.left,
-            };
-            Arc::new(Frame::event("room:delta", None, |out| {
-                json::write_line(out, &body);
-            }))
-        })
-    }
-
     fn write_list(&self, out: &mut Vec<u8>) {
-        out.reserve(self.list_bytes());
+        out.reserve(self.list_bytes);
         out.push(b'[');
         for (index, entry) in self.entries.iter().enumerate() {
             if index > 0 {
@@ -187,6 +229,29 @@ impl Edition {
             out.extend_from_slice(&entry.json);
         }
         out.push(b']');
+    }
+}
+
+impl RecentChange {
+    fn frame(&self, room: &RoomName) -> &Arc<Frame> {
+        self.frame.get_or_init(|| {
+            let body = DeltaBody {
+                room,
+                prev: self.delta.prev,
+                version: self.version,
+                joined: &self.delta.joined,
+                updated: &self.delta.updated,
+                left: &self.delta.left,
+            };
+            Arc::new(Frame::event("room:delta", None, |out| {
+                json::write_line(out, &body);
+            }))
+        })
+    }
+
+    /// None where nobody has wanted it.
+    fn encoded_bytes(&self) -> Option<usize> {
+        self.frame.get().map(|frame| frame.chunked().len())
     }
 }
 
@@ -219,3 +284,80 @@ impl AsRef<[u8]> for JsonOf {
 
 const _: () =
     assert!(PREFIX_BYTES > 0, "the JSON's range counts from the start of the chunk's prefix");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Editions of a room of ten, each of which builds on the one before, and whose change was wanted by somebody.
+    fn editions(count: u64, change_bytes: usize) -> Vec<Edition> {
+        let mut editions: Vec<Edition> = Vec::new();
+        for version in 1..=count {
+            let delta = Delta {
+                prev: Version::from_u64(version - 1),
+                joined: Vec::new(),
+                updated: Vec::new(),
+                left: vec![Departure {
+                    sid: crate::presence::ParticipantSid::new(format!("PA_{version}")),
+                    identity: crate::presence::Identity::new("x".repeat(change_bytes)),
+                }],
+            };
+            let mut edition = Edition::new(
+                RoomName::parse("general").unwrap(),
+                Version::from_u64(version),
+                &List::default(),
+                Some((delta, editions.last())),
+                None,
+                StoreTime::default(),
+            );
+            edition.list_bytes = 1_000_000;
+            edition.encode_for(View::Deltas);
+            editions.push(edition);
+        }
+        editions
+    }
+
+    fn sent_to(edition: &Edition, sent: u64) -> String {
+        let frame = edition.frame_after(Some(Version::from_u64(sent)), View::Deltas).unwrap();
+        String::from_utf8(frame.plain().to_vec()).unwrap()
+    }
+
+    fn is_list(text: &str) -> bool {
+        text.starts_with("event: room:snapshot")
+    }
+
+    #[test]
+    fn whoever_is_a_few_changes_behind_is_sent_those_in_their_order() {
+        let editions = editions(100, 10);
+        let newest = editions.last().unwrap();
+        assert!(newest.frame_after(Some(Version::from_u64(100)), View::Deltas).is_none());
+        for behind in [1, 2, 3, MAX_RECENT_CHANGES as u64] {
+            let text = sent_to(newest, 100 - behind);
+            let events: Vec<_> = text.split_terminator("\n\n").collect();
+            assert_eq!(events.len() as u64, behind);
+            for (event, prev) in events.iter().zip(100 - behind..) {
+                let fits = format!("\"prev\":{prev},\"version\":{},", prev + 1);
+                assert!(
+                    event.starts_with("event: room:delta\n") && event.contains(&fits),
+                    "{event}"
+                );
+            }
+        }
+        assert!(is_list(&sent_to(newest, 99 - MAX_RECENT_CHANGES as u64)), "too far behind");
+        assert!(is_list(&sent_to(newest, 0)));
+    }
+
+    #[test]
+    fn no_more_of_the_changes_is_kept_than_fits_and_no_more_is_sent_than_the_list_has() {
+        let mut editions = editions(10, 20_000);
+        let newest = editions.last_mut().unwrap();
+        assert!(
+            !is_list(&sent_to(newest, 6)),
+            "three of the last changes fit, and the newest is always kept"
+        );
+        assert!(is_list(&sent_to(newest, 5)));
+        newest.list_bytes = 50_000;
+        assert!(!is_list(&sent_to(newest, 8)));
+        assert!(is_list(&sent_to(newest, 7)), "three changes are more than the list");
+    }
+}

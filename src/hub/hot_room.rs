@@ -19,8 +19,10 @@ const LINGER: Duration = Duration::from_secs(5);
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// A hot room's keys are renewed this often.
 const RENEW_EVERY: Duration = Duration::from_mins(5);
-/// The window of a room grows so that its lists stay below this many bytes a second, all readers together.
-const LIST_BYTES_PER_SEC: usize = 400_000_000;
+/// The window of a room grows so that its frames stay below this many bytes a second, all subscribers together.
+const FRAME_BYTES_PER_SEC: usize = 400_000_000;
+/// A smaller frame takes about as long as one of this many bytes: writing it is a system call.
+const MIN_FRAME_BYTES: usize = 2 * 1024;
 /// But no list is held back longer than this.
 const LONGEST_WINDOW: Duration = Duration::from_secs(1);
 /// Changes that were published before a room was read arrive within this time after it.
@@ -370,11 +372,12 @@ impl HotRoom {
     fn put_out(&mut self, delta: Option<Delta>, received_at: Option<HostTime>) -> Arc<Edition> {
         self.pending = None;
         self.published = self.version;
+        let before = self.slot.newest();
         let edition = Arc::new(Edition::new(
             self.slot.name().clone(),
             self.version,
             &self.list,
-            delta,
+            delta.map(|delta| (delta, before.as_deref())),
             received_at,
             self.confirmed_until,
         ));
@@ -387,14 +390,17 @@ impl HotRoom {
         edition
     }
 
-    /// How long to hold back what follows: longer for big lists to many readers, which would otherwise take all there is.
+    /// How long to hold back what follows: longer for big frames to many subscribers, which would otherwise take all there is.
     fn window(&self, edition: &Edition) -> Duration {
         let coalesce = self.hub.config.coalesce;
         if coalesce.is_zero() {
             return Duration::ZERO;
         }
-        let bytes = edition.list_bytes().saturating_mul(self.slot.count(View::Lists));
-        let micros = u64::try_from(bytes / (LIST_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);
+        let bytes_of = |view| {
+            edition.frame_bytes(view).max(MIN_FRAME_BYTES).saturating_mul(self.slot.count(view))
+        };
+        let bytes = bytes_of(View::Lists).saturating_add(bytes_of(View::Deltas));
+        let micros = u64::try_from(bytes / (FRAME_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);
         Duration::from_micros(micros).min(LONGEST_WINDOW).max(coalesce)
     }
 }

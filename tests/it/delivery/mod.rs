@@ -1,6 +1,7 @@
 //! Slow clients, talkative clients, many clients, and how streams end.
 
 mod crowd;
+mod deltas;
 mod ends;
 mod input;
 mod slow;
