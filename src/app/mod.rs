@@ -15,9 +15,9 @@ use tracing::{info, warn};
 use crate::{
     clock::Clock,
     config::Config,
-    delivery::{DeliveryConfig, DeliveryMetrics, Shards},
+    delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Shards},
     http::{
-        HttpMetrics, HttpState, LimitSettings, Limits, Refusing, Server, ServerSettings,
+        HttpMetrics, HttpState, LimitSettings, Limits, Refusing, RoomList, Server, ServerSettings,
         StreamSettings,
     },
     hub::{Hub, HubConfig, HubMetrics, Watchers},
@@ -96,15 +96,16 @@ impl App {
         let descriptors = descriptors::raise();
         let store: Arc<dyn Store> =
             Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
+        let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
         let shards = Shards::start(
             &DeliveryConfig {
                 threads: 0,
                 heartbeat: config.stream.heartbeat,
                 write_timeout: config.stream.write_timeout,
-                pinned_bytes: config.stream.pinned_bytes,
             },
             &DeliveryMetrics::register(&mut registry),
             &clock,
+            &pinned,
         )
         .map_err(StartError::Threads)?;
         let reconciler = start_reconciler(config, &store, peers, &clock, &mut registry)?;
@@ -139,6 +140,8 @@ impl App {
             metrics: HttpMetrics::register(&mut registry),
             registry,
             clock,
+            pinned,
+            room_list: RoomList::default(),
             is_draining: false.into(),
             refusing: Refusing::default(),
         });
@@ -236,7 +239,6 @@ fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
         refused_webhooks_per_address: limits.refused_webhooks_per_address,
         body_bytes: limits.body_bytes,
         head_bytes: limits.head_bytes,
-        answer_bytes: config.stream.pinned_bytes,
     }
 }
 

@@ -3,10 +3,7 @@
 use std::{
     io::{self, IoSlice, Read, Write},
     net::Shutdown,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 
 use mio::net::TcpStream;
@@ -16,7 +13,7 @@ use crate::{
     presence::Version,
 };
 
-use super::{CloseReason, Framing, Permit, wheel::Place};
+use super::{CloseReason, Framing, Permit, Pin, wheel::Place};
 
 /// A reader has nothing to say after its request. More than this, in all, ends the stream.
 const MOST_INPUT_BYTES: u32 = 64 * 1024;
@@ -73,16 +70,11 @@ pub(super) enum Ending {
     LastBegun,
 }
 
-/// The rest of what was begun.
+/// The rest of a frame that was begun.
 pub(super) struct Tail {
-    bytes: TailBytes,
+    pin: Pin,
+    framing: Framing,
     written: usize,
-}
-
-enum TailBytes {
-    Frame(PinnedFrame),
-    /// The head of the response did not fit, which takes a strange socket.
-    Head(Box<[u8]>),
 }
 
 /// How far a write came.
@@ -121,12 +113,7 @@ impl Connection {
     }
 
     /// Writes the head of the response and the first frames together. What did not fit is left as the tail.
-    pub fn write_first(
-        &mut self,
-        head: &[u8],
-        frames: &[Arc<Frame>],
-        pinned: &Arc<AtomicUsize>,
-    ) -> io::Result<FirstWritten> {
+    pub fn write_first(&mut self, head: &[u8], frames: &[Arc<Frame>]) -> io::Result<FirstWritten> {
         let mut slices = vec![IoSlice::new(head)];
         slices.extend(frames.iter().map(|frame| IoSlice::new(self.framing.bytes_of(frame))));
         let mut written = match retry_interrupted(|| self.socket.write_vectored(&slices)) {
@@ -135,8 +122,7 @@ impl Connection {
             Err(error) => return Err(error),
         };
         if written < head.len() {
-            let tail = Tail { bytes: TailBytes::Head(head.into()), written };
-            return Ok(FirstWritten { frames_begun: 0, tail: Some(tail) });
+            return Ok(FirstWritten { frames_begun: 0, rest: Rest::OfHead(written) });
         }
         written -= head.len();
         for (index, frame) in frames.iter().enumerate() {
@@ -145,13 +131,11 @@ impl Connection {
                 written -= length;
                 continue;
             }
-            if written == 0 {
-                return Ok(FirstWritten { frames_begun: index, tail: None });
-            }
-            let tail = Tail::of(frame, written, pinned);
-            return Ok(FirstWritten { frames_begun: index + 1, tail: Some(tail) });
+            let frames_begun = if written == 0 { index } else { index + 1 };
+            let rest = if written == 0 { Rest::Nothing } else { Rest::OfFrame(written) };
+            return Ok(FirstWritten { frames_begun, rest });
         }
-        Ok(FirstWritten { frames_begun: frames.len(), tail: None })
+        Ok(FirstWritten { frames_begun: frames.len(), rest: Rest::Nothing })
     }
 
     /// Writes more of the tail.
@@ -159,10 +143,7 @@ impl Connection {
         let Phase::Blocked { tail: Some(tail), .. } = &mut self.phase else {
             return Ok(Written::Whole);
         };
-        let bytes = match &tail.bytes {
-            TailBytes::Frame(pinned) => self.framing.bytes_of(&pinned.frame),
-            TailBytes::Head(head) => head,
-        };
+        let bytes = tail.framing.bytes_of(tail.pin.frame());
         let written = write_once(&mut self.socket, &bytes[tail.written..])?;
         if let Written::Part(more) = written {
             tail.written += more;
@@ -197,15 +178,25 @@ impl Connection {
         &self.permits[0]
     }
 
-    pub fn has_tail(&self) -> bool {
-        matches!(self.phase, Phase::Blocked { tail: Some(_), .. })
+    /// Whether it keeps a frame by this pin.
+    pub fn keeps(&self, pin: u64) -> bool {
+        matches!(&self.phase, Phase::Blocked { tail: Some(tail), .. } if tail.pin.number() == pin)
     }
 }
 
 /// What of a stream's beginning was written, or begun.
 pub(super) struct FirstWritten {
     pub frames_begun: usize,
-    pub tail: Option<Tail>,
+    pub rest: Rest,
+}
+
+/// What was begun and is not out as a whole, and how much of it is.
+pub(super) enum Rest {
+    Nothing,
+    /// The head of the response, which takes a socket that is full of earlier answers.
+    OfHead(usize),
+    /// The last frame that was begun.
+    OfFrame(usize),
 }
 
 impl Watches {
@@ -233,34 +224,8 @@ impl Watch {
 
 impl Tail {
     /// Keeps a frame until the socket takes the rest of it.
-    pub fn of(frame: &Arc<Frame>, written: usize, pinned: &Arc<AtomicUsize>) -> Self {
-        Self {
-            bytes: TailBytes::Frame(PinnedFrame::new(Arc::clone(frame), Arc::clone(pinned))),
-            written,
-        }
-    }
-}
-
-/// A frame that a full socket keeps in memory, counted once however many of them keep it.
-struct PinnedFrame {
-    frame: Arc<Frame>,
-    pinned_bytes: Arc<AtomicUsize>,
-}
-
-impl PinnedFrame {
-    fn new(frame: Arc<Frame>, pinned_bytes: Arc<AtomicUsize>) -> Self {
-        if frame.pin() {
-            pinned_bytes.fetch_add(frame.chunked().len(), Ordering::Relaxed);
-        }
-        Self { frame, pinned_bytes }
-    }
-}
-
-impl Drop for PinnedFrame {
-    fn drop(&mut self) {
-        if self.frame.unpin() {
-            self.pinned_bytes.fetch_sub(self.frame.chunked().len(), Ordering::Relaxed);
-        }
+    pub fn new(pin: Pin, framing: Framing, written: usize) -> Self {
+        Self { pin, framing, written }
     }
 }
 

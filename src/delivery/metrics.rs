@@ -21,7 +21,6 @@ pub struct DeliveryMetrics {
     pub(super) bytes: Counter,
     pub(super) slow_readers: Counter,
     pub(super) repaired: Counter,
-    pub(super) pinned: Gauge,
     pub(super) latency: Histogram,
 }
 
@@ -89,7 +88,6 @@ impl DeliveryMetrics {
             bytes: Counter::default(),
             slow_readers: Counter::default(),
             repaired: Counter::default(),
-            pinned: Gauge::default(),
             latency: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
         };
         registry.register("streams_open", "Streams open now", metrics.streams_open.clone());
@@ -111,12 +109,6 @@ impl DeliveryMetrics {
             "heartbeat_repairs",
             "Streams that a heartbeat found behind their room; anything but zero is a bug",
             metrics.repaired.clone(),
-        );
-        registry.register_with_unit(
-            "pinned",
-            "Frames kept for slow streams",
-            Unit::Bytes,
-            metrics.pinned.clone(),
         );
         registry.register_with_unit(
             "webhook_to_reader",

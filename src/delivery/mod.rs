@@ -7,12 +7,14 @@
 mod connection;
 mod metrics;
 mod permit;
+mod pinned;
 mod room;
 mod shard;
 mod wheel;
 
 pub use metrics::{CloseReason, DeliveryMetrics};
 pub use permit::{Permit, Permits};
+pub use pinned::{CutOff, Pin, Pinned};
 
 use std::{
     io,
@@ -51,8 +53,6 @@ pub struct DeliveryConfig {
     pub heartbeat: Duration,
     /// A frame must be finished within this time, whatever trickles.
     pub write_timeout: Duration,
-    /// What slow connections may keep of frames in memory, all together.
-    pub pinned_bytes: usize,
 }
 
 /// A connection whose HTTP part is over.
@@ -104,13 +104,15 @@ struct Inbox {
     connections: AtomicUsize,
 }
 
-/// Bounded by what exists: each handed-off connection is here once, and each watched room at most once.
+/// Bounded by what exists: each handed-off connection is here once, each watched room at most once, and so is each pin.
 #[derive(Default)]
 struct Mail {
     handoffs: Vec<Handoff>,
     changed: Vec<Arc<RoomSlot>>,
     /// Permits of streams that end for good. As many as streams were opened since the thread looked.
     replaced: Vec<u32>,
+    /// Connections that keep too much, with the pins that are too much.
+    cut_off: Vec<(u32, u64)>,
     drain: Option<Duration>,
     /// The thread has ended and takes nothing more.
     is_closed: bool,
@@ -125,12 +127,12 @@ impl Shards {
         config: &DeliveryConfig,
         metrics: &DeliveryMetrics,
         clock: &Clock,
+        pinned: &Arc<Pinned>,
     ) -> io::Result<Arc<Self>> {
         let wanted = match config.threads {
             0 => thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
-        let pinned = Arc::new(AtomicUsize::new(0));
         let (mut inboxes, mut threads) = (Vec::new(), Vec::new());
         for index in 0..u32::try_from(wanted.min(MOST_THREADS)).unwrap_or(1) {
             let poll = Poll::new()?;
@@ -146,7 +148,7 @@ impl Shards {
                 config.clone(),
                 metrics.clone(),
                 clock.clone(),
-                Arc::clone(&pinned),
+                Arc::clone(pinned),
             );
             let (done, finished) = oneshot::channel();
             thread::Builder::new().name(format!("delivery-{index}")).spawn(move || {
@@ -239,7 +241,11 @@ impl Inbox {
 
 impl Mail {
     fn is_empty(&self) -> bool {
-        let Self { handoffs, changed, replaced, drain, is_closed: _ } = self;
-        handoffs.is_empty() && changed.is_empty() && replaced.is_empty() && drain.is_none()
+        let Self { handoffs, changed, replaced, cut_off, drain, is_closed: _ } = self;
+        handoffs.is_empty()
+            && changed.is_empty()
+            && replaced.is_empty()
+            && cut_off.is_empty()
+            && drain.is_none()
     }
 }

@@ -3,10 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -20,8 +17,9 @@ use crate::{
 };
 
 use super::{
-    CloseReason, DeliveryConfig, DeliveryMetrics, Handoff, HandoffWatch, Inbox, Mail,
-    connection::{Connection, Ending, Phase, Tail, Watch, Watches, Written},
+    CloseReason, DeliveryConfig, DeliveryMetrics, Framing, Handoff, HandoffWatch, Inbox, Mail, Pin,
+    Pinned,
+    connection::{Connection, Ending, Phase, Rest, Tail, Watch, Watches, Written},
     room::{Member, WatchedRoom},
     wheel::Wheel,
 };
@@ -64,7 +62,7 @@ pub(super) struct Shard {
     ends: BTreeSet<(u64, u32)>,
     /// Once draining: when the last connection is closed, whatever it does.
     drained_at: Option<u64>,
-    pinned_bytes: Arc<AtomicUsize>,
+    pinned: Arc<Pinned>,
     scratch: Box<[u8]>,
     /// Times within the thread are milliseconds from here.
     started: Instant,
@@ -78,7 +76,7 @@ impl Shard {
         config: DeliveryConfig,
         metrics: DeliveryMetrics,
         clock: Clock,
-        pinned_bytes: Arc<AtomicUsize>,
+        pinned: Arc<Pinned>,
     ) -> Self {
         let started = Instant::now();
         Self {
@@ -95,7 +93,7 @@ impl Shard {
             blocked: BTreeSet::new(),
             ends: BTreeSet::new(),
             drained_at: None,
-            pinned_bytes,
+            pinned,
             scratch: vec![0; 16 * 1024].into_boxed_slice(),
             started,
             config,
@@ -169,7 +167,7 @@ impl Shard {
     }
 
     fn on_mail(&mut self) {
-        let Mail { handoffs, changed, replaced, drain, .. } = self.inbox.take();
+        let Mail { handoffs, changed, replaced, cut_off, drain, .. } = self.inbox.take();
         for handoff in handoffs {
             self.adopt(handoff);
         }
@@ -179,6 +177,12 @@ impl Shard {
         for permit in replaced {
             if let Some(key) = self.by_permit.get(&permit) {
                 self.replace(*key as usize);
+            }
+        }
+        for (key, pin) in cut_off {
+            // It may have let go meanwhile.
+            if self.connections.get(key as usize).is_some_and(|one| one.keeps(pin)) {
+                self.close(key as usize, CloseReason::PinnedBytes);
             }
         }
         if let Some(time) = drain {
@@ -321,7 +325,6 @@ impl Shard {
         {
             self.close(key as usize, CloseReason::WriteTimeout);
         }
-        self.unpin();
         if self.drained_at.is_some_and(|at| at <= now) {
             self.close_what_is_left();
         }
@@ -342,18 +345,6 @@ impl Shard {
                 self.close(key, reason);
             }
         }
-    }
-
-    /// When slow connections keep too much in memory, the slowest go.
-    fn unpin(&mut self) {
-        while self.pinned_bytes.load(Ordering::Relaxed) > self.config.pinned_bytes {
-            let oldest =
-                self.blocked.iter().find(|(_, key)| self.connections[*key as usize].has_tail());
-            let Some(&(_, key)) = oldest else { break };
-            self.close(key as usize, CloseReason::PinnedBytes);
-        }
-        let pinned = self.pinned_bytes.load(Ordering::Relaxed);
-        self.metrics.pinned.set(i64::try_from(pinned).unwrap_or(i64::MAX));
     }
 
     fn adopt(&mut self, handoff: Handoff) {
@@ -425,7 +416,7 @@ impl Shard {
         if frames.is_empty() {
             frames.push(Arc::new(hub::heartbeat(self.clock.now(), self.config.heartbeat)));
         }
-        let first = match connection.write_first(&head, &frames, &self.pinned_bytes) {
+        let first = match connection.write_first(&head, &frames) {
             Ok(first) => first,
             Err(error) => return self.close(key, reason_of(&error)),
         };
@@ -435,8 +426,19 @@ impl Shard {
         let begun = frames.iter().take(first.frames_begun);
         let bytes: usize = begun.map(|frame| connection.framing.bytes_of(frame).len()).sum();
         self.count(first.frames_begun, bytes);
-        if first.tail.is_some() || first.frames_begun < frames.len() {
-            self.block(key, first.tail, Ending::No);
+        match first.rest {
+            Rest::OfHead(written) => {
+                let head = Arc::new(hub::encode_chunk(|out| out.extend_from_slice(&head)));
+                let tail = Tail::new(self.pin(key, &head), Framing::UntilClose, written);
+                self.block(key, Some(tail), Ending::No);
+            }
+            Rest::OfFrame(written) => {
+                self.block_after(key, &frames[first.frames_begun - 1], written, Ending::No);
+            }
+            Rest::Nothing if first.frames_begun < frames.len() => {
+                self.block(key, None, Ending::No);
+            }
+            Rest::Nothing => {}
         }
     }
 
@@ -511,8 +513,17 @@ impl Shard {
     fn block_after(&mut self, key: usize, frame: &Arc<Frame>, written: usize, ending: Ending) {
         // A frame of which nothing was written is not kept: by then there may be a newer one. But the last one must follow.
         let keep = written > 0 || ending == Ending::LastBegun;
-        let tail = keep.then(|| Tail::of(frame, written, &self.pinned_bytes));
+        let framing = self.connections[key].framing;
+        let tail = keep.then(|| Tail::new(self.pin(key, frame), framing, written));
         self.block(key, tail, ending);
+    }
+
+    /// Counts a frame that a connection keeps. Whichever thread finds that too much is kept, the slowest hears of it.
+    fn pin(&self, key: usize, frame: &Arc<Frame>) -> Pin {
+        let inbox = Arc::clone(&self.inbox);
+        let key = u32::try_from(key).expect("fewer than descriptors");
+        let cut_off = move |pin| inbox.send(|mail| mail.cut_off.push((key, pin)));
+        self.pinned.pin(frame, Box::new(cut_off))
     }
 
     fn block(&mut self, key: usize, tail: Option<Tail>, ending: Ending) {

@@ -40,6 +40,7 @@ use super::{
     client_address::{Peer, PeerAddress},
     flush_tracking::FlushTracking,
     head_watch::{HeadProgress, HeadTimer, HeadWatch},
+    kept_answer::SlowClient,
     permits::Seat,
     problem::Problem,
     refusal::Refusals,
@@ -159,8 +160,11 @@ async fn converse(
         Arc::clone(&client.head),
         Arc::clone(&is_flushed),
     );
-    let answer =
-        service_fn(|request| Box::pin(answer(Arc::clone(service), Arc::clone(client), request)));
+    let slow_client = SlowClient::default();
+    let answer = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(slow_client.clone());
+        Box::pin(answer(Arc::clone(service), Arc::clone(client), request))
+    });
     let timer = HeadTimer {
         progress: Arc::clone(&client.head),
         head_timeout: service.settings.head_timeout,
@@ -174,6 +178,7 @@ async fn converse(
 
     let mut stop = pin!(service.stop.cancelled());
     let mut told_to_leave = pin!(client.seat.told_to_leave.notified());
+    let mut cut_off = pin!(slow_client.cut_off());
     let mut is_stopping = false;
     let mut is_writing = false;
     let mut written_by = pin!(sleep(write_timeout));
@@ -193,6 +198,10 @@ async fn converse(
                 return Poll::Ready(End::Failed(Some(error)));
             }
             Poll::Pending => {}
+        }
+        if cut_off.as_mut().poll(cx).is_ready() {
+            debug!("slow clients keep too much, and this one was the slowest");
+            return Poll::Ready(End::Failed(None));
         }
         if !is_flushed.load(Ordering::Relaxed) {
             if !is_writing {

@@ -49,8 +49,6 @@ pub struct LimitSettings {
     pub body_bytes: usize,
     /// What requests' heads may take together, where they are large.
     pub head_bytes: usize,
-    /// What lists may take together that were read for one answer each, while they are written.
-    pub answer_bytes: usize,
 }
 
 /// The limits, with what counts towards them.
@@ -63,7 +61,6 @@ pub struct Limits {
     lookups: RateLimit<ClientAddress>,
     pub(super) refused_webhooks: RateLimit<ClientAddress>,
     bodies: Arc<Semaphore>,
-    answers: Arc<Semaphore>,
 }
 
 /// What a look at all metrics costs, in looks at health.
@@ -93,7 +90,6 @@ impl Limits {
             lookups: RateLimit::new(settings.lookups_per_address),
             refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
             bodies: bytes(settings.body_bytes),
-            answers: bytes(settings.answer_bytes),
         }
     }
 
@@ -170,11 +166,6 @@ impl Limits {
     /// Reserves memory for a part of a body, or says that there is none at the moment.
     pub(super) fn reserve_body(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         reserve(&self.bodies, bytes)
-    }
-
-    /// Reserves memory for an answer.
-    pub(super) fn reserve_answer(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        reserve(&self.answers, bytes)
     }
 }
 

@@ -10,6 +10,7 @@ mod flush_tracking;
 pub mod fuzzing;
 mod head_watch;
 mod health;
+mod kept_answer;
 mod limits;
 mod metrics;
 mod misdirected;
@@ -37,6 +38,7 @@ pub use limits::{LimitSettings, Limits};
 pub use metrics::HttpMetrics;
 pub use origin::{AllowedOrigin, InvalidOrigin};
 pub use reader::{AuthMode, AuthSettings};
+pub use rooms::RoomList;
 pub use server::{Server, ServerSettings};
 pub use stream::StreamSettings;
 pub use webhook::Refusing;
@@ -56,7 +58,13 @@ use prometheus_client::registry::Registry;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{clock::Clock, delivery::Permit, hub::Hub, livekit::Keys, store::Store};
+use crate::{
+    clock::Clock,
+    delivery::{Permit, Pinned},
+    hub::Hub,
+    livekit::Keys,
+    store::Store,
+};
 
 use client_address::ClientAddress;
 use misdirected::WEBHOOK_PATHS;
@@ -81,6 +89,9 @@ pub struct HttpState {
     /// All that `/metrics` shows.
     pub registry: Registry,
     pub clock: Clock,
+    /// What slow clients keep, whatever they asked for.
+    pub pinned: Arc<Pinned>,
+    pub room_list: RoomList,
     /// Shutting down: no longer fit for traffic.
     pub is_draining: AtomicBool,
     pub refusing: Refusing,

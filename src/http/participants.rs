@@ -1,12 +1,12 @@
 //! `GET /api/livekit/participants?room=R`: the list of one room.
 
 use axum::{
+    Extension,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{hub::Source, presence::Version};
 
@@ -14,6 +14,7 @@ use super::{
     Http,
     client_address::ClientAddress,
     etag::{etag, is_known},
+    kept_answer::{KeptFrame, SlowClient},
     metrics::CacheResult,
     problem::Problem,
     query::RoomParam,
@@ -22,6 +23,7 @@ use super::{
 
 pub(super) async fn list(
     State(http): State<Http>,
+    Extension(client): Extension<SlowClient>,
     RoomParam(room): RoomParam,
     reader: Reader,
     address: ClientAddress,
@@ -48,32 +50,9 @@ pub(super) async fn list(
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let json = match &reading.edition {
-        // Streams show it too, and so do others who ask.
-        Some(edition) if reading.source == Source::Hot => Bytes::from_owner(edition.json()),
-        Some(edition) => {
-            let json = edition.json();
-            let reserved = http.limits.reserve_answer(json.as_ref().len()).ok_or_else(|| {
-                Problem::unavailable(
-                    "too many lists are on their way to slow clients; ask again",
-                    1,
-                )
-            })?;
-            Bytes::from_owner(Counted { json, _reserved: reserved })
-        }
+        Some(edition) => KeptFrame::of(edition).into_bytes(&http.pinned, &client)?,
         None => Bytes::from_static(b"[]"),
     };
     let content_type = [(header::CONTENT_TYPE, "application/json")];
     Ok((caching, content_type, Body::from(json)).into_response())
-}
-
-/// A list that is in memory for one answer, until that is written.
-struct Counted<Json> {
-    json: Json,
-    _reserved: OwnedSemaphorePermit,
-}
-
-impl<Json: AsRef<[u8]>> AsRef<[u8]> for Counted<Json> {
-    fn as_ref(&self) -> &[u8] {
-        self.json.as_ref()
-    }
 }

@@ -129,10 +129,10 @@ impl Edition {
         self.confirmed_until
     }
 
-    /// The list as a JSON array.
-    pub fn json(&self) -> impl AsRef<[u8]> + Send + 'static {
+    /// The frame of the list, and where in it the list stands as a JSON array.
+    pub fn list_frame(&self) -> (Arc<Frame>, Range<usize>) {
         let update = self.update();
-        JsonOf { frame: Arc::clone(&update.frame), json: update.json.clone() }
+        (Arc::clone(&update.frame), update.json.clone())
     }
 
     /// What a connection needs that was last sent `sent`: nothing if that is this or newer; the changes since, if the connection
@@ -269,17 +269,6 @@ struct DeltaBody<'a> {
     joined: &'a [Participant],
     updated: &'a [Participant],
     left: &'a [Departure],
-}
-
-struct JsonOf {
-    frame: Arc<Frame>,
-    json: Range<usize>,
-}
-
-impl AsRef<[u8]> for JsonOf {
-    fn as_ref(&self) -> &[u8] {
-        &self.frame.chunked()[self.json.clone()]
-    }
 }
 
 const _: () =

@@ -51,6 +51,10 @@ impl Frame {
         &self.bytes[PREFIX_BYTES..self.trailer - SUFFIX.len()]
     }
 
+    pub fn is_pinned(&self) -> bool {
+        self.pins.load(Ordering::Acquire) > 0
+    }
+
     /// Counts a connection that keeps the frame until its socket takes more. True for the first.
     pub fn pin(&self) -> bool {
         self.pins.fetch_add(1, Ordering::AcqRel) == 0

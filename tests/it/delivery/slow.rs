@@ -12,10 +12,14 @@ fn large(name: &str) -> WebhookBody {
 }
 
 async fn slow_reader(app: &TestApp) -> Reader {
+    slow_reader_of(app, "general").await
+}
+
+async fn slow_reader_of(app: &TestApp, room: &str) -> Reader {
     let mut connection = Connection::with_receive_buffer(app.address, Some(4096)).await;
     let bearer = format!("Bearer {}", app.list_token());
-    let target = "/api/livekit/participants/stream?room=general";
-    connection.request("GET", target, &[("Authorization", &bearer)]).await;
+    let target = format!("/api/livekit/participants/stream?room={room}");
+    connection.request("GET", &target, &[("Authorization", &bearer)]).await;
     Reader::of(connection).await
 }
 
@@ -119,4 +123,22 @@ async fn when_slow_clients_keep_too_much_the_slowest_go() {
     assert!(app.metric("pinned_bytes").await <= 1_000_000.0);
     let newest = slow.last_mut().unwrap().next().await.unwrap();
     assert_eq!(newest.json()[0]["identity"], "large", "who came last is still served");
+}
+
+#[tokio::test]
+async fn the_slowest_goes_whichever_thread_has_it() {
+    let app = TestApp::with(&[("LKP__STREAM__PINNED_BYTES", "700000")]).await;
+    for room in ["first", "second"] {
+        app.webhooks([started().room(room), large("large").room(room)]).await;
+    }
+    // Where there are two threads, they go to one each.
+    let _first = slow_reader_of(&app, "first").await;
+    eventually("the first to be slow", async || app.metric("pinned_bytes").await > 400_000.0).await;
+    let mut second = slow_reader_of(&app, "second").await;
+    eventually("the slowest to be closed", async || {
+        app.metric("streams_closed_total{reason=\"pinned_bytes\"}").await == 1.0
+    })
+    .await;
+    assert_eq!(second.next_list().await, ["large"], "who came last is still served");
+    assert_eq!(app.metric("slow_clients_cut_off_total").await, 1.0);
 }

@@ -1,0 +1,202 @@
+//! What slow clients keep in memory, all together: streams on every thread, and answers that are not taken. It is counted and
+//! bounded, and whoever has been slow for longest goes first, wherever that one is.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::{Registry, Unit},
+};
+
+use crate::hub::Frame;
+
+/// A client that takes longer is slow. Others are not cut off for those who come later: who comes later is told to ask again.
+const SLOW_AFTER: Duration = Duration::from_secs(1);
+
+/// Has a client cut off, in its own time; it is told which of its pins that is for.
+pub type CutOff = Box<dyn FnOnce(u64) + Send>;
+
+/// The frames that slow clients keep, and who keeps them.
+pub struct Pinned {
+    most_bytes: usize,
+    kept: Mutex<Kept>,
+    bytes: Gauge,
+    cut_off: Counter,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Each frame once, however many keep it.
+    bytes: usize,
+    /// In the order in which they began, so the slowest comes first.
+    holders: BTreeMap<u64, Holder>,
+    next: u64,
+}
+
+struct Holder {
+    since: Instant,
+    /// None once it was told.
+    cut_off: Option<CutOff>,
+}
+
+/// A frame that a client keeps until this is dropped.
+pub struct Pin {
+    pinned: Arc<Pinned>,
+    number: u64,
+    frame: Arc<Frame>,
+}
+
+impl Pinned {
+    pub fn register(most_bytes: usize, registry: &mut Registry) -> Arc<Self> {
+        let pinned = Self {
+            most_bytes,
+            kept: Mutex::default(),
+            bytes: Gauge::default(),
+            cut_off: Counter::default(),
+        };
+        registry.register_with_unit(
+            "pinned",
+            "Lists kept for slow clients",
+            Unit::Bytes,
+            pinned.bytes.clone(),
+        );
+        registry.register(
+            "slow_clients_cut_off",
+            "Slow streams and answers that were cut off because slow clients kept more than stream.pinned_bytes",
+            pinned.cut_off.clone(),
+        );
+        Arc::new(pinned)
+    }
+
+    /// Counts a frame that a stream keeps because its socket is full. Above the bound the slowest client goes, which may be this
+    /// one.
+    pub fn pin(self: &Arc<Self>, frame: &Arc<Frame>, cut_off: CutOff) -> Pin {
+        let pin = self.add(&mut self.kept(), frame, cut_off);
+        self.relieve();
+        pin
+    }
+
+    /// Counts a frame that is being written as an answer. None where there is no place for it, and nobody who has been slow for
+    /// so long as to make some.
+    pub fn pin_answer(self: &Arc<Self>, frame: &Arc<Frame>, cut_off: CutOff) -> Option<Pin> {
+        let mut kept = self.kept();
+        let is_new = !frame.is_pinned();
+        if is_new && kept.bytes.saturating_add(frame.chunked().len()) > self.most_bytes {
+            let slowest = kept.holders.values().find(|holder| holder.cut_off.is_some())?;
+            if slowest.since.elapsed() < SLOW_AFTER {
+                return None;
+            }
+        }
+        let pin = self.add(&mut kept, frame, cut_off);
+        drop(kept);
+        self.relieve();
+        Some(pin)
+    }
+
+    fn add(self: &Arc<Self>, kept: &mut Kept, frame: &Arc<Frame>, cut_off: CutOff) -> Pin {
+        let number = kept.next;
+        kept.next += 1;
+        let holder = Holder { since: Instant::now(), cut_off: Some(cut_off) };
+        kept.holders.insert(number, holder);
+        if frame.pin() {
+            kept.bytes += frame.chunked().len();
+        }
+        self.show(kept);
+        Pin { pinned: Arc::clone(self), number, frame: Arc::clone(frame) }
+    }
+
+    /// Above the bound, tells the slowest who was not told yet. When it lets go, the next is told if that was not enough.
+    fn relieve(&self) {
+        let mut kept = self.kept();
+        if kept.bytes <= self.most_bytes {
+            return;
+        }
+        let slowest = kept.holders.iter_mut();
+        let told = slowest
+            .map(|(number, holder)| (*number, &mut holder.cut_off))
+            .find_map(|(number, cut_off)| Some((number, cut_off.take()?)));
+        drop(kept);
+        if let Some((number, cut_off)) = told {
+            self.cut_off.inc();
+            cut_off(number);
+        }
+    }
+
+    fn let_go(&self, number: u64, frame: &Frame) {
+        let mut kept = self.kept();
+        kept.holders.remove(&number);
+        if frame.unpin() {
+            kept.bytes -= frame.chunked().len();
+        }
+        self.show(&kept);
+        drop(kept);
+        self.relieve();
+    }
+
+    fn show(&self, kept: &Kept) {
+        self.bytes.set(i64::try_from(kept.bytes).unwrap_or(i64::MAX));
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("nothing panics while it is locked")
+    }
+}
+
+impl Pin {
+    /// By which its client is told to let go.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub fn frame(&self) -> &Arc<Frame> {
+        &self.frame
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.pinned.let_go(self.number, &self.frame);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::hub::encode_chunk;
+
+    fn frame(bytes: usize) -> Arc<Frame> {
+        Arc::new(encode_chunk(|out| out.resize(out.len() + bytes, b'x')))
+    }
+
+    #[test]
+    fn a_frame_counts_once_and_the_slowest_is_told_until_it_is_enough() {
+        let pinned = Pinned::register(2_500, &mut Registry::default());
+        let (tell, told) = mpsc::channel();
+        let cut_off = || -> CutOff {
+            let tell = tell.clone();
+            Box::new(move |number| tell.send(number).unwrap())
+        };
+        let (one, two, three) = (frame(1_000), frame(1_000), frame(1_000));
+        let first = pinned.pin(&one, cut_off());
+        let also_first = pinned.pin(&one, cut_off());
+        let second = pinned.pin(&two, cut_off());
+        assert!(told.try_recv().is_err(), "the first frame counts once");
+        let third = pinned.pin(&three, cut_off());
+        assert_eq!(told.try_recv(), Ok(first.number()));
+        assert!(told.try_recv().is_err(), "one at a time");
+        drop(first);
+        assert_eq!(told.try_recv(), Ok(also_first.number()), "the frame is still kept");
+        drop(also_first);
+        assert!(told.try_recv().is_err(), "it was enough");
+        assert!(pinned.pin_answer(&one, cut_off()).is_none(), "nobody has been slow for long");
+        assert!(pinned.pin_answer(&two, cut_off()).is_some(), "it is kept already");
+        drop((second, third));
+        assert_eq!(pinned.kept().bytes, 0);
+    }
+}
