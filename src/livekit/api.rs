@@ -29,7 +29,7 @@ use tracing::info;
 
 use crate::{
     clock::Clock,
-    presence::{Identity, RoomName, SessionInfo},
+    presence::{Identity, Proof, RoomName, SessionInfo},
 };
 
 use super::{
@@ -70,15 +70,6 @@ pub struct Api {
     keys: Keys,
     clock: Clock,
     metrics: ApiMetrics,
-}
-
-/// What a proof of life showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// Its node carried out a call for it.
-    Alive,
-    /// LiveKit answered that there is no such session, or that no node answers for it.
-    Dead,
 }
 
 /// Why a call says nothing.
@@ -206,7 +197,8 @@ impl Api {
             self.call(Method::update_subscriptions, of_room(room), &request, PROOF_TIMEOUT).await;
         match answer {
             Ok(Answer::Ok(_)) => Ok(Proof::Alive),
-            Ok(Answer::NotFound) | Err(ApiError::NoResponse) => Ok(Proof::Dead),
+            Ok(Answer::NotFound) => Ok(Proof::Gone),
+            Err(ApiError::NoResponse) => Ok(Proof::Unanswered),
             Err(error) => Err(error),
         }
     }

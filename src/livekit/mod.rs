@@ -16,7 +16,7 @@ mod webhook;
 mod wire;
 
 pub use access_token::{AccessToken, VideoGrant};
-pub use api::{Api, ApiError, ApiSettings, Proof};
+pub use api::{Api, ApiError, ApiSettings};
 pub use api_metrics::ApiMetrics;
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};

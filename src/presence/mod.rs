@@ -5,6 +5,7 @@
 
 mod change;
 mod event;
+mod inside;
 mod label;
 mod name;
 mod participant;
@@ -26,15 +27,18 @@ pub use label::{ParticipantKind, TrackKind, TrackSource};
 pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, RoomSid, TrackSid};
 pub use participant::{Participant, Profile, SessionInfo, SessionState, Track};
 pub use parts::{RoomParts, SessionParts};
-pub use proof::ProofTarget;
-pub use reconcile::{Listing, plan, plan_without_list};
+pub use proof::{Probed, Proof, ProofTarget};
+pub use reconcile::{Listing, missing, plan, plan_without_list};
 pub use reduce::Applied;
 pub use repair::{Repair, RepairCounts, Repaired, Repairs};
 pub use room::{
     EVENT_MEMORY, GONE_MEMORY, GoneBecause, Opening, ROOM_MEMORY, Room, START_TOLERANCE_MILLIS,
     Started,
 };
-pub use session::{Life, Listed, MOST_REMOVED_TRACKS, OpeningOf, Session, Standing, TRACK_MEMORY};
+pub use session::{
+    Life, Listed, MAX_MISSING, MISSING_MEMORY, MOST_REMOVED_TRACKS, OpeningOf, Session, Standing,
+    TRACK_MEMORY,
+};
 pub use time::{HostTime, LiveKitTime, StoreTime, Version};
 
 use std::time::Duration;
@@ -46,7 +50,7 @@ pub struct Rules {
     pub trust: Duration,
     /// And for how much longer, while more rooms want to be compared than LiveKit may be asked about in that time.
     pub extra_trust: Duration,
-    /// A session younger than this survives being missing from one of LiveKit's lists.
+    /// A session that showed life within this time stays where LiveKit's lists omit it, unless LiveKit says that it is gone.
     pub grace: Duration,
     /// Whether doubtful sessions can be asked for a proof of life.
     pub prove_life: bool,

@@ -1,6 +1,6 @@
 //! A room in plain parts, for stores that keep it outside this process.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     GoneBecause, Identity, Life, LiveKitTime, Opening, OpeningOf, ParticipantSid, Profile, Room,
@@ -60,15 +60,20 @@ impl Room {
             condemned_at: parts.condemned_at,
             ..Self::default()
         };
-        for session in parts.sessions {
-            let sids = room.sids_of.entry(session.identity.clone()).or_default();
-            sids.push(session.sid.clone());
-            room.sessions.insert(session.sid.clone(), Session::from_parts(session));
+        let mut sids_of: HashMap<Identity, Vec<ParticipantSid>> = HashMap::new();
+        for session in &parts.sessions {
+            sids_of.entry(session.identity.clone()).or_default().push(session.sid.clone());
         }
+        room.sids_of = Arc::new(sids_of);
+        let sessions = parts.sessions.into_iter();
+        let sessions = sessions.map(|one| (one.sid.clone(), Session::from_parts(one)));
+        room.sessions = Arc::new(sessions.collect());
+        room.recount();
         room.visible =
             room.sids_of.keys().filter(|identity| room.shown(identity).is_some()).count();
+        let gone = Arc::make_mut(&mut room.gone);
         for (sid, at, because) in parts.gone {
-            room.gone.insert(sid, because, at);
+            gone.insert(sid, because, at);
         }
         room
     }

@@ -10,12 +10,34 @@ const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// Of those that have not failed, so many are asked in one round.
 const MOST_AT_ONCE: usize = 50;
 
+/// What a liveness probe showed: an `UpdateSubscriptions` with no tracks, which only the session's node can carry out.
+///
+/// Seen with livekit-server 1.13: 200 for a living session, 503 `unavailable` after three seconds where no node answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// 200: its node carried out a call for it.
+    Alive,
+    /// 404: the node that holds the room does not have it.
+    Gone,
+    /// 503: no node answers for it.
+    Unanswered,
+}
+
+/// The answer of a probe that was made because a list omits a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probed {
+    pub sid: ParticipantSid,
+    /// When the probe was made, by the store's clock.
+    pub asked_at: StoreTime,
+    pub proof: Proof,
+}
+
 /// A session to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofTarget {
     pub sid: ParticipantSid,
     pub identity: Identity,
-    /// When the last proof was asked for, if it failed.
+    /// When the last proof had ended, if it failed.
     pub failed_at: Option<StoreTime>,
 }
 
@@ -73,11 +95,11 @@ impl Session {
         match self.standing {
             Standing::Present => 2,
             Standing::Suspect => 1,
-            Standing::Condemned => 0,
+            Standing::Condemned | Standing::Missing => 0,
         }
     }
 
-    fn as_target(&self) -> ProofTarget {
+    pub(super) fn as_target(&self) -> ProofTarget {
         ProofTarget {
             sid: self.sid.clone(),
             identity: self.identity.clone(),

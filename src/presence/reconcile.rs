@@ -1,10 +1,15 @@
 //! Comparing a room with LiveKit's own list of it. Computes repairs; a store applies them, each under its guard.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use super::{
-    ParticipantSid, Repair, Repairs, Room, Rules, Session, SessionInfo, SessionState, Standing,
-    StoreTime, room::GoneBecause,
+    Identity, LiveKitTime, MAX_MISSING, MISSING_MEMORY, ParticipantSid, Probed, Proof, ProofTarget,
+    Repair, Repairs, Room, Rules, Session, SessionInfo, SessionState, Standing, StoreTime,
+    room::GoneBecause,
 };
 
 /// Failed proofs that condemn a session, when another session proved its life in between.
@@ -20,23 +25,48 @@ pub struct Listing {
     pub sessions: Vec<SessionInfo>,
 }
 
+impl Listing {
+    fn listed(&self) -> Vec<&SessionInfo> {
+        let is_there = |info: &&SessionInfo| info.state != SessionState::Disconnected;
+        self.sessions.iter().filter(is_there).collect()
+    }
+}
+
+/// Whom to probe before this list is believed that they are gone, the likeliest to be alive first. A list omits people who
+/// live: of LiveKit's, 5 to 15 % lag right after a join (livekit/livekit#4373), and one node's mistake has emptied a room's
+/// list of hundreds (livekit/livekit#4316).
+pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProofTarget> {
+    if !rules.prove_life {
+        return Vec::new();
+    }
+    let listed = listing.listed();
+    let newest = newest_of(&listed);
+    let mut missing: Vec<&Session> = omitted(room, &listed, listing.asked_at, rules)
+        .into_iter()
+        .filter(|held| held.standing != Standing::Condemned)
+        .filter(|held| !is_replaced(room, held, &newest))
+        .collect();
+    missing.sort_by_key(|held| Reverse(held.last_sign()));
+    missing.into_iter().map(Session::as_target).collect()
+}
+
 /// What must change for the room to agree with LiveKit's list. LiveKit wins, except over what webhooks did since it was
-/// asked, and except for ghosts.
-pub fn plan(room: &Room, listing: &Listing, rules: &Rules) -> Repairs {
+/// asked, except for ghosts, and except that those whom it omits stay until a probe tells that they are gone. `probed` has
+/// what those probes came to; whoever lives was noted by a repair of its own.
+pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) -> Repairs {
     let asked_at = listing.asked_at;
-    let listed: Vec<&SessionInfo> =
-        listing.sessions.iter().filter(|info| info.state != SessionState::Disconnected).collect();
+    let listed = listing.listed();
     let mut steps: Vec<Repair> = listed
         .iter()
-        .filter_map(|info| match room.sessions.get(&info.sid) {
+        .filter_map(|info| match room.held(&info.sid) {
             None => plan_unknown(room, info, asked_at, rules),
             Some(held) => plan_held(room, held, info, asked_at),
         })
         .collect();
-    let held: Vec<&Session> =
-        listed.iter().filter_map(|info| room.sessions.get(&info.sid)).collect();
+    let held: Vec<&Session> = listed.iter().filter_map(|info| room.held(&info.sid)).collect();
+    steps.extend(plan_believed(room, &held, asked_at, rules));
     steps.extend(plan_condemned(room, &held, asked_at));
-    steps.extend(plan_missing(room, &listed, asked_at, rules));
+    steps.extend(plan_missing(room, &listed, asked_at, probed, rules));
     Repairs {
         asked_at,
         epoch: room.epoch,
@@ -51,7 +81,8 @@ pub fn plan(room: &Room, listing: &Listing, rules: &Rules) -> Repairs {
 /// when it asks the nodes for its lists. Nobody is added or missed; whoever is held counts as listed, so that proofs of life
 /// decide.
 pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
-    let mut held: Vec<&Session> = room.sessions.values().collect();
+    let mut held: Vec<&Session> =
+        room.sessions.values().filter(|session| session.is_held()).collect();
     held.sort_unstable_by(|a, b| a.sid.cmp(&b.sid));
     let is_noted =
         |held: &&Session| held.life.listed.is_some() && held.life.missing_since.is_none();
@@ -77,7 +108,9 @@ fn plan_unknown(
     asked_at: StoreTime,
     rules: &Rules,
 ) -> Option<Repair> {
-    if info.state != SessionState::Active {
+    // A list that names an older session than the one that is held lags.
+    let lags = room.is_superseded(&info.sid, &info.identity, info.joined_at);
+    if info.state != SessionState::Active || lags {
         return None;
     }
     let suspect = match room.gone.get(&info.sid) {
@@ -100,13 +133,28 @@ fn plan_held(
     if held.takes_over(info, asked_at) && held.would_differ(info, asked_at) {
         return Some(Repair::Update(info.clone()));
     }
-    let restarted_since =
-        |earlier: StoreTime| room.started.is_some_and(|started| started.applied_at >= earlier);
     let is_noted = held.life.missing_since.is_none()
         && held.life.listed.is_some_and(|listed| {
-            listed.version == info.version && !restarted_since(listed.asked_at)
+            listed.version == info.version && !room.restarted_since(listed.asked_at)
         });
     (!is_noted).then(|| Repair::Listed { sid: info.sid.clone(), version: info.version })
+}
+
+/// Suspects of whom no probe can be asked: two lists asked after the start that name one are believed.
+fn plan_believed(
+    room: &Room,
+    listed: &[&Session],
+    asked_at: StoreTime,
+    rules: &Rules,
+) -> Vec<Repair> {
+    let is_named_twice = |held: &&&Session| {
+        held.life.listed.is_some_and(|listed| {
+            listed.asked_at < asked_at && !room.restarted_since(listed.asked_at)
+        })
+    };
+    let suspects = listed.iter().filter(|held| held.standing == Standing::Suspect);
+    let believed = suspects.filter(|_| !rules.prove_life).filter(is_named_twice);
+    believed.map(|held| Repair::Alive(held.sid.clone())).collect()
 }
 
 /// Sessions that failed their proofs and are still listed. Taking away more than half of a room needs a further failure.
@@ -129,34 +177,140 @@ fn plan_condemned(room: &Room, listed: &[&Session], asked_at: StoreTime) -> Vec<
     condemned.into_iter().map(|held| Repair::Condemn(held.sid.clone())).collect()
 }
 
+/// Whom a list omits although they were there when it was asked for, in no particular order. Those left out of whom it shows
+/// a newer session: adding that ends the older one.
+fn omitted<'room>(
+    room: &'room Room,
+    listed: &[&SessionInfo],
+    asked_at: StoreTime,
+    rules: &Rules,
+) -> Vec<&'room Session> {
+    let sids: HashSet<&ParticipantSid> = listed.iter().map(|info| &info.sid).collect();
+    let is_added = |info: &&&SessionInfo| {
+        let added = || plan_unknown(room, info, asked_at, rules);
+        room.held(&info.sid).is_none()
+            && matches!(added(), Some(Repair::Add { suspect: false, .. }))
+    };
+    let added: HashMap<&Identity, LiveKitTime> =
+        listed.iter().filter(is_added).map(|info| (&info.identity, info.joined_at)).collect();
+    let is_omitted = |held: &&Session| {
+        let is_followed = added.get(&held.identity).is_some_and(|newer| held.joined_at < *newer);
+        let is_listed = sids.contains(&held.sid);
+        held.is_held() && !is_listed && !is_followed && !held.was_seen_since(asked_at)
+    };
+    room.sessions.values().filter(is_omitted).collect()
+}
+
 fn plan_missing(
     room: &Room,
     listed: &[&SessionInfo],
     asked_at: StoreTime,
+    probed: &[Probed],
     rules: &Rules,
 ) -> Vec<Repair> {
-    let listed: HashSet<&ParticipantSid> = listed.iter().map(|info| &info.sid).collect();
-    let mut missing: Vec<&Session> = room
-        .sessions
-        .values()
-        .filter(|held| !listed.contains(&held.sid) && !held.changed_since(asked_at))
-        .collect();
+    let newest = newest_of(listed);
+    let mut missing = omitted(room, listed, asked_at, rules);
     missing.sort_unstable_by(|a, b| a.sid.cmp(&b.sid));
-    missing.into_iter().filter_map(|held| plan_one_missing(held, asked_at, rules)).collect()
+    let steps: Vec<Repair> = missing
+        .into_iter()
+        .filter_map(|held| {
+            let latest = probed.iter().rfind(|probed| probed.sid == held.sid);
+            let is_over = held.standing == Standing::Condemned
+                || is_replaced(room, held, &newest)
+                || is_gone(held, latest, asked_at, rules);
+            match is_over {
+                true => Some(Repair::Remove(held.sid.clone())),
+                false if is_known_alive(latest) || held.life.missing_since.is_some() => None,
+                false => Some(Repair::Missed(held.sid.clone())),
+            }
+        })
+        .collect();
+    let forgotten = plan_forgotten(room, &steps, asked_at);
+    steps.into_iter().chain(forgotten).collect()
 }
 
-fn plan_one_missing(held: &Session, asked_at: StoreTime, rules: &Rules) -> Option<Repair> {
-    let last_sign = held.heard_at.unwrap_or_default().max(held.recorded_at);
-    let is_old = asked_at.since(last_sign) > rules.grace;
-    match held.life.missing_since {
-        Some(since) if since < asked_at => Some(Repair::Remove(held.sid.clone())),
-        _ if is_old => Some(Repair::Remove(held.sid.clone())),
-        Some(_) => None,
-        None => Some(Repair::Missed(held.sid.clone())),
+/// When the newest session of each identity joined, of those that a list has.
+type Newest<'list> = HashMap<&'list Identity, LiveKitTime>;
+
+fn newest_of<'list>(listed: &[&'list SessionInfo]) -> Newest<'list> {
+    let mut newest = Newest::new();
+    for info in listed {
+        let joined_at = newest.entry(&info.identity).or_insert(info.joined_at);
+        *joined_at = info.joined_at.max(*joined_at);
+    }
+    newest
+}
+
+/// LiveKit ended a session before a newer one of the identity began, which is shown, or listed, be it not active yet. A probe
+/// asks for an identity, so it would tell of that one.
+fn is_replaced(room: &Room, held: &Session, newest: &Newest) -> bool {
+    if newest.get(&held.identity).is_some_and(|joined_at| *joined_at > held.joined_at) {
+        return true;
+    }
+    room.held_of(&held.identity).any(|other| {
+        let is_newer = (other.joined_at, &other.sid) > (held.joined_at, &held.sid);
+        is_newer && other.standing == Standing::Present
+    })
+}
+
+fn is_known_alive(latest: Option<&Probed>) -> bool {
+    latest.is_some_and(|probed| probed.proof == Proof::Alive)
+}
+
+/// Whether what is known suffices to say that a session is gone that is not listed. An answer counts unless the session showed
+/// life since it was asked for.
+fn is_gone(held: &Session, latest: Option<&Probed>, asked_at: StoreTime, rules: &Rules) -> bool {
+    let is_past_grace = asked_at.since(held.last_sign()) > rules.grace;
+    if !rules.prove_life {
+        // Two lists have to do, as far apart as a list may lag.
+        let missed = held.life.missing_since;
+        return is_past_grace && missed.is_some_and(|since| since + rules.grace <= asked_at);
+    }
+    let Some(probed) = latest.filter(|probed| held.last_sign() < probed.asked_at) else {
+        return false;
+    };
+    match probed.proof {
+        Proof::Alive => false,
+        Proof::Gone => true,
+        // A second list, asked for after that answer, omits it too.
+        Proof::Unanswered => probed.asked_at < asked_at && is_past_grace,
     }
 }
 
+/// Of those that are kept as missing, whose time is over, and the oldest where there are too many.
+fn plan_forgotten(room: &Room, steps: &[Repair], asked_at: StoreTime) -> Vec<Repair> {
+    let mut kept: Vec<(StoreTime, &ParticipantSid)> = room
+        .sessions
+        .values()
+        .filter(|session| !session.is_held())
+        .map(|session| (session.life.missing_since.unwrap_or_default(), &session.sid))
+        .collect();
+    kept.sort_unstable();
+    let removed = steps.iter().filter_map(|step| match step {
+        Repair::Remove(sid) => Some((asked_at, sid)),
+        _ => None,
+    });
+    kept.extend(removed);
+    let too_many = kept.len().saturating_sub(MAX_MISSING);
+    let is_over = |since: StoreTime| asked_at.since(since) > MISSING_MEMORY;
+    kept.iter()
+        .enumerate()
+        .filter(|(index, (since, _))| *index < too_many || is_over(*since))
+        .map(|(_, (_, sid))| Repair::Forget((*sid).clone()))
+        .collect()
+}
+
 impl Room {
+    /// Whether a session showed no life for longer than the grace. Only then does a list decide about it.
+    pub fn is_past_grace(&self, sid: &ParticipantSid, at: StoreTime, rules: &Rules) -> bool {
+        self.held(sid).is_some_and(|held| at.since(held.last_sign()) > rules.grace)
+    }
+
+    /// Whether the room started at or after `moment`.
+    fn restarted_since(&self, moment: StoreTime) -> bool {
+        self.started.is_some_and(|started| started.applied_at >= moment)
+    }
+
     /// For how long what a repair mends had been wrong, as far as that can be told. For measurements only: a join's time is
     /// LiveKit's, and the two clocks are taken for the same here.
     pub fn age_of(&self, repair: &Repair, asked_at: StoreTime) -> Option<Duration> {
@@ -172,6 +326,7 @@ impl Room {
             Repair::Update(_)
             | Repair::Listed { .. }
             | Repair::Missed(_)
+            | Repair::Forget(_)
             | Repair::Alive(_)
             | Repair::Dead { .. } => None,
         }
@@ -192,9 +347,10 @@ impl Session {
             || self.tracks.differ_from(&info.tracks, asked_at)
     }
 
-    /// Whether it was recorded, or a webhook about it came, at or after `moment`.
-    pub(super) fn changed_since(&self, moment: StoreTime) -> bool {
-        self.recorded_at >= moment || self.heard_since(moment)
+    /// Whether anything showed it at or after `moment`: then what was asked for at that time says nothing of its end.
+    pub(super) fn was_seen_since(&self, moment: StoreTime) -> bool {
+        let is_listed = self.life.listed.is_some_and(|listed| listed.asked_at >= moment);
+        self.last_sign() >= moment || is_listed
     }
 
     fn failures_allowed(&self) -> u8 {

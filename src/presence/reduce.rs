@@ -1,7 +1,9 @@
 //! What one webhook does to a room.
 
+use std::sync::Arc;
+
 use super::{
-    Change, EVENT_MEMORY, Event, EventId, EventKind, LiveKitTime, ParticipantSid, Room,
+    Change, EVENT_MEMORY, Event, EventId, EventKind, Identity, LiveKitTime, ParticipantSid, Room,
     RoomLifecycle, RoomSid, Rules, SessionInfo, SessionState, StoreTime, Track, TrackSid, ViewDiff,
     room::{GoneBecause, Opening, Started},
     session::{OpeningOf, Session, Tracks},
@@ -29,7 +31,7 @@ impl Room {
         }
         self.forget(now);
         if let Some(id) = &event.id {
-            self.seen.insert(id.clone(), (), now);
+            Arc::make_mut(&mut self.seen).insert(id.clone(), (), now);
         }
         if now > self.trusted_until + rules.extra_trust {
             self.is_whole = false;
@@ -42,7 +44,7 @@ impl Room {
             EventKind::Room(RoomLifecycle::Finished) => self.finish(event, now, &mut diff),
             EventKind::Joined(info) => self.join(info, event.room_sid.as_ref(), now, &mut diff),
             EventKind::Left { sid, .. } => {
-                self.waiting.remove(sid);
+                self.take_waiting(sid);
                 self.remove(sid, GoneBecause::Left, now, &mut diff);
             }
             EventKind::TrackPublished { sid, track } => self.publish(sid, track, now, &mut diff),
@@ -66,17 +68,31 @@ impl Room {
         self.seen.get(id).is_some_and(|(seen_at, ())| *seen_at >= now - EVENT_MEMORY)
     }
 
-    /// Whether it is about a session whose joining was not heard of.
+    /// Whether it is about a session whose joining was not heard of, or that was wrongly taken for gone.
     fn is_unexpected(&self, kind: &EventKind) -> bool {
-        let sid = match kind {
-            EventKind::Left { sid, was_active: true }
-            | EventKind::TrackPublished { sid, .. }
-            | EventKind::TrackUnpublished { sid, .. } => sid,
-            EventKind::Left { was_active: false, .. }
-            | EventKind::Room(_)
-            | EventKind::Joined(_) => return false,
-        };
-        !self.sessions.contains_key(sid) && !self.gone.contains(sid)
+        match kind {
+            EventKind::Left { sid, was_active: true } => {
+                self.held(sid).is_none() && !self.gone.contains(sid)
+            }
+            EventKind::TrackPublished { sid, .. } | EventKind::TrackUnpublished { sid, .. } => {
+                self.held(sid).is_none() && (!self.gone.contains(sid) || self.is_missing(sid))
+            }
+            EventKind::Joined(info) => self.is_missing(&info.sid),
+            EventKind::Left { was_active: false, .. } | EventKind::Room(_) => false,
+        }
+    }
+
+    /// Whether it counts as gone only because LiveKit's lists omitted it.
+    fn is_missing(&self, sid: &ParticipantSid) -> bool {
+        self.gone.get(sid).is_some_and(|(_, because)| *because == GoneBecause::Missing)
+    }
+
+    /// Takes out the tracks that wait for a session.
+    pub(super) fn take_waiting(&mut self, sid: &ParticipantSid) -> Option<Tracks> {
+        if !self.waiting.contains(sid) {
+            return None;
+        }
+        Arc::make_mut(&mut self.waiting).remove(sid)
     }
 
     /// A node holds this room anew, and empty: whoever joined before is gone. This cleans up after a crash of LiveKit.
@@ -87,10 +103,13 @@ impl Room {
         }
         let started = Started { created_at: event.created_at, applied_at: now };
         let horizon = started.horizon();
-        let before = self.sessions.len();
-        self.remove_where(GoneBecause::Restarted, now, diff, |session| session.joined_at < horizon);
+        let mut removed = 0;
+        if self.inside.may_predate(horizon) {
+            let is_over = |session: &Session| session.joined_at < horizon;
+            removed = self.remove_where(GoneBecause::Restarted, now, diff, is_over);
+        }
         // Somebody was here when the room started empty: it may be split over two nodes, so LiveKit is to be asked.
-        self.is_whole = self.sessions.len() == before;
+        self.is_whole = removed == 0;
         self.opening = Opening::Open;
         self.epoch += 1;
         self.started = Some(started);
@@ -100,9 +119,11 @@ impl Room {
     /// The room object with this sid closed, and everybody in it with it.
     fn finish(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
         let finished = event.room_sid.as_ref();
-        self.remove_where(GoneBecause::Finished, now, diff, |session| {
-            session.opening.ended_with(finished, event.created_at, session.joined_at)
-        });
+        if self.inside.may_end_with(finished, event.created_at) {
+            self.remove_where(GoneBecause::Finished, now, diff, |session| {
+                session.opening.ended_with(finished, event.created_at, session.joined_at)
+            });
+        }
         self.epoch += 1;
         if self.is_the_end(finished, event.created_at) {
             self.opening = Opening::Closed;
@@ -114,7 +135,7 @@ impl Room {
     fn is_the_end(&self, finished: Option<&RoomSid>, created_at: LiveKitTime) -> bool {
         let is_current = self.sid.is_none() || self.sid.as_ref() == finished;
         let is_later = self.started.is_none_or(|started| started.created_at <= created_at);
-        is_current && is_later && self.sessions.is_empty()
+        is_current && is_later && self.inside.is_empty()
     }
 
     fn join(
@@ -125,26 +146,39 @@ impl Room {
         diff: &mut ViewDiff,
     ) {
         // `participant_joined` can come after the same session's end, and then says so.
-        if info.state == SessionState::Disconnected || self.gone.contains(&info.sid) {
+        let is_missing = self.is_missing(&info.sid);
+        let is_gone = self.gone.contains(&info.sid) && !is_missing;
+        if info.state == SessionState::Disconnected || is_gone {
             return;
         }
         // A session is one identity's; what says otherwise is not believed.
         if self.sessions.get(&info.sid).is_some_and(|held| held.identity != info.identity) {
             return;
         }
-        self.springs_up(room_sid);
-        self.supersede_older(info, now, diff);
-        self.touch(&info.identity, diff);
-        if let Some(session) = self.sessions.get_mut(&info.sid) {
-            if info.version > session.version {
-                session.describe(info);
-                session.tracks.join(&info.tracks);
-            }
-            session.opening = OpeningOf::Said(room_sid.cloned());
-            session.heard(now);
+        if self.is_superseded(&info.sid, &info.identity, info.joined_at) {
+            self.take_waiting(&info.sid);
+            self.remove(&info.sid, GoneBecause::Superseded, now, diff);
             return;
         }
-        let waiting = self.waiting.remove(&info.sid);
+        self.springs_up(room_sid);
+        if is_missing {
+            self.list_was_wrong();
+            Arc::make_mut(&mut self.gone).remove(&info.sid);
+        }
+        self.supersede_older(info, now, diff);
+        self.touch(&info.identity, diff);
+        if self.sessions.contains_key(&info.sid) {
+            self.amend(&info.sid, |session| {
+                if info.version > session.version {
+                    session.describe(info);
+                    session.tracks.join(&info.tracks);
+                }
+                session.opening = OpeningOf::Said(room_sid.cloned());
+                session.heard(now);
+            });
+            return;
+        }
+        let waiting = self.take_waiting(&info.sid);
         let mut session = Session::new(info, waiting, OpeningOf::Said(room_sid.cloned()), now);
         session.tracks.join(&info.tracks);
         session.heard(now);
@@ -166,8 +200,23 @@ impl Room {
         }
     }
 
+    /// Whether a newer session of the identity is held than one that joined at `joined_at`.
+    pub(super) fn is_superseded(
+        &self,
+        sid: &ParticipantSid,
+        identity: &Identity,
+        joined_at: LiveKitTime,
+    ) -> bool {
+        self.held_of(identity).any(|other| other.sid != *sid && other.joined_at > joined_at)
+    }
+
     /// An identity is in a room once: LiveKit ends the older session before the newer one begins.
-    fn supersede_older(&mut self, info: &SessionInfo, now: StoreTime, diff: &mut ViewDiff) {
+    pub(super) fn supersede_older(
+        &mut self,
+        info: &SessionInfo,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) {
         let sids = self.sids_of.get(&info.identity).cloned().unwrap_or_default();
         for sid in sids {
             let is_older = |other: &Session| other.joined_at < info.joined_at;
@@ -209,42 +258,52 @@ impl Room {
         diff: &mut ViewDiff,
     ) -> Option<&mut Tracks> {
         let gone = self.gone.get(sid).map(|(_, because)| *because);
-        if let Some(identity) = self.sessions.get(sid).map(|session| session.identity.clone()) {
-            self.touch(&identity, diff);
-            let session = self.sessions.get_mut(sid).expect("it was just found");
-            match gone {
-                Some(because) if !because.yields_to_a_webhook() => session.heard_at = Some(now),
-                Some(_) | None => {
-                    self.gone.remove(sid);
-                    session.heard(now);
-                }
-            }
-            return Some(&mut session.tracks);
+        let identity = self.sessions.get(sid).map(|session| session.identity.clone());
+        let is_missing = gone == Some(GoneBecause::Missing);
+        if is_missing {
+            self.list_was_wrong();
         }
-        if gone.is_some() {
+        let yields = gone.is_some_and(GoneBecause::yields_to_a_webhook);
+        if is_missing || yields && identity.is_some() {
+            Arc::make_mut(&mut self.gone).remove(sid);
+        }
+        if let Some(identity) = identity {
+            self.touch(&identity, diff);
+            self.amend(sid, |session| match gone {
+                Some(because) if !because.yields_to_a_webhook() => session.heard_at = Some(now),
+                Some(_) | None => session.heard(now),
+            });
+            let sessions = Arc::make_mut(&mut self.sessions);
+            return sessions.get_mut(sid).map(|session| &mut session.tracks);
+        }
+        if gone.is_some() && !is_missing {
             return None;
         }
-        if !self.waiting.contains(sid) {
-            self.waiting.insert(sid.clone(), Tracks::default(), now);
+        let waiting = Arc::make_mut(&mut self.waiting);
+        if !waiting.contains(sid) {
+            waiting.insert(sid.clone(), Tracks::default(), now);
         }
-        self.waiting.get_mut(sid)
+        waiting.get_mut(sid)
     }
 
+    /// Looks through everybody who is held. Tells how many went.
     fn remove_where(
         &mut self,
         because: GoneBecause,
         now: StoreTime,
         diff: &mut ViewDiff,
         is_over: impl Fn(&Session) -> bool,
-    ) {
+    ) -> usize {
         let over: Vec<ParticipantSid> = self
             .sessions
             .values()
-            .filter(|session| is_over(session))
+            .filter(|session| session.is_held() && is_over(session))
             .map(|session| session.sid.clone())
             .collect();
-        for sid in over {
-            self.remove(&sid, because, now, diff);
+        for sid in &over {
+            self.remove(sid, because, now, diff);
         }
+        self.recount();
+        over.len()
     }
 }

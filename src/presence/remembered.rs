@@ -56,6 +56,11 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
+    /// Whether [`Self::forget_before`] has something to do.
+    pub fn has_older_than(&self, oldest: StoreTime) -> bool {
+        self.order.front().is_some_and(|(at, _)| *at < oldest)
+    }
+
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -1,5 +1,7 @@
 //! Applying repairs to a room. Each is checked again here, because webhooks may have come since it was computed.
 
+use std::sync::Arc;
+
 use super::{
     Change, ParticipantSid, Room, Rules, Session, SessionInfo, Standing, StoreTime, Version,
     ViewDiff,
@@ -32,15 +34,17 @@ pub enum Repair {
     Update(SessionInfo),
     /// It is listed; nothing else changed.
     Listed { sid: ParticipantSid, version: u32 },
-    /// It is not listed, for the first time.
+    /// It is not listed, and nothing decides yet whether it is gone.
     Missed(ParticipantSid),
-    /// It is not listed.
+    /// It is not listed, and it is gone.
     Remove(ParticipantSid),
+    /// It was removed because it was missing, and is kept no longer.
+    Forget(ParticipantSid),
     /// It is listed, but failed its proofs of life.
     Condemn(ParticipantSid),
     /// It proved its life.
     Alive(ParticipantSid),
-    /// It failed a proof. `witnessed`: since its first failure another session proved its own.
+    /// It failed a proof. `witnessed`: since its last failure had ended, another session proved its life.
     Dead { sid: ParticipantSid, witnessed: bool },
 }
 
@@ -115,12 +119,13 @@ impl Room {
                 self.add(session, *suspect, asked_at, now, rules, diff)
             }
             Repair::Update(info) => self.update(info, asked_at, diff),
+            Repair::Forget(sid) => self.forget_missing(sid),
             Repair::Listed { sid, version } => self.note_listed(sid, *version, asked_at, diff),
             Repair::Missed(sid) => self.note_missed(sid, asked_at),
             Repair::Remove(sid) => self.remove_missing(sid, asked_at, now, diff),
             Repair::Condemn(sid) => self.condemn(sid, asked_at, now, diff),
             Repair::Alive(sid) => self.reinstate(sid, asked_at, diff),
-            Repair::Dead { sid, witnessed } => self.note_dead(sid, *witnessed, asked_at),
+            Repair::Dead { sid, witnessed } => self.note_dead(sid, *witnessed, asked_at, now),
         }
     }
 
@@ -133,15 +138,19 @@ impl Room {
         rules: &Rules,
         diff: &mut ViewDiff,
     ) -> Effect {
-        if self.sessions.contains_key(&info.sid) {
+        if self.held(&info.sid).is_some() {
             return self.update(info, asked_at, diff);
+        }
+        if self.is_superseded(&info.sid, &info.identity, info.joined_at) {
+            return Effect::Outdated;
         }
         let gone_at = self.gone.get(&info.sid).map(|(at, _)| *at);
         let needs_proof = gone_at.is_some_and(|at| at + rules.grace >= asked_at);
         if gone_at.is_some_and(|at| at >= asked_at) || needs_proof && !suspect {
             return Effect::Outdated;
         }
-        let waiting = self.waiting.remove(&info.sid);
+        let missing = self.drop_session(&info.sid).map(|session| session.tracks);
+        let waiting = missing.or_else(|| self.take_waiting(&info.sid));
         let mut session = Session::new(info, waiting, OpeningOf::Supposed(self.sid.clone()), now);
         session.tracks.replace(&info.tracks, asked_at);
         session.life.listed = Some(Listed { version: info.version, asked_at });
@@ -150,14 +159,17 @@ impl Room {
             self.insert(session, diff);
             return Effect::Suspected;
         }
-        let is_known = self.sids_of.contains_key(&info.identity);
-        self.gone.remove(&info.sid);
+        let is_known = self.held_of(&info.identity).next().is_some();
+        if gone_at.is_some() {
+            Arc::make_mut(&mut self.gone).remove(&info.sid);
+        }
+        self.supersede_older(info, now, diff);
         self.insert(session, diff);
         if is_known { Effect::Replaced } else { Effect::Added }
     }
 
     fn update(&mut self, info: &SessionInfo, asked_at: StoreTime, diff: &mut ViewDiff) -> Effect {
-        let Some(held) = self.sessions.get(&info.sid) else {
+        let Some(held) = self.held(&info.sid) else {
             return Effect::Outdated;
         };
         if !held.takes_over(info, asked_at) {
@@ -166,9 +178,10 @@ impl Room {
         let (sid, identity) = (held.sid.clone(), held.identity.clone());
         self.touch(&identity, diff);
         self.note_listed(&sid, info.version, asked_at, diff);
-        let held = self.sessions.get_mut(&sid).expect("it was just found");
-        held.describe(info);
-        held.tracks.replace(&info.tracks, asked_at);
+        self.amend(&sid, |held| {
+            held.describe(info);
+            held.tracks.replace(&info.tracks, asked_at);
+        });
         Effect::Updated
     }
 
@@ -179,7 +192,7 @@ impl Room {
         asked_at: StoreTime,
         diff: &mut ViewDiff,
     ) -> Effect {
-        let Some(held) = self.sessions.get(sid) else {
+        let Some(held) = self.held(sid) else {
             return Effect::Outdated;
         };
         // Its version counts as a sign of life only between two lists of the room as it is open now.
@@ -191,23 +204,27 @@ impl Room {
             .is_some_and(|listed| listed.version != version && is_since_start(listed));
         let may_return = self.gone.get(sid).is_none_or(|(_, why)| *why == GoneBecause::Restarted);
         let identity = held.identity.clone();
-        if has_lived && may_return {
+        let is_alive = has_lived && may_return;
+        if is_alive {
             self.touch(&identity, diff);
-            self.gone.remove(sid);
+            self.forgive(sid);
         }
-        let held = self.sessions.get_mut(sid).expect("it was just found");
-        if has_lived && may_return {
-            held.shows_life(asked_at);
-        }
-        held.life.missing_since = None;
-        held.life.listed = Some(Listed { version, asked_at });
+        self.amend(sid, |held| {
+            if is_alive {
+                held.shows_life(asked_at);
+            }
+            held.life.missing_since = None;
+            held.life.listed = Some(Listed { version, asked_at });
+        });
         Effect::Noted
     }
 
     fn note_missed(&mut self, sid: &ParticipantSid, asked_at: StoreTime) -> Effect {
-        match self.sessions.get_mut(sid) {
-            Some(held) if !held.changed_since(asked_at) => {
-                held.life.missing_since.get_or_insert(asked_at);
+        match self.held(sid) {
+            Some(held) if !held.was_seen_since(asked_at) => {
+                self.amend(sid, |held| {
+                    held.life.missing_since.get_or_insert(asked_at);
+                });
                 Effect::Noted
             }
             Some(_) | None => Effect::Outdated,
@@ -221,12 +238,29 @@ impl Room {
         now: StoreTime,
         diff: &mut ViewDiff,
     ) -> Effect {
-        match self.sessions.get(sid) {
-            Some(held) if !held.changed_since(asked_at) => {
+        match self.held(sid) {
+            Some(held) if !held.was_seen_since(asked_at) => {
                 self.remove(sid, GoneBecause::Missing, now, diff);
                 Effect::Removed
             }
             Some(_) | None => Effect::Outdated,
+        }
+    }
+
+    fn forget_missing(&mut self, sid: &ParticipantSid) -> Effect {
+        match self.sessions.get(sid) {
+            Some(kept) if !kept.is_held() => {
+                self.drop_session(sid);
+                Effect::Noted
+            }
+            Some(_) | None => Effect::Outdated,
+        }
+    }
+
+    /// What was gone is here.
+    fn forgive(&mut self, sid: &ParticipantSid) {
+        if self.gone.contains(sid) {
+            Arc::make_mut(&mut self.gone).remove(sid);
         }
     }
 
@@ -238,12 +272,11 @@ impl Room {
         diff: &mut ViewDiff,
     ) -> Effect {
         let still_fails = |held: &Session| held.life.failures > 0 && held.life.alive_at < asked_at;
-        let Some(held) = self.sessions.get(sid).filter(|held| still_fails(held)) else {
+        let Some(held) = self.held(sid).filter(|held| still_fails(held)) else {
             return Effect::Outdated;
         };
         self.touch(&held.identity.clone(), diff);
-        let held = self.sessions.get_mut(sid).expect("it was just found");
-        held.standing = Standing::Condemned;
+        self.amend(sid, |held| held.standing = Standing::Condemned);
         self.condemned_at = Some(now);
         Effect::Condemned
     }
@@ -260,24 +293,38 @@ impl Room {
         if self.gone.get(sid).is_some_and(|(gone_at, _)| *gone_at >= asked_at) {
             return Effect::Outdated;
         }
+        let (was_present, was_held) = (held.standing == Standing::Present, held.is_held());
         self.touch(&held.identity.clone(), diff);
-        self.gone.remove(sid);
-        let held = self.sessions.get_mut(sid).expect("it was just found");
-        let was_present = held.standing == Standing::Present;
-        held.shows_life(asked_at);
+        if !was_held {
+            self.list_was_wrong();
+        }
+        self.forgive(sid);
+        self.amend(sid, |held| held.shows_life(asked_at));
         if was_present { Effect::Noted } else { Effect::Reinstated }
     }
 
-    fn note_dead(&mut self, sid: &ParticipantSid, witnessed: bool, asked_at: StoreTime) -> Effect {
-        match self.sessions.get_mut(sid) {
-            Some(held) if held.life.alive_at < asked_at => {
-                held.life.failures = held.life.failures.saturating_add(1);
-                held.life.failed_at = asked_at;
-                held.life.witnessed |= witnessed;
-                Effect::Noted
-            }
-            Some(_) | None => Effect::Outdated,
+    /// A probe counts only if it was asked for after the failure before it had ended: two in one hiccup of LiveKit are one. It
+    /// had ended when it came here, so the store's clock tells.
+    fn note_dead(
+        &mut self,
+        sid: &ParticipantSid,
+        witnessed: bool,
+        asked_at: StoreTime,
+        now: StoreTime,
+    ) -> Effect {
+        let counts = |held: &Session| {
+            let is_another = held.life.failures == 0 || held.life.failed_at < asked_at;
+            held.life.alive_at < asked_at && is_another
+        };
+        if !self.held(sid).is_some_and(counts) {
+            return Effect::Outdated;
         }
+        self.amend(sid, |held| {
+            held.life.failures = held.life.failures.saturating_add(1);
+            held.life.failed_at = now;
+            held.life.witnessed |= witnessed;
+        });
+        Effect::Noted
     }
 
     /// LiveKit's list removed the last session, or LiveKit does not have the room: the `room_finished` was missed.
@@ -285,7 +332,7 @@ impl Room {
         let was_never_open = self.opening == Opening::Unknown;
         let is_unlisted = unlisted_at
             .is_some_and(|at| self.started.is_none_or(|started| started.applied_at < at));
-        if self.sessions.is_empty() && (counts.removed > 0 || was_never_open || is_unlisted) {
+        if self.inside.is_empty() && (counts.removed > 0 || was_never_open || is_unlisted) {
             self.opening = Opening::Closed;
         }
     }

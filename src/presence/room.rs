@@ -1,10 +1,11 @@
 //! One room: its sessions, what it remembers of those that are gone, and the list that readers see.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     Change, EventId, HostTime, Identity, LiveKitTime, Participant, ParticipantSid, RoomSid,
     Session, Standing, StoreTime, Version, ViewDiff,
+    inside::Inside,
     remembered::Remembered,
     session::{TRACK_MEMORY, Tracks},
 };
@@ -23,6 +24,9 @@ pub const ROOM_MEMORY: Duration = Duration::from_hours(24);
 pub const START_TOLERANCE_MILLIS: i64 = 2_000;
 
 /// The state of one room. What a store keeps, and what the rules change.
+///
+/// What grows with the people inside is shared between copies until one of them changes it, so that a copy that only confirms
+/// the room costs the same however many there are.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
     pub(super) version: Version,
@@ -39,13 +43,15 @@ pub struct Room {
     pub(super) started: Option<Started>,
     /// When the rules last condemned a session: whoever has not shown life since is asked for it.
     pub(super) condemned_at: Option<StoreTime>,
-    pub(super) sessions: HashMap<ParticipantSid, Session>,
-    pub(super) sids_of: HashMap<Identity, Vec<ParticipantSid>>,
+    /// Those that are held, and those that are kept as missing.
+    pub(super) sessions: Arc<HashMap<ParticipantSid, Session>>,
+    pub(super) sids_of: Arc<HashMap<Identity, Vec<ParticipantSid>>>,
     pub(super) visible: usize,
-    pub(super) gone: Remembered<ParticipantSid, GoneBecause>,
+    pub(super) inside: Inside,
+    pub(super) gone: Arc<Remembered<ParticipantSid, GoneBecause>>,
     /// Tracks of sessions that are not known yet.
-    pub(super) waiting: Remembered<ParticipantSid, Tracks>,
-    pub(super) seen: Remembered<EventId>,
+    pub(super) waiting: Arc<Remembered<ParticipantSid, Tracks>>,
+    pub(super) seen: Arc<Remembered<EventId>>,
 }
 
 /// What is known about LiveKit's room object, apart from who is inside.
@@ -85,7 +91,7 @@ pub enum GoneBecause {
     /// The room started again without it.
     Restarted,
     Finished,
-    /// LiveKit's list did not have it.
+    /// LiveKit's lists omitted it, and its liveness probe did not show that it lives.
     Missing,
 }
 
@@ -107,9 +113,10 @@ impl Room {
     }
 
     /// Until when everybody in the room counts as being in the list: nothing was missed since its start or a reconcile,
-    /// and that was confirmed lately enough. The epoch for a partial room.
+    /// and that was confirmed lately enough. The epoch for a partial room, and for one in which somebody is undecided.
     pub fn confirmed_until(&self) -> StoreTime {
-        if self.is_whole { self.trusted_until } else { StoreTime::default() }
+        let is_complete = self.is_whole && self.inside.is_decided();
+        if is_complete { self.trusted_until } else { StoreTime::default() }
     }
 
     pub fn is_whole_at(&self, now: StoreTime) -> bool {
@@ -196,13 +203,41 @@ impl Room {
         is_below
     }
 
-    pub(super) fn insert(&mut self, session: Session, diff: &mut ViewDiff) {
-        self.touch(&session.identity, diff);
-        self.sids_of.entry(session.identity.clone()).or_default().push(session.sid.clone());
-        self.sessions.insert(session.sid.clone(), session);
+    /// A session, unless it is only kept as missing.
+    pub(super) fn held(&self, sid: &ParticipantSid) -> Option<&Session> {
+        self.sessions.get(sid).filter(|session| session.is_held())
     }
 
-    /// Removes a session if it is held, and remembers it as gone.
+    /// The held sessions of an identity.
+    pub(super) fn held_of(&self, identity: &Identity) -> impl Iterator<Item = &Session> {
+        let sids = self.sids_of.get(identity).map(Vec::as_slice).unwrap_or_default();
+        sids.iter().filter_map(|sid| self.held(sid))
+    }
+
+    pub(super) fn insert(&mut self, session: Session, diff: &mut ViewDiff) {
+        self.touch(&session.identity, diff);
+        let sids = Arc::make_mut(&mut self.sids_of).entry(session.identity.clone()).or_default();
+        sids.push(session.sid.clone());
+        self.inside.add(&session);
+        Arc::make_mut(&mut self.sessions).insert(session.sid.clone(), session);
+    }
+
+    /// Changes a session that is there, and counts it anew. Whoever calls it has touched the identity if readers may see it.
+    pub(super) fn amend(&mut self, sid: &ParticipantSid, change: impl FnOnce(&mut Session)) {
+        if let Some(session) = Arc::make_mut(&mut self.sessions).get_mut(sid) {
+            self.inside.take(session);
+            change(session);
+            self.inside.add(session);
+        }
+    }
+
+    /// Counts everybody anew, for which everybody is looked through.
+    pub(super) fn recount(&mut self) {
+        self.inside = Inside::of(self.sessions.values());
+    }
+
+    /// Removes a session if it is there, and remembers it as gone. One that LiveKit's lists omit is kept as it was, unless it
+    /// was a ghost.
     pub(super) fn remove(
         &mut self,
         sid: &ParticipantSid,
@@ -210,17 +245,39 @@ impl Room {
         now: StoreTime,
         diff: &mut ViewDiff,
     ) {
-        self.gone.insert(sid.clone(), because, now);
-        let Some(identity) = self.sessions.get(sid).map(|session| session.identity.clone()) else {
-            return;
-        };
-        self.touch(&identity, diff);
-        self.sessions.remove(sid);
-        if let Some(sids) = self.sids_of.get_mut(&identity) {
+        Arc::make_mut(&mut self.gone).insert(sid.clone(), because, now);
+        let Some(session) = self.sessions.get(sid) else { return };
+        let is_ghost = session.standing == Standing::Condemned;
+        self.touch(&session.identity, diff);
+        if because == GoneBecause::Missing && !is_ghost {
+            self.amend(sid, |session| {
+                session.standing = Standing::Missing;
+                session.life.missing_since = Some(now);
+            });
+        } else {
+            self.drop_session(sid);
+        }
+    }
+
+    /// Forgets a session that is there. Readers must not see it, or its identity must have been touched.
+    pub(super) fn drop_session(&mut self, sid: &ParticipantSid) -> Option<Session> {
+        let session = Arc::make_mut(&mut self.sessions).remove(sid)?;
+        self.inside.take(&session);
+        let sids_of = Arc::make_mut(&mut self.sids_of);
+        if let Some(sids) = sids_of.get_mut(&session.identity) {
             sids.retain(|other| other != sid);
             if sids.is_empty() {
-                self.sids_of.remove(&identity);
+                sids_of.remove(&session.identity);
             }
+        }
+        Some(session)
+    }
+
+    /// A session that counted as missing shows life: the list that omitted it was wrong, and may have been about others.
+    pub(super) fn list_was_wrong(&mut self) {
+        self.is_whole = false;
+        if self.opening == Opening::Closed {
+            self.opening = Opening::Unknown;
         }
     }
 
@@ -230,10 +287,17 @@ impl Room {
 
     /// Forgets what is past its time.
     pub(super) fn forget(&mut self, now: StoreTime) {
-        self.seen.forget_before(now - EVENT_MEMORY, now, |_| false);
-        self.waiting.forget_before(now - TRACK_MEMORY, now, |_| false);
-        let sessions = &self.sessions;
-        self.gone.forget_before(now - GONE_MEMORY, now, |sid| sessions.contains_key(sid));
+        // What is shared is copied only where something is forgotten.
+        if self.seen.has_older_than(now - EVENT_MEMORY) {
+            Arc::make_mut(&mut self.seen).forget_before(now - EVENT_MEMORY, now, |_| false);
+        }
+        if self.waiting.has_older_than(now - TRACK_MEMORY) {
+            Arc::make_mut(&mut self.waiting).forget_before(now - TRACK_MEMORY, now, |_| false);
+        }
+        if self.gone.has_older_than(now - GONE_MEMORY) {
+            let is_there = |sid: &ParticipantSid| self.sessions.contains_key(sid);
+            Arc::make_mut(&mut self.gone).forget_before(now - GONE_MEMORY, now, is_there);
+        }
     }
 
     /// Ends a step: raises the version if readers see a difference, if nobody can have seen this room before, or if it

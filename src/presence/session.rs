@@ -14,6 +14,13 @@ pub const TRACK_MEMORY: Duration = Duration::from_mins(10);
 /// dearer than the one before.
 pub const MOST_REMOVED_TRACKS: usize = 32;
 
+/// A session that was removed because LiveKit's lists omit it is kept this long, as it was.
+pub const MISSING_MEMORY: Duration = Duration::from_mins(10);
+
+/// How many such sessions of a room are kept, the newest. Of the others only their being gone is remembered; a webhook of
+/// theirs has the room compared.
+pub const MAX_MISSING: usize = 64;
+
 /// Whether a session counts as being in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -22,6 +29,9 @@ pub enum Standing {
     Suspect,
     /// LiveKit lists it, and proofs of life failed: a ghost of a crashed LiveKit.
     Condemned,
+    /// It counts as gone: LiveKit's lists omit it, and its liveness probe failed. It is kept for [`MISSING_MEMORY`], because
+    /// lists can be wrong: a webhook of its own brings it back as it was.
+    Missing,
 }
 
 /// A session held by a room.
@@ -96,8 +106,28 @@ impl Session {
     pub(super) fn shows_life(&mut self, at: StoreTime) {
         self.standing = Standing::Present;
         self.life.alive_at = self.life.alive_at.max(at);
+        self.life.missing_since = None;
         self.life.failures = 0;
         self.life.witnessed = false;
+    }
+
+    /// Whether it is held as one that may be in the room, and not only kept in case that it comes back.
+    pub(super) fn is_held(&self) -> bool {
+        self.standing != Standing::Missing
+    }
+
+    /// Whether it is not known if it is in the room: an answer is waited for.
+    pub(super) fn is_undecided(&self) -> bool {
+        match self.standing {
+            Standing::Present => self.life.missing_since.is_some(),
+            Standing::Suspect => true,
+            Standing::Condemned | Standing::Missing => false,
+        }
+    }
+
+    /// The last webhook, list or probe that showed it alive, or the time at which it was recorded.
+    pub(super) fn last_sign(&self) -> StoreTime {
+        self.heard_at.unwrap_or_default().max(self.recorded_at).max(self.life.alive_at)
     }
 
     /// Whether a webhook about it came at or after `moment`.
@@ -141,6 +171,12 @@ impl OpeningOf {
         };
         (sid.is_none() || sid.as_ref() == finished) && joined_at < end
     }
+
+    pub(super) fn sid(&self) -> Option<&RoomSid> {
+        match self {
+            Self::Said(sid) | Self::Supposed(sid) => sid.as_ref(),
+        }
+    }
 }
 
 /// What is known about a session's being alive.
@@ -150,11 +186,12 @@ pub struct Life {
     pub alive_at: StoreTime,
     /// Its version in the last list that showed it, and when that list was asked for.
     pub listed: Option<Listed>,
-    /// The first list in a row that did not show it.
+    /// When the first list in a row that omits it was asked for, while nothing has decided yet whether it is gone. Of a
+    /// session that is kept as missing, when it was removed.
     pub missing_since: Option<StoreTime>,
-    /// Failed proofs in a row.
+    /// Failed proofs in a row, each asked for after the one before had ended.
     pub failures: u8,
-    /// When the last proof that failed was asked for.
+    /// When the last failure had ended.
     pub failed_at: StoreTime,
     /// Whether another session proved its life since the first of these failures: LiveKit answers, this one does not.
     pub witnessed: bool,

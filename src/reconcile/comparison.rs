@@ -1,4 +1,9 @@
 //! One room compared with LiveKit's own list, and those in it asked for a proof of life who give reason to.
+//!
+//! What it costs: a call for the list, and where that omits nobody nothing else. One probe for each session that it omits, at
+//! most [`super::probes::MAX_PROBES`] at once and [`ROUNDS`] times as many per comparison; a second list if one of them is
+//! not answered. Where it omits more than that, `ListRooms` is asked too: in a room that LiveKit does not have, a sample of
+//! whom nobody lives speaks for the others. Whoever was not asked stays, and the next comparison goes on.
 
 use std::{
     pin::pin,
@@ -7,14 +12,14 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
 use crate::{
-    livekit::{ApiError, Proof},
+    livekit::ApiError,
     presence::{
-        Listing, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo, Standing,
-        StoreTime, plan, plan_without_list,
+        Listing, Proof, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo,
+        Standing, StoreTime, missing, plan, plan_without_list,
     },
     store::{Held, Lease, StoreError},
 };
@@ -24,6 +29,7 @@ use super::{
     budget::Purpose,
     health::About,
     metrics::RepairKind,
+    probes::Probes,
     queue::Importance,
     scheduler::{CALLING_EVERY, Scheduler},
 };
@@ -42,6 +48,13 @@ const PROOF_ROUNDS: usize = 8;
 const EMPTY_FOR: Duration = Duration::from_secs(30);
 /// Proofs under way at the same time. One that fails takes three seconds.
 const PROOFS_AT_ONCE: usize = 16;
+/// An answer that comes within this time is waited for before the room is repaired: a living session's does, within
+/// milliseconds, and readers may wait for this comparison.
+const QUICK: Duration = Duration::from_millis(700);
+/// How often a comparison asks for a list because of those whom the one before omits, and probes more of them.
+const ROUNDS: usize = 4;
+/// A call that is wanted because somebody is missing waits this long for the budget.
+const BUDGET_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What LiveKit said about who is inside.
 enum Asked {
@@ -55,7 +68,7 @@ enum Asked {
 pub(super) enum Outcome {
     /// The room was brought into line with LiveKit's list.
     Confirmed,
-    /// LiveKit has the room, and does not say who is inside: proofs of life decide.
+    /// LiveKit has the room, and does not say who is inside, or whether somebody is gone: probes decide.
     Undecided,
     /// LiveKit, or the store, did not say.
     Unknown,
@@ -87,6 +100,7 @@ impl From<StoreError> for Failure {
 }
 
 /// A comparison under way.
+#[derive(Clone, Copy)]
 pub(super) struct Comparison<'inner> {
     pub inner: &'inner Scheduler,
     pub room: &'inner RoomName,
@@ -95,10 +109,11 @@ pub(super) struct Comparison<'inner> {
     pub purpose: Purpose,
 }
 
-impl Comparison<'_> {
-    /// Asks LiveKit for its list, and brings the room into line with it.
-    pub async fn compare(&self) -> Outcome {
-        let outcome = match self.bring_into_line().await {
+impl<'inner> Comparison<'inner> {
+    /// Asks LiveKit for its list, and brings the room into line with it. `probes` has what is known of those whom an earlier
+    /// list omitted, and gets what is known of those whom this one does.
+    pub async fn compare(&self, probes: &mut Probes<'inner>) -> Outcome {
+        let outcome = match self.bring_into_line(probes).await {
             Ok(outcome) => outcome,
             Err(Failure::Api(error)) => {
                 debug!(room.name = %self.room, %error, "cannot compare a room");
@@ -124,8 +139,9 @@ impl Comparison<'_> {
                     let Ok(Some(held)) = self.inner.peers.lease(&self.lease(), LEASE).await else {
                         return;
                     };
+                    let mut probes = Probes::default();
                     let outcome = match self.inner.allowance(self.purpose).await {
-                        Ok(()) => self.compare().await,
+                        Ok(()) => self.compare(&mut probes).await,
                         Err(_) => Outcome::Unknown,
                     };
                     self.end(held).await;
@@ -133,7 +149,32 @@ impl Comparison<'_> {
                     if outcome == Outcome::Unknown {
                         return;
                     }
+                    self.settle(probes).await;
                 }
+            }
+        }
+    }
+
+    /// Waits for the probes that take long, and asks for another list where that decides.
+    pub async fn settle(&self, mut probes: Probes<'inner>) {
+        for _ in 1..ROUNDS {
+            if !probes.is_open() {
+                return;
+            }
+            self.hear(&mut probes, None).await;
+            if !probes.wants_list() {
+                // Whoever lives is known to, and nobody else is undecided because of this.
+                return self.inner.tell(self.room, Outcome::Undecided);
+            }
+            let Ok(Some(held)) = self.inner.peers.lease(&self.lease(), LEASE).await else { return };
+            let outcome = match self.may_call_soon().await {
+                true => self.compare(&mut probes).await,
+                false => Outcome::Unknown,
+            };
+            self.end(held).await;
+            self.inner.tell(self.room, outcome);
+            if outcome == Outcome::Unknown {
+                return;
             }
         }
     }
@@ -189,10 +230,13 @@ impl Comparison<'_> {
         Ok(held.compared_at >= now - waited && held.compared_at <= now)
     }
 
-    async fn bring_into_line(&self) -> Result<Outcome, Failure> {
-        for again in 0..TRIES {
-            if again > 0 && !self.inner.may_call(self.purpose).await {
-                return Err(Failure::NoBudget);
+    async fn bring_into_line(&self, probes: &mut Probes<'inner>) -> Result<Outcome, Failure> {
+        let mut again = None;
+        for _ in 0..TRIES {
+            if let Some(outcome) = again
+                && !self.may_call_soon().await
+            {
+                return Ok(outcome);
             }
             let asked_at = self.inner.store.now().await?;
             let began = Instant::now();
@@ -215,26 +259,103 @@ impl Comparison<'_> {
                 Asked::Exists => None,
             };
             let held = held.unwrap_or_default();
-            let (repairs, outcome) = match asked {
+            let repairs = match asked {
                 Asked::Listed(sessions) => {
+                    let listing = Listing { asked_at, sessions };
+                    self.probe_missing(&held, &listing, probes).await?;
                     let unlisted_at = match self.importance {
                         Importance::Listed if is_nobody => self.unlisted_at().await,
                         _ => None,
                     };
-                    let listing = Listing { asked_at, sessions };
-                    let planned = plan(&held, &listing, &self.inner.rules);
-                    (Repairs { unlisted_at, ..planned }, Outcome::Confirmed)
+                    let planned = plan(&held, &listing, probes.answers(), &self.inner.rules);
+                    probes.judged_by(&planned, |probed| {
+                        held.is_past_grace(&probed.sid, probed.asked_at, &self.inner.rules)
+                    });
+                    Repairs { unlisted_at, ..planned }
                 }
-                Asked::Exists => (plan_without_list(&held, asked_at), Outcome::Undecided),
+                Asked::Exists => plan_without_list(&held, asked_at),
             };
-            if !self.repair(&held, &repairs).await?.is_refused {
-                if let Some(is_calling) = is_calling {
-                    self.inner.is_calling(self.room, is_calling);
-                }
+            let is_refused = self.repair(held, &repairs).await?.is_refused;
+            let outcome = match repairs.confirms && probes.is_decided() {
+                _ if is_refused => Outcome::Unknown,
+                true => Outcome::Confirmed,
+                false => Outcome::Undecided,
+            };
+            if let Some(is_calling) = is_calling.filter(|_| !is_refused) {
+                self.inner.is_calling(self.room, is_calling);
+            }
+            if !is_refused && !probes.wants_list_at_once() {
                 return Ok(outcome);
             }
+            again = Some(outcome);
         }
-        Ok(Outcome::Unknown)
+        Ok(again.unwrap_or(Outcome::Unknown))
+    }
+
+    /// Probes those whom the list omits, as far as they were not probed already. Waits for those answers that come quickly.
+    async fn probe_missing(
+        &self,
+        held: &Room,
+        listing: &Listing,
+        probes: &mut Probes<'inner>,
+    ) -> Result<(), Failure> {
+        let sample = probes.choose(missing(held, listing, &self.inner.rules));
+        if !sample.is_empty() {
+            let asked_at = self.inner.store.now().await?;
+            for target in sample {
+                let comparison = *self;
+                let sid = target.sid.clone();
+                probes.add(sid, asked_at, async move { comparison.probe(&target).await });
+            }
+        }
+        self.hear(probes, Some(QUICK)).await;
+        if probes.may_speak_for_the_others() && matches!(self.exists().await, Ok(false)) {
+            let asked_at = self.inner.store.now().await?;
+            probes.extend_to_the_others(asked_at);
+        }
+        Ok(())
+    }
+
+    /// Waits for answers, and notes who lives.
+    async fn hear(&self, probes: &mut Probes<'inner>, limit: Option<Duration>) {
+        let alive = probes.hear(limit).await;
+        let Some(asked_at) = alive.iter().map(|probed| probed.asked_at).min() else { return };
+        let steps = alive.into_iter().map(|probed| Repair::Alive(probed.sid)).collect();
+        if let Err(error) = self.note_life(asked_at, steps).await {
+            debug!(room.name = %self.room, %error, "cannot note who lives");
+        }
+    }
+
+    async fn note_life(&self, asked_at: StoreTime, steps: Vec<Repair>) -> Result<(), StoreError> {
+        let Some(held) = self.inner.store.read(self.room).await? else { return Ok(()) };
+        let repairs = of_proofs(&held, asked_at, steps);
+        self.repair(held, &repairs).await?;
+        Ok(())
+    }
+
+    /// One liveness probe; none where LiveKit did not say.
+    async fn probe(&self, target: &ProofTarget) -> Option<Proof> {
+        if !self.may_call_soon().await {
+            return None;
+        }
+        self.prove_life(target).await
+    }
+
+    async fn prove_life(&self, target: &ProofTarget) -> Option<Proof> {
+        let proof = self.inner.api.prove_life(self.room, &target.identity).await;
+        self.inner.api_answered(About::Room(self.room), proof.as_ref().err());
+        match proof {
+            Ok(proof) => Some(proof),
+            Err(error) => {
+                debug!(room.name = %self.room, %error, "a liveness probe told nothing");
+                None
+            }
+        }
+    }
+
+    async fn may_call_soon(&self) -> bool {
+        let allowance = timeout(BUDGET_TIMEOUT, self.inner.allowance(self.purpose));
+        matches!(allowance.await, Ok(Ok(())))
     }
 
     /// A room that the store does not hold stays out of it while nobody is inside.
@@ -317,7 +438,7 @@ impl Comparison<'_> {
 
     /// Whether LiveKit has the room. A room it does not have has nobody inside.
     async fn exists(&self) -> Result<bool, Failure> {
-        if !self.inner.may_call(self.purpose).await {
+        if !self.may_call_soon().await {
             return Err(Failure::NoBudget);
         }
         let rooms = self.inner.api.list_rooms(&[self.room]).await;
@@ -325,12 +446,17 @@ impl Comparison<'_> {
         Ok(rooms.map_err(Failure::Api)?.contains(self.room))
     }
 
-    async fn repair(&self, held: &Room, repairs: &Repairs) -> Result<Repaired, StoreError> {
+    /// The room as it was read is given away: a store that shares it would copy it otherwise.
+    async fn repair(&self, held: Arc<Room>, repairs: &Repairs) -> Result<Repaired, StoreError> {
+        let ages = ages(&held, repairs);
+        drop(held);
         let repaired = self.inner.store.repair(self.room, repairs).await?;
         let Repaired { change, counts, .. } = &repaired;
         self.inner.metrics.repaired(*counts);
         if counts.has_mended() {
-            self.age(held, repairs);
+            for (kind, age) in ages {
+                self.inner.metrics.aged(kind, age);
+            }
             info!(
                 room.name = %self.room,
                 changed = change.is_some(),
@@ -347,21 +473,6 @@ impl Comparison<'_> {
         Ok(repaired)
     }
 
-    /// For how long it had been wrong, as far as that can be told.
-    fn age(&self, held: &Room, repairs: &Repairs) {
-        for step in &repairs.steps {
-            let kind = match step {
-                Repair::Add { suspect: false, .. } => RepairKind::missed_join,
-                Repair::Remove(_) => RepairKind::missed_leave,
-                Repair::Condemn(_) => RepairKind::crash_ghost,
-                _ => continue,
-            };
-            if let Some(age) = held.age_of(step, repairs.asked_at) {
-                self.inner.metrics.aged(kind, age);
-            }
-        }
-    }
-
     async fn prove_once(&self) -> Result<Proved, StoreError> {
         let Some(room) = self.inner.store.read(self.room).await? else {
             return Ok(Proved::NobodyFailed);
@@ -371,6 +482,9 @@ impl Comparison<'_> {
         if targets.is_empty() {
             return Ok(Proved::NobodyFailed);
         }
+        let repairs = of_proofs(&room, asked_at, Vec::new());
+        // It changes while they are asked.
+        drop(room);
         let steps: Vec<Repair> = stream::iter(targets)
             .map(|target| self.prove_one(target, asked_at))
             .buffer_unordered(PROOFS_AT_ONCE)
@@ -378,37 +492,22 @@ impl Comparison<'_> {
             .collect()
             .await;
         let has_failure = steps.iter().any(|step| matches!(step, Repair::Dead { .. }));
-        let repairs = Repairs {
-            asked_at,
-            epoch: room.epoch(),
-            version: room.version(),
-            confirms: false,
-            unlisted_at: None,
-            steps,
-        };
-        let room: &Room = &room;
-        self.repair(room, &repairs).await?;
+        self.repair(Arc::default(), &Repairs { steps, ..repairs }).await?;
         Ok(if has_failure { Proved::SomebodyFailed } else { Proved::NobodyFailed })
     }
 
     async fn prove_one(&self, target: ProofTarget, asked_at: StoreTime) -> Option<Repair> {
         self.inner.allowance(self.purpose).await.ok()?;
-        let proof = self.inner.api.prove_life(self.room, &target.identity).await;
-        self.inner.api_answered(About::Room(self.room), proof.as_ref().err());
-        match proof {
-            Ok(Proof::Alive) => {
+        Some(match self.prove_life(&target).await? {
+            Proof::Alive => {
                 self.inner.life_was_proved(asked_at);
-                Some(Repair::Alive(target.sid))
+                Repair::Alive(target.sid)
             }
-            Ok(Proof::Dead) => {
+            Proof::Gone | Proof::Unanswered => {
                 let witnessed = self.inner.life_was_proved_since(target.failed_at);
-                Some(Repair::Dead { sid: target.sid, witnessed })
+                Repair::Dead { sid: target.sid, witnessed }
             }
-            Err(error) => {
-                debug!(room.name = %self.room, %error, "a proof of life told nothing");
-                None
-            }
-        }
+        })
     }
 }
 
@@ -422,6 +521,32 @@ fn has_somebody_called(listed: &[SessionInfo], held: Option<&Room>) -> bool {
     let mut called =
         listed.iter().filter(|info| info.is_visible() && info.profile.is_being_called());
     called.any(|info| !is_hidden(info))
+}
+
+/// Repairs that note what proofs of life came to.
+fn of_proofs(room: &Room, asked_at: StoreTime, steps: Vec<Repair>) -> Repairs {
+    Repairs {
+        asked_at,
+        epoch: room.epoch(),
+        version: room.version(),
+        confirms: false,
+        unlisted_at: None,
+        steps,
+    }
+}
+
+/// For how long what is repaired had been wrong, as far as that can be told.
+fn ages(held: &Room, repairs: &Repairs) -> Vec<(RepairKind, Duration)> {
+    let age = |step: &Repair| {
+        let kind = match step {
+            Repair::Add { suspect: false, .. } => RepairKind::missed_join,
+            Repair::Remove(_) => RepairKind::missed_leave,
+            Repair::Condemn(_) => RepairKind::crash_ghost,
+            _ => return None,
+        };
+        Some((kind, held.age_of(step, repairs.asked_at)?))
+    };
+    repairs.steps.iter().filter_map(age).collect()
 }
 
 /// How a round of proofs ended.
@@ -439,9 +564,10 @@ pub(super) async fn run(
 ) {
     let purpose = Scheduler::purpose(importance);
     let comparison = Comparison { inner: &inner, room: &room, importance, purpose };
+    let mut probes = Probes::default();
     let outcome = match comparison.begin(wanted_at).await {
         Ok(Begun::Now(held)) => {
-            let outcome = comparison.compare().await;
+            let outcome = comparison.compare(&mut probes).await;
             comparison.end(held).await;
             outcome
         }
@@ -459,6 +585,7 @@ pub(super) async fn run(
     }
     // From here on nobody waits, and the room may be compared again meanwhile.
     let Some(_proving) = inner.start_proving(&room).await else { return };
-    let purpose = inner.purpose_of_proofs(&room);
-    Comparison { purpose, ..comparison }.prove().await;
+    let comparison = Comparison { purpose: inner.purpose_of_proofs(&room), ..comparison };
+    comparison.settle(probes).await;
+    comparison.prove().await;
 }

@@ -9,6 +9,7 @@ mod health;
 mod listed_rooms;
 mod metrics;
 mod pace;
+mod probes;
 mod queue;
 mod refusals;
 mod scheduler;

@@ -494,7 +494,8 @@ impl State {
         if let Some(waiting) = self.waiting.remove(room) {
             waiting.send_replace(Some(outcome));
         }
-        if outcome == Outcome::Confirmed
+        // Whoever watches looks whether the room is confirmed now.
+        if outcome != Outcome::Unknown
             && let Some(watched) = self.watched.get(room)
         {
             watched.send_replace(());

@@ -1,5 +1,6 @@
 //! The rules of a room, each by name. `Stage` lets a test speak of people and seconds.
 
+mod omitted;
 mod reconcile;
 mod reduce;
 
@@ -132,7 +133,28 @@ impl Stage {
             asked_at: Self::time(asked_at),
             sessions: who.into_iter().map(|who| who.0).collect(),
         };
-        let repairs = plan(&self.room, &listing, &self.rules);
+        let repairs = plan(&self.room, &listing, &[], &self.rules);
+        self.repaired(&repairs)
+    }
+
+    /// As [`Self::reconciled`]; those whom the list omits were probed at `probed_at`, and this was said of each.
+    fn compared(
+        &mut self,
+        asked_at: u64,
+        who: Vec<Who>,
+        probed_at: u64,
+        said: Proof,
+    ) -> RepairCounts {
+        let sessions = who.into_iter().map(|who| who.0).collect();
+        let listing = Listing { asked_at: Self::time(asked_at), sessions };
+        let probed: Vec<_> = missing(&self.room, &listing, &self.rules)
+            .into_iter()
+            .map(|target| Probed { sid: target.sid, asked_at: Self::time(probed_at), proof: said })
+            .collect();
+        for one in probed.iter().filter(|probed| probed.proof == Proof::Alive) {
+            self.proved(Repair::Alive(one.sid.clone()));
+        }
+        let repairs = plan(&self.room, &listing, &probed, &self.rules);
         self.repaired(&repairs)
     }
 

@@ -7,7 +7,12 @@ fn a_list_adds_who_was_missed_and_removes_who_left_unheard() {
     let mut stage = Stage::new();
     stage.started();
     stage.joined(session("alice", "PA_1", 0));
-    let counts = stage.at(10).reconciled(10, vec![session("bob", "PA_2", 3).with_track("TR_1")]);
+    let counts = stage.at(10).compared(
+        10,
+        vec![session("bob", "PA_2", 3).with_track("TR_1")],
+        10,
+        Proof::Gone,
+    );
     assert_eq!(stage.list(), ["bob/PA_2[TR_1]"]);
     assert_eq!((counts.added, counts.removed), (1, 1));
 }
@@ -37,27 +42,6 @@ fn who_was_recorded_after_the_question_stays() {
     assert_eq!(stage.at(21).reconciled(19, vec![]), RepairCounts::default());
     stage.at(22).reconciled(19, vec![]);
     assert_eq!(stage.list(), ["alice/PA_1"]);
-}
-
-#[test]
-fn a_young_session_leaves_only_when_missing_twice_in_a_row() {
-    let mut stage = Stage::new();
-    stage.joined(session("alice", "PA_1", 0));
-    stage.at(1).reconciled(1, vec![]);
-    assert_eq!(stage.list(), ["alice/PA_1"], "missing once, and younger than the grace");
-    stage.at(2).reconciled(2, vec![session("alice", "PA_1", 0)]);
-    stage.at(3).reconciled(3, vec![]);
-    assert_eq!(stage.list(), ["alice/PA_1"], "not twice in a row");
-    stage.at(4).reconciled(4, vec![]);
-    assert_eq!(stage.list(), NOBODY);
-}
-
-#[test]
-fn a_session_older_than_the_grace_leaves_at_once() {
-    let mut stage = Stage::new();
-    stage.joined(session("alice", "PA_1", 0));
-    stage.at(6).reconciled(6, vec![]);
-    assert_eq!(stage.list(), NOBODY);
 }
 
 #[test]
@@ -150,7 +134,7 @@ fn a_leave_that_comes_while_livekit_is_asked_wins() {
     stage.started();
     let listing =
         Listing { asked_at: Stage::time(10), sessions: vec![session("alice", "PA_1", 0).0] };
-    let repairs = plan(&stage.room, &listing, &stage.rules);
+    let repairs = plan(&stage.room, &listing, &[], &stage.rules);
     stage.at(11).left("PA_1");
     let counts = stage.at(12).repaired(&repairs);
     assert_eq!(counts.outdated, 1);
@@ -167,7 +151,7 @@ fn webhooks_that_come_before_the_repairs_win_over_them() {
         asked_at: Stage::time(10),
         sessions: vec![session("renamed", "PA_2", 0).named("by the list").0],
     };
-    let repairs = plan(&stage.room, &listing, &stage.rules);
+    let repairs = plan(&stage.room, &listing, &[], &stage.rules);
     assert_eq!(repairs.steps.len(), 2, "one is to be removed, the other updated");
     stage.at(11).published("PA_1", "TR_1");
     stage.published("PA_2", "TR_2");
@@ -182,7 +166,7 @@ fn repairs_of_another_epoch_are_refused() {
     stage.started();
     let listing =
         Listing { asked_at: Stage::time(10), sessions: vec![session("alice", "PA_1", 5).0] };
-    let repairs = plan(&stage.room, &listing, &stage.rules);
+    let repairs = plan(&stage.room, &listing, &[], &stage.rules);
     stage.at(11).finished();
     let counts = stage.at(12).repaired(&repairs);
     assert_eq!(counts.outdated, 1);
@@ -200,7 +184,7 @@ fn steady_agreement_needs_no_repairs() {
         asked_at: Stage::time(30),
         sessions: list().into_iter().map(|who| who.0).collect(),
     };
-    assert_eq!(plan(&stage.room, &listing, &stage.rules).steps, []);
+    assert_eq!(plan(&stage.room, &listing, &[], &stage.rules).steps, []);
 }
 
 #[test]
@@ -421,6 +405,6 @@ fn a_room_emptied_by_a_list_is_no_longer_active() {
     let mut stage = Stage::new();
     stage.started();
     stage.joined(session("alice", "PA_1", 0));
-    stage.at(10).reconciled(10, vec![]);
+    stage.at(10).compared(10, vec![], 10, Proof::Gone);
     assert!(!stage.room.is_active());
 }

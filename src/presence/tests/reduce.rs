@@ -91,13 +91,17 @@ fn a_session_does_not_end_itself_by_a_later_join_time() {
 }
 
 #[test]
-fn an_older_session_that_arrives_late_waits_behind_the_newer_one() {
+fn an_older_session_that_arrives_late_is_over() {
     let mut stage = Stage::new();
     stage.joined(session("alice", "PA_2", 5));
+    stage.published("PA_1", "TR_1");
     assert_eq!(stage.joined(session("alice", "PA_1", 1)), Applied::Unchanged);
     assert_eq!(stage.list(), ["alice/PA_2"]);
     stage.left("PA_2");
-    assert_eq!(stage.list(), ["alice/PA_1"]);
+    assert_eq!(stage.list(), NOBODY, "LiveKit ended it before the newer one began");
+    assert_eq!(stage.room.waiting.len(), 0);
+    assert_eq!(stage.joined(session("alice", "PA_1", 1)), Applied::Unchanged);
+    assert_eq!(stage.list(), NOBODY);
 }
 
 #[test]

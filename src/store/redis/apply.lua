@@ -13,23 +13,35 @@ if now > room.trusted + extra_trust then room.whole = false end
 
 local is_unexpected, is_lost = false, false
 
-local function expect(sid)
-  is_unexpected = not session(sid) and not gone_of(sid)
+local function is_missing(sid)
+  local left = gone_of(sid)
+  return left and left.reason == 'M'
 end
 
 local function learn_sid()
   if room_sid ~= '' then room.sid = room_sid end
 end
 
+-- Looks through everybody who is held. Tells how many went.
+local function remove_where(reason, is_over)
+  local removed = 0
+  for _, one in ipairs(all_sessions()) do
+    if is_held(one) and is_over(one) then
+      remove(one.sid, reason)
+      removed = removed + 1
+    end
+  end
+  recount()
+  return removed
+end
+
 local function start()
   if room.started and created_at < room.started then return end
   local horizon = created_at - START_TOLERANCE_MILLIS
-  local removed = 0
-  for _, one in ipairs(all_sessions()) do
-    if one.joined_at < horizon then
-      remove(one.sid, 'R')
-      removed = removed + 1
-    end
+  local removed, may_predate = 0, false
+  for _, group in pairs(room.inside) do may_predate = may_predate or group.oldest < horizon end
+  if may_predate then
+    removed = remove_where('R', function(one) return one.joined_at < horizon end)
   end
   room.whole = removed == 0
   room.opening = 'O'
@@ -39,15 +51,22 @@ local function start()
 end
 
 local function finish()
-  for _, one in ipairs(all_sessions()) do
-    local is_of_it = one.opening_sid == '' or one.opening_sid == room_sid
-    local ended_at = one.opening == 'S' and created_at + 1000 or created_at
-    if is_of_it and one.joined_at < ended_at then remove(one.sid, 'F') end
+  local may_end = false
+  for opening_sid, group in pairs(room.inside) do
+    local is_it = opening_sid == '' or opening_sid == room_sid
+    may_end = may_end or is_it and group.oldest < created_at + 1000
+  end
+  if may_end then
+    remove_where('F', function(one)
+      local is_of_it = one.opening_sid == '' or one.opening_sid == room_sid
+      local ended_at = one.opening == 'S' and created_at + 1000 or created_at
+      return is_of_it and one.joined_at < ended_at
+    end)
   end
   room.epoch = room.epoch + 1
   local is_current = room.sid == '' or room.sid == room_sid
   local is_later = not room.started or room.started <= created_at
-  if is_current and is_later and room.sessions == 0 then
+  if is_current and is_later and is_empty() then
     room.opening = 'C'
     room.whole = true
   end
@@ -56,18 +75,29 @@ end
 local function join()
   local state = argument()
   local info = read_info()
-  if state == 'D' or gone_of(info.sid) then return end
+  local was_missing = is_missing(info.sid)
+  is_unexpected = was_missing
+  if state == 'D' or gone_of(info.sid) and not was_missing then return end
   local one = session(info.sid)
   if one and one.identity ~= info.identity then return end
+  if is_superseded(info.sid, info.identity, info.joined_at) then
+    if not one and tracks_of(info.sid) then
+      drop_tracks(info.sid)
+      dirty_waiting[info.sid] = 'gone'
+    end
+    remove(info.sid, 'S')
+    return
+  end
   if room.opening == 'C' then
     room.opening = 'U'
     room.whole = false
   end
   learn_sid()
-  for _, sid in ipairs(sids_of(info.identity)) do
-    local other = sid ~= info.sid and session(sid)
-    if other and other.joined_at < info.joined_at then remove(sid, 'S') end
+  if was_missing then
+    list_was_wrong()
+    forget_gone(info.sid)
   end
+  supersede_older(info)
   touch(info.identity)
   if one then
     if info.version > one.version then
@@ -87,7 +117,7 @@ end
 
 local function leave()
   local sid, was_active = argument(), argument() == '1'
-  if was_active then expect(sid) end
+  is_unexpected = was_active and not is_held(session(sid)) and not gone_of(sid)
   is_lost = is_unexpected and room.torn
   if not session(sid) and tracks_of(sid) then
     drop_tracks(sid)
@@ -98,11 +128,16 @@ end
 
 -- Where a track webhook belongs: to the session, to what waits for it, or nowhere once it is gone.
 local function heard_tracks_of(sid)
-  expect(sid)
-  local one, left = session(sid), gone_of(sid)
+  local one, left, was_missing = session(sid), gone_of(sid), is_missing(sid)
+  is_unexpected = not is_held(one) and (not left or was_missing)
+  if was_missing then
+    list_was_wrong()
+    forget_gone(sid)
+    left = false
+  end
   if one then
     touch(one.identity)
-    if left and left.reason ~= 'R' and left.reason ~= 'M' then
+    if left and left.reason ~= 'R' then
       one.heard_at = now
       dirty_sessions[sid] = true
     else

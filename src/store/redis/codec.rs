@@ -114,6 +114,9 @@ pub(super) fn of_repairs(repairs: &Repairs, rules: &Rules) -> Vec<u8> {
             Repair::Remove(sid) => {
                 packer.text("remove").text(sid.as_str());
             }
+            Repair::Forget(sid) => {
+                packer.text("forget").text(sid.as_str());
+            }
             Repair::Condemn(sid) => {
                 packer.text("condemn").text(sid.as_str());
             }
@@ -382,6 +385,7 @@ fn stored_session(
         b"P" => Standing::Present,
         b"S" => Standing::Suspect,
         b"C" => Standing::Condemned,
+        b"M" => Standing::Missing,
         _ => return Err(Malformed),
     };
     let alive_at = StoreTime::from_micros(packed.number()?);

@@ -161,10 +161,12 @@ impl RedisStore {
 
     async fn listed_room(&self, room: RoomName) -> Result<Option<Listed>, StoreError> {
         let mut meta = redis::cmd("HMGET");
-        meta.arg(self.keys.meta(&room)).arg(&["visible", "whole", "trusted"]);
-        let meta: Option<[Option<String>; 3]> = self.link.query_ours(&meta).await?;
-        let Some([Some(visible), whole, trusted]) = meta else { return Ok(None) };
-        let trusted = trusted.filter(|_| whole.as_deref() == Some("1"));
+        meta.arg(self.keys.meta(&room)).arg(&["visible", "whole", "trusted", "undecided"]);
+        let meta: Option<[Option<String>; 4]> = self.link.query_ours(&meta).await?;
+        let Some([Some(visible), whole, trusted, undecided]) = meta else { return Ok(None) };
+        let is_complete =
+            whole.as_deref() == Some("1") && matches!(undecided.as_deref(), None | Some("0"));
+        let trusted = trusted.filter(|_| is_complete);
         Ok(Some(codec::listed(room, &visible, trusted.as_deref().unwrap_or("0"))?))
     }
 }

@@ -11,8 +11,22 @@ local function heard_since(one, moment)
   return one.heard_at and one.heard_at >= moment
 end
 
-local function changed_since(one, moment)
-  return one.recorded_at >= moment or heard_since(one, moment)
+-- Then what was asked for at that time says nothing of its end.
+local function was_seen_since(one, moment)
+  local is_listed = one.listed_at and one.listed_at >= moment
+  return one.recorded_at >= moment or heard_since(one, moment) or one.alive_at >= moment or is_listed
+end
+
+local function held(sid)
+  local one = session(sid)
+  return is_held(one) and one
+end
+
+local function is_known(identity)
+  for _, sid in ipairs(sids_of(identity)) do
+    if held(sid) then return true end
+  end
+  return false
 end
 
 local function replace_tracks(held, listed)
@@ -26,7 +40,7 @@ local function replace_tracks(held, listed)
 end
 
 local function note_listed(sid, version)
-  local one = session(sid)
+  local one = held(sid)
   if not one then return 'outdated' end
   local is_since_start = one.listed_at and (not room.started or one.listed_at > room.started_at)
   local has_lived = one.listed_version and one.listed_version ~= version and is_since_start
@@ -43,7 +57,7 @@ local function note_listed(sid, version)
 end
 
 local function update(info)
-  local one = session(info.sid)
+  local one = held(info.sid)
   if not one then return 'outdated' end
   local takes_over = info.version > one.version or info.version == one.version and not heard_since(one, asked_at)
   if not takes_over then return 'outdated' end
@@ -55,20 +69,26 @@ local function update(info)
 end
 
 local function add(info, suspect)
-  if session(info.sid) then return update(info) end
+  if held(info.sid) then return update(info) end
+  if is_superseded(info.sid, info.identity, info.joined_at) then return 'outdated' end
   local left = gone_of(info.sid)
   local needs_proof = left and left.at + grace >= asked_at
   if left and left.at >= asked_at or needs_proof and not suspect then return 'outdated' end
   local one = new_session(info, 'P', room.sid)
   one.listed_version, one.listed_at = info.version, asked_at
   if suspect then one.standing = 'S' end
-  local is_known = #sids_of(info.identity) > 0
+  local missing = session(info.sid)
+  if missing then drop_session(missing) end
+  local was_known = is_known(info.identity)
   take_waiting(info.sid)
-  if not suspect then forget_gone(info.sid) end
+  if not suspect then
+    forget_gone(info.sid)
+    supersede_older(info)
+  end
   insert(one)
   replace_tracks(tracks_to_change(info.sid), info.tracks)
   if suspect then return 'suspected' end
-  return is_known and 'replaced' or 'added'
+  return was_known and 'replaced' or 'added'
 end
 
 local steps = {
@@ -82,20 +102,27 @@ local steps = {
     return note_listed(sid, number())
   end,
   missed = function()
-    local one = session(argument())
-    if not one or changed_since(one, asked_at) then return 'outdated' end
+    local one = held(argument())
+    if not one or was_seen_since(one, asked_at) then return 'outdated' end
     one.missing_since = one.missing_since or asked_at
     dirty_sessions[one.sid] = true
     return 'noted'
   end,
   remove = function()
-    local one = session(argument())
-    if not one or changed_since(one, asked_at) then return 'outdated' end
+    local one = held(argument())
+    if not one or was_seen_since(one, asked_at) then return 'outdated' end
     remove(one.sid, 'M')
     return 'removed'
   end,
-  condemn = function()
+  forget = function()
     local one = session(argument())
+    if not one or is_held(one) then return 'outdated' end
+    drop_session(one)
+    drop_tracks(one.sid)
+    return 'noted'
+  end,
+  condemn = function()
+    local one = held(argument())
     if not one or one.failures == 0 or one.alive_at >= asked_at then return 'outdated' end
     touch(one.identity)
     one.standing = 'C'
@@ -108,16 +135,17 @@ local steps = {
     local left = one and gone_of(one.sid)
     if not one or left and left.at >= asked_at then return 'outdated' end
     touch(one.identity)
+    if not is_held(one) then list_was_wrong() end
     forget_gone(one.sid)
     local was_present = one.standing == 'P'
     shows_life(one, asked_at)
     return was_present and 'noted' or 'reinstated'
   end,
   dead = function()
-    local one, witnessed = session(argument()), argument() == '1'
-    if not one or one.alive_at >= asked_at then return 'outdated' end
+    local one, witnessed = held(argument()), argument() == '1'
+    if not one or one.alive_at >= asked_at or one.failures > 0 and one.failed_at >= asked_at then return 'outdated' end
     one.failures = math.min(one.failures + 1, 255)
-    one.failed_at = asked_at
+    one.failed_at = now
     one.witnessed = one.witnessed or witnessed
     dirty_sessions[one.sid] = true
     return 'noted'
@@ -137,7 +165,7 @@ if confirms then
   room.trusted = now + TRUST
   room.compared = math.max(room.compared, asked_at)
   local is_unlisted = unlisted_at and (not room.started_at or room.started_at < unlisted_at)
-  if room.sessions == 0 and ((counts.removed or 0) > 0 or room.opening == 'U' or is_unlisted) then room.opening = 'C' end
+  if is_empty() and ((counts.removed or 0) > 0 or room.opening == 'U' or is_unlisted) then room.opening = 'C' end
 end
 
 local change = end_step('', is_mended)

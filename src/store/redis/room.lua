@@ -91,12 +91,21 @@ local is_rebuilt = false
 
 local META_FIELDS = {
   'version', 'sid', 'epoch', 'whole', 'torn', 'opening', 'trusted', 'compared', 'started', 'started_at', 'condemned', 'visible',
-  'sessions', 'identities', 'tracks',
+  'sessions', 'identities', 'tracks', 'inside', 'undecided',
 }
+
+-- What a session adds to the counts of its room, as it was when they were made; nothing for one that is kept as missing.
+local counted = {}
+
+local function count_of(one)
+  if not one or one.standing == 'M' then return nil end
+  local is_undecided = one.standing == 'S' or one.standing == 'P' and one.missing_since ~= nil
+  return { opening_sid = one.opening_sid, joined_at = one.joined_at, is_undecided = is_undecided }
+end
 
 local function decode_session(sid, packed)
   local value = unpack_list(packed)
-  return {
+  local one = {
     sid = sid,
     identity = value[1],
     joined_at = tonumber(value[2]),
@@ -116,6 +125,8 @@ local function decode_session(sid, packed)
     failed_at = tonumber(value[16]),
     witnessed = value[17] == '1',
   }
+  counted[sid] = count_of(one)
+  return one
 end
 
 local function optional(number_or_nil)
@@ -282,14 +293,11 @@ local function insert(one)
   room.sessions = room.sessions + 1
 end
 
-local function remove(sid, reason)
-  local one = session(sid)
-  remember_gone(sid, reason)
-  if not one then return end
-  touch(one.identity)
+-- Takes a session out. Its tracks stay.
+local function drop_session(one)
+  local sid = one.sid
   sessions[sid] = false
   dirty_sessions[sid] = true
-  drop_tracks(sid)
   room.sessions = room.sessions - 1
   local left = {}
   for _, other in ipairs(sids_of(one.identity)) do
@@ -299,8 +307,107 @@ local function remove(sid, reason)
   dirty_identities[one.identity] = true
 end
 
+local function remove(sid, reason)
+  local one = session(sid)
+  remember_gone(sid, reason)
+  if not one then return end
+  touch(one.identity)
+  if reason == 'M' and one.standing ~= 'C' then
+    one.standing, one.missing_since = 'M', now
+    dirty_sessions[sid] = true
+  else
+    drop_session(one)
+    drop_tracks(sid)
+  end
+end
+
+local function supersede_older(info)
+  for _, sid in ipairs(sids_of(info.identity)) do
+    local other = sid ~= info.sid and session(sid)
+    if other and other.joined_at < info.joined_at then remove(sid, 'S') end
+  end
+end
+
+local function add_to_counts(sid)
+  local count = count_of(sessions[sid])
+  counted[sid] = count
+  if not count then return end
+  local group = room.inside[count.opening_sid]
+  if group then
+    group.count = group.count + 1
+    group.oldest = math.min(group.oldest, count.joined_at)
+  else
+    room.inside[count.opening_sid] = { count = 1, oldest = count.joined_at }
+  end
+  if count.is_undecided then room.undecided = room.undecided + 1 end
+end
+
+local function take_from_counts(sid)
+  local count = counted[sid]
+  if not count then return end
+  local group = room.inside[count.opening_sid]
+  if group then group.count = group.count - 1 end
+  if group and group.count == 0 then room.inside[count.opening_sid] = nil end
+  if count.is_undecided then room.undecided = room.undecided - 1 end
+end
+
+-- Brings the counts up to date with what changed.
+local function count()
+  for sid in pairs(dirty_sessions) do take_from_counts(sid) end
+  for sid in pairs(dirty_sessions) do add_to_counts(sid) end
+end
+
+-- Counts everybody anew, who must have been read.
+local function recount()
+  room.inside, room.undecided = {}, 0
+  for sid in pairs(sessions) do add_to_counts(sid) end
+end
+
+local function is_empty()
+  count()
+  return next(room.inside) == nil
+end
+
+local function encode_inside()
+  local values = {}
+  for opening_sid, group in pairs(room.inside) do
+    local index = #values
+    values[index + 1], values[index + 2], values[index + 3] = opening_sid, int(group.count), int(group.oldest)
+  end
+  return pack_list(values)
+end
+
+local function decode_inside(packed)
+  local inside = {}
+  local values, length = unpack_list(packed)
+  for index = 1, length, 3 do
+    inside[values[index]] = { count = tonumber(values[index + 1]), oldest = tonumber(values[index + 2]) }
+  end
+  return inside
+end
+
+local function is_held(one)
+  return one and one.standing ~= 'M'
+end
+
+-- Whether a newer session of the identity is held.
+local function is_superseded(sid, identity, joined_at)
+  for _, other_sid in ipairs(sids_of(identity)) do
+    local other = session(other_sid)
+    if other_sid ~= sid and is_held(other) and other.joined_at > joined_at then return true end
+  end
+  return false
+end
+
+-- A session that counted as missing shows life: the list that omitted it was wrong.
+local function list_was_wrong()
+  room.whole = false
+  if room.opening == 'C' then room.opening = 'U' end
+end
+
 local function shows_life(one, at)
   one.standing = 'P'
+  one.missing_since = nil
   one.alive_at = math.max(one.alive_at, at)
   one.failures = 0
   one.witnessed = false
@@ -334,6 +441,7 @@ local function rebuild()
   for identity in pairs(identities) do
     if newest_of(identity) then room.visible = room.visible + 1 end
   end
+  recount()
 end
 
 -- Reads the room's own fields, and every key that may be written once, so that one of a wrong type fails before anything is.
@@ -355,6 +463,8 @@ local function load()
     condemned = tonumber(meta.condemned),
     visible = tonumber(meta.visible) or 0,
     sessions = tonumber(meta.sessions) or 0,
+    inside = decode_inside(meta.inside or ''),
+    undecided = tonumber(meta.undecided) or 0,
   }
   local is_complete = redis.call('HLEN', PARTICIPANTS) == room.sessions
   is_complete = redis.call('HLEN', IDENTITIES) == (tonumber(meta.identities) or 0) and is_complete
@@ -372,12 +482,19 @@ local function load()
     dirty_waiting[sid] = 'forgotten'
     if not session(sid) then drop_tracks(sid) end
   end
-  if not is_complete then rebuild() end
+  if not is_complete then
+    rebuild()
+  elseif room.sessions > 0 and not meta.inside then
+    -- Written by an earlier version.
+    all_sessions()
+    recount()
+  end
 end
 
 -- Until when everybody counts as being in the list; 0 for a partial room.
 local function confirmed_until()
-  return room.whole and room.trusted or 0
+  count()
+  return room.whole and room.undecided == 0 and room.trusted or 0
 end
 
 -- Raises the version if readers see a difference, if nobody can have seen this room before, or if somebody may have seen another
@@ -434,10 +551,12 @@ end
 
 -- Writes what changed. The first command is one that a full Redis refuses, so that nothing is written then.
 local function save(event_id)
+  count()
   redis.call(
     'HSET', META, 'version', int(room.version), 'sid', room.sid, 'epoch', int(room.epoch), 'whole', room.whole and 1 or 0,
     'torn', room.torn and 1 or 0, 'opening', room.opening, 'trusted', int(room.trusted), 'compared', int(room.compared), 'started', optional(room.started),
-    'started_at', optional(room.started_at), 'condemned', optional(room.condemned), 'visible', int(room.visible)
+    'started_at', optional(room.started_at), 'condemned', optional(room.condemned), 'visible', int(room.visible),
+    'inside', encode_inside(), 'undecided', int(room.undecided)
   )
   for sid in pairs(dirty_sessions) do
     local one = sessions[sid]

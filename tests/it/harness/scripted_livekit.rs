@@ -42,6 +42,7 @@ struct Script {
     keys: Keys,
     state: Mutex<Lists>,
     mood: watch::Sender<ApiMood>,
+    probes_mood: watch::Sender<ApiMood>,
 }
 
 #[derive(Default)]
@@ -51,6 +52,10 @@ struct Lists {
     dead: BTreeSet<String>,
     /// Rooms whose lists cannot be read.
     spoiled: BTreeMap<String, Spoiled>,
+    /// Identities that live, listed or not.
+    alive: BTreeSet<String>,
+    /// Identities of whom the node that holds their room says that they are not there.
+    forgotten: BTreeSet<String>,
     calls: Vec<(String, Value)>,
 }
 
@@ -103,6 +108,7 @@ impl ScriptedLiveKit {
             keys: Keys::new(&ApiKey::parse_lines(keys).unwrap()),
             state: Mutex::default(),
             mood: watch::Sender::new(ApiMood::Works),
+            probes_mood: watch::Sender::new(ApiMood::Works),
         });
         let router = Router::new()
             .route("/twirp/livekit.RoomService/{method}", post(answer))
@@ -120,6 +126,11 @@ impl ScriptedLiveKit {
 
     pub fn set(&self, mood: ApiMood) {
         self.script.mood.send_replace(mood);
+    }
+
+    /// How `UpdateSubscriptions` is answered; the rest works.
+    pub fn set_for_probes(&self, mood: ApiMood) {
+        self.script.probes_mood.send_replace(mood);
     }
 
     /// From now on these people are listed in a room, as their webhooks describe them.
@@ -145,6 +156,23 @@ impl ScriptedLiveKit {
 
     pub fn revive(&self, identity: &str) {
         self.lists().dead.remove(identity);
+    }
+
+    /// Somebody is inside, whatever the lists say.
+    pub fn keep_alive(&self, identity: &str) {
+        self.lists().alive.insert(identity.to_owned());
+    }
+
+    /// [`Self::forget`] was a mistake.
+    pub fn remember(&self, identity: &str) {
+        self.lists().forgotten.remove(identity);
+    }
+
+    /// Somebody is gone, and the node that holds the room says so.
+    pub fn forget(&self, identity: &str) {
+        let mut lists = self.lists();
+        lists.alive.remove(identity);
+        lists.forgotten.insert(identity.to_owned());
     }
 
     /// How often a method was called so far, for a room or for any.
@@ -218,7 +246,11 @@ async fn answer(
     let request: Value = serde_json::from_str(&body).unwrap();
     script.state.lock().unwrap().calls.push((method.clone(), request.clone()));
     let mut mood = script.mood.subscribe();
-    let mood = *mood.wait_for(|mood| *mood != ApiMood::Hangs).await.unwrap();
+    let mut mood = *mood.wait_for(|mood| *mood != ApiMood::Hangs).await.unwrap();
+    if method == "UpdateSubscriptions" && mood == ApiMood::Works {
+        let mut probes_mood = script.probes_mood.subscribe();
+        mood = *probes_mood.wait_for(|mood| *mood != ApiMood::Hangs).await.unwrap();
+    }
     let room = request["room"].as_str().unwrap_or_default();
     if mood == ApiMood::Refuses || !is_allowed(&script.keys, &headers, room) {
         return (StatusCode::UNAUTHORIZED, "invalid API key\n").into_response();
@@ -255,7 +287,14 @@ async fn answer(
         "UpdateSubscriptions" => {
             assert_eq!(request["track_sids"], json!([]), "nothing may change");
             let identity = request["identity"].as_str().unwrap();
-            if lists.dead.contains(identity) {
+            if lists.forgotten.contains(identity) {
+                let body = json!({"code": "not_found", "msg": "participant does not exist"});
+                return (StatusCode::NOT_FOUND, body.to_string()).into_response();
+            }
+            let listed = lists.rooms.get(room).into_iter().flatten();
+            let is_listed = listed.into_iter().any(|one| one["identity"] == identity);
+            let is_alive = lists.alive.contains(identity) || is_listed;
+            if lists.dead.contains(identity) || !is_alive {
                 return unavailable();
             }
             json!({})

@@ -1,7 +1,7 @@
 //! A store that fails when told to. The embedded store cannot fail, so this stands for one that can.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
@@ -20,6 +20,8 @@ pub struct FlakyStore {
     mood: watch::Sender<StoreMood>,
     /// How many calls have come to a bad mood.
     pub refused: Mutex<usize>,
+    /// The last room that was read for a comparison, and how often one was repaired while its reader still had it.
+    lent: Mutex<(Weak<Room>, usize)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +38,17 @@ impl FlakyStore {
             store,
             mood: watch::Sender::new(StoreMood::Works),
             refused: Mutex::default(),
+            lent: Mutex::default(),
         })
     }
 
     pub fn set(&self, mood: StoreMood) {
         self.mood.send_replace(mood);
+    }
+
+    /// How often a room was repaired while whoever had read it for a comparison still held it.
+    pub fn repairs_of_a_room_in_use(&self) -> usize {
+        self.lent.lock().unwrap().1
     }
 
     async fn pass(&self) -> Result<(), StoreError> {
@@ -67,6 +75,13 @@ impl Store for FlakyStore {
 
     async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
         self.pass().await?;
+        {
+            let mut lent = self.lent.lock().unwrap();
+            // The store's own is one.
+            if lent.0.strong_count() > 1 {
+                lent.1 += 1;
+            }
+        }
         self.store.repair(room, repairs).await
     }
 
@@ -86,7 +101,11 @@ impl Store for FlakyStore {
         sessions: &[ParticipantSid],
     ) -> Result<Option<Arc<Room>>, StoreError> {
         self.pass().await?;
-        self.store.read_with(room, sessions).await
+        let read = self.store.read_with(room, sessions).await?;
+        if let Some(read) = &read {
+            self.lent.lock().unwrap().0 = Arc::downgrade(read);
+        }
+        Ok(read)
     }
 
     async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {

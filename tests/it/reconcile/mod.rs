@@ -8,6 +8,7 @@ mod cold_rooms;
 mod ghosts;
 mod lost_rooms;
 mod many_rooms;
+mod omitted;
 mod one_rooms_trouble;
 mod other_livekit;
 mod proxy;

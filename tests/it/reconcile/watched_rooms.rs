@@ -24,15 +24,17 @@ async fn a_watched_room_becomes_what_livekit_says_without_any_webhook() {
 
 #[tokio::test]
 async fn who_left_unheard_goes_after_the_grace_and_not_before() {
-    let settings = [("LKP__RECONCILE__EVERY", "100ms"), ("LKP__RECONCILE__GRACE", "1h")];
+    let settings = [("LKP__RECONCILE__EVERY", "100ms"), ("LKP__RECONCILE__GRACE", "1s")];
     let (app, livekit) = with_api(&settings).await;
     app.webhook(started()).await;
+    let joined_at = std::time::Instant::now();
     app.webhook(joined("alice")).await;
     let mut reader = app.reader("general").await;
     assert_eq!(reader.next_list().await, ["alice"]);
     livekit.list("general", &[]);
-    // Within the grace it takes two lists in a row.
+    // No node answers for her. Within the grace no list decides, and after it two in a row do.
     assert_eq!(reader.next_list().await, Vec::<String>::new());
+    assert!(joined_at.elapsed() > std::time::Duration::from_millis(900));
     assert!(livekit.calls("ListParticipants", Some("general")) >= 2);
     assert_eq!(app.metric("repairs_total{kind=\"missed_leave\"}").await, 1.0);
 }

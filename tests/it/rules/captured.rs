@@ -5,7 +5,8 @@ use std::{collections::HashMap, time::Duration};
 use livekit_presence::{
     livekit::WebhookToken,
     presence::{
-        Listing, Participant, ParticipantSid, Repair, Repairs, Room, Rules, StoreTime, plan,
+        Listing, Participant, ParticipantSid, Probed, Proof, Repair, Repairs, Room, Rules,
+        StoreTime, missing, plan,
     },
 };
 
@@ -83,7 +84,14 @@ impl Replay {
         let room = self.rooms.entry(checkpoint.room.clone()).or_default();
         let listing = |asked_at| Listing { asked_at, sessions: sessions.clone() };
         let mut now = checkpoint.asked_at;
-        room.repair(&plan(room, &listing(now), &self.rules), now, &self.rules);
+        // The list is right: whom it does not have is gone.
+        let targets = missing(room, &listing(now), &self.rules);
+        let proof = Proof::Gone;
+        let probed: Vec<_> = targets
+            .into_iter()
+            .map(|target| Probed { sid: target.sid, asked_at: now, proof })
+            .collect();
+        room.repair(&plan(room, &listing(now), &probed, &self.rules), now, &self.rules);
         // Before the next checkpoint there is time for a few rounds.
         for _ in 0..4 {
             let targets = room.to_prove(now, &self.rules);
@@ -97,7 +105,7 @@ impl Replay {
                 prove(room, step, now, &self.rules);
             }
             now = now + Duration::from_millis(1);
-            room.repair(&plan(room, &listing(now), &self.rules), now, &self.rules);
+            room.repair(&plan(room, &listing(now), &[], &self.rules), now, &self.rules);
         }
     }
 

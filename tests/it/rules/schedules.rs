@@ -1,13 +1,18 @@
 //! The property that matters: whatever was lost, repeated, delayed or reordered, after the last event and one reconcile past
 //! the grace the list equals the people really inside; and where LiveKit lists ghosts, it does soon after, by proofs of life.
+//! And all the time: no list takes out a session that lives and is shown.
 //!
 //! `SCHEDULES=1000000` runs more of them, `SCHEDULE_SEED=17` runs one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use livekit_presence::presence::{
-    Applied, Change, Event, Identity, Listing, Participant, ProofTarget, Repair, Repairs, Room,
-    Rules, StoreTime, Version, plan, plan_without_list,
+    Applied, Change, Event, Identity, Listing, Participant, ParticipantSid, Probed, Proof,
+    ProofTarget, Repair, Repairs, Room, Rules, Standing, StoreTime, Version, missing, plan,
+    plan_without_list,
 };
 
 use super::simulated_livekit::SimulatedLiveKit;
@@ -77,8 +82,10 @@ fn run(seed: u64, acts: Option<usize>) -> Result<Outcome, String> {
 /// What is on its way, and arrives while other things happen.
 enum InFlight {
     Webhook(Event),
-    /// LiveKit's answer.
-    List(Listing),
+    /// LiveKit's answer, and what probes came to because of an earlier one.
+    List(Listing, Vec<Probed>),
+    /// A list, and what the probes of those came to whom it omits.
+    Probed(Listing, Vec<Probed>),
     /// Repairs computed from it, on their way to the store.
     Repairs(Repairs),
 }
@@ -135,6 +142,9 @@ impl Schedule {
     /// LiveKit does something; webhooks travel, with every fault; sometimes we reconcile.
     fn step(&mut self) -> Result<(), String> {
         self.livekit.act();
+        if self.rng.u8(..12) == 0 {
+            self.livekit.let_lists_lag();
+        }
         self.post_webhooks();
         let pause = match self.rng.u8(..10) {
             0..6 => self.rng.u64(..50),
@@ -182,11 +192,8 @@ impl Schedule {
             self.now = self.now.max(at);
             match what {
                 InFlight::Webhook(event) => self.deliver(&event)?,
-                InFlight::List(listing) => {
-                    let repairs = plan(&self.room, &listing, &self.rules);
-                    let delay = self.rng.u64(..500);
-                    self.send(delay, InFlight::Repairs(repairs));
-                }
+                InFlight::List(listing, probed) => self.probe_missing(listing, probed),
+                InFlight::Probed(listing, probed) => self.judge(&listing, probed)?,
                 InFlight::Repairs(repairs) => self.repair(&repairs)?,
             }
         }
@@ -217,7 +224,70 @@ impl Schedule {
         if let Some(sessions) = self.livekit.list_participants() {
             let listing = Listing { asked_at: self.now, sessions };
             let took = self.rng.u64(..2_000);
-            self.send(took, InFlight::List(listing));
+            self.send(took, InFlight::List(listing, Vec::new()));
+        }
+    }
+
+    /// As an instance does that compares the room: whom the list omits is probed. Several do so at once.
+    fn probe_missing(&mut self, listing: Listing, mut probed: Vec<Probed>) {
+        let targets = missing(&self.room, &listing, &self.rules);
+        let mut took = self.rng.u64(..20);
+        for target in targets {
+            if probed.iter().any(|one| one.sid == target.sid) || self.rng.u8(..8) == 0 {
+                continue;
+            }
+            if let Some(proof) = self.answer(&target.identity) {
+                if proof == Proof::Unanswered {
+                    took = took.max(3_000);
+                }
+                probed.push(Probed { sid: target.sid, asked_at: self.now, proof });
+            }
+        }
+        self.send(took, InFlight::Probed(listing, probed));
+    }
+
+    /// A living session is on its node; of others some node says that it is not there, or none answers.
+    fn answer(&mut self, identity: &Identity) -> Option<Proof> {
+        Some(match self.livekit.answers(identity)? {
+            true => Proof::Alive,
+            false if self.rng.bool() => Proof::Gone,
+            false => Proof::Unanswered,
+        })
+    }
+
+    /// Who lives is noted, repairs are on their way, and where a probe was not answered another list is asked for.
+    fn judge(&mut self, listing: &Listing, probed: Vec<Probed>) -> Result<(), String> {
+        self.note_life(&probed)?;
+        let repairs = plan(&self.room, listing, &probed, &self.rules);
+        let delay = self.rng.u64(..500);
+        self.send(delay, InFlight::Repairs(repairs));
+        let is_new = |probed: &Probed| probed.asked_at > listing.asked_at;
+        if probed.iter().any(|one| one.proof == Proof::Unanswered && is_new(one))
+            && let Some(sessions) = self.livekit.list_participants()
+        {
+            let listing = Listing { asked_at: self.now, sessions };
+            let took = self.rng.u64(..2_000);
+            self.send(took, InFlight::List(listing, probed));
+        }
+        Ok(())
+    }
+
+    fn note_life(&mut self, probed: &[Probed]) -> Result<(), String> {
+        for one in probed.iter().filter(|probed| probed.proof == Proof::Alive) {
+            let repairs = self.of_proof(one.asked_at, Repair::Alive(one.sid.clone()));
+            self.repair(&repairs)?;
+        }
+        Ok(())
+    }
+
+    fn of_proof(&self, asked_at: StoreTime, step: Repair) -> Repairs {
+        Repairs {
+            asked_at,
+            epoch: self.room.epoch(),
+            version: self.room.version(),
+            confirms: false,
+            unlisted_at: None,
+            steps: vec![step],
         }
     }
 
@@ -239,29 +309,38 @@ impl Schedule {
             let witnessed = target.failed_at.is_some_and(|failed_at| self.last_proof > failed_at);
             Repair::Dead { sid, witnessed }
         };
-        let repairs = Repairs {
-            asked_at: self.now,
-            epoch: self.room.epoch(),
-            version: self.room.version(),
-            confirms: false,
-            unlisted_at: None,
-            steps: vec![step],
-        };
+        let repairs = self.of_proof(self.now, step);
         self.repair(&repairs)?;
         Ok(!is_alive)
     }
 
     fn repair(&mut self, repairs: &Repairs) -> Result<(), String> {
         self.done.push((self.now, Step::Repair(repairs.clone())));
+        let shown = self.living_and_shown();
         if let Some(change) = self.room.repair(repairs, self.now, &self.rules).change {
             self.tell(change)?;
         }
+        if let Some(hidden) = shown.difference(&self.living_and_shown()).next() {
+            return Err(format!("{hidden} lives, and is hidden by {repairs:?}"));
+        }
         self.check_told()
+    }
+
+    /// Sessions that live and count as being in the room.
+    fn living_and_shown(&self) -> BTreeSet<ParticipantSid> {
+        let present = |sid: &&ParticipantSid| {
+            let is_it = |session: &livekit_presence::presence::Session| {
+                session.sid() == *sid && session.standing() == Standing::Present
+            };
+            self.room.sessions().any(is_it)
+        };
+        self.livekit.living().filter(present).cloned().collect()
     }
 
     /// Everything arrives, the grace passes, and from then on LiveKit is asked as often as the service does.
     fn settle(mut self) -> Result<Outcome, String> {
         self.livekit.bring_up();
+        self.livekit.let_lists_catch_up();
         self.post_webhooks();
         self.pass(Duration::from_mins(1))?;
         self.pass(self.rules.grace + Duration::from_secs(1))?;
@@ -284,10 +363,30 @@ impl Schedule {
         }
     }
 
+    /// One comparison: whom the list omits is probed, and if that is not answered a second list decides.
     fn list_now(&mut self) -> Result<(), String> {
-        let sessions = self.livekit.list_participants().expect("it is up");
-        let listing = Listing { asked_at: self.now, sessions };
-        self.repair(&plan(&self.room, &listing, &self.rules))
+        let mut probed: Vec<Probed> = Vec::new();
+        for _ in 0..2 {
+            let sessions = self.livekit.list_participants().expect("it is up");
+            let listing = Listing { asked_at: self.now, sessions };
+            self.pass(Duration::from_millis(2))?;
+            for target in missing(&self.room, &listing, &self.rules) {
+                if probed.iter().any(|one| one.sid == target.sid) {
+                    continue;
+                }
+                if let Some(proof) = self.answer(&target.identity) {
+                    probed.push(Probed { sid: target.sid, asked_at: self.now, proof });
+                }
+            }
+            let is_slow = probed.iter().any(|one| one.proof == Proof::Unanswered);
+            self.pass(if is_slow { FAILED_PROOF } else { Duration::from_millis(2) })?;
+            self.note_life(&probed)?;
+            self.repair(&plan(&self.room, &listing, &probed, &self.rules))?;
+            if !is_slow {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Asks everybody who is to be asked; tells whether somebody failed.

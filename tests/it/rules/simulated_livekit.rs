@@ -25,6 +25,9 @@ pub struct SimulatedLiveKit {
     stored_sid: Option<RoomSid>,
     inside: BTreeMap<Identity, SessionInfo>,
     listed: BTreeMap<Identity, SessionInfo>,
+    /// Lists lag: until then they omit somebody who lives, or are as they were.
+    omitted: BTreeMap<Identity, i64>,
+    frozen: Option<(i64, BTreeMap<Identity, SessionInfo>)>,
     outbox: Vec<Event>,
     next_id: u64,
 }
@@ -46,6 +49,8 @@ impl SimulatedLiveKit {
             stored_sid: None,
             inside: BTreeMap::new(),
             listed: BTreeMap::new(),
+            omitted: BTreeMap::new(),
+            frozen: None,
             outbox: Vec::new(),
             next_id: 0,
         }
@@ -97,6 +102,32 @@ impl SimulatedLiveKit {
         self.is_up = true;
     }
 
+    /// From now on, for a while, its lists omit somebody who is inside, or everybody, or stay as they are. Seen with stores
+    /// that are replicated, and with several nodes (livekit/livekit#4373, #4316).
+    pub fn let_lists_lag(&mut self) {
+        let until = self.now_ms + self.rng.i64(..90_000);
+        match self.rng.u8(..10) {
+            0 => self.omitted.extend(self.inside.keys().map(|identity| (identity.clone(), until))),
+            1..4 => self.frozen = Some((until, self.listed.clone())),
+            _ => {
+                if let Some(identity) = self.someone() {
+                    self.omitted.insert(identity, until);
+                }
+            }
+        }
+    }
+
+    /// Its lists have caught up.
+    pub fn let_lists_catch_up(&mut self) {
+        self.omitted.clear();
+        self.frozen = None;
+    }
+
+    /// Who lives: everybody who is inside while the server is up.
+    pub fn living(&self) -> impl Iterator<Item = &ParticipantSid> {
+        self.inside.values().filter(|_| self.is_up).map(|info| &info.sid)
+    }
+
     /// The webhooks made since the last call, in LiveKit's order.
     pub fn take_webhooks(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.outbox)
@@ -104,7 +135,14 @@ impl SimulatedLiveKit {
 
     /// What `ListParticipants` answers, in no particular order; nothing while the server is down.
     pub fn list_participants(&mut self) -> Option<Vec<SessionInfo>> {
-        let mut list: Vec<_> = self.listed.values().cloned().collect();
+        let listed = match &self.frozen {
+            Some((until, listed)) if *until > self.now_ms => listed,
+            _ => &self.listed,
+        };
+        let is_omitted = |info: &&SessionInfo| {
+            self.omitted.get(&info.identity).is_some_and(|until| *until > self.now_ms)
+        };
+        let mut list: Vec<_> = listed.values().filter(|info| !is_omitted(info)).cloned().collect();
         self.rng.shuffle(&mut list);
         self.is_up.then_some(list)
     }

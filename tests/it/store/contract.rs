@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use livekit_presence::{
     presence::{
         Applied, Change, Event, EventKind, HostTime, Identity, Listing, LiveKitTime, Participant,
-        ParticipantSid, Profile, RoomLifecycle, RoomName, Rules, SessionInfo, SessionState, Track,
-        TrackKind, TrackSid, TrackSource, Version, plan,
+        ParticipantSid, Profile, RoomLifecycle, RoomName, RoomSid, Rules, SessionInfo,
+        SessionState, Track, TrackKind, TrackSid, TrackSource, Version, plan,
     },
     store::{Feed, FeedMessage, Store},
 };
@@ -185,7 +185,7 @@ pub async fn repairs_are_applied_and_published(store: Shared) {
     let asked_at = store.now().await.unwrap();
     let held = store.read(&general).await.unwrap().unwrap();
     let listing = Listing { asked_at, sessions: vec![session("alice", 1), session("bob", 2)] };
-    let repairs = plan(&held, &listing, &Rules::default());
+    let repairs = plan(&held, &listing, &[], &Rules::default());
     let repaired = store.repair(&general, &repairs).await.unwrap();
     assert_eq!(repaired.counts.added, 1);
     let change = next_change(&mut feed).await;
@@ -202,7 +202,7 @@ pub async fn repairs_that_no_longer_hold_are_not_applied(store: Shared) {
     let asked_at = store.now().await.unwrap();
     let held = store.read(&general).await.unwrap().unwrap();
     let listing = Listing { asked_at, sessions: vec![session("alice", 1)] };
-    let repairs = plan(&held, &listing, &Rules::default());
+    let repairs = plan(&held, &listing, &[], &Rules::default());
     store.apply(&left(&general, "alice")).await.unwrap();
     let repaired = store.repair(&general, &repairs).await.unwrap();
     assert_eq!((repaired.counts.added, repaired.counts.outdated), (0, 1));
@@ -275,6 +275,15 @@ pub fn room(name: &str) -> RoomName {
 
 pub fn started(room: &RoomName) -> Event {
     event(room, EventKind::Room(RoomLifecycle::Started))
+}
+
+pub fn finished(room: &RoomName) -> Event {
+    event(room, EventKind::Room(RoomLifecycle::Finished))
+}
+
+/// The same event, of this opening of the room.
+pub fn in_opening(event: Event, sid: &str) -> Event {
+    Event { room_sid: Some(RoomSid::new(sid)), ..event }
 }
 
 pub fn joined(room: &RoomName, identity: &str, joined_at_ms: i64) -> Event {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use livekit_presence::{
     presence::{
         Applied, Event, EventKind, Listing, ParticipantSid, Repair, Repaired, Room, RoomName,
-        Rules, SessionInfo, StoreTime, plan,
+        Rules, SessionInfo, StoreTime, missing, plan,
     },
     store::{Feed, FeedMessage, MemoryStore, Position, Store},
 };
@@ -130,8 +130,17 @@ impl Play<'_> {
             assert_eq!(describe(&held), describe(&self.model), "{}", place());
             let listing =
                 Listing { asked_at: now, sessions: self.known.values().cloned().collect() };
-            let next = |room: &Room| plan(room, &listing, &self.rules).steps;
+            let next = |room: &Room| plan(room, &listing, &[], &self.rules).steps;
             assert_eq!(next(&held), next(&self.model), "{}", place());
+            let nobody = Listing { asked_at: now, sessions: Vec::new() };
+            let missed = |room: &Room| plan(room, &nobody, &[], &self.rules).steps;
+            assert_eq!(missed(&held), missed(&self.model), "{}", place());
+            let missing = |room: &Room| {
+                let mut missing = missing(room, &nobody, &self.rules);
+                missing.sort_by(|a, b| a.sid.cmp(&b.sid));
+                missing
+            };
+            assert_eq!(missing(&held), missing(&self.model), "{}", place());
             let to_prove = |room: &Room| room.to_prove(now, &self.rules);
             assert_eq!(to_prove(&held), to_prove(&self.model), "{}", place());
         }

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use livekit_presence::{
-    presence::{Applied, Rules},
+    presence::{Applied, LiveKitTime, Rules},
     store::{CallBucket, FeedMessage, Lease, Peers, SharedRooms, Store},
 };
 
 use crate::harness::{RedisServer, eventually, within_deadline};
 
-use super::contract::{joined, left, room, started};
+use super::contract::{finished, in_opening, joined, left, room, started};
 
 /// A store on a server of its own.
 pub async fn redis_store() -> (Arc<dyn Store>, RedisServer) {
@@ -31,6 +31,32 @@ async fn an_event_is_one_command_however_much_it_does() {
     let scripts = stats.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap();
     assert!(scripts.contains("calls=100,"), "{scripts}");
     assert!(!stats.contains("cmdstat_eval:") && !stats.contains("cmdstat_script"), "{stats}");
+}
+
+#[tokio::test]
+async fn a_start_or_finish_that_ends_nobodys_session_reads_nobody() {
+    let (store, server) = redis_store().await;
+    let general = room("general");
+    store.apply(&started(&general)).await.unwrap();
+    for number in 0..100 {
+        let joined = joined(&general, &format!("user-{number}"), 10_000 + number);
+        store.apply(&in_opening(joined, "RM_2")).await.unwrap();
+    }
+    server.ask(&["CONFIG", "RESETSTAT"]).await;
+    // Of the opening before, of this one before they joined, and late ones of both.
+    for (event, opening) in [(finished(&general), "RM_1"), (finished(&general), "RM_2")] {
+        store.apply(&in_opening(event, opening)).await.unwrap();
+        store.apply(&in_opening(started(&general), opening)).await.unwrap();
+    }
+    let stats = server.ask(&["INFO", "commandstats"]).await.text();
+    assert!(stats.contains("cmdstat_evalsha:calls=4,"), "{stats}");
+    assert!(!stats.contains("cmdstat_hgetall"), "{stats}");
+    assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 100);
+    // One that ends somebody's still does.
+    let mut ending = in_opening(finished(&general), "RM_2");
+    ending.created_at = LiveKitTime::from_millis(10_050 - 1_000);
+    store.apply(&ending).await.unwrap();
+    assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 50);
 }
 
 #[tokio::test]

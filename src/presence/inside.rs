@@ -1,0 +1,85 @@
+//! What is counted of the sessions in a room: how many are held, by the opening of the room that they belong to, and who is
+//! undecided. So that a `room_started` or `room_finished` looks through everybody only where somebody may go.
+
+use std::collections::HashSet;
+
+use super::{LiveKitTime, ParticipantSid, RoomSid, Session};
+
+/// Counts of the held sessions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inside {
+    /// There are rarely more than one or two.
+    openings: Vec<OfOpening>,
+    /// Sessions of which it is not known whether they are in the room: while there are any, the room is not complete.
+    undecided: HashSet<ParticipantSid>,
+}
+
+#[derive(Clone, Debug)]
+struct OfOpening {
+    sid: Option<RoomSid>,
+    count: usize,
+    /// Nobody counted here joined earlier. Whoever joined then may have left.
+    oldest: LiveKitTime,
+}
+
+impl Inside {
+    pub fn of<'session>(sessions: impl Iterator<Item = &'session Session>) -> Self {
+        let mut inside = Self::default();
+        sessions.for_each(|session| inside.add(session));
+        inside
+    }
+
+    pub fn add(&mut self, session: &Session) {
+        if session.is_undecided() {
+            self.undecided.insert(session.sid.clone());
+        }
+        if !session.is_held() {
+            return;
+        }
+        let (sid, joined_at) = (session.opening.sid(), session.joined_at);
+        match self.openings.iter_mut().find(|one| one.sid.as_ref() == sid) {
+            Some(one) => {
+                one.count += 1;
+                one.oldest = one.oldest.min(joined_at);
+            }
+            None => {
+                self.openings.push(OfOpening { sid: sid.cloned(), count: 1, oldest: joined_at });
+            }
+        }
+    }
+
+    /// Takes out a session that was added as it is now.
+    pub fn take(&mut self, session: &Session) {
+        self.undecided.remove(&session.sid);
+        if !session.is_held() {
+            return;
+        }
+        let sid = session.opening.sid();
+        if let Some(one) = self.openings.iter_mut().find(|one| one.sid.as_ref() == sid) {
+            one.count -= 1;
+        }
+        self.openings.retain(|one| one.count > 0);
+    }
+
+    /// Whether nobody is held.
+    pub fn is_empty(&self) -> bool {
+        self.openings.is_empty()
+    }
+
+    pub fn is_decided(&self) -> bool {
+        self.undecided.is_empty()
+    }
+
+    /// False only where nobody inside joined before `horizon`.
+    pub fn may_predate(&self, horizon: LiveKitTime) -> bool {
+        self.openings.iter().any(|one| one.oldest < horizon)
+    }
+
+    /// False only where the end of the opening `finished`, in the second that begins at `second`, ended nobody's session.
+    pub fn may_end_with(&self, finished: Option<&RoomSid>, second: LiveKitTime) -> bool {
+        self.openings.iter().any(|one| {
+            let is_it = one.sid.is_none() || one.sid.as_ref() == finished;
+            is_it && one.oldest < second.plus_millis(1_000)
+        })
+    }
+}

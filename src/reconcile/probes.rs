@@ -1,0 +1,163 @@
+//! The liveness probes of one comparison: those whom a list omits are asked before it is believed that they are gone.
+//!
+//! Asks nobody itself. Whoever compares adds probes, and hears from here what they came to and what is still open.
+
+use std::{collections::HashSet, pin::pin, time::Duration};
+
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, OptionFuture},
+    stream::FuturesUnordered,
+};
+use tokio::time::sleep;
+
+use crate::presence::{ParticipantSid, Probed, Proof, ProofTarget, Repair, Repairs, StoreTime};
+
+/// Probes under way at once, and the size of a sample where a list omits more people than this: each costs a call.
+pub(super) const MAX_PROBES: usize = 16;
+
+/// What is known of those whom a list omits.
+#[derive(Default)]
+pub(super) struct Probes<'comparison> {
+    under_way: FuturesUnordered<BoxFuture<'comparison, (ParticipantSid, Option<Probed>)>>,
+    /// Everybody who was asked.
+    asked: HashSet<ParticipantSid>,
+    answers: Vec<Probed>,
+    /// Whom the last list omits.
+    missing: Vec<ParticipantSid>,
+    /// Of those, who was not asked because there are too many.
+    others: Vec<ParticipantSid>,
+    /// Whether a list was asked for after the last answer that a list decides about.
+    needs_list: bool,
+    /// Whether the last list left somebody undecided.
+    is_undecided: bool,
+}
+
+impl<'comparison> Probes<'comparison> {
+    /// Whom to probe of those whom a list omits: everybody, or, where these are too many, some who were seen last and some
+    /// who were not seen for longest. If one of an earlier sample lives the list is wrong about many, and the others wait.
+    pub fn choose(&mut self, mut missing: Vec<ProofTarget>) -> Vec<ProofTarget> {
+        self.missing = missing.iter().map(|target| target.sid.clone()).collect();
+        missing.retain(|target| !self.asked.contains(&target.sid));
+        let mut sample = missing;
+        self.others.clear();
+        if self.found_life() && sample.len() > MAX_PROBES {
+            self.others = sample.into_iter().map(|target| target.sid).collect();
+            return Vec::new();
+        }
+        if sample.len() > MAX_PROBES {
+            let mut rest = sample.split_off(MAX_PROBES / 2);
+            sample.extend(rest.split_off(rest.len() - MAX_PROBES / 2));
+            self.others = rest.into_iter().map(|target| target.sid).collect();
+        }
+        sample
+    }
+
+    /// Adds a probe made at `asked_at`.
+    pub fn add(
+        &mut self,
+        sid: ParticipantSid,
+        asked_at: StoreTime,
+        probe: impl Future<Output = Option<Proof>> + Send + 'comparison,
+    ) {
+        self.asked.insert(sid.clone());
+        let probed = probe.map(move |proof| {
+            let probed = proof.map(|proof| Probed { sid: sid.clone(), asked_at, proof });
+            (sid, probed)
+        });
+        self.under_way.push(probed.boxed());
+    }
+
+    /// Waits for answers, for this long or for all. Returns those of the living.
+    pub async fn hear(&mut self, limit: Option<Duration>) -> Vec<Probed> {
+        let mut alive = Vec::new();
+        let mut over = pin!(OptionFuture::from(limit.map(sleep)));
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = self.under_way.next() => next,
+                Some(()) = &mut over => None,
+            };
+            // Whoever got no answer is left to the next comparison.
+            let Some((_, probed)) = next else { return alive };
+            let Some(probed) = probed else { continue };
+            match probed.proof {
+                Proof::Alive => alive.push(probed.clone()),
+                Proof::Gone | Proof::Unanswered => self.needs_list = true,
+            }
+            self.answers.push(probed);
+        }
+    }
+
+    pub fn answers(&self) -> &[Probed] {
+        &self.answers
+    }
+
+    /// Notes what a list, and the answers until then, lead to. `is_past_grace` tells about whom a list may decide.
+    pub fn judged_by(&mut self, planned: &Repairs, is_past_grace: impl Fn(&Probed) -> bool) {
+        let removed: HashSet<_> = planned
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Repair::Remove(sid) => Some(sid),
+                _ => None,
+            })
+            .collect();
+        let is_open = |sid: &ParticipantSid| {
+            let lives = |probed: &Probed| probed.sid == *sid && probed.proof == Proof::Alive;
+            !removed.contains(sid) && !self.answers.iter().any(lives)
+        };
+        let open: HashSet<_> = self.missing.iter().filter(|sid| is_open(sid)).collect();
+        // About whom there was no answer from the nodes, a list decides that was asked for after that.
+        let needs_list = self.answers.iter().any(|probed| {
+            probed.proof == Proof::Unanswered
+                && probed.asked_at > planned.asked_at
+                && open.contains(&probed.sid)
+                && is_past_grace(probed)
+        });
+        (self.is_undecided, self.needs_list) = (!open.is_empty(), needs_list);
+    }
+
+    /// Whether everybody whom the last list omits lives or was removed.
+    pub fn is_decided(&self) -> bool {
+        !self.is_undecided
+    }
+
+    /// Whether waiting, or another list, may decide something.
+    pub fn is_open(&self) -> bool {
+        !self.under_way.is_empty() || self.wants_list()
+    }
+
+    /// Whether another list may decide something, or find more people to ask.
+    pub fn wants_list(&self) -> bool {
+        self.needs_list || !self.others.is_empty() && !self.found_life() && self.all_answered()
+    }
+
+    /// Whether that can be now, because no answer is waited for.
+    pub fn wants_list_at_once(&self) -> bool {
+        self.needs_list && self.under_way.is_empty()
+    }
+
+    /// Whether those who were asked may speak for those who were not, if LiveKit does not have the room: there were too many,
+    /// all answers came, and nobody lives.
+    pub fn may_speak_for_the_others(&self) -> bool {
+        !self.others.is_empty() && !self.found_life() && self.all_answered()
+    }
+
+    /// LiveKit does not have the room: it is as if nobody had answered for the others either.
+    pub fn extend_to_the_others(&mut self, asked_at: StoreTime) {
+        let proof = Proof::Unanswered;
+        let others = std::mem::take(&mut self.others);
+        self.asked.extend(others.iter().cloned());
+        self.answers.extend(others.into_iter().map(|sid| Probed { sid, asked_at, proof }));
+        self.needs_list = true;
+    }
+
+    fn found_life(&self) -> bool {
+        self.answers.iter().any(|probed| probed.proof == Proof::Alive)
+    }
+
+    fn all_answered(&self) -> bool {
+        self.under_way.is_empty() && self.answers.len() == self.asked.len()
+    }
+}
