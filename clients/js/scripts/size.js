@@ -5,8 +5,11 @@ import { fileURLToPath } from "node:url";
 
 import { bundle } from "./bundle.js";
 
-/** A little more than 3 KiB: `whenHidden`, and telling of a stream that another has replaced, cost about 180 bytes. */
-const MOST_BYTES_OF_CORE = 3_264;
+/**
+ * A little more than 3 KiB: `whenHidden`, and telling of a stream that another has replaced, cost about 180 bytes; showing the
+ * earlier list of a service that lost a later one, 20.
+ */
+const MOST_BYTES_OF_CORE = 3_280;
 
 /** As it is published, and so as it is in what others build. */
 const built = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));

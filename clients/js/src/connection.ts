@@ -28,8 +28,8 @@ const enum Times {
 export interface Listener {
   /** Something that is shown is different. */
   onChange(): void;
-  /** A list or a change that is shown from now on. */
-  onMessage?(message: Message): void;
+  /** A list or a change that is shown from now on, and the version that was until then. */
+  onMessage?(message: Message, before: number | undefined): void;
 }
 
 export type Message = Snapshot | Delta;
@@ -78,6 +78,8 @@ export function connect(
   let roomListEtag: string | null | undefined;
   let stream: EventSource | undefined;
   let isOpen = false;
+  /** The stream of one room has sent its list. */
+  let hasList = false;
   let isVisible = true;
   /** How long it stays when it is hidden, in milliseconds. If that is not said it is a minute, without polls. */
   let stays: number | undefined;
@@ -164,13 +166,15 @@ export function connect(
     opened.onerror = () => {
       if (!isOpen || opened.readyState === 2 /* CLOSED */) return lose();
       // The browser comes back by itself, after the time that the service set.
-      isOpen = false;
+      isOpen = hasList = false;
       watch(Millis.REOPEN_WITHIN);
       become("connecting");
     };
     on<Snapshot["participants"]>("participants:update", (participants, id) => {
       const [room] = rooms!;
-      take({ room: room!, version: Number(id), participants });
+      // The service was told which version is shown, and sends nothing before it is as new or knows that it lost that.
+      take({ room: room!, version: Number(id), participants, replaces: !hasList });
+      hasList = true;
     });
     on("room:snapshot", take<Snapshot>);
     on("room:delta", take<Delta>);
@@ -204,7 +208,7 @@ export function connect(
     if (effect === "changed") {
       changed();
       const isNext = "prev" in message && message.prev === before;
-      listener.onMessage?.(isNext ? message : { room, ...lists.shown.get(room)! });
+      listener.onMessage?.(isNext ? message : { room, ...lists.shown.get(room)! }, before);
     } else if (effect === "gap") {
       letGo();
       become("connecting");
@@ -285,7 +289,7 @@ export function connect(
   function letGo(): void {
     stream?.close();
     stream = undefined;
-    isOpen = false;
+    isOpen = hasList = false;
     for (const timer of ["retry", "watchdog", "poll", "renewal"] as const) stop(timer);
     attempt++;
   }

@@ -5,6 +5,8 @@ export interface Snapshot {
   room: string;
   version: number;
   participants: readonly Participant[];
+  /** It is shown also where a later version was: whoever sent it knows of that one, and has it no longer. */
+  replaces?: boolean;
 }
 
 /** `room:delta`: what changed in a room since `prev`. */
@@ -33,19 +35,19 @@ export interface Lists {
 
 /**
  * No lists yet. Shown versions only rise: whoever reconnects may reach an instance that is behind, and what that one says is
- * folded aside until it has caught up.
+ * folded aside until it has caught up. Only who was told which version is shown may replace it by an earlier one.
  */
 export function emptyLists(): Lists {
   let shown: ReadonlyMap<string, RoomState> = new Map();
   /** What the open stream has said, onto which its deltas fold. */
   let said: typeof shown = shown;
 
-  function say(room: string, version: number, participants: Participant[]): Effect {
+  function say(room: string, version: number, participants: Participant[], replaces?: boolean): Effect {
     const state = { version, participants: Object.freeze(participants) };
     said = new Map(said).set(room, state);
     const held = shown.get(room)?.version ?? -1;
     // Version 0 is a room of which nothing is known, or nothing any more; or a proxy keeps the version to itself.
-    if (version ? version <= held : held === 0 && !participants.length) return "same";
+    if (version ? version <= held && !replaces : held === 0 && !participants.length) return "same";
     shown = new Map(shown).set(room, state);
     return "changed";
   }
@@ -59,10 +61,10 @@ export function emptyLists(): Lists {
       shown = keep(shown);
       said = keep(said);
     },
-    replace({ room, version, participants }) {
+    replace({ room, version, participants, replaces }) {
       const before = new Map(shown.get(room)?.participants.map((person) => [JSON.stringify(person), person]));
       // Who did not change stays the same object.
-      return say(room, version, participants.map((person) => before.get(JSON.stringify(person)) ?? person));
+      return say(room, version, participants.map((person) => before.get(JSON.stringify(person)) ?? person), replaces);
     },
     fold({ room, prev, version, joined, updated, left }) {
       const before = said.get(room);

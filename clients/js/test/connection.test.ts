@@ -212,6 +212,24 @@ describe("a stream that breaks", () => {
     expect([...service.sources][0]!.address.searchParams.get("last_event_id")).toBe(String(version));
     expect(room.snapshot().status).toBe("live");
   });
+
+  // The service lost what it had sent, and was told of that version: nothing later may ever come.
+  it.each(["comes back by itself", "is opened anew"])("shows an earlier list with which it begins when it %s", async (how) => {
+    const { room } = watched();
+    await pass(50);
+    const early = service.stateOf("general");
+    service.change("general", [alice, bob]);
+    expect(room.snapshot().participants).toEqual([alice, bob]);
+    service.rooms.set("general", early);
+    if (how === "is opened anew") room.reconnect();
+    else service.breakStreams();
+    await pass(RETRY + 50);
+    expect(room.snapshot()).toMatchObject({ status: "live", ...early });
+    // But not what comes late on the same stream.
+    service.change("general", [carol]);
+    [...service.sources][0]!.send("participants:update", early.participants, early.version);
+    expect(room.snapshot().participants).toEqual([carol]);
+  });
 });
 
 describe("a stream that the service ends for a newer one of the same identity", () => {

@@ -44,6 +44,17 @@ it("tabs have one stream, and another when the one that leads is gone", async ()
   expect([service.openStreams, service.listeners]).toEqual([0, 0]);
 });
 
+it("tabs show an earlier list with which their stream begins again, when the service lost the later one", async () => {
+  const tabs = [tab(), tab()];
+  await pass(100);
+  const early = service.stateOf("general");
+  service.change("general", [alice, bob]);
+  service.rooms.set("general", early);
+  service.breakStreams();
+  await pass(RETRY + 100);
+  for (const one of tabs) expect(one.snapshot()).toMatchObject({ status: "live", ...early });
+});
+
 it("without locks each tab has one of its own", async () => {
   locks.isDenied = true;
   const tabs = [tab(), tab()];

@@ -102,8 +102,9 @@ export class Hub {
       credentials,
       {
         onChange: () => this.tellLink(),
-        onMessage: (message) => {
-          for (const tab of this.tabs.values()) if (tab.rooms.has(message.room)) tab.post({ type: "message", message });
+        onMessage: (message, before) => {
+          const told = message.version < before! ? { ...message, replaces: true } : message;
+          for (const tab of this.tabs.values()) if (tab.rooms.has(message.room)) tab.post({ type: "message", message: told });
         },
       },
       new Set(),
