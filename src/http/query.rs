@@ -71,9 +71,17 @@ pub(super) fn values<'query>(
     query: &'query str,
     name: &str,
 ) -> impl Iterator<Item = Option<Cow<'query, str>>> {
+    values_of_any(query, move |key| key == name)
+}
+
+/// The same of all parameters whose names are meant.
+pub(super) fn values_of_any<'query>(
+    query: &'query str,
+    is_meant: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = Option<Cow<'query, str>>> {
     query.split('&').filter_map(move |pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(key).as_deref() == Some(name)).then(|| decode(value))
+        decode(key).is_some_and(|key| is_meant(&key)).then(|| decode(value))
     })
 }
 

@@ -130,8 +130,16 @@ fn last_id<'request>(
 ) -> Option<Cow<'request, str>> {
     match headers.get("last-event-id") {
         Some(id) => Some(Cow::Borrowed(id.to_str().ok()?)),
-        None => query::values(query, "last_event_id").next()?,
+        // A polyfill that comes back by itself adds its own, which is the later word, to the address it was given.
+        None => query::values_of_any(query, is_last_event_id).last()?,
     }
+}
+
+/// Polyfills of `EventSource` that send no header name the parameter `lastEventId` (Yaffle's), clients of Mercure `lastEventID` or
+/// `Last-Event-ID`.
+fn is_last_event_id(name: &str) -> bool {
+    let letters = name.bytes().filter(|byte| !matches!(byte, b'_' | b'-'));
+    letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
 }
 
 /// An open stream on its way from its handler to its socket.

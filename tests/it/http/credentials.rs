@@ -22,6 +22,19 @@ async fn a_token_comes_in_the_header_or_in_the_query() {
     assert_eq!(both.status, 200, "the header comes before the query");
 }
 
+// Read from a file it has one, and where a header is trimmed on its way, an address is not.
+#[tokio::test]
+async fn a_token_in_the_query_may_end_in_a_line_break() {
+    let app = TestApp::start().await;
+    let token = app.token("general", 60);
+    for around in ["%0A", "%0D%0A", "+", "%20", "%09"] {
+        let target = format!("{LIST}&access_token={around}{token}{around}");
+        assert_eq!(app.get(&target, &[]).await.status, 200, "{around}");
+    }
+    let inside = format!("{LIST}&access_token={token}%0A{token}");
+    app.get(&inside, &[]).await.problem(401);
+}
+
 // A page behind nginx's `auth_basic` sends the proxy's password with everything, and nginx passes it on.
 #[tokio::test]
 async fn a_header_of_another_scheme_is_passed_over_for_the_query_and_the_cookie() {

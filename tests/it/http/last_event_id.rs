@@ -100,3 +100,20 @@ async fn a_made_up_last_event_id_waits_for_no_more_than_one_look() {
     assert!(looks <= secs + 2.0, "{looks} looks within {secs} s");
     eventually("them to be gone", async || app.metric("streams_open").await == 1.0).await;
 }
+
+#[tokio::test]
+async fn what_was_sent_last_is_read_from_the_address_as_polyfills_write_it() {
+    let app = with_streams().await;
+    app.webhooks([started(), joined("alice")]).await;
+    let mut honest = app.reader("general").await;
+    let version = honest.next().await.unwrap().version();
+    for name in ["last_event_id", "lastEventId", "lastEventID", "Last-Event-ID"] {
+        // A polyfill that comes back adds to the address that it was given.
+        let room = format!("general&last_event_id=1&{name}={version}");
+        let mut reader = app.reader_with(&room, &[]).await;
+        let first = reader.next_of_any_kind().await.unwrap();
+        assert_eq!(first.name, "heartbeat", "{name}: it has the list");
+    }
+    let mut reader = app.reader_with(&format!("general&event_id={version}"), &[]).await;
+    assert_eq!(reader.next_list().await, ["alice"]);
+}
