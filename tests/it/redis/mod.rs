@@ -8,6 +8,7 @@ mod cluster;
 mod connections;
 mod doors;
 mod instances;
+mod omitted;
 mod outages;
 mod scene;
 mod sentinels;
