@@ -21,7 +21,7 @@ pub use slot::{RoomSlot, Subscription, Watchers};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{sync::Semaphore, time::timeout};
@@ -260,11 +260,17 @@ impl Inner {
         room: &RoomName,
         may_look_up: impl FnOnce() -> bool,
     ) -> Result<(Option<Arc<Room>>, Source), StoreError> {
-        let stored = self.store.read(room).await?;
+        let asked_at = Instant::now();
+        let mut stored = self.store.read(room).await?;
         let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
-        let position = stored.as_deref().map(Position::of);
-        let is_known = self.is_confirmed(self.confirmed_until(room, position));
-        let is_free = stored.is_some() || is_known || reconciler.is_real(room).await;
+        let mut is_known = self.is_confirmed_as_stored(room, stored.as_deref());
+        let mut is_free = stored.is_some() || is_known;
+        if !is_free {
+            is_free = reconciler.is_real(room).await;
+            // Others may have had it compared meanwhile.
+            stored = self.store.read(room).await?;
+            is_known = self.is_confirmed_as_stored(room, stored.as_deref());
+        }
         let is_outdated = stored.as_deref().zip(self.store.estimated_now());
         let is_outdated =
             is_outdated.is_some_and(|(stored, now)| Reconciler::is_outdated(stored, now));
@@ -272,12 +278,17 @@ impl Inner {
         if is_known || !is_free && !may_look_up() {
             return Ok((stored, Source::Store));
         }
-        let source = match reconciler.confirm(room).await {
+        let source = match reconciler.confirm(room, asked_at).await {
             Confirmation::Confirmed => Source::LiveKit,
             Confirmation::Unknown => Source::Store,
         };
         // Webhooks may have come meanwhile.
         Ok((self.store.read(room).await?, source))
+    }
+
+    /// Whether what the store has of a room counts as everybody now.
+    fn is_confirmed_as_stored(&self, name: &RoomName, stored: Option<&Room>) -> bool {
+        self.is_confirmed(self.confirmed_until(name, stored.map(Position::of)))
     }
 
     /// Until when a room's list counts as everybody.

@@ -107,8 +107,9 @@ impl Reconciler {
         Self(Scheduler::start(api, store, peers, rules, settings, metrics))
     }
 
-    /// Has a room compared now, and waits for it; once, however many ask.
-    pub async fn confirm(&self, room: &RoomName) -> Confirmation {
+    /// Has a room compared, and waits for it; once, however many ask. A comparison serves that began after `asked_at`, when the
+    /// caller was about to read what the store has.
+    pub async fn confirm(&self, room: &RoomName, asked_at: Instant) -> Confirmation {
         let mut answer = {
             let mut state = self.0.state();
             let now = Instant::now();
@@ -117,7 +118,7 @@ impl Reconciler {
                 return Confirmation::Unknown;
             }
             if !state.queue.is_running(room) {
-                state.queue.want(room, Importance::Waiting, now);
+                state.queue.want(room, Importance::Waiting, asked_at);
             }
             state
                 .waiting
