@@ -555,14 +555,14 @@ enum Proved {
     SomebodyFailed,
 }
 
-/// Runs one comparison that the queue gave out, tells whoever waits, and asks for proofs afterwards.
+/// Runs one comparison that the queue gave out, for which a call of this purpose was taken, tells whoever waits, and asks for proofs afterwards.
 pub(super) async fn run(
     inner: Arc<Scheduler>,
     room: RoomName,
     importance: Importance,
+    purpose: Purpose,
     wanted_at: Instant,
 ) {
-    let purpose = Scheduler::purpose(importance);
     let comparison = Comparison { inner: &inner, room: &room, importance, purpose };
     let mut probes = Probes::default();
     let outcome = match comparison.begin(wanted_at).await {
@@ -575,8 +575,8 @@ pub(super) async fn run(
             inner.call_not_made(purpose);
             return inner.finished(&room, importance, Outcome::Confirmed);
         }
-        Ok(Begun::Later(wait)) => return inner.postpone(&room, importance, wait),
-        Ok(Begun::NoCall) => return inner.no_call_left(&room, importance),
+        Ok(Begun::Later(wait)) => return inner.postpone(&room, importance, purpose, wait),
+        Ok(Begun::NoCall) => return inner.no_call_left(&room, importance, purpose),
         Err(_) => Outcome::Unknown,
     };
     inner.finished(&room, importance, outcome);
