@@ -1,5 +1,10 @@
 //! Health, readiness, metrics, and the page.
 
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
 use crate::harness::{StoreMood, TestApp, joined};
 
 #[tokio::test]
@@ -45,6 +50,37 @@ async fn metrics_tell_what_happened() {
     ] {
         assert!(response.text().contains(&format!("livekit_presence_{expected}\n")), "{expected}");
     }
+}
+
+/// Read of the sources: what has not happened yet is not shown.
+#[test]
+fn the_readme_names_every_metric_and_no_other() {
+    let base = |name: &str| {
+        let endings = ["_total", "_seconds", "_bytes", "_info"];
+        endings.iter().fold(name.to_owned(), |name, end| name.trim_end_matches(end).to_owned())
+    };
+    let sources = sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
+    let calls = sources.iter().flat_map(|source| {
+        let calls = source.split("registry.register").skip(1);
+        calls.filter_map(|call| call.split('"').nth(1))
+    });
+    let registered: BTreeSet<_> = calls.map(base).collect();
+    let readme = include_str!("../../../README.md");
+    let table = readme.split("\n## Metrics\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |"));
+    let names = rows.flat_map(|(names, _)| names.split(", "));
+    let named: BTreeSet<_> = names.map(|name| base(name.trim_matches('`'))).collect();
+    assert_eq!(registered, named);
+}
+
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let of = |path: PathBuf| match path.extension() {
+        _ if path.is_dir() => sources(&path),
+        Some(extension) if extension == "rs" => vec![std::fs::read_to_string(path).unwrap()],
+        _ => Vec::new(),
+    };
+    entries.flat_map(of).collect()
 }
 
 #[tokio::test]
