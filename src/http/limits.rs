@@ -26,6 +26,7 @@ use super::{
     problem::Problem,
     rate_limit::RateLimit,
     reader::Reader,
+    repeats::Repeats,
 };
 
 /// What an operator can set about limits.
@@ -60,6 +61,8 @@ pub struct Limits {
     has_named_proxies: AtomicBool,
     lookups: RateLimit<ClientAddress>,
     pub(super) refused_webhooks: RateLimit<ClientAddress>,
+    /// What the log has of webhooks that are not taken.
+    pub(super) webhook_log: Repeats<String>,
     bodies: Arc<Semaphore>,
 }
 
@@ -89,6 +92,7 @@ impl Limits {
             has_named_proxies: AtomicBool::new(false),
             lookups: RateLimit::new(settings.lookups_per_address),
             refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
+            webhook_log: Repeats::default(),
             bodies: bytes(settings.body_bytes),
         }
     }

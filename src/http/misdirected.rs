@@ -42,29 +42,22 @@ pub(super) async fn no_route(
     if method == Method::POST && is_webhook_path(uri.path()) {
         return webhook::receive(State(http), address, headers, body).await;
     }
-    Err(explain(&http, address, &method, &headers, body).await.unwrap_or_else(Problem::not_found))
+    Err(explain(&http, &method, &headers, body).await.unwrap_or_else(Problem::not_found))
 }
 
 /// Answers a method that a route does not take.
 pub(super) async fn no_method(
     State(http): State<Http>,
-    address: ClientAddress,
     method: Method,
     headers: HeaderMap,
     body: Body,
 ) -> Problem {
-    let explained = explain(&http, address, &method, &headers, body).await;
+    let explained = explain(&http, &method, &headers, body).await;
     explained.unwrap_or_else(Problem::method_not_allowed)
 }
 
 /// What to tell LiveKit about a webhook that it signed. None for everybody else, after a look at their token.
-async fn explain(
-    http: &Http,
-    address: ClientAddress,
-    method: &Method,
-    headers: &HeaderMap,
-    body: Body,
-) -> Option<Problem> {
+async fn explain(http: &Http, method: &Method, headers: &HeaderMap, body: Body) -> Option<Problem> {
     let started = Instant::now();
     let received_at = http.clock.now();
     let token = webhook::token(http, headers, received_at).ok()?;
@@ -77,7 +70,8 @@ async fn explain(
     };
     http.metrics.webhook(name, WebhookOutcome::misdirected, started.elapsed());
     // LiveKit would send thousands of them.
-    let may_log = http.limits.refused_webhooks.take(address, started).is_ok();
+    let reason = if is_post { "a path that takes none" } else { "a redirect" };
+    let may_log = http.limits.webhook_log.unsaid(reason.to_owned(), started).is_some();
     let path = WEBHOOK_PATHS[0];
     if is_post {
         if may_log {

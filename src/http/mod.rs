@@ -23,6 +23,7 @@ mod query;
 mod rate_limit;
 mod reader;
 mod refusal;
+mod repeats;
 mod request_id;
 mod rooms;
 mod rooms_stream;

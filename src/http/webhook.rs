@@ -176,6 +176,13 @@ impl ReadBody {
     }
 }
 
+/// Anybody can post what is no webhook, and LiveKit repeats what it does wrong.
+fn log_refusal(http: &Http, reason: &str) {
+    if let Some(more) = http.limits.webhook_log.unsaid(reason.to_owned(), Instant::now()) {
+        warn!(reason, more, "refused a webhook; said once a minute");
+    }
+}
+
 /// LiveKit sends it again.
 fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOutcome, Problem) {
     let problem = Problem::unavailable(detail, http.refusing.retry_after());
@@ -213,7 +220,7 @@ impl Refusal {
             Self::NoToken | Self::Token(_) | Self::Body(_) => {
                 match http.limits.refused_webhooks.take(address, Instant::now()) {
                     Ok(()) => {
-                        warn!(reason = detail, "refused a webhook");
+                        log_refusal(http, &detail);
                         (WebhookOutcome::unauthorized, Problem::unauthorized(detail))
                     }
                     Err(wait) => {
@@ -224,11 +231,11 @@ impl Refusal {
                 }
             }
             Self::Malformed(_) | Self::BodyBroken => {
-                warn!(reason = detail, "a webhook is malformed");
+                log_refusal(http, &detail);
                 (WebhookOutcome::malformed, Problem::bad_request(detail))
             }
             Self::TooLarge => {
-                warn!("a webhook is too large");
+                log_refusal(http, &detail);
                 (WebhookOutcome::too_large, Problem::too_large(detail))
             }
             Self::NoMemory => {

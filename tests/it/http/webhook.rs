@@ -81,7 +81,7 @@ async fn a_signed_webhook_at_another_path_is_counted_and_told_where_to_go() {
 
 #[tokio::test]
 async fn a_signed_webhook_at_another_path_is_logged_with_the_right_one() {
-    let app = Process::start(&[("LKP__LIMITS__REFUSED_WEBHOOKS_PER_ADDRESS", "1")]).await;
+    let app = Process::start(&[]).await;
     for _ in 0..20 {
         let request = app.webhook_request(&joined("alice").bytes());
         let request = String::from_utf8(request).unwrap();
@@ -90,11 +90,13 @@ async fn a_signed_webhook_at_another_path_is_logged_with_the_right_one() {
         connection.send(request.as_bytes()).await;
         connection.response().await.problem(404);
     }
+    eventually("a line", async || app.log().contains("/livekit/hook")).await;
     let log = app.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("/livekit/hook")).collect();
     assert!(lines[0].contains("\"level\":\"WARN\""), "{}", lines[0]);
     assert!(lines[0].contains("/api/livekit/webhook"), "{}", lines[0]);
-    assert!((10..=12).contains(&lines.len()), "a line each would fill a disk: {}", lines.len());
+    // Once a minute: even those that an address may have refused would fill a disk.
+    assert_eq!(lines.len(), 1, "a line each would fill a disk");
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use livekit_presence::{
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::harness::{
-    Connection, PROCESS_KEYS, Process, joined, listening_address, webhook_request, within_deadline,
+    Connection, PROCESS_KEYS, Process, eventually, joined, listening_address, webhook_request,
+    within_deadline,
 };
 
 #[tokio::test]
@@ -89,4 +90,21 @@ async fn a_log_that_nobody_reads_any_more_ends_nothing() {
     std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
     let ended = within_deadline("it to end", service.wait()).await.unwrap();
     assert_eq!(ended.code(), Some(0));
+}
+
+/// Anybody can send what is no webhook.
+#[tokio::test]
+async fn what_strangers_post_makes_few_lines() {
+    let app = Process::start(&[]).await;
+    let mut connection = Connection::open(app.address).await;
+    for number in 0..150 {
+        let token = if number % 2 == 0 { "no token" } else { "a.b.c" };
+        let headers = [("Authorization", token), ("Content-Length", "0")];
+        let headers = if number % 3 == 0 { &headers[1..] } else { &headers };
+        connection.request("POST", "/api/livekit/webhook", headers).await;
+        assert_eq!(connection.response().await.status, 401);
+    }
+    let lines = || app.log().matches("refused a webhook").count();
+    eventually("both reasons to be said", async || lines() >= 2).await;
+    assert_eq!(lines(), 2, "{}", app.log());
 }
