@@ -48,6 +48,7 @@ use super::{
     server::ServerSettings,
     stream::{Stream, Ticket},
     unavailable::UnavailableLog,
+    webhook::SendsWebhooks,
 };
 
 /// Heads are no larger, but for those that are given more memory.
@@ -321,8 +322,7 @@ async fn answer(
         route(&service, &client, request).await?
     };
     let status = response.status();
-    if is_post && status.is_success() {
-        // Nothing else that is posted is taken.
+    if response.extensions().get::<SendsWebhooks>().is_some() {
         permits.remember_webhook_sender(client.peer);
     } else if is_kept_for_webhooks && (!is_post || status.is_client_error()) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -18,7 +18,7 @@ use super::{
     client_address::ClientAddress,
     metrics::WebhookOutcome,
     problem::Problem,
-    webhook::{self, LIVEKIT_WAITS},
+    webhook::{self, LIVEKIT_WAITS, Taken},
 };
 
 /// Where webhooks are taken. The first is the one that is recommended.
@@ -38,7 +38,7 @@ pub(super) async fn no_route(
     uri: Uri,
     headers: HeaderMap,
     body: Body,
-) -> Result<(), Problem> {
+) -> Result<Taken, Problem> {
     if method == Method::POST && is_webhook_path(uri.path()) {
         return webhook::receive(State(http), address, headers, body).await;
     }

@@ -9,6 +9,7 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, header},
+    response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
@@ -32,17 +33,35 @@ const LONGEST_RETRY_AFTER_SECS: u64 = 8;
 /// LiveKit waits for an answer without end, and sends the room's next webhook only after it. So it is answered within this time.
 pub(super) const LIVEKIT_WAITS: Duration = Duration::from_secs(4);
 
+/// In the extensions of an answer: who asked sends LiveKit's webhooks. One that was known before, or that no store remembers,
+/// tells nothing: somebody may have seen it on its way and send it again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendsWebhooks;
+
+/// The answer to a webhook that was taken.
+pub(super) struct Taken(WebhookOutcome);
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        let mut response = ().into_response();
+        if matches!(self.0, WebhookOutcome::changed | WebhookOutcome::unchanged) {
+            response.extensions_mut().insert(SendsWebhooks);
+        }
+        response
+    }
+}
+
 pub(super) async fn receive(
     State(http): State<Http>,
     address: ClientAddress,
     headers: HeaderMap,
     body: Body,
-) -> Result<(), Problem> {
+) -> Result<Taken, Problem> {
     let started = Instant::now();
     let taken = timeout(LIVEKIT_WAITS, take(&http, &headers, body)).await;
     let taken = taken.unwrap_or(Err(Refusal::TooSlow));
     let (name, outcome, answer) = match taken {
-        Ok((name, outcome)) => (Some(name), outcome, Ok(())),
+        Ok((name, outcome)) => (Some(name), outcome, Ok(Taken(outcome))),
         Err(refusal) => {
             let problem = refusal.into_problem(&http, address);
             (None, problem.0, Err(problem.1))

@@ -101,6 +101,23 @@ async fn a_share_of_the_connections_is_kept_for_who_has_sent_a_verified_webhook(
     }
 }
 
+/// Somebody may have seen a webhook on its way, and send it again.
+#[tokio::test]
+async fn a_webhook_that_is_sent_again_keeps_no_place_for_who_sends_it() {
+    let app = with_descriptors(256, &[("LKP__LIMITS__STREAMS", "1000")]).await;
+    let seen = app.webhook_request(&joined("alice").bytes());
+    let send = async |from: &str| {
+        let mut connection = Connection::from(from, app.address).await;
+        connection.send(&seen).await;
+        connection.response().await.status
+    };
+    assert_eq!(send("127.0.0.9").await, 200);
+    assert_eq!(send("127.0.0.3").await, 200, "LiveKit repeats webhooks, too");
+    let _full = fill_with_streams(&app, &["127.0.0.1", "127.0.0.2"]).await;
+    assert_eq!(send("127.0.0.3").await, 503);
+    assert_eq!(send("127.0.0.9").await, 200);
+}
+
 /// Behind a proxy that is not named, all readers have one address.
 #[tokio::test]
 async fn an_address_of_many_people_is_told_to_the_operator_once() {
