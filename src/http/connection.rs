@@ -41,7 +41,7 @@ use super::{
     flush_tracking::FlushTracking,
     head_watch::{HeadProgress, HeadTimer, HeadWatch},
     kept_answer::SlowClient,
-    permits::Seat,
+    permits::{IdentityKey, Seat},
     problem::Problem,
     refusal::Refusals,
     seats::Share,
@@ -63,6 +63,8 @@ const MAX_ADDRESS_BYTES: usize = 65_534;
 const MAX_HEADERS: usize = 100;
 /// The rest of a head that is too large arrives within this time, or its origin is not known.
 const REST_OF_HEAD: Duration = Duration::from_secs(2);
+/// What closes a stream arrives within this time after what opens the one in its place, also by way of a proxy.
+const CLOSED_STREAM_ARRIVES: Duration = Duration::from_secs(1);
 /// A refused client is to come back after this time, in seconds.
 const RETRY_SECS: u64 = 1;
 /// After the last answer the client gets a moment to read it, and what it still sends is thrown away up to a bound. Closing at
@@ -283,9 +285,7 @@ async fn hand_over(socket: TcpStream, handover: Handover, seat: Seat, service: &
     permits.settle(&seat.permit);
     match socket.into_std() {
         Ok(socket) => {
-            if let Some(oldest) = permits.begin_stream(&stream.permit) {
-                service.shards.replace(oldest);
-            }
+            let crowded = permits.begin_stream(&stream.permit);
             service.shards.adopt(Handoff {
                 socket,
                 head,
@@ -294,8 +294,20 @@ async fn hand_over(socket: TcpStream, handover: Handover, seat: Seat, service: &
                 ends: stream.ends,
                 permits: [stream.permit, seat.permit],
             });
+            if let Some(identity) = crowded {
+                make_room_for_newest(identity, service).await;
+            }
         }
         Err(error) => debug!(%error, "cannot hand over a stream's socket"),
+    }
+}
+
+/// Ends the oldest streams of an identity that has too many, unless that passes: a client that renews its stream has closed the
+/// last one, and what says so may arrive after what opens the next.
+async fn make_room_for_newest(identity: IdentityKey, service: &Service) {
+    let _ = timeout(CLOSED_STREAM_ARRIVES, service.stop.cancelled()).await;
+    for oldest in service.http.limits.permits.revoke_oldest(identity) {
+        service.shards.replace(oldest);
     }
 }
 

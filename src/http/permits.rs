@@ -189,19 +189,30 @@ impl Permits {
         Ok(self.give(&mut given, Holder::Stream { address, identity, is_replaced: false }))
     }
 
-    /// A stream begins. Returns the permit of its identity's oldest, if there are too many: that one has to end.
-    pub fn begin_stream(&self, stream: &Permit) -> Option<u32> {
+    /// A stream begins. Returns its identity, if that has too many now.
+    pub fn begin_stream(&self, stream: &Permit) -> Option<IdentityKey> {
         let mut given = self.given();
         let holder = given.holders.get(stream.key() as usize);
         let Some(&Holder::Stream { identity: Some(identity), .. }) = holder else { return None };
         let streams = given.streams_as.entry(identity).or_default();
         streams.push_back(stream.key());
         let most = self.most.streams_per_identity;
-        let oldest = (most > 0 && streams.len() > most).then(|| streams.pop_front()).flatten()?;
-        if let Some(Holder::Stream { is_replaced, .. }) = given.holders.get_mut(oldest as usize) {
-            *is_replaced = true;
+        (most > 0 && streams.len() > most).then_some(identity)
+    }
+
+    /// Revokes the permits of an identity's oldest streams, as long as it has too many, and returns them: those have to end.
+    pub fn revoke_oldest(&self, identity: IdentityKey) -> Vec<u32> {
+        let mut given = self.given();
+        let given = &mut *given;
+        let Some(streams) = given.streams_as.get_mut(&identity) else { return Vec::new() };
+        let surplus = streams.len().saturating_sub(self.most.streams_per_identity);
+        let oldest: Vec<u32> = streams.drain(..surplus).collect();
+        for key in &oldest {
+            if let Some(Holder::Stream { is_replaced, .. }) = given.holders.get_mut(*key as usize) {
+                *is_replaced = true;
+            }
         }
-        Some(oldest)
+        oldest
     }
 
     /// Whether an address has streams of so many people that it must be a proxy's. Looks only now and then.

@@ -58,21 +58,23 @@ fn the_limits_of_streams_refuse_the_newcomer_and_a_dropped_permit_makes_room() {
 #[test]
 fn the_newest_stream_of_an_identity_takes_the_place_of_the_oldest() {
     let permits = Permits::new(MOST);
-    let alice = Some(IdentityKey::of("key", "alice"));
+    let alice = IdentityKey::of("key", "alice");
     let open = |identity| {
         let stream = permits.open_stream(address(1), identity).unwrap();
-        let replaced = permits.begin_stream(&stream);
-        (stream, replaced)
+        let crowded = permits.begin_stream(&stream);
+        (stream, crowded)
     };
-    let (first, none) = open(alice);
-    let (second, _) = open(alice);
+    let (first, none) = open(Some(alice));
+    let (second, _) = open(Some(alice));
     assert_eq!(none, None);
-    let (third, replaced) = open(alice);
-    assert_eq!(replaced, Some(first.key()));
+    let (third, crowded) = open(Some(alice));
+    assert_eq!(crowded, Some(alice));
+    assert_eq!(permits.revoke_oldest(alice), [first.key()]);
     assert!(first.is_revoked() && !second.is_revoked() && !third.is_revoked());
+    assert!(permits.revoke_oldest(alice).is_empty(), "there are no more than may be");
     drop(first);
     drop(second);
-    assert_eq!(open(alice).1, None, "there is room");
+    assert_eq!(open(Some(alice)).1, None, "there is room");
     assert_eq!(open(Some(IdentityKey::of("key", "bob"))).1, None);
 }
 
@@ -164,11 +166,12 @@ fn an_address_with_streams_of_many_people_looks_like_a_proxy() {
 #[test]
 fn nothing_is_kept_of_who_is_gone_or_was_refused() {
     let permits = Permits::new(MostPermits { streams_per_identity: 1, ..MOST });
-    let alice = Some(IdentityKey::of("key", "alice"));
-    let stream = permits.open_stream(address(1), alice).unwrap();
+    let alice = IdentityKey::of("key", "alice");
+    let stream = permits.open_stream(address(1), Some(alice)).unwrap();
     permits.begin_stream(&stream);
-    let next = permits.open_stream(address(2), alice).unwrap();
+    let next = permits.open_stream(address(2), Some(alice)).unwrap();
     permits.begin_stream(&next);
+    permits.revoke_oldest(alice);
     let head = permits.read_large_head(peer(1)).unwrap();
     let seats: Vec<_> = (0..6).filter_map(|last| permits.connect(peer(last)).ok()).collect();
     permits.settle(&seats[5].permit);

@@ -57,6 +57,24 @@ async fn who_was_replaced_and_comes_back_by_itself_is_told_to_stop_and_replaces_
     assert_eq!(app.metric("streams_opened_total").await, 4.0);
 }
 
+/// A client that renews its token closes the one stream and opens the next. What closes the first may arrive later than what opens the
+/// second, by way of a proxy at least.
+#[tokio::test]
+async fn a_stream_in_place_of_one_that_is_being_closed_ends_no_other() {
+    let app = TestApp::with(&[("LKP__LIMITS__STREAMS_PER_IDENTITY", "2")]).await;
+    let alice = format!("Bearer {}", app.token_with(all_rooms(), "alice", 60));
+    let mut other = app.open_stream(STREAM, &[("Authorization", &alice)]).await;
+    let outdated = app.open_stream(STREAM, &[("Authorization", &alice)]).await;
+    let mut renewed = app.open_stream(STREAM, &[("Authorization", &alice)]).await;
+    drop(outdated);
+    eventually("it to be closed", async || app.metric("streams_open").await == 2.0).await;
+    app.webhook(joined("bob")).await;
+    other.until_list(&["bob"]).await;
+    renewed.until_list(&["bob"]).await;
+    let _one_more = app.open_stream(STREAM, &[("Authorization", &alice)]).await;
+    assert_eq!(other.end().await, "replaced", "now there are three, and they stay");
+}
+
 #[tokio::test]
 async fn a_stream_that_cannot_be_opened_ends_no_other() {
     let app = TestApp::with(&[("LKP__LIMITS__STREAMS_PER_IDENTITY", "1")]).await;
