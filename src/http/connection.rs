@@ -24,6 +24,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::Notify,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,13 @@ struct Client {
     handover: Mutex<Option<Handover>>,
 }
 
+/// What heads may be, and how long they may take.
+#[derive(Clone, Copy, Debug)]
+struct Heads {
+    most_bytes: usize,
+    timeout: Duration,
+}
+
 /// A stream whose response's head is ready.
 struct Handover {
     head: Vec<u8>,
@@ -126,15 +134,19 @@ pub(super) async fn serve(
 ) {
     let client =
         Arc::new(Client { address, peer, seat, head: Arc::default(), handover: Mutex::default() });
-    let ended = converse(socket, Bytes::new(), SMALL_HEAD_BYTES, &client, &service).await;
+    let head_timeout = service.settings.head_timeout;
+    let small = Heads { most_bytes: SMALL_HEAD_BYTES, timeout: head_timeout };
+    let ended = converse(socket, Bytes::new(), small, &client, &service).await;
     if ended.status != Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16()) {
         return finish(ended, client, &service).await;
     }
     // Once more, with the memory that a large head takes.
-    match service.http.limits.permits.read_large_head(peer) {
+    match service.http.limits.permits.read_large_head(&client.seat.permit, peer) {
         Ok(_memory) => {
-            let ended =
-                converse(ended.socket, ended.read, LARGE_HEAD_BYTES, &client, &service).await;
+            let spent = client.head.begun_at().map_or(Duration::ZERO, |at| at.elapsed());
+            let timeout = head_timeout.saturating_sub(spent);
+            let large = Heads { most_bytes: LARGE_HEAD_BYTES, timeout };
+            let ended = converse(ended.socket, ended.read, large, &client, &service).await;
             finish(ended, client, &service).await;
         }
         Err(_) => {
@@ -142,7 +154,9 @@ pub(super) async fn serve(
                 "too many requests with large heads are being read at the moment (`limits.head_bytes`); ask again",
                 RETRY_SECS,
             );
-            service.refusals.answer(ended.socket, &ended.read, problem, REST_OF_HEAD).await;
+            let answering =
+                service.refusals.answer(ended.socket, &ended.read, problem, REST_OF_HEAD);
+            unless_told_to_leave(&client.seat.told_to_leave, answering).await;
         }
     }
 }
@@ -151,7 +165,7 @@ pub(super) async fn serve(
 async fn converse(
     socket: TcpStream,
     begin: Bytes,
-    head_bytes: usize,
+    heads: Heads,
     client: &Arc<Client>,
     service: &Arc<Service>,
 ) -> Ended {
@@ -168,15 +182,12 @@ async fn converse(
         request.extensions_mut().insert(slow_client.clone());
         Box::pin(answer(Arc::clone(service), Arc::clone(client), request))
     });
-    let timer = HeadTimer {
-        progress: Arc::clone(&client.head),
-        head_timeout: service.settings.head_timeout,
-    };
+    let timer = HeadTimer { progress: Arc::clone(&client.head), head_timeout: heads.timeout };
     let mut connection = http1::Builder::new()
         .timer(timer)
         .header_read_timeout(service.settings.idle_timeout)
-        .max_buf_size(head_bytes)
-        .keep_alive(head_bytes == SMALL_HEAD_BYTES)
+        .max_buf_size(heads.most_bytes)
+        .keep_alive(heads.most_bytes == SMALL_HEAD_BYTES)
         .serve_connection(socket, answer);
 
     let mut stop = pin!(service.stop.cancelled());
@@ -227,8 +238,20 @@ async fn converse(
     Ended { end, socket: socket.into_inner(), read: parts.read_buf, status }
 }
 
-/// Closes a connection, or hands it over.
+/// Closes a connection, or hands it over. What takes time then is cut short where somebody else needs the place.
 async fn finish(ended: Ended, client: Arc<Client>, service: &Service) {
+    let told_to_leave = Arc::clone(&client.seat.told_to_leave);
+    unless_told_to_leave(&told_to_leave, close(ended, client, service)).await;
+}
+
+async fn unless_told_to_leave(told_to_leave: &Notify, closing: impl Future<Output = ()>) {
+    tokio::select! {
+        () = closing => {}
+        () = told_to_leave.notified() => debug!("a connection at its end made room for another"),
+    }
+}
+
+async fn close(ended: Ended, client: Arc<Client>, service: &Service) {
     let Ended { end, socket, read, status } = ended;
     match end {
         End::Done => linger(socket).await,

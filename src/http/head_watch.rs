@@ -36,7 +36,15 @@ enum Head {
 
 impl HeadProgress {
     pub fn has_begun(&self) -> bool {
-        matches!(*self.head(), Head::Begun(_))
+        self.begun_at().is_some()
+    }
+
+    /// None where nothing of it is there, or all.
+    pub fn begun_at(&self) -> Option<Instant> {
+        match *self.head() {
+            Head::Begun(at) => Some(at),
+            Head::Awaited | Head::Read => None,
+        }
     }
 
     pub fn read(&self) {

@@ -51,7 +51,8 @@ pub(super) struct Permits {
 struct Given {
     holders: Slab<Holder>,
     seats: Seats,
-    large_heads: usize,
+    /// The permits of large heads, the oldest first.
+    large_heads: VecDeque<u32>,
     streams: usize,
     connections_of: HashMap<ClientAddress, usize>,
     large_heads_of: HashMap<ClientAddress, usize>,
@@ -70,7 +71,13 @@ enum Holder {
     },
     /// A connection that was told to leave, and is counted no longer.
     Leaving,
-    LargeHead(Option<ClientAddress>),
+    /// What it read.
+    LeavingHead,
+    /// The head of this connection's request.
+    LargeHead {
+        counted: Option<ClientAddress>,
+        connection: u32,
+    },
     Stream {
         address: ClientAddress,
         identity: Option<IdentityKey>,
@@ -160,18 +167,28 @@ impl Permits {
         self.given().seats.remember_webhook_sender(peer.address);
     }
 
-    /// For a head that takes much memory, beside its connection's.
-    pub fn read_large_head(self: &Arc<Self>, peer: Peer) -> Result<Permit, TooMany> {
+    /// For a head that takes much memory, beside its connection's. Where there are too many, the one that has taken the longest to
+    /// arrive makes room.
+    pub fn read_large_head(
+        self: &Arc<Self>,
+        connection: &Permit,
+        peer: Peer,
+    ) -> Result<Permit, TooMany> {
         let mut given = self.given();
-        if given.large_heads >= self.most.large_heads {
-            return Err(TooMany::InAll);
-        }
         let counted = (!peer.is_proxy).then_some(peer.address);
         if let Some(address) = counted {
             count(&mut given.large_heads_of, address, self.most.large_heads_per_address)?;
         }
-        given.large_heads += 1;
-        Ok(self.give(&mut given, Holder::LargeHead(counted)))
+        if given.large_heads.len() >= self.most.large_heads && !given.end_oldest_large_head() {
+            if let Some(address) = counted {
+                discount(&mut given.large_heads_of, address);
+            }
+            return Err(TooMany::InAll);
+        }
+        let permit =
+            self.give(&mut given, Holder::LargeHead { counted, connection: connection.key() });
+        given.large_heads.push_back(permit.key());
+        Ok(permit)
     }
 
     /// For a stream, beside its connection's.
@@ -303,12 +320,8 @@ impl Given {
                 }
             }
             Holder::Leaving => self.seats.has_left(),
-            Holder::LargeHead(counted) => {
-                self.large_heads -= 1;
-                if let Some(address) = counted {
-                    discount(&mut self.large_heads_of, address);
-                }
-            }
+            Holder::LargeHead { counted, .. } => self.forget_large_head(key, counted),
+            Holder::LeavingHead => {}
             Holder::Stream { address, identity, .. } => {
                 self.streams -= 1;
                 discount(&mut self.streams_of, address);
@@ -316,6 +329,32 @@ impl Given {
                     self.forget_stream(identity, key);
                 }
             }
+        }
+    }
+
+    /// Tells the connection to leave whose large head has taken the longest. False where all of them are being answered.
+    fn end_oldest_large_head(&mut self) -> bool {
+        let heads = self.large_heads.iter();
+        let found = heads.filter_map(|head| match self.holders.get(*head as usize) {
+            Some(&Holder::LargeHead { counted, connection }) => Some((*head, counted, connection)),
+            _ => None,
+        });
+        let found: Vec<_> = found.collect();
+        let Some((head, counted, connection)) =
+            found.into_iter().find(|(_, _, connection)| self.seats.make_leave(*connection))
+        else {
+            return false;
+        };
+        self.tell_to_leave(connection);
+        self.holders[head as usize] = Holder::LeavingHead;
+        self.forget_large_head(head, counted);
+        true
+    }
+
+    fn forget_large_head(&mut self, key: u32, counted: Option<ClientAddress>) {
+        self.large_heads.retain(|head| *head != key);
+        if let Some(address) = counted {
+            discount(&mut self.large_heads_of, address);
         }
     }
 

@@ -123,6 +123,22 @@ impl Seats {
         Some(key)
     }
 
+    /// Has this one leave, if it waits, and as many may leave.
+    pub fn make_leave(&mut self, key: u32) -> bool {
+        let Some(&Seated { share, waits: Some(turn), .. }) = self.taken.get(&key) else {
+            return false;
+        };
+        if self.leaving >= MAX_LEAVING {
+            return false;
+        }
+        let queues = self.queues(share);
+        queues.remove(turn);
+        queues.taken -= 1;
+        self.taken.remove(&key);
+        self.leaving += 1;
+        true
+    }
+
     pub fn remember_webhook_sender(&mut self, peer: ClientAddress) {
         if self.webhook_senders.last() == Some(&peer) {
             return;

@@ -139,12 +139,32 @@ async fn a_share_is_kept_for_peers_that_have_sent_a_verified_webhook() {
 #[test]
 fn large_heads_are_limited_in_all_and_per_address() {
     let permits = Permits::new(MOST);
-    let first = permits.read_large_head(peer(1)).unwrap();
-    assert_eq!(permits.read_large_head(peer(1)).err(), Some(TooMany::OfAddress));
-    let _second = permits.read_large_head(proxy()).unwrap();
-    assert_eq!(permits.read_large_head(proxy()).err(), Some(TooMany::InAll));
+    let (one, other) = (busy(&permits, peer(1)), busy(&permits, proxy()));
+    let first = permits.read_large_head(&one.permit, peer(1)).unwrap();
+    let refused = permits.read_large_head(&one.permit, peer(1)).err();
+    assert_eq!(refused, Some(TooMany::OfAddress));
+    let _second = permits.read_large_head(&other.permit, proxy()).unwrap();
+    let refused = permits.read_large_head(&other.permit, proxy()).err();
+    assert_eq!(refused, Some(TooMany::InAll), "both are being answered");
     drop(first);
-    assert!(permits.read_large_head(proxy()).is_ok());
+    assert!(permits.read_large_head(&other.permit, proxy()).is_ok());
+}
+
+#[tokio::test]
+async fn the_large_head_that_takes_the_longest_makes_room() {
+    let permits = Permits::new(MOST);
+    let answered = busy(&permits, peer(1));
+    let _first = permits.read_large_head(&answered.permit, peer(1)).unwrap();
+    let slow = permits.connect(peer(2)).ok().unwrap();
+    let second = permits.read_large_head(&slow.permit, peer(2)).unwrap();
+    let newest = permits.connect(peer(3)).ok().unwrap();
+    let _third = permits.read_large_head(&newest.permit, peer(3)).unwrap();
+    assert!(is_told_to_leave(&slow).await);
+    assert!(!is_told_to_leave(&answered).await && !is_told_to_leave(&newest).await);
+    drop((second, slow));
+    let next = permits.connect(peer(2)).ok().unwrap();
+    assert!(permits.read_large_head(&next.permit, peer(2)).is_ok(), "its own count is given back");
+    assert!(is_told_to_leave(&newest).await);
 }
 
 #[test]
@@ -172,13 +192,13 @@ fn nothing_is_kept_of_who_is_gone_or_was_refused() {
     let next = permits.open_stream(address(2), Some(alice)).unwrap();
     permits.begin_stream(&next);
     permits.revoke_oldest(alice);
-    let head = permits.read_large_head(peer(1)).unwrap();
     let seats: Vec<_> = (0..6).filter_map(|last| permits.connect(peer(last)).ok()).collect();
+    let head = permits.read_large_head(&seats[5].permit, peer(1)).unwrap();
     permits.settle(&seats[5].permit);
     drop((stream, next, head, seats));
     let given = permits.given();
     assert!(given.holders.is_empty() && given.seats.is_empty());
-    assert_eq!((given.streams, given.large_heads), (0, 0));
+    assert_eq!((given.streams, given.large_heads.len()), (0, 0));
     assert!(given.connections_of.is_empty() && given.large_heads_of.is_empty());
     assert!(given.streams_of.is_empty() && given.streams_as.is_empty());
 }

@@ -1,5 +1,7 @@
 //! Heads as large as many rooms in one address and long access tokens make them.
 
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -129,6 +131,43 @@ async fn large_heads_have_a_share_of_memory_and_an_address_a_part_of_it() {
         connection.response().await.status == 200
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_is_slow_with_large_heads_makes_room_for_others() {
+    let app = TestApp::with(&[
+        ("LKP__AUTH__MODE", "open"),
+        // Four of 512 KiB; an address has two.
+        ("LKP__LIMITS__HEAD_BYTES", "2097152"),
+    ])
+    .await;
+    let begun = format!("GET {LIST} HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(50_000));
+    let mut slow = Vec::new();
+    for number in 0..4 {
+        let from = if number < 2 { "127.0.0.2" } else { "127.0.0.3" };
+        let mut connection = Connection::from(from, app.address).await;
+        connection.send(begun.as_bytes()).await;
+        slow.push(connection);
+    }
+    for _ in 0..10 {
+        let mut other = Connection::from("127.0.0.4", app.address).await;
+        other.send(format!("{begun}\r\n\r\n").as_bytes()).await;
+        assert_eq!(other.response().await.status, 200);
+    }
+    assert!(slow[0].is_closed().await, "the first that did not go on made room");
+}
+
+/// That a head is large is known in the middle of it, and does not begin its time anew.
+#[tokio::test]
+async fn a_large_head_has_no_more_time_than_a_small_one() {
+    let app = TestApp::with(&[("LKP__HTTP__HEAD_TIMEOUT", "3s")]).await;
+    let mut connection = app.connect().await;
+    let started = Instant::now();
+    connection.send(format!("GET {LIST} HTTP/1.1\r\nHost: a\r\nX: ").as_bytes()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    connection.send("x".repeat(50_000).as_bytes()).await;
+    connection.response().await.problem(408);
+    assert!(started.elapsed() < Duration::from_millis(4_900), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

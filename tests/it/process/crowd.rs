@@ -118,6 +118,29 @@ async fn a_webhook_that_is_sent_again_keeps_no_place_for_who_sends_it() {
     assert_eq!(send("127.0.0.9").await, 200);
 }
 
+/// A connection whose last answer is out is read for a moment, so that the answer arrives.
+#[tokio::test]
+async fn connections_that_their_clients_do_not_close_keep_nobody_away() {
+    let app = with_descriptors(256, &[]).await;
+    let mut over = Vec::new();
+    for number in 0..PLACES {
+        let from = if number < OF_ADDRESS { "127.0.0.1" } else { "127.0.0.2" };
+        let mut connection = Connection::from(from, app.address).await;
+        connection.request("GET", "/healthz", &[("Connection", "close")]).await;
+        over.push(connection);
+    }
+    for connection in &mut over {
+        assert_eq!(connection.response().await.status, 200);
+    }
+    let mut newcomers = Vec::new();
+    for _ in 0..60 {
+        let mut connection = Connection::from("127.0.0.3", app.address).await;
+        connection.request("GET", STREAM, &[]).await;
+        assert_eq!(connection.head().await.status(), 200);
+        newcomers.push(connection);
+    }
+}
+
 /// Behind a proxy that is not named, all readers have one address.
 #[tokio::test]
 async fn an_address_of_many_people_is_told_to_the_operator_once() {
