@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::presence::{
-    Event, EventId, EventKind, HostTime, InvalidRoomName, LiveKitTime, ParticipantSid,
+    Event, EventId, EventKind, HostTime, Identity, InvalidRoomName, LiveKitTime, ParticipantSid,
     RoomLifecycle, RoomName, RoomSid, TrackSid,
 };
 
@@ -178,6 +178,8 @@ impl VerifiedWebhook<'_> {
         }
         let Object(webhook): Object<WebhookEvent> = serde_json::from_slice(self.body)?;
         let name = WebhookName::parse(webhook.event.as_deref().unwrap_or_default());
+        let identity = webhook.participant.as_ref().and_then(|Object(one)| one.identity.as_deref());
+        let identity = identity.filter(|identity| !identity.is_empty()).map(Identity::new);
         let Some(kind) = event_kind(name, webhook.participant, webhook.track)? else {
             return Ok(Webhook { name, event: None });
         };
@@ -186,6 +188,7 @@ impl VerifiedWebhook<'_> {
             id: webhook.id.filter(|id| !id.is_empty()).map(EventId::new),
             room: RoomName::parse(&required(room.name, "room.name")?)?,
             room_sid: room.sid.filter(|sid| !sid.is_empty()).map(RoomSid::new),
+            identity,
             created_at: LiveKitTime::from_secs(webhook.created_at.unwrap_or_default().0),
             received_at,
             kind,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{HostTime, Identity, Participant, ParticipantSid, StoreTime, Version};
 
 /// The difference between two successive lists of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The version this change builds on. Whoever holds another one must read the room again.
     pub prev: Version,
@@ -23,7 +23,7 @@ pub struct Change {
 }
 
 /// Who is no longer in the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Departure {
     pub sid: ParticipantSid,
     pub identity: Identity,

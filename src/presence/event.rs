@@ -1,7 +1,8 @@
 //! What a webhook says about a room, freed of its format.
 
 use super::{
-    EventId, HostTime, LiveKitTime, ParticipantSid, RoomName, RoomSid, SessionInfo, Track, TrackSid,
+    EventId, HostTime, Identity, LiveKitTime, ParticipantSid, RoomName, RoomSid, SessionInfo,
+    Track, TrackSid,
 };
 
 /// One webhook's statement about one room.
@@ -11,11 +12,37 @@ pub struct Event {
     pub id: Option<EventId>,
     pub room: RoomName,
     pub room_sid: Option<RoomSid>,
+    /// Whose session it is about, where LiveKit says so: a store that keeps a row for each person needs to read no other.
+    pub identity: Option<Identity>,
     /// When LiveKit made the event. LiveKit sends whole seconds, so this orders nothing finer.
     pub created_at: LiveKitTime,
     /// When this instance received it, by its own clock. For measurements only; the rules never look.
     pub received_at: HostTime,
     pub kind: EventKind,
+}
+
+impl Event {
+    /// Whose session it is about; nobody's where it is about the room, or where LiveKit does not say.
+    pub fn whose(&self) -> Option<&Identity> {
+        match &self.kind {
+            EventKind::Joined(info) => Some(&info.identity),
+            EventKind::Room(_)
+            | EventKind::Left { .. }
+            | EventKind::TrackPublished { .. }
+            | EventKind::TrackUnpublished { .. } => self.identity.as_ref(),
+        }
+    }
+
+    /// The session that it is about.
+    pub fn sid(&self) -> Option<&ParticipantSid> {
+        match &self.kind {
+            EventKind::Room(_) => None,
+            EventKind::Joined(info) => Some(&info.sid),
+            EventKind::Left { sid, .. }
+            | EventKind::TrackPublished { sid, .. }
+            | EventKind::TrackUnpublished { sid, .. } => Some(sid),
+        }
+    }
 }
 
 /// What happened.

@@ -1,21 +1,25 @@
 //! What is counted of the sessions in a room: how many are held, by the opening of the room that they belong to, and who is
 //! undecided. So that a `room_started` or `room_finished` looks through everybody only where somebody may go.
 
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
 
-use super::{LiveKitTime, ParticipantSid, RoomSid, Session};
+use super::{LiveKitTime, RoomSid, Session, participant::is_default};
 
 /// Counts of the held sessions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Inside {
     /// There are rarely more than one or two.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     openings: Vec<OfOpening>,
     /// Sessions of which it is not known whether they are in the room: while there are any, the room is not complete.
-    undecided: HashSet<ParticipantSid>,
+    #[serde(skip_serializing_if = "is_default")]
+    undecided: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct OfOpening {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<RoomSid>,
     count: usize,
     /// Nobody counted here joined earlier. Whoever joined then may have left.
@@ -31,7 +35,7 @@ impl Inside {
 
     pub fn add(&mut self, session: &Session) {
         if session.is_undecided() {
-            self.undecided.insert(session.sid.clone());
+            self.undecided += 1;
         }
         if !session.is_held() {
             return;
@@ -50,7 +54,9 @@ impl Inside {
 
     /// Takes out a session that was added as it is now.
     pub fn take(&mut self, session: &Session) {
-        self.undecided.remove(&session.sid);
+        if session.is_undecided() {
+            self.undecided -= 1;
+        }
         if !session.is_held() {
             return;
         }
@@ -67,7 +73,7 @@ impl Inside {
     }
 
     pub fn is_decided(&self) -> bool {
-        self.undecided.is_empty()
+        self.undecided == 0
     }
 
     /// False only where nobody inside joined before `horizon`.

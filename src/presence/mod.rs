@@ -9,14 +9,15 @@ mod inside;
 mod label;
 mod name;
 mod participant;
-mod parts;
 mod proof;
 mod reconcile;
 mod reduce;
 mod remembered;
 mod repair;
 mod room;
+mod row;
 mod session;
+mod slice;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -26,19 +27,20 @@ pub use event::{Event, EventKind, RoomLifecycle};
 pub use label::{ParticipantKind, TrackKind, TrackSource};
 pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, RoomSid, TrackSid};
 pub use participant::{Participant, Profile, SessionInfo, SessionState, Track};
-pub use parts::{RoomParts, SessionParts};
 pub use proof::{Probed, Proof, ProofTarget};
 pub use reconcile::{Listing, missing, plan, plan_without_list};
 pub use reduce::Applied;
-pub use repair::{Repair, RepairCounts, Repaired, Repairs};
+pub use repair::{Repair, RepairCounts, Repaired, Repairs, Subjects};
 pub use room::{
     EVENT_MEMORY, GONE_MEMORY, GoneBecause, Opening, ROOM_MEMORY, Room, START_TOLERANCE_MILLIS,
     Started,
 };
+pub use row::{PersonRow, ROW_FORMAT, RoomRow};
 pub use session::{
     Life, Listed, MAX_MISSING, MISSING_MEMORY, MOST_REMOVED_TRACKS, OpeningOf, Session, Standing,
     TRACK_MEMORY,
 };
+pub use slice::{Needs, RoomSlice, Step};
 pub use time::{HostTime, LiveKitTime, StoreTime, Version};
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
     Identity, LiveKitTime, ParticipantKind, ParticipantSid, TrackKind, TrackSid, TrackSource,
@@ -42,12 +42,22 @@ pub enum SessionState {
 }
 
 /// What a session says about itself. Changed as a whole, so that a change of tracks copies none of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Profile {
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub metadata: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "is_default")]
     pub kind: ParticipantKind,
+}
+
+/// For fields of a row that are left out.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// How far a call by telephone is: an attribute that LiveKit's SIP service sets (`livekit/attrs.go` of livekit/protocol).
@@ -67,7 +77,7 @@ impl Profile {
 }
 
 /// One published track.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Track {
     pub sid: TrackSid,
     pub source: TrackSource,
@@ -108,6 +118,28 @@ impl Serialize for Participant {
         json.serialize_field("isPublisher", &!self.tracks.is_empty())?;
         json.serialize_field("tracks", &self.tracks)?;
         json.end()
+    }
+}
+
+/// From the bytes that readers get.
+impl<'de> Deserialize<'de> for Participant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Read {
+            sid: ParticipantSid,
+            identity: Identity,
+            joined_at: LiveKitTime,
+            name: String,
+            metadata: String,
+            attributes: BTreeMap<String, String>,
+            kind: ParticipantKind,
+            tracks: Vec<Track>,
+        }
+        let Read { sid, identity, joined_at, name, metadata, attributes, kind, tracks } =
+            Read::deserialize(deserializer)?;
+        let profile = Arc::new(Profile { name, metadata, attributes, kind });
+        Ok(Self { sid, identity, joined_at, profile, tracks: tracks.into() })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Change, EVENT_MEMORY, Event, EventId, EventKind, Identity, LiveKitTime, ParticipantSid, Room,
     RoomLifecycle, RoomSid, Rules, SessionInfo, SessionState, StoreTime, Track, TrackSid, ViewDiff,
-    room::{GoneBecause, Opening, Started},
+    room::{GoneBecause, Opening, Started, start_horizon},
     session::{OpeningOf, Session, Tracks},
 };
 
@@ -95,6 +95,22 @@ impl Room {
         Arc::make_mut(&mut self.waiting).remove(sid)
     }
 
+    /// False only where it ends nobody's session: then nobody need be looked through.
+    pub(super) fn may_end_somebody(&self, event: &Event) -> bool {
+        match event.kind {
+            EventKind::Room(RoomLifecycle::Started) => {
+                self.inside.may_predate(start_horizon(event.created_at))
+            }
+            EventKind::Room(RoomLifecycle::Finished) => {
+                self.inside.may_end_with(event.room_sid.as_ref(), event.created_at)
+            }
+            EventKind::Joined(_)
+            | EventKind::Left { .. }
+            | EventKind::TrackPublished { .. }
+            | EventKind::TrackUnpublished { .. } => false,
+        }
+    }
+
     /// A node holds this room anew, and empty: whoever joined before is gone. This cleans up after a crash of LiveKit.
     fn start(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
         let is_older = self.started.is_some_and(|known| event.created_at < known.created_at);
@@ -102,9 +118,9 @@ impl Room {
             return;
         }
         let started = Started { created_at: event.created_at, applied_at: now };
-        let horizon = started.horizon();
         let mut removed = 0;
-        if self.inside.may_predate(horizon) {
+        if self.may_end_somebody(event) {
+            let horizon = started.horizon();
             let is_over = |session: &Session| session.joined_at < horizon;
             removed = self.remove_where(GoneBecause::Restarted, now, diff, is_over);
         }
@@ -119,7 +135,7 @@ impl Room {
     /// The room object with this sid closed, and everybody in it with it.
     fn finish(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
         let finished = event.room_sid.as_ref();
-        if self.inside.may_end_with(finished, event.created_at) {
+        if self.may_end_somebody(event) {
             self.remove_where(GoneBecause::Finished, now, diff, |session| {
                 session.opening.ended_with(finished, event.created_at, session.joined_at)
             });

@@ -28,6 +28,13 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.insert(key, (now, value));
     }
 
+    /// Takes back what was put in at an earlier time, as if it had never been forgotten.
+    pub fn restore(&mut self, key: K, value: V, at: StoreTime) {
+        let place = self.order.partition_point(|(put, _)| *put <= at);
+        self.order.insert(place, (at, key.clone()));
+        self.entries.insert(key, (at, value));
+    }
+
     pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&(StoreTime, V)>
     where
         K: Borrow<Q>,

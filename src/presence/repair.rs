@@ -1,10 +1,10 @@
 //! Applying repairs to a room. Each is checked again here, because webhooks may have come since it was computed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use super::{
-    Change, ParticipantSid, Room, Rules, Session, SessionInfo, Standing, StoreTime, Version,
-    ViewDiff,
+    Change, Identity, ParticipantSid, Room, Rules, Session, SessionInfo, Standing, StoreTime,
+    Version, ViewDiff,
     room::{GoneBecause, Opening},
     session::{Listed, OpeningOf},
 };
@@ -46,6 +46,44 @@ pub enum Repair {
     Alive(ParticipantSid),
     /// It failed a proof. `witnessed`: since its last failure had ended, another session proved its life.
     Dead { sid: ParticipantSid, witnessed: bool },
+}
+
+impl Repair {
+    fn whose<'step>(&'step self, held: &'step Room) -> Option<&'step Identity> {
+        let sid = match self {
+            Self::Add { session: info, .. } | Self::Update(info) => return Some(&info.identity),
+            Self::Listed { sid, .. }
+            | Self::Missed(sid)
+            | Self::Remove(sid)
+            | Self::Forget(sid)
+            | Self::Condemn(sid)
+            | Self::Alive(sid)
+            | Self::Dead { sid, .. } => sid,
+        };
+        held.sessions.get(sid).map(Session::identity)
+    }
+}
+
+/// Whose session each of some repairs is about, as far as the room that they were computed from tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subjects(Vec<Option<Identity>>);
+
+impl Repairs {
+    /// All persons that they are about and that are in the room.
+    pub(super) fn whom(&self, room: &Room) -> BTreeSet<Identity> {
+        self.steps.iter().filter_map(|step| step.whose(room).cloned()).collect()
+    }
+
+    pub fn subjects(&self, held: &Room) -> Subjects {
+        Subjects(self.steps.iter().map(|step| step.whose(held).cloned()).collect())
+    }
+}
+
+impl Subjects {
+    /// All persons that these repairs are about; none if that is not known of each.
+    pub fn of(&self, repairs: Range<usize>) -> Option<BTreeSet<Identity>> {
+        self.0.get(repairs)?.iter().cloned().collect()
+    }
 }
 
 /// What repairs did.
@@ -370,6 +408,30 @@ impl RepairCounts {
         [added, suspected, replaced, updated, removed, condemned, reinstated]
             .into_iter()
             .any(|count| *count > 0)
+    }
+
+    /// Counts what further repairs did.
+    pub fn add(&mut self, more: Self) {
+        let Self {
+            added,
+            suspected,
+            replaced,
+            updated,
+            removed,
+            condemned,
+            reinstated,
+            noted,
+            outdated,
+        } = more;
+        self.added += added;
+        self.suspected += suspected;
+        self.replaced += replaced;
+        self.updated += updated;
+        self.removed += removed;
+        self.condemned += condemned;
+        self.reinstated += reinstated;
+        self.noted += noted;
+        self.outdated += outdated;
     }
 
     fn of(&mut self, effect: Effect) -> &mut usize {

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Change, EventId, HostTime, Identity, LiveKitTime, Participant, ParticipantSid, RoomSid,
     Session, Standing, StoreTime, Version, ViewDiff,
@@ -55,7 +57,8 @@ pub struct Room {
 }
 
 /// What is known about LiveKit's room object, apart from who is inside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Opening {
     #[default]
     Unknown,
@@ -67,7 +70,8 @@ pub enum Opening {
 }
 
 /// The newest `room_started`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Started {
     /// By LiveKit's clock.
     pub created_at: LiveKitTime,
@@ -77,12 +81,18 @@ pub struct Started {
 impl Started {
     /// Sessions that joined before this cannot have joined the room that started.
     pub fn horizon(&self) -> LiveKitTime {
-        self.created_at.plus_millis(-START_TOLERANCE_MILLIS)
+        start_horizon(self.created_at)
     }
 }
 
+/// As [`Started::horizon`], of a start that came at `created_at`.
+pub(super) fn start_horizon(created_at: LiveKitTime) -> LiveKitTime {
+    created_at.plus_millis(-START_TOLERANCE_MILLIS)
+}
+
 /// Why a session is no longer held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum GoneBecause {
     /// LiveKit said so.
     Left,
@@ -201,6 +211,18 @@ impl Room {
             self.epoch += 1;
         }
         is_below
+    }
+
+    /// Takes back a session that is counted already.
+    pub(super) fn restore(&mut self, session: Session) {
+        let sids = Arc::make_mut(&mut self.sids_of).entry(session.identity.clone()).or_default();
+        sids.push(session.sid.clone());
+        Arc::make_mut(&mut self.sessions).insert(session.sid.clone(), session);
+    }
+
+    /// Whether anything is held of a session, or remembered.
+    pub(super) fn remembers(&self, sid: &ParticipantSid) -> bool {
+        self.sessions.contains_key(sid) || self.gone.contains(sid) || self.waiting.contains(sid)
     }
 
     /// A session, unless it is only kept as missing.

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Identity, LiveKitTime, Participant, ParticipantSid, Profile, RoomSid, SessionInfo, StoreTime,
-    Track, TrackSid,
+    Track, TrackSid, participant::is_default,
 };
 
 /// A removed track is remembered this long, so that a late `track_published` does not bring it back.
@@ -22,8 +24,10 @@ pub const MISSING_MEMORY: Duration = Duration::from_mins(10);
 pub const MAX_MISSING: usize = 64;
 
 /// Whether a session counts as being in the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Standing {
+    #[default]
     Present,
     /// LiveKit lists it, and there is reason to doubt it: hidden until a proof of life or a webhook of its own.
     Suspect,
@@ -34,22 +38,44 @@ pub enum Standing {
     Missing,
 }
 
-/// A session held by a room.
-#[derive(Clone, Debug)]
+/// A session held by a room. Serializes to what a store keeps of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Session {
     pub(super) sid: ParticipantSid,
+    /// The row that a session stands in names its identity.
+    #[serde(skip, default = "nobody")]
     pub(super) identity: Identity,
     pub(super) joined_at: LiveKitTime,
     pub(super) version: u32,
+    #[serde(default = "shown", skip_serializing_if = "is_shown")]
     pub(super) visible: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) profile: Arc<Profile>,
+    #[serde(default, skip_serializing_if = "Tracks::is_empty")]
     pub(super) tracks: Tracks,
     pub(super) opening: OpeningOf,
     pub(super) recorded_at: StoreTime,
     /// When the last webhook about it was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) heard_at: Option<StoreTime>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) standing: Standing,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) life: Life,
+}
+
+fn nobody() -> Identity {
+    Identity::new("")
+}
+
+const fn shown() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_shown(visible: &bool) -> bool {
+    *visible
 }
 
 impl Session {
@@ -147,7 +173,8 @@ impl Session {
 }
 
 /// The opening of the room that a session belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum OpeningOf {
     /// Its own webhook said so.
     Said(Option<RoomSid>),
@@ -180,34 +207,45 @@ impl OpeningOf {
 }
 
 /// What is known about a session's being alive.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Life {
     /// The last sign of life: a webhook, a proof, a version that changed from one list to the next.
+    #[serde(skip_serializing_if = "is_default")]
     pub alive_at: StoreTime,
     /// Its version in the last list that showed it, and when that list was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub listed: Option<Listed>,
     /// When the first list in a row that omits it was asked for, while nothing has decided yet whether it is gone. Of a
     /// session that is kept as missing, when it was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<StoreTime>,
     /// Failed proofs in a row, each asked for after the one before had ended.
+    #[serde(skip_serializing_if = "is_default")]
     pub failures: u8,
     /// When the last failure had ended.
+    #[serde(skip_serializing_if = "is_default")]
     pub failed_at: StoreTime,
     /// Whether another session proved its life since the first of these failures: LiveKit answers, this one does not.
+    #[serde(skip_serializing_if = "is_default")]
     pub witnessed: bool,
 }
 
 /// A list that showed a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Listed {
     pub version: u32,
     pub asked_at: StoreTime,
 }
 
 /// A session's tracks, each with what webhooks said of it last. Also what waits for a session that is not known yet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Tracks {
+    #[serde(with = "published", skip_serializing_if = "BTreeMap::is_empty")]
     published: BTreeMap<TrackSid, HeldTrack>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     removed: Vec<(TrackSid, StoreTime)>,
 }
 
@@ -218,14 +256,32 @@ struct HeldTrack {
     heard_at: Option<StoreTime>,
 }
 
-impl Tracks {
-    pub fn from_parts(
-        published: impl IntoIterator<Item = (Track, Option<StoreTime>)>,
-        removed: Vec<(TrackSid, StoreTime)>,
-    ) -> Self {
+/// Published tracks in a row: each with when a webhook told of it.
+mod published {
+    use serde::{Deserializer, Serializer};
+
+    use super::{BTreeMap, Deserialize, HeldTrack, StoreTime, Track, TrackSid};
+
+    pub fn serialize<S: Serializer>(
+        published: &BTreeMap<TrackSid, HeldTrack>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(published.values().map(|held| (&held.track, held.heard_at)))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<TrackSid, HeldTrack>, D::Error> {
+        let published = Vec::<(Track, Option<StoreTime>)>::deserialize(deserializer)?;
         let held =
             |(track, heard_at): (Track, _)| (track.sid.clone(), HeldTrack { track, heard_at });
-        Self { published: published.into_iter().map(held).collect(), removed }
+        Ok(published.into_iter().map(held).collect())
+    }
+}
+
+impl Tracks {
+    pub fn is_empty(&self) -> bool {
+        self.published.is_empty() && self.removed.is_empty()
     }
 
     /// A track that was unpublished does not come back by a webhook.

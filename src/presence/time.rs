@@ -13,12 +13,18 @@ use serde::{Deserialize, Serialize};
 /// use livekit_presence::presence::{HostTime, StoreTime};
 /// let is_over = StoreTime::from_millis(1) < HostTime::from_millis(2);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct StoreTime(u64);
 
 /// A moment by the clock of a host, in microseconds since the Unix epoch. It says when tokens end, and what the time of day is;
 /// it decides nothing about a room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct HostTime(u64);
 
 /// What moments by either clock have in common.
@@ -83,7 +89,9 @@ impl HostTime {
 }
 
 /// A moment by LiveKit's clock, in milliseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct LiveKitTime(i64);
 

@@ -449,8 +449,9 @@ impl<'inner> Comparison<'inner> {
     /// The room as it was read is given away: a store that shares it would copy it otherwise.
     async fn repair(&self, held: Arc<Room>, repairs: &Repairs) -> Result<Repaired, StoreError> {
         let ages = ages(&held, repairs);
+        let subjects = repairs.subjects(&held);
         drop(held);
-        let repaired = self.inner.store.repair(self.room, repairs).await?;
+        let repaired = self.inner.store.repair(self.room, repairs, &subjects).await?;
         let Repaired { change, counts, .. } = &repaired;
         self.inner.metrics.repaired(*counts);
         if counts.has_mended() {

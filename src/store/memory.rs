@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     presence::{
         Applied, Change, Event, ParticipantSid, ROOM_MEMORY, Repaired, Repairs, Room, RoomName,
-        Rules, StoreTime, Version,
+        Rules, StoreTime, Subjects, Version,
     },
 };
 
@@ -110,7 +110,12 @@ impl Store for MemoryStore {
         Ok(applied)
     }
 
-    async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
+    async fn repair(
+        &self,
+        room: &RoomName,
+        repairs: &Repairs,
+        _subjects: &Subjects,
+    ) -> Result<Repaired, StoreError> {
         self.sweep(self.time());
         let mut shard = self.shard_of(room);
         let now = self.time();

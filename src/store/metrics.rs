@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 use crate::presence::{
-    Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Version,
+    Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
 };
 
 use super::{Feed, Position, RoomSummary, Store, StoreError};
@@ -113,8 +113,13 @@ impl Store for MeteredStore {
         self.metered(Kind::apply, self.store.apply(event)).await
     }
 
-    async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
-        self.metered(Kind::repair, self.store.repair(room, repairs)).await
+    async fn repair(
+        &self,
+        room: &RoomName,
+        repairs: &Repairs,
+        subjects: &Subjects,
+    ) -> Result<Repaired, StoreError> {
+        self.metered(Kind::repair, self.store.repair(room, repairs, subjects)).await
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {

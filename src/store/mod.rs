@@ -3,7 +3,6 @@
 //! A store applies the rules of `presence` atomically, and tells whoever follows a room what changed. It never decides
 //! anything about LiveKit, and knows neither HTTP nor browsers.
 
-mod clock;
 mod extra_trust;
 mod feed;
 mod memory;
@@ -22,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::presence::{
-    Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Version,
+    Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
 };
 
 /// Where rooms live.
@@ -32,8 +31,13 @@ pub trait Store: Send + Sync + 'static {
     /// every follower.
     async fn apply(&self, event: &Event) -> Result<Applied, StoreError>;
 
-    /// Applies repairs computed from LiveKit's answer, each only if it still holds.
-    async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError>;
+    /// Applies repairs computed from LiveKit's answer, each only if it still holds. `subjects` are those whom they are about.
+    async fn repair(
+        &self,
+        room: &RoomName,
+        repairs: &Repairs,
+        subjects: &Subjects,
+    ) -> Result<Repaired, StoreError>;
 
     /// The room as it is now; none where the store does not hold it.
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError>;

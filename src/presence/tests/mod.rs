@@ -3,10 +3,11 @@
 mod omitted;
 mod reconcile;
 mod reduce;
+mod slice;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::*;
+use super::{row::MAX_EVENT_IDS, *};
 
 /// The start of every test, by LiveKit's clock, in seconds. Far from the store's, so that mixing them up shows.
 const LIVEKIT_EPOCH: i64 = 1_700_000_000;
@@ -22,6 +23,8 @@ struct Stage {
     told: BTreeMap<Identity, Participant>,
     told_version: Version,
     next_event: u64,
+    /// All that were applied, and when.
+    events: Vec<(StoreTime, Event)>,
 }
 
 impl Stage {
@@ -33,6 +36,7 @@ impl Stage {
             told: BTreeMap::new(),
             told_version: Version::ZERO,
             next_event: 0,
+            events: Vec::new(),
         }
     }
 
@@ -53,6 +57,7 @@ impl Stage {
             id: Some(EventId::new(format!("EV_{}", self.next_event))),
             room: RoomName::parse("test").unwrap(),
             room_sid: Some(RoomSid::new("RM_1")),
+            identity: None,
             created_at: LiveKitTime::from_secs(LIVEKIT_EPOCH + secs),
             received_at: HostTime::default(),
             kind,
@@ -61,6 +66,7 @@ impl Stage {
 
     /// Applies an event, and checks that what was published leads a reader to the room's own list.
     fn apply(&mut self, event: &Event) -> Applied {
+        self.events.push((self.now, event.clone()));
         let applied = self.room.apply(event, self.now, &self.rules);
         if let Applied::Changed(change) = &applied {
             self.tell(change.clone());

@@ -35,36 +35,30 @@ impl KeyFormat {
         Self { prefix: prefix.to_owned(), database }
     }
 
-    /// The keys of a room in the order in which scripts expect them: meta, participants, tracks, identities, gone, reasons,
-    /// waiting, seen, the bucket's index, its channel.
-    pub fn of_room(&self, room: &RoomName) -> Vec<String> {
-        let bucket = Bucket::of(room.as_str());
-        let base = format!("{}:{room}", self.tag(bucket));
-        let parts =
-            ["meta", "participants", "tracks", "identities", "gone", "reasons", "waiting", "seen"];
-        let mut keys: Vec<_> = parts.iter().map(|part| format!("{base}:{part}")).collect();
-        keys.extend([self.index(bucket), self.channel(bucket)]);
-        keys
+    /// All that is kept of a room.
+    pub fn room(&self, room: &RoomName) -> String {
+        format!("{}:{room}", self.of("room", Bucket::of(room.as_str())))
     }
 
-    /// What is kept of a room as a whole.
-    pub fn meta(&self, room: &RoomName) -> String {
-        format!("{}:{room}:meta", self.tag(Bucket::of(room.as_str())))
+    /// The keys that a commit is given: the room, its bucket's index, its channel.
+    pub fn of_room(&self, room: &RoomName) -> Vec<String> {
+        let bucket = Bucket::of(room.as_str());
+        vec![self.room(room), self.index(bucket), self.channel(bucket)]
     }
 
     /// Held by the instance that compares a room.
     pub fn lease(&self, room: &RoomName) -> String {
-        format!("{}:{room}:lease", self.tag(Bucket::of(room.as_str())))
+        format!("{}:{room}", self.of("lease", Bucket::of(room.as_str())))
     }
 
-    /// A bucket's rooms, by when they are forgotten.
+    /// A bucket's rooms, with what the list of rooms says of each.
     pub fn index(&self, bucket: Bucket) -> String {
-        format!("{}:rooms", self.tag(bucket))
+        self.of("index", bucket)
     }
 
     /// Where a bucket's changes are published.
     pub fn channel(&self, bucket: Bucket) -> String {
-        format!("{}:{}", self.tag(bucket), self.database)
+        format!("{}:{}", self.of("changes", bucket), self.database)
     }
 
     /// What instances share that is no room's.
@@ -77,8 +71,9 @@ impl KeyFormat {
         format!("{}{{shared}}:probe:{instance}", self.prefix)
     }
 
-    fn tag(&self, bucket: Bucket) -> String {
-        format!("{}{{b{}}}", self.prefix, bucket.0)
+    /// The kind comes first. Releases that kept a room in several keys began with the bucket, so no key is one of theirs.
+    fn of(&self, kind: &str, bucket: Bucket) -> String {
+        format!("{}{kind}:{{b{}}}", self.prefix, bucket.0)
     }
 }
 
@@ -93,14 +88,13 @@ mod tests {
         let bucket = Bucket::of("general");
         let tag = format!("{{b{}}}", crc32fast::hash(b"general") % 1024);
         let all = keys.of_room(&room);
-        assert_eq!(all[0], format!("lkp:{tag}:general:meta"));
-        assert_eq!(keys.meta(&room), all[0]);
-        assert_eq!(all[8], format!("lkp:{tag}:rooms"));
-        assert_eq!(all[9], format!("lkp:{tag}:2"));
-        assert_eq!(keys.lease(&room), format!("lkp:{tag}:general:lease"));
-        assert_eq!(keys.index(bucket), all[8]);
+        assert_eq!(all[0], format!("lkp:room:{tag}:general"));
+        assert_eq!(all[1], format!("lkp:index:{tag}"));
+        assert_eq!(all[2], format!("lkp:changes:{tag}:2"));
+        assert_eq!(keys.lease(&room), format!("lkp:lease:{tag}:general"));
+        assert_eq!((keys.room(&room), keys.index(bucket)), (all[0].clone(), all[1].clone()));
         // Whatever the room's name holds, the first tag counts.
-        let odd = keys.of_room(&RoomName::parse("{a}:rooms").unwrap());
-        assert!(odd.iter().all(|key| key.starts_with("lkp:{b")));
+        let odd = keys.room(&RoomName::parse("{a}:rooms").unwrap());
+        assert!(odd.starts_with("lkp:room:{b"), "{odd}");
     }
 }

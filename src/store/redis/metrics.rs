@@ -2,10 +2,11 @@
 
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 
-/// Subscriptions that were lost.
+/// Subscriptions that were lost, and steps that met another instance's.
 #[derive(Clone, Debug, Default)]
 pub struct RedisMetrics {
     resubscriptions: Counter,
+    conflicts: Counter,
 }
 
 impl RedisMetrics {
@@ -16,7 +17,16 @@ impl RedisMetrics {
             "Times the subscription to Redis was lost and made again",
             metrics.resubscriptions.clone(),
         );
+        registry.register(
+            "redis_conflicts",
+            "Times two instances wrote to one room at once, and one of them took its step again",
+            metrics.conflicts.clone(),
+        );
         metrics
+    }
+
+    pub(super) fn conflicted(&self) {
+        self.conflicts.inc();
     }
 
     pub(super) fn resubscribed(&self) {

@@ -1,22 +1,27 @@
 //! Rooms in Redis, or in a Cluster: any number of instances on one of them are one service.
 //!
-//! A step of a room is one script call, with all that belongs to it: recognising a repetition, the rules, version, expiry, and
-//! telling the followers. The scripts hold the rules of `presence` a second time, because a room of ten thousand must not be
-//! fetched to let one person in; `tests/it/store/model.rs` plays the same schedules to both.
+//! Redis compares and sets, and knows no rule of a room. A room is one hash with a row for each person; a step reads the rows it is
+//! about, has `presence` decide, and writes if nobody has written since ([steps], [commit]). What an instance wrote last it
+//! remembers ([turns]), so that most steps read nothing.
 
 mod address;
-mod codec;
+mod clock;
+mod commit;
+mod index;
 mod keys;
 mod link;
+mod message;
 mod metrics;
-mod netstring;
 mod node_names;
 mod peers;
 mod refusal;
+mod rows;
 mod scripts;
 mod sentinel;
+mod steps;
 mod subscriber;
 mod subscription;
+mod turns;
 
 pub use address::RedisAddress;
 pub use metrics::RedisMetrics;
@@ -34,26 +39,35 @@ use tokio::sync::Mutex;
 use crate::{
     clock::Clock,
     presence::{
-        Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, Rules, StoreTime,
-        Version,
+        Applied, Event, Identity, ParticipantSid, RepairCounts, Repaired, Repairs, Room, RoomName,
+        Rules, StoreTime, Subjects, Version,
     },
 };
 
-use super::{
-    Feed, Position, RoomSummary, Store, StoreError, clock::StoreClock, extra_trust::ExtraTrust,
-};
+use super::{Feed, Position, RoomSummary, Store, StoreError, extra_trust::ExtraTrust};
 
-use codec::Listed;
+use clock::StoreClock;
+use commit::{Commit, Writer};
+use index::Listed;
 use keys::{Bucket, KeyFormat};
 use link::Link;
-use netstring::Malformed;
-use scripts::{Script, Scripts};
+use rows::{Held, room_row};
+use scripts::Scripts;
+use steps::{Effect, Taken, Wanted};
 use subscriber::Subscriber;
+use turns::Turns;
 
 /// The list of rooms is read again after this time at the earliest, however many ask.
 const ROOMS_FRESH: Duration = Duration::from_secs(1);
 /// Commands under way together that read the list of rooms.
 const CALLS_AT_ONCE: usize = 128;
+/// Repairs that are written together. A room of ten thousand is brought into line in several writes, so that those of others
+/// come between, and none has to begin again for them.
+const REPAIRS_AT_ONCE: usize = 128;
+/// Rows that remember nothing any more, and rooms that are not there any more, of which one reading takes so many along.
+const FORGOTTEN_AT_ONCE: usize = 100;
+/// Bytes that are kept of what this instance wrote last.
+const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Where rooms are kept, and under which names.
 #[derive(Clone, Debug)]
@@ -67,16 +81,14 @@ pub struct RedisSettings {
 
 /// Keeps rooms in Redis.
 pub struct RedisStore {
-    link: Arc<Link>,
-    keys: KeyFormat,
-    scripts: Scripts,
+    writer: Writer,
     subscriber: Subscriber,
+    turns: Turns,
     rules: Rules,
     /// See [`Store::trust_longer`].
     extra_trust: ExtraTrust,
-    /// Instead of the server's clock.
-    set_clock: Option<Clock>,
-    server_clock: StoreClock,
+    clock: StoreClock,
+    metrics: RedisMetrics,
     rooms: Mutex<Option<(Instant, Vec<Listed>)>>,
 }
 
@@ -91,57 +103,74 @@ impl RedisStore {
         let link = Arc::new(Link::new(settings.address.clone()));
         let keys = KeyFormat::new(&settings.key_prefix, settings.address.database());
         let instance = format!("{:016x}", fastrand::u64(..));
+        let subscriber =
+            Subscriber::start(Arc::clone(&link), keys.clone(), &instance, metrics.clone());
         let store = Self {
-            subscriber: Subscriber::start(Arc::clone(&link), keys.clone(), &instance, metrics),
-            link: Arc::clone(&link),
-            keys: keys.clone(),
-            scripts: Scripts::new(),
+            subscriber,
+            writer: Writer {
+                link: Arc::clone(&link),
+                keys: keys.clone(),
+                scripts: Scripts::new(),
+                instance,
+            },
+            turns: Turns::new(MAX_KEPT_BYTES),
             rules,
             extra_trust: ExtraTrust::default(),
-            set_clock: settings.clock.clone(),
-            server_clock: StoreClock::default(),
+            clock: StoreClock::new(settings.clock.clone()),
+            metrics,
             rooms: Mutex::default(),
         };
         (store, RedisPeers::new(link, keys))
     }
 
-    /// Runs a script about one room.
-    async fn run<T: redis::FromRedisValue>(
+    /// Applies repairs that are written together. `persons` is none where somebody of them is not known.
+    async fn repair_some(
         &self,
-        script: &Script,
         room: &RoomName,
-        arguments: &[u8],
-    ) -> Result<T, StoreError> {
-        let connection = self.link.connection().await?;
-        let publish = connection.publish_command();
-        let trust = self.rules.trust.as_micros().to_string();
-        let time = self.time();
-        let keys = self.keys.of_room(room);
-        let arguments =
-            [room.as_str().as_bytes(), time.as_bytes(), trust.as_bytes(), publish, arguments];
-        self.link.invoke(connection, &script.call(&keys, &arguments)).await
+        repairs: &Repairs,
+        persons: Option<&[Identity]>,
+    ) -> Result<Repaired, StoreError> {
+        let wanted = Wanted {
+            room,
+            persons: persons.unwrap_or_default(),
+            may_be_unread: true,
+            keeps: false,
+        };
+        self.step(wanted, |slice, now| {
+            let step = slice.repair(repairs, persons, now, &self.rules)?;
+            let Repaired { change, counts, .. } = &step.outcome;
+            let did_nothing =
+                *counts == RepairCounts { outdated: counts.outdated, ..Default::default() };
+            let effect = match change {
+                Some(change) => Effect::Told(message::of_change(room, change)),
+                None if step.outcome.is_refused => Effect::NothingIfRead,
+                None if did_nothing && !repairs.confirms => Effect::NothingIfRead,
+                None => Effect::Written,
+            };
+            Ok(Taken { outcome: step.outcome, touched: step.touched, effect })
+        })
+        .await
     }
 
-    /// The time to apply, where it is not the server's.
-    fn time(&self) -> String {
-        self.set_time().map_or(String::new(), |time| time.as_micros().to_string())
+    /// Deletes some of the rows that remember nothing any more. Whoever writes the room meanwhile goes first.
+    async fn forget_some(&self, room: &RoomName, held: &mut Held, now: StoreTime) {
+        let forgotten = held.slice.forget_some(FORGOTTEN_AT_ONCE, now);
+        if !forgotten.is_empty() {
+            let commit = Commit::new(held, &forgotten, &[], now, None, Vec::new());
+            let _ = commit.send(&self.writer, room, Duration::ZERO).await;
+        }
     }
 
-    fn set_time(&self) -> Option<StoreTime> {
-        self.set_clock.as_ref().map(|clock| clock.now().as_store_time())
-    }
-
-    async fn server_time(&self) -> Result<StoreTime, StoreError> {
-        let asked_at = Instant::now();
-        let (seconds, micros): (u64, u64) = self.link.query(&redis::cmd("TIME")).await?;
-        let time = StoreTime::from_micros(seconds * 1_000_000 + micros);
-        self.server_clock.learn(time, asked_at, Instant::now());
-        Ok(time)
+    /// Takes rooms that are forgotten out of the list, unless they are there again.
+    async fn unlist(&self, forgotten: impl Iterator<Item = &Listed>, now: StoreTime) {
+        for listed in forgotten {
+            let commit = Commit::unlist(now);
+            let _ = commit.send(&self.writer, &listed.name, Duration::ZERO).await;
+        }
     }
 
     async fn listed(&self) -> Result<Vec<Listed>, StoreError> {
-        let now = self.now().await?.as_micros().to_string();
-        let buckets: Vec<_> = Bucket::all().map(|bucket| self.listed_in(bucket, &now)).collect();
+        let buckets: Vec<_> = Bucket::all().map(|bucket| self.listed_in(bucket)).collect();
         let listed: Vec<Vec<_>> =
             stream::iter(buckets).buffer_unordered(CALLS_AT_ONCE).try_collect().await?;
         Ok(listed.into_iter().flatten().collect())
@@ -149,81 +178,111 @@ impl RedisStore {
 
     /// A command names one key: Clusters, and proxies before several Redis, send it where that key is. What is of another type
     /// is not ours, and shows an error where nobody can mistake it.
-    async fn listed_in(&self, bucket: Bucket, now: &str) -> Result<Vec<Listed>, StoreError> {
-        let mut index = redis::cmd("ZRANGEBYSCORE");
-        index.arg(self.keys.index(bucket)).arg(now).arg("+inf");
-        let names: Option<Vec<String>> = self.link.query_ours(&index).await?;
-        let rooms = names.iter().flatten().filter_map(|name| RoomName::parse(name).ok());
-        let rooms: Vec<_> = rooms.map(|room| self.listed_room(room)).collect();
-        let rooms = stream::iter(rooms).buffer_unordered(CALLS_AT_ONCE);
-        rooms.try_filter_map(|room| async move { Ok(room) }).try_collect().await
-    }
-
-    async fn listed_room(&self, room: RoomName) -> Result<Option<Listed>, StoreError> {
-        let mut meta = redis::cmd("HMGET");
-        meta.arg(self.keys.meta(&room)).arg(&["visible", "whole", "trusted", "undecided"]);
-        let meta: Option<[Option<String>; 4]> = self.link.query_ours(&meta).await?;
-        let Some([Some(visible), whole, trusted, undecided]) = meta else { return Ok(None) };
-        let is_complete =
-            whole.as_deref() == Some("1") && matches!(undecided.as_deref(), None | Some("0"));
-        let trusted = trusted.filter(|_| is_complete);
-        Ok(Some(codec::listed(room, &visible, trusted.as_deref().unwrap_or("0"))?))
+    async fn listed_in(&self, bucket: Bucket) -> Result<Vec<Listed>, StoreError> {
+        let mut index = redis::cmd("HGETALL");
+        index.arg(self.writer.keys.index(bucket));
+        let rooms: Option<Vec<(Vec<u8>, Vec<u8>)>> = self.writer.link.query_ours(&index).await?;
+        let rooms = rooms.iter().flatten().map(|(name, entry)| Listed::read(name, entry));
+        rooms.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 }
 
 #[async_trait]
 impl Store for RedisStore {
     async fn apply(&self, event: &Event) -> Result<Applied, StoreError> {
-        let arguments = codec::of_event(event, self.extra_trust.get());
-        let answer: Vec<Vec<u8>> = self.run(&self.scripts.apply, &event.room, &arguments).await?;
-        Ok(codec::applied(&answer)?)
+        let room = &event.room;
+        let persons: Vec<_> = event.whose().cloned().into_iter().collect();
+        let wanted = Wanted { room, persons: &persons, may_be_unread: true, keeps: false };
+        let rules = self.extra_trust.in_rules(&self.rules);
+        self.step(wanted, |slice, now| {
+            let step = slice.apply(event, now, &rules)?;
+            let effect = match &step.outcome {
+                Applied::Duplicate => Effect::NothingIfRead,
+                Applied::Unchanged | Applied::Unexpected => Effect::Written,
+                Applied::Changed(change) => Effect::Told(message::of_change(room, change)),
+            };
+            Ok(Taken { outcome: step.outcome, touched: step.touched, effect })
+        })
+        .await
     }
 
-    async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
-        let arguments = codec::of_repairs(repairs, &self.rules);
-        let answer: Vec<Vec<u8>> = self.run(&self.scripts.repair, room, &arguments).await?;
-        Ok(codec::repaired(&answer, repairs.steps.len())?)
+    async fn repair(
+        &self,
+        room: &RoomName,
+        repairs: &Repairs,
+        subjects: &Subjects,
+    ) -> Result<Repaired, StoreError> {
+        let mut repaired = Repaired::default();
+        let total = repairs.steps.len();
+        let mut done = 0;
+        loop {
+            let some = done..total.min(done + REPAIRS_AT_ONCE);
+            done = some.end;
+            let part = Repairs {
+                confirms: repairs.confirms && done == total,
+                steps: repairs.steps[some.clone()].to_vec(),
+                ..*repairs
+            };
+            let persons = subjects.of(some).map(Vec::from_iter);
+            let did = self.repair_some(room, &part, persons.as_deref()).await?;
+            repaired.counts.add(did.counts);
+            repaired.change = did.change.or(repaired.change);
+            repaired.is_refused = did.is_refused;
+            if did.is_refused {
+                repaired.counts.outdated += total - done;
+            }
+            if did.is_refused || done == total {
+                return Ok(repaired);
+            }
+        }
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
-        self.read_with(room, &[]).await
+        let mut held = self.read_everybody(room).await?;
+        let now = self.store_time().await?;
+        self.forget_some(room, &mut held, now).await;
+        Ok(held.into_room(now).map(Arc::new))
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
-        let asked_at = Instant::now();
-        let answer: Vec<Vec<u8>> = self.run(&self.scripts.position, room, &[]).await?;
-        let (time, position) = answer.split_first().ok_or(Malformed)?;
-        self.server_clock.learn(codec::store_time(time)?, asked_at, Instant::now());
-        Ok(codec::position(position)?)
+        let mut read = redis::cmd("HGET");
+        read.arg(self.writer.keys.room(room)).arg(rows::ROOM);
+        let row: Option<Vec<u8>> = self.writer.link.query(&read).await?;
+        // Whoever checks where a room is compares what it is told with the store's time.
+        self.store_time().await?;
+        let Some(row) = row else { return Ok(None) };
+        let row = room_row(&row)?;
+        Ok(Some(Position {
+            version: row.version,
+            confirmed_until: row.confirmed_until(),
+            compared_at: row.compared_at,
+        }))
     }
 
     async fn read_with(
         &self,
         room: &RoomName,
-        sessions: &[ParticipantSid],
+        _sessions: &[ParticipantSid],
     ) -> Result<Option<Arc<Room>>, StoreError> {
-        let arguments = codec::of_sids(sessions);
-        let asked_at = Instant::now();
-        let answer: Vec<Vec<Vec<u8>>> = self.run(&self.scripts.read, room, &arguments).await?;
-        let answered_at = Instant::now();
-        let Some(([time], room)) = answer.split_first().map(|(head, room)| (head.as_slice(), room))
-        else {
-            return Err(Malformed.into());
-        };
-        self.server_clock.learn(codec::store_time(time)?, asked_at, answered_at);
-        Ok(codec::room(room)?.map(Arc::new))
+        self.read(room).await
     }
 
     async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
-        let mut packer = netstring::Packer::default();
-        packer.number(held.as_u64());
-        self.run(&self.scripts.lift, room, &packer.finish()).await
+        let wanted = Wanted { room, persons: &[], may_be_unread: false, keeps: false };
+        self.step(wanted, |slice, now| {
+            let effect = match slice.lift(held, now) {
+                true => Effect::Told(message::of_gap(room)),
+                false => Effect::Nothing,
+            };
+            Ok(Taken { outcome: (), touched: Vec::new(), effect })
+        })
+        .await
     }
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         let mut rooms = self.rooms.lock().await;
         let read_at = Instant::now();
-        let is_fresh = |at: &Instant| at.elapsed() < ROOMS_FRESH && self.set_clock.is_none();
+        let is_fresh = |at: &Instant| at.elapsed() < ROOMS_FRESH && self.clock.injected().is_none();
         let listed = match &*rooms {
             Some((at, listed)) if is_fresh(at) => listed.clone(),
             _ => {
@@ -233,13 +292,17 @@ impl Store for RedisStore {
             }
         };
         drop(rooms);
-        let trusted_at = self.now().await? - self.extra_trust.get();
+        let now = self.now().await?;
+        let trusted_at = now - self.extra_trust.get();
+        let is_kept = |listed: &Listed| !listed.is_forgotten_at(now);
+        let forgotten = listed.iter().filter(|listed| !is_kept(listed));
+        self.unlist(forgotten.take(FORGOTTEN_AT_ONCE), now).await;
         let summary = |listed: Listed| RoomSummary {
+            count: listed.count(),
+            is_whole: listed.is_complete_at(trusted_at),
             name: listed.name,
-            count: listed.count,
-            is_whole: trusted_at <= listed.confirmed_until,
         };
-        Ok(listed.into_iter().map(summary).collect())
+        Ok(listed.into_iter().filter(is_kept).map(summary).collect())
     }
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
@@ -247,7 +310,13 @@ impl Store for RedisStore {
     }
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
-        self.run(&self.scripts.renew, room, &[]).await
+        let wanted = Wanted { room, persons: &[], may_be_unread: true, keeps: true };
+        self.step(wanted, |slice, _now| {
+            let is_held = slice.version() != Version::ZERO;
+            let effect = if is_held { Effect::Written } else { Effect::NothingIfRead };
+            Ok(Taken { outcome: (), touched: Vec::new(), effect })
+        })
+        .await
     }
 
     fn trust_longer(&self, by: Duration) {
@@ -255,26 +324,20 @@ impl Store for RedisStore {
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
-        match self.set_time() {
-            Some(time) => Ok(time),
-            None => self.server_time().await,
+        match self.clock.injected() {
+            Some(now) => Ok(now),
+            None => self.ask_time().await,
         }
     }
 
     fn estimated_now(&self) -> Option<StoreTime> {
-        self.set_time().or_else(|| self.server_clock.now(Instant::now()))
+        self.clock.estimate()
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         if !self.subscriber.is_connected() {
             return Err(StoreError { reason: "changes do not arrive".to_owned() });
         }
-        self.server_time().await.map(|_| ())
-    }
-}
-
-impl From<Malformed> for StoreError {
-    fn from(error: Malformed) -> Self {
-        Self { reason: error.to_string() }
+        self.ask_time().await.map(|_| ())
     }
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use redis::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     presence::{RoomName, StoreTime},
@@ -13,7 +14,7 @@ use crate::{
 use super::{
     keys::KeyFormat,
     link::Link,
-    netstring::{Malformed, Packer, Unpacker},
+    rows::{Unreadable, to_json},
     scripts::Scripts,
 };
 
@@ -32,7 +33,7 @@ impl RedisPeers {
     fn key(&self, lease: &Lease) -> String {
         match lease {
             Lease::Comparison(room) => self.keys.lease(room),
-            Lease::Rooms => self.keys.shared("rooms:lease"),
+            Lease::Rooms => self.keys.shared("listing:lease"),
             Lease::Sweep => self.keys.shared("sweep:lease"),
         }
     }
@@ -90,31 +91,33 @@ impl Peers for RedisPeers {
     }
 
     async fn share_rooms(&self, rooms: &SharedRooms, fresh: Duration) -> Result<(), StoreError> {
-        let mut packer = Packer::default();
-        packer.number(rooms.asked_at.as_micros());
-        for name in &rooms.names {
-            packer.text(name.as_str());
-        }
+        let names = rooms.names.iter().map(|name| name.as_str().into()).collect();
+        let told = to_json(&Told { asked_at: rooms.asked_at, names });
         let millis = u64::try_from(fresh.as_millis()).unwrap_or(u64::MAX);
         let mut set = redis::cmd("SET");
-        set.arg(self.keys.shared("rooms")).arg(packer.finish()).arg("PX").arg(millis.max(1));
+        set.arg(self.keys.shared("listing")).arg(told).arg("PX").arg(millis.max(1));
         self.link.query(&set).await
     }
 
     async fn shared_rooms(&self) -> Result<Option<SharedRooms>, StoreError> {
         let mut get = redis::cmd("GET");
-        get.arg(self.keys.shared("rooms"));
-        let packed: Option<Vec<u8>> = self.link.query(&get).await?;
-        Ok(packed.map(|packed| unpack(&packed)).transpose()?)
+        get.arg(self.keys.shared("listing"));
+        let told: Option<Vec<u8>> = self.link.query(&get).await?;
+        Ok(told.map(|told| read(&told)).transpose()?)
     }
 }
 
-fn unpack(packed: &[u8]) -> Result<SharedRooms, Malformed> {
-    let mut packed = Unpacker::new(packed);
-    let asked_at = StoreTime::from_micros(packed.number()?);
-    let mut names = Vec::new();
-    while !packed.is_empty() {
-        names.push(RoomName::parse(packed.text()?).map_err(|_| Malformed)?);
-    }
-    Ok(SharedRooms { asked_at, names })
+/// What an instance tells the others of LiveKit's rooms.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    asked_at: StoreTime,
+    names: Vec<String>,
+}
+
+fn read(told: &[u8]) -> Result<SharedRooms, Unreadable> {
+    let Told { asked_at, names } =
+        serde_json::from_slice(told).map_err(|_| Unreadable::Malformed)?;
+    let names = names.iter().map(|name| RoomName::parse(name)).collect::<Result<_, _>>();
+    Ok(SharedRooms { asked_at, names: names.map_err(|_| Unreadable::Malformed)? })
 }

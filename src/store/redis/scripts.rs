@@ -1,21 +1,11 @@
-//! The Lua that runs in Redis: each step of a room is one call, so that all of it happens or nothing.
+//! The Lua that runs in Redis. None of it knows a rule of a room.
 
 use redis::{Cmd, cmd};
-
-use crate::presence::{
-    EVENT_MEMORY, GONE_MEMORY, MOST_REMOVED_TRACKS, ROOM_MEMORY, START_TOLERANCE_MILLIS,
-    TRACK_MEMORY,
-};
 
 /// Scripts by what they do. Each is sent by its hash, and as a whole only where Redis does not know it.
 #[derive(Debug)]
 pub(super) struct Scripts {
-    pub apply: Script,
-    pub repair: Script,
-    pub read: Script,
-    pub position: Script,
-    pub lift: Script,
-    pub renew: Script,
+    pub commit: Script,
     pub release: Script,
     pub take_call: Script,
 }
@@ -23,7 +13,7 @@ pub(super) struct Scripts {
 /// A script.
 #[derive(Debug)]
 pub(super) struct Script {
-    code: String,
+    code: &'static str,
     hash: String,
 }
 
@@ -42,7 +32,7 @@ impl Call<'_> {
 
     /// By its text, which Redis then knows by its hash too. Unlike `SCRIPT LOAD`, this needs only the node that has the keys.
     pub fn by_text(&self) -> Cmd {
-        self.command("EVAL", &self.script.code)
+        self.command("EVAL", self.script.code)
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {
@@ -56,8 +46,8 @@ impl Call<'_> {
 }
 
 impl Script {
-    fn new(code: String) -> Self {
-        let hash = redis::Script::new(&code).get_hash().to_owned();
+    fn new(code: &'static str) -> Self {
+        let hash = redis::Script::new(code).get_hash().to_owned();
         Self { code, hash }
     }
 
@@ -73,28 +63,9 @@ impl Script {
 impl Scripts {
     pub fn new() -> Self {
         Self {
-            apply: of_room(include_str!("apply.lua")),
-            repair: of_room(include_str!("repair.lua")),
-            read: of_room(include_str!("read.lua")),
-            position: of_room(include_str!("position.lua")),
-            lift: of_room(include_str!("lift.lua")),
-            renew: of_room(include_str!("renew.lua")),
-            release: Script::new(include_str!("release.lua").to_owned()),
-            take_call: Script::new(include_str!("take_call.lua").to_owned()),
+            commit: Script::new(include_str!("commit.lua")),
+            release: Script::new(include_str!("release.lua")),
+            take_call: Script::new(include_str!("take_call.lua")),
         }
     }
-}
-
-/// A script about one room, after what all of these share.
-fn of_room(script: &str) -> Script {
-    let constants = format!(
-        "local EVENT_MEMORY, TRACK_MEMORY, GONE_MEMORY, ROOM_MEMORY = {}, {}, {}, {}\n\
-         local START_TOLERANCE_MILLIS = {START_TOLERANCE_MILLIS}\n\
-         local MOST_REMOVED_TRACKS = {MOST_REMOVED_TRACKS}\n",
-        EVENT_MEMORY.as_micros(),
-        TRACK_MEMORY.as_micros(),
-        GONE_MEMORY.as_micros(),
-        ROOM_MEMORY.as_micros(),
-    );
-    Script::new([&constants, include_str!("room.lua"), script].concat())
 }

@@ -28,9 +28,10 @@ use crate::{
 };
 
 use super::{
-    RedisMetrics, codec,
+    RedisMetrics,
     keys::{Bucket, KeyFormat},
     link::Link,
+    message,
     refusal::failed,
     subscription::Subscription,
 };
@@ -225,21 +226,22 @@ impl Shared {
             self.probed.fetch_max(number.unwrap_or_default(), Ordering::Relaxed);
             return;
         }
-        let Ok((room, packed)) = codec::message(message) else { return };
+        let Some((room, rest)) = message::parse(message) else { return };
         let state = self.state();
-        let followed = state.buckets.get(&Bucket::of(room));
-        let Some(followers) = followed.and_then(|followed| followed.rooms.get(room)) else {
+        let followed = state.buckets.get(&Bucket::of(&room));
+        let Some(followers) = followed.and_then(|followed| followed.rooms.get(room.as_str()))
+        else {
             return;
         };
-        match codec::change(packed) {
-            Ok(change) => {
+        match message::change(rest) {
+            Some(change) => {
                 let change = Arc::new(change);
                 for (_, follower) in followers {
                     follower.send(&change);
                 }
             }
             // Empty where it would have been too big.
-            Err(_) => {
+            None => {
                 for (_, follower) in followers {
                     follower.gap();
                 }

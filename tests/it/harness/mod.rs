@@ -48,5 +48,5 @@ pub use redis_server::{RedisServer, url_of};
 pub use resp::Reply;
 pub use scripted_livekit::{ApiMood, ScriptedLiveKit, Spoiled, is_allowed};
 pub use sender::{Answer, Sender};
-pub use stores::{FlakyStore, StoreMood};
+pub use stores::{FlakyStore, StoreMood, TakingTurns};
 pub use tcp_proxy::{Direction, TcpProxy};

@@ -1,14 +1,19 @@
-//! A store that fails when told to. The embedded store cannot fail, so this stands for one that can.
+//! A store that fails when told to: the embedded store cannot fail, so this stands for one that can. And one that is two
+//! instances.
 
 use std::{
-    sync::{Arc, Mutex, Weak},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use livekit_presence::{
     presence::{
-        Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Version,
+        Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Subjects,
+        Version,
     },
     store::{Feed, Position, RoomSummary, Store, StoreError},
 };
@@ -73,7 +78,12 @@ impl Store for FlakyStore {
         self.store.apply(event).await
     }
 
-    async fn repair(&self, room: &RoomName, repairs: &Repairs) -> Result<Repaired, StoreError> {
+    async fn repair(
+        &self,
+        room: &RoomName,
+        repairs: &Repairs,
+        subjects: &Subjects,
+    ) -> Result<Repaired, StoreError> {
         self.pass().await?;
         {
             let mut lent = self.lent.lock().unwrap();
@@ -82,7 +92,7 @@ impl Store for FlakyStore {
                 lent.1 += 1;
             }
         }
-        self.store.repair(room, repairs).await
+        self.store.repair(room, repairs, subjects).await
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
@@ -144,5 +154,86 @@ impl Store for FlakyStore {
     async fn check(&self) -> Result<(), StoreError> {
         self.pass().await?;
         self.store.check().await
+    }
+}
+
+/// Two instances on what they share, of which each takes every other call.
+pub struct TakingTurns {
+    stores: [Arc<dyn Store>; 2],
+    calls: AtomicUsize,
+}
+
+impl TakingTurns {
+    pub fn between(stores: [Arc<dyn Store>; 2]) -> Self {
+        Self { stores, calls: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> &Arc<dyn Store> {
+        // Now one twice, now the other: who wrote last is not always who did before.
+        &self.stores[self.calls.fetch_add(1, Ordering::Relaxed) % 3 % 2]
+    }
+}
+
+#[async_trait]
+impl Store for TakingTurns {
+    async fn apply(&self, event: &Event) -> Result<Applied, StoreError> {
+        self.next().apply(event).await
+    }
+
+    async fn repair(
+        &self,
+        room: &RoomName,
+        repairs: &Repairs,
+        subjects: &Subjects,
+    ) -> Result<Repaired, StoreError> {
+        self.next().repair(room, repairs, subjects).await
+    }
+
+    async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
+        self.next().read(room).await
+    }
+
+    async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
+        self.next().position(room).await
+    }
+
+    async fn read_with(
+        &self,
+        room: &RoomName,
+        sessions: &[ParticipantSid],
+    ) -> Result<Option<Arc<Room>>, StoreError> {
+        self.next().read_with(room, sessions).await
+    }
+
+    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+        self.next().lift(room, seen).await
+    }
+
+    async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        self.next().rooms().await
+    }
+
+    async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
+        self.next().follow(room).await
+    }
+
+    async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
+        self.next().renew(room).await
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        self.next().now().await
+    }
+
+    fn trust_longer(&self, by: Duration) {
+        self.stores.iter().for_each(|store| store.trust_longer(by));
+    }
+
+    fn estimated_now(&self) -> Option<StoreTime> {
+        self.stores[0].estimated_now()
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.next().check().await
     }
 }

@@ -42,7 +42,7 @@ async fn one_address_is_enough_and_rooms_lie_on_all_masters() {
     assert_eq!(listed.as_array().unwrap().len(), ROOMS);
     follower.was_never_cut();
     for node in &cluster.nodes[..3] {
-        assert!(!node.keys("lkp:*:participants").await.is_empty(), "rooms lie on all masters");
+        assert!(!node.keys("lkp:room:*").await.is_empty(), "rooms lie on all masters");
     }
     eventually("what it was taken for to be logged", async || {
         service.log().contains("\"cluster\":true")
@@ -82,12 +82,12 @@ async fn with_tls_nodes_may_announce_addresses_that_their_certificates_do_not_na
         follower.until_people(room, &["alice"]).await;
     }
     for node in &cluster.nodes[..3] {
-        assert!(!node.keys("lkp:*:participants").await.is_empty(), "rooms lie on all masters");
+        assert!(!node.keys("lkp:room:*").await.is_empty(), "rooms lie on all masters");
     }
     // The only named one goes, and its replica's certificate names no address either.
-    let kept = cluster.nodes[0].keys("lkp:*:participants").await;
+    let kept = cluster.nodes[0].keys("lkp:room:*").await;
     eventually("the replica to have all", async || {
-        cluster.nodes[3].keys("lkp:*:participants").await == kept
+        cluster.nodes[3].keys("lkp:room:*").await == kept
     })
     .await;
     cluster.nodes[0].kill().await;
@@ -132,7 +132,7 @@ async fn a_slot_moves_under_load() {
     for follower in &followers {
         follower.until_people("wandering", &["alice"]).await;
     }
-    let key = all_keys(&cluster, "lkp:*:wandering:meta").await.remove(0);
+    let key = all_keys(&cluster, "lkp:room:*:wandering").await.remove(0);
     let (slot, from) = (cluster.slot_of(&key).await, cluster.master_of(&key).await);
     let load = tokio::spawn({
         let sender = Arc::clone(&sender);
@@ -154,7 +154,7 @@ async fn a_slot_moves_under_load() {
     for step in 0..3 {
         let (from, to) = ((from + step) % 3, (from + step + 1) % 3);
         cluster.move_slot(slot, from, to).await;
-        assert_eq!(cluster.nodes[to].keys("lkp:*:wandering:meta").await.len(), 1);
+        assert_eq!(cluster.nodes[to].keys("lkp:room:*:wandering").await.len(), 1);
     }
     let inside = load.await.expect("LiveKit drops nothing");
     let inside: Vec<_> = inside.iter().map(String::as_str).collect();
@@ -219,15 +219,15 @@ async fn master_killed(victim: usize) {
         sender.deliver(&joined("alice").room(room)).await;
         follower.until_people(room, &["alice"]).await;
     }
-    let lost: Vec<_> = cluster.nodes[victim].keys("lkp:*:participants").await;
+    let lost: Vec<_> = cluster.nodes[victim].keys("lkp:room:*").await;
     assert!(!lost.is_empty(), "it has rooms");
     eventually("the replica to have all", async || {
-        cluster.nodes[victim + 3].keys("lkp:*:participants").await == lost
+        cluster.nodes[victim + 3].keys("lkp:room:*").await == lost
     })
     .await;
     cluster.nodes[victim].kill().await;
     // Rooms elsewhere go on meanwhile.
-    let has_lost = |room: &&&str| lost.iter().any(|key| key.contains(&format!(":{room}:")));
+    let has_lost = |room: &&&str| lost.iter().any(|key| key.ends_with(&format!("}}:{room}")));
     let elsewhere = names.iter().find(|room| !has_lost(room)).expect("a room elsewhere");
     let gone = names.iter().find(has_lost).expect("a room that was there");
     let answer = sender.try_once(&joined("bob").room(elsewhere)).await.unwrap();

@@ -13,4 +13,5 @@ mod outages;
 mod scene;
 mod sentinels;
 mod unavailable;
+mod upgrade;
 mod versions;

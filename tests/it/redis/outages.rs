@@ -116,7 +116,7 @@ async fn wiped() {
     assert!(after[ROOM].version > before[ROOM].version, "versions never run back");
     // In the store again, for whoever comes to another instance.
     eventually("the quiet room to be stored again", async || {
-        !redis.keys(&format!("*:{QUIET}:participants")).await.is_empty()
+        !redis.keys(&format!("lkp:room:*:{QUIET}")).await.is_empty()
     })
     .await;
 }
@@ -235,7 +235,7 @@ async fn failover_to_a_replica_that_missed_the_last_writes() {
     let proxy = TcpProxy::start(master.port).await;
     let mut scene = Scene::on(&url_of(proxy.port)).await;
     eventually("the replica to know of alice", async || {
-        !replica.keys(&format!("*:{ROOM}:participants")).await.is_empty()
+        !replica.keys(&format!("lkp:room:*:{ROOM}")).await.is_empty()
     })
     .await;
     copying.black_hole();
@@ -246,7 +246,7 @@ async fn failover_to_a_replica_that_missed_the_last_writes() {
     let before = scene.followers[1].seen().rooms;
     master.kill().await;
     replica.ask(&["REPLICAOF", "NO", "ONE"]).await;
-    assert_eq!(replica.keys(&format!("*:{ROOM}:participants")).await.len(), 1);
+    assert_eq!(replica.keys(&format!("lkp:room:*:{ROOM}")).await.len(), 1);
     proxy.turn_to(replica.port);
     scene.is_back().await;
     scene.enters(&joined("dave")).await;
@@ -265,10 +265,9 @@ async fn takes_nothing(setting: &str, while_away: &str, again: &str) {
         scene.sender.deliver(&webhook).await;
     }
     redis.ask(&["CONFIG", "SET", setting, while_away]).await;
-    // Leases come and go.
     let dump = async || {
-        let mut dump = redis.dump(&format!("*:{ROOM}:*")).await;
-        dump.retain(|key, _| !key.ends_with(":lease"));
+        let mut dump = redis.dump(&format!("lkp:room:*:{ROOM}")).await;
+        dump.extend(redis.dump("lkp:index:*").await);
         dump
     };
     let before = dump().await;
@@ -286,7 +285,7 @@ async fn takes_nothing(setting: &str, while_away: &str, again: &str) {
         scene.refuses(webhook).await;
         assert_eq!(dump().await, before, "half of {:?}", webhook.0["event"]);
     }
-    assert_eq!(redis.keys("*:brand-new:*").await, Vec::<String>::new());
+    assert_eq!(redis.keys("lkp:room:*:brand-new").await, Vec::<String>::new());
     scene.streams_stayed_open();
     redis.ask(&["CONFIG", "SET", setting, again]).await;
     scene.sender.deliver(&bob).await;
@@ -319,10 +318,10 @@ async fn another_type_at_one_of_our_keys() {
     for webhook in &fill {
         scene.sender.deliver(webhook).await;
     }
-    let mut keys = redis.keys("*:broken:*").await;
-    assert!(keys.len() >= 6, "{keys:?}");
+    let mut keys = redis.keys("lkp:room:*:broken").await;
+    assert_eq!(keys.len(), 1, "a room is one hash");
     let (bucket, _) = keys[0].split_once("}:").unwrap();
-    keys.push(format!("{bucket}}}:rooms"));
+    keys.push(format!("{}}}", bucket.replace("room:", "index:")));
     for (number, key) in keys.iter().enumerate() {
         redis.ask(&["RENAME", key, "kept"]).await;
         redis.ask(&["SET", key, "not ours"]).await;
@@ -431,16 +430,17 @@ async fn wiped_without_livekits_api() {
 }
 
 /// As where Redis evicts keys to make room.
-async fn loses_one_key(part: &str) {
+#[tokio::test]
+async fn a_room_evicted() {
     let redis = RedisServer::start().await;
     let mut scene = Scene::on(&redis.url()).await;
     scene.sender.deliver(&published("alice", "TR_1")).await;
-    let keys = redis.keys(&format!("*:{ROOM}:{part}")).await;
-    assert_eq!(keys.len(), 1);
+    let keys = redis.keys(&format!("lkp:room:*:{ROOM}")).await;
+    assert_eq!(keys.len(), 1, "a room is one hash, and goes as a whole");
     let other = scene.other_instance().await;
     redis.ask(&["DEL", &keys[0]]).await;
     let list = other.get(&format!("/api/livekit/participants?room={ROOM}")).await;
-    assert_eq!(sorted_identities(&list), ["alice"], "without {part}");
+    assert_eq!(sorted_identities(&list), ["alice"]);
     scene.enters(&joined("bob")).await;
     scene.becomes_right().await;
     scene.leaves("alice").await;
@@ -448,18 +448,23 @@ async fn loses_one_key(part: &str) {
 }
 
 #[tokio::test]
-async fn a_rooms_participants_evicted() {
-    loses_one_key("participants").await;
-}
-
-#[tokio::test]
-async fn a_rooms_meta_evicted() {
-    loses_one_key("meta").await;
-}
-
-#[tokio::test]
-async fn a_rooms_identities_evicted() {
-    loses_one_key("identities").await;
+async fn the_indexes_of_rooms_evicted() {
+    let redis = RedisServer::start().await;
+    let mut scene = Scene::without_livekits_api(&redis.url()).await;
+    for key in redis.keys("lkp:index:*").await {
+        redis.ask(&["DEL", &key]).await;
+    }
+    scene.enters(&joined("bob")).await;
+    scene.becomes_right().await;
+    eventually("the room to be listed", async || {
+        let rooms = scene.service.get("/api/livekit/rooms").await.json();
+        rooms
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["name"] == ROOM && one["numParticipants"] == 2)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -551,7 +556,9 @@ async fn nothing_is_kept_forever() {
     scene.leaves("quentin").await;
     scene.becomes_right().await;
     let keys = redis.keys("*").await;
-    assert!(keys.len() > 10, "{keys:?}");
+    // A hash for each room, the indexes, and what instances share.
+    assert!(keys.iter().filter(|key| key.starts_with("lkp:room:")).count() >= 3, "{keys:?}");
+    assert!(keys.len() >= 6, "{keys:?}");
     for key in keys {
         let secs: i64 = redis.ask(&["TTL", &key]).await.text().parse().unwrap();
         // Gone meanwhile, or going within a day.

@@ -39,7 +39,7 @@ async fn a_master_is_killed_and_streams_go_on_with_the_next() {
     scene.enters(&joined("carol")).await;
     scene.leaves("alice").await;
     scene.becomes_right().await;
-    assert!(!redis.servers[master].keys("lkp:*:participants").await.is_empty());
+    assert!(!redis.servers[master].keys("lkp:room:*").await.is_empty());
     let log = scene.service.log();
     let port = redis.servers[master].port;
     assert!(log.contains(&format!("\"master\":\"127.0.0.1:{port}\"")), "{log}");
@@ -65,7 +65,7 @@ async fn a_master_that_is_demoted_and_lives_is_left() {
     scene.enters(&joined("bob")).await;
     scene.leaves("alice").await;
     scene.becomes_right().await;
-    let key = redis.servers[master].keys("lkp:*:another:*").await;
+    let key = redis.servers[master].keys("lkp:room:*:another").await;
     assert!(!key.is_empty(), "it is written where the master is");
 }
 

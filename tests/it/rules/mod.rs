@@ -3,5 +3,6 @@
 mod captured;
 mod schedules;
 pub mod simulated_livekit;
+mod slices;
 
 pub use schedules::{Step, record};

@@ -29,6 +29,8 @@ pub struct SimulatedLiveKit {
     omitted: BTreeMap<Identity, i64>,
     frozen: Option<(i64, BTreeMap<Identity, SessionInfo>)>,
     outbox: Vec<Event>,
+    /// Whose each session is that there ever was.
+    owners: BTreeMap<ParticipantSid, Identity>,
     next_id: u64,
 }
 
@@ -52,6 +54,7 @@ impl SimulatedLiveKit {
             omitted: BTreeMap::new(),
             frozen: None,
             outbox: Vec::new(),
+            owners: BTreeMap::new(),
             next_id: 0,
         }
     }
@@ -326,6 +329,7 @@ impl SimulatedLiveKit {
     }
 
     fn store(&mut self, info: SessionInfo) {
+        self.owners.insert(info.sid.clone(), info.identity.clone());
         self.listed.insert(info.identity.clone(), info.clone());
         self.inside.insert(info.identity.clone(), info);
     }
@@ -335,11 +339,24 @@ impl SimulatedLiveKit {
             id: Some(EventId::new(self.fresh("EV"))),
             room: self.room.clone(),
             room_sid: self.open.clone(),
+            identity: self.whose(&kind),
             created_at: LiveKitTime::from_secs(self.now_ms / 1000),
             received_at: HostTime::default(),
             kind,
         };
         self.outbox.push(event);
+    }
+
+    /// Whose session an event is about. Some leave it out, as no LiveKit does: then it must be right all the same.
+    fn whose(&self, kind: &EventKind) -> Option<Identity> {
+        let sid = match kind {
+            EventKind::Room(_) => return None,
+            EventKind::Joined(info) => return Some(info.identity.clone()),
+            EventKind::Left { sid, .. }
+            | EventKind::TrackPublished { sid, .. }
+            | EventKind::TrackUnpublished { sid, .. } => sid,
+        };
+        self.owners.get(sid).filter(|_| !self.next_id.is_multiple_of(8)).cloned()
     }
 
     fn someone(&mut self) -> Option<Identity> {

@@ -186,7 +186,7 @@ pub async fn repairs_are_applied_and_published(store: Shared) {
     let held = store.read(&general).await.unwrap().unwrap();
     let listing = Listing { asked_at, sessions: vec![session("alice", 1), session("bob", 2)] };
     let repairs = plan(&held, &listing, &[], &Rules::default());
-    let repaired = store.repair(&general, &repairs).await.unwrap();
+    let repaired = store.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap();
     assert_eq!(repaired.counts.added, 1);
     let change = next_change(&mut feed).await;
     assert_eq!(Some((*change).clone()), repaired.change);
@@ -204,7 +204,7 @@ pub async fn repairs_that_no_longer_hold_are_not_applied(store: Shared) {
     let listing = Listing { asked_at, sessions: vec![session("alice", 1)] };
     let repairs = plan(&held, &listing, &[], &Rules::default());
     store.apply(&left(&general, "alice")).await.unwrap();
-    let repaired = store.repair(&general, &repairs).await.unwrap();
+    let repaired = store.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap();
     assert_eq!((repaired.counts.added, repaired.counts.outdated), (0, 1));
     assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 0);
 }
@@ -297,10 +297,6 @@ pub fn left(room: &RoomName, identity: &str) -> Event {
     )
 }
 
-pub fn published(room: &RoomName, identity: &str) -> Event {
-    published_as(room, identity, &format!("TR_{identity}"))
-}
-
 fn unpublished(room: &RoomName, identity: &str, track: &str) -> Event {
     let sid = ParticipantSid::new(format!("PA_{identity}"));
     event(room, EventKind::TrackUnpublished { sid, track: TrackSid::new(track) })
@@ -330,13 +326,25 @@ fn event(room: &RoomName, kind: EventKind) -> Event {
         id: Some(livekit_presence::presence::EventId::new(format!("EV_{next}"))),
         room: room.clone(),
         room_sid: None,
+        identity: whose(&kind),
         created_at: LiveKitTime::from_secs(1),
         received_at: HostTime::default(),
         kind,
     }
 }
 
-fn session(identity: &str, joined_at_ms: i64) -> SessionInfo {
+fn whose(kind: &EventKind) -> Option<Identity> {
+    let sid = match kind {
+        EventKind::Room(_) => return None,
+        EventKind::Joined(info) => return Some(info.identity.clone()),
+        EventKind::Left { sid, .. }
+        | EventKind::TrackPublished { sid, .. }
+        | EventKind::TrackUnpublished { sid, .. } => sid,
+    };
+    sid.as_str().strip_prefix("PA_").map(Identity::new)
+}
+
+pub fn session(identity: &str, joined_at_ms: i64) -> SessionInfo {
     SessionInfo {
         sid: ParticipantSid::new(format!("PA_{identity}")),
         identity: Identity::new(identity),

@@ -1,5 +1,6 @@
-//! The rules stand twice: in `presence`, and in the scripts that run in Redis. Here both are played the same schedules, with
-//! every fault, and so is the embedded store. After each step all of them must hold the same room, and must have told the same.
+//! A store runs the rules on what it holds of a room: the embedded one on all of it, that on Redis on a few rows, read by one
+//! instance or by another. Here both are played the same schedules, with every fault. After each step they must hold the same room
+//! as the rules alone, and must have told the same.
 //!
 //! `MODEL_SCHEDULES=10000` runs more of them, `MODEL_SEED=17` runs one.
 
@@ -14,14 +15,14 @@ use livekit_presence::{
 };
 
 use crate::{
-    harness::{RedisServer, TestClock, within_deadline},
+    harness::{RedisServer, TakingTurns, TestClock, within_deadline},
     rules::{Step, record},
 };
 
 const SCHEDULES_IN_CI: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_scripts_and_the_embedded_store_do_what_the_rules_say() {
+async fn every_store_does_what_the_rules_say() {
     let seeds = match std::env::var("MODEL_SEED") {
         Ok(seed) => {
             let seed = seed.parse().expect("MODEL_SEED is a number");
@@ -33,11 +34,15 @@ async fn the_scripts_and_the_embedded_store_do_what_the_rules_say() {
             0..count
         }
     };
-    let server = RedisServer::start().await;
+    let (server, shared) = (RedisServer::start().await, RedisServer::start().await);
     let clock = TestClock::default();
-    let stores: [(&str, Arc<dyn Store>); 2] = [
+    let on = |server: &RedisServer| -> Arc<dyn Store> {
+        Arc::new(server.store(Rules::default(), Some(clock.clock())).0)
+    };
+    let stores: [(&str, Arc<dyn Store>); 3] = [
         ("memory", Arc::new(MemoryStore::new(Rules::default(), clock.clock()))),
-        ("Redis", Arc::new(server.store(Rules::default(), Some(clock.clock())).0)),
+        ("Redis", on(&server)),
+        ("Redis, by two instances", Arc::new(TakingTurns::between([on(&shared), on(&shared)]))),
     ];
     let mut steps = 0;
     for seed in seeds {
@@ -79,10 +84,11 @@ async fn play(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) -
         match step {
             Step::Apply(event) => play.apply(number, event, *now).await,
             Step::Repair(repairs) => {
+                let subjects = repairs.subjects(&play.model);
                 let expected = play.model.repair(repairs, *now, &play.rules);
                 play.learn(repairs.steps.iter().filter_map(session_of));
                 for (index, (_, store)) in stores.iter().enumerate() {
-                    let repaired = store.repair(&play.room, repairs).await.unwrap();
+                    let repaired = store.repair(&play.room, repairs, &subjects).await.unwrap();
                     assert_eq!(repaired, expected, "{}", play.place(index, number, step));
                     play.expect_told(index, &expected).await;
                 }

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use livekit_presence::{
-    presence::{Applied, LiveKitTime, Rules},
+    presence::{Applied, Change, Listing, LiveKitTime, Repairs, Rules, SessionInfo, Version, plan},
     store::{CallBucket, FeedMessage, Lease, Peers, SharedRooms, Store},
 };
 
 use crate::harness::{RedisServer, eventually, within_deadline};
 
-use super::contract::{finished, in_opening, joined, left, room, started};
+use super::contract::{self, finished, in_opening, joined, left, room, started};
 
 /// A store on a server of its own.
 pub async fn redis_store() -> (Arc<dyn Store>, RedisServer) {
@@ -30,7 +30,11 @@ async fn an_event_is_one_command_however_much_it_does() {
     let stats = server.ask(&["INFO", "commandstats"]).await.text();
     let scripts = stats.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap();
     assert!(scripts.contains("calls=100,"), "{scripts}");
-    assert!(!stats.contains("cmdstat_eval:") && !stats.contains("cmdstat_script"), "{stats}");
+    for other in ["cmdstat_eval:", "cmdstat_script", "cmdstat_hget:", "cmdstat_hgetall"] {
+        assert!(!stats.contains(other), "{stats}");
+    }
+    let inside = stats.lines().find(|line| line.starts_with("cmdstat_hmget:")).unwrap();
+    assert!(inside.contains("calls=100,"), "an instance that is alone reads nothing: {inside}");
 }
 
 #[tokio::test]
@@ -68,7 +72,7 @@ async fn all_that_is_kept_of_a_room_ends_after_a_day() {
     store.apply(&joined(&general, "bob", 2)).await.unwrap();
     store.apply(&left(&general, "bob")).await.unwrap();
     let keys = server.keys("*").await;
-    assert!(keys.len() >= 6, "{keys:?}");
+    assert_eq!(keys.len(), 2, "the room and its index: {keys:?}");
     for key in &keys {
         let seconds: i64 = server.ask(&["TTL", key]).await.text().parse().unwrap();
         assert!((86_390..=86_400).contains(&seconds), "{key}: {seconds}");
@@ -82,52 +86,30 @@ async fn all_that_is_kept_of_a_room_ends_after_a_day() {
 }
 
 #[tokio::test]
-async fn a_room_of_which_a_part_is_evicted_is_partial_and_its_followers_read_it_again() {
-    let (store, server) = redis_store().await;
-    for part in ["meta", "participants", "tracks", "identities"] {
-        let general = room(&format!("without {part}"));
-        store.apply(&started(&general)).await.unwrap();
-        store.apply(&joined(&general, "alice", 1)).await.unwrap();
-        store.apply(&super::contract::published(&general, "alice")).await.unwrap();
-        let before = store.read(&general).await.unwrap().unwrap();
-        assert!(before.is_whole_at(store.now().await.unwrap()));
-        let mut feed = store.follow(&general).await.unwrap();
-        let key = &server.keys(&format!("*without {part}:{part}")).await[0];
-        server.ask(&["DEL", key]).await;
-
-        let after = store.read(&general).await.unwrap().unwrap();
-        assert!(!after.is_whole_at(store.now().await.unwrap()), "{part}");
-        assert!(after.version() > before.version(), "{part}");
-        let expected = if part == "participants" { 0 } else { 1 };
-        assert_eq!(after.count(), expected, "{part}: what is left is shown");
-        let told = within_deadline("the feed", feed.next()).await.unwrap();
-        assert_eq!(told, FeedMessage::Gap, "{part}");
-
-        // From there on it is a room like any other.
-        let Applied::Changed(change) = store.apply(&joined(&general, "bob", 2)).await.unwrap()
-        else {
-            panic!("readers see bob");
-        };
-        assert_eq!(change.prev, after.version(), "{part}");
-        let read = store.read(&general).await.unwrap().unwrap();
-        assert_eq!(read.count(), expected + 1, "{part}");
-        assert_eq!(read.version(), change.version, "{part}: nothing is mended twice");
-    }
-}
-
-#[tokio::test]
-async fn an_event_into_a_room_of_which_a_part_is_evicted_does_not_build_on_what_was_held() {
+async fn an_evicted_room_is_lost_as_a_whole_and_an_event_does_not_build_on_what_was_held() {
     let (store, server) = redis_store().await;
     let general = room("general");
     store.apply(&started(&general)).await.unwrap();
     store.apply(&joined(&general, "alice", 1)).await.unwrap();
     let before = store.read(&general).await.unwrap().unwrap();
-    server.ask(&["DEL", &server.keys("*:participants").await[0]]).await;
+    assert!(before.is_whole_at(store.now().await.unwrap()));
+    server.ask(&["DEL", &server.keys("lkp:room:*").await[0]]).await;
+    assert!(store.read(&general).await.unwrap().is_none());
+
     let Applied::Changed(change) = store.apply(&joined(&general, "bob", 2)).await.unwrap() else {
         panic!("readers see bob");
     };
     assert!(change.prev > before.version(), "a hole, so that everybody reads again");
-    assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 1);
+    let after = store.read(&general).await.unwrap().unwrap();
+    assert_eq!(after.count(), 1);
+    assert!(after.is_torn());
+    assert!(!after.is_whole_at(store.now().await.unwrap()));
+
+    // From there on it is a room like any other.
+    let Applied::Changed(change) = store.apply(&joined(&general, "carol", 3)).await.unwrap() else {
+        panic!("readers see carol");
+    };
+    assert_eq!(change.prev, after.version(), "nothing is mended twice");
 }
 
 #[tokio::test]
@@ -150,7 +132,8 @@ async fn a_version_that_was_seen_is_never_gone_below() {
 #[tokio::test]
 async fn a_bucket_is_subscribed_once_while_its_rooms_are_followed_and_for_a_moment_after() {
     let (store, server) = redis_store().await;
-    let subscribed = async || server.ask(&["PUBSUB", "CHANNELS", "lkp:{b*"]).await.texts().len();
+    let subscribed =
+        async || server.ask(&["PUBSUB", "CHANNELS", "lkp:changes:*"]).await.texts().len();
     let general = room("general");
     let feeds = [store.follow(&general).await.unwrap(), store.follow(&general).await.unwrap()];
     assert_eq!(subscribed().await, 1);
@@ -242,4 +225,179 @@ async fn a_change_too_big_to_be_sent_is_read_instead() {
     store.apply(&event).await.unwrap();
     assert_eq!(within_deadline("the feed", feed.next()).await.unwrap(), FeedMessage::Gap);
     assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 1);
+}
+
+/// Several at a time join and leave a room, each in turn. Returns what readers were told.
+async fn come_and_go(store: Arc<dyn Store>, name: &str, commits: usize) -> Vec<Change> {
+    const AT_ONCE: usize = 4;
+    let general = room("general");
+    let coming = (0..AT_ONCE).map(|one| {
+        let (store, general) = (Arc::clone(&store), general.clone());
+        let name = format!("{name}-{one}");
+        tokio::spawn(async move {
+            let mut told = Vec::new();
+            for number in 0..commits / AT_ONCE / 2 {
+                let identity = format!("{name}-{number}");
+                for event in [joined(&general, &identity, 1), left(&general, &identity)] {
+                    match store.apply(&event).await.unwrap() {
+                        Applied::Changed(change) => told.push(change),
+                        other => panic!("readers see it: {other:?}"),
+                    }
+                }
+            }
+            told
+        })
+    });
+    let mut told = Vec::new();
+    for one in coming {
+        told.extend(one.await.unwrap());
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_write_one_room_as_fast_as_they_can_and_it_has_one_history() {
+    const COMMITS: usize = 10_000;
+    let server = RedisServer::start().await;
+    let store = || -> Arc<dyn Store> { Arc::new(server.store(Rules::default(), None).0) };
+    let (first, second) = (store(), store());
+    let (told, more) = tokio::join!(
+        come_and_go(Arc::clone(&first), "first", COMMITS),
+        come_and_go(second, "second", COMMITS)
+    );
+    let mut told = [told, more].concat();
+    assert_eq!(told.len(), 2 * COMMITS, "none is lost");
+    told.sort_by_key(|change| change.version);
+    let mut version = Version::ZERO;
+    for change in told {
+        assert_eq!(change.prev, version, "each builds on the one before");
+        version = change.version;
+    }
+    let held = first.read(&room("general")).await.unwrap().unwrap();
+    assert_eq!((held.count(), held.version()), (0, version));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_of_ten_thousand_is_compared_while_others_write_to_it() {
+    let server = RedisServer::start().await;
+    let store = || -> Arc<dyn Store> { Arc::new(server.store(Rules::default(), None).0) };
+    let (comparing, busy) = (store(), store());
+    let general = room("general");
+    let is_over = tokio_util::sync::CancellationToken::new();
+    let load = tokio::spawn({
+        let is_over = is_over.clone();
+        async move {
+            let mut told = 0;
+            while !is_over.is_cancelled() {
+                told += come_and_go(Arc::clone(&busy), &format!("busy-{told}"), 40).await.len();
+            }
+            told
+        }
+    });
+    let mut sessions: Vec<SessionInfo> =
+        (0..10_000).map(|number| contract::session(&format!("user-{number:05}"), number)).collect();
+    for version in [2, 3] {
+        sessions.iter_mut().for_each(|session| session.version = version);
+        let asked_at = comparing.now().await.unwrap();
+        let held = comparing.read(&general).await.unwrap().unwrap_or_default();
+        let listing = Listing { asked_at, sessions: sessions.clone() };
+        let repairs = plan(&held, &listing, &[], &Rules::default());
+        let of_us = |repairs: &Repairs| repairs.steps.len() >= 10_000;
+        assert!(of_us(&repairs));
+        let repaired =
+            comparing.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap();
+        assert!(!repaired.is_refused);
+        assert_eq!(repaired.counts.added + repaired.counts.updated, 10_000, "{repaired:?}");
+    }
+    is_over.cancel();
+    assert!(load.await.unwrap() > 0, "others wrote");
+    let held = comparing.read(&general).await.unwrap().unwrap();
+    assert_eq!(held.count(), 10_000);
+    assert!(held.is_whole_at(comparing.now().await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_row_of_another_format_is_refused_and_never_overwritten() {
+    let (store, server) = redis_store().await;
+    let general = room("general");
+    store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    let key = &server.keys("lkp:room:*").await[0];
+    for field in ["m", "p:alice"] {
+        let row = server.ask(&["HGET", key, field]).await.text();
+        let newer = row.replacen(r#""format":1"#, r#""format":2"#, 1);
+        server.ask(&["HSET", key, field, &newer, "r", "another's"]).await;
+        let before = server.dump("*").await;
+        let leave = left(&general, "alice");
+        let refused = [
+            store.apply(&leave).await.unwrap_err(),
+            store.apply(&leave).await.unwrap_err(),
+            store.read(&general).await.unwrap_err(),
+        ];
+        for error in refused {
+            assert!(error.reason.contains("a row of format 2"), "{error}");
+        }
+        assert_eq!(server.dump("*").await, before);
+        server.ask(&["HSET", key, field, &row]).await;
+    }
+    assert!(matches!(store.apply(&left(&general, "alice")).await.unwrap(), Applied::Changed(_)));
+}
+
+#[tokio::test]
+async fn what_another_instance_wrote_costs_one_more_call() {
+    let server = RedisServer::start().await;
+    let stores = [server.store(Rules::default(), None).0, server.store(Rules::default(), None).0];
+    let general = room("general");
+    for store in &stores {
+        store.apply(&started(&general)).await.unwrap();
+        store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    }
+    server.ask(&["CONFIG", "RESETSTAT"]).await;
+    for number in 0..20 {
+        let store = &stores[number % 2];
+        store.apply(&joined(&general, &format!("user-{number}"), 1)).await.unwrap();
+    }
+    let stats = server.ask(&["INFO", "commandstats"]).await.text();
+    let scripts = stats.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap();
+    assert!(scripts.contains("calls=40,"), "one meets the other's, one builds on it: {scripts}");
+    let inside = stats.lines().find(|line| line.starts_with("cmdstat_hmget:")).unwrap();
+    assert!(inside.contains("calls=40,"), "a conflict brings the rows along: {inside}");
+}
+
+#[tokio::test]
+async fn rooms_that_are_forgotten_are_taken_out_of_the_list() {
+    let clock = crate::harness::TestClock::default();
+    let server = RedisServer::start().await;
+    let store = server.store(Rules::default(), Some(clock.clock())).0;
+    for name in ["gone", "here"] {
+        store.apply(&started(&room(name))).await.unwrap();
+    }
+    server.ask(&["DEL", &server.keys("lkp:room:*:gone").await[0]]).await;
+    clock.set(clock.clock().now() + Duration::from_hours(25));
+    assert_eq!(store.rooms().await.unwrap(), []);
+    let indexes = server.keys("lkp:index:*").await;
+    assert_eq!(indexes.len(), 1, "one is there, and may be shown again: {indexes:?}");
+    store.apply(&joined(&room("here"), "alice", 1)).await.unwrap();
+    assert_eq!(store.rooms().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn who_reads_a_room_takes_rows_along_that_remember_nothing() {
+    let clock = crate::harness::TestClock::default();
+    let server = RedisServer::start().await;
+    let store = server.store(Rules::default(), Some(clock.clock())).0;
+    let general = room("general");
+    store.apply(&joined(&general, "stays", 1)).await.unwrap();
+    for number in 0..150 {
+        store.apply(&joined(&general, &format!("user-{number}"), 1)).await.unwrap();
+        store.apply(&left(&general, &format!("user-{number}"))).await.unwrap();
+    }
+    let key = &server.keys("lkp:room:*").await[0];
+    let fields = async || server.ask(&["HKEYS", key]).await.texts().len();
+    store.read(&general).await.unwrap();
+    assert_eq!(fields().await, 3 + 150, "they are remembered for a day");
+    clock.set(clock.clock().now() + Duration::from_hours(25));
+    for left_over in [50, 0] {
+        assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 1);
+        assert_eq!(fields().await, 3 + left_over);
+    }
 }

@@ -1,0 +1,373 @@
+//! A part of a room: its own row, and the rows of some persons. A store that keeps rooms elsewhere runs the rules on this, so
+//! that letting one person in does not need the ten thousand others.
+//!
+//! A slice has no list and no sessions to look through. What needs everybody says so, and is asked again on a slice that has
+//! everybody; most starts and ends of a room need nobody, which the room's own row tells.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::{
+    Applied, EVENT_MEMORY, Event, EventId, Identity, ParticipantSid, Repaired, Repairs, Room,
+    Rules, Session, StoreTime, Version,
+    row::{GoneRow, MAX_EVENT_IDS, PersonRow, ROW_FORMAT, RoomRow, WaitingRow},
+};
+
+/// A part of a room.
+#[derive(Clone, Debug, Default)]
+pub struct RoomSlice {
+    /// As if only those whose rows are held were in it, but for the counts.
+    room: Room,
+    persons: HashMap<Identity, Person>,
+    nameless: Person,
+    kept_until: StoreTime,
+    has_everybody: bool,
+}
+
+/// What a row has beside its sessions, as far as [`Room`] does not tell to whom it belongs.
+#[derive(Clone, Debug, Default)]
+struct Person {
+    /// Sessions that are held, gone, or waited for.
+    sids: BTreeSet<ParticipantSid>,
+    events: Vec<(EventId, StoreTime)>,
+}
+
+/// A step cannot be taken on this slice. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// This person's row.
+    Person(Identity),
+    /// All rows of the room.
+    Everybody,
+}
+
+/// A step that was taken.
+#[derive(Debug)]
+pub struct Step<T> {
+    pub outcome: T,
+    /// Whose rows it changed, apart from the room's own.
+    pub touched: Vec<Identity>,
+}
+
+impl RoomSlice {
+    /// The room's own row alone; none where the store does not hold the room, and then nobody is in it.
+    pub fn new(row: Option<RoomRow>) -> Self {
+        let Some(row) = row else {
+            return Self { has_everybody: true, ..Self::default() };
+        };
+        let mut slice = Self {
+            room: Room {
+                version: row.version,
+                sid: row.sid,
+                epoch: row.epoch,
+                is_whole: row.is_whole,
+                is_torn: row.is_torn,
+                opening: row.opening,
+                trusted_until: row.trusted_until,
+                compared_at: row.compared_at,
+                started: row.started,
+                condemned_at: row.condemned_at,
+                visible: row.visible,
+                inside: row.inside,
+                ..Room::default()
+            },
+            kept_until: row.kept_until,
+            ..Self::default()
+        };
+        slice.nameless = slice.recall(row.nameless);
+        slice
+    }
+
+    /// Takes in a person's row, unless it is held already; none where there is none.
+    pub fn load(&mut self, identity: &Identity, row: Option<PersonRow>) {
+        if self.persons.contains_key(identity) {
+            return;
+        }
+        let mut person = Person::default();
+        if let Some(mut row) = row {
+            let sessions = std::mem::take(&mut row.sessions);
+            person = self.recall(row);
+            for mut session in sessions {
+                session.identity = identity.clone();
+                person.sids.insert(session.sid.clone());
+                self.room.restore(session);
+            }
+        }
+        self.persons.insert(identity.clone(), person);
+    }
+
+    /// From now on, who is not held is not in the room.
+    pub fn loaded_everybody(&mut self) {
+        let room = &mut self.room;
+        room.recount();
+        room.visible = room.sids_of.keys().filter(|one| room.shown(one).is_some()).count();
+        self.has_everybody = true;
+    }
+
+    pub fn holds(&self, identity: &Identity) -> bool {
+        self.has_everybody || self.persons.contains_key(identity)
+    }
+
+    pub fn has_everybody(&self) -> bool {
+        self.has_everybody
+    }
+
+    pub fn version(&self) -> Version {
+        self.room.version
+    }
+
+    pub fn confirmed_until(&self) -> StoreTime {
+        self.room.confirmed_until()
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.room.is_active()
+    }
+
+    /// How many participants the list has.
+    pub fn count(&self) -> usize {
+        self.room.count()
+    }
+
+    pub fn kept_until(&self) -> StoreTime {
+        self.kept_until
+    }
+
+    pub fn keep_until(&mut self, time: StoreTime) {
+        self.kept_until = time;
+    }
+
+    /// The room as it is remembered at `now`, if everybody is held.
+    pub fn into_room(mut self, now: StoreTime) -> Option<Room> {
+        self.room.forget(now);
+        self.has_everybody.then_some(self.room)
+    }
+
+    /// Those of whom nothing is to be remembered any more: their rows can be deleted. At most `limit`.
+    pub fn forget_some(&mut self, limit: usize, now: StoreTime) -> Vec<Identity> {
+        self.room.forget(now);
+        let room = &self.room;
+        let is_over = |person: &Person| {
+            !person.sids.iter().any(|sid| room.remembers(sid))
+                && person.events.iter().all(|(_, at)| *at < now - EVENT_MEMORY)
+        };
+        let over = self.persons.iter().filter(|(_, person)| is_over(person));
+        let over: Vec<_> = over.map(|(identity, _)| identity.clone()).take(limit).collect();
+        for identity in &over {
+            self.persons.insert(identity.clone(), Person::default());
+        }
+        over
+    }
+
+    /// As [`Room::apply`].
+    ///
+    /// # Errors
+    /// [`Needs`] says which rows are missing.
+    pub fn apply(
+        &mut self,
+        event: &Event,
+        now: StoreTime,
+        rules: &Rules,
+    ) -> Result<Step<Applied>, Needs> {
+        let owner = self.owner_of(event)?;
+        if self.room.may_end_somebody(event) && !self.has_everybody {
+            return Err(Needs::Everybody);
+        }
+        let (outcome, touched) = match event.sid() {
+            Some(sid) => {
+                self.person(owner.as_ref()).sids.insert(sid.clone());
+                let held_by = self.room.sessions.get(sid).map(|session| session.identity.clone());
+                let touched: BTreeSet<_> = owner.iter().cloned().chain(held_by).collect();
+                let touched = Vec::from_iter(touched);
+                (self.step(&touched, |room| room.apply(event, now, rules)), touched)
+            }
+            None => self.apply_to_all(event, now, rules),
+        };
+        if let Some(id) = event.id.as_ref().filter(|_| outcome != Applied::Duplicate) {
+            self.person(owner.as_ref()).remember(id, now);
+        }
+        Ok(Step { outcome, touched })
+    }
+
+    /// As [`Room::repair`], where the repairs are about these persons alone; none where that is not known of all repairs.
+    ///
+    /// # Errors
+    /// [`Needs`] says which rows are missing.
+    pub fn repair(
+        &mut self,
+        repairs: &Repairs,
+        persons: Option<&[Identity]>,
+        now: StoreTime,
+        rules: &Rules,
+    ) -> Result<Step<Repaired>, Needs> {
+        let touched: BTreeSet<Identity> = match persons {
+            Some(persons) => persons.iter().cloned().collect(),
+            None if !self.has_everybody => return Err(Needs::Everybody),
+            None => repairs.whom(&self.room),
+        };
+        if let Some(missing) = touched.iter().find(|one| !self.holds(one)) {
+            return Err(Needs::Person(missing.clone()));
+        }
+        let touched: Vec<_> = touched.into_iter().collect();
+        let outcome = self.step(&touched, |room| room.repair(repairs, now, rules));
+        Ok(Step { outcome, touched })
+    }
+
+    /// As [`Room::lift`].
+    pub fn lift(&mut self, shown: Version, now: StoreTime) -> bool {
+        self.room.lift(shown, now)
+    }
+
+    /// The room's own row.
+    pub fn row(&self) -> RoomRow {
+        let room = &self.room;
+        RoomRow {
+            format: ROW_FORMAT,
+            version: room.version,
+            sid: room.sid.clone(),
+            epoch: room.epoch,
+            is_whole: room.is_whole,
+            is_torn: room.is_torn,
+            opening: room.opening,
+            trusted_until: room.trusted_until,
+            compared_at: room.compared_at,
+            started: room.started,
+            condemned_at: room.condemned_at,
+            visible: room.visible,
+            inside: room.inside.clone(),
+            nameless: self.remnants(&self.nameless),
+            kept_until: self.kept_until,
+        }
+    }
+
+    /// A person's row; empty where nothing is known of them.
+    pub fn person_row(&self, identity: &Identity) -> PersonRow {
+        let person = self.persons.get(identity);
+        PersonRow {
+            sessions: sessions_of(&self.room, identity).cloned().collect(),
+            ..person.map_or_else(PersonRow::default, |person| self.remnants(person))
+        }
+    }
+
+    /// Whose row an event changes; nobody's where that is not known.
+    fn owner_of(&self, event: &Event) -> Result<Option<Identity>, Needs> {
+        match (event.whose(), event.sid()) {
+            (Some(identity), _) if self.holds(identity) => Ok(Some(identity.clone())),
+            (Some(identity), _) => Err(Needs::Person(identity.clone())),
+            (None, None) => Ok(None),
+            (None, Some(_)) if !self.has_everybody => Err(Needs::Everybody),
+            (None, Some(sid)) => {
+                let mut persons = self.persons.iter();
+                let owner = persons.find(|(_, person)| person.sids.contains(sid));
+                Ok(owner.map(|(identity, _)| identity.clone()))
+            }
+        }
+    }
+
+    /// Applies a start or an end of the room. Returns whose sessions it ended, too.
+    fn apply_to_all(
+        &mut self,
+        event: &Event,
+        now: StoreTime,
+        rules: &Rules,
+    ) -> (Applied, Vec<Identity>) {
+        let before = if self.room.may_end_somebody(event) {
+            Arc::clone(&self.room.sessions)
+        } else {
+            Arc::default()
+        };
+        let outcome = self.step(&[], |room| room.apply(event, now, rules));
+        let mut ended = BTreeSet::new();
+        for (sid, session) in &*before {
+            if !self.room.sessions.contains_key(sid) {
+                self.person(Some(&session.identity)).sids.insert(sid.clone());
+                ended.insert(session.identity.clone());
+            }
+        }
+        (outcome, ended.into_iter().collect())
+    }
+
+    /// Takes a step that changes no other rows than these persons', and keeps in mind what their rows have.
+    fn step<T>(&mut self, persons: &[Identity], take: impl FnOnce(&mut Room) -> T) -> T {
+        let learn = |slice: &mut Self| {
+            for identity in persons {
+                let person = slice.persons.entry(identity.clone()).or_default();
+                let sids = slice.room.sids_of.get(identity).into_iter().flatten();
+                person.sids.extend(sids.cloned());
+            }
+        };
+        learn(self);
+        let outcome = take(&mut self.room);
+        learn(self);
+        let room = &self.room;
+        for identity in persons {
+            if let Some(person) = self.persons.get_mut(identity) {
+                person.sids.retain(|sid| room.remembers(sid));
+            }
+        }
+        self.nameless.sids.retain(|sid| room.remembers(sid));
+        outcome
+    }
+
+    /// A person whose row is held; what has no name, for nobody.
+    fn person(&mut self, identity: Option<&Identity>) -> &mut Person {
+        match identity {
+            Some(identity) => self.persons.entry(identity.clone()).or_default(),
+            None => &mut self.nameless,
+        }
+    }
+
+    fn recall(&mut self, row: PersonRow) -> Person {
+        let mut person = Person::default();
+        for GoneRow { sid, at, because } in row.gone {
+            person.sids.insert(sid.clone());
+            Arc::make_mut(&mut self.room.gone).restore(sid, because, at);
+        }
+        for WaitingRow { sid, at, tracks } in row.waiting {
+            person.sids.insert(sid.clone());
+            Arc::make_mut(&mut self.room.waiting).restore(sid, tracks, at);
+        }
+        for (id, at) in &row.events {
+            Arc::make_mut(&mut self.room.seen).restore(id.clone(), (), *at);
+        }
+        Person { events: row.events, ..person }
+    }
+
+    /// A row without its sessions.
+    fn remnants(&self, person: &Person) -> PersonRow {
+        let gone = |sid: &ParticipantSid| {
+            let (at, because) = *self.room.gone.get(sid)?;
+            Some(GoneRow { sid: sid.clone(), at, because })
+        };
+        let waiting = |sid: &ParticipantSid| {
+            let (at, tracks) = self.room.waiting.get(sid)?;
+            Some(WaitingRow { sid: sid.clone(), at: *at, tracks: tracks.clone() })
+        };
+        PersonRow {
+            gone: person.sids.iter().filter_map(gone).collect(),
+            waiting: person.sids.iter().filter_map(waiting).collect(),
+            events: person.events.clone(),
+            ..PersonRow::default()
+        }
+    }
+}
+
+impl Person {
+    fn remember(&mut self, event: &EventId, now: StoreTime) {
+        self.events.retain(|(_, at)| *at >= now - EVENT_MEMORY);
+        if self.events.len() >= MAX_EVENT_IDS {
+            self.events.remove(0);
+        }
+        self.events.push((event.clone(), now));
+    }
+}
+
+fn sessions_of<'room>(
+    room: &'room Room,
+    identity: &Identity,
+) -> impl Iterator<Item = &'room Session> {
+    let sids = room.sids_of.get(identity).into_iter().flatten();
+    sids.filter_map(|sid| room.sessions.get(sid))
+}

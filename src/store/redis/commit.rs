@@ -1,0 +1,163 @@
+//! The one way in which a room is written: if it still has the revision that was read, all of it, else nothing.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use redis::Value;
+
+use crate::{
+    presence::{Identity, RoomName, StoreTime},
+    store::StoreError,
+};
+
+use super::{
+    index,
+    keys::KeyFormat,
+    link::Link,
+    rows::{Field, Held, REVISION, ROOM, Unreadable, field_of, to_json},
+    scripts::Scripts,
+};
+
+/// What is to be written.
+pub(super) struct Commit {
+    expected: String,
+    revision: String,
+    /// Fields that were taken not to be there.
+    absent: Vec<String>,
+    deleted: Vec<String>,
+    set: Vec<(String, Vec<u8>)>,
+    entry: Vec<u8>,
+    /// For how long all of it is kept from now, where that is due.
+    keep_secs: Option<u64>,
+    message: Vec<u8>,
+}
+
+/// Who writes, and where.
+pub(super) struct Writer {
+    pub link: Arc<Link>,
+    pub keys: KeyFormat,
+    pub scripts: Scripts,
+    /// This instance, among those on the same Redis.
+    pub instance: String,
+}
+
+/// What became of it.
+pub(super) enum Committed {
+    /// It is written.
+    Done,
+    /// Somebody else has written. This is what there is now of the rows that were to be written.
+    Conflict(Box<Held>),
+}
+
+impl Commit {
+    /// The rows of these persons and the room's own, as they are held now. `absent` are those of whom no row was read.
+    pub fn new(
+        held: &mut Held,
+        touched: &[Identity],
+        absent: &[Identity],
+        now: StoreTime,
+        keep_secs: Option<u64>,
+        message: Vec<u8>,
+    ) -> Self {
+        let (mut set, mut deleted) = (Vec::with_capacity(touched.len() + 2), Vec::new());
+        let revision = next_revision(&held.revision, now);
+        set.push((REVISION.to_owned(), revision.clone().into_bytes()));
+        set.push((ROOM.to_owned(), to_json(&held.slice.row())));
+        for identity in touched {
+            match held.person(identity) {
+                Some(row) => set.push((field_of(identity), row)),
+                None => deleted.push(field_of(identity)),
+            }
+        }
+        Self {
+            expected: held.revision.clone(),
+            revision,
+            absent: absent.iter().map(field_of).collect(),
+            deleted,
+            set,
+            entry: index::entry_of(&held.slice),
+            keep_secs,
+            message,
+        }
+    }
+
+    /// Takes a room that Redis does not hold out of its bucket's index.
+    pub fn unlist(now: StoreTime) -> Self {
+        Self {
+            expected: String::new(),
+            revision: next_revision("", now),
+            absent: Vec::new(),
+            deleted: Vec::new(),
+            set: Vec::new(),
+            entry: Vec::new(),
+            keep_secs: None,
+            message: Vec::new(),
+        }
+    }
+
+    /// Writes it. Where it may not now, the room waits `reserve` for this writer.
+    pub async fn send(
+        &self,
+        writer: &Writer,
+        room: &RoomName,
+        reserve: Duration,
+    ) -> Result<(Committed, Instant, StoreTime), StoreError> {
+        let Writer { link, keys, scripts, instance } = writer;
+        let connection = link.connection().await?;
+        let keys = keys.of_room(room);
+        let keep = self.keep_secs.map_or(String::new(), |secs| secs.to_string());
+        let reserve = reserve.as_micros().to_string();
+        let (absent, deleted) = (self.absent.len().to_string(), self.deleted.len().to_string());
+        let mut arguments: Vec<&[u8]> = vec![
+            self.expected.as_bytes(),
+            room.as_str().as_bytes(),
+            &self.entry,
+            keep.as_bytes(),
+            connection.publish_command(),
+            &self.message,
+            instance.as_bytes(),
+            reserve.as_bytes(),
+            absent.as_bytes(),
+            deleted.as_bytes(),
+        ];
+        arguments.extend(self.absent.iter().chain(&self.deleted).map(String::as_bytes));
+        arguments.extend(self.set.iter().flat_map(|(field, value)| [field.as_bytes(), value]));
+        let sent = Instant::now();
+        let answer: Vec<Value> =
+            link.invoke(connection, &scripts.commit.call(&keys, &arguments)).await?;
+        let (time, conflict) = parse(answer).ok_or(Unreadable::Malformed)?;
+        let committed = match conflict {
+            None => Committed::Done,
+            // The answer to the first attempt was lost, and the library has sent it again.
+            Some(fields) if self.is_ours(&fields) => Committed::Done,
+            Some(fields) => Committed::Conflict(Box::new(Held::from_fields(fields)?)),
+        };
+        Ok((committed, sent, time))
+    }
+
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    fn is_ours(&self, fields: &[Field]) -> bool {
+        let held = fields.iter().find(|(field, _)| field == REVISION.as_bytes());
+        held.and_then(|(_, value)| value.as_deref()) == Some(self.revision.as_bytes())
+    }
+}
+
+/// Later than the one before, and nobody else's: what was lost in a failover never comes again.
+fn next_revision(before: &str, now: StoreTime) -> String {
+    let before = before.split_once('-').and_then(|(micros, _)| micros.parse().ok());
+    let micros = before.map_or(0, |before: u64| before + 1).max(now.as_micros());
+    format!("{micros}-{:08x}", fastrand::u32(..))
+}
+
+fn parse(answer: Vec<Value>) -> Option<(StoreTime, Option<Vec<Field>>)> {
+    let mut answer = answer.into_iter();
+    let (seconds, micros): (u64, u64) = redis::from_redis_value(answer.next()?).ok()?;
+    let time = StoreTime::from_micros(seconds * 1_000_000 + micros);
+    let fields = answer.next().map(redis::from_redis_value).transpose().ok()?;
+    Some((time, fields))
+}

@@ -1,0 +1,72 @@
+//! What is published on a bucket's channel: the room's name as a JSON string, and after it the change. Where there is no change,
+//! whoever follows the room reads it again.
+
+use crate::presence::{Change, RoomName};
+
+use super::rows::to_json;
+
+/// A bigger change is not sent: whoever follows the room reads it again.
+const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// The message that tells of a change.
+pub(super) fn of_change(room: &RoomName, change: &Change) -> Vec<u8> {
+    let change = to_json(change);
+    let mut message = of_gap(room);
+    if change.len() <= MAX_MESSAGE_BYTES {
+        message.extend(change);
+    }
+    message
+}
+
+/// The message that tells that the room is to be read again.
+pub(super) fn of_gap(room: &RoomName) -> Vec<u8> {
+    to_json(room)
+}
+
+/// A message's room, and what follows it.
+pub(super) fn parse(message: &[u8]) -> Option<(String, &[u8])> {
+    let mut values = serde_json::Deserializer::from_slice(message).into_iter::<String>();
+    let room = values.next()?.ok()?;
+    let rest = &message[values.byte_offset()..];
+    Some((room, rest))
+}
+
+/// The change of a message, if it has one.
+pub(super) fn change(rest: &[u8]) -> Option<Change> {
+    serde_json::from_slice(rest).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presence::{Departure, Identity, ParticipantSid, StoreTime, Version};
+
+    #[test]
+    fn a_message_names_its_room_and_tells_what_changed() {
+        let room = RoomName::parse("Zimmer \"7\" 🚪").unwrap();
+        let change = Change {
+            prev: Version::from_u64(1),
+            version: Version::from_u64(2),
+            confirmed_until: StoreTime::from_micros(3),
+            joined: Vec::new(),
+            updated: Vec::new(),
+            left: vec![Departure {
+                sid: ParticipantSid::new("PA_1"),
+                identity: Identity::new("alice"),
+            }],
+            received_at: None,
+        };
+        let message = of_change(&room, &change);
+        let (name, rest) = parse(&message).unwrap();
+        assert_eq!(name, room.as_str());
+        assert_eq!(super::change(rest), Some(change));
+    }
+
+    #[test]
+    fn a_message_without_a_change_names_its_room_too() {
+        let message = of_gap(&RoomName::parse("general").unwrap());
+        let (name, rest) = parse(&message).unwrap();
+        assert_eq!((name.as_str(), change(rest)), ("general", None));
+        assert!(parse(b"not ours").is_none());
+    }
+}

@@ -1,0 +1,156 @@
+//! A room's hash: its fields and what stands in them, as JSON that an operator can read.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    presence::{Identity, PersonRow, ROW_FORMAT, Room, RoomRow, RoomSlice, StoreTime},
+    store::StoreError,
+};
+
+/// Another value with each write.
+pub(super) const REVISION: &str = "r";
+/// The room's own row.
+pub(super) const ROOM: &str = "m";
+const PERSON: &str = "p:";
+
+/// The field of a person's row.
+pub(super) fn field_of(identity: &Identity) -> String {
+    format!("{PERSON}{identity}")
+}
+
+/// What Redis holds is not what this version writes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error(
+        "Redis holds a row of format {0}, which this version does not know; run the version that wrote it, or choose another `store.key_prefix`"
+    )]
+    Format(u32),
+    #[error("Redis holds a row that this version does not understand")]
+    Malformed,
+}
+
+impl From<Unreadable> for StoreError {
+    fn from(error: Unreadable) -> Self {
+        Self { reason: error.to_string() }
+    }
+}
+
+/// A part of a room as it was read, at which revision.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub slice: RoomSlice,
+    /// Empty where Redis does not hold the room.
+    pub revision: String,
+    /// How many bytes each person's row has.
+    sizes: HashMap<Identity, usize>,
+    bytes: usize,
+}
+
+/// Counted for a person beside the bytes of the row: what holds it in this process.
+const PERSON_BYTES: usize = 400;
+/// And for a room.
+const ROOM_BYTES: usize = 1_000;
+
+/// A field and what stands in it.
+pub(super) type Field = (Vec<u8>, Option<Vec<u8>>);
+
+impl Held {
+    /// From fields that were named, those that are not there included.
+    pub fn from_fields(fields: impl IntoIterator<Item = Field>) -> Result<Self, Unreadable> {
+        let mut held = Self { bytes: ROOM_BYTES, ..Self::default() };
+        let mut room = None;
+        let mut persons = Vec::new();
+        for (field, value) in fields {
+            let field = String::from_utf8(field).map_err(|_| Unreadable::Malformed)?;
+            match (field.as_str(), value) {
+                (REVISION, value) => {
+                    let revision = String::from_utf8(value.unwrap_or_default());
+                    held.revision = revision.map_err(|_| Unreadable::Malformed)?;
+                }
+                (ROOM, value) => room = value.as_deref().map(room_row).transpose()?,
+                (field, value) => {
+                    // What a newer version keeps beside the rows is not ours to read.
+                    let Some(identity) = field.strip_prefix(PERSON) else { continue };
+                    persons.push((Identity::new(identity), value));
+                }
+            }
+        }
+        if room.is_none() != held.revision.is_empty() {
+            return Err(Unreadable::Malformed);
+        }
+        held.slice = RoomSlice::new(room);
+        for (identity, row) in persons {
+            held.load(&identity, row.as_deref())?;
+        }
+        Ok(held)
+    }
+
+    /// From all fields that there are.
+    pub fn from_all_fields(fields: impl IntoIterator<Item = Field>) -> Result<Self, Unreadable> {
+        let mut held = Self::from_fields(fields)?;
+        held.slice.loaded_everybody();
+        Ok(held)
+    }
+
+    /// The room as it was at `now`; none where Redis does not hold it, or where not everybody was read.
+    pub fn into_room(self, now: StoreTime) -> Option<Room> {
+        if self.revision.is_empty() { None } else { self.slice.into_room(now) }
+    }
+
+    pub fn load(&mut self, identity: &Identity, row: Option<&[u8]>) -> Result<(), Unreadable> {
+        self.slice.load(identity, row.map(person_row).transpose()?);
+        self.weigh(identity, row.map_or(0, <[u8]>::len));
+        Ok(())
+    }
+
+    /// A person's row as it is to be written; none where it is to be deleted.
+    pub fn person(&mut self, identity: &Identity) -> Option<Vec<u8>> {
+        let row = self.slice.person_row(identity);
+        let json = (!row.is_empty()).then(|| to_json(&row));
+        self.weigh(identity, json.as_ref().map_or(0, Vec::len));
+        json
+    }
+
+    /// How much memory it takes, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn weigh(&mut self, identity: &Identity, size: usize) {
+        let size = size + PERSON_BYTES;
+        let before = self.sizes.insert(identity.clone(), size).unwrap_or_default();
+        self.bytes = self.bytes + size - before;
+    }
+}
+
+/// The room's own row.
+pub(super) fn room_row(json: &[u8]) -> Result<RoomRow, Unreadable> {
+    let row: RoomRow = from_json(json)?;
+    known(row.format).map(|()| row)
+}
+
+fn person_row(json: &[u8]) -> Result<PersonRow, Unreadable> {
+    let row: PersonRow = from_json(json)?;
+    known(row.format).map(|()| row)
+}
+
+fn known(format: u32) -> Result<(), Unreadable> {
+    if format == ROW_FORMAT { Ok(()) } else { Err(Unreadable::Format(format)) }
+}
+
+fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    serde_json::from_slice(json).map_err(|_| match serde_json::from_slice::<Head>(json) {
+        Ok(head) if head.format != ROW_FORMAT => Unreadable::Format(head.format),
+        _ => Unreadable::Malformed,
+    })
+}
+
+pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("rows have names as keys, and nothing in them fails")
+}

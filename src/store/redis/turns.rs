@@ -1,0 +1,166 @@
+//! Steps of one room are taken in turn inside an instance, and each leaves behind what it wrote: where nobody else has written
+//! since, the next one need not read. A bounded number of bytes is kept.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+
+use crate::presence::RoomName;
+
+use super::rows::Held;
+
+type Slot = Arc<Turn<Option<Held>>>;
+
+/// Counted for a room of which nothing is kept.
+const SLOT_BYTES: usize = 300;
+
+/// Gives out turns.
+pub(super) struct Turns {
+    rooms: Mutex<Rooms>,
+    max_bytes: usize,
+}
+
+/// Rooms that were used lately, and those that were not: the latter go when the former take up half of what may be kept.
+#[derive(Default)]
+struct Rooms {
+    young: HashMap<RoomName, Kept>,
+    old: HashMap<RoomName, Kept>,
+    young_bytes: usize,
+}
+
+struct Kept {
+    slot: Slot,
+    bytes: usize,
+}
+
+/// A turn. What is kept of the room is taken out of it and put back, so that a step that does not end leaves nothing behind.
+pub(super) struct RoomTurn<'turns> {
+    turns: &'turns Turns,
+    room: RoomName,
+    held: OwnedMutexGuard<Option<Held>>,
+}
+
+impl Turns {
+    pub fn new(max_bytes: usize) -> Self {
+        Self { rooms: Mutex::default(), max_bytes }
+    }
+
+    /// Waits for the room's turn.
+    pub async fn take(&self, room: &RoomName) -> RoomTurn<'_> {
+        let slot = self.rooms().slot(room);
+        RoomTurn { turns: self, room: room.clone(), held: slot.lock_owned().await }
+    }
+
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        let rooms = self.rooms();
+        rooms.young.values().chain(rooms.old.values()).map(|kept| kept.bytes).sum()
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        self.rooms.lock().expect("nothing panics while it is locked")
+    }
+}
+
+impl RoomTurn<'_> {
+    /// What this instance wrote last.
+    pub fn take_held(&mut self) -> Option<Held> {
+        self.held.take()
+    }
+
+    /// Keeps what was written. A room that would take up half of all is not kept.
+    pub fn put(&mut self, held: Held) {
+        let bytes = held.bytes();
+        if bytes <= self.turns.max_bytes / 2 {
+            *self.held = Some(held);
+            self.turns.rooms().weigh(&self.room, bytes, self.turns.max_bytes);
+        }
+    }
+}
+
+impl Rooms {
+    fn slot(&mut self, room: &RoomName) -> Slot {
+        if let Some(kept) = self.young.get(room) {
+            return Arc::clone(&kept.slot);
+        }
+        let kept = self
+            .old
+            .remove(room)
+            .unwrap_or_else(|| Kept { slot: Slot::default(), bytes: SLOT_BYTES });
+        self.young_bytes += kept.bytes;
+        let slot = Arc::clone(&kept.slot);
+        self.young.insert(room.clone(), kept);
+        slot
+    }
+
+    fn weigh(&mut self, room: &RoomName, bytes: usize, max_bytes: usize) {
+        let bytes = bytes + SLOT_BYTES;
+        if let Some(kept) = self.young.get_mut(room) {
+            self.young_bytes = self.young_bytes + bytes - kept.bytes;
+            kept.bytes = bytes;
+        } else if let Some(kept) = self.old.get_mut(room) {
+            kept.bytes = bytes;
+        }
+        if self.young_bytes > max_bytes / 2 {
+            let young = std::mem::take(&mut self.young);
+            let old = std::mem::replace(&mut self.old, young);
+            // Whose turn is on now stays, so that nobody begins another one beside it.
+            let is_on = |kept: &Kept| Arc::strong_count(&kept.slot) > 1;
+            self.young = old.into_iter().filter(|(_, kept)| is_on(kept)).collect();
+            self.young_bytes = self.young.values().map(|kept| kept.bytes).sum();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(number: usize) -> RoomName {
+        RoomName::parse(&format!("room-{number}")).unwrap()
+    }
+
+    fn held() -> Held {
+        Held::from_fields([]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_step_wrote_is_there_for_the_next_one() {
+        let turns = Turns::new(100_000);
+        turns.take(&room(1)).await.put(held());
+        assert!(turns.take(&room(2)).await.take_held().is_none());
+        let mut turn = turns.take(&room(1)).await;
+        assert!(turn.take_held().is_some());
+        drop(turn);
+        assert!(turns.take(&room(1)).await.take_held().is_none(), "it was not put back");
+    }
+
+    #[tokio::test]
+    async fn no_more_is_kept_than_may_be_and_what_was_used_lately_stays() {
+        let turns = Turns::new(20_000);
+        for number in 0..1_000 {
+            turns.take(&room(number)).await.put(held());
+            let mut turn = turns.take(&room(0)).await;
+            let first = turn.take_held().expect("it is used all the time");
+            turn.put(first);
+            assert!(turns.bytes() <= 20_000 + 2_000, "{}", turns.bytes());
+        }
+        assert!(turns.take(&room(999)).await.take_held().is_some());
+        assert!(turns.take(&room(500)).await.take_held().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_room_has_one_turn_at_a_time_also_when_it_is_about_to_be_dropped() {
+        let turns = Turns::new(10_000);
+        let _turn = turns.take(&room(0)).await;
+        for number in 1..100 {
+            turns.take(&room(number)).await.put(held());
+        }
+        let first = room(0);
+        let another = futures_util::FutureExt::now_or_never(turns.take(&first));
+        assert!(another.is_none());
+    }
+}
