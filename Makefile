@@ -1,20 +1,28 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test test-client stress check check-deploy format bench fuzz setup-tests setup-tools
+.PHONY: run test test-browser test-redis test-real test-client stress check check-deploy format bench fuzz setup-tests setup-tools
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
 run:
 	cargo run --locked -- demo
 
-# The tests in a browser, those that break Redis and those with a real LiveKit wait most of the time, so more of them run at once
-# than there are processors; they come after the others, which measure. The stress run wants the machine for itself.
-test: setup-tests check-deploy test-client
+# First what keeps the processors busy: the tests of the package for browsers, while the others are compiled. Then what measures,
+# alone; then what waits most of the time: a real LiveKit, beside the browser and Redis. The stress run wants the machine for itself.
+test: setup-tests check-deploy
+	scripts/beside.sh 'cargo test --locked --no-run' '$(MAKE) test-client'
 	cargo test --locked -- --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
-	cargo test --locked --test it -- --test-threads=4 client:: page::
-	cargo test --locked redis:: -- --test-threads=8
-	cargo test --locked --test it real:: -- --test-threads=16
+	scripts/beside.sh '$(MAKE) test-browser test-redis' '$(MAKE) test-real'
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
+
+test-browser: setup-tests
+	cargo test --locked --test it -- --test-threads=4 client:: page::
+
+test-redis: setup-tests
+	cargo test --locked redis:: -- --test-threads=8
+
+test-real: setup-tests
+	cargo test --locked --test it real:: -- --test-threads=16
 
 # The package for browsers, without one: `cargo test client::` has them in Chromium. Its build in src/http/page is compiled in,
 # so that the service builds without Node.js; here it is checked to be what the sources give.
