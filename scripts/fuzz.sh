@@ -24,7 +24,7 @@ captured=fuzz/corpus/webhook
 if [ ! -d "$captured" ]; then
     mkdir -p "$captured.part"
     for capture in tests/fixtures/webhooks/*.jsonl; do
-        grep -o '"body_base64":"[^"]\{1,4000\}"' "$capture" | cut -d '"' -f 4 \
+        grep -o '"body_base64":"[^"]*"' "$capture" | cut -d '"' -f 4 | awk 'length <= 4000' \
             | while read -r body; do base64 -d <<<"$body"; echo; done \
             | split -l 12 - "$captured.part/$(basename "$capture" .jsonl)-"
     done
