@@ -7,12 +7,13 @@
 run:
 	cargo run --locked -- demo
 
-# First what keeps the processors busy: the tests of the package for browsers, while the others are compiled. Then what measures,
-# alone; then what waits most of the time: a real LiveKit, beside the browser and Redis. The stress run wants the machine for itself.
+# First what measures, alone. A real LiveKit waits most of the time, so that the package for browsers, which does without clocks,
+# is tested beside it. The stress run wants the machine for itself.
 test: setup-tests check-deploy
-	scripts/beside.sh 'cargo test --locked --no-run' '$(MAKE) test-client'
 	cargo test --locked -- --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
-	scripts/beside.sh '$(MAKE) test-browser test-redis' '$(MAKE) test-real'
+	scripts/beside.sh '$(MAKE) test-client' '$(MAKE) test-real'
+	$(MAKE) test-browser
+	$(MAKE) test-redis
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
 
 test-browser: setup-tests
