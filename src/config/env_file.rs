@@ -12,8 +12,8 @@ use super::Faults;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct EnvFile {
     pub values: BTreeMap<String, String>,
-    /// Variables whose values may be read in more than one way, and why. Only whoever needs one is stopped by it: the file may be
-    /// another program's too.
+    /// Variables whose values may be read in more than one way, and why. The service refuses to start only where it needs one: the
+    /// file may be another program's too.
     pub unclear: BTreeMap<String, String>,
 }
 

@@ -486,7 +486,7 @@ fn take_key_lines(values: &mut Values, key: &str, lines: &str) -> Vec<ApiKey> {
     })
 }
 
-/// A value without the space around it. Quotes around it are whoever's set the variable: `docker run --env-file` leaves them.
+/// A value without the space around it. `docker run --env-file` leaves quotes in a variable as they stand in its file.
 fn unquoted<'value>(values: &mut Values, variable: &str, value: &'value str) -> &'value str {
     let value = value.trim();
     if ['"', '\''].iter().any(|quote| value.starts_with(*quote) && value.ends_with(*quote)) {

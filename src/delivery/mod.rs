@@ -64,8 +64,7 @@ pub struct Handoff {
     pub framing: Framing,
     pub watches: Vec<HandoffWatch>,
     pub ends: StreamEnd,
-    /// The stream's and the connection's. Dropped when the connection is closed: whoever counts connections and streams counts by
-    /// them.
+    /// The stream's and the connection's. Dropped when the connection is closed; connections and streams are counted by them.
     pub permits: [Permit; 2],
 }
 

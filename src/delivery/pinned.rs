@@ -1,5 +1,5 @@
 //! What slow clients keep in memory, all together: streams on every thread, and answers that are not taken. It is counted and
-//! bounded, and whoever has been slow for longest goes first, wherever that one is.
+//! bounded, and the client that has been slow for longest goes first, whichever thread has it.
 
 use std::{
     collections::BTreeMap,

@@ -23,7 +23,7 @@ pub(super) struct KeptFrame {
 }
 
 impl SlowClient {
-    /// Resolves when the connection is to be given up, because slow clients keep too much and this one is the slowest.
+    /// Resolves when slow clients keep too much and this one is the slowest: its connection is then closed.
     pub async fn cut_off(&self) {
         self.0.notified().await;
     }

@@ -102,7 +102,7 @@ impl Limits {
         self.take(&self.reads, address, rooms)
     }
 
-    /// Counts a look at health or metrics, which costs as much as so many reads. Readers behind the same address do not use it up:
+    /// Counts a look at health or metrics, which costs as much as `cost` reads. Readers behind the same address do not use it up:
     /// they would make an instance look unfit.
     pub(super) fn take_looks(&self, address: ClientAddress, cost: usize) -> Result<(), Problem> {
         self.take(&self.wellbeing, address, cost)
