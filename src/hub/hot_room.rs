@@ -299,9 +299,6 @@ impl HotRoom {
         }
         let Some(stored) = stored else { return Ok(()) };
         if self.is_to_be_kept(&stored, is_lost) {
-            let shown: Vec<_> =
-                self.list.entries().iter().map(|one| one.participant.sid.clone()).collect();
-            let Some(stored) = hub.store.read_with(&name, &shown).await? else { return Ok(()) };
             self.is_kept = true;
             self.take_in(&stored);
             self.version = stored.version();

@@ -244,11 +244,7 @@ impl<'inner> Comparison<'inner> {
             if let Asked::Listed(sessions) = &asked {
                 self.inner.compare_signers(self.room, sessions, began);
             }
-            let listed: Vec<_> = match &asked {
-                Asked::Listed(sessions) => sessions.iter().map(|info| info.sid.clone()).collect(),
-                Asked::Exists => Vec::new(),
-            };
-            let held = self.inner.store.read_with(self.room, &listed).await?;
+            let held = self.inner.store.read(self.room).await?;
             let is_nobody = matches!(&asked, Asked::Listed(sessions) if sessions.is_empty());
             if held.is_none() && is_nobody {
                 return Ok(self.nobody_inside(asked_at));

@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use crate::{
     clock::Clock,
     presence::{
-        Applied, Change, Event, ParticipantSid, ROOM_MEMORY, Repaired, Repairs, Room, RoomName,
-        Rules, StoreTime, Subjects, Version,
+        Applied, Change, Event, ROOM_MEMORY, Repaired, Repairs, Room, RoomName, Rules, StoreTime,
+        Subjects, Version,
     },
 };
 
@@ -135,14 +135,6 @@ impl Store for MemoryStore {
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
         Ok(self.read(room).await?.map(|room| Position::of(&room)))
-    }
-
-    async fn read_with(
-        &self,
-        room: &RoomName,
-        _sessions: &[ParticipantSid],
-    ) -> Result<Option<Arc<Room>>, StoreError> {
-        self.read(room).await
     }
 
     async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {

@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 use crate::presence::{
-    Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
+    Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
 };
 
 use super::{Feed, Position, RoomSummary, Store, StoreError};
@@ -128,14 +128,6 @@ impl Store for MeteredStore {
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
         self.metered(Kind::position, self.store.position(room)).await
-    }
-
-    async fn read_with(
-        &self,
-        room: &RoomName,
-        sessions: &[ParticipantSid],
-    ) -> Result<Option<Arc<Room>>, StoreError> {
-        self.metered(Kind::read, self.store.read_with(room, sessions)).await
     }
 
     async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {

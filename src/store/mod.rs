@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::presence::{
-    Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
+    Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
 };
 
 /// Where rooms live.
@@ -39,18 +39,11 @@ pub trait Store: Send + Sync + 'static {
         subjects: &Subjects,
     ) -> Result<Repaired, StoreError>;
 
-    /// The room as it is now; none where the store does not hold it.
+    /// The room as it is now, with what is remembered of those who are gone; none where the store does not hold it.
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError>;
 
     /// How far the room is, without who is in it: costs the same however many are.
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError>;
-
-    /// The room, with what is remembered of these sessions, should they be gone: what a comparison with LiveKit's list needs.
-    async fn read_with(
-        &self,
-        room: &RoomName,
-        sessions: &[ParticipantSid],
-    ) -> Result<Option<Arc<Room>>, StoreError>;
 
     /// Makes a room's version rise above one that an instance holds, which it had from this store and no client made up: the store
     /// lost what it had acknowledged. The room is partial then. Does nothing where the version is not below `held`.

@@ -39,8 +39,8 @@ use tokio::sync::Mutex;
 use crate::{
     clock::Clock,
     presence::{
-        Applied, Event, Identity, ParticipantSid, RepairCounts, Repaired, Repairs, Room, RoomName,
-        Rules, StoreTime, Subjects, Version,
+        Applied, Event, Identity, RepairCounts, Repaired, Repairs, Room, RoomName, Rules,
+        StoreTime, Subjects, Version,
     },
 };
 
@@ -257,14 +257,6 @@ impl Store for RedisStore {
             confirmed_until: row.confirmed_until(),
             compared_at: row.compared_at,
         }))
-    }
-
-    async fn read_with(
-        &self,
-        room: &RoomName,
-        _sessions: &[ParticipantSid],
-    ) -> Result<Option<Arc<Room>>, StoreError> {
-        self.read(room).await
     }
 
     async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {

@@ -11,10 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use livekit_presence::{
-    presence::{
-        Applied, Event, ParticipantSid, Repaired, Repairs, Room, RoomName, StoreTime, Subjects,
-        Version,
-    },
+    presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version},
     store::{Feed, Position, RoomSummary, Store, StoreError},
 };
 use tokio::sync::watch;
@@ -25,7 +22,7 @@ pub struct FlakyStore {
     mood: watch::Sender<StoreMood>,
     /// How many calls have come to a bad mood.
     pub refused: Mutex<usize>,
-    /// The last room that was read for a comparison, and how often one was repaired while its reader still had it.
+    /// The last room that was read, and how often one was repaired while its reader still had it.
     lent: Mutex<(Weak<Room>, usize)>,
 }
 
@@ -51,7 +48,7 @@ impl FlakyStore {
         self.mood.send_replace(mood);
     }
 
-    /// How often a room was repaired while whoever had read it for a comparison still held it.
+    /// How often a room was repaired while a reader still held it.
     pub fn repairs_of_a_room_in_use(&self) -> usize {
         self.lent.lock().unwrap().1
     }
@@ -97,25 +94,16 @@ impl Store for FlakyStore {
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
         self.pass().await?;
-        self.store.read(room).await
+        let read = self.store.read(room).await?;
+        if let Some(read) = &read {
+            self.lent.lock().unwrap().0 = Arc::downgrade(read);
+        }
+        Ok(read)
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
         self.pass().await?;
         self.store.position(room).await
-    }
-
-    async fn read_with(
-        &self,
-        room: &RoomName,
-        sessions: &[ParticipantSid],
-    ) -> Result<Option<Arc<Room>>, StoreError> {
-        self.pass().await?;
-        let read = self.store.read_with(room, sessions).await?;
-        if let Some(read) = &read {
-            self.lent.lock().unwrap().0 = Arc::downgrade(read);
-        }
-        Ok(read)
     }
 
     async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
@@ -195,14 +183,6 @@ impl Store for TakingTurns {
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
         self.next().position(room).await
-    }
-
-    async fn read_with(
-        &self,
-        room: &RoomName,
-        sessions: &[ParticipantSid],
-    ) -> Result<Option<Arc<Room>>, StoreError> {
-        self.next().read_with(room, sessions).await
     }
 
     async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {

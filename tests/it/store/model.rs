@@ -126,10 +126,9 @@ impl Play<'_> {
 
     /// The rooms are the same to their last detail, and so is what would be done about them next.
     async fn compare(&self, number: usize, step: &Step, now: StoreTime) {
-        let sids: Vec<_> = self.known.keys().cloned().collect();
         for (index, (_, store)) in self.stores.iter().enumerate() {
             let place = || self.place(index, number, step);
-            let held = store.read_with(&self.room, &sids).await.unwrap().unwrap();
+            let held = store.read(&self.room).await.unwrap().unwrap();
             assert_eq!(held.list(), self.model.list(), "{}", place());
             let position = store.position(&self.room).await.unwrap();
             assert_eq!(position, Some(Position::of(&self.model)), "{}", place());
