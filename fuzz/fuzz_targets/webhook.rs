@@ -64,7 +64,7 @@ impl WatchedRoom {
     fn apply(&mut self, event: &Event, now: StoreTime) {
         let before = self.room.version();
         // Somebody leaves whom the room has lost: a hole in the versions has everybody read it again.
-        let may_leave_hole = self.room.is_torn() && matches!(event.kind, EventKind::Left { .. });
+        let may_leave_hole = self.room.is_lost() && matches!(event.kind, EventKind::Left { .. });
         match self.room.apply(event, now, &RULES) {
             Applied::Changed(change) => {
                 assert!(

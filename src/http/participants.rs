@@ -32,7 +32,7 @@ pub(super) async fn list(
     reader.may_read(&room)?;
     let reading = http.hub.read(&room, || http.limits.may_look_up(address)).await?;
     let result = match reading.source {
-        _ if !reading.is_confirmed => CacheResult::stale,
+        _ if !reading.is_complete => CacheResult::stale,
         Source::Hot => CacheResult::hot,
         Source::Store => CacheResult::store,
         Source::LiveKit => CacheResult::livekit,

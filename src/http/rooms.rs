@@ -96,7 +96,7 @@ async fn encode(hub: &Hub) -> Result<Encoded, Problem> {
     let rooms = hub.rooms().await?.into_iter().map(|room| RoomBody {
         name: room.name,
         num_participants: room.count,
-        exact: room.is_whole,
+        exact: room.is_complete,
     });
     let mut rooms: Vec<_> = rooms.collect();
     rooms.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::presence::{Departure, HostTime, Participant, Room, RoomName, StoreTime, Version};
+use crate::presence::{Departure, HostTime, Participant, Room, RoomName, Version};
 
 use super::{
     Frame, encode_chunk,
@@ -44,7 +44,6 @@ pub struct Edition {
     replaces_later: bool,
     /// When the oldest webhook in it arrived. For measurements only.
     received_at: Option<HostTime>,
-    confirmed_until: StoreTime,
     update_frame: OnceLock<Update>,
     snapshot_frame: OnceLock<Arc<Frame>>,
 }
@@ -81,7 +80,6 @@ impl Edition {
         list: &List,
         change: Option<(Delta, Option<&Self>)>,
         received_at: Option<HostTime>,
-        confirmed_until: StoreTime,
     ) -> Self {
         let changes = change.map_or_else(Vec::new, |(delta, before)| {
             let earlier = before.filter(|before| before.version == delta.prev);
@@ -99,7 +97,6 @@ impl Edition {
             changes,
             replaces_later: false,
             received_at,
-            confirmed_until,
             update_frame: OnceLock::new(),
             snapshot_frame: OnceLock::new(),
         }
@@ -108,7 +105,7 @@ impl Edition {
     /// Of a room as the store holds it.
     pub fn of_room(name: &RoomName, room: &Room) -> Self {
         let list = List::new(room.list());
-        Self::new(name.clone(), room.version(), &list, None, None, room.confirmed_until())
+        Self::new(name.clone(), room.version(), &list, None, None)
     }
 
     /// The same, also for those who were sent a later version elsewhere, which the store has lost since.
@@ -122,11 +119,6 @@ impl Edition {
 
     pub fn received_at(&self) -> Option<HostTime> {
         self.received_at
-    }
-
-    /// Until when this list counts as everybody, as far as was known when it was made.
-    pub fn confirmed_until(&self) -> StoreTime {
-        self.confirmed_until
     }
 
     /// The frame of the list, and where in it the list stands as a JSON array.
@@ -297,7 +289,6 @@ mod tests {
                 &List::default(),
                 Some((delta, editions.last())),
                 None,
-                StoreTime::default(),
             );
             edition.list_bytes = 1_000_000;
             edition.encode_for(View::Deltas);

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use crate::{
-    presence::{Change, HostTime, Room, StoreTime, Version, ViewDiff},
+    presence::{Change, Completeness, HostTime, Knowledge, Room, Version, ViewDiff},
     reconcile::Watched,
     store::{Feed, FeedMessage, Position, StoreError},
 };
@@ -47,9 +47,9 @@ pub(super) struct HotRoom {
     /// The room as of the last change that was folded in.
     list: List,
     version: Version,
-    confirmed_until: StoreTime,
-    /// The list has people of whom the store, which lost them, knows nothing: it is kept until LiveKit says who is inside.
-    is_kept: bool,
+    /// What is known of the list. It is lost where people are in it of whom the store, which lost them, knows nothing: they are
+    /// kept until LiveKit says who is inside.
+    knowledge: Knowledge,
     /// When the room was read last. Changes that are older may arrive for a while after that.
     read_at: Instant,
     /// When the store is looked at for the sake of readers that say they were sent a later version; and not before.
@@ -92,9 +92,9 @@ impl HotRoom {
     ) -> Result<Self, StoreError> {
         let feed = hub.store.follow(slot.name()).await?;
         let watched = hub.reconciler.as_ref().map(|reconciler| reconciler.watch(slot.name()));
-        let (stored, _) = hub.read_whole(slot.name(), || may_look_up).await?;
+        let (stored, _) = hub.read_or_ask(slot.name(), || may_look_up).await?;
         let position = stored.as_deref().map(Position::of);
-        let confirmed_until = hub.confirmed_until(slot.name(), position);
+        let completeness = hub.completeness(slot.name(), position);
         let stored = stored.unwrap_or_default();
         let now = Instant::now();
         let mut room = Self {
@@ -104,8 +104,7 @@ impl HotRoom {
             watched,
             list: List::default(),
             version: Version::ZERO,
-            confirmed_until: StoreTime::default(),
-            is_kept: false,
+            knowledge: Knowledge::default(),
             read_at: now,
             look_at: None,
             look_not_before: now,
@@ -117,11 +116,11 @@ impl HotRoom {
             linger_ends: Some(now + LINGER),
         };
         room.take_over(&stored);
-        room.confirmed_until = confirmed_until;
+        room.knowledge = completeness.into();
         room.put_out(None, None);
         room.slot.announced();
         let is_held = room.version != Version::ZERO;
-        if !room.hub.is_confirmed(room.confirmed_until) && (is_held || may_look_up) {
+        if !room.hub.is_complete(completeness) && (is_held || may_look_up) {
             room.hub.suspect(room.slot.name());
         }
         if stored.has_somebody_called() {
@@ -166,7 +165,7 @@ impl HotRoom {
             }
             return;
         }
-        let is_mended = self.is_kept && change.confirmed_until != StoreTime::default();
+        let is_mended = self.knowledge.is_lost() && !change.completeness.is_partial();
         if change.prev != self.version || is_mended {
             self.resync(ResyncCause::gap).await;
             return;
@@ -178,8 +177,8 @@ impl HotRoom {
             self.hub.somebody_is_called(self.slot.name());
         }
         self.version = change.version;
-        self.confirmed_until = change.confirmed_until;
-        if change.confirmed_until == StoreTime::default() {
+        self.knowledge.told(change.completeness);
+        if change.completeness.is_partial() {
             self.hub.suspect(self.slot.name());
         }
         // Otherwise it goes out at the window's end. Without anything to send nobody wakes up for that.
@@ -203,16 +202,15 @@ impl HotRoom {
 
     /// The store has the version that is held.
     async fn is_as_stored(&mut self, stored: Option<Position>) {
-        let confirmed_until = self.hub.confirmed_until(self.slot.name(), stored);
-        if self.is_kept && confirmed_until != StoreTime::default() {
+        let completeness = self.hub.completeness(self.slot.name(), stored);
+        if self.knowledge.is_lost() && !completeness.is_partial() {
             return self.resync(ResyncCause::check).await;
         }
-        self.confirmed_until = confirmed_until;
-        self.slot.confirm(confirmed_until);
+        self.told(completeness);
         // A room that the store does not hold may have lost everybody.
         let is_settled = self.version != Version::ZERO
             || self.hub.reconciler.is_none()
-            || self.hub.is_confirmed(confirmed_until);
+            || self.hub.is_complete(completeness);
         if is_settled && self.published == self.version && self.slot.take_readers_ahead() {
             self.settle();
         }
@@ -265,7 +263,8 @@ impl HotRoom {
     /// What readers were sent elsewhere is lost for good: those who kept it are sent what there is.
     fn settle(&self) {
         if let Some(newest) = self.slot.newest() {
-            self.slot.publish(Arc::new(newest.replacing_later()));
+            let newest = Arc::new(newest.replacing_later());
+            self.slot.publish(newest, self.knowledge.completeness());
             self.hub.watchers.room_changed(&self.slot);
             self.slot.announced();
         }
@@ -299,36 +298,39 @@ impl HotRoom {
         }
         let Some(stored) = stored else { return Ok(()) };
         if self.is_to_be_kept(&stored, is_lost) {
-            self.is_kept = true;
             self.take_in(&stored);
             self.version = stored.version();
-            self.confirmed_until = StoreTime::default();
-            self.slot.confirm(self.confirmed_until);
+            self.knowledge = Knowledge::LOST;
+            self.slot.known_to_be(self.knowledge.completeness());
             self.hub.suspect(&name);
             // The store's own list may be shown elsewhere by the version that the next change makes. LiveKit's answer, which
             // raises it, comes first where it comes at all.
             self.window_ends = self.window_ends.max(Instant::now() + KEPT_BACK);
-        } else if stored.version() > self.version || self.is_kept {
-            self.is_kept = false;
+        } else if stored.version() > self.version || self.knowledge.is_lost() {
             self.take_over(&stored);
             self.publish();
         } else {
-            self.confirmed_until = stored.confirmed_until();
-            self.slot.confirm(self.confirmed_until);
+            self.told(stored.completeness());
         }
         Ok(())
     }
 
+    /// The store holds what is held here, and says this of it.
+    fn told(&mut self, completeness: Completeness) {
+        self.knowledge.told(completeness);
+        self.slot.known_to_be(self.knowledge.completeness());
+    }
+
     /// Whether the store lost whom we show. LiveKit is asked, where it can be, and until then they are shown.
     fn is_to_be_kept(&self, stored: &Room, is_lost: bool) -> bool {
-        let is_another = stored.version() != self.version || self.is_kept;
+        let is_another = stored.version() != self.version || self.knowledge.is_lost();
         // Where nobody was shown here, somebody was elsewhere.
         let is_shown = self.published != Version::ZERO || is_lost;
-        stored.is_torn() && is_another && is_shown && self.hub.reconciler.is_some()
+        stored.is_lost() && is_another && is_shown && self.hub.reconciler.is_some()
     }
 
     fn on_store_error(&self, error: &StoreError) {
-        self.slot.confirm(StoreTime::default());
+        self.slot.known_to_be(Completeness::Partial);
         debug!(room.name = %self.slot.name(), %error, "cannot read a hot room again");
     }
 
@@ -350,7 +352,7 @@ impl HotRoom {
             pending.diff.touch(&entry.participant.identity, || None);
         }
         self.version = stored.version();
-        self.confirmed_until = stored.confirmed_until();
+        self.knowledge = stored.completeness().into();
     }
 
     /// Puts out an edition, tells who watches, and opens a window.
@@ -376,14 +378,13 @@ impl HotRoom {
             &self.list,
             delta.map(|delta| (delta, before.as_deref())),
             received_at,
-            self.confirmed_until,
         ));
         for view in [View::Lists, View::Deltas] {
             if self.slot.count(view) > 0 {
                 edition.encode_for(view);
             }
         }
-        self.slot.publish(Arc::clone(&edition));
+        self.slot.publish(Arc::clone(&edition), self.knowledge.completeness());
         edition
     }
 

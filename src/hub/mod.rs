@@ -28,7 +28,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     abort_on_panic,
-    presence::{Event, Room, RoomName, StoreTime, Version},
+    presence::{Completeness, Event, Room, RoomName, Version},
     reconcile::{Confirmation, Reconciler},
     store::{Position, RoomSummary, Store, StoreError},
 };
@@ -56,7 +56,7 @@ pub struct Reading {
     pub edition: Option<Arc<Edition>>,
     pub source: Source,
     /// Whether the list is known to be everybody.
-    pub is_confirmed: bool,
+    pub is_complete: bool,
 }
 
 /// Where a reading came from.
@@ -166,13 +166,13 @@ impl Hub {
         if let Some((slot, edition)) =
             slot.and_then(|slot| slot.newest().map(|newest| (slot, newest)))
         {
-            let is_confirmed = self.0.is_confirmed(slot.confirmed_until());
-            return Ok(Reading { edition: Some(edition), source: Source::Hot, is_confirmed });
+            let is_complete = self.0.is_complete(slot.completeness());
+            return Ok(Reading { edition: Some(edition), source: Source::Hot, is_complete });
         }
-        let (stored, source) = self.0.read_whole(room, may_look_up).await?;
+        let (stored, source) = self.0.read_or_ask(room, may_look_up).await?;
         let position = stored.as_deref().map(Position::of);
         Ok(Reading {
-            is_confirmed: self.0.is_confirmed(self.0.confirmed_until(room, position)),
+            is_complete: self.0.is_complete(self.0.completeness(room, position)),
             edition: stored.map(|stored| Arc::new(Edition::of_room(room, &stored))),
             source,
         })
@@ -216,12 +216,12 @@ impl Hub {
         }
     }
 
-    /// Counts the rooms by whether they are confirmed now.
+    /// Counts the rooms by whether they are complete now.
     pub fn count_rooms(&self) {
         let rooms = self.0.rooms();
-        let is_confirmed = |slot: &&Arc<RoomSlot>| self.0.is_confirmed(slot.confirmed_until());
-        let confirmed = rooms.by_name.values().filter(is_confirmed).count();
-        self.0.metrics.count_rooms(confirmed, rooms.by_name.len() - confirmed);
+        let is_complete = |slot: &&Arc<RoomSlot>| self.0.is_complete(slot.completeness());
+        let complete = rooms.by_name.values().filter(is_complete).count();
+        self.0.metrics.count_rooms(complete, rooms.by_name.len() - complete);
     }
 
     /// Counts the reader in before anything else happens, so that the room cannot end under it.
@@ -255,7 +255,7 @@ impl Inner {
     }
 
     /// Reads a room from the store. Where that does not know everybody, LiveKit is asked first.
-    async fn read_whole(
+    async fn read_or_ask(
         &self,
         room: &RoomName,
         may_look_up: impl FnOnce() -> bool,
@@ -263,13 +263,13 @@ impl Inner {
         let asked_at = Instant::now();
         let mut stored = self.store.read(room).await?;
         let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
-        let mut is_known = self.is_confirmed_as_stored(room, stored.as_deref());
+        let mut is_known = self.is_complete_as_stored(room, stored.as_deref());
         let mut is_free = stored.is_some() || is_known;
         if !is_free {
             is_free = reconciler.is_real(room).await;
             // Others may have had it compared meanwhile.
             stored = self.store.read(room).await?;
-            is_known = self.is_confirmed_as_stored(room, stored.as_deref());
+            is_known = self.is_complete_as_stored(room, stored.as_deref());
         }
         let is_outdated = stored.as_deref().zip(self.store.estimated_now());
         let is_outdated =
@@ -286,33 +286,33 @@ impl Inner {
         Ok((self.store.read(room).await?, source))
     }
 
-    /// Whether what the store has of a room counts as everybody now.
-    fn is_confirmed_as_stored(&self, name: &RoomName, stored: Option<&Room>) -> bool {
-        self.is_confirmed(self.confirmed_until(name, stored.map(Position::of)))
+    /// Whether what the store has of a room is everybody now.
+    fn is_complete_as_stored(&self, name: &RoomName, stored: Option<&Room>) -> bool {
+        self.is_complete(self.completeness(name, stored.map(Position::of)))
     }
 
-    /// Until when a room's list counts as everybody.
-    fn confirmed_until(&self, name: &RoomName, stored: Option<Position>) -> StoreTime {
+    /// Whether a room's list is everybody, and until when.
+    fn completeness(&self, name: &RoomName, stored: Option<Position>) -> Completeness {
         match (stored, &self.reconciler) {
-            (Some(stored), _) => stored.confirmed_until,
-            (None, Some(reconciler)) => reconciler.empty_until(name).unwrap_or_default(),
-            (None, None) => StoreTime::default(),
+            (Some(stored), _) => stored.completeness,
+            (None, Some(reconciler)) => reconciler.completeness_of_empty(name),
+            (None, None) => Completeness::Partial,
         }
     }
 
-    /// Whether a list that counts as everybody until then does so now. It was the store that said until when, so its clock is
-    /// asked, not this host's. Rooms that have to wait for LiveKit to be asked are trusted for longer.
-    fn is_confirmed(&self, until: StoreTime) -> bool {
-        let is_never = until == StoreTime::default();
-        let reconciler = self.reconciler.as_ref().filter(|_| !is_never);
+    /// Whether a list is complete now. It was the store that said until when, so its clock is asked, not this host's. Rooms that
+    /// have to wait for LiveKit to be asked are trusted for longer.
+    fn is_complete(&self, completeness: Completeness) -> bool {
+        let reconciler = self.reconciler.as_ref().filter(|_| !completeness.is_partial());
         let extra_trust = reconciler.map(Reconciler::extra_trust).unwrap_or_default();
-        self.store.estimated_now().is_some_and(|now| now <= until + extra_trust)
+        let trusted = completeness.trusted_longer(extra_trust);
+        self.store.estimated_now().is_some_and(|now| trusted.is_complete_at(now))
     }
 
     /// Whether LiveKit said that nobody is in a room that the store does not hold: nothing later may ever come.
     fn is_empty_room(&self, slot: &RoomSlot) -> bool {
         let is_unknown = slot.newest().is_some_and(|newest| newest.version() == Version::ZERO);
-        is_unknown && self.is_confirmed(slot.confirmed_until())
+        is_unknown && self.is_complete(slot.completeness())
     }
 
     /// Ends a room unless somebody entered meanwhile. Entering takes the same lock, so nobody is left behind.

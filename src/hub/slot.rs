@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    presence::{RoomName, StoreTime, Version},
+    presence::{Completeness, RoomName, StoreTime, Version},
     store::StoreError,
 };
 
@@ -34,8 +34,8 @@ pub struct RoomSlot {
     newest: Mutex<Option<Arc<Edition>>>,
     /// The newest edition is in, and those who watch are about to be told.
     is_announcing: AtomicBool,
-    /// Until when the newest list counts as everybody, in microseconds of the store's clock.
-    confirmed_until: AtomicU64,
+    /// Whether the newest list is everybody, as the time until which it is.
+    completeness: AtomicU64,
     readers_of_lists: AtomicUsize,
     readers_of_deltas: AtomicUsize,
     state: watch::Sender<State>,
@@ -75,7 +75,7 @@ impl RoomSlot {
             name,
             newest: Mutex::default(),
             is_announcing: AtomicBool::default(),
-            confirmed_until: AtomicU64::default(),
+            completeness: AtomicU64::default(),
             readers_of_lists: AtomicUsize::default(),
             readers_of_deltas: AtomicUsize::default(),
             state: watch::Sender::new(State::Opening),
@@ -104,9 +104,9 @@ impl RoomSlot {
         self.newest.lock().expect("nothing panics while it is locked").clone()
     }
 
-    /// Until when its list counts as everybody.
-    pub fn confirmed_until(&self) -> StoreTime {
-        StoreTime::from_micros(self.confirmed_until.load(Ordering::Relaxed))
+    /// Whether its newest list is everybody, and until when.
+    pub fn completeness(&self) -> Completeness {
+        StoreTime::from_micros(self.completeness.load(Ordering::Relaxed)).into()
     }
 
     /// A thread that watches this room already, as long as fewer than `together` read it.
@@ -151,9 +151,9 @@ impl RoomSlot {
         self.is_announcing.store(false, Ordering::Release);
     }
 
-    pub(super) fn publish(&self, edition: Arc<Edition>) {
+    pub(super) fn publish(&self, edition: Arc<Edition>, completeness: Completeness) {
         self.is_announcing.store(true, Ordering::Release);
-        self.confirm(edition.confirmed_until());
+        self.known_to_be(completeness);
         *self.newest.lock().expect("nothing panics while it is locked") = Some(edition);
         self.published.notify_waiters();
         self.state.send_if_modified(|state| {
@@ -214,8 +214,10 @@ impl RoomSlot {
         self.has_readers_ahead.swap(false, Ordering::AcqRel)
     }
 
-    pub(super) fn confirm(&self, until: StoreTime) {
-        self.confirmed_until.store(until.as_micros(), Ordering::Relaxed);
+    /// More, or less, is known of its newest list.
+    pub(super) fn known_to_be(&self, completeness: Completeness) {
+        let until = StoreTime::from(completeness);
+        self.completeness.store(until.as_micros(), Ordering::Relaxed);
     }
 
     pub(super) fn fail(&self, error: StoreError) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostTime, Identity, Participant, ParticipantSid, StoreTime, Version};
+use super::{Completeness, HostTime, Identity, Participant, ParticipantSid, Version};
 
 /// The difference between two successive lists of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,8 +12,9 @@ pub struct Change {
     /// The version this change builds on. Whoever holds another one must read the room again.
     pub prev: Version,
     pub version: Version,
-    /// Until when the list counts as everybody without a further sign. The epoch where it is not known to be.
-    pub confirmed_until: StoreTime,
+    /// Whether the list is everybody after it.
+    #[serde(rename = "confirmed_until")]
+    pub completeness: Completeness,
     pub joined: Vec<Participant>,
     /// The same identity, with anything different, its session included.
     pub updated: Vec<Participant>,

@@ -6,6 +6,7 @@
 mod change;
 mod event;
 mod inside;
+mod knowledge;
 mod label;
 mod name;
 mod participant;
@@ -24,6 +25,7 @@ mod time;
 
 pub use change::{Change, Departure, ViewDiff};
 pub use event::{Event, EventKind, RoomLifecycle};
+pub use knowledge::{Completeness, Knowledge};
 pub use label::{ParticipantKind, TrackKind, TrackSource};
 pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, RoomSid, TrackSid};
 pub use participant::{Participant, Profile, SessionInfo, SessionState, Track};

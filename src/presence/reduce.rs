@@ -33,11 +33,11 @@ impl Room {
         if let Some(id) = &event.id {
             Arc::make_mut(&mut self.seen).insert(id.clone(), (), now);
         }
-        if now > self.trusted_until + rules.extra_trust {
-            self.is_whole = false;
-        }
+        self.knowledge.lapse(now, rules.extra_trust);
         let is_unexpected = self.is_unexpected(&event.kind);
-        let is_lost = is_unexpected && self.is_torn && matches!(event.kind, EventKind::Left { .. });
+        let leaves_hole = is_unexpected
+            && self.knowledge.is_lost()
+            && matches!(event.kind, EventKind::Left { .. });
         let mut diff = ViewDiff::default();
         match &event.kind {
             EventKind::Room(RoomLifecycle::Started) => self.start(event, now, &mut diff),
@@ -52,12 +52,12 @@ impl Room {
                 self.unpublish(sid, track, now, &mut diff);
             }
         }
-        self.trusted_until = now + rules.trust;
-        if is_lost {
+        self.knowledge.heard(now + rules.trust);
+        if leaves_hole {
             // Somebody may show whom this room has lost: a hole in the versions has everybody read it again.
             self.version = self.version.next(now);
         }
-        match self.end_step(diff, is_lost, Some(event.received_at), now) {
+        match self.end_step(diff, leaves_hole, Some(event.received_at), now) {
             Some(change) => Applied::Changed(change),
             None if is_unexpected => Applied::Unexpected,
             None => Applied::Unchanged,
@@ -124,8 +124,7 @@ impl Room {
             let is_over = |session: &Session| session.joined_at < horizon;
             removed = self.remove_where(GoneBecause::Restarted, now, diff, is_over);
         }
-        // Somebody was here when the room started empty: it may be split over two nodes, so LiveKit is to be asked.
-        self.is_whole = removed == 0;
+        self.knowledge.started(removed > 0, now);
         self.opening = Opening::Open;
         self.epoch += 1;
         self.started = Some(started);
@@ -143,7 +142,7 @@ impl Room {
         self.epoch += 1;
         if self.is_the_end(finished, event.created_at) {
             self.opening = Opening::Closed;
-            self.is_whole = true;
+            self.knowledge.finished(now);
         }
     }
 
@@ -205,7 +204,7 @@ impl Room {
     fn springs_up(&mut self, room_sid: Option<&RoomSid>) {
         if self.opening == Opening::Closed {
             self.opening = Opening::Unknown;
-            self.is_whole = false;
+            self.knowledge.missed_something();
         }
         self.learn_sid(room_sid);
     }

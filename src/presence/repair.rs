@@ -18,7 +18,7 @@ pub struct Repairs {
     pub epoch: u64,
     /// And its version. A room with an earlier one has lost what they were computed from.
     pub version: Version,
-    /// Whether the answer was a list: then the room is whole afterwards.
+    /// Whether the answer was a list: then the room is complete afterwards, but for those who are undecided.
     pub confirms: bool,
     /// Asked for at this time, LiveKit's list of rooms did not have the room.
     pub unlisted_at: Option<StoreTime>,
@@ -134,9 +134,7 @@ impl Room {
         }
         let mut is_mended = false;
         if repairs.confirms {
-            is_mended = std::mem::take(&mut self.is_torn);
-            self.is_whole = true;
-            self.trusted_until = now + rules.trust;
+            is_mended = self.knowledge.compared(now + rules.trust);
             self.compared_at = self.compared_at.max(repairs.asked_at);
             self.close_if_empty(repaired.counts, repairs.unlisted_at);
         }

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, EventId, HostTime, Identity, LiveKitTime, Participant, ParticipantSid, RoomSid,
-    Session, Standing, StoreTime, Version, ViewDiff,
+    Change, Completeness, EventId, HostTime, Identity, Knowledge, LiveKitTime, Participant,
+    ParticipantSid, RoomSid, Session, Standing, StoreTime, Version, ViewDiff,
     inside::Inside,
     remembered::Remembered,
     session::{TRACK_MEMORY, Tracks},
@@ -35,11 +35,8 @@ pub struct Room {
     pub(super) sid: Option<RoomSid>,
     /// Raised by every start and finish: repairs computed before it do not apply after it.
     pub(super) epoch: u64,
-    pub(super) is_whole: bool,
-    /// What was there before is not known, and an instance may still show it: the next confirmation raises the version.
-    pub(super) is_torn: bool,
+    pub(super) knowledge: Knowledge,
     pub(super) opening: Opening,
-    pub(super) trusted_until: StoreTime,
     /// When LiveKit was asked for the newest list that the room was brought into line with.
     pub(super) compared_at: StoreTime,
     pub(super) started: Option<Started>,
@@ -122,15 +119,9 @@ impl Room {
         self.epoch
     }
 
-    /// Until when everybody in the room counts as being in the list: nothing was missed since its start or a reconcile,
-    /// and that was confirmed lately enough. The epoch for a partial room, and for one in which somebody is undecided.
-    pub fn confirmed_until(&self) -> StoreTime {
-        let is_complete = self.is_whole && self.inside.is_decided();
-        if is_complete { self.trusted_until } else { StoreTime::default() }
-    }
-
-    pub fn is_whole_at(&self, now: StoreTime) -> bool {
-        now <= self.confirmed_until()
+    /// Whether its list is everybody, and until when.
+    pub fn completeness(&self) -> Completeness {
+        self.knowledge.completeness_with(&self.inside)
     }
 
     /// When LiveKit was asked for the newest list that it was brought into line with. The epoch if it never was.
@@ -138,9 +129,9 @@ impl Room {
         self.compared_at
     }
 
-    /// Whether others may have been shown in it whom the store does not know, or knows no longer.
-    pub fn is_torn(&self) -> bool {
-        self.is_torn
+    /// Whether people may be shown in it of whom the store does not know, or knows no longer. See [`Knowledge`].
+    pub fn is_lost(&self) -> bool {
+        self.knowledge.is_lost()
     }
 
     /// Whether it remembers that a session is gone.
@@ -200,14 +191,13 @@ impl Room {
             .is_some_and(|started| joined_at < started.horizon() && alive_at <= started.applied_at)
     }
 
-    /// Somebody was shown a later version than this: what was known of the room is lost. It goes on from there, and is partial.
+    /// Somebody was shown a later version than this: what was known of the room is lost. It goes on from there.
     /// Tells whether that is so.
     pub fn lift(&mut self, shown: Version, now: StoreTime) -> bool {
         let is_below = self.version < shown;
         if is_below {
             self.version = shown.next(now);
-            self.is_whole = false;
-            self.is_torn = true;
+            self.knowledge.lose();
             self.epoch += 1;
         }
         is_below
@@ -297,7 +287,7 @@ impl Room {
 
     /// A session that counted as missing shows life: the list that omitted it was wrong, and may have been about others.
     pub(super) fn list_was_wrong(&mut self) {
-        self.is_whole = false;
+        self.knowledge.missed_something();
         if self.opening == Opening::Closed {
             self.opening = Opening::Unknown;
         }
@@ -337,8 +327,8 @@ impl Room {
         if is_same && !is_new && !is_another {
             return None;
         }
-        if is_new && !self.is_whole {
-            self.is_torn = true;
+        if is_new {
+            self.knowledge.first_known();
         }
         self.visible = self.visible + joined.len() - left.len();
         let prev = self.version;
@@ -346,7 +336,7 @@ impl Room {
         Some(Change {
             prev,
             version: self.version,
-            confirmed_until: self.confirmed_until(),
+            completeness: self.completeness(),
             joined,
             updated,
             left,

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EventId, GoneBecause, Opening, ParticipantSid, RoomSid, Session, Started, StoreTime, Version,
-    inside::Inside, participant::is_default, session::Tracks,
+    Completeness, EventId, GoneBecause, Knowledge, Opening, ParticipantSid, RoomSid, Session,
+    Started, StoreTime, Version, inside::Inside, participant::is_default, session::Tracks,
 };
 
 /// The format of rows that this build reads and writes.
@@ -26,10 +26,9 @@ pub struct RoomRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<RoomSid>,
     pub epoch: u64,
-    pub is_whole: bool,
-    pub is_torn: bool,
+    #[serde(flatten)]
+    pub(super) knowledge: Knowledge,
     pub opening: Opening,
-    pub trusted_until: StoreTime,
     #[serde(default, skip_serializing_if = "is_default")]
     pub compared_at: StoreTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,10 +80,9 @@ pub struct WaitingRow {
 }
 
 impl RoomRow {
-    /// Until when the list counts as everybody. As [`super::Room::confirmed_until`].
-    pub fn confirmed_until(&self) -> StoreTime {
-        let is_complete = self.is_whole && self.inside.is_decided();
-        if is_complete { self.trusted_until } else { StoreTime::default() }
+    /// As [`super::Room::completeness`].
+    pub fn completeness(&self) -> Completeness {
+        self.knowledge.completeness_with(&self.inside)
     }
 }
 

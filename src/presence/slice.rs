@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    Applied, EVENT_MEMORY, Event, EventId, Identity, ParticipantSid, Repaired, Repairs, Room,
-    Rules, Session, StoreTime, Version,
+    Applied, Completeness, EVENT_MEMORY, Event, EventId, Identity, ParticipantSid, Repaired,
+    Repairs, Room, Rules, Session, StoreTime, Version,
     row::{GoneRow, MAX_EVENT_IDS, PersonRow, ROW_FORMAT, RoomRow, WaitingRow},
 };
 
@@ -62,10 +62,8 @@ impl RoomSlice {
                 version: row.version,
                 sid: row.sid,
                 epoch: row.epoch,
-                is_whole: row.is_whole,
-                is_torn: row.is_torn,
+                knowledge: row.knowledge,
                 opening: row.opening,
-                trusted_until: row.trusted_until,
                 compared_at: row.compared_at,
                 started: row.started,
                 condemned_at: row.condemned_at,
@@ -118,8 +116,8 @@ impl RoomSlice {
         self.room.version
     }
 
-    pub fn confirmed_until(&self) -> StoreTime {
-        self.room.confirmed_until()
+    pub fn completeness(&self) -> Completeness {
+        self.room.completeness()
     }
 
     pub fn is_active(&self) -> bool {
@@ -228,10 +226,8 @@ impl RoomSlice {
             version: room.version,
             sid: room.sid.clone(),
             epoch: room.epoch,
-            is_whole: room.is_whole,
-            is_torn: room.is_torn,
+            knowledge: room.knowledge,
             opening: room.opening,
-            trusted_until: room.trusted_until,
             compared_at: room.compared_at,
             started: room.started,
             condemned_at: room.condemned_at,

@@ -29,7 +29,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     livekit::Api,
-    presence::{Event, EventKind, Room, RoomName, Rules, StoreTime},
+    presence::{Completeness, Event, EventKind, Room, RoomName, Rules, StoreTime},
     store::{Peers, RoomSummary, Store},
 };
 
@@ -224,26 +224,30 @@ impl Reconciler {
         room.has_somebody_called() && now.since(room.compared_at()) > CALLING_EVERY
     }
 
-    /// Until when nobody is in a room that no store holds, as LiveKit said when it was asked last.
-    pub fn empty_until(&self, room: &RoomName) -> Option<StoreTime> {
-        self.0.empty_rooms.until(room)
+    /// Whether it is known that nobody is in a room that no store holds, and until when, as LiveKit said when it was asked last.
+    pub fn completeness_of_empty(&self, room: &RoomName) -> Completeness {
+        match self.0.empty_rooms.until(room) {
+            Some(until) => Completeness::Complete { until },
+            None => Completeness::Partial,
+        }
     }
 
     /// Adds the rooms that only LiveKit knows to those of the store, and has those compared whose people are not known.
     pub async fn complete(&self, mut rooms: Vec<RoomSummary>) -> Vec<RoomSummary> {
         let Some(listed) = self.0.listed_rooms().await else { return rooms };
         let Ok(now) = self.0.store.now().await else { return rooms };
-        for room in rooms.iter().filter(|room| !room.is_whole || !listed.names.contains(&room.name))
-        {
+        let is_doubtful =
+            |room: &&RoomSummary| !room.is_complete || !listed.names.contains(&room.name);
+        for room in rooms.iter().filter(is_doubtful) {
             self.compare_later(&room.name);
         }
         let known: HashSet<_> = rooms.iter().map(|room| room.name.clone()).collect();
         for name in listed.names.iter().filter(|name| !known.contains(*name)) {
-            let is_whole = self.empty_until(name).is_some_and(|until| until >= now);
-            if !is_whole {
+            let is_complete = self.completeness_of_empty(name).is_complete_at(now);
+            if !is_complete {
                 self.compare_later(name);
             }
-            rooms.push(RoomSummary { name: name.clone(), count: 0, is_whole });
+            rooms.push(RoomSummary { name: name.clone(), count: 0, is_complete });
         }
         self.0.wake.notify_one();
         rooms

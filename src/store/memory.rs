@@ -148,7 +148,7 @@ impl Store for MemoryStore {
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         let now = self.time();
-        let trusted_at = now - self.extra_trust.get();
+        let extra_trust = self.extra_trust.get();
         let mut summaries = Vec::new();
         for shard in &*self.shards {
             let shard = lock(shard);
@@ -159,7 +159,8 @@ impl Store for MemoryStore {
             summaries.extend(active.map(|(name, held)| RoomSummary {
                 name: name.clone(),
                 count: held.room.count(),
-                is_whole: held.room.is_whole_at(trusted_at),
+                is_complete:
+                    held.room.completeness().trusted_longer(extra_trust).is_complete_at(now),
             }));
         }
         Ok(summaries)

@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::presence::{
-    Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
+    Applied, Completeness, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
 };
 
 /// Where rooms live.
@@ -46,7 +46,7 @@ pub trait Store: Send + Sync + 'static {
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError>;
 
     /// Makes a room's version rise above one that an instance holds, which it had from this store and no client made up: the store
-    /// lost what it had acknowledged. The room is partial then. Does nothing where the version is not below `held`.
+    /// lost what it had acknowledged. The room is lost then. Does nothing where the version is not below `held`.
     async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError>;
 
     /// Every room that is to be listed, in no particular order.
@@ -77,8 +77,8 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     pub version: Version,
-    /// As [`Room::confirmed_until`].
-    pub confirmed_until: StoreTime,
+    /// As [`Room::completeness`].
+    pub completeness: Completeness,
     /// As [`Room::compared_at`].
     pub compared_at: StoreTime,
 }
@@ -87,7 +87,7 @@ impl Position {
     pub fn of(room: &Room) -> Self {
         Self {
             version: room.version(),
-            confirmed_until: room.confirmed_until(),
+            completeness: room.completeness(),
             compared_at: room.compared_at(),
         }
     }
@@ -100,7 +100,7 @@ pub struct RoomSummary {
     /// How many participants readers see in it.
     pub count: usize,
     /// Whether that is known to be everybody.
-    pub is_whole: bool,
+    pub is_complete: bool,
 }
 
 /// The store could not do it. What was asked for may be asked again: it happened as a whole or not at all.

@@ -79,7 +79,7 @@ impl Stage {
         assert!(change.version > change.prev, "the version rises");
         let is_hole = std::mem::replace(&mut self.told_version, change.version) != change.prev;
         // Read again.
-        assert!(!is_hole || self.room.is_torn(), "a reader can tell that it missed nothing");
+        assert!(!is_hole || self.room.is_lost(), "a reader can tell that it missed nothing");
         for participant in change.joined.into_iter().chain(change.updated) {
             self.told.insert(participant.identity.clone(), participant);
         }
@@ -207,8 +207,8 @@ impl Stage {
             .collect()
     }
 
-    fn is_whole(&self) -> bool {
-        self.room.is_whole_at(self.now)
+    fn is_complete(&self) -> bool {
+        self.room.completeness().is_complete_at(self.now)
     }
 }
 

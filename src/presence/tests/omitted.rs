@@ -20,13 +20,13 @@ fn without_alice() -> Stage {
     let mut stage = with_alice();
     stage.at(60).compared(60, vec![], 60, Proof::Gone);
     assert_eq!(stage.list(), NOBODY);
-    assert!(stage.is_whole());
+    assert!(stage.is_complete());
     stage
 }
 
 #[test]
 fn whom_a_list_omits_goes_by_what_a_probe_says() {
-    for (said, is_listed, is_whole) in [
+    for (said, is_listed, is_complete) in [
         (Some(Proof::Alive), true, true),
         (Some(Proof::Gone), false, true),
         (Some(Proof::Unanswered), true, false),
@@ -39,7 +39,7 @@ fn whom_a_list_omits_goes_by_what_a_probe_says() {
             None => stage.reconciled(60, vec![]),
         };
         assert_eq!(!stage.list().is_empty(), is_listed, "{said:?}");
-        assert_eq!(stage.is_whole(), is_whole, "{said:?}: whoever is undecided is shown");
+        assert_eq!(stage.is_complete(), is_complete, "{said:?}: whoever is undecided is shown");
     }
 }
 
@@ -54,7 +54,7 @@ fn who_answers_nothing_goes_when_a_list_asked_for_after_that_omits_them_too() {
     let mut stage = with_alice();
     stage.at(4).compared(4, vec![], 1, Proof::Unanswered);
     assert_eq!(stage.list().len(), 1);
-    assert!(!stage.is_whole());
+    assert!(!stage.is_complete());
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn who_is_listed_again_or_shows_life_is_no_longer_undecided() {
     for sign in ["list", "webhook", "probe"] {
         let mut stage = with_alice();
         stage.at(60).reconciled(60, vec![]);
-        assert!(!stage.is_whole());
+        assert!(!stage.is_complete());
         stage.at(61);
         match sign {
             "list" => {
@@ -75,7 +75,7 @@ fn who_is_listed_again_or_shows_life_is_no_longer_undecided() {
                 stage.proved(Repair::Alive(sid("PA_1")));
             }
         }
-        assert!(stage.is_whole(), "{sign}");
+        assert!(stage.is_complete(), "{sign}");
     }
 }
 
@@ -110,11 +110,11 @@ fn a_webhook_of_a_missing_session_brings_it_back_as_it_was_and_has_the_room_comp
     stage.at(70).published("PA_1", "TR_2");
     assert_eq!(stage.list(), ["alice/PA_1[TR_1,TR_2]"]);
     assert_eq!(stage.room.list()[0].profile.name, "Alice");
-    assert!(!stage.is_whole(), "the list may have omitted others too");
+    assert!(!stage.is_complete(), "the list may have omitted others too");
     let mut stage = without_alice();
     stage.at(70).joined(session("alice", "PA_1", 0));
     assert_eq!(stage.list(), ["alice/PA_1[TR_1]"]);
-    assert!(!stage.is_whole());
+    assert!(!stage.is_complete());
     let mut stage = without_alice();
     stage.at(70).left("PA_1");
     stage.published("PA_1", "TR_2");
@@ -127,7 +127,7 @@ fn a_missing_session_is_kept_for_ten_minutes_and_then_a_webhook_has_the_room_com
     stage.at(661).reconciled(661, vec![]);
     assert_eq!(stage.room.sessions().count(), 0);
     assert_eq!(stage.published("PA_1", "TR_2"), Applied::Unexpected);
-    assert!(!stage.is_whole());
+    assert!(!stage.is_complete());
     stage.at(670).reconciled(670, vec![session("alice", "PA_1", 0).with_track("TR_2")]);
     assert_eq!(stage.list(), ["alice/PA_1[TR_2]"], "her webhook was a sign of life");
 }
@@ -149,11 +149,11 @@ fn who_was_taken_for_gone_and_is_listed_again_is_probed_first() {
     let mut stage = without_alice();
     stage.at(80).reconciled(80, vec![session("alice", "PA_1", 0)]);
     assert_eq!(stage.list(), NOBODY);
-    assert!(!stage.is_whole(), "a suspect waits for an answer");
+    assert!(!stage.is_complete(), "a suspect waits for an answer");
     assert_eq!(stage.to_prove(), ["PA_1"]);
     stage.proved(Repair::Alive(sid("PA_1")));
     assert_eq!(stage.list(), ["alice/PA_1"]);
-    assert!(stage.is_whole());
+    assert!(stage.is_complete());
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn who_came_back_under_a_new_room_sid_is_not_hidden_by_lists_that_lag() {
         assert_eq!(stage.list(), ["alice/PA_2"], "the list has her session of before");
         stage.at(secs + 1).compared(secs + 1, vec![], secs + 1, Proof::Alive);
         assert_eq!(stage.list(), ["alice/PA_2"]);
-        assert!(stage.is_whole());
+        assert!(stage.is_complete());
     }
 }
 
@@ -198,7 +198,7 @@ fn without_probes_two_lists_the_grace_apart_remove_and_a_webhook_brings_back() {
     for (secs, is_listed) in [(60, true), (64, true), (65, false)] {
         stage.at(secs).reconciled(secs, vec![]);
         assert_eq!(!stage.list().is_empty(), is_listed, "at {secs} s");
-        assert_eq!(stage.is_whole(), !is_listed, "undecided until she is gone");
+        assert_eq!(stage.is_complete(), !is_listed, "undecided until she is gone");
     }
     stage.at(70).published("PA_1", "TR_2");
     assert_eq!(stage.list(), ["alice/PA_1[TR_1,TR_2]"]);
@@ -228,24 +228,24 @@ fn both() -> Vec<Who> {
 #[test]
 fn a_room_in_which_suspects_wait_for_an_answer_is_not_complete() {
     let mut stage = with_suspects(true);
-    assert!(!stage.is_whole());
+    assert!(!stage.is_complete());
     stage.at(63).proved(Repair::Alive(sid("PA_1")));
-    assert!(!stage.is_whole(), "bob waits");
+    assert!(!stage.is_complete(), "bob waits");
     for secs in [64, 68, 72] {
         stage.at(secs).proved(Repair::Dead { sid: sid("PA_2"), witnessed: false });
         stage.at(secs + 1).reconciled(secs + 1, both());
     }
     assert_eq!(stage.list(), ["alice/PA_1"]);
-    assert!(stage.is_whole(), "it is decided that bob is a ghost");
+    assert!(stage.is_complete(), "it is decided that bob is a ghost");
 }
 
 #[test]
 fn without_probes_a_session_that_two_lists_since_the_start_name_is_believed() {
     let mut stage = with_suspects(false);
-    assert!(!stage.is_whole());
+    assert!(!stage.is_complete());
     stage.at(80).reconciled(80, both());
     assert_eq!(stage.list(), ["alice/PA_1", "bob/PA_2"]);
-    assert!(stage.is_whole());
+    assert!(stage.is_complete());
 }
 
 #[test]

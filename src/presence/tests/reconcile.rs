@@ -18,12 +18,12 @@ fn a_list_adds_who_was_missed_and_removes_who_left_unheard() {
 }
 
 #[test]
-fn a_list_makes_a_partial_room_whole() {
+fn a_list_makes_a_partial_room_complete() {
     let mut stage = Stage::new();
     stage.joined(session("alice", "PA_1", 0));
-    assert!(!stage.is_whole());
+    assert!(!stage.is_complete());
     stage.reconciled(0, vec![session("alice", "PA_1", 0), session("bob", "PA_2", 0)]);
-    assert!(stage.is_whole());
+    assert!(stage.is_complete());
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn the_first_confirmation_of_an_unknown_room_is_published() {
     let mut stage = Stage::new();
     stage.reconciled(0, vec![]);
     assert!(stage.room.version() > Version::ZERO);
-    assert!(stage.is_whole());
+    assert!(stage.is_complete());
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn where_livekit_gives_no_list_nobody_is_added_or_missed_and_proofs_decide() {
     };
     let counts = compare(&mut stage, 30);
     assert_eq!((stage.list().len(), counts.noted), (3, 3));
-    assert!(stage.is_whole(), "it was, and LiveKit still has the room");
+    assert!(stage.is_complete(), "it was, and LiveKit still has the room");
     for secs in [31, 34, 37] {
         assert_eq!(stage.list().len(), 3);
         stage.at(secs).proved(dead("PA_2", false));
@@ -321,7 +321,7 @@ fn a_room_that_is_not_whole_does_not_become_so_without_a_list() {
     stage.joined(session("alice", "PA_1", 0));
     let repairs = plan_without_list(&stage.room, stage.now);
     stage.at(1).repaired(&repairs);
-    assert!(!stage.is_whole());
+    assert!(!stage.is_complete());
 }
 
 #[test]

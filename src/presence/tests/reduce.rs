@@ -177,14 +177,14 @@ fn a_room_start_older_than_the_one_known_drops_nobody() {
 }
 
 #[test]
-fn a_room_start_makes_the_room_whole_unless_somebody_was_inside() {
+fn a_room_start_makes_the_room_complete_unless_somebody_was_inside() {
     let mut stage = Stage::new();
     stage.joined(session("alice", "PA_1", 0));
-    assert!(!stage.is_whole(), "it sprang up from a join");
+    assert!(!stage.is_complete(), "it sprang up from a join");
     stage.at(10).started();
-    assert!(!stage.is_whole(), "alice was dropped: the room may be split over two nodes");
+    assert!(!stage.is_complete(), "alice was dropped: the room may be split over two nodes");
     stage.at(20).started();
-    assert!(stage.is_whole());
+    assert!(stage.is_complete());
 }
 
 #[test]
@@ -210,20 +210,20 @@ fn a_room_sid_is_used_again_so_a_finish_spares_who_joined_after_it() {
     stage.joined(session("alice", "PA_1", 31));
     stage.apply(&finished);
     assert_eq!(stage.list(), ["alice/PA_1"]);
-    assert!(stage.is_whole(), "the finish belongs to the opening before");
+    assert!(stage.is_complete(), "the finish belongs to the opening before");
 }
 
 #[test]
-fn a_finished_room_is_whole_and_empty_and_partial_when_somebody_springs_up_in_it() {
+fn a_finished_room_is_complete_and_empty_and_partial_when_somebody_springs_up_in_it() {
     let mut stage = Stage::new();
     stage.started();
     stage.joined(session("alice", "PA_1", 0));
     stage.left("PA_1");
     assert!(stage.room.is_active(), "open, with nobody inside");
     stage.at(20).finished();
-    assert!(stage.is_whole() && !stage.room.is_active());
+    assert!(stage.is_complete() && !stage.room.is_active());
     stage.at(30).joined(session("bob", "PA_2", 30));
-    assert!(!stage.is_whole(), "its start was missed, and perhaps others with it");
+    assert!(!stage.is_complete(), "its start was missed, and perhaps others with it");
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn the_first_event_of_a_room_is_published_even_if_nobody_is_seen_to_change() {
     let mut stage = Stage::new();
     let Applied::Changed(change) = stage.left("PA_1") else { panic!("must be published") };
     assert_eq!(change.prev, Version::ZERO);
-    assert_eq!(change.confirmed_until, StoreTime::default());
+    assert_eq!(change.completeness, Completeness::Partial);
 }
 
 #[test]
@@ -314,12 +314,12 @@ fn a_room_that_was_not_confirmed_for_long_is_partial_whatever_comes_next() {
     stage.started();
     stage.joined(session("alice", "PA_1", 0));
     stage.at(59);
-    assert!(stage.is_whole());
+    assert!(stage.is_complete());
     stage.at(3600);
-    assert!(!stage.is_whole());
+    assert!(!stage.is_complete());
     assert_eq!(stage.list(), ["alice/PA_1"], "kept, not forgotten");
     stage.joined(session("bob", "PA_2", 3600));
-    assert!(!stage.is_whole(), "an event confirms nothing about those who were there before");
+    assert!(!stage.is_complete(), "an event confirms nothing about those who were there before");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::presence::{ROW_FORMAT, RoomName, RoomSlice, StoreTime};
+use crate::presence::{Completeness, ROW_FORMAT, RoomName, RoomSlice, StoreTime};
 
 use super::rows::{Unreadable, to_json};
 
@@ -19,7 +19,8 @@ pub(super) struct Listed {
 struct Entry {
     format: u32,
     count: usize,
-    complete_until: StoreTime,
+    #[serde(rename = "completeUntil")]
+    completeness: Completeness,
     /// When the room is forgotten, and its entry is one no more.
     kept_until: StoreTime,
 }
@@ -39,8 +40,8 @@ impl Listed {
         self.entry.count
     }
 
-    pub fn is_complete_at(&self, now: StoreTime) -> bool {
-        now <= self.entry.complete_until
+    pub fn completeness(&self) -> Completeness {
+        self.entry.completeness
     }
 
     pub fn is_forgotten_at(&self, now: StoreTime) -> bool {
@@ -56,7 +57,21 @@ pub(super) fn entry_of(slice: &RoomSlice) -> Vec<u8> {
     to_json(&Entry {
         format: ROW_FORMAT,
         count: slice.count(),
-        complete_until: slice.confirmed_until(),
+        completeness: slice.completeness(),
         kept_until: slice.kept_until(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_written_as_it_always_was() {
+        let json = r#"{"format":1,"count":2,"completeUntil":3,"keptUntil":4}"#;
+        let listed = Listed::read(b"general", json.as_bytes()).unwrap();
+        let complete = Completeness::Complete { until: StoreTime::from_micros(3) };
+        assert_eq!((listed.count(), listed.completeness()), (2, complete));
+        assert_eq!(String::from_utf8(to_json(&listed.entry)).unwrap(), json);
+    }
 }

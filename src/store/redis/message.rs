@@ -39,7 +39,7 @@ pub(super) fn change(rest: &[u8]) -> Option<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presence::{Departure, Identity, ParticipantSid, StoreTime, Version};
+    use crate::presence::{Completeness, Departure, Identity, ParticipantSid, StoreTime, Version};
 
     #[test]
     fn a_message_names_its_room_and_tells_what_changed() {
@@ -47,7 +47,7 @@ mod tests {
         let change = Change {
             prev: Version::from_u64(1),
             version: Version::from_u64(2),
-            confirmed_until: StoreTime::from_micros(3),
+            completeness: StoreTime::from_micros(3).into(),
             joined: Vec::new(),
             updated: Vec::new(),
             left: vec![Departure {
@@ -60,6 +60,17 @@ mod tests {
         let (name, rest) = parse(&message).unwrap();
         assert_eq!(name, room.as_str());
         assert_eq!(super::change(rest), Some(change));
+    }
+
+    // Instances of two releases follow the same room while one is being replaced by the other.
+    #[test]
+    fn a_change_is_written_as_it_always_was() {
+        let json = r#"{"prev":1,"version":2,"confirmed_until":3,"joined":[],"updated":[],"left":[],"received_at":null}"#;
+        let read = change(json.as_bytes()).unwrap();
+        assert_eq!(read.completeness, Completeness::Complete { until: StoreTime::from_micros(3) });
+        assert_eq!(String::from_utf8(to_json(&read)).unwrap(), json);
+        let partial = json.replace(r#""confirmed_until":3"#, r#""confirmed_until":0"#);
+        assert!(change(partial.as_bytes()).unwrap().completeness.is_partial());
     }
 
     #[test]

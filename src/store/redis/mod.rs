@@ -254,7 +254,7 @@ impl Store for RedisStore {
         let row = room_row(&row)?;
         Ok(Some(Position {
             version: row.version,
-            confirmed_until: row.confirmed_until(),
+            completeness: row.completeness(),
             compared_at: row.compared_at,
         }))
     }
@@ -285,13 +285,13 @@ impl Store for RedisStore {
         };
         drop(rooms);
         let now = self.now().await?;
-        let trusted_at = now - self.extra_trust.get();
+        let extra_trust = self.extra_trust.get();
         let is_kept = |listed: &Listed| !listed.is_forgotten_at(now);
         let forgotten = listed.iter().filter(|listed| !is_kept(listed));
         self.unlist(forgotten.take(FORGOTTEN_AT_ONCE), now).await;
         let summary = |listed: Listed| RoomSummary {
             count: listed.count(),
-            is_whole: listed.is_complete_at(trusted_at),
+            is_complete: listed.completeness().trusted_longer(extra_trust).is_complete_at(now),
             name: listed.name,
         };
         Ok(listed.into_iter().filter(is_kept).map(summary).collect())

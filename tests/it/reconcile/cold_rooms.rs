@@ -1,4 +1,4 @@
-//! A room that is not known to be whole: its readers wait for LiveKit, once however many ask.
+//! A room that is not known to be complete: its readers wait for LiveKit, once however many ask.
 
 use std::time::{Duration, Instant};
 

@@ -29,7 +29,7 @@ async fn rooms_that_only_livekit_knows_are_listed_and_compared() {
     ]);
     eventually("all to be exact", async || app.rooms().await == right).await;
     assert_eq!(livekit.calls("ListRooms", None), 1, "one call serves everybody for a while");
-    assert_eq!(livekit.calls("ListParticipants", Some("general")), 0, "it was whole");
+    assert_eq!(livekit.calls("ListParticipants", Some("general")), 0, "it was complete");
 }
 
 #[tokio::test]

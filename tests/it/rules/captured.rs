@@ -127,7 +127,7 @@ impl Replay {
             }
         }
         assert_eq!(shown, listed, "{} at {:?} in {}", capture.name, checkpoint.at, checkpoint.room);
-        assert!(room.is_whole_at(checkpoint.at));
+        assert!(room.completeness().is_complete_at(checkpoint.at));
     }
 }
 

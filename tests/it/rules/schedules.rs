@@ -399,7 +399,8 @@ impl Schedule {
     }
 
     fn is_right(&self) -> bool {
-        self.room.list() == self.livekit.people_inside() && self.room.is_whole_at(self.now)
+        self.room.list() == self.livekit.people_inside()
+            && self.room.completeness().is_complete_at(self.now)
     }
 
     fn difference(&self, when: &str) -> String {

@@ -59,7 +59,7 @@ pub async fn applied_events_are_read_back(store: Shared) {
     let read = store.read(&general).await.unwrap().unwrap();
     assert_eq!(people(&read.list()), ["alice", "bob"]);
     assert_eq!(read.version(), change.version);
-    assert!(read.is_whole_at(store.now().await.unwrap()));
+    assert!(read.completeness().is_complete_at(store.now().await.unwrap()));
 }
 
 pub async fn an_event_is_applied_once_however_many_bring_it(store: Shared) {
@@ -193,7 +193,10 @@ pub async fn repairs_are_applied_and_published(store: Shared) {
     assert_eq!(people(&change.joined), ["bob"]);
     let read = store.read(&general).await.unwrap().unwrap();
     assert_eq!(people(&read.list()), ["alice", "bob"]);
-    assert!(read.is_whole_at(store.now().await.unwrap()), "a list makes a room whole");
+    assert!(
+        read.completeness().is_complete_at(store.now().await.unwrap()),
+        "a list makes a room complete"
+    );
 }
 
 pub async fn repairs_that_no_longer_hold_are_not_applied(store: Shared) {
@@ -218,7 +221,7 @@ pub async fn active_rooms_are_listed(store: Shared) {
     let mut rooms = store.rooms().await.unwrap();
     rooms.sort_by(|a, b| a.name.cmp(&b.name));
     let rooms: Vec<_> =
-        rooms.iter().map(|room| (room.name.as_str(), room.count, room.is_whole)).collect();
+        rooms.iter().map(|room| (room.name.as_str(), room.count, room.is_complete)).collect();
     assert_eq!(rooms, [("empty", 0, true), ("general", 1, false)]);
 }
 

@@ -177,10 +177,10 @@ fn describe(room: &Room) -> String {
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
         room.version(),
         room.epoch(),
-        room.confirmed_until(),
+        room.completeness(),
         room.compared_at(),
         room.is_active(),
-        room.is_torn(),
+        room.is_lost(),
         room.count(),
         room.sid(),
         sessions.join("\n")

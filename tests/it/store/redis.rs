@@ -92,7 +92,7 @@ async fn an_evicted_room_is_lost_as_a_whole_and_an_event_does_not_build_on_what_
     store.apply(&started(&general)).await.unwrap();
     store.apply(&joined(&general, "alice", 1)).await.unwrap();
     let before = store.read(&general).await.unwrap().unwrap();
-    assert!(before.is_whole_at(store.now().await.unwrap()));
+    assert!(before.completeness().is_complete_at(store.now().await.unwrap()));
     server.ask(&["DEL", &server.keys("lkp:room:*").await[0]]).await;
     assert!(store.read(&general).await.unwrap().is_none());
 
@@ -102,8 +102,8 @@ async fn an_evicted_room_is_lost_as_a_whole_and_an_event_does_not_build_on_what_
     assert!(change.prev > before.version(), "a hole, so that everybody reads again");
     let after = store.read(&general).await.unwrap().unwrap();
     assert_eq!(after.count(), 1);
-    assert!(after.is_torn());
-    assert!(!after.is_whole_at(store.now().await.unwrap()));
+    assert!(after.is_lost());
+    assert!(!after.completeness().is_complete_at(store.now().await.unwrap()));
 
     // From there on it is a room like any other.
     let Applied::Changed(change) = store.apply(&joined(&general, "carol", 3)).await.unwrap() else {
@@ -125,7 +125,7 @@ async fn a_version_that_was_seen_is_never_gone_below() {
     store.lift(&general, seen).await.unwrap();
     let lifted = store.read(&general).await.unwrap().unwrap();
     assert!(lifted.version() > seen);
-    assert!(lifted.is_torn());
+    assert!(lifted.is_lost());
     assert_eq!(within_deadline("the feed", feed.next()).await.unwrap(), FeedMessage::Gap);
 }
 
@@ -313,7 +313,7 @@ async fn a_room_of_ten_thousand_is_compared_while_others_write_to_it() {
     assert!(load.await.unwrap() > 0, "others wrote");
     let held = comparing.read(&general).await.unwrap().unwrap();
     assert_eq!(held.count(), 10_000);
-    assert!(held.is_whole_at(comparing.now().await.unwrap()));
+    assert!(held.completeness().is_complete_at(comparing.now().await.unwrap()));
 }
 
 #[tokio::test]
