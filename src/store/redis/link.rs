@@ -11,8 +11,7 @@ use std::{
 use futures_util::FutureExt;
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, ProtocolVersion, PushInfo,
-    RedisError, RedisFuture, RedisResult, ServerErrorKind, Value,
-    aio::{ConnectionLike, MultiplexedConnection},
+    RedisError, RedisFuture, RedisResult, ServerErrorKind, Value, aio::ConnectionLike,
     cluster_async::ClusterConnection,
 };
 use tokio::{
@@ -25,6 +24,7 @@ use crate::store::StoreError;
 
 use super::{
     RedisAddress,
+    batches::Batches,
     node_names::Nodes,
     refusal::failed,
     scripts::Call,
@@ -51,7 +51,7 @@ pub(super) struct Connection {
 
 #[derive(Clone)]
 enum Kind {
-    Plain(MultiplexedConnection),
+    Plain(Batches),
     Cluster(ClusterConnection),
 }
 
@@ -69,7 +69,7 @@ impl Connection {
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match &mut self.kind {
-            Kind::Plain(connection) => connection.req_packed_command(cmd),
+            Kind::Plain(connection) => connection.send(cmd).boxed(),
             Kind::Cluster(connection) => connection.req_packed_command(cmd),
         }
     }
@@ -81,14 +81,16 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match &mut self.kind {
-            Kind::Plain(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Kind::Plain(connection) => {
+                connection.connection().req_packed_commands(pipeline, offset, count)
+            }
             Kind::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
         }
     }
 
     fn get_db(&self) -> i64 {
         match &self.kind {
-            Kind::Plain(connection) => connection.get_db(),
+            Kind::Plain(connection) => connection.db(),
             Kind::Cluster(connection) => connection.get_db(),
         }
     }
@@ -308,7 +310,8 @@ impl Link {
             return Ok(Kind::Cluster(connection));
         }
         let client = self.address().client(protocol).await?;
-        client.get_multiplexed_async_connection_with_config(&config()).await.map(Kind::Plain)
+        let connected = client.get_multiplexed_async_connection_with_config(&config()).await?;
+        Ok(Kind::Plain(Batches::new(connected)))
     }
 
     async fn subscription(&self, on_push: OnPush) -> RedisResult<Subscription> {

@@ -5,6 +5,7 @@
 //! remembers ([turns]), so that most steps read nothing.
 
 mod address;
+mod batches;
 mod clock;
 mod commit;
 mod index;

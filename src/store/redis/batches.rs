@@ -1,0 +1,101 @@
+//! Commands that are ready at the same time are sent together: one write and one read for all of them, here and in Redis.
+//! Each has its own answer, and none waits for one that is not ready.
+
+use redis::{
+    Cmd, Pipeline, RedisError, RedisResult, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::yield_now,
+};
+
+/// Commands in a write. The answers of one write arrive together, so the first of them waits for the last.
+const MAX_AT_ONCE: usize = 16;
+/// Commands that wait to be sent. Callers wait for a place.
+const MAX_WAITING: usize = 256;
+
+/// A connection that sends commands together. Cheap to clone; it ends with its last clone.
+#[derive(Clone)]
+pub(super) struct Batches {
+    connection: MultiplexedConnection,
+    waiting: mpsc::Sender<Waiting>,
+}
+
+/// A command, and who waits for its answer.
+struct Waiting {
+    command: Cmd,
+    answer: oneshot::Sender<RedisResult<Value>>,
+}
+
+impl Batches {
+    /// Must be called in a runtime.
+    pub fn new(connection: MultiplexedConnection) -> Self {
+        let (waiting, commands) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(send_all(connection.clone(), commands));
+        Self { connection, waiting }
+    }
+
+    pub async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { command: command.clone(), answer };
+        self.waiting.send(waiting).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// The database that was chosen.
+    pub fn db(&self) -> i64 {
+        self.connection.get_db()
+    }
+
+    /// For what is a batch by itself.
+    pub fn connection(&mut self) -> &mut MultiplexedConnection {
+        &mut self.connection
+    }
+}
+
+/// Sends what waits, until nobody can add to it.
+async fn send_all(connection: MultiplexedConnection, mut commands: mpsc::Receiver<Waiting>) {
+    while let Some(first) = commands.recv().await {
+        // Whoever is ready to run now may have a command too.
+        yield_now().await;
+        let mut batch = vec![first];
+        while batch.len() < MAX_AT_ONCE
+            && let Ok(next) = commands.try_recv()
+        {
+            batch.push(next);
+        }
+        tokio::spawn(send_batch(connection.clone(), batch));
+    }
+}
+
+async fn send_batch(mut connection: MultiplexedConnection, mut batch: Vec<Waiting>) {
+    if batch.len() == 1
+        && let Some(Waiting { command, answer }) = batch.pop()
+    {
+        let _ = answer.send(connection.req_packed_command(&command).await);
+        return;
+    }
+    let mut pipeline = Pipeline::with_capacity(batch.len());
+    let (commands, answers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|Waiting { command, answer }| (command, answer)).unzip();
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    match connection.req_packed_commands(&pipeline, 0, answers.len()).await {
+        Ok(values) => {
+            for (answer, value) in answers.into_iter().zip(values) {
+                let _ = answer.send(value.extract_error());
+            }
+        }
+        Err(error) => {
+            for answer in answers {
+                let _ = answer.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+fn closed() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()
+}
