@@ -2,7 +2,7 @@
 -- ARGV: 1 the revision that was read; 2 the room's name; 3 its entry in the index, or ''; 4 for how many seconds all of it is kept
 -- from now, or ''; 5 the command that publishes; 6 the message, or ''; 7 who writes; 8 for how many microseconds the room waits for
 -- them where they may not write now, or 0; 9 how many fields must not be there, 10 are deleted; then those fields, and the fields to
--- set, each with its value. Returns the time, and where nothing was written what the named fields hold.
+-- set, each with its value. Returns the time in microseconds where it wrote; else the time, and what the named fields hold.
 
 local room, index, name, entry, writer = KEYS[1], KEYS[2], ARGV[2], ARGV[3], ARGV[7]
 local first_deleted = 11 + ARGV[9]
@@ -12,8 +12,11 @@ local now = time[1] * 1000000 + time[2]
 
 -- Whoever lost too often asks the room to wait: 'w' has for whom, and until when.
 local revision, waits = unpack(redis.call('HMGET', room, 'r', 'w'))
-local awaited, deadline = string.match(waits or '', '^(%S+) (%d+)$')
-local is_awaited = not awaited or awaited == writer or tonumber(deadline) < now
+local is_awaited = true
+if waits then
+  local awaited, deadline = string.match(waits, '^(%S+) (%d+)$')
+  is_awaited = not awaited or awaited == writer or tonumber(deadline) < now
+end
 local may_write = is_awaited and (revision or '') == ARGV[1]
 for at = 11, first_deleted - 1 do
   may_write = may_write and redis.call('HEXISTS', room, ARGV[at]) == 0
@@ -26,20 +29,21 @@ if not may_write then
   local function tell(field) rows[#rows + 1] = { field, redis.call('HGET', room, field) } end
   for at = first_set, #ARGV, 2 do tell(ARGV[at]) end
   for at = first_deleted, first_set - 1 do tell(ARGV[at]) end
-  return { time, rows }
+  return { now, rows }
 end
 
--- An index of another type fails here, before anything is written; a full Redis refuses the first command that writes.
-redis.call('HEXISTS', index, name)
+-- An index of another type fails here, before anything is written. A full Redis refuses the first command only if it can grow
+-- something, and lets a script that has written end.
+if entry == '' then redis.call('HEXISTS', index, name) else redis.call('HSET', index, name, entry) end
 for at = first_set, #ARGV, 1000 do redis.call('HSET', room, unpack(ARGV, at, math.min(at + 999, #ARGV))) end
 for at = first_deleted, first_set - 1, 1000 do
   redis.call('HDEL', room, unpack(ARGV, at, math.min(at + 999, first_set - 1)))
 end
 if waits then redis.call('HDEL', room, 'w') end
-if entry == '' then redis.call('HDEL', index, name) else redis.call('HSET', index, name, entry) end
+if entry == '' then redis.call('HDEL', index, name) end
 if ARGV[4] ~= '' then
   redis.call('EXPIRE', room, ARGV[4])
   redis.call('EXPIRE', index, ARGV[4])
 end
 if ARGV[6] ~= '' then redis.call(ARGV[5], KEYS[3], ARGV[6]) end
-return { time }
+return now

@@ -125,20 +125,23 @@ impl Commit {
         arguments.extend(self.absent.iter().chain(&self.deleted).map(String::as_bytes));
         arguments.extend(self.set.iter().flat_map(|(field, value)| [field.as_bytes(), value]));
         let sent = Instant::now();
-        let answer: Vec<Value> =
-            link.invoke(connection, &scripts.commit.call(&keys, &arguments)).await?;
+        let answer = link.invoke(connection, &scripts.commit.call(&keys, &arguments)).await?;
         let (time, conflict) = parse(answer).ok_or(Unreadable::Malformed)?;
-        let committed = match conflict {
-            None => Committed::Done,
-            // The answer to the first attempt was lost, and the library has sent it again.
-            Some(fields) if self.is_ours(&fields) => Committed::Done,
-            Some(fields) => Committed::Conflict(Box::new(Held::from_fields(fields)?)),
-        };
-        Ok((committed, sent, time))
+        Ok((self.outcome(conflict)?, sent, time))
     }
 
     pub fn revision(&self) -> &str {
         &self.revision
+    }
+
+    /// What became of it, by what the named fields hold where nothing was written.
+    fn outcome(&self, conflict: Option<Vec<Field>>) -> Result<Committed, Unreadable> {
+        Ok(match conflict {
+            None => Committed::Done,
+            // The answer to the first attempt was lost, and the library has sent the command again.
+            Some(fields) if self.is_ours(&fields) => Committed::Done,
+            Some(fields) => Committed::Conflict(Box::new(Held::from_fields(fields)?)),
+        })
     }
 
     fn is_ours(&self, fields: &[Field]) -> bool {
@@ -154,10 +157,61 @@ fn next_revision(before: &str, now: StoreTime) -> String {
     format!("{micros}-{:08x}", fastrand::u32(..))
 }
 
-fn parse(answer: Vec<Value>) -> Option<(StoreTime, Option<Vec<Field>>)> {
-    let mut answer = answer.into_iter();
-    let (seconds, micros): (u64, u64) = redis::from_redis_value(answer.next()?).ok()?;
-    let time = StoreTime::from_micros(seconds * 1_000_000 + micros);
-    let fields = answer.next().map(redis::from_redis_value).transpose().ok()?;
-    Some((time, fields))
+/// The time, and what the fields hold where nothing was written.
+fn parse(answer: Value) -> Option<(StoreTime, Option<Vec<Field>>)> {
+    let (micros, fields) = match answer {
+        Value::Int(micros) => (micros, None),
+        conflict => {
+            let (micros, fields) = redis::from_redis_value(conflict).ok()?;
+            (micros, Some(fields))
+        }
+    };
+    Some((StoreTime::from_micros(micros.try_into().ok()?), fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABSENT: &str = r#"{"format":1,"version":7,"epoch":0,"isWhole":true,"isTorn":false,"opening":"unknown","trustedUntil":0,"visible":0,"inside":{},"keptUntil":0}"#;
+
+    fn commit() -> Commit {
+        let now = StoreTime::from_micros(5_000_000);
+        Commit::new(&mut Held::default(), &[], &[], now, None, Vec::new())
+    }
+
+    fn fields(revision: &str) -> Vec<Field> {
+        let value = |text: &str| Some(text.as_bytes().to_vec());
+        vec![
+            (REVISION.as_bytes().to_vec(), value(revision)),
+            (ROOM.as_bytes().to_vec(), value(ABSENT)),
+        ]
+    }
+
+    #[test]
+    fn a_commit_whose_answer_was_lost_is_recognised_when_it_is_sent_again() {
+        let commit = commit();
+        let again = commit.outcome(Some(fields(commit.revision()))).unwrap();
+        assert!(matches!(again, Committed::Done));
+    }
+
+    #[test]
+    fn somebody_elses_write_in_the_same_microsecond_is_a_conflict() {
+        let (ours, theirs) = (commit(), commit());
+        assert_eq!(ours.revision().split('-').next(), theirs.revision().split('-').next());
+        let outcome = ours.outcome(Some(fields(theirs.revision()))).unwrap();
+        let Committed::Conflict(held) = outcome else { panic!("it was taken for ours") };
+        assert_eq!(held.revision, theirs.revision());
+    }
+
+    #[test]
+    fn an_answer_tells_the_time_and_what_was_there_if_somebody_else_wrote() {
+        let (time, fields) = parse(Value::Int(1_764_428_000_123_456)).unwrap();
+        assert_eq!((time.as_micros(), fields), (1_764_428_000_123_456, None));
+        let field = Value::Array(vec![Value::BulkString(b"r".to_vec()), Value::Nil]);
+        let conflict = Value::Array(vec![Value::Int(7), Value::Array(vec![field])]);
+        let (time, fields) = parse(conflict).unwrap();
+        assert_eq!((time.as_micros(), fields), (7, Some(vec![(b"r".to_vec(), None)])));
+        assert!(parse(Value::Okay).is_none());
+    }
 }

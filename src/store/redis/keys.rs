@@ -1,6 +1,8 @@
 //! The names of everything in Redis. Rooms are hashed into buckets; a bucket is a Cluster's hash tag, so that all a script
 //! touches lies in one slot, and has one channel, so that an instance follows at most that many however many rooms are hot.
 
+use std::fmt;
+
 use crate::presence::RoomName;
 
 /// A constant of the key format: another number would make every room a new one.
@@ -37,28 +39,32 @@ impl KeyFormat {
 
     /// All that is kept of a room.
     pub fn room(&self, room: &RoomName) -> String {
-        format!("{}:{room}", self.of("room", Bucket::of(room.as_str())))
+        self.of_room_in(Bucket::of(room.as_str()), room)
     }
 
     /// The keys that a commit is given: the room, its bucket's index, its channel.
     pub fn of_room(&self, room: &RoomName) -> Vec<String> {
         let bucket = Bucket::of(room.as_str());
-        vec![self.room(room), self.index(bucket), self.channel(bucket)]
+        vec![self.of_room_in(bucket, room), self.index(bucket), self.channel(bucket)]
+    }
+
+    fn of_room_in(&self, bucket: Bucket, room: &RoomName) -> String {
+        self.of("room", bucket, format_args!(":{room}"))
     }
 
     /// Held by the instance that compares a room.
     pub fn lease(&self, room: &RoomName) -> String {
-        format!("{}:{room}", self.of("lease", Bucket::of(room.as_str())))
+        self.of("lease", Bucket::of(room.as_str()), format_args!(":{room}"))
     }
 
     /// A bucket's rooms, with what the list of rooms says of each.
     pub fn index(&self, bucket: Bucket) -> String {
-        self.of("index", bucket)
+        self.of("index", bucket, format_args!(""))
     }
 
     /// Where a bucket's changes are published.
     pub fn channel(&self, bucket: Bucket) -> String {
-        format!("{}:{}", self.of("changes", bucket), self.database)
+        self.of("changes", bucket, format_args!(":{}", self.database))
     }
 
     /// What instances share that is no room's.
@@ -72,8 +78,8 @@ impl KeyFormat {
     }
 
     /// The kind comes first. Releases that kept a room in several keys began with the bucket, so no key is one of theirs.
-    fn of(&self, kind: &str, bucket: Bucket) -> String {
-        format!("{}{kind}:{{b{}}}", self.prefix, bucket.0)
+    fn of(&self, kind: &str, bucket: Bucket, rest: fmt::Arguments<'_>) -> String {
+        format!("{}{kind}:{{b{}}}{rest}", self.prefix, bucket.0)
     }
 }
 

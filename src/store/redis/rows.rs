@@ -53,6 +53,9 @@ const PERSON_BYTES: usize = 400;
 /// And for a room.
 const ROOM_BYTES: usize = 1_000;
 
+/// Most rows and messages are smaller, so that they are allocated once.
+const TYPICAL_ROW_BYTES: usize = 512;
+
 /// A field and what stands in it.
 pub(super) type Field = (Vec<u8>, Option<Vec<u8>>);
 
@@ -152,5 +155,8 @@ fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("rows have names as keys, and nothing in them fails")
+    let mut json = Vec::with_capacity(TYPICAL_ROW_BYTES);
+    serde_json::to_writer(&mut json, value)
+        .expect("rows have names as keys, and nothing in them fails");
+    json
 }

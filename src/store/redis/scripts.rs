@@ -1,6 +1,11 @@
 //! The Lua that runs in Redis. None of it knows a rule of a room.
 
-use redis::{Cmd, cmd};
+use redis::Cmd;
+
+/// A call has its name, the script and the number of keys, beside keys and arguments.
+const ADDED_PARTS: usize = 3;
+/// Room for the name and the number of keys.
+const NAME_BYTES: usize = 16;
 
 /// Scripts by what they do. Each is sent by its hash, and as a whole only where Redis does not know it.
 #[derive(Debug)]
@@ -36,8 +41,11 @@ impl Call<'_> {
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {
-        let mut call = cmd(name);
-        call.arg(script).arg(self.keys.len()).arg(self.keys);
+        let parts = self.arguments.len() + self.keys.len() + ADDED_PARTS;
+        let keys = self.keys.iter().map(String::len).sum::<usize>();
+        let bytes = self.arguments.iter().map(|argument| argument.len()).sum::<usize>();
+        let mut call = Cmd::with_capacity(parts, script.len() + keys + bytes + NAME_BYTES);
+        call.arg(name).arg(script).arg(self.keys.len()).arg(self.keys);
         for argument in self.arguments {
             call.arg(*argument);
         }

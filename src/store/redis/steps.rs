@@ -75,8 +75,10 @@ impl RedisStore {
         mut act: impl FnMut(&mut RoomSlice, StoreTime) -> Result<Taken<T>, Needs> + Send,
     ) -> Result<T, StoreError> {
         let room = wanted.room;
-        let turn = timeout(ANSWER, self.turns.take(room)).await;
-        let mut turn = turn.map_err(|_| busy())?;
+        let mut turn = match self.turns.take_now(room) {
+            Some(turn) => turn,
+            None => timeout(ANSWER, self.turns.take(room)).await.map_err(|_| busy())?,
+        };
         let mut unread = turn.take_held();
         // Nobody but a Redis that lost its last writes has an earlier version than what it acknowledged.
         let acknowledged = unread.as_ref().map(|held| held.slice.version());
