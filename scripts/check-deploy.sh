@@ -44,7 +44,7 @@ check_keys() {
     local key
     key=$(sed -n '/^keys:/{n;s/^  //p}' config/livekit.yaml)
     grep -qF "\"$key\"" docker-compose.yml || fail "LiveKit's key is another one in docker-compose.yml"
-    grep -qF "SECRET=${key#devkey: }" README.md || fail "LiveKit's key is another one in README.md"
+    grep -qF "SECRET=${key#devkey: }" docs/deployment.md || fail "LiveKit's key is another one in docs/deployment.md"
     ok "the same key everywhere"
 }
 

@@ -344,10 +344,10 @@ fn a_file_says_what_differs_and_the_environment_has_the_last_word() {
 }
 
 #[test]
-fn the_readme_names_every_key_with_its_variable_and_its_default() {
+fn the_documentation_names_every_key_with_its_variable_and_its_default() {
     let defaults = layers::merge(None, &Variables::new([])).unwrap();
-    let readme = include_str!("../../README.md");
-    let rows: Vec<_> = readme.lines().filter(|line| line.contains("`LKP__")).collect();
+    let document = include_str!("../../docs/configuration.md");
+    let rows: Vec<_> = document.lines().filter(|line| line.contains("`LKP__")).collect();
     for (key, default) in &defaults {
         let variable = format!("LKP__{}", key.replace('.', "__").to_uppercase());
         let default = match list(default).unwrap().join(", ") {

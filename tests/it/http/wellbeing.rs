@@ -54,7 +54,7 @@ async fn metrics_tell_what_happened() {
 
 /// Read of the sources: what has not happened yet is not shown.
 #[test]
-fn the_readme_names_every_metric_and_no_other() {
+fn the_documentation_names_every_metric_and_no_other() {
     let base = |name: &str| {
         let endings = ["_total", "_seconds", "_bytes", "_info"];
         endings.iter().fold(name.to_owned(), |name, end| name.trim_end_matches(end).to_owned())
@@ -65,8 +65,8 @@ fn the_readme_names_every_metric_and_no_other() {
         calls.filter_map(|call| call.split('"').nth(1))
     });
     let registered: BTreeSet<_> = calls.map(base).collect();
-    let readme = include_str!("../../../README.md");
-    let table = readme.split("\n## Metrics\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let document = include_str!("../../../docs/metrics.md");
+    let table = document.split("\n## All of them\n").nth(1).unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |"));
     let names = rows.flat_map(|(names, _)| names.split(", "));
     let named: BTreeSet<_> = names.map(|name| base(name.trim_matches('`'))).collect();
