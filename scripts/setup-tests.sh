@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, nginx, Caddy, curl, a C++
-# compiler for the fuzz targets. Does nothing where all of it is there.
+# Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, nginx, Caddy, curl,
+# openssl, a C++ compiler for the fuzz targets. Does nothing where all of it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ need redis-server redis-server
 need nginx nginx
 need caddy caddy
 need curl curl
+need openssl openssl
 need chromium chromium fonts-liberation
 need node nodejs
 need npm npm

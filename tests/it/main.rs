@@ -3,6 +3,7 @@
 mod captures;
 mod client;
 mod delivery;
+mod docs;
 mod harness;
 mod http;
 mod page;
