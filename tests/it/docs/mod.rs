@@ -1,6 +1,7 @@
-//! What the documentation says: its commands work, its links lead somewhere.
+//! What the documentation says: its commands work, its links lead somewhere, what it names is there.
 
 mod markdown;
+mod names;
 mod shell;
 
 use std::path::Path;
