@@ -1,4 +1,16 @@
 //! Who is in which LiveKit room, right now, in every browser that asks.
+//!
+//! Bottom-up; a lower layer never imports a higher one. `docs/ARCHITECTURE.md` is the map, with a webhook's way and a stream's.
+//!
+//! - [`presence`]: the rules of a room, pure: what webhooks and LiveKit's lists do to it
+//! - [`livekit`]: LiveKit's format: keys, tokens, webhooks, lists, its API
+//! - [`store`]: where rooms live, in memory or in Redis, and what instances share
+//! - [`reconcile`]: compares rooms with LiveKit's own lists, within a budget of calls
+//! - [`hub`]: follows the rooms that somebody watches, and encodes each list and each change once
+//! - [`delivery`]: owns the subscribers' sockets, and writes frames to them
+//! - [`http`]: routes, tokens, limits, errors
+//! - [`app`], [`config`], [`clock`]: put it together, configure it, tell the time
+//! - [`demo`]: the simulated LiveKit of `livekit-presence demo`
 
 mod abort_on_panic;
 pub mod app;
