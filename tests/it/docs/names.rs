@@ -48,6 +48,7 @@ fn rust_sources() -> Vec<(PathBuf, String)> {
 #[test]
 fn every_file_that_is_named_as_the_place_for_something_is_there() {
     files_are_there("docs/ARCHITECTURE.md", 40);
+    files_are_there("CONTRIBUTING.md", 3);
 }
 
 fn files_are_there(path: &str, least: usize) {
