@@ -45,6 +45,8 @@ check: setup-tools
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	$(CARGO_DENY) --locked check bans licenses sources
 	$(CARGO_MACHETE)
+	.tools/shellcheck scripts/*.sh .ci/run
+	.tools/actionlint -shellcheck .tools/shellcheck
 
 # What Docker would build and run, as far as that can be checked without it; `scripts/check-deploy.sh --build` compiles, too.
 check-deploy: setup-tests
@@ -72,6 +74,7 @@ CARGO_DENY := .tools/cargo-deny-0.20.2/bin/cargo-deny
 CARGO_MACHETE := .tools/cargo-machete-0.9.2/bin/cargo-machete
 
 setup-tools: $(CARGO_DENY) $(CARGO_MACHETE)
+	scripts/setup-linters.sh
 
 $(CARGO_DENY) $(CARGO_MACHETE):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --root $(patsubst %/bin/$(@F),%,$@) \
