@@ -36,7 +36,7 @@ export const UNREACHABLE: Refusal = { status: 0, message: "the service cannot be
 /** The service has ended the stream, and would end another one of the same identity for each that comes back by itself. */
 export const REPLACED: Refusal = {
   status: 429,
-  message: "too many streams are open for this identity, and a newer one has replaced this one: reconnect to have it back",
+  message: "a newer stream of this identity has replaced this one: reconnect to get it back",
 };
 export const NO_TOKEN: Refusal = { status: 0, message: "no token could be had" };
 

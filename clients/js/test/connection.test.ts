@@ -235,7 +235,7 @@ describe("a stream that breaks", () => {
 describe("a stream that the service ends for a newer one of the same identity", () => {
   const replaced = {
     status: "error",
-    error: { status: 429, message: "too many streams are open for this identity, and a newer one has replaced this one: reconnect to have it back" },
+    error: { status: 429, message: "a newer stream of this identity has replaced this one: reconnect to get it back" },
   };
 
   it("is not opened again by itself, whatever happens", async () => {
