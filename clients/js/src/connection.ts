@@ -1,57 +1,51 @@
-import { emptyLists, type Lists, type Delta, type Snapshot } from "./lists.js";
-import { NO_TOKEN, REPLACED, UNREACHABLE, get, queryOf, type Credentials, type Refusal } from "./service.js";
-import type { Link, PresenceError, RoomListing, Status } from "./types.js";
+// One connection to the service, put together from its parts in ./connection: when it opens, polls, tries again and sleeps.
 
-/** In milliseconds. An enum of constants costs nothing in what browsers load. */
+import { emptyLists, type Lists, type Message } from "./lists.js";
+import { longerInterval, newAsk, Interval } from "./connection/polling.js";
+import { backoff, isFinal } from "./connection/retry.js";
+import { newStatus } from "./connection/status.js";
+import { Heartbeat, openStream, streamAddress } from "./connection/stream.js";
+import { newTimers, Timer } from "./connection/timers.js";
+import { NO_TOKEN, REPLACED, UNREACHABLE, queryOf, type Credentials, type Refusal } from "./service.js";
+import type { Link, RoomListing } from "./types.js";
+
 const enum Millis {
-  TOKEN_WITHIN = 10_000,
-  OPEN_WITHIN = 10_000,
-  /** The browser reopens a stream by itself, once the time that the service set (up to 5 s) is over. */
-  REOPEN_WITHIN = 16_000,
-  /** Until the service has said how often its heartbeats come. */
-  USUAL_HEARTBEAT = 15_000,
-  SHORTEST_BACKOFF = 1_000,
-  LONGEST_BACKOFF = 30_000,
-  SHORTEST_POLL = 5_000,
-  LONGEST_POLL = 15_000,
-  STAYS_WHEN_HIDDEN = 60_000,
-  /** What `setTimeout` can hold, or less. */
-  LONGEST_TIMER = 86_400_000,
-}
-const enum Times {
-  /** So many heartbeats are missing when a stream is taken for dead. */
-  MISSED_HEARTBEATS = 3,
-  POLLS_GROW_BY = 1.2,
+  TOKEN_TIMEOUT = 10_000,
+  OPEN_TIMEOUT = 10_000,
+  /** While lists are polled, which a proxy that holds back streams must not delay for long. */
+  OPEN_TIMEOUT_WHEN_POLLING = 5_000,
+  /** The browser opens a lost stream again by itself, after the delay that the service set (up to 5 s). */
+  REOPEN_TIMEOUT = 16_000,
+  /** How late a heartbeat may be before a page that is shown again connects anew. */
+  HEARTBEAT_DELAY = 1_000,
+  /** How long a hidden page stays connected, if its `whenHidden` does not say. */
+  HIDDEN_TIMEOUT = 60_000,
 }
 
-/** What a connection tells whoever holds it. */
+/** What a connection tells its owner. */
 export interface Listener {
   /** Something that is shown is different. */
   onChange(): void;
-  /** A list or a change that is shown from now on, and the version that was until then. */
+  /** A list or a change is now shown. `before` is the version that was shown until then. */
   onMessage?(message: Message, before: number | undefined): void;
 }
-
-export type Message = Snapshot | Delta;
 
 /** What a watch looks at. */
 export interface Feed {
   readonly link: Link;
   readonly lists: Lists;
   setRooms(rooms: ReadonlySet<string>): void;
-  /** The page was hidden or shown. While it is hidden it stays up to date for `stays` milliseconds, or for as long as is usual. */
+  /** The page was hidden or shown. A hidden page stays connected for `stays` milliseconds; for a minute, if undefined. */
   setVisible(isVisible: boolean, stays: number | undefined): void;
   /** The machine was connected to a network, or lost it. */
   setOnline(isOnline: boolean): void;
   /** Begins, or begins again after `suspend`. */
   resume(): void;
-  /** Lets go of all that is open. */
+  /** Closes everything that is open, until `resume`. */
   suspend(): void;
   reconnect(): void;
   close(): void;
 }
-
-type Timer = "retry" | "watchdog" | "poll" | "sleep" | "renewal";
 
 /** What `connect` returns: a feed that can also be of the list of rooms. */
 export interface Connection extends Feed {
@@ -60,10 +54,9 @@ export interface Connection extends Feed {
 }
 
 /**
- * One connection to the service: a stream of some rooms, or, while there is none, their lists, asked for again and again.
- * Without rooms it is the list of rooms that is asked for, and there is no stream.
+ * Streams the lists of some rooms, and polls them while there is no stream. Without `rooms` it polls the list of rooms.
  *
- * A function and not a class, since its variables are what can be made small for browsers.
+ * One long function, and not a class: minifiers shorten the names of its variables, but not of fields and methods.
  */
 export function connect(
   url: string,
@@ -71,268 +64,194 @@ export function connect(
   listener: Listener,
   rooms?: ReadonlySet<string>,
 ): Connection {
+  const schedule = newTimers();
   const lists = emptyLists();
-  let link: Link = { status: "connecting", error: null, lastEventAt: null };
   let roomList: readonly RoomListing[] | null = null;
-  /** Of the list of rooms. That of a room's list is its version. */
-  let roomListEtag: string | null | undefined;
-  let stream: EventSource | undefined;
-  let isOpen = false;
-  /** The stream of one room has sent its list. */
-  let hasList = false;
   let isVisible = true;
-  /** How long it stays when it is hidden, in milliseconds. If that is not said it is a minute, without polls. */
+  /** How long a hidden page stays connected, in milliseconds. If undefined, for `HIDDEN_TIMEOUT`, and without polls. */
   let stays: number | undefined;
-  /** Nothing is open, and nothing is tried: nobody looks, or it is closed. */
+  /** Nothing is open or tried: it has not begun, it is suspended, or it is closed. */
   let isAsleep = true;
-  /** Who has begun something checks after each wait whether that is still the newest. */
+  /** Rises with each cancellation: after a wait, what was begun in an earlier attempt is outdated. */
   let attempt = 0;
-  /** Since a list came by stream. */
+  /** Failures to get a stream, since one last brought a list. */
   let failures = 0;
-  /** Since something was granted. */
+  /** Refused tokens, since one was last accepted. */
   let refusals = 0;
-  let heartbeatEvery: number = Millis.USUAL_HEARTBEAT;
-  let heardAt = 0;
-  let pollAfter: number = Millis.SHORTEST_POLL;
-  const timers: Partial<Record<Timer, ReturnType<typeof setTimeout>>> = {};
+  let pollInterval: number = Interval.MIN;
+  let heartbeatInterval: number = Heartbeat.USUAL_INTERVAL;
+  let lastSignAt = 0;
+  let closeStream: (() => void) | undefined;
+  const [link, is, setStatus, noteChange] = newStatus(() => listener.onChange());
+  const askFor = newAsk(url, lists, onMessage, (newList) => {
+    roomList = newList;
+    noteChange();
+  });
 
   const canStream = () => rooms && globalThis.EventSource;
-  /** Whether each room has a list, though it may be an old one. */
-  const isComplete = () => [...rooms!].every((room) => lists.shown.has(room));
-  const isOneOf = (...statuses: Status[]) => statuses.includes(link.status);
 
-  /** Opens what is not refused or closed for good. */
+  // Opening.
+
+  /** Begins, unless the service has refused for good, or the connection is closed. */
   function begin(): void {
     isAsleep = false;
-    if (!isVisible) waitForSleep();
-    if (!isOneOf("error", "closed")) open();
+    if (!isVisible) sleepLater();
+    if (!is("error") && !is("closed")) open();
   }
 
-  function waitForSleep(): void {
-    if (stays === Infinity) stop("sleep");
-    else after("sleep", stays ?? Millis.STAYS_WHEN_HIDDEN, suspend);
+  function sleepLater(): void {
+    schedule(Timer.SLEEP, stays ?? Millis.HIDDEN_TIMEOUT, suspend);
   }
 
-  /** Begins anew, with a stream. What is shown stays until there is news. */
+  /** Opens a stream instead of what is open. What is shown stays until something newer comes. */
   function open(): void {
-    letGo();
-    // Otherwise the status stays while rooms come, tokens are renewed, and what failed is tried again.
-    if (!lists.shown.size && isOneOf("live")) become("connecting");
+    cancel();
+    // With something to show, the status stays while rooms are added, tokens are renewed, and a stream is tried again.
+    if (!lists.shown.size && is("live")) setStatus("connecting");
     void withToken((token) => {
-      // The stream goes on until the next token is there.
-      after("renewal", credentials.freshFor(), () => withToken(open));
-      if (rooms?.size === 0) become("live");
-      else if (canStream()) listen(new EventSource(streamAddress(token)));
+      // The stream stays open until the next token is there.
+      schedule(Timer.RENEWAL, credentials.freshFor(), () => withToken(open));
+      if (rooms?.size === 0) setStatus("live");
+      else if (canStream()) stream(token);
       else ask();
     });
   }
 
+  /** Gets a token and calls `act` with it. A refusal or another failure of `act` is handled here. */
   async function withToken(act: (token: string | undefined, isOutdated: () => boolean) => unknown): Promise<void> {
     const own = attempt;
     const isOutdated = () => own !== attempt;
     try {
-      // Nothing is polled until the token is there.
-      after("poll", Millis.TOKEN_WITHIN, () => fail(NO_TOKEN));
+      // In place of the next poll, which waits for the token.
+      schedule(Timer.POLL, Millis.TOKEN_TIMEOUT, () => fail(NO_TOKEN));
       const token = await credentials.get();
       if (isOutdated()) return;
-      stop("poll");
+      schedule(Timer.POLL);
       await act(token, isOutdated);
     } catch (refusal) {
-      // Whatever else was thrown may have the address in it, and so the token.
+      // The message of any other error may contain the address, and so the token.
       if (!isOutdated()) fail("status" in (refusal as Refusal) ? (refusal as Refusal) : UNREACHABLE);
     }
   }
 
-  function streamAddress(token: string | undefined): string {
+  // Streaming.
+
+  function stream(token: string | undefined): void {
     const [only] = rooms!;
-    const query = queryOf(rooms!);
-    // An EventSource sends no headers, so here the token stands in the address. In a header `fetch` trims it.
-    if (token) query.append("access_token", token.trim());
-    if (rooms!.size > 1) return `${url}/api/livekit/rooms/stream?${query}`;
-    const shown = lists.shown.get(only!);
-    if (shown) query.append("last_event_id", `${shown.version}`);
-    return `${url}/api/livekit/participants/stream?${query}`;
+    watchOver(is("polling") ? Millis.OPEN_TIMEOUT_WHEN_POLLING : Millis.OPEN_TIMEOUT);
+    closeStream = openStream(
+      streamAddress(url, rooms!, lists.shown.get(only!), token),
+      only!,
+      onMessage,
+      onSign,
+      () => {
+        watchOver(Millis.REOPEN_TIMEOUT);
+        setStatus("connecting");
+      },
+      onLost,
+      () => {
+        // If it came back by itself, the service would end another stream of this identity, which would come back in turn.
+        cancel();
+        setStatus("error", REPLACED);
+      },
+    );
   }
 
-  function listen(opened: EventSource): void {
-    stream = opened;
-    // A proxy that keeps streams to itself must not keep the polls waiting.
-    watch(isOneOf("polling") ? Millis.SHORTEST_POLL : Millis.OPEN_WITHIN);
-    const on = <Data>(event: string, act: (data: Data, id: string) => void) =>
-      opened.addEventListener(event, ({ data, lastEventId }: MessageEvent<string>) => {
-        act(JSON.parse(data) as Data, lastEventId);
-        if (opened === stream) hear();
-      });
-    opened.onerror = () => {
-      if (!isOpen || opened.readyState === 2 /* CLOSED */) return lose();
-      // The browser comes back by itself, after the time that the service set.
-      isOpen = hasList = false;
-      watch(Millis.REOPEN_WITHIN);
-      become("connecting");
-    };
-    on<Snapshot["participants"]>("participants:update", (participants, id) => {
-      const [room] = rooms!;
-      // The service was told which version is shown, and sends nothing before it is as new or knows that it lost that.
-      take({ room: room!, version: Number(id), participants, replaces: !hasList });
-      hasList = true;
-    });
-    on("room:snapshot", take<Snapshot>);
-    on("room:delta", take<Delta>);
-    on<{ reason: string }>("end", ({ reason }) => {
-      if (reason !== "replaced") return;
-      // Whatever comes back by itself would have another one ended, which would come back in its turn.
-      letGo();
-      become("error", REPLACED);
-    });
-    on<{ every?: number }>("heartbeat", ({ every }) => {
-      heartbeatEvery = every ?? Millis.USUAL_HEARTBEAT;
-    });
+  function watchOver(timeout: number): void {
+    schedule(Timer.WATCHDOG, timeout, onLost);
   }
 
-  /** A sign of life. */
-  function hear(): void {
-    // The service says something as soon as a stream is open; a proxy alone would not.
-    isOpen = true;
-    heardAt = Date.now();
-    watch(Times.MISSED_HEARTBEATS * heartbeatEvery);
-    if (isComplete()) {
+  function onSign(interval = heartbeatInterval): void {
+    heartbeatInterval = interval;
+    lastSignAt = Date.now();
+    watchOver(Heartbeat.MAX_MISSED * interval);
+    // Every room has a list, even if an old one.
+    if ([...rooms!].every((room) => lists.shown.has(room))) {
       failures = refusals = 0;
-      become("live");
+      setStatus("live");
     }
   }
 
-  function take<Taken extends Message>(message: Taken): void {
+  function onMessage(message: Message): void {
     const { room } = message;
     const before = lists.shown.get(room)?.version;
     const effect = "prev" in message ? lists.fold(message) : lists.replace(message);
     if (effect === "changed") {
-      changed();
+      pollInterval = Interval.MIN;
+      noteChange();
       const isNext = "prev" in message && message.prev === before;
       listener.onMessage?.(isNext ? message : { room, ...lists.shown.get(room)! }, before);
     } else if (effect === "gap") {
-      letGo();
-      become("connecting");
+      cancel();
+      setStatus("connecting");
       retry();
     }
   }
 
-  function changed(): void {
-    pollAfter = Millis.SHORTEST_POLL;
-    link = { ...link, lastEventAt: Date.now() };
-    listener.onChange();
-  }
-
-  /** The stream is of no use. An EventSource does not tell why; who asks for the list is told. */
-  function lose(): void {
-    letGo();
-    if (isOneOf("live")) become("connecting");
+  /** An EventSource does not say why it failed. A plain request for the list is told. */
+  function onLost(): void {
+    cancel();
+    if (is("live")) setStatus("connecting");
     ask();
   }
 
-  /** Asks for the lists. */
-  function ask(): void {
+  // Polling.
+
+  function ask(isRetrying?: boolean): void {
     void withToken(async (token, isOutdated) => {
-      const keys = [...(rooms ?? [""])];
-      // Many rooms are a stream's business: it is tried once more before they are all asked for.
-      const isPolling = keys.length === 1 || failures > 0 || !canStream();
-      await Promise.all(
-        keys.slice(0, isPolling ? keys.length : 1).map(async (key) => {
-          const version = lists.shown.get(key)?.version;
-          const path = `${url}/api/livekit/${rooms ? `participants?${queryOf([key])}` : "rooms"}`;
-          const { etag, body } = await get(path, token, version ? `"${version}"` : roomListEtag);
-          if (body && !isOutdated()) takeList(key, etag, body);
-        }),
-      );
+      // The first failure with many rooms asks for one only, for the reason. If the stream then fails again, all are polled.
+      const isPolling = rooms?.size === 1 || failures || !canStream();
+      await askFor(rooms && [...rooms].slice(0, isPolling ? Infinity : 1), token, isOutdated);
       if (isOutdated()) return;
       refusals = 0;
-      become(isPolling ? "polling" : "connecting");
-      if (isPolling && (isVisible || stays)) after("poll", pollAfter, ask);
-      if (rooms) pollAfter = Math.min(pollAfter * Times.POLLS_GROW_BY, Millis.LONGEST_POLL);
+      setStatus(isPolling ? "polling" : "connecting");
+      if (isPolling && (isVisible || stays)) schedule(Timer.POLL, pollInterval, () => ask(true));
+      if (rooms) pollInterval = longerInterval(pollInterval);
       if (!canStream()) failures = 0;
-      else if (!timers.retry) retry();
+      else if (!isRetrying) retry();
     });
   }
 
-  function takeList(room: string, etag: string | null | undefined, list: unknown): void {
-    if (rooms) {
-      // A proxy that compresses makes a weak one of it: W/"17".
-      const version = Number(/\d+/.exec(etag ?? "0"));
-      take({ room, version, participants: list as Snapshot["participants"] });
-    } else {
-      roomListEtag = etag;
-      roomList = list as RoomListing[];
-      changed();
-    }
-  }
+  // Failing.
 
   function fail({ status, message, retryAfter }: Refusal): void {
-    letGo();
+    cancel();
     if (status === 401 && credentials.forget(refusals++)) return open();
-    const isFinal = [400, 401, 403].includes(status);
-    become(isFinal ? "error" : "disconnected", { status, message });
-    if (!isFinal) retry(retryAfter);
-    // It lives, and said when to come back.
-    if (retryAfter) heardAt = Date.now() + retryAfter;
+    setStatus(isFinal(status) ? "error" : "disconnected", { status, message });
+    if (!isFinal(status)) retry(retryAfter);
+    // The service is alive, and has said when to come back: a page that is shown again waits until then.
+    if (retryAfter) lastSignAt = Date.now() + retryAfter;
   }
 
-  /** Tries to have a stream again, at some moment of a time that doubles (full jitter), and not before `notBefore`. */
-  function retry(notBefore = 0): void {
-    const backoff = Math.min(Millis.SHORTEST_BACKOFF * 2 ** failures++, Millis.LONGEST_BACKOFF);
-    after("retry", notBefore + Math.random() * backoff, open);
+  /** Opens a stream again, after at least `delay` milliseconds. */
+  function retry(delay = 0): void {
+    schedule(Timer.RETRY, delay + backoff(failures++), open);
   }
 
-  function watch(patience: number): void {
-    after("watchdog", patience, lose);
-  }
-
-  /** Closes the stream and stops all that would happen next. What was begun before ends without effect. */
-  function letGo(): void {
-    stream?.close();
-    stream = undefined;
-    isOpen = hasList = false;
-    for (const timer of ["retry", "watchdog", "poll", "renewal"] as const) stop(timer);
+  /** Closes the stream and stops everything that would happen next. What has begun ends without effect. */
+  function cancel(): void {
+    closeStream?.();
+    for (const timer of [Timer.RETRY, Timer.WATCHDOG, Timer.POLL, Timer.RENEWAL]) schedule(timer);
     attempt++;
-  }
-
-  function become(status: Status, error: PresenceError | null = null): void {
-    if (isOneOf("closed") || (isOneOf(status) && link.error?.message === error?.message)) return;
-    link = { ...link, status, error };
-    listener.onChange();
-  }
-
-  function after(timer: Timer, millis: number, act: () => void): void {
-    stop(timer);
-    timers[timer] = setTimeout(
-      () => {
-        stop(timer);
-        act();
-      },
-      Math.min(millis, Millis.LONGEST_TIMER),
-    );
-  }
-
-  function stop(timer: Timer): void {
-    clearTimeout(timers[timer]);
-    delete timers[timer];
   }
 
   function suspend(): void {
     isAsleep = true;
-    letGo();
-    if (!isOneOf("error")) become("disconnected");
+    cancel();
+    if (!is("error")) setStatus("disconnected");
   }
 
   function reconnect(): void {
-    if (isOneOf("closed")) return;
+    if (is("closed")) return;
     failures = refusals = 0;
-    become("connecting");
+    setStatus("connecting");
     begin();
   }
 
   return {
     lists,
     get link() {
-      return link;
+      return link();
     },
     get roomList() {
       return roomList;
@@ -341,7 +260,7 @@ export function connect(
       if (`${queryOf(rooms!)}` === `${queryOf(newRooms)}`) return;
       rooms = newRooms;
       lists.keep(rooms);
-      if (!isAsleep && link.error !== REPLACED) open();
+      if (!isAsleep && link().error !== REPLACED) open();
       listener.onChange();
     },
     setVisible(isShown, staysNow) {
@@ -349,15 +268,16 @@ export function connect(
       isVisible = isShown;
       stays = staysNow;
       if (isSame) return;
-      if (!isShown) return waitForSleep();
-      stop("sleep");
-      // Nothing was polled while nobody looked. Or a heartbeat did not come: some browsers do not notice that a stream is dead.
-      if (isAsleep || isOneOf("polling") || Date.now() > heardAt + heartbeatEvery + Millis.SHORTEST_BACKOFF) begin();
+      if (!isShown) return sleepLater();
+      schedule(Timer.SLEEP);
+      // It does not poll while hidden. And some browsers do not notice that a stream died: then a heartbeat is missing.
+      const isSilent = Date.now() > lastSignAt + heartbeatInterval + Millis.HEARTBEAT_DELAY;
+      if (isAsleep || is("polling") || isSilent) begin();
     },
     setOnline(isOnline) {
-      if (isAsleep || isOneOf("error")) return;
+      if (isAsleep || is("error")) return;
       if (!isOnline) fail(UNREACHABLE);
-      else if (!isOneOf("live")) reconnect();
+      else if (!is("live")) reconnect();
     },
     suspend,
     resume() {
@@ -365,9 +285,9 @@ export function connect(
     },
     reconnect,
     close() {
-      become("closed");
+      setStatus("closed");
       suspend();
-      stop("sleep");
+      schedule(Timer.SLEEP);
     },
   };
 }

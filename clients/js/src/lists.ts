@@ -19,6 +19,8 @@ export interface Delta {
   left: readonly { identity: string }[];
 }
 
+export type Message = Snapshot | Delta;
+
 /** What became of a message. */
 export type Effect = "changed" | "same" | "gap";
 

@@ -1,5 +1,5 @@
 import { connect, type Feed, type Listener } from "./connection.js";
-import { credentialsFrom } from "./service.js";
+import { credentialsFrom, type Credentials } from "./service.js";
 import { followPage } from "./page.js";
 import { shared } from "./share/feed.js";
 import type { RoomListSnapshot, RoomSnapshot, RoomsSnapshot, RoomsWatch, ServiceOptions, Watch } from "./types.js";
@@ -18,7 +18,7 @@ export function watchRooms(options: ServiceOptions & { readonly rooms?: Iterable
   let feed: Feed;
   const watched = watch(
     options,
-    (listener) => (feed = make(listener)),
+    (...given) => (feed = make(...given)),
     ({ lists, link }): RoomsSnapshot => ({ rooms: lists.shown, ...link }),
   );
   return { ...watched, setRooms: (rooms) => feed.setRooms(new Set(rooms)) };
@@ -26,35 +26,30 @@ export function watchRooms(options: ServiceOptions & { readonly rooms?: Iterable
 
 /** Keeps the list of rooms up to date, by asking for it every five seconds while the page is visible. */
 export function watchRoomList(options: Omit<ServiceOptions, "share">): Watch<RoomListSnapshot> {
-  const make = (listener: Listener) => connect(baseOf(options), credentialsFrom(options.token), listener);
-  return watch(options, make, ({ roomList, link }): RoomListSnapshot => ({ rooms: roomList, ...link }));
+  return watch(options, connect, ({ roomList, link }): RoomListSnapshot => ({ rooms: roomList, ...link }));
 }
 
 const NOBODY: readonly never[] = [];
 
-function roomsFeed(options: ServiceOptions, rooms: Iterable<string>): (listener: Listener) => Feed {
-  const url = baseOf(options);
-  const credentials = credentialsFrom(options.token);
-  return (listener) => {
+/** Makes a feed from the address of the service, without a slash at its end. */
+type Make<From> = (url: string, credentials: Credentials, listener: Listener) => From;
+
+function roomsFeed(options: ServiceOptions, rooms: Iterable<string>): Make<Feed> {
+  return (url, credentials, listener) => {
     const feed = shared(options, url, credentials, listener) ?? connect(url, credentials, listener, new Set());
     feed.setRooms(new Set(rooms));
     return feed;
   };
 }
 
-/** The service's address without a slash at its end. */
-function baseOf({ url = "" }: ServiceOptions): string {
-  return url.replace(/\/+$/, "");
-}
-
 function watch<From extends Feed, Snapshot extends object>(
   options: ServiceOptions,
-  make: (listener: Listener) => From,
+  make: Make<From>,
   view: (feed: From) => Snapshot,
 ): Watch<Snapshot> {
   const listeners = new Set<() => void>();
   let snapshot: Readonly<Snapshot> | undefined;
-  const feed = make({
+  const feed = make((options.url ?? "").replace(/\/+$/, ""), credentialsFrom(options.token), {
     onChange() {
       snapshot = undefined;
       for (const listener of [...listeners]) {

@@ -95,13 +95,13 @@ class SharedFeed implements Feed {
     this.life?.abort();
     this.life = undefined;
     this.route = null;
-    if (this.latest.status !== "error") this.become({ ...this.latest, status: "disconnected" });
+    if (this.latest.status !== "error") this.setLink({ ...this.latest, status: "disconnected" });
   }
 
   close(): void {
     document.removeEventListener("freeze", this.onFreeze);
     document.removeEventListener("resume", this.onResume);
-    this.become({ ...this.latest, status: "closed", error: null });
+    this.setLink({ ...this.latest, status: "closed", error: null });
     this.suspend();
   }
 
@@ -157,14 +157,14 @@ class SharedFeed implements Feed {
       case "link": {
         this.isAsked = false;
         const { status, error, lastEventAt } = content.link;
-        return this.become({ status, error, lastEventAt: this.latest.lastEventAt ?? lastEventAt });
+        return this.setLink({ status, error, lastEventAt: this.latest.lastEventAt ?? lastEventAt });
       }
       case "message": {
         const { message } = content;
         if (!this.rooms.has(message.room)) return;
         const effect = "prev" in message ? this.lists.fold(message) : this.lists.replace(message);
         if (effect === "gap") return this.sayHello();
-        if (effect === "changed") this.become({ ...this.latest, lastEventAt: Date.now() });
+        if (effect === "changed") this.setLink({ ...this.latest, lastEventAt: Date.now() });
         return;
       }
       case "full":
@@ -181,7 +181,7 @@ class SharedFeed implements Feed {
     this.route?.post({ type: "token", token: token ?? null });
   }
 
-  private become(link: Link): void {
+  private setLink(link: Link): void {
     if (this.latest.status === "closed") return;
     this.latest = link;
     this.listener.onChange();

@@ -1,4 +1,4 @@
-import type { Message } from "../connection.js";
+import type { Message } from "../lists.js";
 import type { Link } from "../types.js";
 
 /** A tab, as the hub is told of it. */

@@ -1,0 +1,79 @@
+// The stream of a connection: where it is, and what its events mean.
+
+import type { Delta, Message, Snapshot } from "../lists.js";
+import { queryOf } from "../service.js";
+import type { RoomState } from "../types.js";
+
+/** An enum of constants costs nothing in what browsers load. */
+export const enum Heartbeat {
+  /** In milliseconds, until the service has told its own. */
+  USUAL_INTERVAL = 15_000,
+  /** A stream is dead when this many in a row are missing. */
+  MAX_MISSED = 3,
+}
+
+/** `shown` is what is shown of the room, where there is only one. */
+export function streamAddress(
+  url: string,
+  rooms: ReadonlySet<string>,
+  shown: RoomState | undefined,
+  token: string | undefined,
+): string {
+  const query = queryOf(rooms);
+  // An EventSource sends no headers, so the token goes into the address. In a header, `fetch` trims it.
+  if (token) query.append("access_token", token.trim());
+  if (rooms.size > 1) return `${url}/api/livekit/rooms/stream?${query}`;
+  if (shown) query.append("last_event_id", `${shown.version}`);
+  return `${url}/api/livekit/participants/stream?${query}`;
+}
+
+/**
+ * Opens a stream, and returns what closes it. `room` is the one that it is of, where it is of one. Calls
+ * - `onSign` after every event, with the interval of heartbeats if the event tells it;
+ * - `onReopening` when the browser has lost the stream and opens it again by itself;
+ * - `onLost` when it will not do so;
+ * - `onReplaced` when the service ends the stream for a newer one of the same identity.
+ */
+export function openStream(
+  address: string,
+  room: string,
+  onMessage: (message: Message) => void,
+  onSign: (heartbeatInterval?: number) => void,
+  onReopening: () => void,
+  onLost: () => void,
+  onReplaced: () => void,
+): () => void {
+  const stream = new EventSource(address);
+  let isOpen = false;
+  /** The stream of one room has sent its list. */
+  let hasList = false;
+  let isClosed = false;
+  const on = <Data>(event: string, act: (data: Data, id: string) => number | void) =>
+    stream.addEventListener(event, ({ data, lastEventId }: MessageEvent<string>) => {
+      const heartbeatInterval = act(JSON.parse(data) as Data, lastEventId);
+      if (isClosed) return;
+      // The service sends something as soon as a stream is open. A proxy alone would not.
+      isOpen = true;
+      onSign(heartbeatInterval!);
+    });
+  stream.onerror = () => {
+    if (!isOpen || stream.readyState === 2 /* CLOSED */) return onLost();
+    isOpen = hasList = false;
+    onReopening();
+  };
+  on<Snapshot["participants"]>("participants:update", (participants, id) => {
+    // The service knows which version is shown. It first sends a list that is as new, or it has lost that version.
+    onMessage({ room, version: Number(id), participants, replaces: !hasList });
+    hasList = true;
+  });
+  on<Snapshot>("room:snapshot", onMessage);
+  on<Delta>("room:delta", onMessage);
+  on<{ reason: string }>("end", ({ reason }) => {
+    if (reason === "replaced") onReplaced();
+  });
+  on<{ every?: number }>("heartbeat", ({ every }) => every ?? Heartbeat.USUAL_INTERVAL);
+  return () => {
+    isClosed = true;
+    stream.close();
+  };
+}
