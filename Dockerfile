@@ -17,8 +17,9 @@ RUN mkdir -p src benches/service \
 
 COPY config/default.toml config/
 COPY src src
+COPY web web
 # Cargo goes by times, and files may be older than what was built in their place.
-RUN find src -type f -exec touch {} + \
+RUN find src web -type f -exec touch {} + \
     && cargo build --release --locked
 
 # A C library and nothing to run but the service, as a user that owns nothing.

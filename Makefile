@@ -25,7 +25,7 @@ test-redis: setup-tests
 test-real: setup-tests
 	cargo test --locked --test it real:: -- --test-threads=16
 
-# The package for browsers, without one: `cargo test client::` has them in Chromium. Its build in src/http/page is compiled in,
+# The package for browsers, without one: `cargo test client::` has them in Chromium. Its build in web/page is compiled in,
 # so that the service builds without Node.js; here it is checked to be what the sources give.
 test-client: setup-tests
 	cd clients/js && npm run --silent check && npm run --silent build -- --check && npm run --silent size

@@ -19,19 +19,19 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Where each file is served, as what, and the file.
 const FILES: [(&str, &str, &str); 13] = [
-    ("/", HTML, include_str!("page/index.html")),
-    ("/page/style.css", CSS, include_str!("page/style.css")),
-    ("/page/main.js", SCRIPT, include_str!("page/main.js")),
-    ("/page/activity.js", SCRIPT, include_str!("page/activity.js")),
-    ("/page/board.js", SCRIPT, include_str!("page/board.js")),
-    ("/page/card.js", SCRIPT, include_str!("page/card.js")),
-    ("/page/connection.js", SCRIPT, include_str!("page/connection.js")),
-    ("/page/livekit-presence.js", SCRIPT, include_str!("page/livekit-presence.js")),
-    ("/page/parts.js", SCRIPT, include_str!("page/parts.js")),
-    ("/page/room.js", SCRIPT, include_str!("page/room.js")),
-    ("/page/time.js", SCRIPT, include_str!("page/time.js")),
-    ("/page/token.js", SCRIPT, include_str!("page/token.js")),
-    ("/page/worker.js", SCRIPT, include_str!("page/worker.js")),
+    ("/", HTML, include_str!("../../web/page/index.html")),
+    ("/page/style.css", CSS, include_str!("../../web/page/style.css")),
+    ("/page/main.js", SCRIPT, include_str!("../../web/page/main.js")),
+    ("/page/activity.js", SCRIPT, include_str!("../../web/page/activity.js")),
+    ("/page/board.js", SCRIPT, include_str!("../../web/page/board.js")),
+    ("/page/card.js", SCRIPT, include_str!("../../web/page/card.js")),
+    ("/page/connection.js", SCRIPT, include_str!("../../web/page/connection.js")),
+    ("/page/livekit-presence.js", SCRIPT, include_str!("../../web/page/livekit-presence.js")),
+    ("/page/parts.js", SCRIPT, include_str!("../../web/page/parts.js")),
+    ("/page/room.js", SCRIPT, include_str!("../../web/page/room.js")),
+    ("/page/time.js", SCRIPT, include_str!("../../web/page/time.js")),
+    ("/page/token.js", SCRIPT, include_str!("../../web/page/token.js")),
+    ("/page/worker.js", SCRIPT, include_str!("../../web/page/worker.js")),
 ];
 
 pub(super) fn routes() -> Router<Http> {

@@ -1,6 +1,6 @@
-// Builds dist/, the package as it is published: a module for each of the sources, with its types, and both entries once more as
-// CommonJS. Then what of it the service has compiled in for its page, in src/http/page. With --check nothing is written there: it fails if that is not what the
-// sources give.
+// Builds dist/, the package as it is published: a module for each source, with its types, and both entries once more as CommonJS.
+// Also writes to web/page what the service's page needs of the package; the service has these files compiled in. With --check
+// it writes nothing there, and fails if they are not what the sources give.
 
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { bundle, commonJs } from "./bundle.js";
 
 const PACKAGE = new URL("../", import.meta.url);
-const PAGE = new URL("../../../src/http/page/", import.meta.url);
+const PAGE = new URL("../../../web/page/", import.meta.url);
 const path = (name) => fileURLToPath(new URL(name, PACKAGE));
 
 rmSync(path("dist"), { recursive: true, force: true });
@@ -45,7 +45,7 @@ for (const [entry, name] of existsSync(PAGE) ? BUNDLES : []) {
   if (existsSync(file) && readFileSync(file, "utf8") === built) continue;
   if (!isCheck) writeFileSync(file, built);
   else {
-    console.error(`src/http/page/${name} is not what clients/js gives: run \`npm run build\` there, and commit it`);
+    console.error(`web/page/${name} is not what clients/js gives: run \`npm run build\` there, and commit it`);
     process.exitCode = 1;
   }
 }
