@@ -17,7 +17,12 @@ export default defineConfig({
     projects: [
       { test: { name: "core", environment: "node", include: ["test/*.test.ts"], setupFiles: ["test/setup.ts"] } },
       {
-        test: { name: "old-engines", environment: "node", include: ["test/*.test.ts"], setupFiles: ["test/old-engines.ts"] },
+        test: {
+          name: "old-engines",
+          environment: "node",
+          include: ["test/*.test.ts"],
+          setupFiles: ["test/old-engines.ts"],
+        },
       },
       react("react-19"),
       react("react-18", {

@@ -77,7 +77,8 @@ const COMMANDS = {
   /** Has the files of a built app be those of an origin: its root and its `/assets`. Everything else goes on to the network. */
   async serve({ origin, folder }) {
     profile ??= await newProfile();
-    const isOfApp = ({ href, pathname }) => href.startsWith(`${origin}/`) && (pathname === "/" || pathname.startsWith("/assets/"));
+    const isOfApp = ({ href, pathname }) =>
+      href.startsWith(`${origin}/`) && (pathname === "/" || pathname.startsWith("/assets/"));
     await profile.route(isOfApp, (route) => {
       const { pathname } = new URL(route.request().url());
       return route.fulfill({ path: join(folder, pathname === "/" ? "index.html" : pathname) });
@@ -88,7 +89,9 @@ const COMMANDS = {
   async run({ tab, script, argument }) {
     const expression = `(async (argument) => {${script}})(${JSON.stringify(argument ?? null)})`;
     const { result, exceptionDetails } = await tabs[tab].session.send("Runtime.evaluate", {
-      expression, awaitPromise: true, returnByValue: true,
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
     });
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;

@@ -38,7 +38,9 @@ export function look() {
     announced: find("[role=status]").innerText.replace(/\s+/gu, " ").trim(),
     problem: text(find("#problem-message")).replace(/\s+/gu, " "),
     rooms,
-    hints: all("main .hint").filter((hint) => !hint.closest(".room")).map(text),
+    hints: all("main .hint")
+      .filter((hint) => !hint.closest(".room"))
+      .map(text),
     activity: all(".entry .what").map((what) => text(what).replace(/\s+/gu, " ")),
     /** Another one after each load of the page. */
     loaded_at: performance.timeOrigin,

@@ -23,7 +23,9 @@ export class Activity {
 
   /** Tells what happened in a room, given pairs of a person before and after. */
   tell(room, changes) {
-    const told = changes.flatMap(([before, after]) => deeds(before, after).map((deed) => ({ person: after ?? before, deed })));
+    const told = changes.flatMap(([before, after]) =>
+      deeds(before, after).map((deed) => ({ person: after ?? before, deed })),
+    );
     for (const [deed, those] of Map.groupBy(told, (one) => one.deed)) {
       if (those.length > MOST_TOLD_ONE_BY_ONE) {
         this.#add({ who: countOf(those.length), avatar: those.length, identity: room.name }, deed, room);

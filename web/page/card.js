@@ -72,7 +72,11 @@ class PersonRow {
     this.element = copyOf("person");
     const find = (selector) => this.element.querySelector(selector);
     this.parts = {
-      avatar: find(".avatar"), name: find(".name"), kind: find(".kind"), stay: find(".stay"), sources: find(".sources"),
+      avatar: find(".avatar"),
+      name: find(".name"),
+      kind: find(".kind"),
+      stay: find(".stay"),
+      sources: find(".sources"),
     };
   }
 

@@ -5,7 +5,12 @@ import { accessToken } from "./token.js";
 import { clockTime } from "./time.js";
 
 const STATES = {
-  connecting: "Connecting…", live: "Live", polling: "Polling", disconnected: "Disconnected", error: "Error", closed: "Closed",
+  connecting: "Connecting…",
+  live: "Live",
+  polling: "Polling",
+  disconnected: "Disconnected",
+  error: "Error",
+  closed: "Closed",
 };
 /** So long the button's cut lasts, in milliseconds. */
 const CUT_LASTS = 4_000;
@@ -26,7 +31,8 @@ export class ConnectionState {
     setText(byId("link-state"), STATES[status]);
     // Where nothing is tried there is nothing to cut.
     byId("cut").hidden = status === "error";
-    if (status !== "connecting") document.body.classList.toggle("is-old", status === "disconnected" || status === "error");
+    if (status !== "connecting")
+      document.body.classList.toggle("is-old", status === "disconnected" || status === "error");
     // While it is tried again the reason for it stays, so that the page does not jump.
     if (error) this.#showProblem(status, error);
     else if (status === "live" || status === "polling") this.#hideProblem();

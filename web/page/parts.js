@@ -27,7 +27,10 @@ export function fillAvatar(element, text, identity) {
 export function initialsOf(name) {
   const words = name.trim().split(/\s+/u);
   const ends = words.length > 1 ? [words[0], words.at(-1)] : words;
-  return ends.map((word) => [...word][0] ?? "?").join("").toUpperCase();
+  return ends
+    .map((word) => [...word][0] ?? "?")
+    .join("")
+    .toUpperCase();
 }
 
 /** Lets an element leave in its own time. A timer, because an animation that is turned off never ends. */

@@ -13,7 +13,9 @@ const PAGE = new URL("../../../web/page/", import.meta.url);
 const path = (name) => fileURLToPath(new URL(name, PACKAGE));
 
 rmSync(path("dist"), { recursive: true, force: true });
-execFileSync(process.execPath, [path("node_modules/typescript/bin/tsc"), "-p", path("tsconfig.build.json")], { stdio: "inherit" });
+execFileSync(process.execPath, [path("node_modules/typescript/bin/tsc"), "-p", path("tsconfig.build.json")], {
+  stdio: "inherit",
+});
 cpSync(path("src/react/styles.css"), path("dist/react/styles.css"));
 
 // For what cannot import: older Node, Jest, and React Native, which has no `import.meta`. The types are the same, but those of

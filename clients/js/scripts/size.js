@@ -18,7 +18,7 @@ const sizeOf = async (name, external) => gzipSync(await bundle(built(name), { ex
 const core = await sizeOf("index.js", ["share/feed"]);
 const both = await sizeOf("index.js", []);
 const sizes = {
-  "core": core,
+  core: core,
   "sharing between tabs, besides": both - core,
   "its worker, loaded once for all tabs": await sizeOf("share/worker.js", []),
   "react, besides": (await sizeOf("react/index.js", ["react", "share/feed"])) - core,

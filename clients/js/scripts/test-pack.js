@@ -37,16 +37,26 @@ try {
 
   step("it has what it should have, and nothing else", () => {
     const files = packed.files.map(({ path }) => path);
-    const others = files.filter((path) => !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react)\/)?package\.json)$/.test(path));
+    const others = files.filter(
+      (path) =>
+        !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react)\/)?package\.json)$/.test(
+          path,
+        ),
+    );
     expect(others.length === 0, `these are in it: ${others}`);
     for (const path of ["README.md", "LICENSE", "dist/index.d.ts", "dist/react/styles.css", "dist/share/worker.js"]) {
       expect(files.includes(path), `${path} is not in it`);
     }
     // A component may be imported by a page that is rendered on a server.
-    const sources = files.filter((path) => /^dist\/react\/(index|provider|indicator|participants|rooms|connection|room-presence)\.js$/.test(path));
+    const sources = files.filter((path) =>
+      /^dist\/react\/(index|provider|indicator|participants|rooms|connection|room-presence)\.js$/.test(path),
+    );
     expect(sources.length === 7, `of the modules that Next.js must know to be a browser's, there are only: ${sources}`);
     for (const path of sources) {
-      expect(readFileSync(join(PACKAGE, path), "utf8").startsWith('"use client";'), `${path} does not begin with "use client"`);
+      expect(
+        readFileSync(join(PACKAGE, path), "utf8").startsWith('"use client";'),
+        `${path} does not begin with "use client"`,
+      );
     }
   });
 
@@ -74,12 +84,15 @@ try {
 
   const tsc = join(app, "node_modules/typescript/bin/tsc");
   step("its types are found by a bundler's rules", () =>
-    run(app, process.execPath, tsc, "--noEmit", "--module", "esnext", "--moduleResolution", "bundler"));
+    run(app, process.execPath, tsc, "--noEmit", "--module", "esnext", "--moduleResolution", "bundler"),
+  );
   step("its types are found by Node's rules", () =>
-    run(app, process.execPath, tsc, "--noEmit", "--module", "node16", "--moduleResolution", "node16"));
+    run(app, process.execPath, tsc, "--noEmit", "--module", "node16", "--moduleResolution", "node16"),
+  );
 
   step("its types are found where `exports` is not known", () =>
-    run(app, process.execPath, tsc, "--noEmit", "--module", "commonjs", "--moduleResolution", "node10"));
+    run(app, process.execPath, tsc, "--noEmit", "--module", "commonjs", "--moduleResolution", "node10"),
+  );
 
   // What newer Node can do with modules, others cannot: Node.js 18, Jest.
   const without = "--no-experimental-require-module";
@@ -97,14 +110,19 @@ try {
     for (const name of ["", "/react"]) {
       const folder = join(app, "node_modules/livekit-presence", name);
       const { main, module } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-      for (const path of [main, module]) expect(existsSync(join(folder, path)), `${path} of livekit-presence${name} is not there`);
+      for (const path of [main, module])
+        expect(existsSync(join(folder, path)), `${path} of livekit-presence${name} is not there`);
     }
     expect(existsSync(join(app, "node_modules/livekit-presence/react/styles.css")), "the styles are not there");
   });
   step("React Native is given what has no `import.meta`", () => {
-    const found = "for (const name of ['livekit-presence', 'livekit-presence/react']) console.log(import.meta.resolve(name))";
+    const found =
+      "for (const name of ['livekit-presence', 'livekit-presence/react']) console.log(import.meta.resolve(name))";
     const printed = run(app, process.execPath, "-C", "react-native", "--input-type=module", "-e", found).trim();
-    expect(printed.split("\n").every((path) => path.includes("/dist/cjs/")), `it is given ${printed}`);
+    expect(
+      printed.split("\n").every((path) => path.includes("/dist/cjs/")),
+      `it is given ${printed}`,
+    );
   });
 
   step("Vite builds it, with the worker as a chunk of its own", () => {
@@ -114,9 +132,15 @@ try {
     expect(worker.length === 1, `there is no worker in: ${assets}`);
     const text = (name) => readFileSync(join(app, "dist/assets", name), "utf8");
     expect(text(worker[0]).includes("connect"), "the worker takes no connections");
-    const main = assets.filter((name) => /^index-.*\.js$/.test(name)).map(text).join();
+    const main = assets
+      .filter((name) => /^index-.*\.js$/.test(name))
+      .map(text)
+      .join();
     expect(main.includes("new SharedWorker(") && main.includes(worker[0]), "the page does not start the worker");
-    const css = assets.filter((name) => name.endsWith(".css")).map(text).join();
+    const css = assets
+      .filter((name) => name.endsWith(".css"))
+      .map(text)
+      .join();
     expect(css.includes(".livekit-presence-indicator"), "the styles are not in it");
   });
 

@@ -66,7 +66,12 @@ export function emptyLists(): Lists {
     replace({ room, version, participants, replaces }) {
       const before = new Map(shown.get(room)?.participants.map((person) => [JSON.stringify(person), person]));
       // Who did not change stays the same object.
-      return say(room, version, participants.map((person) => before.get(JSON.stringify(person)) ?? person), replaces);
+      return say(
+        room,
+        version,
+        participants.map((person) => before.get(JSON.stringify(person)) ?? person),
+        replaces,
+      );
     },
     fold({ room, prev, version, joined, updated, left }) {
       const before = said.get(room);

@@ -99,7 +99,10 @@ export function credentialsFrom(source: TokenSource | undefined): Credentials {
 }
 
 /** The claims of a JWT, as far as it is one. */
-export function claimsOf(token: string | null | undefined): { exp?: number; video?: { roomList?: boolean; roomAdmin?: boolean; room?: string } } {
+export function claimsOf(token: string | null | undefined): {
+  exp?: number;
+  video?: { roomList?: boolean; roomAdmin?: boolean; room?: string };
+} {
   try {
     return JSON.parse(atob(token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) ?? {};
   } catch {

@@ -25,7 +25,10 @@ const pass = (millis: number) => vi.advanceTimersByTimeAsync(millis);
 const names = (snapshot: RoomSnapshot) => snapshot.participants.map(({ identity }) => identity);
 
 /** Watches a room, and notes each status that it has. */
-function watched(more: Partial<Parameters<typeof watchRoom>[0]> = {}): { room: Watch<RoomSnapshot>; statuses: Status[] } {
+function watched(more: Partial<Parameters<typeof watchRoom>[0]> = {}): {
+  room: Watch<RoomSnapshot>;
+  statuses: Status[];
+} {
   const room = watchRoom({ url, room: "general", ...more });
   const statuses = [room.snapshot().status];
   room.subscribe(() => {
@@ -38,12 +41,22 @@ function watched(more: Partial<Parameters<typeof watchRoom>[0]> = {}): { room: W
 describe("a room", () => {
   it("is shown, and what changes in it", async () => {
     const { room, statuses } = watched();
-    expect(room.snapshot()).toEqual({ participants: [], version: null, status: "connecting", error: null, lastEventAt: null });
+    expect(room.snapshot()).toEqual({
+      participants: [],
+      version: null,
+      status: "connecting",
+      error: null,
+      lastEventAt: null,
+    });
     await pass(50);
     expect(names(room.snapshot())).toEqual(["alice"]);
     service.change("general", [alice, bob]);
     expect(room.snapshot()).toEqual({
-      participants: [alice, bob], version: service.stateOf("general").version, status: "live", error: null, lastEventAt: Date.now(),
+      participants: [alice, bob],
+      version: service.stateOf("general").version,
+      status: "live",
+      error: null,
+      lastEventAt: Date.now(),
     });
     expect(statuses).toEqual(["connecting", "live"]);
     expect(service.requests).toEqual([]);
@@ -137,7 +150,10 @@ describe("a stream that breaks", () => {
     await pass(50);
     service.stop();
     await pass(RETRY + 100);
-    expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 0, message: "the service cannot be reached" } });
+    expect(room.snapshot()).toMatchObject({
+      status: "disconnected",
+      error: { status: 0, message: "the service cannot be reached" },
+    });
     expect(names(room.snapshot())).toEqual(["alice"]);
     const before = service.requests.length;
     await pass(300_000);
@@ -214,22 +230,25 @@ describe("a stream that breaks", () => {
   });
 
   // The service lost what it had sent, and was told of that version: nothing later may ever come.
-  it.each(["comes back by itself", "is opened anew"])("shows an earlier list with which it begins when it %s", async (how) => {
-    const { room } = watched();
-    await pass(50);
-    const early = service.stateOf("general");
-    service.change("general", [alice, bob]);
-    expect(room.snapshot().participants).toEqual([alice, bob]);
-    service.rooms.set("general", early);
-    if (how === "is opened anew") room.reconnect();
-    else service.breakStreams();
-    await pass(RETRY + 50);
-    expect(room.snapshot()).toMatchObject({ status: "live", ...early });
-    // But not what comes late on the same stream.
-    service.change("general", [carol]);
-    [...service.sources][0]!.send("participants:update", early.participants, early.version);
-    expect(room.snapshot().participants).toEqual([carol]);
-  });
+  it.each(["comes back by itself", "is opened anew"])(
+    "shows an earlier list with which it begins when it %s",
+    async (how) => {
+      const { room } = watched();
+      await pass(50);
+      const early = service.stateOf("general");
+      service.change("general", [alice, bob]);
+      expect(room.snapshot().participants).toEqual([alice, bob]);
+      service.rooms.set("general", early);
+      if (how === "is opened anew") room.reconnect();
+      else service.breakStreams();
+      await pass(RETRY + 50);
+      expect(room.snapshot()).toMatchObject({ status: "live", ...early });
+      // But not what comes late on the same stream.
+      service.change("general", [carol]);
+      [...service.sources][0]!.send("participants:update", early.participants, early.version);
+      expect(room.snapshot().participants).toEqual([carol]);
+    },
+  );
 });
 
 describe("a stream that the service ends for a newer one of the same identity", () => {
@@ -346,7 +365,10 @@ describe("without streams", () => {
     const { room } = watched();
     service.body = { login: "here" };
     await pass(100);
-    expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 200, message: "the service answered 200" } });
+    expect(room.snapshot()).toMatchObject({
+      status: "disconnected",
+      error: { status: 200, message: "the service answered 200" },
+    });
     service.body = undefined;
     await pass(2_000);
     expect(room.snapshot().status).toBe("polling");
@@ -376,7 +398,10 @@ describe("without streams", () => {
     service.refusal = { status: 503, detail: "this instance is full", retryAfter: 20 };
     const { room } = watched();
     await pass(100);
-    expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 503, message: "this instance is full" } });
+    expect(room.snapshot()).toMatchObject({
+      status: "disconnected",
+      error: { status: 503, message: "this instance is full" },
+    });
     await pass(19_800);
     service.hide(true);
     service.hide(false);
@@ -540,7 +565,9 @@ describe("a page", () => {
 describe("a token", () => {
   /** A token that expires after so many seconds. It is good for nothing else here. */
   const tokenFor = (seconds: number, name = "a") =>
-    ["{}", JSON.stringify({ exp: Date.now() / 1_000 + seconds, sub: name }), "signed"].map((part) => btoa(part)).join(".");
+    ["{}", JSON.stringify({ exp: Date.now() / 1_000 + seconds, sub: name }), "signed"]
+      .map((part) => btoa(part))
+      .join(".");
 
   it("stands in the address of a stream, and in the header of a request", async () => {
     service.tokens = new Set(["t&1"]);
@@ -612,7 +639,11 @@ describe("a token", () => {
   });
 
   it("that never comes is waited for ten seconds, and the stream goes on meanwhile", async () => {
-    const token = vi.fn().mockResolvedValueOnce(tokenFor(100)).mockReturnValueOnce(new Promise(() => {})).mockImplementation(() => tokenFor(100));
+    const token = vi
+      .fn()
+      .mockResolvedValueOnce(tokenFor(100))
+      .mockReturnValueOnce(new Promise(() => {}))
+      .mockImplementation(() => tokenFor(100));
     const { room, statuses } = watched({ token });
     await pass(95_000);
     expect([room.snapshot().status, service.openStreams, token.mock.calls.length]).toEqual(["live", 1, 2]);
@@ -639,13 +670,20 @@ describe("a token", () => {
     const token = vi.fn().mockRejectedValueOnce(new Error("Bearer secret")).mockResolvedValue("good");
     const { room } = watched({ token });
     await pass(10);
-    expect(room.snapshot()).toMatchObject({ status: "disconnected", error: { status: 0, message: "no token could be had" } });
+    expect(room.snapshot()).toMatchObject({
+      status: "disconnected",
+      error: { status: 0, message: "no token could be had" },
+    });
     await pass(1_000);
     expect(room.snapshot().status).toBe("live");
   });
 
   it.each([
-    [403, "error"], [400, "error"], [404, "disconnected"], [429, "disconnected"], [500, "disconnected"],
+    [403, "error"],
+    [400, "error"],
+    [404, "disconnected"],
+    [429, "disconnected"],
+    [500, "disconnected"],
   ])("and a refusal with %i make it an `%s`", async (status, expected) => {
     service.streams = "refused";
     service.refusal = { status, detail: "because" };
@@ -769,7 +807,8 @@ describe("the list of rooms", () => {
   });
 
   it("stays what it is while tokens are renewed", async () => {
-    const token = () => ["{}", JSON.stringify({ exp: Date.now() / 1_000 + 60 }), "signed"].map((part) => btoa(part)).join(".");
+    const token = () =>
+      ["{}", JSON.stringify({ exp: Date.now() / 1_000 + 60 }), "signed"].map((part) => btoa(part)).join(".");
     const list = watchRoomList({ url, token });
     const statuses: Status[] = [];
     list.subscribe(() => list.snapshot().status !== statuses.at(-1) && statuses.push(list.snapshot().status));

@@ -27,7 +27,10 @@ class URLSearchParams {
   }
 
   toString(): string {
-    return this.#pairs.map((pair) => pair.map(encodeURIComponent).join("=")).join("&").replace(/%20/g, "+");
+    return this.#pairs
+      .map((pair) => pair.map(encodeURIComponent).join("="))
+      .join("&")
+      .replace(/%20/g, "+");
   }
 }
 Object.assign(globalThis, { URLSearchParams });

@@ -38,12 +38,15 @@ function deeds(service: Service, random: () => number): Record<string, () => voi
   const oneOf = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)]!;
   const change = () => {
     const inside = PEOPLE.filter(() => random() < 0.5);
-    service.change(oneOf(ROOMS), inside.map((name, index) => person(name, { joinedAt: index, name: oneOf([name, "other"]) })));
+    service.change(
+      oneOf(ROOMS),
+      inside.map((name, index) => person(name, { joinedAt: index, name: oneOf([name, "other"]) })),
+    );
   };
   return {
     change,
     "some changes": () => [1, 2, 3].forEach(change),
-    "changes": change,
+    changes: change,
     "streams break": () => service.breakStreams(),
     "service stops": () => service.stop(),
     "service starts": () => void (service.isUp = true),
@@ -66,19 +69,19 @@ function deeds(service: Service, random: () => number): Record<string, () => voi
       service.refusal = null;
       service.streams = "on";
     },
-    "silence": () => void (service.isSilent = true),
-    "sound": () => void (service.isSilent = false),
-    "offline": () => {
+    silence: () => void (service.isSilent = true),
+    sound: () => void (service.isSilent = false),
+    offline: () => {
       service.isReachable = false;
       service.breakStreams();
       if (random() < 0.7) service.emit("offline");
     },
-    "online": () => {
+    online: () => {
       service.isReachable = true;
       if (random() < 0.7) service.emit("online");
     },
-    "hidden": () => service.hide(true),
-    "shown": () => service.hide(false),
+    hidden: () => service.hide(true),
+    shown: () => service.hide(false),
     "page goes": () => service.emit("pagehide"),
     "page comes back": () => service.emit("pageshow"),
     "token is refused": () => void service.tokens?.clear(),
@@ -106,7 +109,8 @@ it.each(Array.from({ length: CASES }, (_, index) => FIRST + index))("seed %i", a
   many.subscribe(() => {
     for (const [room, { version }] of many.snapshot().rooms) {
       const before = versions.get(room) ?? 0;
-      if (version !== 0 && version < before) fallen.push(`${room} from ${before} to ${version} after ${story.join(", ")}`);
+      if (version !== 0 && version < before)
+        fallen.push(`${room} from ${before} to ${version} after ${story.join(", ")}`);
       versions.set(room, version);
     }
   });
@@ -129,9 +133,16 @@ it.each(Array.from({ length: CASES }, (_, index) => FIRST + index))("seed %i", a
   const live = typeof EventSource === "undefined" ? "polling" : "live";
   const { participants, status, error } = one.snapshot();
   const expected = ROOMS.map((room) => service.stateOf(room));
-  expect({ participants, status, error }, story.join(", ")).toEqual({ participants: expected[0]!.participants, status: live, error: null });
+  expect({ participants, status, error }, story.join(", ")).toEqual({
+    participants: expected[0]!.participants,
+    status: live,
+    error: null,
+  });
   expect(many.snapshot().status, story.join(", ")).toBe(live);
-  expect(ROOMS.map((room) => many.snapshot().rooms.get(room)), story.join(", ")).toEqual(expected);
+  expect(
+    ROOMS.map((room) => many.snapshot().rooms.get(room)),
+    story.join(", "),
+  ).toEqual(expected);
   one.close();
   many.close();
   await vi.advanceTimersByTimeAsync(100);

@@ -15,8 +15,16 @@ export type Streams = "on" | "off" | "refused" | "hanging";
 
 export function person(identity: string, more: Partial<Participant> = {}): Participant {
   return {
-    sid: `PA_${identity}`, identity, name: identity, metadata: "", attributes: {}, kind: "STANDARD",
-    joinedAt: 1_000, isPublisher: false, tracks: [], ...more,
+    sid: `PA_${identity}`,
+    identity,
+    name: identity,
+    metadata: "",
+    attributes: {},
+    kind: "STANDARD",
+    joinedAt: 1_000,
+    isPublisher: false,
+    tracks: [],
+    ...more,
   };
 }
 
@@ -49,11 +57,14 @@ export class Service {
 
   constructor() {
     const service = this;
-    vi.stubGlobal("EventSource", class extends FakeEventSource {
-      constructor(address: string) {
-        super(service, address);
-      }
-    });
+    vi.stubGlobal(
+      "EventSource",
+      class extends FakeEventSource {
+        constructor(address: string) {
+          super(service, address);
+        }
+      },
+    );
     vi.stubGlobal("fetch", (address: string, init: RequestInit) => this.#answer(address, init));
     vi.stubGlobal("document", this.#page);
     vi.stubGlobal("window", this.#page);
@@ -66,7 +77,10 @@ export class Service {
     const before = this.rooms.get(room) ?? { version: 0, participants: [] };
     // Nobody is so far behind that they know nothing of a room.
     if (before.version) this.behind.set(room, before);
-    const now = { version: (this.#version += 7), participants: [...participants].sort((a, b) => a.joinedAt - b.joinedAt || (a.identity < b.identity ? -1 : 1)) };
+    const now = {
+      version: (this.#version += 7),
+      participants: [...participants].sort((a, b) => a.joinedAt - b.joinedAt || (a.identity < b.identity ? -1 : 1)),
+    };
     this.rooms.set(room, now);
     this.#tell((source) => source.tellChange(room, before, now));
   }
@@ -141,7 +155,11 @@ export class Service {
     if (refusal) return problem(refusal.status, refusal.detail, refusal.retryAfter);
     if (!this.allows(headers["Authorization"]?.replace("Bearer ", "") ?? null)) return problem(401, "show a token");
     if (url.pathname.endsWith("/rooms")) {
-      const list = [...this.rooms].map(([name, { participants }]) => ({ name, numParticipants: participants.length, exact: true }));
+      const list = [...this.rooms].map(([name, { participants }]) => ({
+        name,
+        numParticipants: participants.length,
+        exact: true,
+      }));
       return json(list, JSON.stringify(list.length), headers);
     }
     const room = url.searchParams.get("room")!;
@@ -158,7 +176,10 @@ function json(body: unknown, etag: string | null, headers: Record<string, string
 }
 
 function problem(status: number, detail = "no", retryAfter?: number): Response {
-  return new Response(JSON.stringify({ status, detail }), { status, headers: retryAfter ? { "Retry-After": String(retryAfter) } : {} });
+  return new Response(JSON.stringify({ status, detail }), {
+    status,
+    headers: retryAfter ? { "Retry-After": String(retryAfter) } : {},
+  });
 }
 
 /** As browsers have it: comes back by itself after a broken connection, and stays closed after a refusal. */
@@ -212,10 +233,16 @@ class FakeEventSource extends EventTarget {
     const is = new Set(now.participants.map(({ identity }) => identity));
     this.#versions.set(room, now.version);
     this.send("room:delta", {
-      room, prev: before.version, version: now.version,
+      room,
+      prev: before.version,
+      version: now.version,
       joined: now.participants.filter(({ identity }) => !was.has(identity)),
-      updated: now.participants.filter((one) => was.has(one.identity) && JSON.stringify(was.get(one.identity)) !== JSON.stringify(one)),
-      left: before.participants.filter(({ identity }) => !is.has(identity)).map(({ sid, identity }) => ({ sid, identity })),
+      updated: now.participants.filter(
+        (one) => was.has(one.identity) && JSON.stringify(was.get(one.identity)) !== JSON.stringify(one),
+      ),
+      left: before.participants
+        .filter(({ identity }) => !is.has(identity))
+        .map(({ sid, identity }) => ({ sid, identity })),
     });
   }
 

@@ -117,7 +117,10 @@ it("any tab's good token helps all, however many have bad ones", async () => {
 
 it("a tab that gives no token is not waited for long", async () => {
   const video = { roomList: true };
-  const token = vi.fn().mockResolvedValueOnce(tokenOf({ video })).mockReturnValue(new Promise(() => {}));
+  const token = vi
+    .fn()
+    .mockResolvedValueOnce(tokenOf({ video }))
+    .mockReturnValue(new Promise(() => {}));
   tab({ token });
   const second = tab({ token: () => tokenOf({ video }) });
   service.tokens = new Set([tokenOf({ video })]);

@@ -48,7 +48,8 @@ class Channel {
   postMessage(message: unknown): void {
     const data = deserialize(serialize(message));
     for (const other of Channel.open) {
-      if (other !== this && other.name === this.name) setTimeout(() => Channel.open.has(other) && other.onmessage?.({ data }));
+      if (other !== this && other.name === this.name)
+        setTimeout(() => Channel.open.has(other) && other.onmessage?.({ data }));
     }
   }
 

@@ -11,10 +11,14 @@ export function Channel({ name }: { name: string }) {
     <li>
       <h2>
         <span className="name">{name}</span>
-        <span className="count" aria-label={`${participants.length} inside`}>{participants.length}</span>
+        <span className="count" aria-label={`${participants.length} inside`}>
+          {participants.length}
+        </span>
       </h2>
       <ul aria-label={`In ${name}`}>
-        {participants.map((person) => <Inside key={person.identity} person={person} />)}
+        {participants.map((person) => (
+          <Inside key={person.identity} person={person} />
+        ))}
       </ul>
     </li>
   );
@@ -25,7 +29,9 @@ const Inside = memo(function Inside({ person }: { person: Person }) {
   const name = person.name || person.identity;
   return (
     <li className="person" data-speaking={person.isSpeaking || undefined}>
-      <span className="avatar" aria-hidden="true">{[...name][0]?.toUpperCase()}</span>
+      <span className="avatar" aria-hidden="true">
+        {[...name][0]?.toUpperCase()}
+      </span>
       <span className="name">{name}</span>
       {person.isScreenShareOn && <Screen />}
       {person.isCameraOn && <Camera />}

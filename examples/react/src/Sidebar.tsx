@@ -11,11 +11,17 @@ export function Sidebar() {
         <h1 id="channels">Voice channels</h1>
         <LiveIndicator />
       </header>
-      {error && <p className="note" role="alert">{error.message}</p>}
+      {error && (
+        <p className="note" role="alert">
+          {error.message}
+        </p>
+      )}
       {rooms?.length === 0 && <p className="note">Nobody is in a channel.</p>}
       <ul>
         {/* One connection serves up to a hundred. */}
-        {rooms?.slice(0, 100).map(({ name }) => <Channel key={name} name={name} />)}
+        {rooms?.slice(0, 100).map(({ name }) => (
+          <Channel key={name} name={name} />
+        ))}
       </ul>
     </nav>
   );

@@ -3,8 +3,17 @@ import type { ReactNode } from "react";
 /** Drawn with lines in the colour of the text. */
 function Icon({ label, children }: { label: string; children: ReactNode }) {
   return (
-    <svg className="icon" role="img" aria-label={label} viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="2"
-      strokeLinecap="round" strokeLinejoin="round">
+    <svg
+      className="icon"
+      role="img"
+      aria-label={label}
+      viewBox="0 0 24 24"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="2"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+    >
       {children}
     </svg>
   );

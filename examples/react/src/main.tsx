@@ -7,7 +7,7 @@ import { createRoot } from "react-dom/client";
 
 import { Sidebar } from "./Sidebar";
 
-// A page with users asks its own server for their token: 
+// A page with users asks its own server for their token:
 // token={() => fetch("/token").then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))}
 const token: string | undefined = import.meta.env.VITE_PRESENCE_TOKEN;
 

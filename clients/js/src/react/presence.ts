@@ -52,7 +52,8 @@ export class Presence {
           participants,
           version,
           ...link,
-          status: version === null && (link.status === "live" || link.status === "polling") ? "connecting" : link.status,
+          status:
+            version === null && (link.status === "live" || link.status === "polling") ? "connecting" : link.status,
         }),
       },
       reconnect,

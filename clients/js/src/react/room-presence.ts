@@ -59,7 +59,9 @@ class People {
 
   from(listed: readonly Participant[], call: Call | null): readonly Person[] {
     const identities = new Set(listed.map(({ identity }) => identity));
-    const unlisted = [...(call?.people.values() ?? [])].filter(({ identity }) => !identities.has(identity)).map(asListed);
+    const unlisted = [...(call?.people.values() ?? [])]
+      .filter(({ identity }) => !identities.has(identity))
+      .map(asListed);
     const all = [...listed, ...unlisted.sort(byJoining)];
     const now = all.map((participant) => this.kept(personFrom(participant, call)));
     const isSame = now.length === this.shown.length && now.every((person, index) => person === this.shown[index]);

@@ -56,7 +56,9 @@ class SharedFeed implements Feed {
   get link(): Link {
     const isWaiting = this.rooms.size > 0 && this.lists.shown.size === 0;
     const { status } = this.latest;
-    return isWaiting && (status === "live" || status === "polling") ? { ...this.latest, status: "connecting" } : this.latest;
+    return isWaiting && (status === "live" || status === "polling")
+      ? { ...this.latest, status: "connecting" }
+      : this.latest;
   }
 
   setRooms(rooms: ReadonlySet<string>): void {
@@ -126,7 +128,12 @@ class SharedFeed implements Feed {
       navigator.locks.request(lifeOf(tab), { signal: life.signal }, hold).catch(() => resolve(false));
     });
     if (life.signal.aborted) return;
-    const ends = { tab, key: `${this.url} ${scope}`, signal: life.signal, receive: (content: ToTab) => this.receive(content) };
+    const ends = {
+      tab,
+      key: `${this.url} ${scope}`,
+      signal: life.signal,
+      receive: (content: ToTab) => this.receive(content),
+    };
     const onLost = (isHopeless: boolean) => {
       if (isHopeless) this.hasWorkers = false;
       this.restart();

@@ -104,7 +104,8 @@ export class Hub {
         onChange: () => this.tellLink(),
         onMessage: (message, before) => {
           const told = message.version < before! ? { ...message, replaces: true } : message;
-          for (const tab of this.tabs.values()) if (tab.rooms.has(message.room)) tab.post({ type: "message", message: told });
+          for (const tab of this.tabs.values())
+            if (tab.rooms.has(message.room)) tab.post({ type: "message", message: told });
         },
       },
       new Set(),
@@ -124,7 +125,10 @@ export class Hub {
     // In an order of their own, lest a tab that goes changes it.
     this.connection?.setRooms(new Set(tabs.flatMap(({ rooms }) => [...rooms]).sort()));
     const longest = tabs.map(({ stays }) => stays).reduce((a, b) => ((b ?? USUAL_STAY) > (a ?? USUAL_STAY) ? b : a), 0);
-    this.connection?.setVisible(tabs.some(({ isVisible }) => isVisible), longest);
+    this.connection?.setVisible(
+      tabs.some(({ isVisible }) => isVisible),
+      longest,
+    );
   }
 
   private tellLists({ rooms, post }: Tab): void {

@@ -19,5 +19,7 @@ addEventListener("connect", (event) => {
     if (!hub) hubs.set(key, (hub = new Hub(() => hubs.delete(key))));
     hub.receive(tab, content, (answer) => port!.postMessage({ tab, key, content: answer } satisfies Letter<ToTab>));
   };
-  void alive.then(() => port!.postMessage({ tab: "", key: "", content: { type: "ready", life } } satisfies Letter<ToTab>));
+  void alive.then(() =>
+    port!.postMessage({ tab: "", key: "", content: { type: "ready", life } } satisfies Letter<ToTab>),
+  );
 });

@@ -35,8 +35,19 @@ export class FakeCall extends EventEmitter implements LiveKitRoom {
 
 export function inCall(identity: string, more: Partial<LiveKitParticipant> = {}): Changeable<LiveKitParticipant> {
   return {
-    sid: `PA_${identity}`, identity, name: undefined, metadata: undefined, attributes: {}, kind: 0, joinedAt: undefined,
-    isSpeaking: false, connectionQuality: "unknown", isMicrophoneEnabled: false, isCameraEnabled: false,
-    isScreenShareEnabled: false, trackPublications: new Map<string, LiveKitTrack>(), ...more,
+    sid: `PA_${identity}`,
+    identity,
+    name: undefined,
+    metadata: undefined,
+    attributes: {},
+    kind: 0,
+    joinedAt: undefined,
+    isSpeaking: false,
+    connectionQuality: "unknown",
+    isMicrophoneEnabled: false,
+    isCameraEnabled: false,
+    isScreenShareEnabled: false,
+    trackPublications: new Map<string, LiveKitTrack>(),
+    ...more,
   };
 }

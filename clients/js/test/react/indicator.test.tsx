@@ -22,7 +22,11 @@ async function lose(status: number, detail = ""): Promise<void> {
 }
 
 test("it says what the status is, politely", async () => {
-  const page = await show(<Provider><Shown /></Provider>);
+  const page = await show(
+    <Provider>
+      <Shown />
+    </Provider>,
+  );
   await settle();
   expect(statusOf(page).textContent).toBe("CONNECTING");
   expect(statusOf(page).getAttribute("aria-live")).toBe("polite");
@@ -34,7 +38,11 @@ test("it says what the status is, politely", async () => {
 });
 
 test("its tooltip has the time of the last change", async () => {
-  const page = await show(<Provider><Shown /></Provider>);
+  const page = await show(
+    <Provider>
+      <Shown />
+    </Provider>,
+  );
   await settle();
   expect(statusOf(page).hasAttribute("title")).toBe(false);
   FakeService.welcome({ general: [] });
@@ -43,7 +51,11 @@ test("its tooltip has the time of the last change", async () => {
 });
 
 test("while lists are asked for it does not say that it is live", async () => {
-  const page = await show(<Provider><Shown /></Provider>);
+  const page = await show(
+    <Provider>
+      <Shown />
+    </Provider>,
+  );
   await settle();
   FakeService.answer = () => ({ status: 200, body: [], etag: '"7"' });
   FakeService.stream.end(false);
@@ -53,7 +65,11 @@ test("while lists are asked for it does not say that it is live", async () => {
 });
 
 test("an error has a reason, and a button that connects anew", async () => {
-  const page = await show(<Provider><Shown /></Provider>);
+  const page = await show(
+    <Provider>
+      <Shown />
+    </Provider>,
+  );
   await settle();
   await lose(403, "show a token for this room");
   expect(statusOf(page).textContent).toBe("ERROR: show a token for this room");
@@ -68,7 +84,11 @@ test("an error has a reason, and a button that connects anew", async () => {
 });
 
 test("a service that does not answer is disconnected, with a button too", async () => {
-  const page = await show(<Provider><Shown /></Provider>);
+  const page = await show(
+    <Provider>
+      <Shown />
+    </Provider>,
+  );
   await settle();
   await lose(502);
   expect(statusOf(page).textContent).toBe("DISCONNECTED");
@@ -77,7 +97,11 @@ test("a service that does not answer is disconnected, with a button too", async 
 
 test("its words can be translated, and a class added", async () => {
   const labels = { disconnected: "GETRENNT", reconnect: "Neu verbinden" };
-  const page = await show(<Provider><Shown labels={labels} className="corner" /></Provider>);
+  const page = await show(
+    <Provider>
+      <Shown labels={labels} className="corner" />
+    </Provider>,
+  );
   await settle();
   expect(statusOf(page).textContent).toBe("CONNECTING");
   await lose(502);
@@ -87,7 +111,11 @@ test("its words can be translated, and a class added", async () => {
 });
 
 test("nothing has a style of its own, for strict content security policies", async () => {
-  const page = await show(<Provider><Shown /></Provider>);
+  const page = await show(
+    <Provider>
+      <Shown />
+    </Provider>,
+  );
   await settle();
   await lose(403);
   expect(page.element.querySelector("[style], style")).toBeNull();
@@ -95,7 +123,11 @@ test("nothing has a style of its own, for strict content security policies", asy
 
 test("each class of it has looks, and each colour enough contrast", async () => {
   const css = readFileSync("src/react/styles.css", "utf8");
-  const page = await show(<Provider><Shown /></Provider>);
+  const page = await show(
+    <Provider>
+      <Shown />
+    </Provider>,
+  );
   await settle();
   await lose(403);
   for (const { classList } of page.element.querySelectorAll("[class]")) {

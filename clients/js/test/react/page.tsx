@@ -27,7 +27,11 @@ export async function show(node: ReactNode): Promise<Page> {
   return pageOf(element, root);
 }
 
-export async function hydrate(html: string, node: ReactNode, onRecoverableError: (error: unknown) => void): Promise<Page> {
+export async function hydrate(
+  html: string,
+  node: ReactNode,
+  onRecoverableError: (error: unknown) => void,
+): Promise<Page> {
   const element = document.body.appendChild(document.createElement("main"));
   element.innerHTML = html;
   let root: Root;

@@ -19,7 +19,11 @@ const lastOf = (as: string) => seen.get(as)!.at(-1)!;
 
 test("a room is shown, and each change of it", async () => {
   seen.clear();
-  const page = await show(<Provider><Room name="general" /></Provider>);
+  const page = await show(
+    <Provider>
+      <Room name="general" />
+    </Provider>,
+  );
   expect(page.text()).toBe("connecting:;");
   await settle();
   expect(FakeService.stream.address.pathname).toBe("/api/livekit/participants/stream");
@@ -33,7 +37,14 @@ test("a room is shown, and each change of it", async () => {
 });
 
 test("StrictMode opens exactly one stream", async () => {
-  const page = await show(<StrictMode><Provider><Room name="general" /><Room name="support" /></Provider></StrictMode>);
+  const page = await show(
+    <StrictMode>
+      <Provider>
+        <Room name="general" />
+        <Room name="support" />
+      </Provider>
+    </StrictMode>,
+  );
   await settle(5_000);
   expect(FakeService.streams.map(({ rooms }) => rooms)).toEqual([["general", "support"]]);
   await page.unmount();
@@ -44,7 +55,12 @@ test("StrictMode opens exactly one stream", async () => {
 
 test("several components of one room share its list", async () => {
   seen.clear();
-  await show(<Provider><Room name="general" as="list" /><Room name="general" as="count" /></Provider>);
+  await show(
+    <Provider>
+      <Room name="general" as="list" />
+      <Room name="general" as="count" />
+    </Provider>,
+  );
   await settle();
   expect(FakeService.streams.map(({ rooms }) => rooms)).toEqual([["general"]]);
   FakeService.welcome({ general: [someone("anouk")] });
@@ -55,10 +71,19 @@ test("several components of one room share its list", async () => {
 
 test("one that goes leaves the room to the other", async () => {
   seen.clear();
-  const page = await show(<Provider><Room name="general" as="list" /><Room name="general" as="count" /></Provider>);
+  const page = await show(
+    <Provider>
+      <Room name="general" as="list" />
+      <Room name="general" as="count" />
+    </Provider>,
+  );
   await settle();
   FakeService.welcome({ general: [] });
-  await page.render(<Provider><Room name="general" as="list" /></Provider>);
+  await page.render(
+    <Provider>
+      <Room name="general" as="list" />
+    </Provider>,
+  );
   await settle(5_000);
   FakeService.list("general", [someone("ben")], 2);
   await settle();
@@ -68,7 +93,12 @@ test("one that goes leaves the room to the other", async () => {
 
 test("a component is rendered anew only when its room or the link changed", async () => {
   seen.clear();
-  await show(<Provider><Room name="general" /><Room name="support" /></Provider>);
+  await show(
+    <Provider>
+      <Room name="general" />
+      <Room name="support" />
+    </Provider>,
+  );
   await settle();
   FakeService.welcome({ general: [someone("anouk")], support: [] });
   await settle();
@@ -89,18 +119,30 @@ test("a component is rendered anew only when its room or the link changed", asyn
 
 test("the result is the same object when a parent renders anew", async () => {
   seen.clear();
-  const page = await show(<Provider><Room name="general" /></Provider>);
+  const page = await show(
+    <Provider>
+      <Room name="general" />
+    </Provider>,
+  );
   await settle();
   FakeService.welcome({ general: [someone("anouk")] });
   await settle();
   const before = lastOf("general");
-  await page.render(<Provider><Room name="general" /></Provider>);
+  await page.render(
+    <Provider>
+      <Room name="general" />
+    </Provider>,
+  );
   expect(lastOf("general")).toBe(before);
 });
 
 test("who did not change is the same object", async () => {
   seen.clear();
-  await show(<Provider><Room name="general" /></Provider>);
+  await show(
+    <Provider>
+      <Room name="general" />
+    </Provider>,
+  );
   await settle();
   const anouk = someone("anouk");
   FakeService.welcome({ general: [anouk] });
@@ -112,11 +154,19 @@ test("who did not change is the same object", async () => {
 });
 
 test("another room replaces the one before, with one stream for each", async () => {
-  const page = await show(<Provider><Room name="general" as="one" /></Provider>);
+  const page = await show(
+    <Provider>
+      <Room name="general" as="one" />
+    </Provider>,
+  );
   await settle();
   FakeService.welcome({ general: [someone("anouk")] });
   await settle();
-  await page.render(<Provider><Room name="support" as="one" /></Provider>);
+  await page.render(
+    <Provider>
+      <Room name="support" as="one" />
+    </Provider>,
+  );
   expect(page.text()).toBe("connecting:;");
   await settle(5_000);
   FakeService.welcome({ support: [someone("ben")] });
@@ -126,31 +176,57 @@ test("another room replaces the one before, with one stream for each", async () 
 });
 
 test("a room that is back within a moment costs no other stream, and keeps its list", async () => {
-  const page = await show(<Provider><Room name="general" /></Provider>);
+  const page = await show(
+    <Provider>
+      <Room name="general" />
+    </Provider>,
+  );
   await settle();
   FakeService.welcome({ general: [someone("anouk")] });
   await page.render(<Provider />);
   await settle(900);
-  await page.render(<Provider><Room name="general" /></Provider>);
+  await page.render(
+    <Provider>
+      <Room name="general" />
+    </Provider>,
+  );
   await settle(5_000);
   expect(page.text()).toBe("live:Anouk;");
   expect(FakeService.streams.length).toBe(1);
 });
 
 test("a room stays for its own moment, whatever went before it", async () => {
-  const page = await show(<Provider><Room name="general" /><Room name="support" /></Provider>);
+  const page = await show(
+    <Provider>
+      <Room name="general" />
+      <Room name="support" />
+    </Provider>,
+  );
   await settle();
   FakeService.welcome({ general: [someone("anouk")], support: [someone("ben")] });
-  await page.render(<Provider><Room name="support" /></Provider>);
+  await page.render(
+    <Provider>
+      <Room name="support" />
+    </Provider>,
+  );
   await settle(500);
   await page.render(<Provider />);
   await settle(900);
-  await page.render(<Provider><Room name="support" /></Provider>);
+  await page.render(
+    <Provider>
+      <Room name="support" />
+    </Provider>,
+  );
   expect(page.text()).toBe("live:Ben;");
 });
 
 test("without a room nothing is watched", async () => {
-  const page = await show(<Provider><Room name={null} /><Room name="" /></Provider>);
+  const page = await show(
+    <Provider>
+      <Room name={null} />
+      <Room name="" />
+    </Provider>,
+  );
   await settle(1_000);
   expect(page.text()).toBe("connecting:;connecting:;");
   expect(FakeService.streams).toEqual([]);
@@ -159,13 +235,18 @@ test("without a room nothing is watched", async () => {
 
 test("a refusal is shown with what can be done, and reconnect tries anew", async () => {
   seen.clear();
-  await show(<Provider><Room name="general" /></Provider>);
+  await show(
+    <Provider>
+      <Room name="general" />
+    </Provider>,
+  );
   await settle();
   FakeService.answer = () => ({ status: 403, body: { detail: "show a token for this room" } });
   FakeService.stream.end(false);
   await settle();
   expect(lastOf("general")).toMatchObject({
-    status: "error", error: { status: 403, message: "show a token for this room" },
+    status: "error",
+    error: { status: 403, message: "show a token for this room" },
   });
   act(() => lastOf("general").reconnect());
   await settle();
@@ -175,5 +256,7 @@ test("a refusal is shown with what can be done, and reconnect tries anew", async
 });
 
 test("a hook without a provider says what is missing", async () => {
-  expect(await errorOf(<Room name="general" />)).toBe("useParticipants needs a <PresenceProvider> above the component that uses it");
+  expect(await errorOf(<Room name="general" />)).toBe(
+    "useParticipants needs a <PresenceProvider> above the component that uses it",
+  );
 });

@@ -22,7 +22,13 @@ const identities = () => people().map(({ identity }) => identity);
 
 async function showPeople(listed: Participant[], call?: LiveKitRoom | null) {
   seen = [];
-  const page = await show(<StrictMode><Provider><People {...(call !== undefined && { call })} /></Provider></StrictMode>);
+  const page = await show(
+    <StrictMode>
+      <Provider>
+        <People {...(call !== undefined && { call })} />
+      </Provider>
+    </StrictMode>,
+  );
   await settle();
   FakeService.welcome({ general: listed });
   await settle();
@@ -34,8 +40,14 @@ test("without a call it is what the list says", async () => {
   await showPeople([someone("anouk", { tracks }), someone("ben")]);
   expect(people()).toMatchObject([
     {
-      identity: "anouk", isLocal: false, isInCall: true, isSpeaking: false, connectionQuality: "unknown",
-      isMicrophoneOn: true, isCameraOn: false, isScreenShareOn: true,
+      identity: "anouk",
+      isLocal: false,
+      isInCall: true,
+      isSpeaking: false,
+      connectionQuality: "unknown",
+      isMicrophoneOn: true,
+      isCameraOn: false,
+      isScreenShareOn: true,
     },
     { identity: "ben", isMicrophoneOn: false, isCameraOn: false, isScreenShareOn: false },
   ]);
@@ -57,11 +69,19 @@ test("a call that is not connected, or in another room, tells nothing", async ()
 
 test("inside, what the call knows comes first", async () => {
   const call = new FakeCall("general");
-  call.join(inCall("anouk", { isSpeaking: true, connectionQuality: "good", isCameraEnabled: true, isScreenShareEnabled: true }));
+  call.join(
+    inCall("anouk", { isSpeaking: true, connectionQuality: "good", isCameraEnabled: true, isScreenShareEnabled: true }),
+  );
   await showPeople([someone("anouk", { tracks: [track("MICROPHONE")] }), someone("me")], call);
   expect(person("anouk")).toMatchObject({
-    name: "Anouk", isLocal: false, isInCall: true, isSpeaking: true, connectionQuality: "good",
-    isMicrophoneOn: false, isCameraOn: true, isScreenShareOn: true,
+    name: "Anouk",
+    isLocal: false,
+    isInCall: true,
+    isSpeaking: true,
+    connectionQuality: "good",
+    isMicrophoneOn: false,
+    isCameraOn: true,
+    isScreenShareOn: true,
   });
   expect(person("me")).toMatchObject({ isLocal: true, isInCall: true });
 });
@@ -103,7 +123,10 @@ test("each event of the call is heard", async () => {
   }
   const ben = inCall("ben");
   call.join(ben);
-  for (const [event, key] of [["participantNameChanged", "name"], ["participantMetadataChanged", "metadata"]] as const) {
+  for (const [event, key] of [
+    ["participantNameChanged", "name"],
+    ["participantMetadataChanged", "metadata"],
+  ] as const) {
     call.change(event, () => (ben[key] = "another"));
     expect(person("ben")[key], event).toBe("another");
   }
@@ -127,7 +150,13 @@ test("when nothing changed all objects are the same, and nothing is rendered", a
   const [result, renders, before] = [seen.at(-1), seen.length, person("ben")];
   call.change("activeSpeakersChanged", () => {});
   expect(seen.length).toBe(renders);
-  await page.render(<StrictMode><Provider><People call={call} /></Provider></StrictMode>);
+  await page.render(
+    <StrictMode>
+      <Provider>
+        <People call={call} />
+      </Provider>
+    </StrictMode>,
+  );
   expect(seen.length).toBeGreaterThan(renders);
   expect(seen.at(-1)).toBe(result);
   call.change("activeSpeakersChanged", () => (anouk.isSpeaking = true));
@@ -139,7 +168,13 @@ test("nothing of the call is listened to after unmounting, or when there is anot
   const [call, next] = [new FakeCall("general"), new FakeCall("general")];
   const page = await showPeople([someone("anouk")], call);
   expect(call.heard).toBe(LIVEKIT_EVENTS.length);
-  await page.render(<StrictMode><Provider><People call={next} /></Provider></StrictMode>);
+  await page.render(
+    <StrictMode>
+      <Provider>
+        <People call={next} />
+      </Provider>
+    </StrictMode>,
+  );
   expect([call.heard, next.heard]).toEqual([0, LIVEKIT_EVENTS.length]);
   await page.unmount();
   expect(next.heard).toBe(0);
@@ -148,11 +183,18 @@ test("nothing of the call is listened to after unmounting, or when there is anot
 test("the real Room of livekit-client is joined with the list", async () => {
   setLogLevel("silent");
   const room = new Room();
-  await room.simulateParticipants({ publish: { audio: false, video: false }, participants: { count: 3, audio: false, video: false } });
+  await room.simulateParticipants({
+    publish: { audio: false, video: false },
+    participants: { count: 3, audio: false, video: false },
+  });
   const heard = () => LIVEKIT_EVENTS.map((event) => room.listenerCount(event as RoomEvent.Connected));
   const ownListeners = heard();
   seen = [];
-  const page = await show(<Provider><People room={room.name} call={room} /></Provider>);
+  const page = await show(
+    <Provider>
+      <People room={room.name} call={room} />
+    </Provider>,
+  );
   await settle();
   FakeService.welcome({ [room.name]: [someone("simulated-1")] });
   await settle();

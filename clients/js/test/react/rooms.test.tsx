@@ -27,7 +27,14 @@ function Room({ name }: { name: string }) {
 
 test("the rooms are asked for once for all components, and again every five seconds", async () => {
   FakeService.answer = () => ({ status: 200, body: [listing("general", 2)] });
-  const page = await show(<StrictMode><Provider token="t"><List /><List /></Provider></StrictMode>);
+  const page = await show(
+    <StrictMode>
+      <Provider token="t">
+        <List />
+        <List />
+      </Provider>
+    </StrictMode>,
+  );
   await settle();
   expect(page.text()).toBe("general 2general 2");
   expect(FakeService.asked).toEqual([{ path: "/api/livekit/rooms", authorization: "Bearer t" }]);
@@ -43,7 +50,11 @@ test("the rooms are asked for once for all components, and again every five seco
 test("the same answer again is the same object, and no render", async () => {
   lists = [];
   FakeService.answer = () => ({ status: 200, body: [listing("general", 2)], etag: '"7"' });
-  await show(<Provider><List /></Provider>);
+  await show(
+    <Provider>
+      <List />
+    </Provider>,
+  );
   await settle();
   const renders = lists.length;
   await settle(12_000);
@@ -52,27 +63,52 @@ test("the same answer again is the same object, and no render", async () => {
 });
 
 test("the link is that of the rooms, or of the list of rooms if no room is shown", async () => {
-  const page = await show(<Provider><Link /></Provider>);
+  const page = await show(
+    <Provider>
+      <Link />
+    </Provider>,
+  );
   await settle(1_000);
   expect(page.text()).toBe("connecting");
   expect(FakeService.asked).toEqual([]);
-  await page.render(<Provider><Link /><List /></Provider>);
+  await page.render(
+    <Provider>
+      <Link />
+      <List />
+    </Provider>,
+  );
   await settle();
   expect(links.at(-1)!.status).toBe("polling");
-  await page.render(<Provider><Link /><List /><Room name="general" /></Provider>);
+  await page.render(
+    <Provider>
+      <Link />
+      <List />
+      <Room name="general" />
+    </Provider>,
+  );
   await settle();
   expect(links.at(-1)!.status).toBe("connecting");
   FakeService.welcome({ general: [] });
   await settle();
   expect(links.at(-1)!.status).toBe("live");
-  await page.render(<Provider><Link /><List /></Provider>);
+  await page.render(
+    <Provider>
+      <Link />
+      <List />
+    </Provider>,
+  );
   await settle(1_000);
   expect(links.at(-1)!.status).toBe("polling");
 });
 
 test("the link tells of changes in any room", async () => {
   links = [];
-  await show(<Provider><Link /><Room name="general" /></Provider>);
+  await show(
+    <Provider>
+      <Link />
+      <Room name="general" />
+    </Provider>,
+  );
   await settle();
   FakeService.welcome({ general: [] });
   await settle();

@@ -10,10 +10,21 @@ function Room() {
   const { participants } = useParticipants("general");
   const { participants: people } = useRoomPresence("general");
   const { rooms } = useRooms();
-  return <p>{`${participants.length} ${people.length} ${rooms?.length ?? "?"}`}<LiveIndicator /></p>;
+  return (
+    <p>
+      {`${participants.length} ${people.length} ${rooms?.length ?? "?"}`}
+      <LiveIndicator />
+    </p>
+  );
 }
 
-const app = <StrictMode><Provider token={() => "secret"}><Room /></Provider></StrictMode>;
+const app = (
+  <StrictMode>
+    <Provider token={() => "secret"}>
+      <Room />
+    </Provider>
+  </StrictMode>
+);
 
 test("a server renders the beginning, and connects nothing", async () => {
   const html = renderToString(app);

@@ -119,8 +119,16 @@ let joinings = 1_700_000_000_000;
 export function someone(identity: string, more: Partial<Participant> = {}): Participant {
   const name = identity[0]!.toUpperCase() + identity.slice(1);
   return {
-    sid: `PA_${identity}`, identity, name, metadata: "", attributes: {}, kind: "STANDARD", joinedAt: joinings++,
-    isPublisher: true, tracks: [], ...more,
+    sid: `PA_${identity}`,
+    identity,
+    name,
+    metadata: "",
+    attributes: {},
+    kind: "STANDARD",
+    joinedAt: joinings++,
+    isPublisher: true,
+    tracks: [],
+    ...more,
   };
 }
 

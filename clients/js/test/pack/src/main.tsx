@@ -10,7 +10,12 @@ export const first: Participant | undefined = watch.snapshot().participants[0];
 function Room() {
   const { participants } = useParticipants("general");
   const people: readonly Person[] = useRoomPresence("general").participants;
-  return <p>{participants.length} {people.filter(({ isSpeaking }) => isSpeaking).length}<LiveIndicator /></p>;
+  return (
+    <p>
+      {participants.length} {people.filter(({ isSpeaking }) => isSpeaking).length}
+      <LiveIndicator />
+    </p>
+  );
 }
 
 createRoot(document.getElementById("root")!).render(
