@@ -1,6 +1,6 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test test-browser test-redis test-real test-client stress check check-deploy format bench fuzz setup-tests setup-tools
+.PHONY: run test test-browser test-redis test-real test-client stress check check-deploy format bench fuzz setup-tests setup-tools setup-node
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
@@ -37,7 +37,7 @@ SECONDS ?= 600
 stress: setup-tests
 	STRESS_SECONDS=$(SECONDS) cargo test --locked --test it stress:: -- --nocapture
 
-check: setup-tools
+check: setup-tools setup-node
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
@@ -47,14 +47,16 @@ check: setup-tools
 	$(CARGO_MACHETE)
 	.tools/shellcheck scripts/*.sh .ci/run
 	.tools/actionlint -shellcheck .tools/shellcheck
+	cd clients/js && npm run --silent lint
 
 # What Docker would build and run, as far as that can be checked without it; `scripts/check-deploy.sh --build` compiles, too.
 check-deploy: setup-tests
 	scripts/check-deploy.sh
 
-format:
+format: setup-node
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
+	cd clients/js && npm run --silent format
 
 # The service beside a bare loop that writes the same bytes. Takes a few minutes; wants the machine for itself.
 bench:
@@ -67,6 +69,10 @@ fuzz: setup-tests
 
 setup-tests:
 	scripts/setup-tests.sh
+
+# What `make check` needs of Node.js: the package's eslint and prettier, which look at every script of this repository.
+setup-node:
+	scripts/setup-node.sh clients/js
 
 # The tools of `make check`, of these versions, in a folder of this repository. Not optimised: they run for seconds, and are
 # built in a third of the time.

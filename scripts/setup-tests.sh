@@ -42,13 +42,8 @@ if [ ${#packages[@]} -gt 0 ]; then
         apt-get install -q -y --no-install-recommends "${packages[@]}"
 fi
 
-# The browser's driver, the package for browsers and its example, as their lock files say.
-for folder in tests/browser clients/js examples/react; do
-    if [ ! "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
-        echo "installing the packages of $folder"
-        npm ci --prefix "$folder" --no-audit --no-fund
-    fi
-done
+# What the browser's driver, the package for browsers and its example depend on.
+scripts/setup-node.sh tests/browser clients/js examples/react
 
 # A real LiveKit, and clients for it.
 scripts/setup-real-livekit.sh

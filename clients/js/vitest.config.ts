@@ -8,7 +8,7 @@ const react = (name: string, more: TestProjectInlineConfiguration = {}): TestPro
     name,
     environment: "jsdom",
     include: ["test/react/*.test.ts", "test/react/*.test.tsx"],
-    setupFiles: [...(more.test?.setupFiles ?? []), "test/react/setup.ts"],
+    setupFiles: [more.test?.setupFiles ?? [], "test/react/setup.ts"].flat(),
   },
 });
 

@@ -110,7 +110,7 @@ export function connect(
     if (!lists.shown.size && is("live")) setStatus("connecting");
     void withToken((token) => {
       // The stream stays open until the next token is there.
-      schedule(Timer.RENEWAL, credentials.freshFor(), () => withToken(open));
+      schedule(Timer.RENEWAL, credentials.freshFor(), () => void withToken(open));
       if (rooms?.size === 0) setStatus("live");
       else if (canStream()) stream(token);
       else ask();

@@ -3,6 +3,7 @@ import type { ServiceOptions } from "./types.js";
 
 /** Tells a feed what becomes of the page, until the returned function is called. Does nothing where there is no page. */
 export function followPage(feed: Feed, options: ServiceOptions): () => void {
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- React Native has none, nor has a server.
   if (!globalThis.document) return () => {};
   const see = () => {
     // Asked for each time: it may be another since.

@@ -51,13 +51,13 @@ export async function get(address: string, token: string | undefined, etag?: str
   });
   const { status, headers } = response;
   // A refusal says in its body what can be done (RFC 9457).
-  const body = await response.json().catch(() => null);
+  const body: unknown = await response.json().catch(() => null);
   clearTimeout(timer);
   if (status === 304) return {};
   if (response.ok && Array.isArray(body)) return { etag: headers.get("ETag"), body };
   const refusal: Refusal = {
     status,
-    message: `${body?.detail ?? `the service answered ${status}`}`,
+    message: String((body as { detail?: string | number } | null)?.detail ?? `the service answered ${status}`),
     retryAfter: Number(headers.get("Retry-After")) * 1_000 || 0,
   };
   throw refusal;
@@ -98,13 +98,15 @@ export function credentialsFrom(source: TokenSource | undefined): Credentials {
   };
 }
 
-/** The claims of a JWT, as far as it is one. */
-export function claimsOf(token: string | null | undefined): {
+interface Claims {
   exp?: number;
   video?: { roomList?: boolean; roomAdmin?: boolean; room?: string };
-} {
+}
+
+/** The claims of a JWT, as far as it is one. */
+export function claimsOf(token: string | null | undefined): Claims {
   try {
-    return JSON.parse(atob(token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) ?? {};
+    return (JSON.parse(atob(token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) as Claims | null) ?? {};
   } catch {
     return {};
   }

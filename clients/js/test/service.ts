@@ -56,6 +56,7 @@ export class Service {
   #version = 100;
 
   constructor() {
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- The class below has a `this` of its own.
     const service = this;
     vi.stubGlobal(
       "EventSource",

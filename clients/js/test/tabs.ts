@@ -46,7 +46,7 @@ class Channel {
   }
 
   postMessage(message: unknown): void {
-    const data = deserialize(serialize(message));
+    const data: unknown = deserialize(serialize(message));
     for (const other of Channel.open) {
       if (other !== this && other.name === this.name)
         setTimeout(() => Channel.open.has(other) && other.onmessage?.({ data }));

@@ -1,6 +1,6 @@
 // The stream of a connection: where it is, and what its events mean.
 
-import type { Delta, Message, Snapshot } from "../lists.js";
+import type { Message, Snapshot } from "../lists.js";
 import { queryOf } from "../service.js";
 import type { RoomState } from "../types.js";
 
@@ -48,30 +48,31 @@ export function openStream(
   /** The stream of one room has sent its list. */
   let hasList = false;
   let isClosed = false;
-  const on = <Data>(event: string, act: (data: Data, id: string) => number | void) =>
+  /** What `act` returns is the interval of heartbeats, if anything. Each event has data of its own type. */
+  const on = (event: string, act: (data: never, id: string) => unknown) =>
     stream.addEventListener(event, ({ data, lastEventId }: MessageEvent<string>) => {
-      const heartbeatInterval = act(JSON.parse(data) as Data, lastEventId);
+      const heartbeatInterval = act(JSON.parse(data) as never, lastEventId) as number | undefined;
       if (isClosed) return;
       // The service sends something as soon as a stream is open. A proxy alone would not.
       isOpen = true;
-      onSign(heartbeatInterval!);
+      onSign(heartbeatInterval);
     });
   stream.onerror = () => {
     if (!isOpen || stream.readyState === 2 /* CLOSED */) return onLost();
     isOpen = hasList = false;
     onReopening();
   };
-  on<Snapshot["participants"]>("participants:update", (participants, id) => {
+  on("participants:update", (participants: Snapshot["participants"], id) => {
     // The service knows which version is shown. It first sends a list that is as new, or it has lost that version.
     onMessage({ room, version: Number(id), participants, replaces: !hasList });
     hasList = true;
   });
-  on<Snapshot>("room:snapshot", onMessage);
-  on<Delta>("room:delta", onMessage);
-  on<{ reason: string }>("end", ({ reason }) => {
+  on("room:snapshot", onMessage);
+  on("room:delta", onMessage);
+  on("end", ({ reason }: { reason: string }) => {
     if (reason === "replaced") onReplaced();
   });
-  on<{ every?: number }>("heartbeat", ({ every }) => every ?? Heartbeat.USUAL_INTERVAL);
+  on("heartbeat", ({ every }: { every?: number }) => every ?? Heartbeat.USUAL_INTERVAL);
   return () => {
     isClosed = true;
     stream.close();

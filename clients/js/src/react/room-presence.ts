@@ -37,12 +37,10 @@ export interface RoomPresence extends Omit<Participants, "participants"> {
  * Who is in a room, as `useParticipants` knows it, and livekit-client if the page is in that room: with its `Room`, who speaks
  * and who has just muted is there at once. Without it, or while it is not connected, it is what the list says.
  */
-export function useRoomPresence(
-  room: string | null | undefined,
-  livekitRoom?: LiveKitRoom | null | undefined,
-): RoomPresence {
+export function useRoomPresence(room: string | null | undefined, livekitRoom?: LiveKitRoom | null): RoomPresence {
   const listed = useParticipants(room);
   // Another room begins with nobody. What is kept are only objects that are equal to what is shown.
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- It does not read them: with another room, another one is made.
   const people = useMemo(() => new People(), [room, livekitRoom]);
   const participants = useSyncExternalStore(
     useCallback((listener: () => void) => listenTo(livekitRoom, listener), [livekitRoom]),

@@ -15,6 +15,7 @@ export function shared(
   listener: Listener,
 ): Feed | null {
   const canShare =
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- Neither is in every engine.
     typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks;
   // A worker may live elsewhere than the page.
   const absolute = () => new URL(`${url}/`, location.href).href.replace(/\/$/, "");

@@ -13,7 +13,7 @@ export interface Route {
 export interface Ends {
   readonly tab: string;
   readonly key: string;
-  receive(content: ToTab): void;
+  readonly receive: (content: ToTab) => void;
   /** Ends the route when it is aborted. */
   readonly signal: AbortSignal;
 }

@@ -3,7 +3,7 @@
 import Module from "node:module";
 
 const loader = Module as unknown as {
-  _resolveFilename(request: string, parent: { filename?: string }, ...rest: unknown[]): string;
+  _resolveFilename: (request: string, parent: { filename?: string }, ...rest: unknown[]) => string;
 };
 const resolve = loader._resolveFilename;
 loader._resolveFilename = (request, parent, ...rest) => {

@@ -187,6 +187,7 @@ test("the real Room of livekit-client is joined with the list", async () => {
     publish: { audio: false, video: false },
     participants: { count: 3, audio: false, video: false },
   });
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- These are the values of that enum.
   const heard = () => LIVEKIT_EVENTS.map((event) => room.listenerCount(event as RoomEvent.Connected));
   const ownListeners = heard();
   seen = [];
