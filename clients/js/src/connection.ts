@@ -1,12 +1,12 @@
 // One connection to the service, put together from its parts in ./connection: when it opens, polls, tries again and sleeps.
 
-import { emptyLists, type Lists, type Message } from "./lists.js";
-import { longerInterval, newAsk, Interval } from "./connection/polling.js";
-import { backoff, isFinal } from "./connection/retry.js";
 import { newStatus } from "./connection/status.js";
 import { Heartbeat, openStream, streamAddress } from "./connection/stream.js";
-import { newTimers, Timer } from "./connection/timers.js";
+import { longerInterval, newAsk, Interval } from "./connection/polling.js";
+import { backoff, isFinal } from "./connection/retry.js";
+import { emptyLists, type Lists, type Message } from "./lists.js";
 import { NO_TOKEN, REPLACED, UNREACHABLE, queryOf, type Credentials, type Refusal } from "./service.js";
+import { newTimers, Timer } from "./connection/timers.js";
 import type { Link, RoomListing } from "./types.js";
 
 const enum Millis {
@@ -83,7 +83,7 @@ export function connect(
   let lastSignAt = 0;
   let closeStream: (() => void) | undefined;
   const [link, is, setStatus, noteChange] = newStatus(() => listener.onChange());
-  const askFor = newAsk(url, lists, onMessage, (newList) => {
+  const askFor = newAsk(url, credentials, lists, onMessage, (newList) => {
     roomList = newList;
     noteChange();
   });
@@ -141,6 +141,7 @@ export function connect(
     watchOver(is("polling") ? Millis.OPEN_TIMEOUT_WHEN_POLLING : Millis.OPEN_TIMEOUT);
     closeStream = openStream(
       streamAddress(url, rooms!, lists.shown.get(only!), token),
+      credentials,
       only!,
       onMessage,
       onSign,

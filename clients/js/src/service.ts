@@ -41,20 +41,25 @@ export const REPLACED: Refusal = {
 export const NO_TOKEN: Refusal = { status: 0, message: "no token could be had" };
 
 /** Asks for JSON. Throws a `Refusal`, or what `fetch` throws when there is no answer. */
-export async function get(address: string, token: string | undefined, etag?: string | null): Promise<Answer> {
+export async function get(
+  address: string,
+  token: string | undefined,
+  credentials: Credentials,
+  etag?: string | null,
+): Promise<Answer> {
   // Not by `AbortSignal.timeout`, which React Native has not, nor Safari before 16.
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), Millis.ANSWER_WITHIN);
   const response = await fetch(address, {
     headers: { ...(token && { Authorization: `Bearer ${token}` }), ...(etag && { "If-None-Match": etag }) },
     signal: patience.signal,
+    ...(credentials.withCredentials && { credentials: "include" }),
   });
   const { status, headers } = response;
   // A refusal says in its body what can be done (RFC 9457).
   const body: unknown = await response.json().catch(() => null);
   clearTimeout(timer);
-  if (status === 304) return {};
-  if (response.ok && Array.isArray(body)) return { etag: headers.get("ETag"), body };
+  if (status === 304 || (response.ok && Array.isArray(body))) return { etag: headers.get("ETag"), body };
   const refusal: Refusal = {
     status,
     message: String((body as { detail?: string | number } | null)?.detail ?? `the service answered ${status}`),
@@ -65,6 +70,8 @@ export async function get(address: string, token: string | undefined, etag?: str
 
 /** A token where it comes from, with what is known of it. */
 export interface Credentials {
+  /** Whether cookies are sent to another origin. */
+  readonly withCredentials: boolean | undefined;
   /** The token to use now. Throws a `Refusal`, and never with what was thrown: the token may be in it. */
   get(): Promise<string | undefined>;
   /** In how many milliseconds another token is to be got. */
@@ -73,10 +80,11 @@ export interface Credentials {
   forget(before: number): boolean;
 }
 
-export function credentialsFrom(source: TokenSource | undefined): Credentials {
+export function credentialsFrom(source: TokenSource | undefined, withCredentials: boolean | undefined): Credentials {
   let token: string | undefined;
   let freshUntil = 0;
   return {
+    withCredentials,
     async get() {
       if (typeof source !== "function") return source;
       if (Date.now() < freshUntil) return token;

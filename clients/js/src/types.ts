@@ -125,6 +125,12 @@ export interface ServiceOptions {
   readonly url?: string | undefined;
   /** Who may read. None if the service is open, or reads a cookie of its own origin. */
   readonly token?: TokenSource | undefined;
+  /**
+   * Whether the cookies of the service's origin are sent where that is not the page's own; false if not given. The service reads
+   * the token from its `auth.cookie`, and must name the page's origin in its `http.cors_origins`. Browsers send such a cookie only
+   * if it has `SameSite=None` and `Secure`, unless both origins are of one site.
+   */
+  readonly withCredentials?: boolean | undefined;
   /** Whether the tabs of this origin share one connection; true if not given. */
   readonly share?: boolean | undefined;
   /**

@@ -49,7 +49,7 @@ function watch<From extends Feed, Snapshot extends object>(
 ): Watch<Snapshot> {
   const listeners = new Set<() => void>();
   let snapshot: Readonly<Snapshot> | undefined;
-  const feed = make((options.url ?? "").replace(/\/+$/, ""), credentialsFrom(options.token), {
+  const feed = make((options.url ?? "").replace(/\/+$/, ""), credentialsFrom(options.token, options.withCredentials), {
     onChange() {
       snapshot = undefined;
       for (const listener of [...listeners]) {

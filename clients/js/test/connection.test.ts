@@ -693,6 +693,27 @@ describe("a token", () => {
   });
 });
 
+describe("cookies", () => {
+  it.each([true, false])("are sent to another origin by streams and requests if asked for (%s)", async (isAsked) => {
+    const options = { url, share: false, withCredentials: isAsked || undefined };
+    const watches = [watchRoom({ ...options, room: "general" }), watchRoomList(options)];
+    await pass(50);
+    expect([...service.sources].map(({ withCredentials }) => withCredentials)).toEqual([isAsked]);
+    service.streams = "refused";
+    service.breakStreams();
+    await pass(RETRY + 500);
+    const sent = new Map(service.requests.map(({ path, credentials }) => [path.split("?")[0], credentials]));
+    const expected = isAsked ? "include" : undefined;
+    expect(sent).toEqual(
+      new Map([
+        ["/api/livekit/rooms", expected],
+        ["/api/livekit/participants", expected],
+      ]),
+    );
+    for (const watch of watches) watch.close();
+  });
+});
+
 describe("many rooms", () => {
   beforeEach(() => service.change("music", [carol]));
 

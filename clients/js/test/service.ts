@@ -50,7 +50,11 @@ export class Service {
   /** What an instance that is behind would show of a room. */
   behind = new Map<string, RoomState>();
   readonly sources = new Set<FakeEventSource>();
-  readonly requests: { path: string; headers: Record<string, string> }[] = [];
+  readonly requests: {
+    path: string;
+    headers: Record<string, string>;
+    credentials: RequestCredentials | undefined;
+  }[] = [];
   opened = 0;
   readonly #page = new FakePage();
   #version = 100;
@@ -61,8 +65,9 @@ export class Service {
     vi.stubGlobal(
       "EventSource",
       class extends FakeEventSource {
-        constructor(address: string) {
+        constructor(address: string, init?: EventSourceInit) {
           super(service, address);
+          this.withCredentials = init?.withCredentials ?? false;
         }
       },
     );
@@ -145,7 +150,7 @@ export class Service {
   async #answer(address: string, init: RequestInit): Promise<Response> {
     const url = new URL(address, location.href);
     const headers = init.headers as Record<string, string>;
-    this.requests.push({ path: url.pathname + url.search, headers });
+    this.requests.push({ path: url.pathname + url.search, headers, credentials: init.credentials });
     await new Promise((resolve, reject) => {
       // Nobody answers who is silent: the request ends with the patience of the page.
       if (!this.isSilent) setTimeout(resolve, LATENCY);
@@ -189,6 +194,7 @@ class FakeEventSource extends EventTarget {
   readonly OPEN = 1;
   readonly CLOSED = 2;
   readyState = 0;
+  withCredentials = false;
   isDead = false;
   onopen: (() => void) | null = null;
   onerror: (() => void) | null = null;

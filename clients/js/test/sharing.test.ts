@@ -55,6 +55,14 @@ it("tabs show an earlier list with which their stream begins again, when the ser
   for (const one of tabs) expect(one.snapshot()).toMatchObject({ status: "live", ...early });
 });
 
+it("tabs that send cookies share no stream with tabs that do not", async () => {
+  const tabs = [tab(), tab({ withCredentials: true }), tab({ withCredentials: false }), tab({ withCredentials: true })];
+  await pass(100);
+  for (const one of tabs) expect(one.snapshot()).toMatchObject({ status: "live", participants: [alice] });
+  expect([...service.sources].map(({ withCredentials }) => withCredentials).sort()).toEqual([false, true]);
+  for (const one of tabs) one.close();
+});
+
 it("without locks each tab has one of its own", async () => {
   locks.isDenied = true;
   const tabs = [tab(), tab()];

@@ -1,5 +1,6 @@
 //! The package of `clients/js` in a real Chromium, before the real service behind the real nginx.
 
+mod cookies;
 mod desk;
 mod examples;
 mod heavy;

@@ -1,7 +1,7 @@
 // Gets lists by plain requests, where there is no stream.
 
 import type { Lists, Snapshot } from "../lists.js";
-import { get, queryOf } from "../service.js";
+import { get, queryOf, type Credentials } from "../service.js";
 import type { RoomListing } from "../types.js";
 
 const enum Factor {
@@ -29,6 +29,7 @@ export type Ask = (
 /** Passes on only lists that differ from what `lists` shows. */
 export function newAsk(
   url: string,
+  credentials: Credentials,
   lists: Lists,
   onList: (list: Snapshot) => void,
   onRoomList: (rooms: readonly RoomListing[]) => void,
@@ -40,7 +41,7 @@ export function newAsk(
       (rooms ?? [""]).map(async (room) => {
         const version = lists.shown.get(room)?.version;
         const path = `${url}/api/livekit/${rooms ? `participants?${queryOf([room])}` : "rooms"}`;
-        const { etag, body } = await get(path, token, version ? `"${version}"` : roomListEtag);
+        const { etag, body } = await get(path, token, credentials, version ? `"${version}"` : roomListEtag);
         if (!body || isOutdated()) return;
         if (rooms) {
           // A proxy that compresses makes the ETag weak (W/"17"), and others drop it: then the version is 0.

@@ -1,7 +1,7 @@
 // The stream of a connection: where it is, and what its events mean.
 
 import type { Message, Snapshot } from "../lists.js";
-import { queryOf } from "../service.js";
+import { queryOf, type Credentials } from "../service.js";
 import type { RoomState } from "../types.js";
 
 /** An enum of constants costs nothing in what browsers load. */
@@ -36,6 +36,7 @@ export function streamAddress(
  */
 export function openStream(
   address: string,
+  credentials: Credentials,
   room: string,
   onMessage: (message: Message) => void,
   onSign: (heartbeatInterval?: number) => void,
@@ -43,7 +44,7 @@ export function openStream(
   onLost: () => void,
   onReplaced: () => void,
 ): () => void {
-  const stream = new EventSource(address);
+  const stream = new EventSource(address, credentials as EventSourceInit);
   let isOpen = false;
   /** The stream of one room has sent its list. */
   let hasList = false;

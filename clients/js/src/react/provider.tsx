@@ -14,10 +14,18 @@ const Given = createContext<Presence | null>(null);
 
 /**
  * Gives one connection, for up to 100 rooms, to all hooks below it. It is opened with the first component that shows a room, and
- * closed a second after the last one is gone. Another `url` or another `token` that is a string connects anew; another function
+ * closed a second after the last one is gone. Another `url`, `withCredentials` or
+ * string as `token` connects anew; another function
  * is used the next time that a token is needed, and another `whenHidden` the next time that the page is hidden.
  */
-export function PresenceProvider({ url, token, share, whenHidden, children }: PresenceProviderProps): ReactElement {
+export function PresenceProvider({
+  url,
+  token,
+  withCredentials,
+  share,
+  whenHidden,
+  children,
+}: PresenceProviderProps): ReactElement {
   if (useContext(Given)) {
     throw new Error("<PresenceProvider> is inside another one: keep the outer one, its connection serves all rooms");
   }
@@ -34,13 +42,14 @@ export function PresenceProvider({ url, token, share, whenHidden, children }: Pr
     };
     return new Presence({
       url,
+      withCredentials,
       share,
       token: fixed === null ? getNewest : fixed,
       get whenHidden() {
         return newest.current.whenHidden;
       },
     });
-  }, [url, share, fixed]);
+  }, [url, withCredentials, share, fixed]);
   return <Given.Provider value={presence}>{children}</Given.Provider>;
 }
 

@@ -131,7 +131,7 @@ class SharedFeed implements Feed {
     if (life.signal.aborted) return;
     const ends = {
       tab,
-      key: `${this.url} ${scope}`,
+      key: `${this.url} ${this.credentials.withCredentials ? "with cookies " : ""}${scope}`,
       signal: life.signal,
       receive: (content: ToTab) => this.receive(content),
     };
@@ -155,7 +155,8 @@ class SharedFeed implements Feed {
   private sayHello(): void {
     const hasToken = this.options.token !== undefined;
     const { url, rooms, isVisible, stays } = this;
-    this.route?.post({ type: "hello", url, rooms, isVisible, stays, hasToken });
+    const { withCredentials } = this.credentials;
+    this.route?.post({ type: "hello", url, withCredentials, rooms, isVisible, stays, hasToken });
   }
 
   private receive(content: ToTab): void {

@@ -63,7 +63,11 @@ export class Hub {
     this.connection?.close();
   }
 
-  private welcome(id: string, { url, rooms, isVisible, stays, hasToken }: Hello, post: Tab["post"]): void {
+  private welcome(
+    id: string,
+    { url, withCredentials, rooms, isVisible, stays, hasToken }: Hello,
+    post: Tab["post"],
+  ): void {
     if (!this.hasPlace(id, rooms)) return post({ type: "full" });
     const known = this.tabs.get(id);
     const tab: Tab = known ?? { rooms, isVisible, stays, hasToken, post, askedAt: 0, onToken: undefined };
@@ -72,7 +76,7 @@ export class Hub {
     this.tabs.set(id, tab);
     // Got once the tab is gone, however it went.
     if (!known) navigator.locks.request(lifeOf(id), { signal: this.life.signal }, () => this.part(id)).catch(() => {});
-    this.connection ??= this.connect(url);
+    this.connection ??= this.connect(url, withCredentials);
     // Its token may be a better one.
     if (!known && this.connection.link.status === "error") this.connection.reconnect();
     this.tellLists(tab);
@@ -90,8 +94,8 @@ export class Hub {
     this.onEmpty();
   }
 
-  private connect(url: string): Connection {
-    const ofTabs = credentialsFrom(() => this.askForToken());
+  private connect(url: string, withCredentials: boolean | undefined): Connection {
+    const ofTabs = credentialsFrom(() => this.askForToken(), withCredentials);
     const credentials: Credentials = {
       ...ofTabs,
       // Each tab may have a better one.

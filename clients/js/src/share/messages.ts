@@ -5,6 +5,8 @@ import type { Link } from "../types.js";
 export interface Hello {
   readonly type: "hello";
   readonly url: string;
+  /** The same for all tabs of one connection, as is the URL. */
+  readonly withCredentials: boolean | undefined;
   readonly rooms: ReadonlySet<string>;
   readonly isVisible: boolean;
   /** How long it is kept up to date while it is hidden, in milliseconds. */
@@ -40,7 +42,7 @@ export interface Letter<Content> {
 }
 
 /** The name of all that tabs have in common: locks, channels, the worker. Raised when what they tell each other changes. */
-export const NAME = "livekit-presence 2";
+export const NAME = "livekit-presence 3";
 
 /** The lock that a tab holds for as long as it watches. Whoever gets it knows that the tab is gone. */
 export const lifeOf = (tab: string): string => `${NAME} tab ${tab}`;

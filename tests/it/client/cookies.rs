@@ -1,0 +1,44 @@
+//! A page of another origin than the service's reads with a cookie, if it asks for that.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Process, joined, started};
+
+use super::desk::{Desk, token_for};
+
+#[tokio::test]
+async fn a_page_of_another_origin_reads_with_its_cookie_if_it_asks_for_that() {
+    let mut desk = Desk::with(&[]).await;
+    let origin = desk.origin();
+    let blank = desk.tab().await;
+    // Of all ports of this host, and so of both origins.
+    desk.browser.run::<()>(blank, "document.cookie = `session=${argument}`", token_for(600)).await;
+    for (streams, status) in [("true", "live"), ("false", "polling")] {
+        let service = Process::start(&[
+            ("LKP__AUTH__MODE", "livekit"),
+            ("LKP__AUTH__COOKIE", "session"),
+            ("LKP__HTTP__CORS_ORIGINS", &origin),
+            ("LKP__STREAM__ENABLED", streams),
+        ])
+        .await;
+        service.webhooks([started(), joined("alice")]).await;
+        let url = format!("http://{}", service.address);
+        // Not by a shared worker: that of the service's own page may connect to no other origin.
+        for share in [true, false] {
+            let options = |with_credentials: Value| {
+                json!({
+                    "url": url,
+                    "share": share,
+                    "without": "SharedWorker",
+                    "withCredentials": with_credentials,
+                })
+            };
+            let with = desk.watching(options(true.into())).await;
+            let shown = desk.until_status(with, status).await;
+            assert_eq!(shown.people, ["alice"], "streams: {streams}, share: {share}");
+            let without = desk.watching(options(Value::Null)).await;
+            let refused = desk.until_status(without, "error").await;
+            assert_eq!(refused.error.unwrap().status, 401, "streams: {streams}, share: {share}");
+        }
+    }
+}
