@@ -3,9 +3,9 @@ import { defineConfig } from "vite";
 
 export default defineConfig({
   plugins: [react()],
-  // The package's worker is found beside its modules, so they stay as they are.
+  // The package looks for its worker beside its modules, so Vite must not bundle them.
   optimizeDeps: { exclude: ["livekit-presence"] },
-  // The package is linked from beside the examples, where it has a React of its own. One from npm needs neither of these two.
+  // This package is a link to a folder that has a React of its own. The package from npm needs neither `dedupe` nor `fs.allow`.
   resolve: { dedupe: ["react", "react-dom"] },
   server: {
     fs: { allow: [".", "../../clients/js/dist"] },

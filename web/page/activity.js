@@ -1,11 +1,11 @@
-// The activity: what people did, newest first.
+// The log of what people did, newest first.
 
 import { copyOf, countOf, fillAvatar, initialsOf } from "./parts.js";
 import { isOn, nameOf } from "./room.js";
 import { clockTime } from "./time.js";
 
 const MOST_ENTRIES = 30;
-/** More than this at once is told as one entry. */
+/** More changes than this at once become one entry. */
 const MOST_TOLD_ONE_BY_ONE = 4;
 
 const SOURCES = [
@@ -21,7 +21,7 @@ export class Activity {
     this.#element = element;
   }
 
-  /** Tells what happened in a room, given pairs of a person before and after. */
+  /** Adds what happened in a room, given pairs of a person before and after. */
   tell(room, changes) {
     const told = changes.flatMap(([before, after]) =>
       deeds(before, after).map((deed) => ({ person: after ?? before, deed })),
@@ -51,7 +51,7 @@ export class Activity {
   }
 }
 
-/** What somebody did, if it is worth telling. */
+/** What a person did; nothing if it is not worth an entry. */
 function deeds(before, after) {
   if (!before) return ["joined"];
   if (!after) return ["left"];

@@ -1,4 +1,4 @@
-// The board: a card for each room, in order of the rooms' names.
+// The board: a card for each room, ordered by name.
 
 import { RoomCard } from "./card.js";
 import { leave } from "./parts.js";
@@ -21,7 +21,7 @@ export class Board {
     this.#cards.delete(name);
   }
 
-  /** Time passes without any message. */
+  /** Updates the times on the cards, which change without any message. */
   showStays() {
     for (const card of this.#cards.values()) card.showStays();
   }

@@ -1,17 +1,17 @@
-// A room's card, and a person's row on it.
+// The card of a room, with a row for each person.
 
 import { copyOf, countOf, fillAvatar, initialsOf, leave, setText } from "./parts.js";
 import { isOn, nameOf } from "./room.js";
 import { clockTime, since } from "./time.js";
 
 const MOST_PEOPLE_SHOWN = 100;
-/** As many rows fit onto a card before it scrolls. */
+/** The number of rows that fit onto a card before it scrolls. */
 const CARD_HOLDS = 12;
 const ICONS = { MICROPHONE: "microphone", CAMERA: "camera", SCREEN_SHARE: "screen" };
 
 export class RoomCard {
   #rows = new Map();
-  /** Those who were there before us do not arrive. */
+  /** People who were there when the page opened do not arrive. */
   #isFilled = false;
 
   constructor(name) {
@@ -32,7 +32,7 @@ export class RoomCard {
     setText(hint, room.count === 0 ? "Nobody is here." : hidden > 0 ? `and ${hidden.toLocaleString("en")} more` : "");
     this.#showPeople([...room.people.values()].slice(0, MOST_PEOPLE_SHOWN));
     this.#isFilled = room.version !== null;
-    // What scrolls must be reachable by keyboard.
+    // A list that scrolls must be reachable by keyboard.
     if (room.people.size > CARD_HOLDS) list.tabIndex = 0;
     else list.removeAttribute("tabindex");
   }
@@ -53,7 +53,7 @@ export class RoomCard {
       while (next?.classList.contains("is-leaving")) next = next.nextElementSibling;
       const row = this.#rows.get(person.identity) ?? this.#newRow(person);
       row.show(person);
-      // Only what stands in the wrong place is moved: moving would start its animation again.
+      // Move only rows in the wrong place: a move starts the animation again.
       if (row.element === next) next = next.nextElementSibling;
       else this.parts.list.insertBefore(row.element, next);
     }
@@ -99,7 +99,7 @@ class PersonRow {
   }
 }
 
-/** What somebody has published, muted or not. */
+/** The sources that a person has published, muted or not. */
 function iconsOf(person) {
   const published = Object.entries(ICONS).filter(([source]) => person.tracks.some((track) => track.source === source));
   return published.map(([source, icon]) => {
@@ -108,7 +108,7 @@ function iconsOf(person) {
   });
 }
 
-/** An icon drawn from the symbols in index.html. */
+/** An icon, from the symbols in index.html. */
 function createIcon(icon, label, isMuted) {
   const create = (name) => document.createElementNS("http://www.w3.org/2000/svg", name);
   const svg = create("svg");

@@ -1,4 +1,4 @@
-// How the page is in touch with the service, as it says so on top.
+// The state of the connection, at the top of the page.
 
 import { byId, setText } from "./parts.js";
 import { accessToken } from "./token.js";
@@ -12,16 +12,16 @@ const STATES = {
   error: "Error",
   closed: "Closed",
 };
-/** So long the button's cut lasts, in milliseconds. */
+/** How long the button cuts the connection, in milliseconds. */
 const CUT_LASTS = 4_000;
-/** The connection would try again sooner. */
+/** The connection would try again before the cut is over. */
 const CUT_AGAIN_EVERY = 200;
 
 export class ConnectionState {
   #shown = null;
   #lastLive = null;
 
-  /** Shows a status of the package, and why it is so. */
+  /** Shows a status of the package, and the reason for it. */
   show({ status, error }) {
     if (status === "live") this.#lastLive = new Date();
     const shown = `${status} ${error?.message}`;
@@ -29,11 +29,11 @@ export class ConnectionState {
     this.#shown = shown;
     byId("link").dataset.state = status;
     setText(byId("link-state"), STATES[status]);
-    // Where nothing is tried there is nothing to cut.
+    // A connection that has given up cannot be cut.
     byId("cut").hidden = status === "error";
     if (status !== "connecting")
       document.body.classList.toggle("is-old", status === "disconnected" || status === "error");
-    // While it is tried again the reason for it stays, so that the page does not jump.
+    // The reason stays while the connection is tried again, so that the page does not jump.
     if (error) this.#showProblem(status, error);
     else if (status === "live" || status === "polling") this.#hideProblem();
     else setText(byId("problem-wait"), "Trying again…");
@@ -47,7 +47,7 @@ export class ConnectionState {
     const isAboutToken = httpStatus === 401 || httpStatus === 403;
     const sentence = message.charAt(0).toUpperCase() + message.slice(1);
     byId("problem-text").replaceChildren(...withCode(/[.!?]$/u.test(sentence) ? sentence : `${sentence}.`));
-    // Without a token there is only one thing to say.
+    // Without a token, the page says only that it needs one.
     byId("problem-reason").hidden = isAboutToken && !accessToken;
     byId("problem-token").hidden = !isAboutToken;
     setText(byId("problem-address"), new URL("#access_token=TOKEN", location).href);
@@ -63,10 +63,10 @@ export class ConnectionState {
   }
 }
 
-/** Cuts the connection for a while, as a network does that is lost, so that it can be seen to recover. */
+/** Cuts the connection for a while, as a lost network would, to show how it recovers. */
 export function cutConnection() {
   const button = byId("cut");
-  // It stays where the keyboard is.
+  // The button stays in place, and keeps the keyboard focus.
   if (button.ariaDisabled === "true") return;
   button.ariaDisabled = "true";
   const cut = () => dispatchEvent(new Event("offline"));
@@ -79,7 +79,7 @@ export function cutConnection() {
   }, CUT_LASTS);
 }
 
-/** The service writes what is code between backticks. */
+/** The service writes code between backticks. */
 function withCode(text) {
   return text.split("`").map((part, index) => {
     if (index % 2 === 0) return part;

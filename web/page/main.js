@@ -1,11 +1,11 @@
 // The page: every room, live. It starts here.
 //
-// livekit-presence.js   the package from clients/js, as anybody can use it; worker.js is its shared worker
-// connection.js         shows how it is in touch with the service, and cuts that
-// room.js               a room as it is shown, and which rooms are
-// board.js              draws the rooms, each as a card of card.js
-// activity.js           tells what happened
-// parts.js              small parts to draw with; time.js: times as they are written; token.js: the page's token
+// livekit-presence.js   the package from clients/js, as published; worker.js is its shared worker
+// connection.js         shows the state of the connection, and has the button that cuts it
+// room.js               a room as the page shows it, and the choice of rooms to show
+// board.js              draws the rooms; card.js draws each of them as a card
+// activity.js           the log of what people did
+// parts.js              small parts to draw with; time.js: how times are written; token.js: the page's token
 
 import { watchRoomList, watchRooms } from "./livekit-presence.js";
 import { Activity } from "./activity.js";
@@ -27,7 +27,7 @@ const service = { url: new URL(".", location).href, token: accessToken ?? undefi
 const list = watchRoomList(service);
 const lists = watchRooms(service);
 
-/** Shows the rooms that there are, and watches them. */
+/** Shows the rooms of the list, and watches them. */
 function onList() {
   const listed = list.snapshot().rooms;
   if (listed) {
@@ -54,7 +54,7 @@ function forgetRoom(name) {
   board.remove(name);
 }
 
-/** Shows what changed in the rooms. */
+/** Shows the changes in the watched rooms. */
 function onChanges() {
   for (const [name, state] of lists.snapshot().rooms) {
     const room = rooms.get(name);
@@ -69,7 +69,7 @@ function onChanges() {
   showConnection();
 }
 
-/** Of the stream, if there is a room to watch. Without one the list of rooms alone shows that the service is there. */
+/** The link of the stream, if there is a room to watch. Otherwise that of the list of rooms. */
 function showConnection() {
   const ofList = list.snapshot();
   if (rooms.size > 0) connection.show(lists.snapshot());
@@ -99,12 +99,12 @@ function reconnect() {
   lists.reconnect();
 }
 
-/** Whether the list of rooms could be had last time. */
+/** Whether the last request for the list of rooms succeeded. */
 let wasThere = true;
 
 list.subscribe(() => {
   const isThere = list.snapshot().status === "polling";
-  // The service is back, whichever of the two notices first.
+  // The service is back. The stream or the list of rooms may notice it first.
   if (isThere && !wasThere && lists.snapshot().status === "disconnected") lists.reconnect();
   wasThere = isThere;
   onList();
@@ -113,7 +113,7 @@ lists.subscribe(onChanges);
 byId("dot").addEventListener("animationend", () => byId("dot").classList.remove("beat"));
 byId("retry").addEventListener("click", reconnect);
 byId("cut").addEventListener("click", cutConnection);
-// Another token.
+// The address has another token now.
 addEventListener("hashchange", () => location.reload());
 setInterval(() => {
   onList();

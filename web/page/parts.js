@@ -1,6 +1,6 @@
-// Small parts that more than one noun of the page is drawn with.
+// Small parts that several files of the page draw with.
 
-/** As long as the animations in style.css. */
+/** The duration of the animations in style.css. */
 const LEAVING_TAKES = 320;
 
 export const byId = (id) => document.getElementById(id);
@@ -10,7 +10,7 @@ export function copyOf(templateId) {
   return byId(templateId).content.firstElementChild.cloneNode(true);
 }
 
-/** Sets a text only when it is another, so that nothing is drawn, selected or read out anew without need. */
+/** Sets a text only if it differs, so that the browser does not draw it or read it out again, or lose the selection. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -33,14 +33,14 @@ export function initialsOf(name) {
     .toUpperCase();
 }
 
-/** Lets an element leave in its own time. A timer, because an animation that is turned off never ends. */
+/** Removes an element after its animation. By a timer, because an animation that is turned off never ends. */
 export function leave(element) {
   element.classList.add("is-leaving");
   element.setAttribute("aria-hidden", "true");
   setTimeout(() => element.remove(), LEAVING_TAKES);
 }
 
-/** A hue from 0 to 359 that belongs to the text (FNV-1a). */
+/** A hue from 0 to 359, always the same for a text (FNV-1a). */
 function hueOf(text) {
   let hash = 0x811c9dc5;
   for (const char of text) hash = Math.imul(hash ^ char.codePointAt(0), 0x01000193) >>> 0;

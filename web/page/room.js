@@ -1,18 +1,18 @@
-// A room as the page shows it, and which rooms it shows. Nothing here draws.
+// A room as the page shows it, and the choice of rooms to show. Draws nothing.
 
-/** What one stream takes. */
+/** The service takes at most this many rooms on one stream. */
 const MOST_ROOMS = 100;
-/** Proxies commonly refuse a request line above 8 KB, and the token needs a place in it. */
+/** Many proxies refuse a request line above 8 KB, which must have room for a token too. */
 const MOST_QUERY = 6_000;
-/** How long a room that ended is still shown. */
+/** How long a room is still shown after it ended. */
 const EMPTY_ROOM_STAYS = 6_000;
 
 /** One room: its people by identity, in the order of the service's list. */
 export class Room {
   people = new Map();
-  /** Null until its list is known. */
+  /** Null until the first list arrives. */
   version = null;
-  /** What the list of rooms says, to be shown until then. */
+  /** The number from the list of rooms, which is shown until then. */
   listed;
   lastSeen = Date.now();
 
@@ -25,7 +25,7 @@ export class Room {
     return this.version === null ? this.listed.numParticipants : this.people.size;
   }
 
-  /** Returns what is different, as pairs of a person before and after; nothing at first, when all is. */
+  /** Returns the changes, as pairs of a person before and after. The first list is no change. */
   replace({ version, participants }) {
     const before = this.people;
     this.people = new Map(participants.map((person) => [person.identity, person]));
@@ -39,12 +39,12 @@ export class Room {
   }
 }
 
-/** The rooms as a query, which is how long it makes the address, too. */
+/** The rooms as a query. Its length counts towards that of the address. */
 export function queryOf(rooms) {
   return new URLSearchParams(rooms.map((room) => ["room", room])).toString();
 }
 
-/** Which rooms to show: those in the list, and those that just ended. If they are too many, those already shown, then the fullest. */
+/** The rooms to show: those in the list and those that just ended. If too many, first those already shown, then the fullest. */
 export function chooseRooms(list, shown) {
   const listed = new Set(list.map(({ name }) => name));
   const ended = [...shown.values()].filter(({ name }) => !listed.has(name));
@@ -58,8 +58,8 @@ export function chooseRooms(list, shown) {
   });
 }
 
-/** What somebody is called. Names are anybody's choice, so they are only ever set as text. */
+/** A person's name, or their identity. Anybody can choose any name, so the page sets names only as text. */
 export const nameOf = (person) => person.name.trim() || person.identity;
 
-/** Whether somebody sends from a source, such as `MICROPHONE`. */
+/** Whether a person sends from a source, such as `MICROPHONE`. */
 export const isOn = (person, source) => person.tracks.some((track) => track.source === source && !track.muted);

@@ -1,6 +1,6 @@
-// Times as the page writes them.
+// How the page writes times.
 
-/** How long ago that was, in as few letters as will do. */
+/** How long ago a time is, in a few letters. */
 export function since(time) {
   const seconds = Math.max(0, (Date.now() - time) / 1_000);
   if (seconds < 5) return "now";

@@ -3,8 +3,8 @@
 /**
  * The token, or null.
  *
- * It comes behind `#`, which no browser sends to anybody. From there it moves into this tab's history entry, which
- * outlasts a reload: out of sight, and not passed on with the address.
+ * It stands behind `#` in the address, a part that browsers never send. From there it moves into this tab's history entry, which
+ * survives a reload. So it is out of sight, and not copied with the address.
  */
 export const accessToken = (() => {
   const token = new URLSearchParams(location.hash.slice(1)).get("access_token");

@@ -16,7 +16,7 @@ const enum Millis {
   OPEN_TIMEOUT_WHEN_POLLING = 5_000,
   /** The browser opens a lost stream again by itself, after the delay that the service set (up to 5 s). */
   REOPEN_TIMEOUT = 16_000,
-  /** How late a heartbeat may be before a page that is shown again connects anew. */
+  /** How late a heartbeat may be before a page that is shown again reconnects. */
   HEARTBEAT_DELAY = 1_000,
   /** How long a hidden page stays connected, if its `whenHidden` does not say. */
   HIDDEN_TIMEOUT = 60_000,

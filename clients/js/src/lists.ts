@@ -1,3 +1,5 @@
+// The lists of rooms: puts the messages of the service together, and never shows an older list after a newer one.
+
 import type { Participant, RoomState } from "./types.js";
 
 /** `room:snapshot`: the whole list of a room. */
@@ -5,7 +7,7 @@ export interface Snapshot {
   room: string;
   version: number;
   participants: readonly Participant[];
-  /** It is shown also where a later version was: whoever sent it knows of that one, and has it no longer. */
+  /** Show it even after a later version: the sender knows of that version, and has lost it. */
   replaces?: boolean;
 }
 
@@ -21,34 +23,33 @@ export interface Delta {
 
 export type Message = Snapshot | Delta;
 
-/** What became of a message. */
+/** What a message changed: what is shown, or nothing; or an earlier message is missing. */
 export type Effect = "changed" | "same" | "gap";
 
-/** The lists of some rooms, as messages make them. */
+/** The lists of some rooms. */
 export interface Lists {
-  /** What is shown. Replaced, never changed. */
+  /** What is shown. A change replaces the map. */
   readonly shown: ReadonlyMap<string, RoomState>;
   /** Forgets all rooms but these. */
   keep(rooms: ReadonlySet<string>): void;
   replace(snapshot: Snapshot): Effect;
-  /** A `gap`: something that came before is missing. */
   fold(delta: Delta): Effect;
 }
 
 /**
- * No lists yet. Shown versions only rise: whoever reconnects may reach an instance that is behind, and what that one says is
- * folded aside until it has caught up. Only who was told which version is shown may replace it by an earlier one.
+ * No lists yet. A list is shown only if it is newer than what is shown. After a reconnect the stream may come from an instance
+ * that is behind: its changes are applied out of sight until it has caught up. A snapshot with `replaces` is always shown.
  */
 export function emptyLists(): Lists {
   let shown: ReadonlyMap<string, RoomState> = new Map();
-  /** What the open stream has said, onto which its deltas fold. */
+  /** The lists as the open stream has sent them. Its deltas apply to these. */
   let said: typeof shown = shown;
 
   function say(room: string, version: number, participants: Participant[], replaces?: boolean): Effect {
     const state = { version, participants: Object.freeze(participants) };
     said = new Map(said).set(room, state);
     const held = shown.get(room)?.version ?? -1;
-    // Version 0 is a room of which nothing is known, or nothing any more; or a proxy keeps the version to itself.
+    // Version 0: the service knows nothing of the room, or a proxy dropped the version.
     if (version ? version <= held && !replaces : held === 0 && !participants.length) return "same";
     shown = new Map(shown).set(room, state);
     return "changed";
@@ -65,7 +66,7 @@ export function emptyLists(): Lists {
     },
     replace({ room, version, participants, replaces }) {
       const before = new Map(shown.get(room)?.participants.map((person) => [JSON.stringify(person), person]));
-      // Who did not change stays the same object.
+      // A participant who did not change stays the same object.
       return say(
         room,
         version,
@@ -84,7 +85,7 @@ export function emptyLists(): Lists {
   };
 }
 
-/** The order of every list of this service: by time of joining, then by identity. */
+/** The order of the service's lists: by time of joining, then by identity. */
 function byJoining(a: Participant, b: Participant): number {
   return a.joinedAt - b.joinedAt || (a.identity < b.identity ? -1 : 1);
 }

@@ -1,19 +1,20 @@
+// Requests to the service, and the tokens for them.
+
 import type { PresenceError, TokenSource } from "./types.js";
 
 const enum Millis {
-  /** A request that takes longer has failed. */
-  ANSWER_WITHIN = 10_000,
-  /** The shortest time that a token is used: it may be past its end by this machine's clock alone. */
-  SHORTEST_USE = 5_000,
-  /** How long one is used that has no end. */
+  REQUEST_TIMEOUT = 10_000,
+  /** A token is used for this long at least, because this machine's clock may be ahead. */
+  MIN_USE = 5_000,
+  /** How long a token without an expiry is used. */
   A_DAY = 86_400_000,
 }
 const enum Times {
-  /** Another token is got when so much of one's life is over. */
+  /** The part of its remaining life for which a token is used. */
   PART_OF_LIFE = 0.9,
 }
 
-/** What the service answered to a GET; without a body when that would be the one that `etag` of the question stands for. */
+/** The service's answer to a GET. Has no body if nothing changed since the `etag` of the request. */
 export interface Answer {
   readonly etag?: string | null;
   readonly body?: unknown;
@@ -21,11 +22,11 @@ export interface Answer {
 
 /** A GET that failed. */
 export interface Refusal extends PresenceError {
-  /** Not to be tried again before so many milliseconds are over. */
+  /** How long to wait before trying again, in milliseconds. */
   readonly retryAfter?: number;
 }
 
-/** A query that names rooms. React Native has nothing of `URLSearchParams` that could be relied on but `append`. */
+/** A query that names rooms. In React Native, `append` is the only reliable method of `URLSearchParams`. */
 export function queryOf(rooms: Iterable<string>): URLSearchParams {
   const query = new URLSearchParams();
   for (const room of rooms) query.append("room", room);
@@ -33,30 +34,30 @@ export function queryOf(rooms: Iterable<string>): URLSearchParams {
 }
 
 export const UNREACHABLE: Refusal = { status: 0, message: "the service cannot be reached" };
-/** The service has ended the stream, and would end another one of the same identity for each that comes back by itself. */
+/** The service ended the stream because its identity has too many. If it came back by itself, another one would end. */
 export const REPLACED: Refusal = {
   status: 429,
   message: "a newer stream of this identity has replaced this one: reconnect to get it back",
 };
 export const NO_TOKEN: Refusal = { status: 0, message: "no token could be had" };
 
-/** Asks for JSON. Throws a `Refusal`, or what `fetch` throws when there is no answer. */
+/** Gets a JSON list. Throws a `Refusal`, or what `fetch` throws if there is no answer. */
 export async function get(
   address: string,
   token: string | undefined,
   credentials: Credentials,
   etag?: string | null,
 ): Promise<Answer> {
-  // Not by `AbortSignal.timeout`, which React Native has not, nor Safari before 16.
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), Millis.ANSWER_WITHIN);
+  // React Native and Safari before 16 have no `AbortSignal.timeout`.
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), Millis.REQUEST_TIMEOUT);
   const response = await fetch(address, {
     headers: { ...(token && { Authorization: `Bearer ${token}` }), ...(etag && { "If-None-Match": etag }) },
-    signal: patience.signal,
+    signal: timeout.signal,
     ...(credentials.withCredentials && { credentials: "include" }),
   });
   const { status, headers } = response;
-  // A refusal says in its body what can be done (RFC 9457).
+  // A refusal says in its body what to do (RFC 9457).
   const body: unknown = await response.json().catch(() => null);
   clearTimeout(timer);
   if (status === 304 || (response.ok && Array.isArray(body))) return { etag: headers.get("ETag"), body };
@@ -68,15 +69,15 @@ export async function get(
   throw refusal;
 }
 
-/** A token where it comes from, with what is known of it. */
+/** Supplies the token, and remembers how long it is good. */
 export interface Credentials {
   /** Whether cookies are sent to another origin. */
   readonly withCredentials: boolean | undefined;
-  /** The token to use now. Throws a `Refusal`, and never with what was thrown: the token may be in it. */
+  /** The token to use now. If the source throws, throws a `Refusal` without its error, which may contain the token. */
   get(): Promise<string | undefined>;
-  /** In how many milliseconds another token is to be got. */
+  /** Milliseconds until the next token is needed. */
   freshFor(): number;
-  /** The token was refused, and so many before it in a row. Tells whether there can be a better one. */
+  /** The token was refused, as were `before` tokens in a row before it. Returns whether to try another one. */
   forget(before: number): boolean;
 }
 
@@ -94,8 +95,8 @@ export function credentialsFrom(source: TokenSource | undefined, withCredentials
         throw NO_TOKEN;
       }
       const left = (claimsOf(token).exp ?? 0) * 1_000 - Date.now();
-      // If it ended before it came, this machine's clock is wrong: it is used until it is refused.
-      freshUntil = Date.now() + (left > 0 ? Math.max(left * Times.PART_OF_LIFE, Millis.SHORTEST_USE) : Millis.A_DAY);
+      // A token that has already expired means that this machine's clock is wrong. It is used until it is refused.
+      freshUntil = Date.now() + (left > 0 ? Math.max(left * Times.PART_OF_LIFE, Millis.MIN_USE) : Millis.A_DAY);
       return token;
     },
     freshFor: () => (typeof source === "function" ? freshUntil - Date.now() : Millis.A_DAY),
@@ -111,7 +112,7 @@ interface Claims {
   video?: { roomList?: boolean; roomAdmin?: boolean; room?: string };
 }
 
-/** The claims of a JWT, as far as it is one. */
+/** The claims of a JWT; none if it is not a JWT. */
 export function claimsOf(token: string | null | undefined): Claims {
   try {
     return (JSON.parse(atob(token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) as Claims | null) ?? {};

@@ -1,4 +1,4 @@
-/** What somebody sends. */
+/** A track that a participant publishes. */
 export interface Track {
   readonly sid: string;
   /** `MICROPHONE`, `CAMERA`, `SCREEN_SHARE`, `SCREEN_SHARE_AUDIO`, `UNKNOWN`, or what a later LiveKit names. */
@@ -9,11 +9,11 @@ export interface Track {
   readonly name: string;
 }
 
-/** Somebody in a room. */
+/** A participant in a room. */
 export interface Participant {
-  /** Of this session: another one after they left and came back. */
+  /** Identifies this session. A participant who leaves and comes back has a new one. */
   readonly sid: string;
-  /** In a list, each has another. */
+  /** Unique within a list. */
   readonly identity: string;
   /** May be empty. */
   readonly name: string;
@@ -21,46 +21,46 @@ export interface Participant {
   readonly attributes: Readonly<Record<string, string>>;
   /** `STANDARD`, `AGENT`, `SIP`, `INGRESS`, … */
   readonly kind: string;
-  /** In milliseconds since 1970, by LiveKit's clock. */
+  /** Milliseconds since 1970, by LiveKit's clock. */
   readonly joinedAt: number;
   readonly isPublisher: boolean;
   readonly tracks: readonly Track[];
 }
 
 /**
- * How what is shown is kept up to date.
+ * How the lists are kept up to date.
  *
  * - `connecting`: the stream is being opened.
- * - `live`: it is open; changes are shown as they happen.
- * - `polling`: there is no stream; the list is asked for every few seconds. The stream is still tried.
- * - `disconnected`: the service does not answer; it is tried again, by itself.
- * - `error`: the service refuses, and trying again would not help; `error` says why. `reconnect()` tries nevertheless.
- * - `closed`: by `close()`.
+ * - `live`: the stream is open, and changes are shown as they happen.
+ * - `polling`: there is no stream. The list is requested every few seconds, and the stream is tried again from time to time.
+ * - `disconnected`: the service does not answer. The watch tries again by itself.
+ * - `error`: the service refuses, and would refuse again. `error` says why; `reconnect()` tries once more.
+ * - `closed`: `close()` was called.
  */
 export type Status = "connecting" | "live" | "polling" | "disconnected" | "error" | "closed";
 
-/** Why something does not work. Never contains a token. */
+/** Why a watch is not up to date. Never contains a token. */
 export interface PresenceError {
-  /** The HTTP status that the service answered; 0 when there was no answer, and 429 when it ended the stream for a newer one. */
+  /** The HTTP status of the answer. 0 if there was none, and 429 if the service ended the stream for a newer one. */
   readonly status: number;
-  /** A sentence that says what can be done. */
+  /** A sentence that says what is wrong, and what to do about it. */
   readonly message: string;
 }
 
-/** What is the same for all that is watched. Times are in milliseconds since 1970, by this machine's clock. */
+/** The part of a snapshot that all kinds of watches have. Times are milliseconds since 1970, by this machine's clock. */
 export interface Link {
   readonly status: Status;
-  /** Why it is `disconnected` or an `error`; null otherwise. */
+  /** Why the status is `disconnected` or `error`. Null otherwise. */
   readonly error: PresenceError | null;
-  /** When something last changed; null before the first list. */
+  /** When a list last changed. Null before the first list. */
   readonly lastEventAt: number | null;
 }
 
 /** A room's list. */
 export interface RoomState {
-  /** In order of joining. Those who did not change are the same objects as before. */
+  /** Ordered by time of joining. A participant who did not change is the same object as before. */
   readonly participants: readonly Participant[];
-  /** Only rises. */
+  /** Increases with every change. */
   readonly version: number;
 }
 
@@ -68,13 +68,13 @@ export interface RoomState {
 export interface RoomSnapshot extends Link {
   /** Empty before the first list. */
   readonly participants: readonly Participant[];
-  /** Only rises. Null before the first list. */
+  /** Increases with every change. Null before the first list. */
   readonly version: number | null;
 }
 
 /** Many rooms, from `watchRooms`. */
 export interface RoomsSnapshot extends Link {
-  /** Rooms without a list yet are not in it. */
+  /** Has no entry for a room whose first list has not arrived. */
   readonly rooms: ReadonlyMap<string, RoomState>;
 }
 
@@ -82,60 +82,60 @@ export interface RoomsSnapshot extends Link {
 export interface RoomListing {
   readonly name: string;
   readonly numParticipants: number;
-  /** Whether that is known to be everybody. */
+  /** False while the service does not know of everybody inside. */
   readonly exact: boolean;
 }
 
-/** The rooms that are active, from `watchRoomList`. */
+/** The active rooms, from `watchRoomList`. */
 export interface RoomListSnapshot extends Link {
-  /** In order of their names. Null before the first answer. */
+  /** Ordered by name. Null before the first answer. */
   readonly rooms: readonly RoomListing[] | null;
 }
 
-/** Something that is kept up to date until it is closed. */
+/** Keeps a snapshot up to date until it is closed. */
 export interface Watch<Snapshot> {
-  /** What is known now: immutable, and the same object until something is different. */
+  /** The current state. Immutable, and the same object until something changes. */
   snapshot(): Snapshot;
-  /** Calls `listener` after each change. Returns what ends that. */
+  /** Calls `listener` after each change. Returns a function that unsubscribes it. */
   subscribe(listener: () => void): () => void;
-  /** Connects anew, at once, whatever the status is. Does nothing after `close`. */
+  /** Closes the connection and opens it again at once, whatever the status. Does nothing after `close`. */
   reconnect(): void;
-  /** Ends it. The last snapshot stays, with the status `closed`. */
+  /** Ends the watch. The last lists stay in its snapshot, with the status `closed`. */
   close(): void;
 }
 
-/** Many rooms, and which they are can change. */
+/** A watch of many rooms. */
 export interface RoomsWatch extends Watch<RoomsSnapshot> {
-  /** Watches these from now on, up to 100. Those that were watched already keep their lists. */
+  /** Watches these rooms, at most 100, instead of the earlier ones. Rooms that were already watched keep their lists. */
   setRooms(rooms: Iterable<string>): void;
 }
 
-/** A LiveKit access token, or what gets one: called again before it expires, and when it is refused. */
+/** A LiveKit access token, or a function that gets one. It is called again before the token expires, and when it is refused. */
 export type TokenSource = string | (() => string | Promise<string>);
 
 /**
- * What becomes of a watch while the page is hidden: `keep` stays up to date, as for a title or a notification; `close` lets go
- * at once; a number lets go after so many milliseconds.
+ * What a watch does while the page is hidden. `keep` stays connected, as a title or a notification needs it; `close`
+ * disconnects at once; a number disconnects after that many milliseconds.
  */
 export type WhenHidden = "keep" | "close" | number;
 
-/** How the service is reached. */
+/** How to connect to the service. */
 export interface ServiceOptions {
-  /** Where the service is; with its path, if it is not at the root. The page's own origin if there is none. */
+  /** The service's address, with its path if that is not the root. By default the page's own origin. */
   readonly url?: string | undefined;
-  /** Who may read. None if the service is open, or reads a cookie of its own origin. */
+  /** Shows that the user may read. Not needed if the service is open to all, or reads a cookie. */
   readonly token?: TokenSource | undefined;
   /**
-   * Whether the cookies of the service's origin are sent where that is not the page's own; false if not given. The service reads
-   * the token from its `auth.cookie`, and must name the page's origin in its `http.cors_origins`. Browsers send such a cookie only
-   * if it has `SameSite=None` and `Secure`, unless both origins are of one site.
+   * Whether to send the service's cookies if it is on another origin than the page. False by default. The service must have
+   * `auth.cookie` set, and the page's origin in `http.cors_origins`. If it is on another site too, browsers send only cookies
+   * with `SameSite=None` and `Secure`.
    */
   readonly withCredentials?: boolean | undefined;
-  /** Whether the tabs of this origin share one connection; true if not given. */
+  /** Whether the tabs of this origin share one connection. True by default. */
   readonly share?: boolean | undefined;
   /**
-   * What becomes of it while the page is hidden. If not given it lets go after a minute, in which nothing is asked for where
-   * there is no stream. Tabs that share a connection have what the one of them wants that wants most.
+   * What to do while the page is hidden. By default, disconnect after a minute, and do not poll during that minute. Tabs that
+   * share a connection follow the tab that wants to stay longest.
    */
   readonly whenHidden?: WhenHidden | undefined;
 }

@@ -1,3 +1,5 @@
+// What the package exports for any page.
+
 import { connect, type Feed, type Listener } from "./connection.js";
 import { credentialsFrom, type Credentials } from "./service.js";
 import { followPage } from "./page.js";
@@ -24,14 +26,14 @@ export function watchRooms(options: ServiceOptions & { readonly rooms?: Iterable
   return { ...watched, setRooms: (rooms) => feed.setRooms(new Set(rooms)) };
 }
 
-/** Keeps the list of rooms up to date, by asking for it every five seconds while the page is visible. */
+/** Keeps the list of rooms up to date, by polling it every five seconds while the page is visible. */
 export function watchRoomList(options: Omit<ServiceOptions, "share">): Watch<RoomListSnapshot> {
   return watch(options, connect, ({ roomList, link }): RoomListSnapshot => ({ rooms: roomList, ...link }));
 }
 
 const NOBODY: readonly never[] = [];
 
-/** Makes a feed from the address of the service, without a slash at its end. */
+/** Makes a feed. The URL has no slash at its end. */
 type Make<From> = (url: string, credentials: Credentials, listener: Listener) => From;
 
 function roomsFeed(options: ServiceOptions, rooms: Iterable<string>): Make<Feed> {
@@ -56,7 +58,7 @@ function watch<From extends Feed, Snapshot extends object>(
         try {
           listener();
         } catch (error) {
-          // It is the page's, and must not keep the others from being told.
+          // A listener belongs to the page. Its error must not keep the other listeners from being called.
           console.error(error);
         }
       }
@@ -67,7 +69,7 @@ function watch<From extends Feed, Snapshot extends object>(
   return {
     snapshot: () => (snapshot ??= Object.freeze(view(feed))),
     subscribe(listener) {
-      // Of its own, so that the same function can listen twice.
+      // A new function, so that the same listener can subscribe twice.
       const own = () => listener();
       listeners.add(own);
       return () => listeners.delete(own);

@@ -133,7 +133,7 @@ describe("a room", () => {
 });
 
 describe("a stream that breaks", () => {
-  it("is opened again by the browser, when the service said", async () => {
+  it("is opened again by the browser, after the delay that the service set", async () => {
     const { statuses } = watched();
     await pass(50);
     service.breakStreams();
@@ -145,7 +145,7 @@ describe("a stream that breaks", () => {
     expect(service.requests).toEqual([]);
   });
 
-  it("with the service gone is tried again ever less often, and found when it is back", async () => {
+  it("is tried again more and more rarely while the service is down, and opens when it is back", async () => {
     const { room, statuses } = watched();
     await pass(50);
     service.stop();
@@ -184,7 +184,7 @@ describe("a stream that breaks", () => {
     expect(names(room.snapshot())).toEqual(["carol"]);
   });
 
-  it("that is cut as soon as it is open is tried ever less often", async () => {
+  it("that is cut as soon as it opens is tried more and more rarely", async () => {
     const { room } = watched();
     await pass(50);
     service.isCuttingAtOnce = true;
@@ -274,7 +274,7 @@ describe("a stream that the service ends for a newer one of the same identity", 
     expect(statuses).toEqual(["connecting", "live", "error"]);
   });
 
-  it("is opened by `reconnect`, and shows what has become of the room", async () => {
+  it("is opened by `reconnect`, and then shows the room as it is now", async () => {
     const { room } = watched();
     await pass(50);
     service.replaceStreams();
@@ -284,7 +284,7 @@ describe("a stream that the service ends for a newer one of the same identity", 
     expect(room.snapshot()).toMatchObject({ status: "live", error: null, participants: [bob] });
   });
 
-  it("and one that ends for another reason is opened again", async () => {
+  it("is opened again if it ends for another reason", async () => {
     const { room } = watched();
     await pass(50);
     for (const source of service.sources) source.send("end", { reason: "max age" });
@@ -295,7 +295,7 @@ describe("a stream that the service ends for a newer one of the same identity", 
 });
 
 describe("without streams", () => {
-  it("the list is asked for, and a stream is gone back to", async () => {
+  it("the list is polled, until a stream opens again", async () => {
     service.streams = "off";
     const { room, statuses } = watched();
     await pass(60);
@@ -309,7 +309,7 @@ describe("without streams", () => {
     expect(statuses).toEqual(["connecting", "polling", "live"]);
   });
 
-  it("it is asked for ever less often while nothing changes, and only if it is another", async () => {
+  it("the list is polled more and more rarely while nothing changes, and not sent again", async () => {
     vi.stubGlobal("EventSource", undefined);
     const { room } = watched();
     await pass(50);
@@ -330,7 +330,7 @@ describe("without streams", () => {
     expect(service.requests.length).toBe(before + 1);
   });
 
-  it("nothing is asked while the page is hidden", async () => {
+  it("nothing is polled while the page is hidden", async () => {
     vi.stubGlobal("EventSource", undefined);
     const { room } = watched();
     await pass(100);
@@ -360,7 +360,7 @@ describe("without streams", () => {
     expect(names(room.snapshot())).toEqual(["bob"]);
   });
 
-  it("what is no list is none", async () => {
+  it("an answer that is not a list counts as a failure", async () => {
     service.streams = "refused";
     const { room } = watched();
     service.body = { login: "here" };
@@ -374,7 +374,7 @@ describe("without streams", () => {
     expect(room.snapshot().status).toBe("polling");
   });
 
-  it("and without an ETag lists are shown all the same", async () => {
+  it("lists without an ETag are shown too", async () => {
     vi.stubGlobal("EventSource", undefined);
     service.hasETags = false;
     const { room } = watched();
@@ -393,7 +393,7 @@ describe("without streams", () => {
     expect(service.requests.length).toBeGreaterThan(6);
   });
 
-  it("it waits as long as the service says", async () => {
+  it("it waits for as long as `Retry-After` says", async () => {
     service.streams = "refused";
     service.refusal = { status: 503, detail: "this instance is full", retryAfter: 20 };
     const { room } = watched();
@@ -464,7 +464,7 @@ describe("a page", () => {
     expect([room.snapshot().status, names(room.snapshot())]).toEqual(["live", ["carol"]]);
   });
 
-  it("that is hidden polls on without streams, if it is to stay", async () => {
+  it("that is hidden and stays goes on polling without streams", async () => {
     vi.stubGlobal("EventSource", undefined);
     const { room } = watched({ whenHidden: "keep" });
     const list = watchRoomList({ url, whenHidden: 120_000 });
@@ -480,7 +480,7 @@ describe("a page", () => {
     expect([room.snapshot().status, list.snapshot().status]).toEqual(["polling", "disconnected"]);
   });
 
-  it("wants what it wants when it is hidden, and not what it wanted at first", async () => {
+  it("follows the `whenHidden` of the moment when it is hidden", async () => {
     const options = { url, room: "general", whenHidden: "close" as "close" | "keep" };
     const room = watchRoom(options);
     await pass(50);
@@ -490,7 +490,7 @@ describe("a page", () => {
     expect(room.snapshot().status).toBe("live");
   });
 
-  it("that is hidden and connects anew by hand lets go again", async () => {
+  it("that is hidden and told to reconnect disconnects again", async () => {
     const { room } = watched();
     service.hide(true);
     await pass(61_000);
@@ -520,7 +520,7 @@ describe("a page", () => {
     expect(service.requests.length).toBe(before);
   });
 
-  it("whose stream died unnoticed has another when it is shown", async () => {
+  it("whose stream died unnoticed opens another when it is shown", async () => {
     const { room } = watched();
     await pass(50);
     service.hide(true);
@@ -581,7 +581,7 @@ describe("a token", () => {
     expect(service.requests[0]!.path).not.toContain("t&1");
   });
 
-  it("may end in a line break, as what a file or a template gives does", async () => {
+  it("may end in a line break, as text from a file or a template does", async () => {
     service.tokens = new Set(["good"]);
     const { room } = watched({ token: async () => "good\n" });
     await pass(100);
@@ -606,7 +606,7 @@ describe("a token", () => {
     expect(room.snapshot()).toMatchObject({ status: "live", error: null });
   });
 
-  it("that is refused is got anew, once", async () => {
+  it("that is refused is requested again, once", async () => {
     service.tokens = new Set(["second"]);
     const token = vi.fn().mockResolvedValueOnce("first").mockResolvedValueOnce("second").mockResolvedValue("third");
     const { room } = watched({ token });
@@ -619,7 +619,7 @@ describe("a token", () => {
     expect(token).toHaveBeenCalledTimes(3);
   });
 
-  it("is got anew before it expires, without a moment that is not live", async () => {
+  it("is renewed before it expires, and the status stays live", async () => {
     service.tokens = new Set();
     const token = vi.fn(async () => {
       const fresh = tokenFor(100, String(token.mock.calls.length));
@@ -652,7 +652,7 @@ describe("a token", () => {
     expect(statuses).toEqual(["connecting", "live", "disconnected", "live"]);
   });
 
-  it("that seems to expire at once, by a clock that is wrong, makes no storm", async () => {
+  it("that seems to expire at once, by a wrong clock, causes no storm of requests", async () => {
     const token = vi.fn(() => tokenFor(0.1));
     watched({ token });
     await pass(60_000);
@@ -666,7 +666,7 @@ describe("a token", () => {
     expect(token).toHaveBeenCalledTimes(1);
   });
 
-  it("that cannot be had is tried for again, and why is not told", async () => {
+  it("that cannot be had is requested again, and the reason is not shown", async () => {
     const token = vi.fn().mockRejectedValueOnce(new Error("Bearer secret")).mockResolvedValue("good");
     const { room } = watched({ token });
     await pass(10);
@@ -731,7 +731,7 @@ describe("many rooms", () => {
     expect(service.opened).toBe(1);
   });
 
-  it("can become others, which keeps what is shown of those that stay, and the status", async () => {
+  it("can be changed, which keeps the lists of those that stay, and the status", async () => {
     const rooms = watchRooms({ url, rooms: ["general"] });
     const statuses = [rooms.snapshot().status];
     rooms.subscribe(() => rooms.snapshot().status !== statuses.at(-1) && statuses.push(rooms.snapshot().status));
@@ -765,7 +765,7 @@ describe("many rooms", () => {
     expect(service.opened).toBe(2);
   });
 
-  it("are read anew when a change is missing", async () => {
+  it("are read again when a change is missing", async () => {
     const rooms = watchRooms({ url, rooms: ["general", "music"] });
     await pass(50);
     const [stream] = service.sources;
@@ -790,7 +790,7 @@ describe("many rooms", () => {
     expect(rooms.snapshot()).toMatchObject({ status: "disconnected", error: { status: 429 } });
   });
 
-  it("are all asked for only when a stream failed twice", async () => {
+  it("are all polled only after a stream has failed twice", async () => {
     service.streams = "refused";
     const rooms = watchRooms({ url, rooms: ["general", "music"] });
     await pass(100);
@@ -813,7 +813,7 @@ describe("many rooms", () => {
 });
 
 describe("the list of rooms", () => {
-  it("is asked for every five seconds, and is the same object while it is the same", async () => {
+  it("is polled every five seconds, and stays the same object until it changes", async () => {
     const list = watchRoomList({ url });
     await pass(50);
     const first = list.snapshot();
@@ -837,7 +837,7 @@ describe("the list of rooms", () => {
     expect(statuses).toEqual(["connecting", "polling"]);
   });
 
-  it("says what is wrong, and goes on when it is right", async () => {
+  it("says what is wrong, and goes on when that is over", async () => {
     const list = watchRoomList({ url });
     await pass(50);
     service.stop();

@@ -145,7 +145,7 @@ it("a token function that fails at first does not make its room everybody's", as
   expect([all.snapshot().status, own.snapshot().status, service.openStreams]).toEqual(["live", "live", 2]);
 });
 
-it("who has no place on the connection of all has one of their own", async () => {
+it("a tab whose rooms do not fit on the common connection has its own", async () => {
   const rooms = (name: string) => Array.from({ length: 60 }, (_, index) => `${name} ${index}`);
   const first = watchRooms({ url, rooms: rooms("a") });
   await pass(100);
@@ -159,7 +159,7 @@ it("who has no place on the connection of all has one of their own", async () =>
   expect(service.opened).toBe(before);
 });
 
-it("tabs that are hidden have what the one of them wants that wants most", async () => {
+it("hidden tabs stay connected for as long as the tab that wants to stay longest", async () => {
   // All are of the one page that is simulated here.
   const wishes = [undefined, "close", 300_000] as const;
   const tabs = wishes.map((whenHidden) => tab({ whenHidden }));
@@ -182,7 +182,7 @@ it("tabs that are hidden have what the one of them wants that wants most", async
   expect(service.openStreams).toBe(0);
 });
 
-it("a connection that was replaced is nobody's to bring back but a person's", async () => {
+it("a connection that was replaced comes back only when somebody asks for it", async () => {
   const tabs = [tab(), tab(), tab()];
   const later = watchRooms({ url, rooms: ["music"] });
   await pass(100);
@@ -206,7 +206,7 @@ it("a connection that was replaced is nobody's to bring back but a person's", as
   expect([tabs[0]!.snapshot().status, service.openStreams]).toEqual(["live", 1]);
 });
 
-it("a tab that is opened brings back for all what was replaced", async () => {
+it("a tab that opens brings back a replaced connection for all tabs", async () => {
   const first = tab();
   await pass(100);
   service.replaceStreams();

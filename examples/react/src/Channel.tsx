@@ -3,9 +3,9 @@ import { memo } from "react";
 
 import { Camera, Microphone, MutedMicrophone, Screen } from "./icons";
 
-/** One channel. Of all channels, only the one that changed is rendered anew. */
+/** One channel. When a channel changes, only that one renders again. */
 export function Channel({ name }: { name: string }) {
-  // Inside a call, its livekit-client `Room` goes here too, and shows who speaks.
+  // In a call, pass its livekit-client `Room` too, to see who speaks.
   const { participants } = useRoomPresence(name);
   return (
     <li>
@@ -24,7 +24,7 @@ export function Channel({ name }: { name: string }) {
   );
 }
 
-/** Who did not change is the same object, and not rendered anew. */
+/** A participant who did not change is the same object, and does not render again. */
 const Inside = memo(function Inside({ person }: { person: Person }) {
   const name = person.name || person.identity;
   return (

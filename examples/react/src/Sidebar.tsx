@@ -2,7 +2,7 @@ import { LiveIndicator, useRooms } from "livekit-presence/react";
 
 import { Channel } from "./Channel";
 
-/** The channels, with who is inside. */
+/** The channels, and who is in each of them. */
 export function Sidebar() {
   const { rooms, error } = useRooms();
   return (

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** Drawn with lines in the colour of the text. */
+/** Line drawings in the colour of the text. */
 function Icon({ label, children }: { label: string; children: ReactNode }) {
   return (
     <svg

@@ -7,7 +7,7 @@ import { createRoot } from "react-dom/client";
 
 import { Sidebar } from "./Sidebar";
 
-// A page with users asks its own server for their token:
+// An app with users gets their token from its own server:
 // token={() => fetch("/token").then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))}
 const token: string | undefined = import.meta.env.VITE_PRESENCE_TOKEN;
 

@@ -5,12 +5,12 @@ import { useSyncExternalStore } from "react";
 import { usePresence } from "./provider.js";
 import type { ShownLink } from "./held.js";
 
-/** The link, from `useConnection`. */
+/** The state of the connection, from `useConnection`. */
 export type Connection = ShownLink;
 
 /**
- * How what the other hooks show is kept up to date: the rooms, or, if no component shows one, the list of rooms. Opens nothing
- * by itself, and is `connecting` for as long as nothing is shown.
+ * The state of the connection that the other hooks use: that of the rooms, or, if no component shows a room, that of the list
+ * of rooms. It opens no connection by itself, and returns `connecting` until another hook does.
  */
 export function useConnection(): Connection {
   const presence = usePresence("useConnection");

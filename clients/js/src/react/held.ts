@@ -1,48 +1,48 @@
-// What all components of a page have in common of a watch: it opens with the first that wants something of it, and closes a
-// moment after the last. Knows nothing of React but its way to subscribe.
+// Shares one watch between all components of a page: opens it for the first that wants a part of it, and closes it a moment after
+// the last. Knows nothing of React but how `useSyncExternalStore` subscribes.
 
 import type { Link, RoomsWatch, Watch } from "../types.js";
 
-/** What is not wanted any more stays for as long, in milliseconds: another page of the app may want it in a moment. */
-const LINGERS = 1_000;
+/** How long an unwanted part stays, in milliseconds: the next page of the app may want it at once. */
+const LINGER_DELAY = 1_000;
 
 /** The link as a component sees it. */
 export interface ShownLink extends Link {
-  /** Connects anew, at once. The same function for as long as the provider's address and token are the same. */
+  /** Connects again at once. The same function while the provider's address and token stay the same. */
   readonly reconnect: () => void;
 }
 
-/** What is held, and how a part of it is shown. */
+/** The watch that is shared, and how to show a part of it. */
 export interface Held<Snapshot extends Link, Part, Shown extends ShownLink> {
   open(keys: readonly string[]): Watch<Snapshot> & Partial<Pick<RoomsWatch, "setRooms">>;
-  /** What a snapshot has under a key, or what is shown before there is any: the same object until it is different. */
+  /** The part of a snapshot under a key, or its initial value if there is no snapshot. The same object until it changes. */
   part(snapshot: Snapshot | undefined, key: string): Part;
   show(part: Part, link: ShownLink): Shown;
 }
 
-/** Somebody wants it, or did a moment ago. */
+/** A part that some component wants, or wanted a moment ago. */
 interface Wanted<Part, Shown> {
   readonly listeners: Set<() => void>;
   part: Part;
   shown: Shown;
 }
 
-/** Holds a watch for as long as somebody wants a part of it, and tells each only of what is different in theirs. */
+/** Keeps a watch open while some component wants a part of it, and tells each component only of changes to its own part. */
 export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
-  /** Before there is a watch, and on a server. */
+  /** What is shown before there is a watch, and on a server. */
   readonly beginning: ShownLink;
   link: ShownLink;
   private readonly nothing: Shown;
   private readonly wanted = new Map<string, Wanted<Part, Shown>>();
   private watch: ReturnType<Held<Snapshot, Part, Shown>["open"]> | undefined;
-  /** What the watch was told to watch. */
+  /** The keys that the watch covers. */
   private keys = new Set<string>();
   private settling: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly held: Held<Snapshot, Part, Shown>,
     reconnect: () => void,
-    /** Called when the link is different, or `isOpen`. */
+    /** Called when the link or `isOpen` changes. */
     private readonly onLink: () => void,
   ) {
     this.link = this.beginning = Object.freeze({ status: "connecting", error: null, lastEventAt: null, reconnect });
@@ -53,22 +53,22 @@ export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
     return this.watch !== undefined;
   }
 
-  /** The same object until something is different. Without a key, what is shown before there is anything. */
+  /** The same object until it changes. Without a key, what is shown before there is a watch. */
   shown(key?: string): Shown {
     return (key !== undefined && this.wanted.get(key)?.shown) || this.nothing;
   }
 
-  /** Calls `listener` after each change of what is shown under a key. Returns what ends that. */
+  /** Calls `listener` after each change to the part under a key. Returns a function that ends this. */
   want(key: string, listener: () => void): () => void {
     const wanted = this.wanted.get(key) ?? this.begin(key);
-    // Of its own, so that the same function can listen twice.
+    // A new function, so that the same listener can be added twice.
     const own = () => listener();
     wanted.listeners.add(own);
     return () => {
       wanted.listeners.delete(own);
       if (wanted.listeners.size > 0) return;
       clearTimeout(this.settling);
-      this.settling = setTimeout(() => this.settle(), LINGERS);
+      this.settling = setTimeout(() => this.settle(), LINGER_DELAY);
     };
   }
 
@@ -79,12 +79,12 @@ export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
   private begin(key: string): Wanted<Part, Shown> {
     const wanted = { listeners: new Set<() => void>(), part: this.held.part(undefined, key), shown: this.nothing };
     this.wanted.set(key, wanted);
-    // All that mount together come on one stream: each change of the rooms opens another.
+    // A microtask, because each change of the rooms opens another stream: components that mount together cause only one.
     queueMicrotask(() => this.settle());
     return wanted;
   }
 
-  /** Watches what is wanted now. */
+  /** Opens, changes or closes the watch to match what is wanted. */
   private settle(): void {
     clearTimeout(this.settling);
     for (const [key, { listeners }] of this.wanted) if (listeners.size === 0) this.wanted.delete(key);
@@ -128,7 +128,7 @@ export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
     const isPartSame = wanted.part === now;
     if (isPartSame && status === shown.status && error?.message === shown.error?.message) return;
     if (!isPartSame) wanted.part = now;
-    // Of this part: the link's is of all, and who shows one room has nothing to do with the others.
+    // The time of this part. The link has the time of all parts.
     const lastEventAt = isPartSame ? shown.lastEventAt : this.link.lastEventAt;
     wanted.shown = Object.freeze(this.held.show(wanted.part, { ...this.link, lastEventAt }));
     for (const listener of [...wanted.listeners]) listener();

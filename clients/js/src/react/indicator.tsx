@@ -5,7 +5,7 @@ import { useState, type ReactElement } from "react";
 import type { Status } from "../types.js";
 import { useConnection } from "./connection.js";
 
-/** The words of a `<LiveIndicator>`. */
+/** The texts of a `<LiveIndicator>`. */
 export interface LiveIndicatorLabels {
   readonly connecting: string;
   readonly live: string;
@@ -17,18 +17,18 @@ export interface LiveIndicatorLabels {
   readonly lastEvent: string;
 }
 
-/** What `<LiveIndicator>` takes. */
+/** The props of `<LiveIndicator>`. */
 export interface LiveIndicatorProps {
-  /** A translation. What it leaves out is English. */
+  /** Translations. Texts that are left out are English. */
   readonly labels?: Partial<LiveIndicatorLabels> | undefined;
-  /** Further classes. */
+  /** Additional classes. */
   readonly className?: string | undefined;
 }
 
 const ENGLISH: LiveIndicatorLabels = {
   connecting: "CONNECTING",
   live: "LIVE",
-  // Not LIVE: what is shown is right, but up to fifteen seconds late.
+  // Not LIVE: the lists are up to fifteen seconds late.
   polling: "POLLING",
   disconnected: "DISCONNECTED",
   error: "ERROR",
@@ -37,14 +37,14 @@ const ENGLISH: LiveIndicatorLabels = {
 };
 
 /**
- * A dot and a word for the status of the connection, with a button to connect anew where that may help. Its looks are in
+ * Shows the status of the connection as a dot and a word, with a button to reconnect where that may help. Its styles are in
  * `livekit-presence/react/styles.css`.
  */
 export function LiveIndicator({ labels, className }: LiveIndicatorProps): ReactElement {
   const { status, error, lastEventAt, reconnect } = useConnection();
   const isUp = status === "live" || status === "polling";
   const isDown = status === "error" || status === "disconnected";
-  // The button stays until it has helped: whoever pressed it keeps the focus.
+  // The button stays until the connection is up, so that it does not lose the keyboard focus when it is pressed.
   const [wasDown, setWasDown] = useState(false);
   if (wasDown ? isUp : isDown) setWasDown(!wasDown);
   const words = { ...ENGLISH, ...labels };
@@ -66,7 +66,7 @@ export function LiveIndicator({ labels, className }: LiveIndicatorProps): ReactE
   );
 }
 
-/** Nothing comes of what is closed either. */
+/** A closed connection is shown as a disconnected one. */
 function shownAs(status: Status): Exclude<Status, "closed"> {
   return status === "closed" ? "disconnected" : status;
 }

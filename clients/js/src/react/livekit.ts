@@ -1,8 +1,8 @@
-// What is used of livekit-client, which this package does not depend on: its `Room` fits `LiveKitRoom`, from version 2 on.
+// The part of livekit-client that this package uses, without depending on it. From version 2 on, its `Room` fits `LiveKitRoom`.
 
 import type { Participant, Track } from "../types.js";
 
-/** A track that somebody publishes, as livekit-client sees it. */
+/** A published track, as livekit-client sees it. */
 export interface LiveKitTrack {
   readonly trackSid: string;
   readonly trackName: string;
@@ -11,7 +11,7 @@ export interface LiveKitTrack {
   readonly isMuted: boolean;
 }
 
-/** Somebody in the call, as livekit-client sees them. */
+/** A participant in the call, as livekit-client sees them. */
 export interface LiveKitParticipant {
   readonly sid: string;
   readonly identity: string;
@@ -38,7 +38,7 @@ export interface LiveKitRoom {
   off(event: LiveKitEvent, listener: () => void): unknown;
 }
 
-/** The events after which something that is shown may be different. */
+/** The events after which what is shown may change. */
 export type LiveKitEvent = (typeof LIVEKIT_EVENTS)[number];
 
 export const LIVEKIT_EVENTS = [
@@ -63,7 +63,7 @@ export const LIVEKIT_EVENTS = [
   "connectionQualityChanged",
 ] as const;
 
-/** By their numbers in LiveKit's protocol. */
+/** The kinds of participants by their numbers in LiveKit's protocol. */
 const KINDS: Readonly<Record<number, string>> = {
   0: "STANDARD",
   1: "INGRESS",
@@ -74,7 +74,7 @@ const KINDS: Readonly<Record<number, string>> = {
   8: "BRIDGE",
 };
 
-/** Calls `listener` after each event. Returns what ends that. */
+/** Calls `listener` after each event. Returns a function that ends this. */
 export function listenTo(room: LiveKitRoom | null | undefined, listener: () => void): () => void {
   for (const event of LIVEKIT_EVENTS) room?.on(event, listener);
   return () => {
@@ -82,10 +82,10 @@ export function listenTo(room: LiveKitRoom | null | undefined, listener: () => v
   };
 }
 
-/** Who is in the call by identity, or null if this page is not inside, or in another room. */
+/** The call of the room with this name, or null if this page is not in it. */
 export function callIn(room: LiveKitRoom | null | undefined, name: string | null | undefined): Call | null {
   if (!room || !name || (room.name !== "" && room.name !== name)) return null;
-  // While it reconnects, it still knows who is there.
+  // While the room reconnects, it still knows who is there.
   if (!["connected", "reconnecting", "signalReconnecting"].includes(room.state)) return null;
   const { localParticipant: local, remoteParticipants: remote } = room;
   return { local, people: new Map([[local.identity, local], ...remote]) };
@@ -97,7 +97,7 @@ export interface Call {
   readonly people: ReadonlyMap<string, LiveKitParticipant>;
 }
 
-/** Somebody as the service would list them. What livekit-client does not know is left empty. */
+/** A participant as the service would list them. What livekit-client does not know is left empty. */
 export function asListed(person: LiveKitParticipant): Participant {
   const tracks = [...person.trackPublications.values()].map(asTrack);
   return {

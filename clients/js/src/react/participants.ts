@@ -9,8 +9,8 @@ import type { ShownRoom } from "./presence.js";
 export type Participants = ShownRoom;
 
 /**
- * Who is in a room, kept up to date. The result is the same object until something of this room, or the status, is different.
- * Without a room (null, undefined or an empty name) nothing is watched, and the list is empty.
+ * The participants of a room, kept up to date. The result is the same object until this room or the status changes. Without a
+ * room (null, undefined or an empty name) it watches nothing, and returns an empty list.
  */
 export function useParticipants(room: string | null | undefined): Participants {
   const presence = usePresence("useParticipants");

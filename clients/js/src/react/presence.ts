@@ -1,4 +1,4 @@
-// What a provider gives to the hooks below it. Nothing is open until a hook wants something, and so never on a server.
+// What a provider gives to the hooks below it. Nothing opens until a hook wants something, and so nothing opens on a server.
 
 import type { Participant, RoomListing, RoomListSnapshot, RoomsSnapshot, ServiceOptions } from "../types.js";
 import { watchRoomList, watchRooms } from "../watch.js";
@@ -6,9 +6,9 @@ import { Holder, type ShownLink } from "./held.js";
 
 /** One room as a component sees it. */
 export interface ShownRoom extends ShownLink {
-  /** In order of joining; empty before the first list. Those who did not change are the same objects as before. */
+  /** Ordered by time of joining; empty before the first list. A participant who did not change is the same object as before. */
   readonly participants: readonly Participant[];
-  /** Only rises. Null before the first list. */
+  /** Increases with every change. Null before the first list. */
   readonly version: number | null;
   /** When this room last changed, in milliseconds since 1970; null before the first list. */
   readonly lastEventAt: number | null;
@@ -16,7 +16,7 @@ export interface ShownRoom extends ShownLink {
 
 /** The list of rooms as a component sees it. */
 export interface ShownRoomList extends ShownLink {
-  /** In order of their names. Null before the first answer. */
+  /** Ordered by name. Null before the first answer. */
   readonly rooms: readonly RoomListing[] | null;
   /** When the list last changed, in milliseconds since 1970; null before the first answer. */
   readonly lastEventAt: number | null;
@@ -25,7 +25,7 @@ export interface ShownRoomList extends ShownLink {
 type Listed = Pick<ShownRoom, "participants" | "version">;
 
 const NOTHING: Listed = { participants: Object.freeze([]), version: null };
-/** The only list of rooms that there is. */
+/** The key of the list of rooms. There is only one. */
 const ALL = "";
 
 /** The rooms, and the list of rooms, that the components below one provider want. */
@@ -44,10 +44,10 @@ export class Presence {
     };
     this.rooms = new Holder(
       {
-        // Not a copy of the options: `whenHidden` changes.
+        // Inherits the options instead of copying them, because `whenHidden` changes.
         open: (rooms) => watchRooms(Object.assign(Object.create(options) as ServiceOptions, { rooms })),
         part: (snapshot, room) => snapshot?.rooms.get(room) ?? NOTHING,
-        // The connection is live, and this room was added to it just now.
+        // The connection may be live before this room's first list arrives.
         show: ({ participants, version }, link) => ({
           participants,
           version,
@@ -72,7 +72,7 @@ export class Presence {
 
   room = (name: string | null | undefined): ShownRoom => this.rooms.shown(name || undefined);
 
-  /** As it is on a server, and until a page is hydrated. */
+  /** What is shown on a server, and until the page is hydrated. */
   roomAtFirst = (): ShownRoom => this.rooms.shown();
 
   wantRoom(name: string | null | undefined, listener: () => void): () => void {
@@ -85,7 +85,7 @@ export class Presence {
 
   wantRoomList = (listener: () => void): (() => void) => this.list.want(ALL, listener);
 
-  /** Of the rooms if any is wanted, or else of the list of rooms. */
+  /** The link of the rooms if any is wanted; otherwise that of the list of rooms. */
   link = (): ShownLink => (this.rooms.isOpen || !this.list.isOpen ? this.rooms.link : this.list.link);
 
   linkAtFirst = (): ShownLink => this.rooms.beginning;

@@ -5,7 +5,7 @@ import { createContext, useContext, useEffect, useMemo, useRef, type ReactElemen
 import type { ServiceOptions } from "../types.js";
 import { Presence } from "./presence.js";
 
-/** What `<PresenceProvider>` takes. */
+/** The props of `<PresenceProvider>`. */
 export interface PresenceProviderProps extends ServiceOptions {
   readonly children?: ReactNode;
 }
@@ -13,10 +13,10 @@ export interface PresenceProviderProps extends ServiceOptions {
 const Given = createContext<Presence | null>(null);
 
 /**
- * Gives one connection, for up to 100 rooms, to all hooks below it. It is opened with the first component that shows a room, and
- * closed a second after the last one is gone. Another `url`, `withCredentials` or
- * string as `token` connects anew; another function
- * is used the next time that a token is needed, and another `whenHidden` the next time that the page is hidden.
+ * Gives all hooks below it one connection, for up to 100 rooms. It opens with the first component that shows a room, and closes
+ * a second after the last one is gone. A new `url`, `withCredentials`, `share` or string as `token` reconnects. A new function
+ * as `token` is called the next time that a token is needed, and a new `whenHidden` counts the next time that the page is
+ * hidden.
  */
 export function PresenceProvider({
   url,
@@ -35,7 +35,7 @@ export function PresenceProvider({
   });
   const fixed = typeof token === "function" ? null : token;
   const presence = useMemo(() => {
-    // A function, unless a string came after it and this presence is about to end.
+    // If a string has replaced the function, this presence is about to end.
     const getNewest = () => {
       const now = newest.current.token;
       return typeof now === "function" ? now() : (now ?? "");
@@ -53,7 +53,7 @@ export function PresenceProvider({
   return <Given.Provider value={presence}>{children}</Given.Provider>;
 }
 
-/** What the provider above gives. `asker` is the hook that needs it, for the error if there is none. */
+/** What the nearest provider gives. Without a provider, the error names the hook `asker`. */
 export function usePresence(asker: string): Presence {
   const presence = useContext(Given);
   if (!presence) throw new Error(`${asker} needs a <PresenceProvider> above the component that uses it`);

@@ -6,13 +6,13 @@ import type { Participant } from "../types.js";
 import { asListed, callIn, listenTo, type Call, type LiveKitParticipant, type LiveKitRoom } from "./livekit.js";
 import { useParticipants, type Participants } from "./participants.js";
 
-/** Somebody in a room, with what the call tells of them if this page is in it. */
+/** A participant, with what livekit-client knows of them if this page is in the call. */
 export interface Person extends Participant {
-  /** Whether that is this page itself. False outside the call. */
+  /** Whether this is the page's own participant. False outside the call. */
   readonly isLocal: boolean;
   /**
-   * Whether they are in the call, as far as this page can tell: inside it, whether livekit-client sees them; outside, true for
-   * all, since they are listed.
+   * Whether they are in the call, as far as this page can tell. Inside the call: whether livekit-client sees them. Outside:
+   * always true, because they are listed.
    */
   readonly isInCall: boolean;
   /** False outside the call. */
@@ -27,20 +27,20 @@ export interface Person extends Participant {
 /** One room, from `useRoomPresence`. */
 export interface RoomPresence extends Omit<Participants, "participants"> {
   /**
-   * Who is listed, in order of joining; then those whom only livekit-client knows yet, likewise, and with 0 as `joinedAt` if it
-   * does not know it. Those who did not change are the same objects as before.
+   * First the listed participants, ordered by time of joining; then those that only livekit-client knows so far, in the same
+   * order, with a `joinedAt` of 0 if it is unknown. A participant who did not change is the same object as before.
    */
   readonly participants: readonly Person[];
 }
 
 /**
- * Who is in a room, as `useParticipants` knows it, and livekit-client if the page is in that room: with its `Room`, who speaks
- * and who has just muted is there at once. Without it, or while it is not connected, it is what the list says.
+ * The participants of a room, as `useParticipants` returns them, joined with what livekit-client knows if the page is in that
+ * room: given its `Room`, who speaks and who has just muted shows at once. Without it, or while it is not connected, only the
+ * list counts.
  */
 export function useRoomPresence(room: string | null | undefined, livekitRoom?: LiveKitRoom | null): RoomPresence {
   const listed = useParticipants(room);
-  // Another room begins with nobody. What is kept are only objects that are equal to what is shown.
-  // eslint-disable-next-line react-hooks/exhaustive-deps -- It does not read them: with another room, another one is made.
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- A different room begins with nobody.
   const people = useMemo(() => new People(), [room, livekitRoom]);
   const participants = useSyncExternalStore(
     useCallback((listener: () => void) => listenTo(livekitRoom, listener), [livekitRoom]),
@@ -50,7 +50,7 @@ export function useRoomPresence(room: string | null | undefined, livekitRoom?: L
   return useMemo(() => ({ ...listed, participants }), [listed, participants]);
 }
 
-/** Remembers who was shown, so that who did not change is the same object. */
+/** Remembers who was shown, so that a participant who did not change stays the same object. */
 class People {
   private shown: readonly Person[] = Object.freeze([]);
   private by = new Map<string, Person>();
@@ -95,7 +95,7 @@ function devicesListed({ tracks }: Participant) {
   return { isMicrophoneOn: isOn("MICROPHONE"), isCameraOn: isOn("CAMERA"), isScreenShareOn: isOn("SCREEN_SHARE") };
 }
 
-/** Those of whom it is not known come last. */
+/** Participants whose time of joining is unknown come last. */
 function byJoining(a: Participant, b: Participant): number {
   return (a.joinedAt || Infinity) - (b.joinedAt || Infinity) || (a.identity < b.identity ? -1 : 1);
 }

@@ -1,3 +1,5 @@
+// A tab's side of a connection that tabs share: what a watch sees of it.
+
 import type { Feed, Listener } from "../connection.js";
 import { emptyLists } from "../lists.js";
 import { REPLACED, claimsOf, queryOf, type Credentials } from "../service.js";
@@ -5,9 +7,9 @@ import type { Link, ServiceOptions } from "../types.js";
 import { lifeOf, newId, type ToTab } from "./messages.js";
 import { toLeader, toOwn, toWorker, type Route } from "./routes.js";
 
-const BEGINNING: Link = { status: "connecting", error: null, lastEventAt: null };
+const INITIAL: Link = { status: "connecting", error: null, lastEventAt: null };
 
-/** A feed that the tabs of this origin have in common, or null where they cannot. */
+/** A feed of a connection that the tabs of this origin share. Null if they cannot or shall not share one. */
 export function shared(
   options: ServiceOptions,
   url: string,
@@ -15,29 +17,29 @@ export function shared(
   listener: Listener,
 ): Feed | null {
   const canShare =
-    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- Neither is in every engine.
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- Some engines lack `navigator` or its locks.
     typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks;
-  // A worker may live elsewhere than the page.
+  // The worker may resolve a relative address differently from the page.
   const absolute = () => new URL(`${url}/`, location.href).href.replace(/\/$/, "");
   return options.share !== false && canShare ? new SharedFeed(options, absolute(), credentials, listener) : null;
 }
 
-/** What one tab sees of a connection that another holds. */
+/** What one tab sees of the connection. */
 class SharedFeed implements Feed {
   readonly lists = emptyLists();
-  private latest = BEGINNING;
+  private latest = INITIAL;
   private rooms: ReadonlySet<string> = new Set();
   private isVisible = true;
   private stays: number | undefined;
   private hasWorkers = typeof SharedWorker !== "undefined";
   private route: Route | null = null;
-  /** While it is not asleep. */
+  /** Aborted when the feed is suspended. Undefined while it is. */
   private life: AbortController | undefined;
-  /** Whether the connection that it shares is that of all rooms. */
+  /** Whether its connection is shared by all tabs that may read every room. */
   private isOfAll = false;
-  /** There was no place for its rooms on that one. */
+  /** That connection had no place for its rooms. */
   private isLeftOut = false;
-  /** It was opened or told to connect anew, and has not heard since what became of that. */
+  /** It was opened or told to reconnect, and has not learned the result. */
   private isAsked = true;
   private readonly onFreeze = () => this.suspend();
   private readonly onResume = () => this.resume();
@@ -48,12 +50,12 @@ class SharedFeed implements Feed {
     private readonly credentials: Credentials,
     private readonly listener: Listener,
   ) {
-    // A page that is frozen must not hold what others wait for.
+    // A frozen page must not hold locks that other tabs wait for.
     document.addEventListener("freeze", this.onFreeze);
     document.addEventListener("resume", this.onResume);
   }
 
-  /** The connection may be live, and yet be without the rooms that only this tab watches. */
+  /** The connection may be live before it has the rooms that only this tab watches. */
   get link(): Link {
     const isWaiting = this.rooms.size > 0 && this.lists.shown.size === 0;
     const { status } = this.latest;
@@ -108,14 +110,14 @@ class SharedFeed implements Feed {
     this.suspend();
   }
 
-  /** Its stream was ended for a newer one, and nobody has asked for another since. */
+  /** Its stream was ended for a newer one, and nobody has called `reconnect` since. */
   private get isReplaced(): boolean {
     return !this.isAsked && this.latest.error?.message === REPLACED.message;
   }
 
   private async begin(life: AbortController): Promise<void> {
     const token = await this.credentials.get().catch(() => null);
-    // Who may read all rooms shares one connection with all of them, others that of their rooms.
+    // Tabs that may read every room share one connection. Other tabs share one if they watch the same rooms.
     const { video } = claimsOf(token);
     const mayReadAll = token === undefined || video?.roomList || (video?.roomAdmin && !video.room);
     this.isOfAll = !!mayReadAll && !this.isLeftOut;
@@ -139,7 +141,7 @@ class SharedFeed implements Feed {
       if (isHopeless) this.hasWorkers = false;
       this.restart();
     };
-    // Some pages have locks and may not use them: what is framed without an origin of its own.
+    // A frame without an origin of its own has locks, but may not use them.
     if (!isHeld) this.route = toOwn(ends);
     else this.route = (this.hasWorkers ? toWorker(ends, onLost) : null) ?? toLeader(ends);
     this.sayHello();

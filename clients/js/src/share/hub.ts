@@ -1,16 +1,18 @@
+// The owner of the connection that tabs share. It runs in a shared worker, or in one of the tabs.
+
 import { connect, type Connection } from "../connection.js";
 import { credentialsFrom, queryOf, type Credentials } from "../service.js";
 import type { Link } from "../types.js";
 import { lifeOf, type Hello, type ToHub, type ToTab } from "./messages.js";
 
-/** What one stream takes. */
-const MOST_ROOMS = 100;
-/** Proxies commonly refuse a request line above 8 KB, and the token needs a place in it. */
-const MOST_QUERY = 6_000;
-/** A tab that does not answer within this time, in milliseconds, has no token. */
-const TOKEN_WITHIN = 4_000;
-/** How long a hidden tab stays that does not say so, in milliseconds. */
-const USUAL_STAY = 60_000;
+/** The service takes at most this many rooms on one stream. */
+const MAX_ROOMS = 100;
+/** In bytes. Many proxies refuse a request line above 8 KB, which must have room for a token too. */
+const MAX_QUERY = 6_000;
+/** How long to wait for a tab's token, in milliseconds. */
+const TOKEN_TIMEOUT = 4_000;
+/** How long a hidden tab stays connected by default, in milliseconds. */
+const DEFAULT_STAY = 60_000;
 
 interface Tab {
   rooms: ReadonlySet<string>;
@@ -18,13 +20,13 @@ interface Tab {
   stays: number | undefined;
   hasToken: boolean;
   readonly post: (content: ToTab) => void;
-  /** When it was last asked for its token: 0 if never, and the more the later. */
+  /** The number of the last request for its token. 0 if there was none. */
   askedAt: number;
-  /** Takes the answer that is waited for. */
+  /** Takes the answer, while a request waits for it. */
   onToken: ((token: string | null) => void) | undefined;
 }
 
-/** Holds one connection for many tabs: watches the rooms of all of them, and tells each what it watches. */
+/** Watches the rooms of all its tabs on one connection, and tells each tab about its own rooms. */
 export class Hub {
   private readonly tabs = new Map<string, Tab>();
   private connection: Connection | undefined;
@@ -32,7 +34,7 @@ export class Hub {
   private asked = 0;
   private readonly life = new AbortController();
 
-  /** `onEmpty` is called when the last tab is gone. */
+  /** Calls `onEmpty` when the last tab is gone. */
   constructor(private readonly onEmpty: () => void) {}
 
   receive(id: string, content: ToHub, post: Tab["post"]): void {
@@ -44,11 +46,11 @@ export class Hub {
         if (!this.hasPlace(id, content.rooms)) return post({ type: "full" });
         tab.rooms = content.rooms;
         this.tellLists(tab);
-        return this.gather();
+        return this.updateConnection();
       case "visible":
         tab.isVisible = content.isVisible;
         tab.stays = content.stays;
-        return this.gather();
+        return this.updateConnection();
       case "online":
         return this.connection?.setOnline(content.isOnline);
       case "reconnect":
@@ -71,25 +73,25 @@ export class Hub {
     if (!this.hasPlace(id, rooms)) return post({ type: "full" });
     const known = this.tabs.get(id);
     const tab: Tab = known ?? { rooms, isVisible, stays, hasToken, post, askedAt: 0, onToken: undefined };
-    // It may say so twice, and still be asked for its token.
+    // A tab may say hello again while a request for its token is open.
     Object.assign(tab, { rooms, isVisible, stays, hasToken });
     this.tabs.set(id, tab);
-    // Got once the tab is gone, however it went.
-    if (!known) navigator.locks.request(lifeOf(id), { signal: this.life.signal }, () => this.part(id)).catch(() => {});
+    // Granted when the tab is gone, even if it crashed.
+    if (!known) navigator.locks.request(lifeOf(id), { signal: this.life.signal }, () => this.leave(id)).catch(() => {});
     this.connection ??= this.connect(url, withCredentials);
-    // Its token may be a better one.
+    // The new tab's token may be accepted.
     if (!known && this.connection.link.status === "error") this.connection.reconnect();
     this.tellLists(tab);
     post({ type: "link", link: this.connection.link });
-    this.gather();
+    this.updateConnection();
     if (isVisible || (!known && stays) || this.tabs.size === 1) this.connection.resume();
   }
 
-  private part(id: string): void {
+  private leave(id: string): void {
     const tab = this.tabs.get(id);
     this.tabs.delete(id);
     tab?.onToken?.(null);
-    if (this.tabs.size > 0) return this.gather();
+    if (this.tabs.size > 0) return this.updateConnection();
     this.close();
     this.onEmpty();
   }
@@ -98,7 +100,7 @@ export class Hub {
     const ofTabs = credentialsFrom(() => this.askForToken(), withCredentials);
     const credentials: Credentials = {
       ...ofTabs,
-      // Each tab may have a better one.
+      // The token of any tab may be accepted.
       forget: (before) => ofTabs.forget(0) && before <= this.withToken().length,
     };
     return connect(
@@ -116,19 +118,21 @@ export class Hub {
     );
   }
 
-  /** Whether one stream can have these rooms besides those of the other tabs. A tab that is alone is told by the service. */
+  /** Whether one stream can take these rooms besides those of the other tabs. For a single tab, the service decides. */
   private hasPlace(id: string, rooms: ReadonlySet<string>): boolean {
     const others = [...this.tabs].filter(([other]) => other !== id).flatMap(([, tab]) => [...tab.rooms]);
     const all = new Set([...others, ...rooms]);
-    return others.length === 0 || (all.size <= MOST_ROOMS && `${queryOf(all)}`.length <= MOST_QUERY);
+    return others.length === 0 || (all.size <= MAX_ROOMS && `${queryOf(all)}`.length <= MAX_QUERY);
   }
 
-  /** The connection watches what any tab watches, while any is visible or wants it to stay. */
-  private gather(): void {
+  /** Has the connection watch the rooms of all tabs, and stay as long as the tab that wants to stay longest. */
+  private updateConnection(): void {
     const tabs = [...this.tabs.values()];
-    // In an order of their own, lest a tab that goes changes it.
+    // Sorted, so that a tab that closes does not change their order.
     this.connection?.setRooms(new Set(tabs.flatMap(({ rooms }) => [...rooms]).sort()));
-    const longest = tabs.map(({ stays }) => stays).reduce((a, b) => ((b ?? USUAL_STAY) > (a ?? USUAL_STAY) ? b : a), 0);
+    const longest = tabs
+      .map(({ stays }) => stays)
+      .reduce((a, b) => ((b ?? DEFAULT_STAY) > (a ?? DEFAULT_STAY) ? b : a), 0);
     this.connection?.setVisible(
       tabs.some(({ isVisible }) => isVisible),
       longest,
@@ -152,7 +156,7 @@ export class Hub {
     return [...this.tabs.values()].filter(({ hasToken }) => hasToken);
   }
 
-  /** Any tab's token will do; whoever has just given one that was refused comes last. */
+  /** The token of any tab will do. The tab that was asked last comes last: its token may just have been refused. */
   private async askForToken(): Promise<string> {
     const tabs = this.withToken();
     if (tabs.length === 0) return "";
@@ -161,9 +165,9 @@ export class Hub {
       const isAnew = tab.askedAt > 0;
       tab.askedAt = this.asked += 1;
       const token = await new Promise<string | null>((resolve) => {
-        const patience = setTimeout(resolve, TOKEN_WITHIN, null);
+        const timer = setTimeout(resolve, TOKEN_TIMEOUT, null);
         tab.onToken = (answer) => {
-          clearTimeout(patience);
+          clearTimeout(timer);
           resolve(answer);
         };
         tab.post({ type: "ask token", isAnew });

@@ -1,11 +1,12 @@
-/** The ways from a tab to whoever holds the connection for all tabs. */
+// The ways from a tab to the hub: through a shared worker, through the tab that leads, or to a hub of its own.
+
 import { Hub } from "./hub.js";
 import { NAME, type Letter, type ToHub, type ToTab } from "./messages.js";
 
-/** A worker that is not ready by then cannot be had, in milliseconds. */
-const READY_WITHIN = 3_000;
+/** A worker that is not ready after this time, in milliseconds, does not work here. */
+const READY_TIMEOUT = 3_000;
 
-/** A way there. */
+/** A way to the hub. */
 export interface Route {
   post(content: ToHub): void;
 }
@@ -18,28 +19,28 @@ export interface Ends {
   readonly signal: AbortSignal;
 }
 
-/** By a shared worker. `onLost` is called if there is none to be had (`true`), or when it has died. */
+/** Through a shared worker. Calls `onLost` with `true` if workers do not work here, and with `false` when the worker has died. */
 export function toWorker({ tab, key, receive, signal }: Ends, onLost: (isHopeless: boolean) => void): Route | null {
   let worker: SharedWorker;
   try {
     worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module", name: NAME });
   } catch {
-    // Such as that the package comes from another origin, or a policy of the page.
+    // For example, the package comes from another origin, or a policy of the page forbids workers.
     return null;
   }
   const { port } = worker;
   const giveUp = () => !signal.aborted && onLost(true);
-  const patience = setTimeout(giveUp, READY_WITHIN);
+  const timer = setTimeout(giveUp, READY_TIMEOUT);
   worker.onerror = giveUp;
   signal.addEventListener("abort", () => {
-    clearTimeout(patience);
+    clearTimeout(timer);
     port.close();
   });
   port.onmessage = ({ data: { content } }: MessageEvent<Letter<ToTab>>) => {
     if (signal.aborted) return;
     if (content.type === "ready" && content.life) {
-      clearTimeout(patience);
-      // Got once the worker is gone.
+      clearTimeout(timer);
+      // Granted when the worker is gone.
       navigator.locks.request(content.life, { signal }, () => signal.aborted || onLost(false)).catch(() => {});
     }
     receive(content);
@@ -47,7 +48,7 @@ export function toWorker({ tab, key, receive, signal }: Ends, onLost: (isHopeles
   return { post: (content) => port.postMessage({ tab, key, content } satisfies Letter<ToHub>) };
 }
 
-/** By the tab that leads: whoever holds the lock holds the connection, until it goes and the next one gets it. */
+/** Through the tab that leads: it holds a lock and the hub. When it closes, the next tab gets the lock. */
 export function toLeader({ tab, key, receive, signal }: Ends): Route {
   const channel = openChannel(key, signal);
   channel.onmessage = ({ data }: MessageEvent<Letter<ToTab>>) => {
@@ -57,15 +58,15 @@ export function toLeader({ tab, key, receive, signal }: Ends): Route {
   return { post: (content) => channel.postMessage({ tab, key, content } satisfies Letter<ToHub>) };
 }
 
-/** To a connection of this tab's own. */
+/** To a hub in this tab, for this tab only. */
 export function toOwn({ tab, receive, signal }: Ends): Route {
   const hub = new Hub(() => {});
   signal.addEventListener("abort", () => hub.close());
-  // What is closed here is not the watch: it may begin again.
+  // This closes the hub, but not the watch, which may begin again.
   return { post: (content) => hub.receive(tab, content, (answer) => void (signal.aborted || receive(answer))) };
 }
 
-/** Holds the connection until the signal comes. */
+/** Runs the hub until the signal aborts. */
 function lead(key: string, signal: AbortSignal): Promise<void> {
   const channel = openChannel(key, signal);
   const tell = (tab: string) => (content: ToTab) =>
@@ -89,7 +90,7 @@ function openChannel(key: string, signal: AbortSignal): BroadcastChannel {
   return channel;
 }
 
-/** All hear what is said on a channel, whoever it is meant for. */
+/** Every tab receives every message of a channel, also those for the hub. */
 function isToTab(content: ToHub | ToTab): content is ToTab {
   return ["ready", "link", "message", "full", "ask token"].includes(content.type);
 }

@@ -1,9 +1,10 @@
-/** The shared worker: holds the connections of all tabs of an origin. Runs nowhere else. */
+// The shared worker: runs the hubs of all tabs of an origin.
+
 import { Hub } from "./hub.js";
 import { NAME, newId, type Letter, type ToHub, type ToTab } from "./messages.js";
 
 const hubs = new Map<string, Hub>();
-/** Held until this worker ends. */
+/** The lock that this worker holds until it ends. */
 const life = `${NAME} worker ${newId()}`;
 const alive = new Promise<void>((resolve) => {
   void navigator.locks.request(life, () => {

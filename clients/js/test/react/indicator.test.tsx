@@ -50,7 +50,7 @@ test("its tooltip has the time of the last change", async () => {
   expect(statusOf(page).getAttribute("title")).toBe(`Last change: ${new Date().toLocaleTimeString()}`);
 });
 
-test("while lists are asked for it does not say that it is live", async () => {
+test("while lists are polled it does not say that it is live", async () => {
   const page = await show(
     <Provider>
       <Shown />
@@ -64,7 +64,7 @@ test("while lists are asked for it does not say that it is live", async () => {
   expect(buttonOf(page)).toBeNull();
 });
 
-test("an error has a reason, and a button that connects anew", async () => {
+test("an error has a reason, and a button that reconnects", async () => {
   const page = await show(
     <Provider>
       <Shown />
@@ -121,7 +121,7 @@ test("nothing has a style of its own, for strict content security policies", asy
   expect(page.element.querySelector("[style], style")).toBeNull();
 });
 
-test("each class of it has looks, and each colour enough contrast", async () => {
+test("each of its classes has styles, and each colour enough contrast", async () => {
   const css = readFileSync("src/react/styles.css", "utf8");
   const page = await show(
     <Provider>

@@ -91,7 +91,7 @@ test("one that goes leaves the room to the other", async () => {
   expect(FakeService.streams.length).toBe(1);
 });
 
-test("a component is rendered anew only when its room or the link changed", async () => {
+test("a component renders again only when its room or the link changed", async () => {
   seen.clear();
   await show(
     <Provider>
@@ -117,7 +117,7 @@ test("a component is rendered anew only when its room or the link changed", asyn
   expect(lastOf("support")).toMatchObject({ status: "connecting", lastEventAt: before.lastEventAt });
 });
 
-test("the result is the same object when a parent renders anew", async () => {
+test("the result is the same object when a parent renders again", async () => {
   seen.clear();
   const page = await show(
     <Provider>
@@ -233,7 +233,7 @@ test("without a room nothing is watched", async () => {
   expect(FakeService.asked).toEqual([]);
 });
 
-test("a refusal is shown with what can be done, and reconnect tries anew", async () => {
+test("a refusal is shown with what to do about it, and reconnect tries again", async () => {
   seen.clear();
   await show(
     <Provider>

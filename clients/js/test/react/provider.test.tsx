@@ -17,7 +17,7 @@ test("nothing is opened before a component shows something", async () => {
   expect(FakeService.streams).toEqual([]);
 });
 
-test("an inline token function does not connect anew at each render", async () => {
+test("an inline token function does not reconnect at each render", async () => {
   const page = await show(
     <Provider token={() => "first"}>
       <Room />
@@ -73,7 +73,7 @@ test("components that mount together with another function are asked for by it",
   expect(tokenOf(0)).toBe("second");
 });
 
-test("another token that is a string connects anew", async () => {
+test("another token that is a string reconnects", async () => {
   const page = await show(
     <Provider token="first">
       <Room />
@@ -97,7 +97,7 @@ test("another token that is a string connects anew", async () => {
   expect(FakeService.stream.address.searchParams.get("access_token")).toBe("second");
 });
 
-test("what becomes of it when the page is hidden can change, and nothing is opened for that", async () => {
+test("`whenHidden` can change, which opens nothing", async () => {
   const hide = (isHidden: boolean) => {
     Object.defineProperty(document, "hidden", { configurable: true, value: isHidden });
     document.dispatchEvent(new Event("visibilitychange"));

@@ -25,7 +25,7 @@ function Room({ name }: { name: string }) {
   return null;
 }
 
-test("the rooms are asked for once for all components, and again every five seconds", async () => {
+test("the rooms are polled once for all components, every five seconds", async () => {
   FakeService.answer = () => ({ status: 200, body: [listing("general", 2)] });
   const page = await show(
     <StrictMode>

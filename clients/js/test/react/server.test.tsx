@@ -26,7 +26,7 @@ const app = (
   </StrictMode>
 );
 
-test("a server renders the beginning, and connects nothing", async () => {
+test("a server renders the initial state, and connects nothing", async () => {
   const html = renderToString(app);
   expect(html).toContain("0 0 ?");
   expect(html).toContain("CONNECTING");
