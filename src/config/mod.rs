@@ -306,7 +306,7 @@ impl Config {
 }
 
 /// The longest prefix of a key in Redis, in bytes.
-const MOST_PREFIX_BYTES: usize = 64;
+const MAX_PREFIX_BYTES: usize = 64;
 
 fn take_store(values: &mut Values) -> StoreConfig {
     let redis = values.take("store.redis_url", optional_text);
@@ -331,9 +331,9 @@ fn key_prefix(value: &Value) -> Result<String, String> {
             "{prefix:?} has braces, which would spread a room over a Cluster; leave them out"
         ));
     }
-    if prefix.len() > MOST_PREFIX_BYTES || prefix.contains(char::is_control) {
+    if prefix.len() > MAX_PREFIX_BYTES || prefix.contains(char::is_control) {
         return Err(format!(
-            "must have at most {MOST_PREFIX_BYTES} bytes and no control characters"
+            "must have at most {MAX_PREFIX_BYTES} bytes and no control characters"
         ));
     }
     Ok(prefix)

@@ -16,7 +16,7 @@ use crate::{
 use super::{CloseReason, Framing, Permit, Pin, wheel::Place};
 
 /// A reader has nothing to say after its request. More than this, in all, ends the stream.
-const MOST_INPUT_BYTES: u32 = 64 * 1024;
+const MAX_INPUT_BYTES: u32 = 64 * 1024;
 
 /// A connection that takes frames.
 pub(super) struct Connection {
@@ -164,7 +164,7 @@ impl Connection {
                 }
                 Err(_) => return Some(CloseReason::Socket),
             }
-            if self.input_bytes > MOST_INPUT_BYTES {
+            if self.input_bytes > MAX_INPUT_BYTES {
                 return Some(CloseReason::TooMuchInput);
             }
         }

@@ -40,7 +40,7 @@ use crate::{
 use shard::{Shard, WAKE};
 
 /// More threads than this are not started: each is a bit in a room's slot.
-const MOST_THREADS: usize = 64;
+const MAX_THREADS: usize = 64;
 
 /// Readers of one room stay together on one thread until they are this many: then a change wakes one thread, not all.
 const TOGETHER: usize = 256;
@@ -133,7 +133,7 @@ impl Shards {
             threads => threads,
         };
         let (mut inboxes, mut threads) = (Vec::new(), Vec::new());
-        for index in 0..u32::try_from(wanted.min(MOST_THREADS)).unwrap_or(1) {
+        for index in 0..u32::try_from(wanted.min(MAX_THREADS)).unwrap_or(1) {
             let poll = Poll::new()?;
             let inbox = Arc::new(Inbox {
                 waker: Waker::new(poll.registry(), WAKE)?,

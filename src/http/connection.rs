@@ -71,7 +71,7 @@ const RETRY_SECS: u64 = 1;
 /// After the last answer the client gets a moment to read it, and what it still sends is thrown away up to a bound. Closing at
 /// once would reset the connection and could take the answer with it.
 const LINGER: Duration = Duration::from_secs(2);
-const MOST_LINGER_BYTES: usize = 16 * 1024 * 1024;
+const MAX_LINGER_BYTES: usize = 16 * 1024 * 1024;
 
 /// What connections share.
 pub(super) struct Service {
@@ -419,7 +419,7 @@ pub(super) async fn linger(mut socket: TcpStream) {
     let mut scratch = [0; 8 * 1024];
     let mut discarded = 0;
     let discard = async {
-        while discarded < MOST_LINGER_BYTES {
+        while discarded < MAX_LINGER_BYTES {
             match socket.read(&mut scratch).await {
                 Ok(0) | Err(_) => return,
                 Ok(count) => discarded += count,

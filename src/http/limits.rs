@@ -22,7 +22,7 @@ use super::{
     Http,
     client_address::ClientAddress,
     connection::LARGE_HEAD_MEMORY_BYTES,
-    permits::{MostPermits, Permits, TooMany},
+    permits::{PermitLimits, Permits, TooMany},
     problem::Problem,
     rate_limit::RateLimit,
     reader::Reader,
@@ -76,7 +76,7 @@ impl Limits {
     pub fn new(settings: &LimitSettings) -> Self {
         let large_heads = (settings.head_bytes / LARGE_HEAD_MEMORY_BYTES).max(1);
         Self {
-            permits: Permits::new(MostPermits {
+            permits: Permits::new(PermitLimits {
                 connections: settings.connections,
                 webhook_connections: settings.webhook_connections,
                 connections_per_address: settings.connections - settings.connections / 4,

@@ -28,7 +28,7 @@ const LOOK_FOR_PROXY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What an operator, or the system, allows. Zero is no limit for streams of addresses and identities.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MostPermits {
+pub(super) struct PermitLimits {
     pub connections: usize,
     /// Of these, kept for webhooks from peers that have sent a verified one.
     pub webhook_connections: usize,
@@ -42,7 +42,7 @@ pub(super) struct MostPermits {
 
 /// Gives permits as long as there are some.
 pub(super) struct Permits {
-    most: MostPermits,
+    most: PermitLimits,
     given: Mutex<Given>,
 }
 
@@ -117,7 +117,7 @@ pub(super) enum TooMany {
 }
 
 impl Permits {
-    pub fn new(most: MostPermits) -> Arc<Self> {
+    pub fn new(most: PermitLimits) -> Arc<Self> {
         Arc::new(Self { most, given: Mutex::default() })
     }
 
@@ -271,7 +271,7 @@ impl delivery::Permits for Permits {
 
 impl Given {
     /// A place that anybody may have. Whoever waits for nothing makes room.
-    fn find_place(&mut self, most: &MostPermits, peer: Peer) -> Result<(), TooMany> {
+    fn find_place(&mut self, most: &PermitLimits, peer: Peer) -> Result<(), TooMany> {
         let of_address = self.connections_of.get(&peer.address).copied().unwrap_or_default();
         let places = most.connections - most.webhook_connections;
         let are_left = self.seats.taken(Share::Anybody) < places;
@@ -287,7 +287,7 @@ impl Given {
     }
 
     /// A place that is kept for webhooks, for a peer that has sent a verified one.
-    fn find_webhook_place(&mut self, most: &MostPermits, peer: Peer) -> bool {
+    fn find_webhook_place(&mut self, most: &PermitLimits, peer: Peer) -> bool {
         if !self.seats.has_sent_webhooks(peer.address) {
             return false;
         }

@@ -10,7 +10,7 @@ use crate::presence::RoomName;
 use super::problem::Problem;
 
 /// As many rooms as one stream can watch.
-const MOST_ROOMS: usize = 100;
+const MAX_ROOMS: usize = 100;
 
 /// The one room that a request names.
 pub(super) struct RoomParam(pub RoomName);
@@ -42,9 +42,9 @@ impl<S: Sync> FromRequestParts<S> for RoomParams {
             if !names.contains(&name) {
                 names.push(name);
             }
-            if names.len() > MOST_ROOMS {
+            if names.len() > MAX_ROOMS {
                 return Err(Problem::bad_request(format!(
-                    "one stream watches at most {MOST_ROOMS} rooms; open another for the rest"
+                    "one stream watches at most {MAX_ROOMS} rooms; open another for the rest"
                 )));
             }
         }

@@ -12,7 +12,7 @@ use std::{
 const BURST: Duration = Duration::from_secs(10);
 
 /// More keys than this are not told apart: whoever has a fresh address for each request shares one bucket with the others.
-const MOST_KEYS: usize = 100_000;
+const MAX_KEYS: usize = 100_000;
 
 /// A limit per key. Forgets keys whose bucket is full again.
 pub(super) struct RateLimit<K> {
@@ -81,9 +81,9 @@ impl<K: Eq + Hash> Buckets<K> {
     fn make_room(&mut self, now: Instant) -> bool {
         if self.full_at.len() >= self.sweep_at {
             self.full_at.retain(|_, full_at| *full_at > now);
-            self.sweep_at = (self.full_at.len() * 2).clamp(1024, MOST_KEYS);
+            self.sweep_at = (self.full_at.len() * 2).clamp(1024, MAX_KEYS);
         }
-        self.full_at.len() < MOST_KEYS
+        self.full_at.len() < MAX_KEYS
     }
 }
 
@@ -124,8 +124,8 @@ mod tests {
     fn memory_is_bounded_and_strangers_share_what_is_left() {
         let limit = RateLimit::new(1);
         let start = Instant::now();
-        let allowed = (0..MOST_KEYS + 1_000).filter(|key| limit.take(*key, start).is_ok()).count();
-        assert_eq!(allowed, MOST_KEYS + 10);
+        let allowed = (0..MAX_KEYS + 1_000).filter(|key| limit.take(*key, start).is_ok()).count();
+        assert_eq!(allowed, MAX_KEYS + 10);
         let later = start + Duration::from_secs(20);
         assert!((0..1_000).all(|key| limit.take(usize::MAX - key, later).is_ok()));
         assert!(limit.buckets.lock().unwrap().full_at.len() <= 1_000, "full buckets are forgotten");

@@ -11,7 +11,7 @@ use tracing::{Instrument, debug, info_span};
 static HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A proxy's id is kept if it is no longer than this.
-const MOST_BYTES: usize = 64;
+const MAX_BYTES: usize = 64;
 
 /// Answers within a span that says what is asked: its path, and never its query, which can hold a token.
 pub(super) async fn name_request(request: Request, next: Next) -> Response {
@@ -32,7 +32,7 @@ pub(super) async fn name_request(request: Request, next: Next) -> Response {
 fn fit_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     let id = headers.get(&HEADER)?;
-    let is_fit = (1..=MOST_BYTES).contains(&id.len()) && id.as_bytes().iter().all(is_plain);
+    let is_fit = (1..=MAX_BYTES).contains(&id.len()) && id.as_bytes().iter().all(is_plain);
     is_fit.then(|| id.clone())
 }
 

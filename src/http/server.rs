@@ -37,7 +37,7 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_PROBE_EVERY: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 /// A client that is turned away has this long to send its request, if that has to tell its origin.
 const REQUEST_OF_REFUSED: Duration = Duration::from_millis(200);
 /// And this long to read why.
@@ -45,7 +45,7 @@ const REFUSAL: Duration = Duration::from_secs(2);
 /// It is to come back after this time, in seconds: it may be LiveKit with a webhook.
 const REFUSAL_RETRY_SECS: u64 = 1;
 /// So many are told at the same time; more are cut off.
-const MOST_REFUSALS: usize = 32;
+const MAX_REFUSALS: usize = 32;
 
 /// How connections are accepted.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl Server {
             settings: self.settings,
             stop: stop.clone(),
         });
-        let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
+        let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
         let mut backoff = FIRST_BACKOFF;
         loop {
             let accepted = tokio::select! {
@@ -114,7 +114,7 @@ impl Server {
                 Err(error) => {
                     warn!(%error, "cannot accept connections; trying again");
                     sleep(backoff).await;
-                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                    backoff = (backoff * 2).min(MAX_BACKOFF);
                     continue;
                 }
             };

@@ -24,11 +24,11 @@ use crate::{
 use super::{Http, client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem};
 
 /// LiveKit's own limits allow half a mebibyte of metadata, which escaping can double, twice.
-const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// LiveKit makes five attempts, and waits between them as `Retry-After` says. The first wait is the shortest, in seconds, and
 /// each is as long as webhooks have been refused until then, so that together they outlast LiveKit's own 1, 2, 4, 8 s.
-const LONGEST_RETRY_AFTER_SECS: u64 = 8;
+const MAX_RETRY_AFTER_SECS: u64 = 8;
 
 /// LiveKit waits for an answer without end, and sends the room's next webhook only after it. So it is answered within this time.
 pub(super) const LIVEKIT_WAITS: Duration = Duration::from_secs(4);
@@ -141,7 +141,7 @@ impl Refusing {
     /// What to say in `Retry-After`, in seconds.
     fn retry_after(&self) -> u64 {
         let since = *self.since().get_or_insert_with(Instant::now);
-        (since.elapsed().as_secs() + 1).min(LONGEST_RETRY_AFTER_SECS)
+        (since.elapsed().as_secs() + 1).min(MAX_RETRY_AFTER_SECS)
     }
 
     fn since(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -181,7 +181,7 @@ impl ReadBody {
         let mut read = Self { bytes: Vec::new(), _reserved: None };
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Refusal::BodyBroken)?.into_data() else { continue };
-            if read.bytes.len() + data.len() > MOST_BODY_BYTES {
+            if read.bytes.len() + data.len() > MAX_BODY_BYTES {
                 return Err(Refusal::TooLarge);
             }
             let more = http.limits.reserve_body(data.len()).ok_or(Refusal::NoMemory)?;
@@ -219,7 +219,7 @@ pub(super) enum Refusal {
     Body(#[from] BodyMismatch),
     #[error(transparent)]
     Malformed(#[from] MalformedWebhook),
-    #[error("a webhook's body has at most {MOST_BODY_BYTES} bytes")]
+    #[error("a webhook's body has at most {MAX_BODY_BYTES} bytes")]
     TooLarge,
     #[error("the body ended before it was whole")]
     BodyBroken,

@@ -24,7 +24,7 @@ const FRAME_BYTES_PER_SEC: usize = 400_000_000;
 /// A smaller frame takes about as long as one of this many bytes: writing it is a system call.
 const MIN_FRAME_BYTES: usize = 2 * 1024;
 /// But no list is held back longer than this.
-const LONGEST_WINDOW: Duration = Duration::from_secs(1);
+const MAX_WINDOW: Duration = Duration::from_secs(1);
 /// Changes that were published before a room was read arrive within this time after it.
 const LATE: Duration = Duration::from_secs(2);
 /// So long are changes of a list held back that is not the store's.
@@ -32,7 +32,7 @@ const KEPT_BACK: Duration = Duration::from_secs(2);
 /// However many readers say that they were sent a later version elsewhere, the store is looked at no more often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LONGEST_RETRY: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_secs(1);
 
 /// Follows one room while somebody watches it.
 ///
@@ -277,7 +277,7 @@ impl HotRoom {
         while let Err(error) = self.read_again().await {
             self.on_store_error(&error);
             sleep(jittered(retry_after)).await;
-            retry_after = (retry_after * 2).min(LONGEST_RETRY);
+            retry_after = (retry_after * 2).min(MAX_RETRY);
         }
         self.read_at = Instant::now();
     }
@@ -399,7 +399,7 @@ impl HotRoom {
         };
         let bytes = bytes_of(View::Lists).saturating_add(bytes_of(View::Deltas));
         let micros = u64::try_from(bytes / (FRAME_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);
-        Duration::from_micros(micros).min(LONGEST_WINDOW).max(coalesce)
+        Duration::from_micros(micros).min(MAX_WINDOW).max(coalesce)
     }
 }
 

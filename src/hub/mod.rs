@@ -40,7 +40,7 @@ use hot_room::HotRoom;
 const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// More rooms are not read again at the same time.
-const MOST_READING_AGAIN: usize = 64;
+const MAX_READING_AGAIN: usize = 64;
 
 /// How the hub behaves.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl Hub {
         metrics: HubMetrics,
     ) -> Self {
         let rooms = Mutex::default();
-        let reading_again = Semaphore::new(MOST_READING_AGAIN);
+        let reading_again = Semaphore::new(MAX_READING_AGAIN);
         Self(Arc::new(Inner { store, reconciler, watchers, config, metrics, rooms, reading_again }))
     }
 

@@ -44,7 +44,7 @@ const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tokens are made for each call; this is for clocks that differ.
 const TOKEN_LIFE_SECS: u64 = 600;
 /// A list of thousands of people with some metadata each. A larger one is not read.
-const MOST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// An idle connection is kept for the next comparison.
 const IDLE: Duration = Duration::from_secs(90);
 
@@ -271,12 +271,12 @@ impl Api {
 /// What comes after a head that came: whatever is wrong with it, LiveKit can be reached.
 async fn read_body(body: Incoming) -> Result<Bytes, ApiError> {
     let announced = body.size_hint().lower();
-    if announced > MOST_ANSWER_BYTES as u64 {
-        return Err(ApiError::TooLarge(MOST_ANSWER_BYTES));
+    if announced > MAX_ANSWER_BYTES as u64 {
+        return Err(ApiError::TooLarge(MAX_ANSWER_BYTES));
     }
-    match Limited::new(body, MOST_ANSWER_BYTES).collect().await {
+    match Limited::new(body, MAX_ANSWER_BYTES).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(MOST_ANSWER_BYTES)),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(MAX_ANSWER_BYTES)),
         Err(error) => Err(ApiError::CutOff(innermost(error.as_ref()))),
     }
 }

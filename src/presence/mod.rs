@@ -39,7 +39,7 @@ pub use room::{
 };
 pub use row::{PersonRow, ROW_FORMAT, RoomRow};
 pub use session::{
-    Life, Listed, MAX_MISSING, MISSING_MEMORY, MOST_REMOVED_TRACKS, OpeningOf, Session, Standing,
+    Life, Listed, MAX_MISSING, MAX_REMOVED_TRACKS, MISSING_MEMORY, OpeningOf, Session, Standing,
     TRACK_MEMORY,
 };
 pub use slice::{Needs, RoomSlice, Step};

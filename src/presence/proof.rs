@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{Identity, ParticipantSid, Room, Rules, Session, Standing, StoreTime};
 
 /// A session that stays dead is asked again after this time at the latest.
-const LONGEST_WAIT: Duration = Duration::from_mins(10);
+const MAX_WAIT: Duration = Duration::from_mins(10);
 
 /// Of those that have not failed, so many are asked in one round.
-const MOST_AT_ONCE: usize = 50;
+const MAX_AT_ONCE: usize = 50;
 
 /// What a liveness probe showed: an `UpdateSubscriptions` with no tracks, which only the session's node can carry out.
 ///
@@ -68,7 +68,7 @@ impl Room {
             failing.filter(|held| held.life.failures > 0).map(|held| held.life.failed_at).max();
         match self.condemned_at.max(failed_at) {
             Some(doubted_at) if unproven_since(doubted_at).next().is_some() => {
-                doubtful.extend(unproven_since(doubted_at).take(MOST_AT_ONCE));
+                doubtful.extend(unproven_since(doubted_at).take(MAX_AT_ONCE));
             }
             Some(_) | None => doubtful.extend(unproven_since(now - rules.proof_every).next()),
         }
@@ -87,7 +87,7 @@ impl Session {
             return true;
         }
         let doublings = u32::from(self.life.failures.min(16));
-        let wait = rules.proof_every.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+        let wait = rules.proof_every.saturating_mul(1 << doublings).min(MAX_WAIT);
         now.since(self.life.failed_at) >= wait
     }
 

@@ -14,7 +14,7 @@ pub const TRACK_MEMORY: Duration = Duration::from_mins(10);
 
 /// So many removed tracks of a session are remembered, the newest: somebody who goes on and off all day must not make each time
 /// dearer than the one before.
-pub const MOST_REMOVED_TRACKS: usize = 32;
+pub const MAX_REMOVED_TRACKS: usize = 32;
 
 /// A session that was removed because LiveKit's lists omit it is kept this long, as it was.
 pub const MISSING_MEMORY: Duration = Duration::from_mins(10);
@@ -299,7 +299,7 @@ impl Tracks {
         self.published.remove(track);
         self.removed.retain(|(sid, _)| sid != track);
         self.removed.push((track.clone(), now));
-        if self.removed.len() > MOST_REMOVED_TRACKS {
+        if self.removed.len() > MAX_REMOVED_TRACKS {
             self.removed.remove(0);
         }
     }

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// While LiveKit's API is down the pause between two calls doubles, up to this.
-pub(super) const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// So many calls in a row that say nothing are not one room's own trouble, if a small one says nothing either.
 const FAILURES_IN_A_ROW: u32 = 3;
@@ -148,7 +148,7 @@ impl Scheduler {
             }
             // Calls that were under way together fail together.
             Health::Down { .. } if state.budget.paused_until() > now => return,
-            Health::Down { since, backoff } => (since, (backoff * 2).min(LONGEST_BACKOFF)),
+            Health::Down { since, backoff } => (since, (backoff * 2).min(MAX_BACKOFF)),
         };
         state.budget.back_off(now + backoff);
         state.health = Health::Down { since, backoff };

@@ -21,7 +21,7 @@ pub(super) const FRESH: Duration = Duration::from_secs(10);
 /// After a call that failed the next one waits.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// More made-up rooms are not remembered.
-const MOST_EMPTY: usize = 10_000;
+const MAX_EMPTY: usize = 10_000;
 
 /// The names of all rooms that LiveKit has.
 #[derive(Debug)]
@@ -84,9 +84,9 @@ pub(super) struct EmptyRooms(Mutex<HashMap<RoomName, StoreTime>>);
 impl EmptyRooms {
     pub fn remember(&self, room: &RoomName, until: StoreTime, now: StoreTime) {
         let mut rooms = self.rooms();
-        if rooms.len() >= MOST_EMPTY && !rooms.contains_key(room) {
+        if rooms.len() >= MAX_EMPTY && !rooms.contains_key(room) {
             rooms.retain(|_, until| *until > now);
-            if rooms.len() >= MOST_EMPTY {
+            if rooms.len() >= MAX_EMPTY {
                 return;
             }
         }
@@ -146,10 +146,10 @@ mod tests {
     fn made_up_rooms_are_remembered_within_bounds() {
         let empty = EmptyRooms::default();
         let at = StoreTime::from_millis;
-        for number in 0..MOST_EMPTY + 5 {
+        for number in 0..MAX_EMPTY + 5 {
             empty.remember(&room(&format!("room-{number}")), at(60_000), at(0));
         }
-        assert_eq!(empty.rooms().len(), MOST_EMPTY);
+        assert_eq!(empty.rooms().len(), MAX_EMPTY);
         assert_eq!(empty.until(&room("room-0")), Some(at(60_000)));
         empty.remember(&room("later"), at(120_000), at(60_000));
         assert_eq!(empty.rooms().len(), 1, "the others are over");

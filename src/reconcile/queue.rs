@@ -33,7 +33,7 @@ impl Importance {
 }
 
 /// More rooms than this are not waited for. The least important are left out: whoever reads one of them asks again.
-const MOST_ROOMS: usize = 50_000;
+const MAX_ROOMS: usize = 50_000;
 
 /// The rooms to be compared.
 #[derive(Debug, Default)]
@@ -211,7 +211,7 @@ impl Queue {
     }
 
     fn leave_out_the_least(&mut self) {
-        while self.rooms.len() > MOST_ROOMS {
+        while self.rooms.len() > MAX_ROOMS {
             // Watched rooms stand further up.
             let unwatched = &mut self.lines[Importance::Known as usize..];
             let line = unwatched.iter_mut().rev().find(|line| !line.is_empty());
@@ -348,11 +348,11 @@ mod tests {
         let now = Instant::now();
         let mut queue = Queue::default();
         queue.watch(&room("watched"), now);
-        for number in 0..MOST_ROOMS + 10 {
+        for number in 0..MAX_ROOMS + 10 {
             queue.want(&room(&format!("listed-{number}")), Importance::Listed, now);
         }
-        assert_eq!(queue.rooms.len(), MOST_ROOMS);
-        assert_eq!(queue.lines[Importance::Listed as usize].len(), MOST_ROOMS - 1);
+        assert_eq!(queue.rooms.len(), MAX_ROOMS);
+        assert_eq!(queue.lines[Importance::Listed as usize].len(), MAX_ROOMS - 1);
         assert_eq!(serve(&mut queue, now).as_deref(), Some("watched"));
         assert_eq!(serve(&mut queue, now).as_deref(), Some("listed-0"), "the newest were left out");
     }

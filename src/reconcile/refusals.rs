@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Five attempts, with 1, 2, 4 and 8 s between them (`webhook/resource_url_notifier.go` of livekit/protocol).
 pub(super) const LIVEKIT_RETRIES_FOR: Duration = Duration::from_secs(15);
 /// Refusals that are further apart are not of one time of trouble: LiveKit would have come back between them.
-const LONGEST_GAP: Duration = Duration::from_secs(10);
+const MAX_GAP: Duration = Duration::from_secs(10);
 
 /// A time of trouble, while it lasts.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Refusals {
 
     /// Nothing may have come any more.
     pub fn look(&mut self, now: Instant) -> bool {
-        let ended = self.0.take_if(|streak| now.duration_since(streak.last) > LONGEST_GAP);
+        let ended = self.0.take_if(|streak| now.duration_since(streak.last) > MAX_GAP);
         ended.is_some_and(|streak| streak.is_too_long())
     }
 }

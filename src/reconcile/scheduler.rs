@@ -26,7 +26,7 @@ use super::{
     LEASE, LOOK_AGAIN, PATIENCE, ReconcileMetrics, ReconcileSettings,
     budget::{Budget, Purpose},
     comparison::{self, Outcome},
-    health::{About, Health, LONGEST_BACKOFF},
+    health::{About, Health, MAX_BACKOFF},
     listed_rooms::{self, EmptyRooms, ListedRooms, RoomNames},
     pace::Pace,
     queue::{Due, Importance, Queue},
@@ -37,11 +37,11 @@ use super::{
 };
 
 /// Comparisons under way at the same time.
-const MOST_AT_ONCE: usize = 32;
+const MAX_AT_ONCE: usize = 32;
 /// The scheduler wakes up at least this often. When it does not, the process stood still, and webhooks were lost.
 const TICK: Duration = Duration::from_secs(5);
 /// Rooms whose sessions are asked for proofs at the same time.
-const MOST_PROVING: usize = 16;
+const MAX_PROVING: usize = 16;
 /// A proof lets readers who wait go first, by so long.
 const STAND_BACK: Duration = Duration::from_millis(20);
 const STOOD_STILL: Duration = Duration::from_secs(15);
@@ -157,7 +157,7 @@ impl Scheduler {
             state: Mutex::new(state),
             extra_trust: AtomicU64::default(),
             wake: Notify::new(),
-            proving_places: Arc::new(Semaphore::new(MOST_PROVING)),
+            proving_places: Arc::new(Semaphore::new(MAX_PROVING)),
             swept: Notify::new(),
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
@@ -196,7 +196,7 @@ impl Scheduler {
         let now = Instant::now();
         let mut look_again = now + TICK;
         self.measure_pace(&mut state, now);
-        while state.running < MOST_AT_ONCE {
+        while state.running < MAX_AT_ONCE {
             let State { queue, budget, .. } = &mut *state;
             let mut allowed = None;
             for due in queue.due(now) {
@@ -309,7 +309,7 @@ impl Scheduler {
         if state.calling.contains(room) {
             state.want(room, Importance::Calling, now + jittered(CALLING_EVERY));
         }
-        let again = not_before.unwrap_or(now + LONGEST_BACKOFF);
+        let again = not_before.unwrap_or(now + MAX_BACKOFF);
         match (outcome, importance) {
             (Outcome::Confirmed | Outcome::Undecided, _) => {}
             // What was missed stays so until LiveKit says.
@@ -399,7 +399,7 @@ impl Scheduler {
                 let mut state = self.state();
                 // Whoever waits comes first.
                 let is_awaited = state.queue.due(now).next().map(|due| due.importance);
-                if is_awaited == Some(Importance::Waiting) && state.running < MOST_AT_ONCE {
+                if is_awaited == Some(Importance::Waiting) && state.running < MAX_AT_ONCE {
                     Err(now + STAND_BACK)
                 } else {
                     state.budget.take(purpose, now)

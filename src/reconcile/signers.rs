@@ -17,7 +17,7 @@ const ENOUGH: usize = 3;
 /// Who joined less than this before is not missed: lists lag.
 const LISTED_AFTER: Duration = Duration::from_secs(5);
 /// More people are not remembered while that is open.
-const MOST_PEOPLE: usize = 1_000;
+const MAX_PEOPLE: usize = 1_000;
 
 /// The keys other than the one that signs our calls.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Signers {
             Some(verdict) => *verdict,
             None => *self.keys.entry(key.to_owned()).or_insert(Verdict::Open { missing: 0 }),
         };
-        if matches!(verdict, Verdict::Open { .. }) && self.count < MOST_PEOPLE {
+        if matches!(verdict, Verdict::Open { .. }) && self.count < MAX_PEOPLE {
             let named = Named { sid: sid.clone(), key: key.to_owned(), at: now };
             self.people.entry(room.clone()).or_default().push(named);
             self.count += 1;
@@ -192,7 +192,7 @@ mod tests {
         let mut said = 0;
         for number in 0..5_000 {
             signers.joined(&room(), &sid(&format!("PA_{number}")), "APIother", start);
-            assert!(signers.count <= MOST_PEOPLE);
+            assert!(signers.count <= MAX_PEOPLE);
             if number % 1_500 == 0 {
                 let asked_at = start + Duration::from_secs(60);
                 said += usize::from(signers.listed(&room(), &[], asked_at).is_some());

@@ -13,9 +13,9 @@ use crate::presence::RoomName;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// A list that is too large stays so for a while, and each attempt reads a lot.
 const FIRST_WAIT_TOO_LARGE: Duration = Duration::from_secs(10);
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+const MAX_WAIT: Duration = Duration::from_mins(5);
 /// More rooms are not remembered; they are asked about as others are.
-const MOST_ROOMS: usize = 10_000;
+const MAX_ROOMS: usize = 10_000;
 
 /// The rooms in trouble.
 #[derive(Debug, Default)]
@@ -35,12 +35,12 @@ impl Troubles {
         let failures = self.0.get(room).map_or(0, |trouble| trouble.failures) + 1;
         let first = if is_too_large { FIRST_WAIT_TOO_LARGE } else { FIRST_WAIT };
         let doublings = (failures - 1).min(16);
-        let wait = first.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+        let wait = first.saturating_mul(1 << doublings).min(MAX_WAIT);
         let trouble = Trouble { failures, until: now + wait };
-        if self.0.len() >= MOST_ROOMS {
+        if self.0.len() >= MAX_ROOMS {
             self.0.retain(|_, trouble| trouble.until > now);
         }
-        if self.0.len() < MOST_ROOMS {
+        if self.0.len() < MAX_ROOMS {
             self.0.insert(room.clone(), trouble);
         }
         trouble
@@ -76,9 +76,9 @@ mod tests {
         for _ in 0..40 {
             wait(false);
         }
-        assert_eq!(wait(false), LONGEST_WAIT);
-        assert_eq!(troubles.until(&room, now), Some(now + LONGEST_WAIT));
-        assert_eq!(troubles.until(&room, now + LONGEST_WAIT), None);
+        assert_eq!(wait(false), MAX_WAIT);
+        assert_eq!(troubles.until(&room, now), Some(now + MAX_WAIT));
+        assert_eq!(troubles.until(&room, now + MAX_WAIT), None);
         troubles.is_well(&room);
         assert_eq!(troubles.until(&room, now), None);
         assert_eq!(troubles.failed(&room, true, now).until - now, FIRST_WAIT_TOO_LARGE);

@@ -1,6 +1,6 @@
 use super::*;
 
-const MOST: MostPermits = MostPermits {
+const MOST: PermitLimits = PermitLimits {
     connections: 4,
     webhook_connections: 1,
     connections_per_address: 2,
@@ -92,7 +92,7 @@ fn one_address_cannot_have_all_connections_but_a_proxy_can() {
 
 #[tokio::test]
 async fn connections_that_never_asked_anything_valid_go_first_and_the_oldest_of_them() {
-    let permits = Permits::new(MostPermits { connections_per_address: 4, ..MOST });
+    let permits = Permits::new(PermitLimits { connections_per_address: 4, ..MOST });
     let asked = busy(&permits, peer(1));
     permits.wait(&asked.permit, peer(1), true);
     let wrong = busy(&permits, peer(1));
@@ -169,7 +169,7 @@ async fn the_large_head_that_takes_the_longest_makes_room() {
 
 #[test]
 fn an_address_with_streams_of_many_people_looks_like_a_proxy() {
-    let permits = Permits::new(MostPermits { streams: 100, streams_per_address: 0, ..MOST });
+    let permits = Permits::new(PermitLimits { streams: 100, streams_per_address: 0, ..MOST });
     let now = Instant::now();
     let open = |number: usize| {
         let identity = IdentityKey::of("key", &number.to_string());
@@ -185,7 +185,7 @@ fn an_address_with_streams_of_many_people_looks_like_a_proxy() {
 
 #[test]
 fn nothing_is_kept_of_who_is_gone_or_was_refused() {
-    let permits = Permits::new(MostPermits { streams_per_identity: 1, ..MOST });
+    let permits = Permits::new(PermitLimits { streams_per_identity: 1, ..MOST });
     let alice = IdentityKey::of("key", "alice");
     let stream = permits.open_stream(address(1), Some(alice)).unwrap();
     permits.begin_stream(&stream);

@@ -40,7 +40,7 @@ const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 /// After the nodes of a Cluster were looked at, they are not looked at again for this time.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// After so many calls in a row without an answer the connection is given up: its other end may be gone without a word.
-const MOST_SILENT: u32 = 2;
+const MAX_SILENT: u32 = 2;
 
 /// A connection to one Redis or to a Cluster. Cheap to clone; calls of all clones go out together.
 #[derive(Clone)]
@@ -244,7 +244,7 @@ impl Link {
             Err(error) => error,
         };
         let is_silent =
-            error.is_timeout() && self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_SILENT;
+            error.is_timeout() && self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_SILENT;
         let is_broken = error.is_unrecoverable_error() || error.is_connection_dropped();
         if is_cluster && self.address().has_tls() {
             self.doubted.notify_one();

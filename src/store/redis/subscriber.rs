@@ -42,13 +42,13 @@ const PATIENCE: Duration = Duration::from_millis(2_500);
 const LINGER: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// A connection that does not answer so many pings is closed.
-const MOST_MISSED: u32 = 2;
+const MAX_MISSED: u32 = 2;
 /// A message of our own shows that messages arrive.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// A Cluster forgets the subscriptions of a master that failed, and of a slot that moved, without a word.
 const REISSUE_EVERY: Duration = Duration::from_secs(2);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LONGEST_RETRY: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_secs(1);
 /// So many channels are subscribed by one command,
 const CHANNELS_AT_ONCE: usize = 64;
 /// and by so many commands at the same time.
@@ -378,7 +378,7 @@ async fn run(link: Arc<Link>, shared: Weak<Shared>) {
         shared.disconnected();
         drop(shared);
         sleep(retry_after.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        retry_after = (retry_after * 2).min(LONGEST_RETRY);
+        retry_after = (retry_after * 2).min(MAX_RETRY);
     }
 }
 
@@ -424,7 +424,7 @@ async fn serve(
                 serving.unsubscribe_idle(&mut connection).await?;
                 let answer = timeout(PING_EVERY, connection.ping()).await;
                 missed = if matches!(answer, Ok(Ok(()))) { 0 } else { missed + 1 };
-                if missed >= MOST_MISSED {
+                if missed >= MAX_MISSED {
                     return Err(StoreError { reason: "no answer to pings".to_owned() });
                 }
             }

@@ -19,7 +19,7 @@ const ROOMS: [&str; 4] = ["amber", "birch", "cedar", "dune"];
 const IDENTITIES: usize = 16;
 
 /// What two cores carry beside LiveKit.
-const MOST_INSIDE: usize = 24;
+const MAX_INSIDE: usize = 24;
 
 /// As long as a ghost may take, and then what a busy machine needs.
 const CALM: Duration = Duration::from_secs(90);
@@ -190,10 +190,10 @@ impl Play {
             ..Guest::default()
         };
         let driver = self.random.usize(..self.drivers.len());
-        if self.clients.len() >= MOST_INSIDE {
+        if self.clients.len() >= MAX_INSIDE {
             self.forget_the_gone().await;
         }
-        if self.clients.len() < MOST_INSIDE {
+        if self.clients.len() < MAX_INSIDE {
             let url = self.stage.livekit.url();
             let joined = Client::join(&self.drivers[driver], &url, &guest).await;
             self.clients.extend(joined.ok().map(|(client, _)| client));

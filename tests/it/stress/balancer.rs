@@ -21,7 +21,7 @@ use crate::harness::{PROCESS_KEYS, wire};
 use super::{fleet::Fleet, journal::Journal};
 
 /// The service promises to answer within 5 s whatever happens; the rest is this machine's.
-const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+const MAX_ANSWER: Duration = Duration::from_secs(10);
 
 pub struct Balancer {
     fleet: Arc<Fleet>,
@@ -137,7 +137,7 @@ impl Balancer {
 
     fn took(&self, time: Duration) {
         self.journal.took("time until a webhook was answered", time);
-        if time > LONGEST_ANSWER {
+        if time > MAX_ANSWER {
             self.journal.violated(format!("a webhook waited {time:?} for its answer"));
         }
     }

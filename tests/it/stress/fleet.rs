@@ -15,7 +15,7 @@ use crate::harness::Process;
 use super::journal::Journal;
 
 /// `shutdown.drain`, and what a busy machine adds.
-const LONGEST_END: Duration = Duration::from_secs(18);
+const MAX_END: Duration = Duration::from_secs(18);
 /// What is kept of the logs of those that are gone, in lines.
 const KEPT_LINES: usize = 40;
 
@@ -107,7 +107,7 @@ impl Instance {
         let mut process = self.process.lock().await;
         self.is_living.store(false, Ordering::Relaxed);
         process.signal("TERM");
-        match tokio::time::timeout(LONGEST_END, process.ended()).await {
+        match tokio::time::timeout(MAX_END, process.ended()).await {
             Ok(status) if status.success() => {}
             ended => self.journal.violated(format!("an instance told to end: {ended:?}")),
         }

@@ -15,7 +15,7 @@ use super::{
     journal::Journal,
 };
 
-const MOST_WAITING: usize = 200;
+const MAX_WAITING: usize = 200;
 const OLDEST: Duration = Duration::from_secs(30);
 /// The waits between the attempts.
 const WAITS: [Duration; 4] = [
@@ -54,7 +54,7 @@ impl RoomQueue {
     /// Queues a webhook's body. A full queue refuses it.
     pub fn put(&self, body: Vec<u8>) {
         let mut waiting = self.shared.waiting.lock().unwrap();
-        if waiting.webhooks.len() >= MOST_WAITING {
+        if waiting.webhooks.len() >= MAX_WAITING {
             self.shared.journal.count("webhooks dropped: queue full");
             return;
         }

@@ -49,13 +49,13 @@ const BETWEEN_ACTIONS: std::ops::Range<u64> = 0..40;
 const RIGHT_WITHIN: Duration = Duration::from_secs(35);
 /// Where LiveKit lists people who are not there, they must fail proofs of life.
 const RIGHT_WITHIN_DESPITE_GHOSTS: Duration = Duration::from_secs(90);
-const LONGEST_GET: Duration = Duration::from_secs(5);
+const MAX_GET: Duration = Duration::from_secs(5);
 const BETWEEN_CHECKS: Duration = Duration::from_millis(300);
 /// What is right stays right.
 const STAYS_RIGHT: Duration = Duration::from_secs(1);
 
 /// At least so many times it becomes quiet.
-const FEWEST_PHASES: u32 = 2;
+const MIN_PHASES: u32 = 2;
 
 pub struct Settings {
     pub seed: u64,
@@ -135,7 +135,7 @@ impl Run {
 
     async fn play(&mut self, time: Duration) {
         let mut phases = 0;
-        while phases < FEWEST_PHASES || self.stage.journal.time() < time {
+        while phases < MIN_PHASES || self.stage.journal.time() < time {
             self.is_quiet.store(false, Ordering::Relaxed);
             self.load().await;
             self.is_quiet.store(true, Ordering::Relaxed);
@@ -254,7 +254,7 @@ impl Run {
     async fn read(&self, instance: &Instance, room: &RoomName) -> Option<String> {
         let request = Request::get(format!("/api/livekit/participants?room={room}"));
         let request = request.body(Body::empty()).unwrap();
-        let answer = timeout(LONGEST_GET, wire::ask(instance.port(), request)).await.ok()?.ok()?;
+        let answer = timeout(MAX_GET, wire::ask(instance.port(), request)).await.ok()?.ok()?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
         let version = head.headers.get("etag")?.to_str().ok()?.trim_matches('"').parse().ok()?;
