@@ -43,7 +43,7 @@ pub struct ProofTarget {
 
 impl Room {
     /// Whom to ask now, most urgent first: those that failed, the suspects, then the others. Of those, everybody who has shown
-    /// no life since one of them failed or was condemned: a crash takes many at once, and who answers is a witness that
+    /// no life since one of them failed or was evicted: a crash takes many at once, and who answers is a witness that
     /// LiveKit does. In quiet times only the one that has shown none for longest. Only sessions that LiveKit lists are asked.
     pub fn to_prove(&self, now: StoreTime, rules: &Rules) -> Vec<ProofTarget> {
         if !rules.prove_life {
@@ -66,7 +66,7 @@ impl Room {
         let failing = doubtful.iter().filter(|held| held.standing == Standing::Present);
         let failed_at =
             failing.filter(|held| held.life.failures > 0).map(|held| held.life.failed_at).max();
-        match self.condemned_at.max(failed_at) {
+        match self.evicted_at.max(failed_at) {
             Some(doubted_at) if unproven_since(doubted_at).next().is_some() => {
                 doubtful.extend(unproven_since(doubted_at).take(MAX_AT_ONCE));
             }
@@ -81,9 +81,9 @@ impl Session {
         self.life.failures > 0 || self.standing != Standing::Present
     }
 
-    /// One that failed is asked again at once, until it is condemned; then ever more rarely.
+    /// One that failed is asked again at once, until it is evicted; then ever more rarely.
     fn may_be_asked(&self, now: StoreTime, rules: &Rules) -> bool {
-        if self.standing != Standing::Condemned {
+        if self.standing != Standing::Evicted {
             return true;
         }
         let doublings = u32::from(self.life.failures.min(16));
@@ -95,7 +95,7 @@ impl Session {
         match self.standing {
             Standing::Present => 2,
             Standing::Suspect => 1,
-            Standing::Condemned | Standing::Missing => 0,
+            Standing::Evicted | Standing::Missing => 0,
         }
     }
 

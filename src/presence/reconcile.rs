@@ -12,9 +12,9 @@ use super::{
     room::GoneBecause,
 };
 
-/// Failed proofs that condemn a session, when another session proved its life in between.
+/// Failed proofs that evict a session, when another session proved its life in between.
 const FAILURES_WITNESSED: u8 = 2;
-/// Failed proofs that condemn a session when no other session could show that LiveKit answers.
+/// Failed proofs that evict a session when no other session could show that LiveKit answers.
 const FAILURES_ALONE: u8 = 3;
 
 /// LiveKit's list of one room. An empty one says that nobody is there.
@@ -43,7 +43,7 @@ pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProofTarget
     let newest = newest_of(&listed);
     let mut missing: Vec<&Session> = omitted(room, &listed, listing.asked_at, rules)
         .into_iter()
-        .filter(|held| held.standing != Standing::Condemned)
+        .filter(|held| held.standing != Standing::Evicted)
         .filter(|held| !is_replaced(room, held, &newest))
         .collect();
     missing.sort_by_key(|held| Reverse(held.last_sign()));
@@ -65,7 +65,7 @@ pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) ->
         .collect();
     let held: Vec<&Session> = listed.iter().filter_map(|info| room.held(&info.sid)).collect();
     steps.extend(plan_believed(room, &held, asked_at, rules));
-    steps.extend(plan_condemned(room, &held, asked_at));
+    steps.extend(plan_evicted(room, &held, asked_at));
     steps.extend(plan_missing(room, &listed, asked_at, probed, rules));
     Repairs {
         asked_at,
@@ -91,7 +91,7 @@ pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
         .filter(|held| !is_noted(held))
         .map(|held| Repair::Listed { sid: held.sid.clone(), version: held.version })
         .collect();
-    steps.extend(plan_condemned(room, &held, asked_at));
+    steps.extend(plan_evicted(room, &held, asked_at));
     Repairs {
         asked_at,
         epoch: room.epoch,
@@ -158,23 +158,23 @@ fn plan_believed(
 }
 
 /// Sessions that failed their proofs and are still listed. Taking away more than half of a room needs a further failure.
-fn plan_condemned(room: &Room, listed: &[&Session], asked_at: StoreTime) -> Vec<Repair> {
+fn plan_evicted(room: &Room, listed: &[&Session], asked_at: StoreTime) -> Vec<Repair> {
     let failed_by = |margin: u8| -> Vec<&Session> {
         listed
             .iter()
             .copied()
-            .filter(|held| held.standing != Standing::Condemned)
+            .filter(|held| held.standing != Standing::Evicted)
             .filter(|held| held.life.failures >= held.failures_allowed() + margin)
             .filter(|held| held.life.failed_at < asked_at)
             .collect()
     };
     let is_shown = |held: &&&Session| held.standing == Standing::Present;
     let present = room.sessions.values().filter(|held| is_shown(&held)).count();
-    let mut condemned = failed_by(0);
-    if condemned.iter().filter(is_shown).count() * 2 > present {
-        condemned = failed_by(1);
+    let mut evicted = failed_by(0);
+    if evicted.iter().filter(is_shown).count() * 2 > present {
+        evicted = failed_by(1);
     }
-    condemned.into_iter().map(|held| Repair::Condemn(held.sid.clone())).collect()
+    evicted.into_iter().map(|held| Repair::Evict(held.sid.clone())).collect()
 }
 
 /// Whom a list omits although they were there when it was asked for, in no particular order. Those left out of whom it shows
@@ -215,7 +215,7 @@ fn plan_missing(
         .into_iter()
         .filter_map(|held| {
             let latest = probed.iter().rfind(|probed| probed.sid == held.sid);
-            let is_over = held.standing == Standing::Condemned
+            let is_over = held.standing == Standing::Evicted
                 || is_replaced(room, held, &newest)
                 || is_gone(held, latest, asked_at, rules);
             match is_over {
@@ -319,7 +319,7 @@ impl Room {
                 let joined_at = u64::try_from(session.joined_at.as_millis()).ok()?;
                 Some(asked_at.since(StoreTime::from_millis(joined_at)))
             }
-            Repair::Remove(sid) | Repair::Condemn(sid) => {
+            Repair::Remove(sid) | Repair::Evict(sid) => {
                 let held = self.sessions.get(sid)?;
                 Some(asked_at.since(held.life.alive_at.max(held.recorded_at)))
             }

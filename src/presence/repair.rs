@@ -41,7 +41,7 @@ pub enum Repair {
     /// It was removed because it was missing, and is kept no longer.
     Forget(ParticipantSid),
     /// It is listed, but failed its proofs of life.
-    Condemn(ParticipantSid),
+    Evict(ParticipantSid),
     /// It proved its life.
     Alive(ParticipantSid),
     /// It failed a proof. `witnessed`: since its last failure had ended, another session proved its life.
@@ -56,7 +56,7 @@ impl Repair {
             | Self::Missed(sid)
             | Self::Remove(sid)
             | Self::Forget(sid)
-            | Self::Condemn(sid)
+            | Self::Evict(sid)
             | Self::Alive(sid)
             | Self::Dead { sid, .. } => sid,
         };
@@ -108,7 +108,7 @@ pub struct RepairCounts {
     /// Somebody whose `participant_left` was missed.
     pub removed: usize,
     /// Ghosts of a crashed LiveKit.
-    pub condemned: usize,
+    pub evicted: usize,
     /// Suspects and ghosts that turned out to be alive.
     pub reinstated: usize,
     /// Remembered, such as a first absence or the outcome of a proof.
@@ -159,7 +159,7 @@ impl Room {
             Repair::Listed { sid, version } => self.note_listed(sid, *version, asked_at, diff),
             Repair::Missed(sid) => self.note_missed(sid, asked_at),
             Repair::Remove(sid) => self.remove_missing(sid, asked_at, now, diff),
-            Repair::Condemn(sid) => self.condemn(sid, asked_at, now, diff),
+            Repair::Evict(sid) => self.evict(sid, asked_at, now, diff),
             Repair::Alive(sid) => self.reinstate(sid, asked_at, diff),
             Repair::Dead { sid, witnessed } => self.note_dead(sid, *witnessed, asked_at, now),
         }
@@ -300,7 +300,7 @@ impl Room {
         }
     }
 
-    fn condemn(
+    fn evict(
         &mut self,
         sid: &ParticipantSid,
         asked_at: StoreTime,
@@ -312,9 +312,9 @@ impl Room {
             return Effect::Outdated;
         };
         self.touch(&held.identity.clone(), diff);
-        self.amend(sid, |held| held.standing = Standing::Condemned);
-        self.condemned_at = Some(now);
-        Effect::Condemned
+        self.amend(sid, |held| held.standing = Standing::Evicted);
+        self.evicted_at = Some(now);
+        Effect::Evicted
     }
 
     fn reinstate(
@@ -382,7 +382,7 @@ enum Effect {
     Suspected,
     Updated,
     Removed,
-    Condemned,
+    Evicted,
     Reinstated,
     /// Something to remember, nothing to count.
     Noted,
@@ -398,12 +398,12 @@ impl RepairCounts {
             replaced,
             updated,
             removed,
-            condemned,
+            evicted,
             reinstated,
             noted: _,
             outdated: _,
         } = self;
-        [added, suspected, replaced, updated, removed, condemned, reinstated]
+        [added, suspected, replaced, updated, removed, evicted, reinstated]
             .into_iter()
             .any(|count| *count > 0)
     }
@@ -416,7 +416,7 @@ impl RepairCounts {
             replaced,
             updated,
             removed,
-            condemned,
+            evicted,
             reinstated,
             noted,
             outdated,
@@ -426,7 +426,7 @@ impl RepairCounts {
         self.replaced += replaced;
         self.updated += updated;
         self.removed += removed;
-        self.condemned += condemned;
+        self.evicted += evicted;
         self.reinstated += reinstated;
         self.noted += noted;
         self.outdated += outdated;
@@ -439,7 +439,7 @@ impl RepairCounts {
             Effect::Suspected => &mut self.suspected,
             Effect::Updated => &mut self.updated,
             Effect::Removed => &mut self.removed,
-            Effect::Condemned => &mut self.condemned,
+            Effect::Evicted => &mut self.evicted,
             Effect::Reinstated => &mut self.reinstated,
             Effect::Noted => &mut self.noted,
             Effect::Outdated => &mut self.outdated,

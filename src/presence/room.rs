@@ -40,8 +40,8 @@ pub struct Room {
     /// When LiveKit was asked for the newest list that the room was brought into line with.
     pub(super) compared_at: StoreTime,
     pub(super) started: Option<Started>,
-    /// When the rules last condemned a session: whoever has not shown life since is asked for it.
-    pub(super) condemned_at: Option<StoreTime>,
+    /// When the rules last evicted a session: whoever has not shown life since is asked for it.
+    pub(super) evicted_at: Option<StoreTime>,
     /// Those that are held, and those that are kept as missing.
     pub(super) sessions: Arc<HashMap<ParticipantSid, Session>>,
     pub(super) sids_of: Arc<HashMap<Identity, Vec<ParticipantSid>>>,
@@ -259,7 +259,7 @@ impl Room {
     ) {
         Arc::make_mut(&mut self.gone).insert(sid.clone(), because, now);
         let Some(session) = self.sessions.get(sid) else { return };
-        let is_ghost = session.standing == Standing::Condemned;
+        let is_ghost = session.standing == Standing::Evicted;
         self.touch(&session.identity, diff);
         if because == GoneBecause::Missing && !is_ghost {
             self.amend(sid, |session| {

@@ -33,8 +33,8 @@ pub struct RoomRow {
     pub compared_at: StoreTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Started>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub condemned_at: Option<StoreTime>,
+    #[serde(default, alias = "condemnedAt", skip_serializing_if = "Option::is_none")]
+    pub evicted_at: Option<StoreTime>,
     /// How many participants the list has.
     pub visible: usize,
     /// How many sessions there are, and from when.

@@ -32,7 +32,8 @@ pub enum Standing {
     /// LiveKit lists it, and there is reason to doubt it: hidden until a proof of life or a webhook of its own.
     Suspect,
     /// LiveKit lists it, and proofs of life failed: a ghost of a crashed LiveKit.
-    Condemned,
+    #[serde(alias = "condemned")]
+    Evicted,
     /// It counts as gone: LiveKit's lists omit it, and its liveness probe failed. It is kept for [`MISSING_MEMORY`], because
     /// lists can be wrong: a webhook of its own brings it back as it was.
     Missing,
@@ -147,7 +148,7 @@ impl Session {
         match self.standing {
             Standing::Present => self.life.missing_since.is_some(),
             Standing::Suspect => true,
-            Standing::Condemned | Standing::Missing => false,
+            Standing::Evicted | Standing::Missing => false,
         }
     }
 

@@ -66,7 +66,7 @@ impl RoomSlice {
                 opening: row.opening,
                 compared_at: row.compared_at,
                 started: row.started,
-                condemned_at: row.condemned_at,
+                evicted_at: row.evicted_at,
                 visible: row.visible,
                 inside: row.inside,
                 ..Room::default()
@@ -230,7 +230,7 @@ impl RoomSlice {
             opening: room.opening,
             compared_at: room.compared_at,
             started: room.started,
-            condemned_at: room.condemned_at,
+            evicted_at: room.evicted_at,
             visible: room.visible,
             inside: room.inside.clone(),
             nameless: self.remnants(&self.nameless),

@@ -135,7 +135,7 @@ impl<'inner> Comparison<'inner> {
             match self.prove_once().await {
                 Ok(Proved::NobodyFailed) | Err(_) => return,
                 Ok(Proved::SomebodyFailed) => {
-                    // Only who is still listed after its failures is condemned.
+                    // Only who is still listed after its failures is evicted.
                     let Ok(Some(held)) = self.inner.peers.lease(&self.lease(), LEASE).await else {
                         return;
                     };
@@ -462,7 +462,7 @@ impl<'inner> Comparison<'inner> {
                 replaced = counts.replaced,
                 updated = counts.updated,
                 suspected = counts.suspected,
-                condemned = counts.condemned,
+                evicted = counts.evicted,
                 reinstated = counts.reinstated,
                 "brought a room into line with LiveKit"
             );
@@ -538,7 +538,7 @@ fn ages(held: &Room, repairs: &Repairs) -> Vec<(RepairKind, Duration)> {
         let kind = match step {
             Repair::Add { suspect: false, .. } => RepairKind::missed_join,
             Repair::Remove(_) => RepairKind::missed_leave,
-            Repair::Condemn(_) => RepairKind::crash_ghost,
+            Repair::Evict(_) => RepairKind::crash_ghost,
             _ => return None,
         };
         Some((kind, held.age_of(step, repairs.asked_at)?))

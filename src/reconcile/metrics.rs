@@ -138,7 +138,7 @@ impl ReconcileMetrics {
         let kinds = [
             (RepairKind::missed_join, counts.added),
             (RepairKind::missed_leave, counts.removed),
-            (RepairKind::crash_ghost, counts.condemned),
+            (RepairKind::crash_ghost, counts.evicted),
             (RepairKind::suspect, counts.suspected),
             (RepairKind::reinstated, counts.reinstated),
             (RepairKind::wrong_session, counts.replaced),

@@ -279,7 +279,7 @@ fn two_failures_with_a_witness_in_between_make_a_ghost_and_then_everybody_is_ask
     stage.at(33).proved(dead("PA_2", true));
     assert_eq!(stage.list().len(), 3, "it must still be listed after its failures");
     let counts = stage.at(35).reconciled(35, all_listed());
-    assert_eq!(counts.condemned, 1);
+    assert_eq!(counts.evicted, 1);
     assert_eq!(stage.list(), ["alice/PA_1", "carol/PA_3"]);
     assert_eq!(stage.to_prove(), ["PA_1", "PA_3"]);
 }
