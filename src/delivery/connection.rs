@@ -9,7 +9,7 @@ use std::{
 use mio::net::TcpStream;
 
 use crate::{
-    hub::{Edition, Frame, Subscription},
+    hub::{Frame, Snapshot, Subscription},
     presence::Version,
 };
 
@@ -216,9 +216,12 @@ impl Watches {
 }
 
 impl Watch {
-    /// The frame it needs to be up to date with `edition`.
-    pub fn frame_of<'edition>(&self, edition: &'edition Edition) -> Option<&'edition Arc<Frame>> {
-        edition.frame_after(self.sent, self.subscription.view())
+    /// The frame it needs to be up to date with `snapshot`.
+    pub fn frame_of<'snapshot>(
+        &self,
+        snapshot: &'snapshot Snapshot,
+    ) -> Option<&'snapshot Arc<Frame>> {
+        snapshot.frame_after(self.sent, self.subscription.view())
     }
 }
 

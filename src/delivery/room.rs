@@ -22,7 +22,7 @@ pub(super) struct Member {
 #[derive(Clone, Copy, Debug)]
 struct Walk {
     cursor: usize,
-    /// A newer edition came: those visited so far must be visited again.
+    /// A newer snapshot came: those visited so far must be visited again.
     again: bool,
 }
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edition_that_comes_during_a_walk_is_carried_to_those_visited_before_it() {
+    fn a_snapshot_that_comes_during_a_walk_is_carried_to_those_visited_before_it() {
         let (mut room, _) = room_of(6);
         room.start_walk();
         room.next_slice(4);

@@ -209,7 +209,7 @@ impl Shard {
         }
     }
 
-    /// Carries new editions to those who watch, a slice of a room at a time.
+    /// Carries new snapshots to those who watch, a slice of a room at a time.
     fn on_walks(&mut self) {
         let mut visits = 0;
         while visits < VISITS
@@ -231,7 +231,7 @@ impl Shard {
         let newest = room.slot.newest();
         let slice = room.next_slice(SLICE);
         let visited = slice.len();
-        let Some(edition) = newest else { return visited };
+        let Some(snapshot) = newest else { return visited };
         let (mut frames, mut bytes) = (0_usize, 0);
         let mut stuck = Vec::new();
         for member in slice {
@@ -240,20 +240,20 @@ impl Shard {
                 continue;
             }
             let watch = &connection.watches.as_slice()[member.watch as usize];
-            let Some(frame) = watch.frame_of(&edition) else { continue };
+            let Some(frame) = watch.frame_of(&snapshot) else { continue };
             match connection.write(frame) {
                 Ok(Written::Whole) => {
                     frames += 1;
                     bytes += connection.framing.bytes_of(frame).len();
                     connection.watches.as_mut_slice()[member.watch as usize].sent =
-                        Some(edition.version());
+                        Some(snapshot.version());
                 }
                 outcome => stuck.push((*member, Arc::clone(frame), outcome)),
             }
         }
         self.count(frames, bytes);
         if visited == 0
-            && let Some(received_at) = edition.received_at()
+            && let Some(received_at) = snapshot.received_at()
         {
             self.metrics.latency.observe(self.clock.now().since(received_at).as_secs_f64());
         }
@@ -263,7 +263,7 @@ impl Shard {
                 Ok(Written::Part(written)) => {
                     if written > 0 {
                         self.connections[key].watches.as_mut_slice()[member.watch as usize].sent =
-                            Some(edition.version());
+                            Some(snapshot.version());
                     }
                     self.block_after(key, &frame, written, Ending::No);
                 }
@@ -303,8 +303,9 @@ impl Shard {
     fn has_been_missed(&self, key: usize) -> bool {
         self.connections[key].watches.as_slice().iter().any(|watch| {
             let slot = watch.subscription.slot();
-            let is_behind = slot.newest().is_some_and(|edition| watch.frame_of(&edition).is_some());
-            // Looked at after the edition: by then its announcement has begun, or is over.
+            let is_behind =
+                slot.newest().is_some_and(|snapshot| watch.frame_of(&snapshot).is_some());
+            // Looked at after the snapshot: by then its announcement has begun, or is over.
             let is_known = slot.is_on_its_way(self.index)
                 || self.rooms.get(&slot.id()).is_some_and(WatchedRoom::is_walking);
             is_behind && !is_known
@@ -383,7 +384,7 @@ impl Shard {
         }
     }
 
-    /// Makes a connection a member of a room, before it is looked what the room's newest edition is: a change that comes in
+    /// Makes a connection a member of a room, before it is looked what the room's newest snapshot is: a change that comes in
     /// between is then seen twice rather than never.
     fn watch(&mut self, key: u32, index: usize, watch: HandoffWatch) -> Watch {
         let slot = watch.subscription.slot();
@@ -405,12 +406,12 @@ impl Shard {
         let mut frames = Vec::new();
         let mut to_send = Vec::new();
         for (index, watch) in connection.watches.as_mut_slice().iter_mut().enumerate() {
-            let Some(edition) = watch.subscription.slot().newest() else { continue };
+            let Some(snapshot) = watch.subscription.slot().newest() else { continue };
             // Who was sent this list or a later one, by another instance, is sent the next that is later.
-            watch.sent = watch.sent.filter(|sent| *sent >= edition.version());
-            if let Some(frame) = watch.frame_of(&edition) {
+            watch.sent = watch.sent.filter(|sent| *sent >= snapshot.version());
+            if let Some(frame) = watch.frame_of(&snapshot) {
                 frames.push(Arc::clone(frame));
-                to_send.push((index, edition.version()));
+                to_send.push((index, snapshot.version()));
             }
         }
         if frames.is_empty() {
@@ -447,12 +448,12 @@ impl Shard {
         for index in 0..self.connections[key].watches.as_slice().len() {
             let connection = &mut self.connections[key];
             let watch = &mut connection.watches.as_mut_slice()[index];
-            let Some(edition) = watch.subscription.slot().newest() else { continue };
-            let Some(frame) = watch.frame_of(&edition).map(Arc::clone) else { continue };
+            let Some(snapshot) = watch.subscription.slot().newest() else { continue };
+            let Some(frame) = watch.frame_of(&snapshot).map(Arc::clone) else { continue };
             match connection.write(&frame) {
                 Ok(Written::Part(0)) => return self.block(key, None, Ending::No),
                 Ok(written) => {
-                    connection.watches.as_mut_slice()[index].sent = Some(edition.version());
+                    connection.watches.as_mut_slice()[index].sent = Some(snapshot.version());
                     let bytes = connection.framing.bytes_of(&frame).len();
                     self.count(1, bytes);
                     if let Written::Part(written) = written {
@@ -465,7 +466,7 @@ impl Shard {
         self.unblock(key);
     }
 
-    /// Writes one frame that is no edition, to an open connection.
+    /// Writes one frame that is no snapshot, to an open connection.
     fn write_frame(&mut self, key: usize, frame: &Arc<Frame>, ending: Ending) -> bool {
         let connection = &mut self.connections[key];
         match connection.write(frame) {

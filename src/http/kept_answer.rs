@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::{
     delivery::{CutOff, Pin, Pinned},
-    hub::{Edition, Frame, PREFIX_BYTES},
+    hub::{Frame, PREFIX_BYTES, Snapshot},
 };
 
 use super::problem::Problem;
@@ -35,9 +35,9 @@ impl SlowClient {
 }
 
 impl KeptFrame {
-    /// The list of an edition.
-    pub fn of(edition: &Edition) -> Self {
-        let (frame, part) = edition.list_frame();
+    /// The list of a snapshot.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let (frame, part) = snapshot.list_frame();
         Self { frame, part }
     }
 

@@ -38,7 +38,7 @@ pub(super) async fn list(
         Source::LiveKit => CacheResult::livekit,
     };
     http.metrics.read(result);
-    let version = reading.edition.as_ref().map_or(Version::ZERO, |edition| edition.version());
+    let version = reading.snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version());
     let etag = etag(version);
     let is_known = is_known(&headers, &etag);
     let caching = [
@@ -49,8 +49,8 @@ pub(super) async fn list(
     if is_known {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let json = match &reading.edition {
-        Some(edition) => KeptFrame::of(edition).into_bytes(&http.pinned, &client)?,
+    let json = match &reading.snapshot {
+        Some(snapshot) => KeptFrame::of(snapshot).into_bytes(&http.pinned, &client)?,
         None => Bytes::from_static(b"[]"),
     };
     let content_type = [(header::CONTENT_TYPE, "application/json")];

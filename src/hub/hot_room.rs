@@ -11,7 +11,7 @@ use crate::{
     store::{Feed, FeedMessage, Position, StoreError},
 };
 
-use super::{Edition, Inner, RoomSlot, View, edition::Delta, list::List, metrics::ResyncCause};
+use super::{Inner, RoomSlot, Snapshot, View, list::List, metrics::ResyncCause, snapshot::Delta};
 
 /// A room stays hot this long after its last reader: most come back at once.
 const LINGER: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ pub(super) struct HotRoom {
     /// When the store is looked at for the sake of readers that say they were sent a later version; and not before.
     look_at: Option<Instant>,
     look_not_before: Instant,
-    /// The version of the last edition that went out.
+    /// The version of the last snapshot that went out.
     published: Version,
     /// What became different since then.
     pending: Option<Pending>,
@@ -355,24 +355,24 @@ impl HotRoom {
         self.knowledge = stored.completeness().into();
     }
 
-    /// Puts out an edition, tells who watches, and opens a window.
+    /// Puts out a snapshot, tells who watches, and opens a window.
     fn publish(&mut self) {
         let Pending { diff, received_at } = self.pending.take().unwrap_or_default();
         let (joined, updated, left) = diff.finish(|identity| self.list.get(identity).cloned());
         let delta = Delta { prev: self.published, joined, updated, left };
-        let edition = self.put_out(Some(delta), received_at);
+        let snapshot = self.put_out(Some(delta), received_at);
         self.hub.watchers.room_changed(&self.slot);
         self.slot.announced();
         self.hub.metrics.published();
-        let window = self.window(&edition);
+        let window = self.window(&snapshot);
         self.window_ends = Instant::now() + window;
     }
 
-    fn put_out(&mut self, delta: Option<Delta>, received_at: Option<HostTime>) -> Arc<Edition> {
+    fn put_out(&mut self, delta: Option<Delta>, received_at: Option<HostTime>) -> Arc<Snapshot> {
         self.pending = None;
         self.published = self.version;
         let before = self.slot.newest();
-        let edition = Arc::new(Edition::new(
+        let snapshot = Arc::new(Snapshot::new(
             self.slot.name().clone(),
             self.version,
             &self.list,
@@ -381,21 +381,21 @@ impl HotRoom {
         ));
         for view in [View::Lists, View::Deltas] {
             if self.slot.count(view) > 0 {
-                edition.encode_for(view);
+                snapshot.encode_for(view);
             }
         }
-        self.slot.publish(Arc::clone(&edition), self.knowledge.completeness());
-        edition
+        self.slot.publish(Arc::clone(&snapshot), self.knowledge.completeness());
+        snapshot
     }
 
     /// How long to hold back what follows: longer for big frames to many subscribers, which would otherwise take all there is.
-    fn window(&self, edition: &Edition) -> Duration {
+    fn window(&self, snapshot: &Snapshot) -> Duration {
         let coalesce = self.hub.config.coalesce;
         if coalesce.is_zero() {
             return Duration::ZERO;
         }
         let bytes_of = |view| {
-            edition.frame_bytes(view).max(MIN_FRAME_BYTES).saturating_mul(self.slot.count(view))
+            snapshot.frame_bytes(view).max(MIN_FRAME_BYTES).saturating_mul(self.slot.count(view))
         };
         let bytes = bytes_of(View::Lists).saturating_add(bytes_of(View::Deltas));
         let micros = u64::try_from(bytes / (FRAME_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);

@@ -13,7 +13,7 @@ pub(super) struct Entry {
     pub json: Box<[u8]>,
 }
 
-/// A list that editions share until it changes.
+/// A list that snapshots share until it changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct List {
     entries: Arc<Vec<Arc<Entry>>>,

@@ -10,7 +10,7 @@ use prometheus_client::{
 #[derive(Clone, Debug, Default)]
 pub struct HubMetrics {
     rooms: Family<StateLabel, Gauge>,
-    editions: Counter,
+    snapshots: Counter,
     resyncs: Family<CauseLabel, Counter>,
 }
 
@@ -53,9 +53,15 @@ impl HubMetrics {
         let metrics = Self::default();
         registry.register("rooms_hot", "Rooms watched on this instance", metrics.rooms.clone());
         registry.register(
-            "editions",
+            "snapshots",
             "Lists published to this instance's streams",
-            metrics.editions.clone(),
+            metrics.snapshots.clone(),
+        );
+        // The name until 0.1, for dashboards of that time. It goes with the release after the next.
+        registry.register(
+            "editions",
+            "As snapshots, by its former name",
+            metrics.snapshots.clone(),
         );
         registry.register(
             "resyncs",
@@ -73,7 +79,7 @@ impl HubMetrics {
     }
 
     pub(super) fn published(&self) {
-        self.editions.inc();
+        self.snapshots.inc();
     }
 
     pub(super) fn resynced(&self, cause: ResyncCause) {

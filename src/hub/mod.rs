@@ -1,22 +1,22 @@
 //! Hot rooms: those that somebody on this instance watches.
 //!
-//! One task per hot room follows the store's feed, holds the room's list, and puts its newest edition, encoded once, into the
+//! One task per hot room follows the store's feed, holds the room's list, and puts its newest snapshot, encoded once, into the
 //! room's slot. Whoever delivers is told that a slot changed, and takes it from there; the hub never sees a socket.
 
-mod edition;
 mod frame;
 mod hot_room;
 pub mod json;
 mod list;
 mod metrics;
 mod slot;
+mod snapshot;
 
-pub use edition::{Edition, View};
 pub use frame::{
     Frame, PREFIX_BYTES, REPLACED_ID, encode_chunk, heartbeat, last_frame, retry_frame,
 };
 pub use metrics::HubMetrics;
 pub use slot::{RoomSlot, Subscription, Watchers};
+pub use snapshot::{Snapshot, View};
 
 use std::{
     collections::HashMap,
@@ -53,7 +53,7 @@ pub struct HubConfig {
 #[derive(Debug)]
 pub struct Reading {
     /// None for a room that the store does not hold.
-    pub edition: Option<Arc<Edition>>,
+    pub snapshot: Option<Arc<Snapshot>>,
     pub source: Source,
     /// Whether the list is known to be everybody.
     pub is_complete: bool,
@@ -163,17 +163,17 @@ impl Hub {
         may_look_up: impl FnOnce() -> bool,
     ) -> Result<Reading, StoreError> {
         let slot = self.0.rooms().by_name.get(room).cloned();
-        if let Some((slot, edition)) =
+        if let Some((slot, snapshot)) =
             slot.and_then(|slot| slot.newest().map(|newest| (slot, newest)))
         {
             let is_complete = self.0.is_complete(slot.completeness());
-            return Ok(Reading { edition: Some(edition), source: Source::Hot, is_complete });
+            return Ok(Reading { snapshot: Some(snapshot), source: Source::Hot, is_complete });
         }
         let (stored, source) = self.0.read_or_ask(room, may_look_up).await?;
         let position = stored.as_deref().map(Position::of);
         Ok(Reading {
             is_complete: self.0.is_complete(self.0.completeness(room, position)),
-            edition: stored.map(|stored| Arc::new(Edition::of_room(room, &stored))),
+            snapshot: stored.map(|stored| Arc::new(Snapshot::of_room(room, &stored))),
             source,
         })
     }

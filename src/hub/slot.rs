@@ -1,4 +1,4 @@
-//! Where a hot room's newest edition lies, for every thread that delivers it.
+//! Where a hot room's newest snapshot lies, for every thread that delivers it.
 
 use std::{
     pin::pin,
@@ -15,24 +15,24 @@ use crate::{
     store::StoreError,
 };
 
-use super::{Edition, View};
+use super::{Snapshot, View};
 
-/// Told that a slot holds a new edition. Delivery implements it.
+/// Told that a slot holds a new snapshot. Delivery implements it.
 pub trait Watchers: Send + Sync + 'static {
     fn room_changed(&self, slot: &Arc<RoomSlot>);
 }
 
 /// A hot room, as those see it who deliver it.
 ///
-/// No change is lost between hub and delivery, by the order of two steps on each side. The hub puts an edition in, and then
-/// asks who watches. Delivery marks itself as watching, and then takes the edition out. Whichever comes second sees what the
-/// other did, because the edition lies behind a lock.
+/// No change is lost between hub and delivery, by the order of two steps on each side. The hub puts a snapshot in, and then
+/// asks who watches. Delivery marks itself as watching, and then takes the snapshot out. Whichever comes second sees what the
+/// other did, because the snapshot lies behind a lock.
 #[derive(Debug)]
 pub struct RoomSlot {
     id: u64,
     name: RoomName,
-    newest: Mutex<Option<Arc<Edition>>>,
-    /// The newest edition is in, and those who watch are about to be told.
+    newest: Mutex<Option<Arc<Snapshot>>>,
+    /// The newest snapshot is in, and those who watch are about to be told.
     is_announcing: AtomicBool,
     /// Whether the newest list is everybody, as the time until which it is.
     completeness: AtomicU64,
@@ -47,9 +47,9 @@ pub struct RoomSlot {
     last_look: watch::Sender<Look>,
     /// A reader keeps what it was sent elsewhere, until it is known whether the store has lost that.
     has_readers_ahead: AtomicBool,
-    /// An edition was put in.
+    /// A snapshot was put in.
     published: Notify,
-    /// Which delivery threads watch this room, and which of them have been told of its newest edition: a bit each.
+    /// Which delivery threads watch this room, and which of them have been told of its newest snapshot: a bit each.
     watching: AtomicU64,
     told: AtomicU64,
 }
@@ -99,8 +99,8 @@ impl RoomSlot {
         &self.name
     }
 
-    /// The newest edition; none before the room was first read.
-    pub fn newest(&self) -> Option<Arc<Edition>> {
+    /// The newest snapshot; none before the room was first read.
+    pub fn newest(&self) -> Option<Arc<Snapshot>> {
         self.newest.lock().expect("nothing panics while it is locked").clone()
     }
 
@@ -126,7 +126,7 @@ impl RoomSlot {
         self.watching.fetch_and(!(1 << thread), Ordering::Relaxed);
     }
 
-    /// The threads that are to be told of the newest edition. Each is told once until it says that it has heard.
+    /// The threads that are to be told of the newest snapshot. Each is told once until it says that it has heard.
     pub fn take_untold(&self) -> u64 {
         let watching = self.watching.load(Ordering::Relaxed);
         watching & !self.told.fetch_or(watching, Ordering::AcqRel)
@@ -141,7 +141,7 @@ impl RoomSlot {
         self.told.fetch_and(!(1 << thread), Ordering::AcqRel);
     }
 
-    /// Whether somebody is about to be told of the newest edition, or was and has not looked yet.
+    /// Whether somebody is about to be told of the newest snapshot, or was and has not looked yet.
     pub fn is_on_its_way(&self, thread: u32) -> bool {
         self.is_announcing.load(Ordering::Acquire) || self.is_told(thread)
     }
@@ -151,10 +151,10 @@ impl RoomSlot {
         self.is_announcing.store(false, Ordering::Release);
     }
 
-    pub(super) fn publish(&self, edition: Arc<Edition>, completeness: Completeness) {
+    pub(super) fn publish(&self, snapshot: Arc<Snapshot>, completeness: Completeness) {
         self.is_announcing.store(true, Ordering::Release);
         self.known_to_be(completeness);
-        *self.newest.lock().expect("nothing panics while it is locked") = Some(edition);
+        *self.newest.lock().expect("nothing panics while it is locked") = Some(snapshot);
         self.published.notify_waiters();
         self.state.send_if_modified(|state| {
             let was_opening = matches!(state, State::Opening);
@@ -163,8 +163,8 @@ impl RoomSlot {
         });
     }
 
-    /// Waits until the newest edition is at least as new as what a reader was sent elsewhere, or until a look at the store that
-    /// begins after this call has found nothing as new. Tells whether the edition is. One look serves all who wait.
+    /// Waits until the newest snapshot is at least as new as what a reader was sent elsewhere, or until a look at the store that
+    /// begins after this call has found nothing as new. Tells whether the snapshot is. One look serves all who wait.
     pub(super) async fn caught_up(&self, sent: Version) -> bool {
         let awaited = self.looks_begun.load(Ordering::Acquire) + 1;
         let mut last_look = self.last_look.subscribe();

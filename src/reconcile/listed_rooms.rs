@@ -39,10 +39,10 @@ impl From<SharedRooms> for RoomNames {
 
 /// LiveKit's rooms, as of the last call.
 #[derive(Default)]
-pub(super) struct ListedRooms(AsyncMutex<Snapshot>);
+pub(super) struct ListedRooms(AsyncMutex<Cached>);
 
 #[derive(Default)]
-struct Snapshot {
+struct Cached {
     names: Option<(Instant, Arc<RoomNames>)>,
     failed_at: Option<Instant>,
 }
@@ -53,24 +53,24 @@ impl ListedRooms {
     where
         F: Future<Output = Option<RoomNames>>,
     {
-        let mut snapshot = self.0.lock().await;
+        let mut cached = self.0.lock().await;
         let now = Instant::now();
-        if let Some((asked_at, names)) = &snapshot.names
+        if let Some((asked_at, names)) = &cached.names
             && now.duration_since(*asked_at) < FRESH
         {
             return Some(Arc::clone(names));
         }
-        if snapshot.failed_at.is_some_and(|at| now.duration_since(at) < RETRY_AFTER) {
+        if cached.failed_at.is_some_and(|at| now.duration_since(at) < RETRY_AFTER) {
             return None;
         }
         match ask().await {
             Some(names) => {
                 let names = Arc::new(names);
-                *snapshot = Snapshot { names: Some((now, Arc::clone(&names))), failed_at: None };
+                *cached = Cached { names: Some((now, Arc::clone(&names))), failed_at: None };
                 Some(names)
             }
             None => {
-                snapshot.failed_at = Some(Instant::now());
+                cached.failed_at = Some(Instant::now());
                 None
             }
         }

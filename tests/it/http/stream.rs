@@ -187,7 +187,7 @@ async fn what_follows_a_change_closely_goes_out_together_and_the_last_state_alwa
     let together = reader.next().await.unwrap().json();
     assert_eq!(together[1]["identity"], "carol");
     assert_eq!(together[1]["isPublisher"], true);
-    assert_eq!(app.metric("editions_total").await, 2.0);
+    assert_eq!(app.metric("snapshots_total").await, 2.0);
 }
 
 #[tokio::test]

@@ -195,7 +195,7 @@ impl Dealt {
         stage.journal.count(format!("faults: {fault:?}"));
         stage.journal.note(&format!("{fault:?} of {target:?} for {time:?}"));
         if matches!(fault, Fault::RedisLost | Fault::RedisFlushed) {
-            stage.editions.rooms_are_lost();
+            stage.snapshots.rooms_are_lost();
         }
         match target {
             Target::Redis => self.befall_redis(&mut *stage.redis.lock().await).await,

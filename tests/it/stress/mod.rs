@@ -7,7 +7,6 @@
 
 mod api;
 mod balancer;
-mod editions;
 mod faults;
 mod fleet;
 mod held;
@@ -16,6 +15,7 @@ mod livekit;
 mod page;
 mod queue;
 mod run;
+mod snapshots;
 mod wording;
 
 use std::{str::FromStr, time::Duration};

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::harness::{Event, wire};
 
-use super::{editions::Editions, fleet::Fleet, held::Held, journal::Journal};
+use super::{fleet::Fleet, held::Held, journal::Journal, snapshots::Snapshots};
 
 /// When to come back, until the service says.
 const COME_BACK: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ const LOADED_AGAIN: std::ops::Range<u64> = 5..90;
 pub struct Surroundings {
     pub fleet: Arc<Fleet>,
     pub journal: Arc<Journal>,
-    pub editions: Arc<Editions>,
+    pub snapshots: Arc<Snapshots>,
     /// Nobody loads a page again now.
     pub is_quiet: Arc<AtomicBool>,
 }
@@ -155,14 +155,14 @@ impl Page {
     }
 
     fn take(&self, event: &Event) {
-        let Surroundings { journal, editions, .. } = &self.around;
+        let Surroundings { journal, snapshots, .. } = &self.around;
         journal.count(format!("frames: {}", event.name));
         let mut held = self.held.lock().unwrap();
         let checked = held.take(event).and_then(|shown| {
             if shown.is_older {
                 journal.count("lists older than what the page held before it came back");
             }
-            editions.check(&shown.room, shown.version, &shown.list)
+            snapshots.check(&shown.room, shown.version, &shown.list)
         });
         if let Err(fault) = checked {
             journal.violated(format!("{} of {:?}: {fault}", self.name, self.rooms));

@@ -26,12 +26,12 @@ use crate::harness::{RedisServer, TcpProxy, wire};
 use super::{
     api::Api,
     balancer::Balancer,
-    editions::Editions,
     faults::Faults,
     fleet::{Fleet, Instance},
     journal::Journal,
     livekit::LiveKit,
     page::{Page, Surroundings},
+    snapshots::Snapshots,
     wording,
 };
 
@@ -65,7 +65,7 @@ pub struct Settings {
 /// All that things happen to.
 pub struct Stage {
     pub journal: Arc<Journal>,
-    pub editions: Arc<Editions>,
+    pub snapshots: Arc<Snapshots>,
     pub livekit: Arc<LiveKit>,
     pub api: Api,
     pub balancer: Arc<Balancer>,
@@ -111,7 +111,7 @@ impl Run {
         let around = Surroundings {
             fleet: Arc::clone(&stage.fleet),
             journal: Arc::clone(journal),
-            editions: Arc::clone(&stage.editions),
+            snapshots: Arc::clone(&stage.snapshots),
             is_quiet: Arc::clone(&is_quiet),
         };
         let pages = open_pages(&rooms, &around, &mut random);
@@ -206,7 +206,7 @@ impl Run {
             },
             took,
         );
-        self.stage.editions.everybody_is_right();
+        self.stage.snapshots.everybody_is_right();
         journal.note(&format!("everybody is right after {took:.2?}"));
         if let Some(ended) = self.looking.try_join_next() {
             ended.expect("a page understands what it is sent");
@@ -259,7 +259,7 @@ impl Run {
         let body = body.collect().await.ok()?.to_bytes();
         let version = head.headers.get("etag")?.to_str().ok()?.trim_matches('"').parse().ok()?;
         let list = wording::canonical(&serde_json::from_slice(&body).ok()?);
-        if let Err(fault) = self.stage.editions.check(room.as_str(), version, &list) {
+        if let Err(fault) = self.stage.snapshots.check(room.as_str(), version, &list) {
             self.stage.journal.violated(fault);
         }
         Some(list)
@@ -292,9 +292,9 @@ impl Stage {
         let livekit = Arc::new(livekit);
         let api = Api::start(listener, Arc::clone(&livekit), Arc::clone(journal));
         let journal = Arc::clone(journal);
-        let editions = Arc::new(Editions::new(Arc::clone(&journal)));
+        let snapshots = Arc::new(Snapshots::new(Arc::clone(&journal)));
         let redis = Mutex::new(redis);
-        let stage = Self { journal, editions, livekit, api, balancer, fleet, links, redis };
+        let stage = Self { journal, snapshots, livekit, api, balancer, fleet, links, redis };
         (Arc::new(stage), rooms)
     }
 }

@@ -1,4 +1,4 @@
-//! One edition of a room: its list at one version, and the frames made of it, each encoded at most once.
+//! One snapshot of a room: its list at one version, and the frames made of it, each encoded at most once.
 
 use std::{
     ops::Range,
@@ -16,7 +16,7 @@ use super::{
     list::{Entry, List},
 };
 
-/// An edition keeps this many of the last changes, and this many bytes of them, for streams that are a little behind.
+/// A snapshot keeps this many of the last changes, and this many bytes of them, for streams that are a little behind.
 const MAX_RECENT_CHANGES: usize = 64;
 const MAX_RECENT_BYTES: usize = 64 * 1024;
 
@@ -31,11 +31,11 @@ pub enum View {
 
 /// A room's list at a version.
 #[derive(Clone, Debug)]
-pub struct Edition {
+pub struct Snapshot {
     room: RoomName,
     version: Version,
     entries: Arc<Vec<Arc<Entry>>>,
-    /// The last changes, the oldest first, each of which builds on the one before. The last made this edition.
+    /// The last changes, the oldest first, each of which builds on the one before. The last made this snapshot.
     changes: Vec<Arc<RecentChange>>,
     /// Some of the last changes as one frame, by the first of them.
     joined_frames: Vec<OnceLock<Arc<Frame>>>,
@@ -56,7 +56,7 @@ struct RecentChange {
     frame: OnceLock<Arc<Frame>>,
 }
 
-/// What is different from the edition before.
+/// What is different from the snapshot before.
 #[derive(Debug)]
 pub(super) struct Delta {
     pub prev: Version,
@@ -72,8 +72,8 @@ struct Update {
     json: Range<usize>,
 }
 
-impl Edition {
-    /// `before` is the edition on which a change builds.
+impl Snapshot {
+    /// `before` is the snapshot on which a change builds.
     pub(super) fn new(
         room: RoomName,
         version: Version,
@@ -158,7 +158,7 @@ impl Edition {
         }
     }
 
-    /// The last changes that the next edition keeps too: only those that somebody has wanted, and that fit.
+    /// The last changes that the next snapshot keeps too: only those that somebody has wanted, and that fit.
     fn recent_changes(&self) -> Vec<Arc<RecentChange>> {
         let mut bytes = 0;
         let is_kept = |change: &&Arc<RecentChange>| {
@@ -270,9 +270,9 @@ const _: () =
 mod tests {
     use super::*;
 
-    /// Editions of a room of ten, each of which builds on the one before, and whose change was wanted by somebody.
-    fn editions(count: u64, change_bytes: usize) -> Vec<Edition> {
-        let mut editions: Vec<Edition> = Vec::new();
+    /// Snapshots of a room of ten, each of which builds on the one before, and whose change was wanted by somebody.
+    fn snapshots(count: u64, change_bytes: usize) -> Vec<Snapshot> {
+        let mut snapshots: Vec<Snapshot> = Vec::new();
         for version in 1..=count {
             let delta = Delta {
                 prev: Version::from_u64(version - 1),
@@ -283,22 +283,22 @@ mod tests {
                     identity: crate::presence::Identity::new("x".repeat(change_bytes)),
                 }],
             };
-            let mut edition = Edition::new(
+            let mut snapshot = Snapshot::new(
                 RoomName::parse("general").unwrap(),
                 Version::from_u64(version),
                 &List::default(),
-                Some((delta, editions.last())),
+                Some((delta, snapshots.last())),
                 None,
             );
-            edition.list_bytes = 1_000_000;
-            edition.encode_for(View::Deltas);
-            editions.push(edition);
+            snapshot.list_bytes = 1_000_000;
+            snapshot.encode_for(View::Deltas);
+            snapshots.push(snapshot);
         }
-        editions
+        snapshots
     }
 
-    fn sent_to(edition: &Edition, sent: u64) -> String {
-        let frame = edition.frame_after(Some(Version::from_u64(sent)), View::Deltas).unwrap();
+    fn sent_to(snapshot: &Snapshot, sent: u64) -> String {
+        let frame = snapshot.frame_after(Some(Version::from_u64(sent)), View::Deltas).unwrap();
         String::from_utf8(frame.plain().to_vec()).unwrap()
     }
 
@@ -308,8 +308,8 @@ mod tests {
 
     #[test]
     fn whoever_is_a_few_changes_behind_is_sent_those_in_their_order() {
-        let editions = editions(100, 10);
-        let newest = editions.last().unwrap();
+        let snapshots = snapshots(100, 10);
+        let newest = snapshots.last().unwrap();
         assert!(newest.frame_after(Some(Version::from_u64(100)), View::Deltas).is_none());
         for behind in [1, 2, 3, MAX_RECENT_CHANGES as u64] {
             let text = sent_to(newest, 100 - behind);
@@ -329,8 +329,8 @@ mod tests {
 
     #[test]
     fn no_more_of_the_changes_is_kept_than_fits_and_no_more_is_sent_than_the_list_has() {
-        let mut editions = editions(10, 20_000);
-        let newest = editions.last_mut().unwrap();
+        let mut snapshots = snapshots(10, 20_000);
+        let newest = snapshots.last_mut().unwrap();
         assert!(
             !is_list(&sent_to(newest, 6)),
             "three of the last changes fit, and the newest is always kept"

@@ -10,7 +10,7 @@ use super::journal::Journal;
 /// So many versions of a room are remembered.
 const REMEMBERED: usize = 300;
 
-pub struct Editions {
+pub struct Snapshots {
     journal: Arc<Journal>,
     known: Mutex<Known>,
 }
@@ -22,7 +22,7 @@ struct Known {
     has_lost_rooms: bool,
 }
 
-impl Editions {
+impl Snapshots {
     pub fn new(journal: Arc<Journal>) -> Self {
         Self { journal, known: Mutex::default() }
     }
