@@ -33,13 +33,13 @@ use tokio::sync::oneshot;
 use crate::{
     abort_on_panic,
     clock::Clock,
-    hub::{RoomSlot, Subscription, Watchers},
+    hub::{Subscription, Topic, Watchers},
     presence::Version,
 };
 
 use shard::{Shard, WAKE};
 
-/// More threads than this are not started: each is a bit in a room's slot.
+/// More threads than this are not started: each is a bit in a room's topic.
 const MAX_THREADS: usize = 64;
 
 /// Readers of one room stay together on one thread until they are this many: then a change wakes one thread, not all.
@@ -107,7 +107,7 @@ struct Inbox {
 #[derive(Default)]
 struct Mail {
     handoffs: Vec<Handoff>,
-    changed: Vec<Arc<RoomSlot>>,
+    changed: Vec<Arc<Topic>>,
     /// Permits of streams that end for good. As many as streams were opened since the thread looked.
     replaced: Vec<u32>,
     /// Connections that keep too much, with the pins that are too much.
@@ -189,7 +189,7 @@ impl Shards {
 
     fn inbox_for(&self, handoff: &Handoff) -> &Inbox {
         let home = match handoff.watches.as_slice() {
-            [watch] => watch.subscription.slot().home(TOGETHER),
+            [watch] => watch.subscription.topic().home(TOGETHER),
             _ => None,
         };
         let least =
@@ -201,12 +201,12 @@ impl Shards {
 }
 
 impl Watchers for Shards {
-    fn room_changed(&self, slot: &Arc<RoomSlot>) {
-        let mut untold = slot.take_untold();
+    fn room_changed(&self, topic: &Arc<Topic>) {
+        let mut untold = topic.take_untold();
         while untold != 0 {
             let thread = untold.trailing_zeros() as usize;
             untold &= untold - 1;
-            self.inboxes[thread].send(|mail| mail.changed.push(Arc::clone(slot)));
+            self.inboxes[thread].send(|mail| mail.changed.push(Arc::clone(topic)));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::hub::RoomSlot;
+use crate::hub::Topic;
 
 /// A room with at least one connection on this thread.
 pub(super) struct WatchedRoom {
-    pub slot: Arc<RoomSlot>,
+    pub topic: Arc<Topic>,
     members: Vec<Member>,
     walk: Option<Walk>,
 }
@@ -27,8 +27,8 @@ struct Walk {
 }
 
 impl WatchedRoom {
-    pub fn new(slot: Arc<RoomSlot>) -> Self {
-        Self { slot, members: Vec::new(), walk: None }
+    pub fn new(topic: Arc<Topic>) -> Self {
+        Self { topic, members: Vec::new(), walk: None }
     }
 
     /// Adds somebody who is up to date. Returns their position.

@@ -13,7 +13,7 @@ use tracing::{debug, error};
 
 use crate::{
     clock::Clock,
-    hub::{self, Frame, RoomSlot},
+    hub::{self, Frame, Topic},
 };
 
 use super::{
@@ -171,8 +171,8 @@ impl Shard {
         for handoff in handoffs {
             self.adopt(handoff);
         }
-        for slot in changed {
-            self.on_changed(&slot);
+        for topic in changed {
+            self.on_changed(&topic);
         }
         for permit in replaced {
             if let Some(key) = self.by_permit.get(&permit) {
@@ -200,12 +200,12 @@ impl Shard {
         self.set_end(key, self.now());
     }
 
-    fn on_changed(&mut self, slot: &RoomSlot) {
-        slot.heard(self.index);
-        if let Some(room) = self.rooms.get_mut(&slot.id())
+    fn on_changed(&mut self, topic: &Topic) {
+        topic.heard(self.index);
+        if let Some(room) = self.rooms.get_mut(&topic.id())
             && room.start_walk()
         {
-            self.walks.push_back(slot.id());
+            self.walks.push_back(topic.id());
         }
     }
 
@@ -228,7 +228,7 @@ impl Shard {
     /// Visits the next slice of a room. Tells how many that were; none when its walk is over.
     fn walk(&mut self, room: u64) -> usize {
         let Some(room) = self.rooms.get_mut(&room) else { return 0 };
-        let newest = room.slot.newest();
+        let newest = room.topic.newest();
         let slice = room.next_slice(SLICE);
         let visited = slice.len();
         let Some(snapshot) = newest else { return visited };
@@ -302,12 +302,12 @@ impl Shard {
     /// Whether a connection is behind although nobody is about to bring it up to date.
     fn has_been_missed(&self, key: usize) -> bool {
         self.connections[key].watches.as_slice().iter().any(|watch| {
-            let slot = watch.subscription.slot();
+            let topic = watch.subscription.topic();
             let is_behind =
-                slot.newest().is_some_and(|snapshot| watch.frame_of(&snapshot).is_some());
+                topic.newest().is_some_and(|snapshot| watch.frame_of(&snapshot).is_some());
             // Looked at after the snapshot: by then its announcement has begun, or is over.
-            let is_known = slot.is_on_its_way(self.index)
-                || self.rooms.get(&slot.id()).is_some_and(WatchedRoom::is_walking);
+            let is_known = topic.is_on_its_way(self.index)
+                || self.rooms.get(&topic.id()).is_some_and(WatchedRoom::is_walking);
             is_behind && !is_known
         })
     }
@@ -387,10 +387,10 @@ impl Shard {
     /// Makes a connection a member of a room, before it is looked what the room's newest snapshot is: a change that comes in
     /// between is then seen twice rather than never.
     fn watch(&mut self, key: u32, index: usize, watch: HandoffWatch) -> Watch {
-        let slot = watch.subscription.slot();
-        let room = self.rooms.entry(slot.id()).or_insert_with(|| {
-            slot.watch(self.index);
-            WatchedRoom::new(Arc::clone(slot))
+        let topic = watch.subscription.topic();
+        let room = self.rooms.entry(topic.id()).or_insert_with(|| {
+            topic.watch(self.index);
+            WatchedRoom::new(Arc::clone(topic))
         });
         let position = room
             .enter(Member { connection: key, watch: u32::try_from(index).expect("at most 100") });
@@ -406,7 +406,7 @@ impl Shard {
         let mut frames = Vec::new();
         let mut to_send = Vec::new();
         for (index, watch) in connection.watches.as_mut_slice().iter_mut().enumerate() {
-            let Some(snapshot) = watch.subscription.slot().newest() else { continue };
+            let Some(snapshot) = watch.subscription.topic().newest() else { continue };
             // Who was sent this list or a later one, by another instance, is sent the next that is later.
             watch.sent = watch.sent.filter(|sent| *sent >= snapshot.version());
             if let Some(frame) = watch.frame_of(&snapshot) {
@@ -448,7 +448,7 @@ impl Shard {
         for index in 0..self.connections[key].watches.as_slice().len() {
             let connection = &mut self.connections[key];
             let watch = &mut connection.watches.as_mut_slice()[index];
-            let Some(snapshot) = watch.subscription.slot().newest() else { continue };
+            let Some(snapshot) = watch.subscription.topic().newest() else { continue };
             let Some(frame) = watch.frame_of(&snapshot).map(Arc::clone) else { continue };
             match connection.write(&frame) {
                 Ok(Written::Part(0)) => return self.block(key, None, Ending::No),
@@ -583,15 +583,15 @@ impl Shard {
     }
 
     fn unwatch(&mut self, watch: &Watch) {
-        let slot = watch.subscription.slot();
-        let Some(room) = self.rooms.get_mut(&slot.id()) else { return };
+        let topic = watch.subscription.topic();
+        let Some(room) = self.rooms.get_mut(&topic.id()) else { return };
         for (member, position) in room.leave(watch.position).into_iter().flatten() {
             let connection = &mut self.connections[member.connection as usize];
             connection.watches.as_mut_slice()[member.watch as usize].position = position;
         }
         if room.is_empty() {
-            slot.unwatch(self.index);
-            self.rooms.remove(&slot.id());
+            topic.unwatch(self.index);
+            self.rooms.remove(&topic.id());
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     store::{Feed, FeedMessage, Position, StoreError},
 };
 
-use super::{Inner, RoomSlot, Snapshot, View, list::List, metrics::ResyncCause, snapshot::Delta};
+use super::{Inner, Snapshot, Topic, View, list::List, metrics::ResyncCause, snapshot::Delta};
 
 /// A room stays hot this long after its last reader: most come back at once.
 const LINGER: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ const MAX_RETRY: Duration = Duration::from_secs(1);
 /// reader's leaving, and the end of the linger after it.
 pub(super) struct HotRoom {
     hub: Arc<Inner>,
-    slot: Arc<RoomSlot>,
+    topic: Arc<Topic>,
     feed: Feed,
     /// Has it compared with LiveKit's list regularly.
     watched: Option<Watched>,
@@ -74,12 +74,12 @@ struct Pending {
 }
 
 impl HotRoom {
-    pub async fn run(hub: Arc<Inner>, slot: Arc<RoomSlot>, may_look_up: bool) {
-        match Self::open(Arc::clone(&hub), Arc::clone(&slot), may_look_up).await {
+    pub async fn run(hub: Arc<Inner>, topic: Arc<Topic>, may_look_up: bool) {
+        match Self::open(Arc::clone(&hub), Arc::clone(&topic), may_look_up).await {
             Ok(room) => room.follow().await,
             Err(error) => {
-                debug!(room.name = %slot.name(), %error, "cannot open a room");
-                hub.give_up(&slot, error);
+                debug!(room.name = %topic.name(), %error, "cannot open a room");
+                hub.give_up(&topic, error);
             }
         }
     }
@@ -87,19 +87,19 @@ impl HotRoom {
     /// Follows first and reads then, so that no change falls between the two.
     async fn open(
         hub: Arc<Inner>,
-        slot: Arc<RoomSlot>,
+        topic: Arc<Topic>,
         may_look_up: bool,
     ) -> Result<Self, StoreError> {
-        let feed = hub.store.follow(slot.name()).await?;
-        let watched = hub.reconciler.as_ref().map(|reconciler| reconciler.watch(slot.name()));
-        let (stored, _) = hub.read_or_ask(slot.name(), || may_look_up).await?;
+        let feed = hub.store.follow(topic.name()).await?;
+        let watched = hub.reconciler.as_ref().map(|reconciler| reconciler.watch(topic.name()));
+        let (stored, _) = hub.read_or_ask(topic.name(), || may_look_up).await?;
         let position = stored.as_deref().map(Position::of);
-        let completeness = hub.completeness(slot.name(), position);
+        let completeness = hub.completeness(topic.name(), position);
         let stored = stored.unwrap_or_default();
         let now = Instant::now();
         let mut room = Self {
             hub,
-            slot,
+            topic,
             feed,
             watched,
             list: List::default(),
@@ -118,15 +118,15 @@ impl HotRoom {
         room.take_over(&stored);
         room.knowledge = completeness.into();
         room.put_out(None, None);
-        room.slot.announced();
+        room.topic.announced();
         let is_held = room.version != Version::ZERO;
         if !room.hub.is_complete(completeness) && (is_held || may_look_up) {
-            room.hub.suspect(room.slot.name());
+            room.hub.suspect(room.topic.name());
         }
         if stored.has_somebody_called() {
-            room.hub.somebody_is_called(room.slot.name());
+            room.hub.somebody_is_called(room.topic.name());
         }
-        debug!(room.name = %room.slot.name(), version = %room.version, "opened a room");
+        debug!(room.name = %room.topic.name(), version = %room.version, "opened a room");
         Ok(room)
     }
 
@@ -141,15 +141,15 @@ impl HotRoom {
                 () = confirmed(&mut self.watched) => self.on_confirmed().await,
                 () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
                 () = sleep_until(self.next_check) => self.on_check().await,
-                () = self.slot.behind(), if self.look_at.is_none() => {
+                () = self.topic.behind(), if self.look_at.is_none() => {
                     self.look_at = Some(self.look_not_before.max(Instant::now()));
                 }
                 () = at(self.look_at) => self.on_behind().await,
-                () = self.slot.idle() => self.linger_ends = Some(Instant::now() + LINGER),
+                () = self.topic.idle() => self.linger_ends = Some(Instant::now() + LINGER),
                 () = at(self.linger_ends) => {
                     self.linger_ends = None;
-                    if self.hub.leave_if_idle(&self.slot) {
-                        debug!(room.name = %self.slot.name(), "closed an idle room");
+                    if self.hub.leave_if_idle(&self.topic) {
+                        debug!(room.name = %self.topic.name(), "closed an idle room");
                         return;
                     }
                 }
@@ -174,12 +174,12 @@ impl HotRoom {
         self.list.fold(change, &mut pending.diff);
         pending.received_at = pending.received_at.or(change.received_at);
         if change.joined.iter().chain(&change.updated).any(|one| one.profile.is_being_called()) {
-            self.hub.somebody_is_called(self.slot.name());
+            self.hub.somebody_is_called(self.topic.name());
         }
         self.version = change.version;
         self.knowledge.told(change.completeness);
         if change.completeness.is_partial() {
-            self.hub.suspect(self.slot.name());
+            self.hub.suspect(self.topic.name());
         }
         // Otherwise it goes out at the window's end. Without anything to send nobody wakes up for that.
         if Instant::now() >= self.window_ends {
@@ -189,7 +189,7 @@ impl HotRoom {
 
     /// LiveKit's list agrees with what the store held just now. Which may be something newer than what is held here.
     async fn on_confirmed(&mut self) {
-        match self.hub.store.position(self.slot.name()).await {
+        match self.hub.store.position(self.topic.name()).await {
             Ok(stored) => {
                 let version = stored.map_or(Version::ZERO, |stored| stored.version);
                 if version == self.version {
@@ -202,7 +202,7 @@ impl HotRoom {
 
     /// The store has the version that is held.
     async fn is_as_stored(&mut self, stored: Option<Position>) {
-        let completeness = self.hub.completeness(self.slot.name(), stored);
+        let completeness = self.hub.completeness(self.topic.name(), stored);
         if self.knowledge.is_lost() && !completeness.is_partial() {
             return self.resync(ResyncCause::check).await;
         }
@@ -211,7 +211,7 @@ impl HotRoom {
         let is_settled = self.version != Version::ZERO
             || self.hub.reconciler.is_none()
             || self.hub.is_complete(completeness);
-        if is_settled && self.published == self.version && self.slot.take_readers_ahead() {
+        if is_settled && self.published == self.version && self.topic.take_readers_ahead() {
             self.settle();
         }
     }
@@ -219,7 +219,7 @@ impl HotRoom {
     /// A message of the feed may have been lost without a trace: compare.
     async fn on_check(&mut self) {
         self.next_check = Instant::now() + jittered(CHECK_EVERY);
-        match self.hub.store.position(self.slot.name()).await {
+        match self.hub.store.position(self.topic.name()).await {
             Ok(stored) => {
                 let version = stored.map_or(Version::ZERO, |stored| stored.version);
                 match version.cmp(&self.version) {
@@ -233,7 +233,7 @@ impl HotRoom {
         }
         if Instant::now() >= self.next_renewal {
             self.next_renewal = Instant::now() + RENEW_EVERY;
-            if let Err(error) = self.hub.store.renew(self.slot.name()).await {
+            if let Err(error) = self.hub.store.renew(self.topic.name()).await {
                 self.on_store_error(&error);
             }
         }
@@ -244,11 +244,11 @@ impl HotRoom {
     async fn on_behind(&mut self) {
         self.look_at = None;
         self.look_not_before = Instant::now() + LOOK_EVERY;
-        let look = self.slot.begin_look();
-        let stored = match self.hub.store.position(self.slot.name()).await {
+        let look = self.topic.begin_look();
+        let stored = match self.hub.store.position(self.topic.name()).await {
             Ok(stored) => stored.map_or(Version::ZERO, |stored| stored.version),
             Err(error) => {
-                debug!(room.name = %self.slot.name(), %error, "cannot look for a later version");
+                debug!(room.name = %self.topic.name(), %error, "cannot look for a later version");
                 return;
             }
         };
@@ -257,16 +257,16 @@ impl HotRoom {
             Ordering::Less => self.resync(ResyncCause::fallback).await,
             Ordering::Equal => {}
         }
-        self.slot.end_look(look, stored.max(self.version));
+        self.topic.end_look(look, stored.max(self.version));
     }
 
     /// What readers were sent elsewhere is lost for good: those who kept it are sent what there is.
     fn settle(&self) {
-        if let Some(newest) = self.slot.newest() {
+        if let Some(newest) = self.topic.newest() {
             let newest = Arc::new(newest.replacing_later());
-            self.slot.publish(newest, self.knowledge.completeness());
-            self.hub.watchers.room_changed(&self.slot);
-            self.slot.announced();
+            self.topic.publish(newest, self.knowledge.completeness());
+            self.hub.watchers.room_changed(&self.topic);
+            self.topic.announced();
         }
     }
 
@@ -284,7 +284,7 @@ impl HotRoom {
 
     async fn read_again(&mut self) -> Result<(), StoreError> {
         let held = self.version;
-        let name = self.slot.name().clone();
+        let name = self.topic.name().clone();
         // When Redis comes back, all rooms are read again.
         let hub = Arc::clone(&self.hub);
         let _place = hub.reading_again.acquire().await;
@@ -301,7 +301,7 @@ impl HotRoom {
             self.take_in(&stored);
             self.version = stored.version();
             self.knowledge = Knowledge::LOST;
-            self.slot.known_to_be(self.knowledge.completeness());
+            self.topic.known_to_be(self.knowledge.completeness());
             self.hub.suspect(&name);
             // The store's own list may be shown elsewhere by the version that the next change makes. LiveKit's answer, which
             // raises it, comes first where it comes at all.
@@ -318,7 +318,7 @@ impl HotRoom {
     /// The store holds what is held here, and says this of it.
     fn told(&mut self, completeness: Completeness) {
         self.knowledge.told(completeness);
-        self.slot.known_to_be(self.knowledge.completeness());
+        self.topic.known_to_be(self.knowledge.completeness());
     }
 
     /// Whether the store lost whom we show. LiveKit is asked, where it can be, and until then they are shown.
@@ -330,8 +330,8 @@ impl HotRoom {
     }
 
     fn on_store_error(&self, error: &StoreError) {
-        self.slot.known_to_be(Completeness::Partial);
-        debug!(room.name = %self.slot.name(), %error, "cannot read a hot room again");
+        self.topic.known_to_be(Completeness::Partial);
+        debug!(room.name = %self.topic.name(), %error, "cannot read a hot room again");
     }
 
     /// Adds those whom the store has to those whom it lost, and takes out who has left since.
@@ -361,8 +361,8 @@ impl HotRoom {
         let (joined, updated, left) = diff.finish(|identity| self.list.get(identity).cloned());
         let delta = Delta { prev: self.published, joined, updated, left };
         let snapshot = self.put_out(Some(delta), received_at);
-        self.hub.watchers.room_changed(&self.slot);
-        self.slot.announced();
+        self.hub.watchers.room_changed(&self.topic);
+        self.topic.announced();
         self.hub.metrics.published();
         let window = self.window(&snapshot);
         self.window_ends = Instant::now() + window;
@@ -371,20 +371,20 @@ impl HotRoom {
     fn put_out(&mut self, delta: Option<Delta>, received_at: Option<HostTime>) -> Arc<Snapshot> {
         self.pending = None;
         self.published = self.version;
-        let before = self.slot.newest();
+        let before = self.topic.newest();
         let snapshot = Arc::new(Snapshot::new(
-            self.slot.name().clone(),
+            self.topic.name().clone(),
             self.version,
             &self.list,
             delta.map(|delta| (delta, before.as_deref())),
             received_at,
         ));
         for view in [View::Lists, View::Deltas] {
-            if self.slot.count(view) > 0 {
+            if self.topic.count(view) > 0 {
                 snapshot.encode_for(view);
             }
         }
-        self.slot.publish(Arc::clone(&snapshot), self.knowledge.completeness());
+        self.topic.publish(Arc::clone(&snapshot), self.knowledge.completeness());
         snapshot
     }
 
@@ -395,7 +395,7 @@ impl HotRoom {
             return Duration::ZERO;
         }
         let bytes_of = |view| {
-            snapshot.frame_bytes(view).max(MIN_FRAME_BYTES).saturating_mul(self.slot.count(view))
+            snapshot.frame_bytes(view).max(MIN_FRAME_BYTES).saturating_mul(self.topic.count(view))
         };
         let bytes = bytes_of(View::Lists).saturating_add(bytes_of(View::Deltas));
         let micros = u64::try_from(bytes / (FRAME_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);

@@ -1,22 +1,22 @@
 //! Hot rooms: those that somebody on this instance watches.
 //!
 //! One task per hot room follows the store's feed, holds the room's list, and puts its newest snapshot, encoded once, into the
-//! room's slot. Whoever delivers is told that a slot changed, and takes it from there; the hub never sees a socket.
+//! room's topic. Whoever delivers is told that a topic changed, and takes it from there; the hub never sees a socket.
 
 mod frame;
 mod hot_room;
 pub mod json;
 mod list;
 mod metrics;
-mod slot;
 mod snapshot;
+mod topic;
 
 pub use frame::{
     Frame, PREFIX_BYTES, REPLACED_ID, encode_chunk, heartbeat, last_frame, retry_frame,
 };
 pub use metrics::HubMetrics;
-pub use slot::{RoomSlot, Subscription, Watchers};
 pub use snapshot::{Snapshot, View};
+pub use topic::{Subscription, Topic, Watchers};
 
 use std::{
     collections::HashMap,
@@ -87,7 +87,7 @@ pub(crate) struct Inner {
 
 #[derive(Default)]
 struct Rooms {
-    by_name: HashMap<RoomName, Arc<RoomSlot>>,
+    by_name: HashMap<RoomName, Arc<Topic>>,
     next_id: u64,
 }
 
@@ -118,11 +118,11 @@ impl Hub {
         let (subscription, is_new) = self.enter(room, view);
         if is_new {
             let may_look_up = self.0.reconciler.is_some() && may_look_up();
-            let (hub, slot) = (Arc::clone(&self.0), Arc::clone(subscription.slot()));
-            let room = HotRoom::run(hub, slot, may_look_up);
+            let (hub, topic) = (Arc::clone(&self.0), Arc::clone(subscription.topic()));
+            let room = HotRoom::run(hub, topic, may_look_up);
             tokio::spawn(abort_on_panic::task("the task of a hot room", room));
         }
-        subscription.slot().ready().await?;
+        subscription.topic().ready().await?;
         Ok(subscription)
     }
 
@@ -130,19 +130,19 @@ impl Hub {
     /// sent only what is later. Waits, for a moment, until the room here is as new, or the store is known to have nothing as new:
     /// then the reader has nothing that counts, and is sent the list. Nobody else notices what it says.
     pub async fn catch_up(&self, subscription: &Subscription, sent: Version) -> Option<Version> {
-        let slot = subscription.slot();
-        if !self.is_plausible(sent) || self.0.is_empty_room(slot) {
+        let topic = subscription.topic();
+        if !self.is_plausible(sent) || self.0.is_empty_room(topic) {
             return None;
         }
-        let caught_up = timeout(CATCH_UP, slot.caught_up(sent)).await;
-        let is_unknown = slot.newest().is_none_or(|newest| newest.version() == Version::ZERO);
+        let caught_up = timeout(CATCH_UP, topic.caught_up(sent)).await;
+        let is_unknown = topic.newest().is_none_or(|newest| newest.version() == Version::ZERO);
         match caught_up {
             Ok(true) => Some(sent),
             Ok(false) if !is_unknown || self.0.reconciler.is_none() => None,
             // A store that lost everything must not empty its list: LiveKit is asked who is inside.
             Ok(false) | Err(_) => {
-                slot.keep_readers_ahead();
-                (!self.0.is_empty_room(slot)).then_some(sent)
+                topic.keep_readers_ahead();
+                (!self.0.is_empty_room(topic)).then_some(sent)
             }
         }
     }
@@ -162,11 +162,11 @@ impl Hub {
         room: &RoomName,
         may_look_up: impl FnOnce() -> bool,
     ) -> Result<Reading, StoreError> {
-        let slot = self.0.rooms().by_name.get(room).cloned();
-        if let Some((slot, snapshot)) =
-            slot.and_then(|slot| slot.newest().map(|newest| (slot, newest)))
+        let topic = self.0.rooms().by_name.get(room).cloned();
+        if let Some((topic, snapshot)) =
+            topic.and_then(|topic| topic.newest().map(|newest| (topic, newest)))
         {
-            let is_complete = self.0.is_complete(slot.completeness());
+            let is_complete = self.0.is_complete(topic.completeness());
             return Ok(Reading { snapshot: Some(snapshot), source: Source::Hot, is_complete });
         }
         let (stored, source) = self.0.read_or_ask(room, may_look_up).await?;
@@ -219,7 +219,7 @@ impl Hub {
     /// Counts the rooms by whether they are complete now.
     pub fn count_rooms(&self) {
         let rooms = self.0.rooms();
-        let is_complete = |slot: &&Arc<RoomSlot>| self.0.is_complete(slot.completeness());
+        let is_complete = |topic: &&Arc<Topic>| self.0.is_complete(topic.completeness());
         let complete = rooms.by_name.values().filter(is_complete).count();
         self.0.metrics.count_rooms(complete, rooms.by_name.len() - complete);
     }
@@ -227,13 +227,13 @@ impl Hub {
     /// Counts the reader in before anything else happens, so that the room cannot end under it.
     fn enter(&self, room: &RoomName, view: View) -> (Subscription, bool) {
         let mut rooms = self.0.rooms();
-        if let Some(slot) = rooms.by_name.get(room) {
-            return (slot.subscribe(view), false);
+        if let Some(topic) = rooms.by_name.get(room) {
+            return (topic.subscribe(view), false);
         }
-        let slot = Arc::new(RoomSlot::new(rooms.next_id, room.clone()));
+        let topic = Arc::new(Topic::new(rooms.next_id, room.clone()));
         rooms.next_id += 1;
-        rooms.by_name.insert(room.clone(), Arc::clone(&slot));
-        (slot.subscribe(view), true)
+        rooms.by_name.insert(room.clone(), Arc::clone(&topic));
+        (topic.subscribe(view), true)
     }
 }
 
@@ -310,29 +310,29 @@ impl Inner {
     }
 
     /// Whether LiveKit said that nobody is in a room that the store does not hold: nothing later may ever come.
-    fn is_empty_room(&self, slot: &RoomSlot) -> bool {
-        let is_unknown = slot.newest().is_some_and(|newest| newest.version() == Version::ZERO);
-        is_unknown && self.is_complete(slot.completeness())
+    fn is_empty_room(&self, topic: &Topic) -> bool {
+        let is_unknown = topic.newest().is_some_and(|newest| newest.version() == Version::ZERO);
+        is_unknown && self.is_complete(topic.completeness())
     }
 
     /// Ends a room unless somebody entered meanwhile. Entering takes the same lock, so nobody is left behind.
-    fn leave_if_idle(&self, slot: &RoomSlot) -> bool {
+    fn leave_if_idle(&self, topic: &Topic) -> bool {
         let mut rooms = self.rooms();
-        if slot.has_readers() {
+        if topic.has_readers() {
             return false;
         }
-        rooms.by_name.remove(slot.name());
+        rooms.by_name.remove(topic.name());
         true
     }
 
     /// Ends a room that could not be opened; whoever waits for it is told, and the next one tries anew.
-    fn give_up(&self, slot: &RoomSlot, error: StoreError) {
-        self.rooms().by_name.remove(slot.name());
-        slot.fail(error);
+    fn give_up(&self, topic: &Topic, error: StoreError) {
+        self.rooms().by_name.remove(topic.name());
+        topic.fail(error);
     }
 }
 
 #[cfg(test)]
-pub fn test_slot() -> Arc<RoomSlot> {
-    Arc::new(RoomSlot::new(0, RoomName::parse("test").expect("a room's name")))
+pub fn test_slot() -> Arc<Topic> {
+    Arc::new(Topic::new(0, RoomName::parse("test").expect("a room's name")))
 }

@@ -17,9 +17,9 @@ use crate::{
 
 use super::{Snapshot, View};
 
-/// Told that a slot holds a new snapshot. Delivery implements it.
+/// Told that a topic holds a new snapshot. Delivery implements it.
 pub trait Watchers: Send + Sync + 'static {
-    fn room_changed(&self, slot: &Arc<RoomSlot>);
+    fn room_changed(&self, topic: &Arc<Topic>);
 }
 
 /// A hot room, as those see it who deliver it.
@@ -28,7 +28,7 @@ pub trait Watchers: Send + Sync + 'static {
 /// asks who watches. Delivery marks itself as watching, and then takes the snapshot out. Whichever comes second sees what the
 /// other did, because the snapshot lies behind a lock.
 #[derive(Debug)]
-pub struct RoomSlot {
+pub struct Topic {
     id: u64,
     name: RoomName,
     newest: Mutex<Option<Arc<Snapshot>>>,
@@ -68,7 +68,7 @@ enum State {
     Failed(StoreError),
 }
 
-impl RoomSlot {
+impl Topic {
     pub(super) fn new(id: u64, name: RoomName) -> Self {
         Self {
             id,
@@ -228,7 +228,7 @@ impl RoomSlot {
     pub(super) async fn ready(&self) -> Result<(), StoreError> {
         let mut state = self.state.subscribe();
         let state = state.wait_for(|state| !matches!(state, State::Opening)).await;
-        match &*state.expect("the slot, and the sender in it, is held by the caller") {
+        match &*state.expect("the topic, and the sender in it, is held by the caller") {
             State::Failed(error) => Err(error.clone()),
             State::Open | State::Opening => Ok(()),
         }
@@ -236,7 +236,7 @@ impl RoomSlot {
 
     pub(super) fn subscribe(self: &Arc<Self>, view: View) -> Subscription {
         self.readers(view).fetch_add(1, Ordering::AcqRel);
-        Subscription { slot: Arc::clone(self), view }
+        Subscription { topic: Arc::clone(self), view }
     }
 
     pub(super) fn has_readers(&self) -> bool {
@@ -263,13 +263,13 @@ impl RoomSlot {
 /// One connection's interest in one room. While it lives the room stays hot.
 #[derive(Debug)]
 pub struct Subscription {
-    slot: Arc<RoomSlot>,
+    topic: Arc<Topic>,
     view: View,
 }
 
 impl Subscription {
-    pub fn slot(&self) -> &Arc<RoomSlot> {
-        &self.slot
+    pub fn topic(&self) -> &Arc<Topic> {
+        &self.topic
     }
 
     pub fn view(&self) -> View {
@@ -279,9 +279,10 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let was_last_of_its_kind = self.slot.readers(self.view).fetch_sub(1, Ordering::AcqRel) == 1;
-        if was_last_of_its_kind && !self.slot.has_readers() {
-            self.slot.idle.notify_one();
+        let was_last_of_its_kind =
+            self.topic.readers(self.view).fetch_sub(1, Ordering::AcqRel) == 1;
+        if was_last_of_its_kind && !self.topic.has_readers() {
+            self.topic.idle.notify_one();
         }
     }
 }
