@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::{
     clock::Clock,
     config::Config,
-    delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Shards},
+    delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Workers},
     http::{
         HttpMetrics, HttpState, LimitSettings, Limits, Refusing, RoomList, Server, ServerSettings,
         StreamSettings,
@@ -37,7 +37,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(6);
 /// The service, bound and ready to run.
 pub struct App {
     server: Server,
-    shards: Arc<Shards>,
+    workers: Arc<Workers>,
     state: Arc<HttpState>,
     drain: Duration,
 }
@@ -97,7 +97,7 @@ impl App {
         let store: Arc<dyn Store> =
             Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
-        let shards = Shards::start(
+        let workers = Workers::start(
             &DeliveryConfig {
                 threads: 0,
                 heartbeat: config.stream.heartbeat,
@@ -112,7 +112,7 @@ impl App {
         let hub = Hub::new(
             Arc::clone(&store),
             reconciler,
-            Arc::clone(&shards) as Arc<dyn Watchers>,
+            Arc::clone(&workers) as Arc<dyn Watchers>,
             HubConfig { coalesce: config.stream.coalesce },
             HubMetrics::register(&mut registry),
         );
@@ -146,7 +146,7 @@ impl App {
             refusing: Refusing::default(),
         });
         warn_about(config);
-        Ok(Self { server, shards, state, drain: config.drain })
+        Ok(Self { server, workers, state, drain: config.drain })
     }
 
     /// Where it listens.
@@ -163,7 +163,7 @@ impl App {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(self.server.run(
             Arc::clone(&self.state),
-            Arc::clone(&self.shards),
+            Arc::clone(&self.workers),
             stop.clone(),
         ));
         shutdown.await;
@@ -171,7 +171,7 @@ impl App {
         self.state.start_draining();
         stop.cancel();
         let drained = async {
-            let (_, served) = tokio::join!(self.shards.drain(self.drain), serving);
+            let (_, served) = tokio::join!(self.workers.drain(self.drain), serving);
             served
         };
         match timeout(self.drain + LAST_ANSWERS, drained).await {

@@ -25,7 +25,7 @@ pub(super) struct Connection {
     pub watches: Watches,
     pub phase: Phase,
     pub place: Place,
-    /// When it is to end, or, once it has, when to stop waiting for the client's own end; in the shard's milliseconds.
+    /// When it is to end, or, once it has, when to stop waiting for the client's own end; in the worker's milliseconds.
     pub ends_at: u64,
     pub end_reason: CloseReason,
     input_bytes: u32,

@@ -9,8 +9,8 @@ mod metrics;
 mod permit;
 mod pinned;
 mod room;
-mod shard;
 mod wheel;
+mod worker;
 
 pub use metrics::{CloseReason, DeliveryMetrics};
 pub use permit::{Permit, Permits};
@@ -37,7 +37,7 @@ use crate::{
     presence::Version,
 };
 
-use shard::{Shard, WAKE};
+use worker::{WAKE, Worker};
 
 /// More threads than this are not started: each is a bit in a room's topic.
 const MAX_THREADS: usize = 64;
@@ -91,7 +91,7 @@ pub struct StreamEnd {
 }
 
 /// The delivery threads.
-pub struct Shards {
+pub struct Workers {
     inboxes: Vec<Arc<Inbox>>,
     threads: Mutex<Vec<oneshot::Receiver<()>>>,
 }
@@ -117,7 +117,7 @@ struct Mail {
     is_closed: bool,
 }
 
-impl Shards {
+impl Workers {
     /// Starts the threads.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Shards {
                 mail: Mutex::default(),
                 connections: AtomicUsize::default(),
             });
-            let shard = Shard::new(
+            let worker = Worker::new(
                 index,
                 poll,
                 Arc::clone(&inbox),
@@ -151,7 +151,7 @@ impl Shards {
             );
             let (done, finished) = oneshot::channel();
             thread::Builder::new().name(format!("delivery-{index}")).spawn(move || {
-                abort_on_panic::thread("a delivery thread", || shard.run());
+                abort_on_panic::thread("a delivery thread", || worker.run());
                 let _ = done.send(());
             })?;
             inboxes.push(inbox);
@@ -200,7 +200,7 @@ impl Shards {
     }
 }
 
-impl Watchers for Shards {
+impl Watchers for Workers {
     fn room_changed(&self, topic: &Arc<Topic>) {
         let mut untold = topic.take_untold();
         while untold != 0 {

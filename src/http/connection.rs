@@ -33,7 +33,7 @@ use tracing::debug;
 
 use crate::{
     clock::Clock,
-    delivery::{Framing, Handoff, Shards},
+    delivery::{Framing, Handoff, Workers},
 };
 
 use super::{
@@ -79,7 +79,7 @@ pub(super) struct Service {
     pub router: Router,
     pub refusals: Refusals,
     pub unavailable: Arc<UnavailableLog>,
-    pub shards: Arc<Shards>,
+    pub workers: Arc<Workers>,
     pub settings: ServerSettings,
     /// Ends connections once what is under way on them is answered.
     pub stop: CancellationToken,
@@ -309,7 +309,7 @@ async fn hand_over(socket: TcpStream, handover: Handover, seat: Seat, service: &
     match socket.into_std() {
         Ok(socket) => {
             let crowded = permits.begin_stream(&stream.permit);
-            service.shards.adopt(Handoff {
+            service.workers.adopt(Handoff {
                 socket,
                 head,
                 framing,
@@ -330,7 +330,7 @@ async fn hand_over(socket: TcpStream, handover: Handover, seat: Seat, service: &
 async fn make_room_for_newest(identity: IdentityKey, service: &Service) {
     let _ = timeout(CLOSED_STREAM_ARRIVES, service.stop.cancelled()).await;
     for oldest in service.http.limits.permits.revoke_oldest(identity) {
-        service.shards.replace(oldest);
+        service.workers.replace(oldest);
     }
 }
 

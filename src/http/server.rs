@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use crate::delivery::Shards;
+use crate::delivery::Workers;
 
 use super::{
     Http, HttpState,
@@ -87,8 +87,8 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Accepts connections until `stop`, and returns when all of them have ended or been handed to `shards`.
-    pub async fn run(self, state: Arc<HttpState>, shards: Arc<Shards>, stop: CancellationToken) {
+    /// Accepts connections until `stop`, and returns when all of them have ended or been handed to `workers`.
+    pub async fn run(self, state: Arc<HttpState>, workers: Arc<Workers>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let http = Http(Arc::clone(&state));
         let unavailable = Arc::<UnavailableLog>::default();
@@ -97,7 +97,7 @@ impl Server {
             refusals: Refusals::new(&http, Arc::clone(&unavailable)),
             unavailable,
             http,
-            shards,
+            workers,
             settings: self.settings,
             stop: stop.clone(),
         });

@@ -41,7 +41,7 @@ const NEVER: u64 = u64::MAX;
 ///
 /// Its inputs: sockets that can be read or written, mail (handed-off connections, changed rooms, the order to drain),
 /// heartbeats that are due, and deadlines.
-pub(super) struct Shard {
+pub(super) struct Worker {
     index: u32,
     poll: Poll,
     inbox: Arc<Inbox>,
@@ -68,7 +68,7 @@ pub(super) struct Shard {
     started: Instant,
 }
 
-impl Shard {
+impl Worker {
     pub fn new(
         index: u32,
         poll: Poll,
