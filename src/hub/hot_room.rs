@@ -292,7 +292,7 @@ impl HotRoom {
         let is_lost = stored.as_ref().map_or(Version::ZERO, |stored| stored.version()) < held;
         if is_lost {
             warn!(room.name = %name, "the store lost what it had acknowledged");
-            self.hub.store.lift(&name, held).await?;
+            self.hub.store.advance(&name, held).await?;
             self.hub.suspect(&name);
             stored = self.hub.store.read(&name).await?;
         }

@@ -193,7 +193,7 @@ impl Room {
 
     /// Somebody was shown a later version than this: what was known of the room is lost. It goes on from there.
     /// Tells whether that is so.
-    pub fn lift(&mut self, shown: Version, now: StoreTime) -> bool {
+    pub fn advance(&mut self, shown: Version, now: StoreTime) -> bool {
         let is_below = self.version < shown;
         if is_below {
             self.version = shown.next(now);

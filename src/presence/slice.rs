@@ -213,9 +213,9 @@ impl RoomSlice {
         Ok(Step { outcome, touched })
     }
 
-    /// As [`Room::lift`].
-    pub fn lift(&mut self, shown: Version, now: StoreTime) -> bool {
-        self.room.lift(shown, now)
+    /// As [`Room::advance`].
+    pub fn advance(&mut self, shown: Version, now: StoreTime) -> bool {
+        self.room.advance(shown, now)
     }
 
     /// The room's own row.

@@ -137,10 +137,10 @@ impl Store for MemoryStore {
         Ok(self.read(room).await?.map(|room| Position::of(&room)))
     }
 
-    async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
+    async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
         let mut shard = self.shard_of(room);
         let now = self.time();
-        if shard.room_mut(room, now).lift(held, now) {
+        if shard.room_mut(room, now).advance(held, now) {
             shard.followers.get(room).into_iter().flatten().for_each(|(_, one)| one.gap());
         }
         Ok(())

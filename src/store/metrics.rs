@@ -130,8 +130,8 @@ impl Store for MeteredStore {
         self.metered(Kind::position, self.store.position(room)).await
     }
 
-    async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
-        self.metered(Kind::lift, self.store.lift(room, held)).await
+    async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
+        self.metered(Kind::lift, self.store.advance(room, held)).await
     }
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {

@@ -47,7 +47,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes a room's version rise above one that an instance holds, which it had from this store and no client made up: the store
     /// lost what it had acknowledged. The room is lost then. Does nothing where the version is not below `held`.
-    async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError>;
+    async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError>;
 
     /// Every room that is to be listed, in no particular order.
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError>;

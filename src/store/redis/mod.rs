@@ -260,10 +260,10 @@ impl Store for RedisStore {
         }))
     }
 
-    async fn lift(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
+    async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
         let wanted = Wanted { room, persons: &[], may_be_unread: false, keeps: false };
         self.step(wanted, |slice, now| {
-            let effect = match slice.lift(held, now) {
+            let effect = match slice.advance(held, now) {
                 true => Effect::Told(message::of_gap(room)),
                 false => Effect::Nothing,
             };

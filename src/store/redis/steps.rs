@@ -103,7 +103,7 @@ impl RedisStore {
                 }
             };
             let now = self.store_time().await?;
-            let is_lost = acknowledged.is_some_and(|version| held.slice.lift(version, now));
+            let is_lost = acknowledged.is_some_and(|version| held.slice.advance(version, now));
             let taken = match act(&mut held.slice, now) {
                 Ok(taken) => taken,
                 Err(Needs::Everybody) => {

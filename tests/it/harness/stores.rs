@@ -106,9 +106,9 @@ impl Store for FlakyStore {
         self.store.position(room).await
     }
 
-    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+    async fn advance(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
         self.pass().await?;
-        self.store.lift(room, seen).await
+        self.store.advance(room, seen).await
     }
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
@@ -185,8 +185,8 @@ impl Store for TakingTurns {
         self.next().position(room).await
     }
 
-    async fn lift(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
-        self.next().lift(room, seen).await
+    async fn advance(&self, room: &RoomName, seen: Version) -> Result<(), StoreError> {
+        self.next().advance(room, seen).await
     }
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {

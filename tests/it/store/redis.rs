@@ -118,14 +118,14 @@ async fn a_version_that_was_seen_is_never_gone_below() {
     let general = room("general");
     store.apply(&joined(&general, "alice", 1)).await.unwrap();
     let seen = store.read(&general).await.unwrap().unwrap().version();
-    store.lift(&general, seen).await.unwrap();
+    store.advance(&general, seen).await.unwrap();
     assert_eq!(store.read(&general).await.unwrap().unwrap().version(), seen, "it is not below");
     server.ask(&["FLUSHALL"]).await;
     let mut feed = store.follow(&general).await.unwrap();
-    store.lift(&general, seen).await.unwrap();
-    let lifted = store.read(&general).await.unwrap().unwrap();
-    assert!(lifted.version() > seen);
-    assert!(lifted.is_lost());
+    store.advance(&general, seen).await.unwrap();
+    let advanced = store.read(&general).await.unwrap().unwrap();
+    assert!(advanced.version() > seen);
+    assert!(advanced.is_lost());
     assert_eq!(within_deadline("the feed", feed.next()).await.unwrap(), FeedMessage::Gap);
 }
 
