@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use livekit_presence::{
     app::{App, StartError, start_logging},
     clock::Clock,
-    config::{Config, Faults, Purpose},
+    config::{Config, ConfigErrors, Purpose},
     demo,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,7 +46,7 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("the configuration is wrong:\n{0}")]
-    Config(#[from] Faults),
+    Config(#[from] ConfigErrors),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("{0}")]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Faults;
+use super::ConfigErrors;
 
 /// What a file says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl EnvFile {
     ///
     /// # Errors
     /// A line that is no `NAME=value`, or a quote that nothing closes. Never shows a value.
-    pub fn parse(content: &str) -> Result<Self, Faults> {
+    pub fn parse(content: &str) -> Result<Self, ConfigErrors> {
         let content = content.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         let mut rest = Rest { text: &content, line: 1 };
         let mut file = Self::default();
@@ -43,7 +43,7 @@ impl EnvFile {
                     let problem = format!(
                         "line {line}: nothing closes the quote around the value of {name}; check its quotes"
                     );
-                    return Err(Faults::one(".env", problem));
+                    return Err(ConfigErrors::one(".env", problem));
                 }
             }
         }
@@ -72,7 +72,7 @@ struct Rest<'text> {
 
 impl<'text> Rest<'text> {
     /// The next variable's name, up to its `=`, and where it stands.
-    fn name(&mut self) -> Result<Option<(String, usize)>, Faults> {
+    fn name(&mut self) -> Result<Option<(String, usize)>, ConfigErrors> {
         let text = loop {
             if self.text.is_empty() {
                 return Ok(None);
@@ -91,7 +91,7 @@ impl<'text> Rest<'text> {
         });
         let Some(name) = name.filter(|name| is_name(name)) else {
             let problem = format!("line {line} is not of the form NAME=value; write it so");
-            return Err(Faults::one(".env", problem));
+            return Err(ConfigErrors::one(".env", problem));
         };
         let equals = self.text.find('=').unwrap_or_default();
         self.text = &self.text[equals + 1..];

@@ -8,7 +8,7 @@ use std::{
 
 use config::{Config, Environment, File, FileFormat, Source, Value, ValueKind};
 
-use super::{Faults, env_file::EnvFile};
+use super::{ConfigErrors, env_file::EnvFile};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -30,11 +30,13 @@ pub(super) struct Variables {
 
 impl Variables {
     /// The process's own, and below them those of `.env` in the working directory.
-    pub fn of_process() -> Result<Self, Faults> {
+    pub fn of_process() -> Result<Self, ConfigErrors> {
         let mut file = match std::fs::read_to_string(".env") {
             Ok(content) => EnvFile::parse(&content)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => EnvFile::default(),
-            Err(error) => return Err(Faults::one(".env", format!("cannot be read: {error}"))),
+            Err(error) => {
+                return Err(ConfigErrors::one(".env", format!("cannot be read: {error}")));
+            }
         };
         let own = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -52,7 +54,7 @@ impl Variables {
     }
 
     /// A variable's value, or the content of the file that its `_FILE` variant names. Empty is as good as missing.
-    pub fn get(&self, name: &str) -> Result<Option<String>, Faults> {
+    pub fn get(&self, name: &str) -> Result<Option<String>, ConfigErrors> {
         if let Some(value) = self.value(name)? {
             return Ok(Some(value.to_owned()));
         }
@@ -60,22 +62,24 @@ impl Variables {
         let Some(path) = self.value(&file_name)? else { return Ok(None) };
         match std::fs::read_to_string(path) {
             Ok(content) => Ok(Some(content.trim_start_matches('\u{feff}').trim_end().to_owned())),
-            Err(error) => Err(Faults::one(file_name, format!("{path} cannot be read: {error}"))),
+            Err(error) => {
+                Err(ConfigErrors::one(file_name, format!("{path} cannot be read: {error}")))
+            }
         }
     }
 
-    fn value(&self, name: &str) -> Result<Option<&str>, Faults> {
+    fn value(&self, name: &str) -> Result<Option<&str>, ConfigErrors> {
         match self.unclear.get(name) {
-            Some(problem) => Err(Faults::one(".env", problem)),
+            Some(problem) => Err(ConfigErrors::one(".env", problem)),
             None => Ok(self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())),
         }
     }
 
     /// Those that stand for a key.
-    fn of_keys(&self) -> Result<HashMap<String, String>, Faults> {
+    fn of_keys(&self) -> Result<HashMap<String, String>, ConfigErrors> {
         let is_of_a_key = |name: &str| name.to_ascii_uppercase().starts_with("LKP__");
         match self.unclear.iter().find(|(name, _)| is_of_a_key(name)) {
-            Some((_, problem)) => Err(Faults::one(".env", problem)),
+            Some((_, problem)) => Err(ConfigErrors::one(".env", problem)),
             None => Ok(self.values.clone()),
         }
     }
@@ -85,11 +89,14 @@ impl Variables {
 pub(super) fn merge(
     file: Option<&Path>,
     variables: &Variables,
-) -> Result<BTreeMap<String, Value>, Faults> {
+) -> Result<BTreeMap<String, Value>, ConfigErrors> {
     let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
     if let Some(path) = file {
         if !path.is_file() {
-            return Err(Faults::one("--config", format!("there is no file {}", path.display())));
+            return Err(ConfigErrors::one(
+                "--config",
+                format!("there is no file {}", path.display()),
+            ));
         }
         builder = builder.add_source(File::from(path).format(FileFormat::Toml));
     }
@@ -115,10 +122,10 @@ pub(super) fn merge(
 }
 
 /// The first line says where; those below quote the file, secrets included.
-fn unreadable(error: &config::ConfigError) -> Faults {
+fn unreadable(error: &config::ConfigError) -> ConfigErrors {
     let error = error.to_string();
     let place = error.lines().next().unwrap_or_default();
-    Faults::one("configuration", format!("cannot be read: {place}"))
+    ConfigErrors::one("configuration", format!("cannot be read: {place}"))
 }
 
 fn flatten(prefix: &str, table: BTreeMap<String, Value>, values: &mut BTreeMap<String, Value>) {

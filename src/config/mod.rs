@@ -2,11 +2,11 @@
 //! environment.
 
 mod env_file;
-mod fault;
+mod error;
 mod layers;
 mod values;
 
-pub use fault::{Fault, Faults};
+pub use error::{ConfigError, ConfigErrors};
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -160,7 +160,7 @@ impl Config {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn load(file: Option<&Path>, purpose: Purpose) -> Result<Self, Faults> {
+    pub fn load(file: Option<&Path>, purpose: Purpose) -> Result<Self, ConfigErrors> {
         Self::parse(file, &Variables::of_process()?, purpose).map(|(config, _)| config)
     }
 
@@ -171,7 +171,7 @@ impl Config {
     pub fn from_variables(
         variables: impl IntoIterator<Item = (String, String)>,
         purpose: Purpose,
-    ) -> Result<Self, Faults> {
+    ) -> Result<Self, ConfigErrors> {
         Self::parse(None, &Variables::new(variables), purpose).map(|(config, _)| config)
     }
 
@@ -179,7 +179,7 @@ impl Config {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn describe(file: Option<&Path>) -> Result<String, Faults> {
+    pub fn describe(file: Option<&Path>) -> Result<String, ConfigErrors> {
         let variables = Variables::of_process()?;
         Self::parse(file, &variables, Purpose::Serve).map(|(_, description)| description)
     }
@@ -188,13 +188,13 @@ impl Config {
         file: Option<&Path>,
         variables: &Variables,
         purpose: Purpose,
-    ) -> Result<(Self, String), Faults> {
+    ) -> Result<(Self, String), ConfigErrors> {
         let merged = layers::merge(file, variables)?;
         let mut values = Values::new(merged.clone());
         let config = Self::take(&mut values, variables, purpose);
-        let faults = values.finish();
-        if !faults.is_empty() {
-            return Err(Faults(faults));
+        let errors = values.finish();
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
         }
         let description = config.description(&merged);
         Ok((config, description))
@@ -313,7 +313,7 @@ fn take_store(values: &mut Values) -> StoreConfig {
     let redis = redis.and_then(|address| match RedisAddress::parse(&address) {
         Ok(address) => Some(address),
         Err(problem) => {
-            values.fault("store.redis_url", problem);
+            values.reject("store.redis_url", problem);
             None
         }
     });
@@ -346,8 +346,8 @@ fn take_bind(values: &mut Values, variables: &Variables) -> SocketAddr {
     match variables.get("PORT").map(|port| port.map(|port| port.parse::<u16>())) {
         Ok(None) => {}
         Ok(Some(Ok(port))) => bind.set_port(port),
-        Ok(Some(Err(_))) => values.fault("PORT", "is no port; write a number from 0 to 65535"),
-        Err(faults) => values.faults.extend(faults.0),
+        Ok(Some(Err(_))) => values.reject("PORT", "is no port; write a number from 0 to 65535"),
+        Err(errors) => values.errors.extend(errors.0),
     }
     bind
 }
@@ -364,7 +364,7 @@ fn take_cors_origins(values: &mut Values) -> CorsOrigins {
     for origin in origins {
         match AllowedOrigin::parse(&origin) {
             Ok(origin) => named.push(origin),
-            Err(error) => values.fault("http.cors_origins", format!("{origin:?} {error}")),
+            Err(error) => values.reject("http.cors_origins", format!("{origin:?} {error}")),
         }
     }
     CorsOrigins::These(named)
@@ -374,7 +374,7 @@ fn take_auth(values: &mut Values, cors_origins: &CorsOrigins, purpose: Purpose) 
     let mode = values.take("auth.mode", auth_mode).unwrap_or(AuthMode::LiveKit);
     let cookie = values.take("auth.cookie", optional_text);
     if cookie.is_some() && *cors_origins == CorsOrigins::Any {
-        values.fault(
+        values.reject(
             "auth.cookie",
             "cannot be used with `http.cors_origins` = \"*\": any page could read with its visitor's cookie; name the origins",
         );
@@ -419,8 +419,8 @@ fn take_proxy(values: &mut Values, variables: &Variables, url: &Uri) -> Option<P
             None => variables.get(&name.to_ascii_lowercase()),
             upper => Ok(upper),
         });
-        found.unwrap_or_else(|faults| {
-            values.faults.extend(faults.0);
+        found.unwrap_or_else(|errors| {
+            values.errors.extend(errors.0);
             None
         })
     };
@@ -429,7 +429,7 @@ fn take_proxy(values: &mut Values, variables: &Variables, url: &Uri) -> Option<P
         ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].map(&mut get);
     Proxy::of(url, &ProxyVariables { http, https, all, no }).unwrap_or_else(|problem| {
         let is_https = url.scheme_str() == Some("https");
-        values.fault(if is_https { "HTTPS_PROXY" } else { "HTTP_PROXY" }, problem);
+        values.reject(if is_https { "HTTPS_PROXY" } else { "HTTP_PROXY" }, problem);
         None
     })
 }
@@ -442,29 +442,33 @@ fn take_keys(values: &mut Values, variables: &Variables, purpose: Purpose) -> Ve
             let secret = unquoted(values, "LIVEKIT_API_SECRET", &secret);
             match ApiKey::new(name, secret) {
                 Ok(key) => keys.push(key),
-                Err(error) => values.fault("LIVEKIT_API_KEY", error.to_string()),
+                Err(error) => values.reject("LIVEKIT_API_KEY", error.to_string()),
             }
         }
         (Ok(Some(_)), Ok(None)) => {
-            values
-                .fault("LIVEKIT_API_SECRET", "is missing; LIVEKIT_API_KEY is of no use without it");
+            values.reject(
+                "LIVEKIT_API_SECRET",
+                "is missing; LIVEKIT_API_KEY is of no use without it",
+            );
         }
         (Ok(None), Ok(Some(_))) => {
-            values
-                .fault("LIVEKIT_API_KEY", "is missing; LIVEKIT_API_SECRET is of no use without it");
+            values.reject(
+                "LIVEKIT_API_KEY",
+                "is missing; LIVEKIT_API_SECRET is of no use without it",
+            );
         }
         (Ok(None), Ok(None)) => {}
         (name, secret) => {
-            let faults = [name.err(), secret.err()].into_iter().flatten();
-            values.faults.extend(faults.flat_map(|faults| faults.0));
+            let errors = [name.err(), secret.err()].into_iter().flatten();
+            values.errors.extend(errors.flat_map(|errors| errors.0));
         }
     }
     let configured = values.take("livekit.keys", lines);
     keys.extend(take_key_lines(values, "livekit.keys", &configured));
     refuse_twice(values, "livekit.keys", &[], &keys);
-    let has_faults = !values.faults.is_empty();
-    if keys.is_empty() && purpose == Purpose::Serve && !has_faults {
-        values.fault(
+    let has_errors = !values.errors.is_empty();
+    if keys.is_empty() && purpose == Purpose::Serve && !has_errors {
+        values.reject(
             "livekit.keys",
             "is empty, so no webhook could be verified; set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or LIVEKIT_KEYS",
         );
@@ -481,7 +485,7 @@ fn take_auth_keys(values: &mut Values, livekit_keys: &[ApiKey]) -> Vec<ApiKey> {
 
 fn take_key_lines(values: &mut Values, key: &str, lines: &str) -> Vec<ApiKey> {
     ApiKey::parse_lines(lines).unwrap_or_else(|error| {
-        values.fault(key, format!("{error}; {}", error.advice()));
+        values.reject(key, format!("{error}; {}", error.advice()));
         Vec::new()
     })
 }
@@ -490,7 +494,7 @@ fn take_key_lines(values: &mut Values, key: &str, lines: &str) -> Vec<ApiKey> {
 fn unquoted<'value>(values: &mut Values, variable: &str, value: &'value str) -> &'value str {
     let value = value.trim();
     if ['"', '\''].iter().any(|quote| value.starts_with(*quote) && value.ends_with(*quote)) {
-        values.fault(
+        values.reject(
             variable,
             "is in quotes, which would be part of it; remove them, or use LIVEKIT_KEYS if they are",
         );
@@ -502,7 +506,7 @@ fn unquoted<'value>(values: &mut Values, variable: &str, value: &'value str) -> 
 fn refuse_twice(values: &mut Values, key: &str, known: &[ApiKey], more: &[ApiKey]) {
     let mut names: HashSet<_> = known.iter().map(ApiKey::name).collect();
     for twice in more.iter().filter(|one| !names.insert(one.name())) {
-        values.fault(key, format!("the key `{}` is there twice; remove one", twice.name()));
+        values.reject(key, format!("the key `{}` is there twice; remove one", twice.name()));
     }
 }
 

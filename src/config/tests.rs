@@ -1,16 +1,16 @@
 use super::*;
 
-fn with(variables: &[(&str, &str)]) -> Result<Config, Faults> {
+fn with(variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let key = [("LIVEKIT_KEYS", "APIone: a-secret-of-at-least-32-characters")];
     let variables = key.iter().chain(variables);
     let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::from_variables(variables, Purpose::Serve)
 }
 
-fn faults(variables: &[(&str, &str)]) -> Vec<String> {
+fn errors(variables: &[(&str, &str)]) -> Vec<String> {
     with(variables)
         .err()
-        .map(|faults| faults.0.iter().map(Fault::to_string).collect())
+        .map(|errors| errors.0.iter().map(ConfigError::to_string).collect())
         .unwrap_or_default()
 }
 
@@ -68,11 +68,11 @@ fn readers_tokens_may_be_signed_by_keys_of_their_own() {
     assert_eq!(names, ["APIone", "APIreader"]);
     assert_eq!(config.livekit.keys.len(), 1, "webhooks are not");
     assert_eq!(
-        faults(&[("LKP__AUTH__KEYS", "APIone: x")]),
+        errors(&[("LKP__AUTH__KEYS", "APIone: x")]),
         ["`auth.keys`: the key `APIone` is there twice; remove one"]
     );
     assert_eq!(
-        faults(&[("LKP__AUTH__KEYS", "APIreader")]),
+        errors(&[("LKP__AUTH__KEYS", "APIreader")]),
         ["`auth.keys`: line 1 is not of the form `key: secret`; write `key: secret`, one per line"]
     );
 }
@@ -99,7 +99,7 @@ fn keys_are_yaml_as_they_are_for_livekit() {
 fn a_single_key_in_quotes_is_refused_and_space_around_it_does_not_count() {
     let pair = |name, secret| [("LIVEKIT_API_KEY", name), ("LIVEKIT_API_SECRET", secret)];
     for secret in ["\"hunter2\"", "'hunter2'"] {
-        let found = faults(&pair("APItwo", secret));
+        let found = errors(&pair("APItwo", secret));
         assert_eq!(
             found,
             [
@@ -121,7 +121,7 @@ fn secrets_can_come_from_files() {
     assert_eq!(config.livekit.keys[0].name(), "APIf");
     std::fs::remove_file(&file).unwrap();
     assert_eq!(
-        faults(&[("LIVEKIT_API_KEY", "APIf"), ("LIVEKIT_API_SECRET_FILE", path)]),
+        errors(&[("LIVEKIT_API_KEY", "APIf"), ("LIVEKIT_API_SECRET_FILE", path)]),
         [format!(
             "`LIVEKIT_API_SECRET_FILE`: {path} cannot be read: No such file or directory (os error 2)"
         )]
@@ -279,7 +279,7 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
         ),
     ];
     for (name, value, expected) in cases {
-        assert_eq!(faults(&[(name, value)]), [expected], "{name}={value}");
+        assert_eq!(errors(&[(name, value)]), [expected], "{name}={value}");
     }
 }
 
@@ -304,7 +304,7 @@ fn every_duration_and_every_number_has_bounds_that_are_told_at_start() {
         bounded += 1;
         let variable = format!("LKP__{}", key.replace('.', "__").to_uppercase());
         for extreme in extremes {
-            let found = faults(&[(&variable, extreme)]);
+            let found = errors(&[(&variable, extreme)]);
             assert!(found[0].starts_with(&format!("`{key}`: ")), "{key}={extreme}: {found:?}");
             assert!(found[0].contains(" from ") && found[0].contains(" to "), "{found:?}");
         }
@@ -314,14 +314,14 @@ fn every_duration_and_every_number_has_bounds_that_are_told_at_start() {
 
 #[test]
 fn a_cookie_is_not_taken_from_any_page() {
-    let found = faults(&[("LKP__AUTH__COOKIE", "session"), ("LKP__HTTP__CORS_ORIGINS", "*")]);
+    let found = errors(&[("LKP__AUTH__COOKIE", "session"), ("LKP__HTTP__CORS_ORIGINS", "*")]);
     assert!(found[0].starts_with("`auth.cookie`: cannot be used with"), "{found:?}");
 }
 
 #[test]
 fn all_faults_are_told_at_once() {
     let found =
-        faults(&[("LKP__STREAM__HEARTBEAT", "x"), ("LKP__AUTH__MODE", "x"), ("LKP__X__Y", "1")]);
+        errors(&[("LKP__STREAM__HEARTBEAT", "x"), ("LKP__AUTH__MODE", "x"), ("LKP__X__Y", "1")]);
     assert_eq!(found.len(), 3, "{found:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Reading single values. What cannot be read is said, and the rest is read all the same, so that all faults show at once.
+//! Reading single values. What cannot be read is said, and the rest is read all the same, so that all errors show at once.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 use config::{Value, ValueKind};
 use ipnet::IpNet;
 
-use super::Fault;
+use super::ConfigError;
 
 /// No limit of streams or requests is higher: more than a million a second, or at once, is none.
 const MAX_LIMIT: u32 = 1_000_000;
@@ -18,16 +18,16 @@ const MAX_LIMIT: u32 = 1_000_000;
 /// Values by key; each is taken once.
 pub(super) struct Values {
     values: BTreeMap<String, Value>,
-    pub faults: Vec<Fault>,
+    pub errors: Vec<ConfigError>,
 }
 
 impl Values {
     pub fn new(values: BTreeMap<String, Value>) -> Self {
-        Self { values, faults: Vec::new() }
+        Self { values, errors: Vec::new() }
     }
 
-    pub fn fault(&mut self, key: &str, problem: impl Into<String>) {
-        self.faults.push(Fault { key: key.to_owned(), problem: problem.into() });
+    pub fn reject(&mut self, key: &str, problem: impl Into<String>) {
+        self.errors.push(ConfigError { key: key.to_owned(), problem: problem.into() });
     }
 
     /// Takes a value. A wrong one is noted, and `T`'s default goes on in its place: it is never used.
@@ -37,7 +37,7 @@ impl Values {
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> T {
         let Some(value) = self.values.remove(key) else {
-            self.fault(key, "is missing; give it a value or leave it to the defaults");
+            self.reject(key, "is missing; give it a value or leave it to the defaults");
             return T::default();
         };
         match read(&value) {
@@ -45,18 +45,18 @@ impl Values {
             Err(problem) => {
                 let origin = value.origin().filter(|origin| !origin.is_empty());
                 let origin = origin.map_or(String::new(), |origin| format!(" (from {origin})"));
-                self.fault(key, format!("{problem}{origin}"));
+                self.reject(key, format!("{problem}{origin}"));
                 T::default()
             }
         }
     }
 
     /// What nobody took is a key that does not exist.
-    pub fn finish(mut self) -> Vec<Fault> {
+    pub fn finish(mut self) -> Vec<ConfigError> {
         for key in std::mem::take(&mut self.values).into_keys() {
-            self.fault(&key, "there is no such key; `config/default.toml` lists all of them");
+            self.reject(&key, "there is no such key; `config/default.toml` lists all of them");
         }
-        self.faults
+        self.errors
     }
 }
 

@@ -4,14 +4,14 @@ use std::fmt;
 
 /// One wrong value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigError {
     /// The key, as in `config/default.toml`, or the name of an environment variable.
     pub key: String,
     /// What is wrong with its value, and what to do.
     pub problem: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}", self.key, self.problem)
     }
@@ -19,19 +19,19 @@ impl fmt::Display for Fault {
 
 /// All that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Faults(pub Vec<Fault>);
+pub struct ConfigErrors(pub Vec<ConfigError>);
 
-impl Faults {
+impl ConfigErrors {
     pub(super) fn one(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self(vec![Fault { key: key.into(), problem: problem.into() }])
+        Self(vec![ConfigError { key: key.into(), problem: problem.into() }])
     }
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> = self.0.iter().map(Fault::to_string).collect();
+        let lines: Vec<_> = self.0.iter().map(ConfigError::to_string).collect();
         f.write_str(&lines.join("\n"))
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ConfigErrors {}
