@@ -24,8 +24,8 @@ use crate::{
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
     store::{
-        Alone, MemoryStore, MeteredStore, Peers, RedisMetrics, RedisSettings, RedisStore, Store,
-        StoreMetrics,
+        MemoryStore, MeteredStore, Peers, RedisMetrics, RedisSettings, RedisStore, SingleInstance,
+        Store, StoreMetrics,
     },
 };
 
@@ -62,7 +62,13 @@ impl App {
         let mut registry = new_registry();
         let Some(address) = config.store.redis.clone() else {
             let store = MemoryStore::new(config.rules(), clock.clone());
-            return Self::assemble(config, Arc::new(store), Arc::new(Alone), clock, registry);
+            return Self::assemble(
+                config,
+                Arc::new(store),
+                Arc::new(SingleInstance),
+                clock,
+                registry,
+            );
         };
         let settings = RedisSettings {
             address: address.with_authority(read_authority(config.store.ca_file.as_deref())?),
@@ -83,7 +89,7 @@ impl App {
         store: Arc<dyn Store>,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        Self::assemble(config, store, Arc::new(Alone), clock, new_registry())
+        Self::assemble(config, store, Arc::new(SingleInstance), clock, new_registry())
     }
 
     fn assemble(

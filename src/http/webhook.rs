@@ -59,7 +59,7 @@ pub(super) async fn receive(
 ) -> Result<Taken, Problem> {
     let started = Instant::now();
     let taken = timeout(LIVEKIT_WAITS, take(&http, &headers, body)).await;
-    let taken = taken.unwrap_or(Err(Refusal::TooSlow));
+    let taken = taken.unwrap_or(Err(Rejection::TooSlow));
     let (name, outcome, answer) = match taken {
         Ok((name, outcome)) => (Some(name), outcome, Ok(Taken(outcome))),
         Err(refusal) => {
@@ -76,7 +76,7 @@ async fn take(
     http: &Http,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(WebhookName, WebhookOutcome), Refusal> {
+) -> Result<(WebhookName, WebhookOutcome), Rejection> {
     let received_at = http.clock.now();
     let token = token(http, headers, received_at)?;
     let key_name = token.key_name().to_owned();
@@ -110,10 +110,10 @@ pub(super) fn token(
     http: &Http,
     headers: &HeaderMap,
     now: HostTime,
-) -> Result<WebhookToken, Refusal> {
-    let authorization = headers.get(header::AUTHORIZATION).ok_or(Refusal::NoToken)?;
+) -> Result<WebhookToken, Rejection> {
+    let authorization = headers.get(header::AUTHORIZATION).ok_or(Rejection::NoToken)?;
     let authorization =
-        authorization.to_str().map_err(|_| Refusal::Token(TokenError::Malformed))?;
+        authorization.to_str().map_err(|_| Rejection::Token(TokenError::Malformed))?;
     Ok(WebhookToken::verify(authorization, &http.keys, now.as_secs())?)
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn read(
     token: WebhookToken,
     body: Body,
     received_at: HostTime,
-) -> Result<Webhook, Refusal> {
+) -> Result<Webhook, Rejection> {
     let body = ReadBody::read(body, http).await?;
     Ok(token.vouch_for(&body.bytes)?.parse(received_at)?)
 }
@@ -177,14 +177,14 @@ struct ReadBody {
 }
 
 impl ReadBody {
-    async fn read(mut body: Body, http: &Http) -> Result<Self, Refusal> {
+    async fn read(mut body: Body, http: &Http) -> Result<Self, Rejection> {
         let mut read = Self { bytes: Vec::new(), _reserved: None };
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Refusal::BodyBroken)?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|_| Rejection::BodyBroken)?.into_data() else { continue };
             if read.bytes.len() + data.len() > MAX_BODY_BYTES {
-                return Err(Refusal::TooLarge);
+                return Err(Rejection::TooLarge);
             }
-            let more = http.limits.reserve_body(data.len()).ok_or(Refusal::NoMemory)?;
+            let more = http.limits.reserve_body(data.len()).ok_or(Rejection::NoMemory)?;
             match &mut read._reserved {
                 Some(reserved) => reserved.merge(more),
                 None => read._reserved = Some(more),
@@ -210,7 +210,7 @@ fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOut
 
 /// Why a webhook was not taken.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum Rejection {
     #[error("a webhook needs LiveKit's token in `Authorization`")]
     NoToken,
     #[error(transparent)]
@@ -231,7 +231,7 @@ pub(super) enum Refusal {
     Store(#[from] StoreError),
 }
 
-impl Refusal {
+impl Rejection {
     /// What LiveKit retries is answered 503, what it must not repeat 4xx.
     fn into_problem(self, http: &Http, address: ClientAddress) -> (WebhookOutcome, Problem) {
         let detail = self.to_string();

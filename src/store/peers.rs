@@ -69,10 +69,10 @@ pub trait Peers: Send + Sync + 'static {
 
 /// There are no others.
 #[derive(Clone, Copy, Debug)]
-pub struct Alone;
+pub struct SingleInstance;
 
 #[async_trait]
-impl Peers for Alone {
+impl Peers for SingleInstance {
     async fn lease(&self, _lease: &Lease, _time: Duration) -> Result<Option<Held>, StoreError> {
         Ok(Some(Held(String::new())))
     }
