@@ -140,7 +140,7 @@ fn check(file: Option<&Path>) -> Result<(), Failure> {
 }
 
 fn healthcheck(file: Option<&Path>) -> Result<(), Failure> {
-    const PATIENCE: Option<Duration> = Some(Duration::from_secs(3));
+    const CHECK_TIMEOUT: Option<Duration> = Some(Duration::from_secs(3));
     let bind = Config::load(file, Purpose::Serve)?.bind;
     // `[::]` becomes 0.0.0.0 where IPv6 is off.
     let own: Vec<IpAddr> = match bind.ip() {
@@ -152,8 +152,8 @@ fn healthcheck(file: Option<&Path>) -> Result<(), Failure> {
     };
     let own: Vec<_> = own.into_iter().map(|ip| SocketAddr::new(ip, bind.port())).collect();
     let mut socket = TcpStream::connect(own.as_slice())?;
-    socket.set_read_timeout(PATIENCE)?;
-    socket.set_write_timeout(PATIENCE)?;
+    socket.set_read_timeout(CHECK_TIMEOUT)?;
+    socket.set_write_timeout(CHECK_TIMEOUT)?;
     socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut status = String::new();
     BufReader::new(socket).read_line(&mut status)?;

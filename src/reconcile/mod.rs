@@ -38,9 +38,9 @@ use queue::Importance;
 use scheduler::{CALLING_EVERY, Scheduler, jittered};
 
 /// Whoever waits for LiveKit is then answered with what is known.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 /// A reader of a room that may be made up waits so long for LiveKit's list of rooms.
-const ROOMS_PATIENCE: Duration = Duration::from_millis(500);
+const ROOMS_TIMEOUT: Duration = Duration::from_millis(500);
 /// An instance that compares a room, or asks for the rooms, holds a lease for so long at most.
 const LEASE: Duration = Duration::from_secs(6);
 /// Whoever waits for another instance looks again after this time.
@@ -114,7 +114,7 @@ impl Reconciler {
             let mut state = self.0.state();
             let now = Instant::now();
             let is_in_trouble = state.troubles.until(room, now).is_some();
-            if is_in_trouble || state.budget.paused_until() > now + PATIENCE {
+            if is_in_trouble || state.budget.paused_until() > now + LOOK_UP_TIMEOUT {
                 return Confirmation::Unknown;
             }
             if !state.queue.is_running(room) {
@@ -127,7 +127,7 @@ impl Reconciler {
                 .subscribe()
         };
         self.0.wake.notify_one();
-        match timeout(PATIENCE, answer.wait_for(Option::is_some)).await {
+        match timeout(LOOK_UP_TIMEOUT, answer.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) if *outcome == Some(Outcome::Confirmed) => Confirmation::Confirmed,
             _ => Confirmation::Unknown,
         }
@@ -196,7 +196,7 @@ impl Reconciler {
         // Whoever does not wait any longer leaves the asking to the others who do.
         let inner = Arc::clone(&self.0);
         let asking = tokio::spawn(async move { inner.listed_rooms().await });
-        let listed = timeout(ROOMS_PATIENCE, asking).await.ok().and_then(Result::ok).flatten();
+        let listed = timeout(ROOMS_TIMEOUT, asking).await.ok().and_then(Result::ok).flatten();
         listed.is_some_and(|listed| listed.names.contains(room)) || is_asking()
     }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    LEASE, LOOK_AGAIN, PATIENCE, ReconcileMetrics, ReconcileSettings,
+    LEASE, LOOK_AGAIN, LOOK_UP_TIMEOUT, ReconcileMetrics, ReconcileSettings,
     budget::{Budget, Purpose},
     comparison::{self, Outcome},
     health::{About, Health, MAX_BACKOFF},
@@ -431,7 +431,7 @@ impl Scheduler {
 
     /// Asks LiveKit for its rooms, unless another instance did so lately.
     pub async fn ask_for_rooms(&self) -> Option<RoomNames> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LOOK_UP_TIMEOUT;
         let held = loop {
             if let Some(held) = self.peers.lease(&Lease::Rooms, LEASE).await.ok()? {
                 break held;

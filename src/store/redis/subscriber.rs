@@ -37,7 +37,7 @@ use super::{
 };
 
 /// Whoever follows a room waits so long for the subscription.
-const PATIENCE: Duration = Duration::from_millis(2_500);
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// A bucket stays subscribed this long after its last follower.
 const LINGER: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -126,7 +126,7 @@ impl Subscriber {
             (feed, followed.is_subscribed.subscribe())
         };
         self.0.wanted.notify_one();
-        match timeout(PATIENCE, is_subscribed.wait_for(|subscribed| *subscribed)).await {
+        match timeout(ACKNOWLEDGE_TIMEOUT, is_subscribed.wait_for(|subscribed| *subscribed)).await {
             Ok(Ok(_)) => Ok(feed),
             _ => Err(StoreError { reason: "the subscription was not acknowledged".to_owned() }),
         }
@@ -453,7 +453,7 @@ fn channels_at_once(connection: &Subscription) -> usize {
 }
 
 async fn answered(answer: impl Future<Output = redis::RedisResult<()>>) -> Result<(), StoreError> {
-    match timeout(PATIENCE, answer).await {
+    match timeout(ACKNOWLEDGE_TIMEOUT, answer).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(failed(&error)),
         Err(_) => Err(StoreError { reason: "a subscription was not acknowledged".to_owned() }),

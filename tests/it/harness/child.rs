@@ -10,7 +10,7 @@ use tokio::{
     process::{Child as Process, Command},
 };
 
-use super::PATIENCE;
+use super::WAIT_TIMEOUT;
 
 /// What is kept of its output, in lines.
 const KEPT_LINES: usize = 2_000;
@@ -41,7 +41,7 @@ impl Child {
     }
 
     pub async fn ended(&mut self) {
-        let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
+        let ended = tokio::time::timeout(WAIT_TIMEOUT, self.process.wait()).await;
         ended.expect("it ends when it is told to").unwrap();
     }
 

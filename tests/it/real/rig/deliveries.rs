@@ -6,7 +6,7 @@ use base64::Engine as _;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::harness::PATIENCE;
+use crate::harness::WAIT_TIMEOUT;
 
 /// One attempt of LiveKit to deliver a webhook.
 #[derive(Clone, Debug)]
@@ -82,8 +82,8 @@ impl Deliveries {
     ) -> Vec<Delivery> {
         let mut seen = self.0.subscribe();
         let enough = seen.wait_for(|all| all.iter().filter(|one| wanted(one)).count() >= count);
-        let came = tokio::time::timeout(PATIENCE, enough).await.is_ok();
-        assert!(came, "waited {PATIENCE:?} for {what}; there were {:#?}", self.all());
+        let came = tokio::time::timeout(WAIT_TIMEOUT, enough).await.is_ok();
+        assert!(came, "waited {WAIT_TIMEOUT:?} for {what}; there were {:#?}", self.all());
         self.matching(wanted)
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::harness::{Child, PATIENCE};
+use crate::harness::{Child, WAIT_TIMEOUT};
 
 use super::tools::Tools;
 
@@ -51,7 +51,7 @@ impl Driver {
         let waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let (tell_ready, ready) = oneshot::channel();
         tokio::spawn(read(answers, Arc::clone(&waiting), tell_ready));
-        let started = tokio::time::timeout(PATIENCE, ready).await;
+        let started = tokio::time::timeout(WAIT_TIMEOUT, ready).await;
         assert!(matches!(started, Ok(Ok(()))), "no clients: {}", child.last_words(20));
         let child = tokio::sync::Mutex::new(child);
         Arc::new(Self { child, commands, waiting, next_id: AtomicU64::new(1) })
@@ -67,10 +67,10 @@ impl Driver {
         };
         let command = json!({"id": id, "do": action, "client": client, "with": with});
         let _ = self.commands.send(format!("{command}\n"));
-        match tokio::time::timeout(PATIENCE, answered).await {
+        match tokio::time::timeout(WAIT_TIMEOUT, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(ENDED.to_owned()),
-            Err(_) => Err(format!("no answer to {action} in {PATIENCE:?}")),
+            Err(_) => Err(format!("no answer to {action} in {WAIT_TIMEOUT:?}")),
         }
     }
 

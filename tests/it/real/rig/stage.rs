@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::harness::{PATIENCE, Process, RedisServer, free_port, last_lines, patiently, wire};
+use crate::harness::{Process, RedisServer, WAIT_TIMEOUT, free_port, last_lines, patiently, wire};
 
 use super::{
     Api, Client, Guest, Person,
@@ -211,7 +211,7 @@ impl Stage {
     /// The same without a word: a scenario begins or goes on from here.
     pub async fn settles(&self, inside: &[&Client]) {
         let watched = Watched { room: ROOM, watch: &self.watch };
-        self.wait_until_right(watched, inside, PATIENCE).await;
+        self.wait_until_right(watched, inside, WAIT_TIMEOUT).await;
     }
 
     /// The same for any room; returns how long it took, and what LiveKit's own list said.

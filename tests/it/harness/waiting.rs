@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Nor does anything that other programs do on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits for something that must come.
 pub async fn within_deadline<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -20,7 +20,7 @@ pub async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
 
 /// The same for what another program does.
 pub async fn patiently(what: &str, holds: impl AsyncFnMut() -> bool) {
-    within(PATIENCE, what, until(holds)).await;
+    within(WAIT_TIMEOUT, what, until(holds)).await;
 }
 
 async fn until(mut holds: impl AsyncFnMut() -> bool) {
