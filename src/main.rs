@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use livekit_presence::{
     app::{App, StartError, start_logging},
     clock::Clock,
-    config::{Config, ConfigErrors, Purpose},
+    config::{Config, ConfigErrors, StartMode},
     demo,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,8 +59,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let file = arguments.config.as_deref();
     let done = match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(file, Purpose::Serve),
-        Command::Demo => serve(file, Purpose::Demo),
+        Command::Serve => serve(file, StartMode::Serve),
+        Command::Demo => serve(file, StartMode::Demo),
         Command::Check => check(file),
         Command::Healthcheck => healthcheck(file),
     };
@@ -73,12 +73,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(file: Option<&Path>, purpose: Purpose) -> Result<(), Failure> {
-    let mut config = Config::load(file, purpose)?;
+fn serve(file: Option<&Path>, start_mode: StartMode) -> Result<(), Failure> {
+    let mut config = Config::load(file, start_mode)?;
     start_logging(&config.log);
     // The one provider of cryptography in this program; without one the first TLS connection panics.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if purpose == Purpose::Demo {
+    if start_mode == StartMode::Demo {
         config.livekit.keys = demo::keys();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,9 +91,9 @@ fn serve(file: Option<&Path>, purpose: Purpose) -> Result<(), Failure> {
         let address = app.local_addr()?;
         info!(%address, "listening");
         let told_to_end = shutdown()?;
-        match purpose {
-            Purpose::Serve => app.run(told_to_end).await,
-            Purpose::Demo => app.run(simulate_until(told_to_end, address, clock)).await,
+        match start_mode {
+            StartMode::Serve => app.run(told_to_end).await,
+            StartMode::Demo => app.run(simulate_until(told_to_end, address, clock)).await,
         }
         Ok(())
     })
@@ -141,7 +141,7 @@ fn check(file: Option<&Path>) -> Result<(), Failure> {
 
 fn healthcheck(file: Option<&Path>) -> Result<(), Failure> {
     const CHECK_TIMEOUT: Option<Duration> = Some(Duration::from_secs(3));
-    let bind = Config::load(file, Purpose::Serve)?.bind;
+    let bind = Config::load(file, StartMode::Serve)?.bind;
     // `[::]` becomes 0.0.0.0 where IPv6 is off.
     let own: Vec<IpAddr> = match bind.ip() {
         IpAddr::V4(address) if address.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],

@@ -149,7 +149,7 @@ pub enum LogFormat {
 
 /// What differs between the ways to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum StartMode {
     Serve,
     /// Keys are made up, and anybody reads.
     Demo,
@@ -160,8 +160,8 @@ impl Config {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn load(file: Option<&Path>, purpose: Purpose) -> Result<Self, ConfigErrors> {
-        Self::parse(file, &Variables::of_process()?, purpose).map(|(config, _)| config)
+    pub fn load(file: Option<&Path>, start_mode: StartMode) -> Result<Self, ConfigErrors> {
+        Self::parse(file, &Variables::of_process()?, start_mode).map(|(config, _)| config)
     }
 
     /// Reads it as if the environment were `variables`, and nothing else.
@@ -170,9 +170,9 @@ impl Config {
     /// All that is wrong with it.
     pub fn from_variables(
         variables: impl IntoIterator<Item = (String, String)>,
-        purpose: Purpose,
+        start_mode: StartMode,
     ) -> Result<Self, ConfigErrors> {
-        Self::parse(None, &Variables::new(variables), purpose).map(|(config, _)| config)
+        Self::parse(None, &Variables::new(variables), start_mode).map(|(config, _)| config)
     }
 
     /// What is in effect, one `key = value` per line, secrets masked.
@@ -181,17 +181,17 @@ impl Config {
     /// All that is wrong with it.
     pub fn describe(file: Option<&Path>) -> Result<String, ConfigErrors> {
         let variables = Variables::of_process()?;
-        Self::parse(file, &variables, Purpose::Serve).map(|(_, description)| description)
+        Self::parse(file, &variables, StartMode::Serve).map(|(_, description)| description)
     }
 
     fn parse(
         file: Option<&Path>,
         variables: &Variables,
-        purpose: Purpose,
+        start_mode: StartMode,
     ) -> Result<(Self, String), ConfigErrors> {
         let merged = layers::merge(file, variables)?;
         let mut values = Values::new(merged.clone());
-        let config = Self::take(&mut values, variables, purpose);
+        let config = Self::take(&mut values, variables, start_mode);
         let errors = values.finish();
         if !errors.is_empty() {
             return Err(ConfigErrors(errors));
@@ -200,11 +200,11 @@ impl Config {
         Ok((config, description))
     }
 
-    fn take(values: &mut Values, variables: &Variables, purpose: Purpose) -> Self {
+    fn take(values: &mut Values, variables: &Variables, start_mode: StartMode) -> Self {
         let bind = take_bind(values, variables);
         let cors_origins = take_cors_origins(values);
-        let auth = take_auth(values, &cors_origins, purpose);
-        let keys = take_keys(values, variables, purpose);
+        let auth = take_auth(values, &cors_origins, start_mode);
+        let keys = take_keys(values, variables, start_mode);
         let url = values.take("livekit.url", livekit_url);
         Self {
             bind,
@@ -370,7 +370,11 @@ fn take_cors_origins(values: &mut Values) -> CorsOrigins {
     CorsOrigins::These(named)
 }
 
-fn take_auth(values: &mut Values, cors_origins: &CorsOrigins, purpose: Purpose) -> AuthSettings {
+fn take_auth(
+    values: &mut Values,
+    cors_origins: &CorsOrigins,
+    start_mode: StartMode,
+) -> AuthSettings {
     let mode = values.take("auth.mode", auth_mode).unwrap_or(AuthMode::LiveKit);
     let cookie = values.take("auth.cookie", optional_text);
     if cookie.is_some() && *cors_origins == CorsOrigins::Any {
@@ -379,9 +383,9 @@ fn take_auth(values: &mut Values, cors_origins: &CorsOrigins, purpose: Purpose) 
             "cannot be used with `http.cors_origins` = \"*\": any page could read with its visitor's cookie; name the origins",
         );
     }
-    match purpose {
-        Purpose::Serve => AuthSettings { mode, cookie },
-        Purpose::Demo => AuthSettings { mode: AuthMode::Open, cookie: None },
+    match start_mode {
+        StartMode::Serve => AuthSettings { mode, cookie },
+        StartMode::Demo => AuthSettings { mode: AuthMode::Open, cookie: None },
     }
 }
 
@@ -434,7 +438,7 @@ fn take_proxy(values: &mut Values, variables: &Variables, url: &Uri) -> Option<P
     })
 }
 
-fn take_keys(values: &mut Values, variables: &Variables, purpose: Purpose) -> Vec<ApiKey> {
+fn take_keys(values: &mut Values, variables: &Variables, start_mode: StartMode) -> Vec<ApiKey> {
     let mut keys = Vec::new();
     match (variables.get("LIVEKIT_API_KEY"), variables.get("LIVEKIT_API_SECRET")) {
         (Ok(Some(name)), Ok(Some(secret))) => {
@@ -467,7 +471,7 @@ fn take_keys(values: &mut Values, variables: &Variables, purpose: Purpose) -> Ve
     keys.extend(take_key_lines(values, "livekit.keys", &configured));
     refuse_twice(values, "livekit.keys", &[], &keys);
     let has_errors = !values.errors.is_empty();
-    if keys.is_empty() && purpose == Purpose::Serve && !has_errors {
+    if keys.is_empty() && start_mode == StartMode::Serve && !has_errors {
         values.reject(
             "livekit.keys",
             "is empty, so no webhook could be verified; set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or LIVEKIT_KEYS",

@@ -4,7 +4,7 @@ fn with(variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let key = [("LIVEKIT_KEYS", "APIone: a-secret-of-at-least-32-characters")];
     let variables = key.iter().chain(variables);
     let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Config::from_variables(variables, Purpose::Serve)
+    Config::from_variables(variables, StartMode::Serve)
 }
 
 fn errors(variables: &[(&str, &str)]) -> Vec<String> {
@@ -334,7 +334,7 @@ fn a_file_says_what_differs_and_the_environment_has_the_last_word() {
     )
     .unwrap();
     let variables = Variables::new([("LKP__STREAM__HEARTBEAT".to_owned(), "3s".to_owned())]);
-    let (config, description) = Config::parse(Some(&file), &variables, Purpose::Serve).unwrap();
+    let (config, description) = Config::parse(Some(&file), &variables, StartMode::Serve).unwrap();
     std::fs::remove_file(&file).unwrap();
     assert_eq!(config.stream.heartbeat, Duration::from_secs(3));
     assert_eq!(config.stream.max_age, Duration::from_hours(2));
@@ -364,7 +364,7 @@ fn the_documentation_names_every_key_with_its_variable_and_its_default() {
 #[test]
 fn a_missing_file_is_named() {
     let missing =
-        Config::parse(Some(Path::new("/nowhere.toml")), &Variables::new([]), Purpose::Serve);
+        Config::parse(Some(Path::new("/nowhere.toml")), &Variables::new([]), StartMode::Serve);
     assert_eq!(missing.unwrap_err().to_string(), "`--config`: there is no file /nowhere.toml");
 }
 

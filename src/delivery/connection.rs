@@ -13,7 +13,7 @@ use crate::{
     presence::Version,
 };
 
-use super::{CloseReason, Framing, Permit, Pin, wheel::Place};
+use super::{CloseReason, Framing, Permit, Pin, wheel::WheelPosition};
 
 /// A reader has nothing to say after its request. More than this, in all, ends the stream.
 const MAX_INPUT_BYTES: u32 = 64 * 1024;
@@ -24,7 +24,7 @@ pub(super) struct Connection {
     pub framing: Framing,
     pub watches: Watches,
     pub phase: Phase,
-    pub place: Place,
+    pub place: WheelPosition,
     /// When it is to end, or, once it has, when to stop waiting for the client's own end; in the worker's milliseconds.
     pub ends_at: u64,
     pub end_reason: CloseReason,
@@ -89,7 +89,7 @@ impl Connection {
         socket: TcpStream,
         framing: Framing,
         watches: Watches,
-        place: Place,
+        place: WheelPosition,
         ends_at: u64,
         end_reason: CloseReason,
         permits: [Permit; 2],

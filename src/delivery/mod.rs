@@ -13,7 +13,7 @@ mod wheel;
 mod worker;
 
 pub use metrics::{CloseReason, DeliveryMetrics};
-pub use permit::{Permit, Permits};
+pub use permit::{Permit, PermitIssuer};
 pub use pinned::{CutOff, Pin, Pinned};
 
 use std::{
@@ -108,7 +108,7 @@ struct Inbox {
 struct Mail {
     handoffs: Vec<Handoff>,
     changed: Vec<Arc<Topic>>,
-    /// Permits of streams that end for good. As many as streams were opened since the thread looked.
+    /// PermitIssuer of streams that end for good. As many as streams were opened since the thread looked.
     replaced: Vec<u32>,
     /// Connections that keep too much, with the pins that are too much.
     cut_off: Vec<(u32, u64)>,

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 /// Gives permits, and takes them back.
-pub trait Permits: Send + Sync {
+pub trait PermitIssuer: Send + Sync {
     /// The holder of permit `key` is gone.
     fn take_back(&self, key: u32);
 
@@ -14,12 +14,12 @@ pub trait Permits: Send + Sync {
 /// Counts its holder until it is dropped. Whoever gave it knows for what; here it is a number, so that ten thousand holders
 /// cost no allocation each.
 pub struct Permit {
-    given_by: Arc<dyn Permits>,
+    given_by: Arc<dyn PermitIssuer>,
     key: u32,
 }
 
 impl Permit {
-    pub fn new(given_by: Arc<dyn Permits>, key: u32) -> Self {
+    pub fn new(given_by: Arc<dyn PermitIssuer>, key: u32) -> Self {
         Self { given_by, key }
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Wheel {
 
 /// A connection's place, to leave it by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct WheelPosition {
     place: u8,
     index: u32,
 }
@@ -38,7 +38,7 @@ impl Wheel {
         }
     }
 
-    pub fn enter(&mut self, key: u32, now: Instant) -> Place {
+    pub fn enter(&mut self, key: u32, now: Instant) -> WheelPosition {
         if self.waiting == 0 {
             // Nobody has had turns since long ago: they are not to be made up for.
             self.turn_at = now + self.step;
@@ -48,14 +48,14 @@ impl Wheel {
         self.next_place = (place + STRIDE) % PLACES;
         let waiting = &mut self.places[place];
         waiting.push(key);
-        Place {
+        WheelPosition {
             place: u8::try_from(place).expect("few"),
             index: u32::try_from(waiting.len() - 1).expect("fewer than descriptors"),
         }
     }
 
     /// Tells whose place moved to fill the gap, if anybody's.
-    pub fn leave(&mut self, place: Place) -> Option<(u32, Place)> {
+    pub fn leave(&mut self, place: WheelPosition) -> Option<(u32, WheelPosition)> {
         self.waiting -= 1;
         let waiting = &mut self.places[usize::from(place.place)];
         waiting.swap_remove(place.index as usize);

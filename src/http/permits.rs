@@ -250,7 +250,7 @@ impl Permits {
     fn give(self: &Arc<Self>, given: &mut Given, holder: Holder) -> Permit {
         let key = given.holders.insert(holder);
         let key = u32::try_from(key).expect("at most three for each descriptor");
-        Permit::new(Arc::clone(self) as Arc<dyn delivery::Permits>, key)
+        Permit::new(Arc::clone(self) as Arc<dyn delivery::PermitIssuer>, key)
     }
 
     fn given(&self) -> MutexGuard<'_, Given> {
@@ -258,7 +258,7 @@ impl Permits {
     }
 }
 
-impl delivery::Permits for Permits {
+impl delivery::PermitIssuer for Permits {
     fn take_back(&self, key: u32) {
         self.given().take_back(key);
     }

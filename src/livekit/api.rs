@@ -34,7 +34,7 @@ use crate::{
 
 use super::{
     AccessToken, ApiMetrics, Keys, VideoGrant,
-    api_metrics::{Method, Outcome},
+    api_metrics::{CallOutcome, Method},
     list::{UnreadableList, parse_participants, parse_rooms},
     proxy::{Connector, Proxy},
 };
@@ -214,7 +214,7 @@ impl Api {
         let answer = timeout(limit, self.send(method, grant, request))
             .await
             .unwrap_or(Err(ApiError::TimedOut(limit)));
-        self.metrics.called(method, Outcome::of(&answer), started.elapsed());
+        self.metrics.called(method, CallOutcome::of(&answer), started.elapsed());
         answer
     }
 

@@ -24,7 +24,7 @@ pub struct ApiMetrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     method: Method,
-    outcome: Outcome,
+    outcome: CallOutcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,7 +53,7 @@ impl Method {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
-pub(super) enum Outcome {
+pub(super) enum CallOutcome {
     ok,
     not_found,
     unreachable,
@@ -65,7 +65,7 @@ pub(super) enum Outcome {
     failed,
 }
 
-impl Outcome {
+impl CallOutcome {
     pub fn of(answer: &Result<Answer, ApiError>) -> Self {
         match answer {
             Ok(Answer::Ok(_)) => Self::ok,
@@ -103,7 +103,7 @@ impl ApiMetrics {
         metrics
     }
 
-    pub(super) fn called(&self, method: Method, outcome: Outcome, took: Duration) {
+    pub(super) fn called(&self, method: Method, outcome: CallOutcome, took: Duration) {
         self.calls.get_or_create(&CallLabels { method, outcome }).inc();
         self.seconds.get_or_create(&MethodLabel { method }).observe(took.as_secs_f64());
     }

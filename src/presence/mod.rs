@@ -39,8 +39,8 @@ pub use room::{
 };
 pub use row::{PersonRow, ROW_FORMAT, RoomRow};
 pub use session::{
-    Life, Listed, MAX_MISSING, MAX_REMOVED_TRACKS, MISSING_MEMORY, OpeningOf, Session, Standing,
-    TRACK_MEMORY,
+    LastListed, Life, MAX_MISSING, MAX_REMOVED_TRACKS, MISSING_MEMORY, OpeningOf, Session,
+    Standing, TRACK_MEMORY,
 };
 pub use slice::{Needs, RoomSlice, Step};
 pub use time::{HostTime, LiveKitTime, StoreTime, Version};

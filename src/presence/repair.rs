@@ -6,7 +6,7 @@ use super::{
     Change, Identity, ParticipantSid, Room, Rules, Session, SessionInfo, Standing, StoreTime,
     Version, ViewDiff,
     room::{GoneBecause, Opening},
-    session::{Listed, OpeningOf},
+    session::{LastListed, OpeningOf},
 };
 
 /// Repairs computed from one answer of LiveKit.
@@ -100,7 +100,7 @@ pub struct Repaired {
 pub struct RepairCounts {
     /// Somebody whose `participant_joined` was missed.
     pub added: usize,
-    /// Listed, and doubted: hidden until a proof of life.
+    /// Listed, and doubted: hidden until a liveness probe succeeds.
     pub suspected: usize,
     /// Somebody who was shown with another session.
     pub replaced: usize,
@@ -189,7 +189,7 @@ impl Room {
         let waiting = missing.or_else(|| self.take_waiting(&info.sid));
         let mut session = Session::new(info, waiting, OpeningOf::Supposed(self.sid.clone()), now);
         session.tracks.replace(&info.tracks, asked_at);
-        session.life.listed = Some(Listed { version: info.version, asked_at });
+        session.life.listed = Some(LastListed { version: info.version, asked_at });
         if suspect {
             session.standing = Standing::Suspect;
             self.insert(session, diff);
@@ -232,8 +232,9 @@ impl Room {
             return Effect::Outdated;
         };
         // Its version counts as a sign of life only between two lists of the room as it is open now.
-        let is_since_start =
-            |listed: Listed| self.started.is_none_or(|start| listed.asked_at > start.applied_at);
+        let is_since_start = |listed: LastListed| {
+            self.started.is_none_or(|start| listed.asked_at > start.applied_at)
+        };
         let has_lived = held
             .life
             .listed
@@ -250,7 +251,7 @@ impl Room {
                 held.shows_life(asked_at);
             }
             held.life.missing_since = None;
-            held.life.listed = Some(Listed { version, asked_at });
+            held.life.listed = Some(LastListed { version, asked_at });
         });
         Effect::Noted
     }

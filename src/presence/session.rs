@@ -216,7 +216,7 @@ pub struct Life {
     pub alive_at: StoreTime,
     /// Its version in the last list that showed it, and when that list was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub listed: Option<Listed>,
+    pub listed: Option<LastListed>,
     /// When the first list in a row that omits it was asked for, while nothing has decided yet whether it is gone. Of a
     /// session that is kept as missing, when it was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,7 +235,7 @@ pub struct Life {
 /// A list that showed a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listed {
+pub struct LastListed {
     pub version: u32,
     pub asked_at: StoreTime,
 }

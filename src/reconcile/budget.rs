@@ -10,7 +10,7 @@ use crate::store::CallBucket;
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum CallPurpose {
     /// A reader waits. At most half of all calls.
     Waiting,
     /// A watched room, or a proof of life in one.
@@ -40,18 +40,20 @@ impl Bucket {
     }
 
     /// When the next call may be made.
-    fn ready_at(&self, purpose: Purpose, now: Instant) -> Instant {
+    fn ready_at(&self, purpose: CallPurpose, now: Instant) -> Instant {
         let CallBucket { cost, burst, reserve, .. } = self.shared_for(purpose);
         let full_at = self.full_at.max(now) + cost;
         full_at.checked_sub(burst - reserve).map_or(now, |ready_at| ready_at.max(now))
     }
 
     /// What all instances share, of which half is left to readers who wait. Of so few calls that one alone is that much, none is.
-    fn shared_for(&self, purpose: Purpose) -> CallBucket {
+    fn shared_for(&self, purpose: CallPurpose) -> CallBucket {
         let CallBucket { cost, burst, .. } = self.shared;
         let reserve = match purpose {
-            Purpose::Waiting => Duration::ZERO,
-            Purpose::Watched | Purpose::Calling | Purpose::Other => (burst / 2).min(burst - cost),
+            CallPurpose::Waiting => Duration::ZERO,
+            CallPurpose::Watched | CallPurpose::Calling | CallPurpose::Other => {
+                (burst / 2).min(burst - cost)
+            }
         };
         CallBucket { reserve, ..self.shared }
     }
@@ -98,7 +100,7 @@ impl Budget {
     ///
     /// # Errors
     /// When it may be asked for again.
-    pub fn take(&mut self, purpose: Purpose, now: Instant) -> Result<(), Instant> {
+    pub fn take(&mut self, purpose: CallPurpose, now: Instant) -> Result<(), Instant> {
         let ready_at = self.ready_at(purpose, now);
         if ready_at > now {
             return Err(ready_at);
@@ -110,25 +112,25 @@ impl Budget {
     }
 
     /// Whether a call could be taken.
-    pub fn has(&mut self, purpose: Purpose, now: Instant) -> bool {
+    pub fn has(&mut self, purpose: CallPurpose, now: Instant) -> bool {
         self.ready_at(purpose, now) <= now
     }
 
-    fn ready_at(&mut self, purpose: Purpose, now: Instant) -> Instant {
+    fn ready_at(&mut self, purpose: CallPurpose, now: Instant) -> Instant {
         let paused_until = self.paused_until().max(self.denied_until[purpose as usize]);
         let shares = self.shares(purpose).into_iter().flatten();
         shares.map(|bucket| bucket.ready_at(purpose, now)).fold(paused_until, Instant::max)
     }
 
     /// The call was not made.
-    pub fn give_back(&mut self, purpose: Purpose, now: Instant) {
+    pub fn give_back(&mut self, purpose: CallPurpose, now: Instant) {
         for bucket in self.shares(purpose).into_iter().flatten() {
             bucket.give_back(now);
         }
     }
 
     /// What all instances together take such a call from.
-    pub fn shared(&mut self, purpose: Purpose) -> Vec<CallBucket> {
+    pub fn shared(&mut self, purpose: CallPurpose) -> Vec<CallBucket> {
         self.shares(purpose)
             .into_iter()
             .flatten()
@@ -137,7 +139,7 @@ impl Budget {
     }
 
     /// All instances together have no such call left before `until`.
-    pub fn deny(&mut self, purpose: Purpose, until: Instant) {
+    pub fn deny(&mut self, purpose: CallPurpose, until: Instant) {
         let denied_until = &mut self.denied_until[purpose as usize];
         *denied_until = until.max(*denied_until);
     }
@@ -161,13 +163,13 @@ impl Budget {
         self.limited_until.max(self.backed_off_until)
     }
 
-    fn shares(&mut self, purpose: Purpose) -> [Option<&mut Bucket>; 3] {
+    fn shares(&mut self, purpose: CallPurpose) -> [Option<&mut Bucket>; 3] {
         let Self { all, waiting, calling, unwatched, .. } = self;
         match purpose {
-            Purpose::Waiting => [Some(all), Some(waiting), Some(unwatched)],
-            Purpose::Watched => [Some(all), None, None],
-            Purpose::Calling => [Some(all), Some(calling), None],
-            Purpose::Other => [Some(all), None, Some(unwatched)],
+            CallPurpose::Waiting => [Some(all), Some(waiting), Some(unwatched)],
+            CallPurpose::Watched => [Some(all), None, None],
+            CallPurpose::Calling => [Some(all), Some(calling), None],
+            CallPurpose::Other => [Some(all), None, Some(unwatched)],
         }
     }
 }
@@ -177,7 +179,7 @@ mod tests {
     use super::*;
 
     /// How many calls of a purpose are granted within `secs`, asked for without pause.
-    fn granted(budget: &mut Budget, purpose: Purpose, start: Instant, secs: u64) -> usize {
+    fn granted(budget: &mut Budget, purpose: CallPurpose, start: Instant, secs: u64) -> usize {
         let mut now = start;
         let mut count = 0;
         while now < start + Duration::from_secs(secs) {
@@ -197,24 +199,24 @@ mod tests {
             (0..1_000).filter(|_| budget.take(purpose, start).is_ok()).count()
         };
         // Half of it is left to readers who wait.
-        assert_eq!(at_once(&mut budget, Purpose::Watched), 30);
-        assert_eq!(at_once(&mut budget, Purpose::Waiting), 30);
+        assert_eq!(at_once(&mut budget, CallPurpose::Watched), 30);
+        assert_eq!(at_once(&mut budget, CallPurpose::Waiting), 30);
         let mut budget = Budget::new(600, start);
-        assert_eq!(granted(&mut budget, Purpose::Watched, start, 60), 629);
+        assert_eq!(granted(&mut budget, CallPurpose::Watched, start, 60), 629);
     }
 
     #[test]
     fn waiting_readers_get_half_and_with_everything_else_seven_tenths() {
         let start = Instant::now();
         let mut budget = Budget::new(600, start);
-        assert_eq!(granted(&mut budget, Purpose::Waiting, start, 60), 329);
+        assert_eq!(granted(&mut budget, CallPurpose::Waiting, start, 60), 329);
         let mut budget = Budget::new(600, start);
-        assert!((440..=441).contains(&granted(&mut budget, Purpose::Other, start, 60)));
+        assert!((440..=441).contains(&granted(&mut budget, CallPurpose::Other, start, 60)));
         let mut budget = Budget::new(600, start);
         let minute = start + Duration::from_mins(1);
-        let others = granted(&mut budget, Purpose::Other, start, 60);
-        assert!(budget.take(Purpose::Other, minute - Duration::from_millis(1)).is_err());
-        assert!(granted(&mut budget, Purpose::Watched, minute, 60) > 629 - others);
+        let others = granted(&mut budget, CallPurpose::Other, start, 60);
+        assert!(budget.take(CallPurpose::Other, minute - Duration::from_millis(1)).is_err());
+        assert!(granted(&mut budget, CallPurpose::Watched, minute, 60) > 629 - others);
     }
 
     #[test]
@@ -224,11 +226,11 @@ mod tests {
         let mut found = 0;
         for tenth in 0..600 {
             let now = start + Duration::from_millis(tenth * 100);
-            while budget.take(Purpose::Watched, now).is_ok() {}
-            while budget.take(Purpose::Other, now).is_ok() {}
+            while budget.take(CallPurpose::Watched, now).is_ok() {}
+            while budget.take(CallPurpose::Other, now).is_ok() {}
             // Two readers a second.
             if tenth % 5 == 0 {
-                found += usize::from(budget.take(Purpose::Waiting, now).is_ok());
+                found += usize::from(budget.take(CallPurpose::Waiting, now).is_ok());
             }
         }
         assert_eq!(found, 120);
@@ -243,7 +245,9 @@ mod tests {
         budget.limit(start);
         budget.back_off(until + Duration::from_secs(9));
         budget.recover(start);
-        for purpose in [Purpose::Waiting, Purpose::Watched, Purpose::Calling, Purpose::Other] {
+        for purpose in
+            [CallPurpose::Waiting, CallPurpose::Watched, CallPurpose::Calling, CallPurpose::Other]
+        {
             assert_eq!(budget.take(purpose, start), Err(until));
             assert_eq!(budget.take(purpose, until), Ok(()));
         }
@@ -253,20 +257,24 @@ mod tests {
     fn a_call_that_was_not_made_is_there_for_another() {
         let start = Instant::now();
         let mut budget = Budget::new(1, start);
-        assert_eq!(budget.take(Purpose::Waiting, start), Ok(()));
-        assert!(budget.take(Purpose::Waiting, start).is_err());
-        budget.give_back(Purpose::Waiting, start);
-        assert_eq!(budget.take(Purpose::Waiting, start), Ok(()));
-        budget.give_back(Purpose::Watched, start);
-        budget.give_back(Purpose::Watched, start);
-        assert_eq!(granted(&mut budget, Purpose::Watched, start, 1), 1, "and no more than that");
+        assert_eq!(budget.take(CallPurpose::Waiting, start), Ok(()));
+        assert!(budget.take(CallPurpose::Waiting, start).is_err());
+        budget.give_back(CallPurpose::Waiting, start);
+        assert_eq!(budget.take(CallPurpose::Waiting, start), Ok(()));
+        budget.give_back(CallPurpose::Watched, start);
+        budget.give_back(CallPurpose::Watched, start);
+        assert_eq!(
+            granted(&mut budget, CallPurpose::Watched, start, 1),
+            1,
+            "and no more than that"
+        );
     }
 
     #[test]
     fn even_the_smallest_budget_allows_a_call() {
         let start = Instant::now();
         let mut budget = Budget::new(1, start);
-        assert_eq!(budget.take(Purpose::Watched, start), Ok(()));
-        assert_eq!(budget.take(Purpose::Watched, start), Err(start + Duration::from_mins(1)));
+        assert_eq!(budget.take(CallPurpose::Watched, start), Ok(()));
+        assert_eq!(budget.take(CallPurpose::Watched, start), Err(start + Duration::from_mins(1)));
     }
 }

@@ -21,12 +21,12 @@ use crate::{
         Listing, Proof, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo,
         Standing, StoreTime, missing, plan, plan_without_list,
     },
-    store::{Held, Lease, StoreError},
+    store::{Lease, LeaseToken, StoreError},
 };
 
 use super::{
     LEASE, LOOK_AGAIN,
-    budget::Purpose,
+    budget::CallPurpose,
     health::About,
     metrics::RepairKind,
     probes::Probes,
@@ -65,7 +65,7 @@ enum Asked {
 
 /// How a comparison ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ComparisonOutcome {
     /// The room was brought into line with LiveKit's list.
     Confirmed,
     /// LiveKit has the room, and does not say who is inside, or whether somebody is gone: probes decide.
@@ -76,7 +76,7 @@ pub(super) enum Outcome {
 
 /// Whether a comparison is to be made.
 enum Begun {
-    Now(Held),
+    Now(LeaseToken),
     /// Another instance is at it.
     Later(Duration),
     /// All instances together have no call left.
@@ -106,26 +106,26 @@ pub(super) struct Comparison<'inner> {
     pub room: &'inner RoomName,
     pub importance: Importance,
     /// What further calls are for.
-    pub purpose: Purpose,
+    pub purpose: CallPurpose,
 }
 
 impl<'inner> Comparison<'inner> {
     /// Asks LiveKit for its list, and brings the room into line with it. `probes` has what is known of those whom an earlier
     /// list omitted, and gets what is known of those whom this one does.
-    pub async fn compare(&self, probes: &mut Probes<'inner>) -> Outcome {
+    pub async fn compare(&self, probes: &mut Probes<'inner>) -> ComparisonOutcome {
         let outcome = match self.bring_into_line(probes).await {
             Ok(outcome) => outcome,
             Err(Failure::Api(error)) => {
                 debug!(room.name = %self.room, %error, "cannot compare a room");
-                Outcome::Unknown
+                ComparisonOutcome::Unknown
             }
             Err(Failure::Store(error)) => {
                 debug!(room.name = %self.room, %error, "cannot compare a room");
-                Outcome::Unknown
+                ComparisonOutcome::Unknown
             }
-            Err(Failure::NoBudget) => Outcome::Unknown,
+            Err(Failure::NoBudget) => ComparisonOutcome::Unknown,
         };
-        self.inner.metrics.compared(self.importance, outcome == Outcome::Confirmed);
+        self.inner.metrics.compared(self.importance, outcome == ComparisonOutcome::Confirmed);
         outcome
     }
 
@@ -142,11 +142,11 @@ impl<'inner> Comparison<'inner> {
                     let mut probes = Probes::default();
                     let outcome = match self.inner.allowance(self.purpose).await {
                         Ok(()) => self.compare(&mut probes).await,
-                        Err(_) => Outcome::Unknown,
+                        Err(_) => ComparisonOutcome::Unknown,
                     };
                     self.end(held).await;
                     self.inner.tell(self.room, outcome);
-                    if outcome == Outcome::Unknown {
+                    if outcome == ComparisonOutcome::Unknown {
                         return;
                     }
                     self.settle(probes).await;
@@ -164,16 +164,16 @@ impl<'inner> Comparison<'inner> {
             self.hear(&mut probes, None).await;
             if !probes.wants_list() {
                 // Whoever lives is known to, and nobody else is undecided because of this.
-                return self.inner.tell(self.room, Outcome::Undecided);
+                return self.inner.tell(self.room, ComparisonOutcome::Undecided);
             }
             let Ok(Some(held)) = self.inner.peers.lease(&self.lease(), LEASE).await else { return };
             let outcome = match self.may_call_soon().await {
                 true => self.compare(&mut probes).await,
-                false => Outcome::Unknown,
+                false => ComparisonOutcome::Unknown,
             };
             self.end(held).await;
             self.inner.tell(self.room, outcome);
-            if outcome == Outcome::Unknown {
+            if outcome == ComparisonOutcome::Unknown {
                 return;
             }
         }
@@ -207,7 +207,7 @@ impl<'inner> Comparison<'inner> {
         Ok((!is_taken).then_some(Begun::NoCall))
     }
 
-    async fn end(&self, held: Held) {
+    async fn end(&self, held: LeaseToken) {
         // It ends by itself too.
         let _ = self.inner.peers.release(&self.lease(), held).await;
     }
@@ -230,7 +230,10 @@ impl<'inner> Comparison<'inner> {
         Ok(held.compared_at >= now - waited && held.compared_at <= now)
     }
 
-    async fn bring_into_line(&self, probes: &mut Probes<'inner>) -> Result<Outcome, Failure> {
+    async fn bring_into_line(
+        &self,
+        probes: &mut Probes<'inner>,
+    ) -> Result<ComparisonOutcome, Failure> {
         let mut again = None;
         for _ in 0..TRIES {
             if let Some(outcome) = again
@@ -273,9 +276,9 @@ impl<'inner> Comparison<'inner> {
             };
             let is_refused = self.repair(held, &repairs).await?.is_refused;
             let outcome = match repairs.confirms && probes.is_decided() {
-                _ if is_refused => Outcome::Unknown,
-                true => Outcome::Confirmed,
-                false => Outcome::Undecided,
+                _ if is_refused => ComparisonOutcome::Unknown,
+                true => ComparisonOutcome::Confirmed,
+                false => ComparisonOutcome::Undecided,
             };
             if let Some(is_calling) = is_calling.filter(|_| !is_refused) {
                 self.inner.is_calling(self.room, is_calling);
@@ -285,7 +288,7 @@ impl<'inner> Comparison<'inner> {
             }
             again = Some(outcome);
         }
-        Ok(again.unwrap_or(Outcome::Unknown))
+        Ok(again.unwrap_or(ComparisonOutcome::Unknown))
     }
 
     /// Probes those whom the list omits, as far as they were not probed already. Waits for those answers that come quickly.
@@ -355,10 +358,10 @@ impl<'inner> Comparison<'inner> {
     }
 
     /// A room that the store does not hold stays out of it while nobody is inside.
-    fn nobody_inside(&self, asked_at: StoreTime) -> Outcome {
+    fn nobody_inside(&self, asked_at: StoreTime) -> ComparisonOutcome {
         let until = asked_at + self.inner.rules.trust.min(EMPTY_FOR);
         self.inner.empty_rooms.remember(self.room, until, asked_at);
-        Outcome::Confirmed
+        ComparisonOutcome::Confirmed
     }
 
     /// Whether this is a watched room that no store holds, and LiveKit, asked for its rooms, did not have it either.
@@ -557,7 +560,7 @@ pub(super) async fn run(
     inner: Arc<Scheduler>,
     room: RoomName,
     importance: Importance,
-    purpose: Purpose,
+    purpose: CallPurpose,
     wanted_at: Instant,
 ) {
     let comparison = Comparison { inner: &inner, room: &room, importance, purpose };
@@ -570,14 +573,14 @@ pub(super) async fn run(
         }
         Ok(Begun::Done) => {
             inner.call_not_made(purpose);
-            return inner.finished(&room, importance, Outcome::Confirmed);
+            return inner.finished(&room, importance, ComparisonOutcome::Confirmed);
         }
         Ok(Begun::Later(wait)) => return inner.postpone(&room, importance, purpose, wait),
         Ok(Begun::NoCall) => return inner.no_call_left(&room, importance, purpose),
-        Err(_) => Outcome::Unknown,
+        Err(_) => ComparisonOutcome::Unknown,
     };
     inner.finished(&room, importance, outcome);
-    if outcome == Outcome::Unknown {
+    if outcome == ComparisonOutcome::Unknown {
         return;
     }
     // From here on nobody waits, and the room may be compared again meanwhile.

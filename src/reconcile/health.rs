@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::{abort_on_panic, livekit::ApiError, presence::RoomName};
 
 use super::{
-    budget::Purpose,
+    budget::CallPurpose,
     refusals::LIVEKIT_RETRIES_FOR,
     scheduler::{Scheduler, State},
 };
@@ -107,7 +107,7 @@ impl Scheduler {
         state.is_checking = true;
         let inner = Arc::clone(self);
         let checking = async move {
-            if inner.may_call(Purpose::Waiting).await {
+            if inner.may_call(CallPurpose::Waiting).await {
                 let rooms = inner.api.list_rooms(&[&room]).await;
                 inner.api_answered(About::Existence, rooms.as_ref().err());
             }

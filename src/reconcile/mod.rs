@@ -33,7 +33,7 @@ use crate::{
     store::{Peers, RoomSummary, Store},
 };
 
-use comparison::Outcome;
+use comparison::ComparisonOutcome;
 use queue::Importance;
 use scheduler::{CALLING_EVERY, Scheduler, jittered};
 
@@ -128,7 +128,9 @@ impl Reconciler {
         };
         self.0.wake.notify_one();
         match timeout(LOOK_UP_TIMEOUT, answer.wait_for(Option::is_some)).await {
-            Ok(Ok(outcome)) if *outcome == Some(Outcome::Confirmed) => Confirmation::Confirmed,
+            Ok(Ok(outcome)) if *outcome == Some(ComparisonOutcome::Confirmed) => {
+                Confirmation::Confirmed
+            }
             _ => Confirmation::Unknown,
         }
     }

@@ -48,7 +48,7 @@ pub(super) struct Queue {
 type Line = BTreeMap<(Instant, u64), RoomName>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct QueuePosition {
     importance: Importance,
     at: (Instant, u64),
     /// The latest time for which it was wanted.
@@ -69,10 +69,10 @@ pub(super) struct Due<'queue> {
 struct Entry {
     watchers: usize,
     /// Its place in a line, or, while it is compared, the one it gets afterwards.
-    place: Option<Place>,
+    place: Option<QueuePosition>,
     is_running: bool,
     /// The place that it had before the comparison under way.
-    left: Option<Place>,
+    left: Option<QueuePosition>,
 }
 
 impl Queue {
@@ -101,7 +101,7 @@ impl Queue {
     /// The room is to be compared from `at` on. A more important reason, or an earlier time, stands.
     pub fn want(&mut self, room: &RoomName, importance: Importance, at: Instant) {
         self.next_ticket += 1;
-        let mut wanted = Place { importance, at: (at, self.next_ticket), newest: at };
+        let mut wanted = QueuePosition { importance, at: (at, self.next_ticket), newest: at };
         let entry = self.rooms.entry(room.clone()).or_default();
         if let Some(place) = &mut entry.place {
             place.newest = place.newest.max(at);
@@ -177,7 +177,7 @@ impl Queue {
     pub fn demote(&mut self, room: &RoomName, importance: Importance) {
         let Some(place) = self.rooms.get(room).and_then(|entry| entry.place) else { return };
         self.leave_line(room);
-        self.enter_line(room, Place { importance, ..place });
+        self.enter_line(room, QueuePosition { importance, ..place });
     }
 
     /// It ended. A watched room is due again at `due`.
@@ -195,7 +195,7 @@ impl Queue {
         self.forget_if_unneeded(room);
     }
 
-    fn enter_line(&mut self, room: &RoomName, place: Place) {
+    fn enter_line(&mut self, room: &RoomName, place: QueuePosition) {
         let Some(entry) = self.rooms.get_mut(room) else { return };
         entry.place = Some(place);
         if !entry.is_running {

@@ -24,8 +24,8 @@ use crate::{
 
 use super::{
     LEASE, LOOK_AGAIN, LOOK_UP_TIMEOUT, ReconcileMetrics, ReconcileSettings,
-    budget::{Budget, Purpose},
-    comparison::{self, Outcome},
+    budget::{Budget, CallPurpose},
+    comparison::{self, ComparisonOutcome},
     health::{About, Health, MAX_BACKOFF},
     listed_rooms::{self, EmptyRooms, ListedRooms, RoomNames},
     pace::Pace,
@@ -80,7 +80,7 @@ pub(super) struct State {
     pub pace: Pace,
     pub running: usize,
     /// Readers who wait for a room.
-    pub waiting: HashMap<RoomName, watch::Sender<Option<Outcome>>>,
+    pub waiting: HashMap<RoomName, watch::Sender<Option<ComparisonOutcome>>>,
     /// Watched rooms; each sender tells that the room was confirmed.
     pub watched: HashMap<RoomName, watch::Sender<()>>,
     /// Rooms whose sessions are being asked for proofs of life.
@@ -230,12 +230,12 @@ impl Scheduler {
         due: Due<'_>,
         is_watched: bool,
         now: Instant,
-    ) -> Result<Purpose, Instant> {
+    ) -> Result<CallPurpose, Instant> {
         let own = Self::purpose(due.importance);
         let mut take = |purpose| budget.take(purpose, now).map(|()| purpose);
         take(own).or_else(|ready_at| match own {
-            Purpose::Waiting if is_watched => {
-                take(Purpose::Watched).map_err(|other| other.min(ready_at))
+            CallPurpose::Waiting if is_watched => {
+                take(CallPurpose::Watched).map_err(|other| other.min(ready_at))
             }
             _ => Err(ready_at),
         })
@@ -264,17 +264,17 @@ impl Scheduler {
         self.settings.every + self.state().pace.wait()
     }
 
-    pub fn purpose(importance: Importance) -> Purpose {
+    pub fn purpose(importance: Importance) -> CallPurpose {
         match importance {
-            Importance::Waiting => Purpose::Waiting,
-            Importance::Suspicious | Importance::Watched => Purpose::Watched,
-            Importance::Calling => Purpose::Calling,
-            Importance::Known | Importance::Listed => Purpose::Other,
+            Importance::Waiting => CallPurpose::Waiting,
+            Importance::Suspicious | Importance::Watched => CallPurpose::Watched,
+            Importance::Calling => CallPurpose::Calling,
+            Importance::Known | Importance::Listed => CallPurpose::Other,
         }
     }
 
-    pub fn purpose_of_proofs(&self, room: &RoomName) -> Purpose {
-        if self.state().queue.is_watched(room) { Purpose::Watched } else { Purpose::Other }
+    pub fn purpose_of_proofs(&self, room: &RoomName) -> CallPurpose {
+        if self.state().queue.is_watched(room) { CallPurpose::Watched } else { CallPurpose::Other }
     }
 
     /// Waits until the sessions of a room may be asked for proofs. None where they are being asked.
@@ -288,11 +288,11 @@ impl Scheduler {
     }
 
     /// Tells whoever waits for a room, or watches it, how its comparison ended.
-    pub fn tell(&self, room: &RoomName, outcome: Outcome) {
+    pub fn tell(&self, room: &RoomName, outcome: ComparisonOutcome) {
         self.state().tell(room, outcome);
     }
 
-    pub fn finished(&self, room: &RoomName, importance: Importance, outcome: Outcome) {
+    pub fn finished(&self, room: &RoomName, importance: Importance, outcome: ComparisonOutcome) {
         let mut state = self.state();
         let now = Instant::now();
         state.tell(room, outcome);
@@ -300,7 +300,7 @@ impl Scheduler {
         if state.sweeping.remove(room) {
             self.swept.notify_one();
         }
-        if outcome == Outcome::Confirmed {
+        if outcome == ComparisonOutcome::Confirmed {
             state.troubles.is_well(room);
         }
         let not_before = state.troubles.until(room, now);
@@ -311,20 +311,20 @@ impl Scheduler {
         }
         let again = not_before.unwrap_or(now + MAX_BACKOFF);
         match (outcome, importance) {
-            (Outcome::Confirmed | Outcome::Undecided, _) => {}
+            (ComparisonOutcome::Confirmed | ComparisonOutcome::Undecided, _) => {}
             // What was missed stays so until LiveKit says.
-            (Outcome::Unknown, Importance::Known) => {
+            (ComparisonOutcome::Unknown, Importance::Known) => {
                 state.queue.want(room, Importance::Known, again);
             }
-            (Outcome::Unknown, _) if state.queue.is_watched(room) => {
+            (ComparisonOutcome::Unknown, _) if state.queue.is_watched(room) => {
                 state.queue.want(room, Importance::Suspicious, again);
             }
-            (Outcome::Unknown, Importance::Suspicious) => {
+            (ComparisonOutcome::Unknown, Importance::Suspicious) => {
                 state.queue.want(room, Importance::Known, again);
             }
             // Whoever reads it asks again.
             (
-                Outcome::Unknown,
+                ComparisonOutcome::Unknown,
                 Importance::Waiting
                 | Importance::Calling
                 | Importance::Watched
@@ -352,7 +352,7 @@ impl Scheduler {
         &self,
         room: &RoomName,
         importance: Importance,
-        purpose: Purpose,
+        purpose: CallPurpose,
         wait: Duration,
     ) {
         let mut state = self.state();
@@ -367,7 +367,7 @@ impl Scheduler {
 
     /// A comparison that was given out cannot be made, because all instances together have no call left. Readers who wait for it
     /// are answered with what is known.
-    pub fn no_call_left(&self, room: &RoomName, importance: Importance, purpose: Purpose) {
+    pub fn no_call_left(&self, room: &RoomName, importance: Importance, purpose: CallPurpose) {
         let mut state = self.state();
         let now = Instant::now();
         state.budget.give_back(purpose, now);
@@ -381,18 +381,18 @@ impl Scheduler {
     }
 
     /// A call that was taken from this instance's budget is there for another.
-    pub fn call_not_made(&self, purpose: Purpose) {
+    pub fn call_not_made(&self, purpose: CallPurpose) {
         self.state().budget.give_back(purpose, Instant::now());
     }
 
     /// Takes a call if the budget allows it now.
-    pub async fn may_call(&self, purpose: Purpose) -> bool {
+    pub async fn may_call(&self, purpose: CallPurpose) -> bool {
         let is_allowed = self.state().budget.take(purpose, Instant::now()).is_ok();
         is_allowed && matches!(self.take_shared_call(purpose).await, Ok(Duration::ZERO))
     }
 
     /// Waits until the budget allows a call.
-    pub async fn allowance(&self, purpose: Purpose) -> Result<(), StoreError> {
+    pub async fn allowance(&self, purpose: CallPurpose) -> Result<(), StoreError> {
         loop {
             let now = Instant::now();
             let taken = {
@@ -415,7 +415,7 @@ impl Scheduler {
 
     /// Takes a call from what all instances together have. Where they have none, says when to ask again, and so does this
     /// instance's own budget until then.
-    pub async fn take_shared_call(&self, purpose: Purpose) -> Result<Duration, StoreError> {
+    pub async fn take_shared_call(&self, purpose: CallPurpose) -> Result<Duration, StoreError> {
         let shared = self.state().budget.shared(purpose);
         let wait = self.peers.take_call(&shared).await?;
         if !wait.is_zero() {
@@ -456,7 +456,8 @@ impl Scheduler {
     pub async fn ask_livekit_for_rooms(&self) -> Option<RoomNames> {
         let asked_at = self.store.now().await.ok()?;
         // Readers wait for it; and one call serves them all for a while.
-        if !self.may_call(Purpose::Watched).await && !self.may_call(Purpose::Waiting).await {
+        if !self.may_call(CallPurpose::Watched).await && !self.may_call(CallPurpose::Waiting).await
+        {
             return None;
         }
         let names = self.api.list_rooms(&[]).await;
@@ -489,14 +490,14 @@ impl State {
     /// are compared when it is the turn of others like them.
     fn answer_awaited(&mut self, now: Instant) {
         let is_paused = self.budget.paused_until() > now;
-        if is_paused || self.budget.has(Purpose::Waiting, now) {
+        if is_paused || self.budget.has(CallPurpose::Waiting, now) {
             return;
         }
         for room in self.queue.awaited() {
             // A stream that is about to begin waits for a moment, so that it begins with everybody.
             if !self.queue.is_watched(&room) {
                 self.queue.demote(&room, Importance::Known);
-                self.tell(&room, Outcome::Unknown);
+                self.tell(&room, ComparisonOutcome::Unknown);
             }
         }
     }
@@ -515,12 +516,12 @@ impl State {
         }
     }
 
-    pub fn tell(&mut self, room: &RoomName, outcome: Outcome) {
+    pub fn tell(&mut self, room: &RoomName, outcome: ComparisonOutcome) {
         if let Some(waiting) = self.waiting.remove(room) {
             waiting.send_replace(Some(outcome));
         }
         // Whoever watches looks whether the room is confirmed now.
-        if outcome != Outcome::Unknown
+        if outcome != ComparisonOutcome::Unknown
             && let Some(watched) = self.watched.get(room)
         {
             watched.send_replace(());

@@ -41,7 +41,7 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Shard {
-    rooms: HashMap<RoomName, Held>,
+    rooms: HashMap<RoomName, StoredRoom>,
     /// Each held room once, by when it may be due to be forgotten. Touching a room does not move it: what comes due is
     /// looked at, and put back when it was touched since.
     due: VecDeque<(StoreTime, RoomName)>,
@@ -49,7 +49,7 @@ struct Shard {
     next_follower: u64,
 }
 
-struct Held {
+struct StoredRoom {
     /// Shared with readers, copied on a write only while one of them still looks at it.
     room: Arc<Room>,
     touched_at: StoreTime,
@@ -207,7 +207,7 @@ impl Shard {
         self.forget(now);
         let held = self.rooms.entry(name.clone()).or_insert_with(|| {
             self.due.push_back((now + ROOM_MEMORY, name.clone()));
-            Held { room: Arc::default(), touched_at: now }
+            StoredRoom { room: Arc::default(), touched_at: now }
         });
         held.touched_at = now;
         Arc::make_mut(&mut held.room)
@@ -235,7 +235,7 @@ impl Shard {
     }
 }
 
-impl Held {
+impl StoredRoom {
     fn is_forgotten_at(&self, now: StoreTime) -> bool {
         self.touched_at + ROOM_MEMORY < now
     }

@@ -32,7 +32,7 @@ pub struct StoreMetrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     kind: Kind,
-    outcome: Outcome,
+    outcome: OperationOutcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,7 +57,7 @@ enum Kind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
-enum Outcome {
+enum OperationOutcome {
     ok,
     failed,
 }
@@ -99,7 +99,7 @@ impl MeteredStore {
     ) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = call.await;
-        let outcome = if result.is_ok() { Outcome::ok } else { Outcome::failed };
+        let outcome = if result.is_ok() { OperationOutcome::ok } else { OperationOutcome::failed };
         self.metrics.calls.get_or_create(&CallLabels { kind, outcome }).inc();
         let took = started.elapsed().as_secs_f64();
         self.metrics.seconds.get_or_create(&KindLabel { kind }).observe(took);

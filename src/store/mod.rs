@@ -13,7 +13,7 @@ mod redis;
 pub use feed::{Feed, FeedMessage, FeedSender, feed};
 pub use memory::MemoryStore;
 pub use metrics::{MeteredStore, StoreMetrics};
-pub use peers::{CallBucket, Held, Lease, Peers, SharedRooms, SingleInstance};
+pub use peers::{CallBucket, Lease, LeaseToken, Peers, SharedRooms, SingleInstance};
 pub use redis::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore};
 
 use std::{sync::Arc, time::Duration};

@@ -22,7 +22,7 @@ pub enum Lease {
 
 /// A lease that was taken: what it is given back with, so that nobody gives back another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held(pub String);
+pub struct LeaseToken(pub String);
 
 /// A share of the calls to LiveKit's API: a token bucket that refills evenly.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +48,10 @@ pub struct SharedRooms {
 #[async_trait]
 pub trait Peers: Send + Sync + 'static {
     /// Takes a lease, unless somebody holds it. It ends by itself after `time`.
-    async fn lease(&self, lease: &Lease, time: Duration) -> Result<Option<Held>, StoreError>;
+    async fn lease(&self, lease: &Lease, time: Duration) -> Result<Option<LeaseToken>, StoreError>;
 
     /// Gives a lease back.
-    async fn release(&self, lease: &Lease, held: Held) -> Result<(), StoreError>;
+    async fn release(&self, lease: &Lease, held: LeaseToken) -> Result<(), StoreError>;
 
     /// Takes a call from each of these buckets, or from none. Returns when to ask again; zero where it was taken.
     async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, StoreError>;
@@ -73,11 +73,15 @@ pub struct SingleInstance;
 
 #[async_trait]
 impl Peers for SingleInstance {
-    async fn lease(&self, _lease: &Lease, _time: Duration) -> Result<Option<Held>, StoreError> {
-        Ok(Some(Held(String::new())))
+    async fn lease(
+        &self,
+        _lease: &Lease,
+        _time: Duration,
+    ) -> Result<Option<LeaseToken>, StoreError> {
+        Ok(Some(LeaseToken(String::new())))
     }
 
-    async fn release(&self, _lease: &Lease, _held: Held) -> Result<(), StoreError> {
+    async fn release(&self, _lease: &Lease, _held: LeaseToken) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::rows::{Unreadable, to_json};
 
 /// A room in the list of rooms.
 #[derive(Clone, Debug)]
-pub(super) struct Listed {
+pub(super) struct IndexedRoom {
     pub name: RoomName,
     entry: Entry,
 }
@@ -25,7 +25,7 @@ struct Entry {
     kept_until: StoreTime,
 }
 
-impl Listed {
+impl IndexedRoom {
     pub fn read(name: &[u8], entry: &[u8]) -> Result<Self, Unreadable> {
         let name = std::str::from_utf8(name).map_err(|_| Unreadable::Malformed)?;
         let name = RoomName::parse(name).map_err(|_| Unreadable::Malformed)?;
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn an_entry_is_written_as_it_always_was() {
         let json = r#"{"format":1,"count":2,"completeUntil":3,"keptUntil":4}"#;
-        let listed = Listed::read(b"general", json.as_bytes()).unwrap();
+        let listed = IndexedRoom::read(b"general", json.as_bytes()).unwrap();
         let complete = Completeness::Complete { until: StoreTime::from_micros(3) };
         assert_eq!((listed.count(), listed.completeness()), (2, complete));
         assert_eq!(String::from_utf8(to_json(&listed.entry)).unwrap(), json);

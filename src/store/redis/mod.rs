@@ -49,7 +49,7 @@ use super::{Feed, Position, RoomSummary, Store, StoreError, extra_trust::ExtraTr
 
 use clock::StoreClock;
 use commit::{Commit, Writer};
-use index::Listed;
+use index::IndexedRoom;
 use keys::{Bucket, KeyFormat};
 use link::Link;
 use rows::{Held, room_row};
@@ -90,7 +90,7 @@ pub struct RedisStore {
     extra_trust: ExtraTrust,
     clock: StoreClock,
     metrics: RedisMetrics,
-    rooms: Mutex<Option<(Instant, Vec<Listed>)>>,
+    rooms: Mutex<Option<(Instant, Vec<IndexedRoom>)>>,
 }
 
 impl RedisStore {
@@ -163,14 +163,14 @@ impl RedisStore {
     }
 
     /// Takes rooms that are forgotten out of the list, unless they are there again.
-    async fn unlist(&self, forgotten: impl Iterator<Item = &Listed>, now: StoreTime) {
+    async fn unlist(&self, forgotten: impl Iterator<Item = &IndexedRoom>, now: StoreTime) {
         for listed in forgotten {
             let commit = Commit::unlist(now);
             let _ = commit.send(&self.writer, &listed.name, Duration::ZERO).await;
         }
     }
 
-    async fn listed(&self) -> Result<Vec<Listed>, StoreError> {
+    async fn listed(&self) -> Result<Vec<IndexedRoom>, StoreError> {
         let buckets: Vec<_> = Bucket::all().map(|bucket| self.listed_in(bucket)).collect();
         let listed: Vec<Vec<_>> =
             stream::iter(buckets).buffer_unordered(CALLS_AT_ONCE).try_collect().await?;
@@ -179,11 +179,11 @@ impl RedisStore {
 
     /// A command names one key: Clusters, and proxies before several Redis, send it where that key is. What is of another type
     /// is not ours, and shows an error where nobody can mistake it.
-    async fn listed_in(&self, bucket: Bucket) -> Result<Vec<Listed>, StoreError> {
+    async fn listed_in(&self, bucket: Bucket) -> Result<Vec<IndexedRoom>, StoreError> {
         let mut index = redis::cmd("HGETALL");
         index.arg(self.writer.keys.index(bucket));
         let rooms: Option<Vec<(Vec<u8>, Vec<u8>)>> = self.writer.link.query_ours(&index).await?;
-        let rooms = rooms.iter().flatten().map(|(name, entry)| Listed::read(name, entry));
+        let rooms = rooms.iter().flatten().map(|(name, entry)| IndexedRoom::read(name, entry));
         rooms.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 }
@@ -287,10 +287,10 @@ impl Store for RedisStore {
         drop(rooms);
         let now = self.now().await?;
         let extra_trust = self.extra_trust.get();
-        let is_kept = |listed: &Listed| !listed.is_forgotten_at(now);
+        let is_kept = |listed: &IndexedRoom| !listed.is_forgotten_at(now);
         let forgotten = listed.iter().filter(|listed| !is_kept(listed));
         self.unlist(forgotten.take(FORGOTTEN_AT_ONCE), now).await;
-        let summary = |listed: Listed| RoomSummary {
+        let summary = |listed: IndexedRoom| RoomSummary {
             count: listed.count(),
             is_complete: listed.completeness().trusted_longer(extra_trust).is_complete_at(now),
             name: listed.name,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     presence::{RoomName, StoreTime},
-    store::{CallBucket, Held, Lease, Peers, SharedRooms, StoreError},
+    store::{CallBucket, Lease, LeaseToken, Peers, SharedRooms, StoreError},
 };
 
 use super::{
@@ -41,8 +41,8 @@ impl RedisPeers {
 
 #[async_trait]
 impl Peers for RedisPeers {
-    async fn lease(&self, lease: &Lease, time: Duration) -> Result<Option<Held>, StoreError> {
-        let held = Held(format!("{:016x}", fastrand::u64(..)));
+    async fn lease(&self, lease: &Lease, time: Duration) -> Result<Option<LeaseToken>, StoreError> {
+        let held = LeaseToken(format!("{:016x}", fastrand::u64(..)));
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let mut set = redis::cmd("SET");
         set.arg(self.key(lease)).arg(&held.0).arg("NX").arg("PX").arg(millis.max(1));
@@ -50,7 +50,7 @@ impl Peers for RedisPeers {
         Ok((answer != Value::Nil).then_some(held))
     }
 
-    async fn release(&self, lease: &Lease, held: Held) -> Result<(), StoreError> {
+    async fn release(&self, lease: &Lease, held: LeaseToken) -> Result<(), StoreError> {
         let connection = self.link.connection().await?;
         let keys = [self.key(lease)];
         let arguments = [held.0.as_bytes()];

@@ -11,7 +11,7 @@ use std::{
 use livekit_presence::{
     app::App,
     clock::Clock,
-    config::{Config, Purpose},
+    config::{Config, StartMode},
     livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken},
     presence::{HostTime, StoreTime},
     store::{MemoryStore, Store},
@@ -268,7 +268,7 @@ fn config(settings: &[(&str, &str)], keys: &str) -> Config {
     ];
     let variables = defaults.iter().chain(settings);
     let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Config::from_variables(variables, Purpose::Serve).unwrap()
+    Config::from_variables(variables, StartMode::Serve).unwrap()
 }
 
 /// The bytes of a webhook request.
