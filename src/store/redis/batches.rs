@@ -65,7 +65,7 @@ async fn send_all(connection: MultiplexedConnection, mut commands: mpsc::Receive
         {
             batch.push(next);
         }
-        // A caller that waits no longer has said so to LiveKit, which sends the webhook again.
+        // Nobody waits for these any longer. A webhook among them LiveKit sends again.
         batch.retain(|waiting| !waiting.answer.is_closed());
         if !batch.is_empty() {
             tokio::spawn(send_batch(connection.clone(), batch));
