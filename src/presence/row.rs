@@ -33,7 +33,8 @@ pub struct RoomRow {
     pub compared_at: StoreTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Started>,
-    #[serde(default, alias = "condemnedAt", skip_serializing_if = "Option::is_none")]
+    /// Rows have its former name.
+    #[serde(default, rename = "condemnedAt", skip_serializing_if = "Option::is_none")]
     pub evicted_at: Option<StoreTime>,
     /// How many participants the list has.
     pub visible: usize,

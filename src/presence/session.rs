@@ -32,7 +32,8 @@ pub enum Standing {
     /// LiveKit lists it, and there is reason to doubt it: hidden until a proof of life or a webhook of its own.
     Suspect,
     /// LiveKit lists it, and proofs of life failed: a ghost of a crashed LiveKit.
-    #[serde(alias = "condemned")]
+    /// Rows have its former name.
+    #[serde(rename = "condemned")]
     Evicted,
     /// It counts as gone: LiveKit's lists omit it, and its liveness probe failed. It is kept for [`MISSING_MEMORY`], because
     /// lists can be wrong: a webhook of its own brings it back as it was.

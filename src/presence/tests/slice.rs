@@ -208,3 +208,13 @@ fn rows_are_as_documented() {
         r#"{"format":1,"sessions":[{"sid":"PA_1","joinedAt":1700000010000,"version":2,"profile":{"name":"Alice"},"tracks":{"published":[[{"sid":"TR_2","source":"MICROPHONE","type":"AUDIO","muted":false,"name":""},9000000031000000]],"removed":[["TR_1",9000000030000000]]},"opening":{"said":"RM_1"},"recordedAt":9000000010000000,"heardAt":9000000031000000,"life":{"aliveAt":9000000031000000}}],"events":[["EV_2",9000000010000000],["EV_4",9000000030000000],["EV_5",9000000031000000]]}"#
     );
 }
+
+/// Releases beside this one read and write these names.
+#[test]
+fn what_was_renamed_in_the_code_keeps_its_name_in_rows() {
+    assert_eq!(serde_json::to_string(&Standing::Evicted).unwrap(), r#""condemned""#);
+    let kept = Kept::of(&two_inside()).room.replace(r#""visible""#, r#""condemnedAt":5,"visible""#);
+    let row: RoomRow = serde_json::from_str(&kept).unwrap();
+    assert_eq!(row.evicted_at, Some(StoreTime::from_micros(5)));
+    assert_eq!(serde_json::to_string(&row).unwrap(), kept);
+}
