@@ -1,19 +1,25 @@
 //! Commands that are ready at the same time are sent together: one write and one read for all of them, here and in Redis.
 //! Each has its own answer, and none waits for one that is not ready.
 
+use std::sync::Arc;
+
 use redis::{
-    Cmd, Pipeline, RedisError, RedisResult, Value,
+    Arg, Cmd, Pipeline, RedisError, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::yield_now,
 };
 
 /// Commands in a write. The answers of one write arrive together, so the first of them waits for the last.
 const MAX_AT_ONCE: usize = 16;
+/// Writes that wait for their answers. What comes meanwhile waits here, and goes if its caller does.
+const MAX_BATCHES: usize = 32;
 /// Commands that wait to be sent. Callers wait for a place.
 const MAX_WAITING: usize = 256;
+/// Reads everything at a key, which can be megabytes. It goes alone, so that no other answer waits for it.
+const READ_ALL: &[u8] = b"HGETALL";
 
 /// A connection that sends commands together. Cheap to clone; it ends with its last clone.
 #[derive(Clone)]
@@ -37,6 +43,9 @@ impl Batches {
     }
 
     pub async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        if matches!(command.args_iter().next(), Some(Arg::Simple(name)) if name == READ_ALL) {
+            return self.connection.clone().req_packed_command(command).await;
+        }
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { command: command.clone(), answer };
         self.waiting.send(waiting).await.map_err(|_| closed())?;
@@ -56,9 +65,13 @@ impl Batches {
 
 /// Sends what waits, until nobody can add to it.
 async fn send_all(connection: MultiplexedConnection, mut commands: mpsc::Receiver<Waiting>) {
+    let places = Arc::new(Semaphore::new(MAX_BATCHES));
     while let Some(first) = commands.recv().await {
-        // Whoever is ready to run now may have a command too.
-        yield_now().await;
+        if commands.len() + 1 < MAX_AT_ONCE {
+            // Whoever is ready to run now may have a command too.
+            yield_now().await;
+        }
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let mut batch = vec![first];
         while batch.len() < MAX_AT_ONCE
             && let Ok(next) = commands.try_recv()
@@ -68,12 +81,16 @@ async fn send_all(connection: MultiplexedConnection, mut commands: mpsc::Receive
         // Nobody waits for these any longer. A webhook among them LiveKit sends again.
         batch.retain(|waiting| !waiting.answer.is_closed());
         if !batch.is_empty() {
-            tokio::spawn(send_batch(connection.clone(), batch));
+            tokio::spawn(send_batch(connection.clone(), batch, place));
         }
     }
 }
 
-async fn send_batch(mut connection: MultiplexedConnection, mut batch: Vec<Waiting>) {
+async fn send_batch(
+    mut connection: MultiplexedConnection,
+    mut batch: Vec<Waiting>,
+    _place: OwnedSemaphorePermit,
+) {
     if batch.len() == 1
         && let Some(Waiting { command, answer }) = batch.pop()
     {
