@@ -1,5 +1,5 @@
 //! For threads and tasks without which the process would go on only in appearance: some browsers would silently hear nothing
-//! more. When one of them panics the process ends. Whoever runs it starts it again, and the browsers come back.
+//! more. When one of them panics the process ends. The supervisor starts it again, and the browsers come back.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

@@ -270,7 +270,7 @@ impl Config {
             extra_trust: Duration::ZERO,
             grace: self.reconcile.grace,
             prove_life: self.reconcile.prove_life,
-            // Whoever has shown no life between two comparisons is asked at the second.
+            // A session that has shown no life between two comparisons is probed at the second.
             proof_every: self.reconcile.every / 2,
         }
     }

@@ -11,7 +11,7 @@ pub trait PermitIssuer: Send + Sync {
     fn is_revoked(&self, key: u32) -> bool;
 }
 
-/// Counts its holder until it is dropped. Whoever gave it knows for what; here it is a number, so that ten thousand holders
+/// Counts its holder until it is dropped. The issuer knows for what; here it is a number, so that ten thousand holders
 /// cost no allocation each.
 pub struct Permit {
     given_by: Arc<dyn PermitIssuer>,

@@ -37,7 +37,7 @@ impl WatchedRoom {
         u32::try_from(self.members.len() - 1).expect("fewer than descriptors")
     }
 
-    /// Removes whoever stands at `position`. Others may move to fill the gap; tells who, and where they stand now.
+    /// Removes the member at `position`. Others may move to fill the gap; returns which, and where they are now.
     pub fn leave(&mut self, position: u32) -> [Option<(Member, u32)>; 2] {
         let mut gap = position as usize;
         let mut moved = [None, None];

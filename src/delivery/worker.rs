@@ -26,13 +26,13 @@ use super::{
 
 pub(super) const WAKE: Token = Token(usize::MAX);
 
-/// So many of one room's connections are visited before another room's turn.
+/// Connections of one room that are visited before another room's turn.
 const SLICE: usize = 128;
-/// So many in all before the thread looks at its sockets again.
+/// Connections that are visited before the thread looks at its sockets again.
 const VISITS: usize = 512;
 /// After its last frame a connection has this long to close from its side.
 const CLIENTS_END: Duration = Duration::from_secs(1);
-/// Clients come back after so long, each after a time of its own.
+/// Clients come back after about this time, each after a time of its own.
 const RETRY_MILLIS: std::ops::Range<u64> = 1_000..5_000;
 /// How far ahead "never" lies.
 const NEVER: u64 = u64::MAX;

@@ -23,7 +23,7 @@ pub(super) struct FlushTracking {
 }
 
 impl FlushTracking {
-    /// The flag tells whether everything has been written; it is shared with whoever will take the socket away.
+    /// The flag tells whether everything has been written; it is shared with the code that takes the socket away.
     pub fn new(socket: TcpStream, is_flushed: Arc<AtomicBool>) -> Self {
         Self { socket: TokioIo::new(socket), is_flushed }
     }

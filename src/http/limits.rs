@@ -97,7 +97,7 @@ impl Limits {
         }
     }
 
-    /// Counts that so many rooms are read.
+    /// Counts this many rooms as read.
     pub(super) fn take_reads(&self, address: ClientAddress, rooms: usize) -> Result<(), Problem> {
         self.take(&self.reads, address, rooms)
     }
@@ -181,7 +181,7 @@ fn reserve(from: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> 
     Arc::clone(from).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
 }
 
-/// Lets an address read so often and no more.
+/// Limits how often an address reads.
 pub(super) async fn limit_reads(
     State(http): State<Http>,
     address: ClientAddress,
@@ -192,7 +192,7 @@ pub(super) async fn limit_reads(
     Ok(next.run(request).await)
 }
 
-/// Lets an address look so often at health and no more.
+/// Limits how often an address asks for health.
 pub(super) async fn limit_looks(
     State(http): State<Http>,
     address: ClientAddress,

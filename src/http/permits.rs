@@ -232,7 +232,7 @@ impl Permits {
         oldest
     }
 
-    /// Whether an address has streams of so many people that it must be a proxy's. Looks only now and then.
+    /// Whether an address has streams of more people than one household, and so must be a proxy's. Looks only now and then.
     pub fn looks_like_proxy(&self, address: ClientAddress, now: Instant) -> bool {
         let mut given = self.given();
         let looked = given.looked_for_proxy_at;
@@ -270,7 +270,7 @@ impl delivery::PermitIssuer for Permits {
 }
 
 impl Given {
-    /// A place that anybody may have. Whoever waits for nothing makes room.
+    /// A place that anybody may have. A connection without a request makes room.
     fn find_place(&mut self, most: &PermitLimits, peer: Peer) -> Result<(), TooMany> {
         let of_address = self.connections_of.get(&peer.address).copied().unwrap_or_default();
         let places = most.connections - most.webhook_connections;

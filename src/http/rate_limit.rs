@@ -11,7 +11,7 @@ use std::{
 /// What may happen at once, as seconds of the rate.
 const BURST: Duration = Duration::from_secs(10);
 
-/// More keys than this are not told apart: whoever has a fresh address for each request shares one bucket with the others.
+/// More keys than this are not told apart: a client with a fresh address for each request shares one bucket with others like it.
 const MAX_KEYS: usize = 100_000;
 
 /// A limit per key. Forgets keys whose bucket is full again.

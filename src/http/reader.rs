@@ -105,7 +105,7 @@ fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem
     if let Some(value) = query::values(query, "access_token").next() {
         let value =
             value.ok_or_else(|| Problem::unauthorized(TokenError::Malformed.to_string()))?;
-        // Whoever reads it from a file may pass its line break on.
+        // A program that reads it from a file may pass the line break on.
         return Ok(Some(value.trim_ascii().to_owned()));
     }
     let shown = http.auth.cookie.as_ref().and_then(|name| cookie(&parts.headers, name));

@@ -1,4 +1,4 @@
-//! What is logged once a minute, however often it happens: whoever can make something happen could fill the log with it.
+//! What is logged once a minute, however often it happens: otherwise a client that can make it happen could fill the log.
 
 use std::{
     collections::HashMap,

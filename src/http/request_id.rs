@@ -1,4 +1,4 @@
-//! Names each request, for the log and for whoever asks about it.
+//! Names each request, for the log and for clients that ask about it.
 
 use axum::{
     extract::Request,

@@ -32,7 +32,7 @@ use super::{
 /// The list is made anew this long after it was made last, however many ask.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The list of rooms as it was made last. Whoever asks while it is being made waits for that.
+/// The list of rooms as it was made last. A request that comes while it is being made waits for it.
 #[derive(Default)]
 pub struct RoomList(Mutex<Option<Made>>);
 

@@ -32,7 +32,7 @@ const BACKLOG: i32 = 4096;
 /// Unsent bytes that a socket takes before it counts as full. Without this the system lets it grow to megabytes, for a client
 /// that then reads thousands of lists that are long out of date.
 const UNSENT_BYTES: u32 = 16 * 1024;
-/// An idle connection is probed after this time, so often, and then given up.
+/// An idle connection is probed after this time, this many times, and then given up.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_PROBE_EVERY: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
@@ -44,7 +44,7 @@ const REQUEST_OF_REFUSED: Duration = Duration::from_millis(200);
 const REFUSAL: Duration = Duration::from_secs(2);
 /// It is to come back after this time, in seconds: it may be LiveKit with a webhook.
 const REFUSAL_RETRY_SECS: u64 = 1;
-/// So many are told at the same time; more are cut off.
+/// Connections that are told at the same time; others are cut off.
 const MAX_REFUSALS: usize = 32;
 
 /// How connections are accepted.
@@ -55,7 +55,7 @@ pub struct ServerSettings {
     pub head_timeout: Duration,
     /// A connection on which nothing is asked is closed after this time.
     pub idle_timeout: Duration,
-    /// An answer has to be taken within this time; and what was sent and is not acknowledged for so long means that the client is
+    /// An answer has to be taken within this time; and what was sent and is not acknowledged within it means that the client is
     /// gone.
     pub write_timeout: Duration,
 }

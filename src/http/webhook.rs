@@ -95,7 +95,7 @@ async fn take(
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }
-    // Whoever carries this to the readers goes first: they wait for it, LiveKit's answer can wait for them.
+    // The tasks that carry this to subscribers go first: people wait for it, and LiveKit can wait for its answer.
     tokio::task::yield_now().await;
     let outcome = match applied {
         Applied::Changed(_) => WebhookOutcome::changed,

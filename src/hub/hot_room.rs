@@ -27,7 +27,7 @@ const MIN_FRAME_BYTES: usize = 2 * 1024;
 const MAX_WINDOW: Duration = Duration::from_secs(1);
 /// Changes that were published before a room was read arrive within this time after it.
 const LATE: Duration = Duration::from_secs(2);
-/// So long are changes of a list held back that is not the store's.
+/// How long changes of a list that is not the store's are held back.
 const KEPT_BACK: Duration = Duration::from_secs(2);
 /// However many readers say that they were sent a later version elsewhere, the store is looked at no more often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

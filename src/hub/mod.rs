@@ -1,7 +1,7 @@
 //! Hot rooms: those that somebody on this instance watches.
 //!
 //! One task per hot room follows the store's feed, holds the room's list, and puts its newest snapshot, encoded once, into the
-//! room's topic. Whoever delivers is told that a topic changed, and takes it from there; the hub never sees a socket.
+//! room's topic. The workers are told that a topic changed, and take it from there; the hub never sees a socket.
 
 mod frame;
 mod hot_room;
@@ -178,7 +178,7 @@ impl Hub {
         })
     }
 
-    /// All rooms that are to be listed; those, too, that only LiveKit knows.
+    /// All rooms of the list, those that only LiveKit knows among them.
     ///
     /// # Errors
     /// The store could not be read.
@@ -190,7 +190,7 @@ impl Hub {
         })
     }
 
-    /// Something about a room was missed: LiveKit is to be asked.
+    /// Something about a room was missed, so LiveKit has to be asked.
     pub fn suspect(&self, room: &RoomName) {
         self.0.suspect(room);
     }
@@ -325,7 +325,7 @@ impl Inner {
         true
     }
 
-    /// Ends a room that could not be opened; whoever waits for it is told, and the next one tries anew.
+    /// Ends a room that could not be opened; those who wait for it are told, and the next subscriber tries anew.
     fn give_up(&self, topic: &Topic, error: StoreError) {
         self.rooms().by_name.remove(topic.name());
         topic.fail(error);

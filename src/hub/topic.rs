@@ -126,7 +126,7 @@ impl Topic {
         self.watching.fetch_and(!(1 << thread), Ordering::Relaxed);
     }
 
-    /// The threads that are to be told of the newest snapshot. Each is told once until it says that it has heard.
+    /// The workers that have to be told of the newest snapshot. Each is told once until it says that it has heard.
     pub fn take_untold(&self) -> u64 {
         let watching = self.watching.load(Ordering::Relaxed);
         watching & !self.told.fetch_or(watching, Ordering::AcqRel)

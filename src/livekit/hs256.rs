@@ -22,7 +22,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes this the process's provider. Whoever installed one before keeps it; any provider knows HS256.
+/// Makes this the process's provider. One that was installed before stays; any provider knows HS256.
 pub(super) fn install() {
     let _ = PROVIDER.install_default();
 }

@@ -9,7 +9,7 @@ use super::{Completeness, HostTime, Identity, Participant, ParticipantSid, Versi
 /// The difference between two successive lists of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The version this change builds on. Whoever holds another one must read the room again.
+    /// The version this change builds on. A follower that holds another one must read the room again.
     pub prev: Version,
     pub version: Version,
     /// Whether the list is everybody after it.

@@ -22,7 +22,7 @@ struct OfOpening {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<RoomSid>,
     count: usize,
-    /// Nobody counted here joined earlier. Whoever joined then may have left.
+    /// Nobody counted here joined earlier. The one who joined then may have left.
     oldest: LiveKitTime,
 }
 

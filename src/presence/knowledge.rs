@@ -127,7 +127,7 @@ impl Knowledge {
     }
 
     /// The room started, and so it is empty. Where that ended somebody's session it may be split over two nodes of LiveKit, and
-    /// LiveKit is to be asked.
+    /// LiveKit has to be asked.
     pub(super) fn started(&mut self, ended_somebody: bool, now: StoreTime) {
         self.completeness = match ended_somebody {
             true => Completeness::Partial,

@@ -7,7 +7,7 @@ use super::{Identity, ParticipantSid, Room, Rules, Session, Standing, StoreTime}
 /// A session that stays dead is asked again after this time at the latest.
 const MAX_WAIT: Duration = Duration::from_mins(10);
 
-/// Of those that have not failed, so many are asked in one round.
+/// Sessions that have not failed, asked in one round.
 const MAX_AT_ONCE: usize = 50;
 
 /// What a liveness probe showed: an `UpdateSubscriptions` with no tracks, which only the session's node can carry out.

@@ -52,7 +52,7 @@ pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProofTarget
 
 /// What must change for the room to agree with LiveKit's list. LiveKit wins, except over what webhooks did since it was
 /// asked, except for ghosts, and except that those whom it omits stay until a probe tells that they are gone. `probed` has
-/// what those probes came to; whoever lives was noted by a repair of its own.
+/// what those probes came to; a session that lives was noted by a repair of its own.
 pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) -> Repairs {
     let asked_at = listing.asked_at;
     let listed = listing.listed();
@@ -78,7 +78,7 @@ pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) ->
 }
 
 /// What follows where LiveKit says that there is the room, but not who is inside, as it does for a room whose node is gone
-/// when it asks the nodes for its lists. Nobody is added or missed; whoever is held counts as listed, so that proofs of life
+/// when it asks the nodes for its lists. Nobody is added or missed; every held session counts as listed, so that proofs of life
 /// decide.
 pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
     let mut held: Vec<&Session> =

@@ -16,7 +16,7 @@ pub enum Applied {
     Duplicate,
     /// Nothing that a reader sees is different.
     Unchanged,
-    /// Nor here, but it tells of something that was missed: LiveKit is to be asked.
+    /// Nor here, but it shows that something was missed, so LiveKit has to be asked.
     Unexpected,
     Changed(Change),
 }
@@ -111,7 +111,7 @@ impl Room {
         }
     }
 
-    /// A node holds this room anew, and empty: whoever joined before is gone. This cleans up after a crash of LiveKit.
+    /// A node holds this room anew, and empty: everybody who joined before is gone. This cleans up after a crash of LiveKit.
     fn start(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
         let is_older = self.started.is_some_and(|known| event.created_at < known.created_at);
         if is_older {

@@ -40,7 +40,7 @@ pub struct Room {
     /// When LiveKit was asked for the newest list that the room was brought into line with.
     pub(super) compared_at: StoreTime,
     pub(super) started: Option<Started>,
-    /// When the rules last evicted a session: whoever has not shown life since is asked for it.
+    /// When the rules last evicted a session: sessions that have shown no life since are probed.
     pub(super) evicted_at: Option<StoreTime>,
     /// Those that are held, and those that are kept as missing.
     pub(super) sessions: Arc<HashMap<ParticipantSid, Session>>,
@@ -61,7 +61,7 @@ pub enum Opening {
     Unknown,
     /// A `room_started` without its `room_finished`: the room exists even while nobody is visible in it.
     Open,
-    /// It ended, or LiveKit said that nobody is there. Whoever is seen inside next was preceded by a `room_started`,
+    /// It ended, or LiveKit said that nobody is there. The next one seen inside was preceded by a `room_started`,
     /// and where that did not come, others may have been missed too.
     Closed,
 }
@@ -144,7 +144,7 @@ impl Room {
         self.sid.as_ref()
     }
 
-    /// Whether the room is to be listed: somebody is visible in it, or LiveKit said that it exists.
+    /// Whether the room belongs into the list: somebody is visible in it, or LiveKit said that it exists.
     pub fn is_active(&self) -> bool {
         self.visible > 0 || self.opening == Opening::Open
     }
@@ -234,7 +234,7 @@ impl Room {
         Arc::make_mut(&mut self.sessions).insert(session.sid.clone(), session);
     }
 
-    /// Changes a session that is there, and counts it anew. Whoever calls it has touched the identity if readers may see it.
+    /// Changes a session that is there, and counts it anew. The caller has touched the identity if clients may see it.
     pub(super) fn amend(&mut self, sid: &ParticipantSid, change: impl FnOnce(&mut Session)) {
         if let Some(session) = Arc::make_mut(&mut self.sessions).get_mut(sid) {
             self.inside.take(session);

@@ -12,7 +12,7 @@ use super::{
 /// A removed track is remembered this long, so that a late `track_published` does not bring it back.
 pub const TRACK_MEMORY: Duration = Duration::from_mins(10);
 
-/// So many removed tracks of a session are remembered, the newest: somebody who goes on and off all day must not make each time
+/// Removed tracks that are remembered of a session, the newest: somebody who goes on and off all day must not make each time
 /// dearer than the one before.
 pub const MAX_REMOVED_TRACKS: usize = 32;
 

@@ -143,7 +143,7 @@ impl RoomSlice {
         self.has_everybody.then_some(self.room)
     }
 
-    /// Those of whom nothing is to be remembered any more: their rows can be deleted. At most `limit`.
+    /// Those of whom nothing has to be remembered any more: their rows can be deleted. At most `limit`.
     pub fn forget_some(&mut self, limit: usize, now: StoreTime) -> Vec<Identity> {
         self.room.forget(now);
         let room = &self.room;

@@ -3,7 +3,7 @@
 //! What it costs: a call for the list, and where that omits nobody nothing else. One probe for each session that it omits, at
 //! most [`super::probes::MAX_PROBES`] at once and [`ROUNDS`] times as many per comparison; a second list if one of them is
 //! not answered. Where it omits more than that, `ListRooms` is asked too: in a room that LiveKit does not have, a sample of
-//! whom nobody lives speaks for the others. Whoever was not asked stays, and the next comparison goes on.
+//! whom nobody lives speaks for the others. Those who were not asked stay, and the next comparison goes on.
 
 use std::{
     pin::pin,
@@ -34,17 +34,17 @@ use super::{
     scheduler::{CALLING_EVERY, Scheduler},
 };
 
-/// Without an answer for so long, `ListRooms` is asked beside: where lists come from the nodes themselves
+/// Without an answer within this time, `ListRooms` is asked beside: where lists come from the nodes themselves
 /// (`enable_psrpc_for_get_list_participants`), a room that closed and a room whose node is gone both end in a 503 after
 /// three seconds.
 const SLOW: Duration = Duration::from_secs(1);
 /// A watched room is left alone if another instance compared it within this part of the time after which it is due.
 const LATELY: f64 = 0.6;
-/// Repairs computed before a start or finish of the room do not apply after it. Then it is compared again, so often.
+/// Repairs computed before a start or finish of the room do not apply after it. Then it is compared again, this many times.
 const TRIES: usize = 3;
-/// After a failed proof the room is compared, and its sessions asked, again at once; so often.
+/// After a failed proof the room is compared, and its sessions asked, again at once; this many times.
 const PROOF_ROUNDS: usize = 8;
-/// That nobody is in a room that no store holds is believed for so long: any webhook of it would bring it into the store.
+/// That nobody is in a room that no store holds is believed for this long: any webhook of it would bring it into the store.
 const EMPTY_FOR: Duration = Duration::from_secs(30);
 /// Proofs under way at the same time. One that fails takes three seconds.
 const PROOFS_AT_ONCE: usize = 16;
@@ -74,7 +74,7 @@ pub(super) enum ComparisonOutcome {
     Unknown,
 }
 
-/// Whether a comparison is to be made.
+/// Whether a comparison has to be made.
 enum Begun {
     Now(LeaseToken),
     /// Another instance is at it.
@@ -163,7 +163,7 @@ impl<'inner> Comparison<'inner> {
             }
             self.hear(&mut probes, None).await;
             if !probes.wants_list() {
-                // Whoever lives is known to, and nobody else is undecided because of this.
+                // Those who live are known to live, and nobody else is undecided because of this.
                 return self.inner.tell(self.room, ComparisonOutcome::Undecided);
             }
             let Ok(Some(held)) = self.inner.peers.lease(&self.lease(), LEASE).await else { return };
@@ -555,7 +555,8 @@ enum Proved {
     SomebodyFailed,
 }
 
-/// Runs one comparison that the queue gave out, for which a call of this purpose was taken, tells whoever waits, and asks for proofs afterwards.
+/// Runs one comparison that the queue gave out, for which a call of this purpose was taken. Tells those who wait, and sends probes
+/// afterwards.
 pub(super) async fn run(
     inner: Arc<Scheduler>,
     room: RoomName,

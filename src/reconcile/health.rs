@@ -18,7 +18,7 @@ use super::{
 /// While LiveKit's API is down the pause between two calls doubles, up to this.
 pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// So many calls in a row that say nothing are not one room's own trouble, if a small one says nothing either.
+/// This many calls in a row that say nothing are not one room's own trouble, if a small one says nothing either.
 const FAILURES_IN_A_ROW: u32 = 3;
 
 /// What LiveKit was asked about.

@@ -1,6 +1,6 @@
 //! Which rooms LiveKit has, as far as somebody wants to know: one `ListRooms` call serves everybody for a while.
 //!
-//! Also which rooms were found to have nobody inside although no store holds them: whoever asks for made-up rooms must not
+//! Also which rooms were found to have nobody inside although no store holds them: clients that ask for made-up rooms must not
 //! fill the store, nor cost a call each time.
 
 use std::{
@@ -16,7 +16,7 @@ use crate::{
     store::SharedRooms,
 };
 
-/// One call serves all readers of the list for so long.
+/// One call serves everybody who asks for the list within this time.
 pub(super) const FRESH: Duration = Duration::from_secs(10);
 /// After a call that failed the next one waits.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ struct Cached {
 }
 
 impl ListedRooms {
-    /// The names, from a call that is not older than [`FRESH`]. Whoever comes while one is under way waits for that.
+    /// The names, from a call that is not older than [`FRESH`]. A caller that comes while one is under way waits for it.
     pub async fn get<F>(&self, ask: impl FnOnce() -> F) -> Option<Arc<RoomNames>>
     where
         F: Future<Output = Option<RoomNames>>,

@@ -1,7 +1,7 @@
 //! LiveKit's own lists, compared with ours: webhooks get lost in silence, and some changes have none.
 //!
 //! Decides which room is compared when, within the budget of calls, asks LiveKit, lets the pure rules of `presence` compute
-//! repairs, and hands those to the store. Whoever shows a room asks here to have it confirmed; nothing here knows browsers.
+//! repairs, and hands those to the store. The hub asks here to have a room confirmed; nothing here knows browsers.
 
 mod budget;
 mod comparison;
@@ -37,13 +37,13 @@ use comparison::ComparisonOutcome;
 use queue::Importance;
 use scheduler::{CALLING_EVERY, Scheduler, jittered};
 
-/// Whoever waits for LiveKit is then answered with what is known.
+/// A client that waits for LiveKit is answered after this time with what is known.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
-/// A reader of a room that may be made up waits so long for LiveKit's list of rooms.
+/// A client that asks for a room that may be made up waits this long for LiveKit's list of rooms.
 const ROOMS_TIMEOUT: Duration = Duration::from_millis(500);
-/// An instance that compares a room, or asks for the rooms, holds a lease for so long at most.
+/// An instance that compares a room, or asks for the rooms, holds a lease for at most this long.
 const LEASE: Duration = Duration::from_secs(6);
-/// Whoever waits for another instance looks again after this time.
+/// An instance that waits for another looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How often rooms are compared, and at what cost.
@@ -195,7 +195,7 @@ impl Reconciler {
         if is_asking() {
             return true;
         }
-        // Whoever does not wait any longer leaves the asking to the others who do.
+        // A caller that stops waiting leaves the question to the others.
         let inner = Arc::clone(&self.0);
         let asking = tokio::spawn(async move { inner.listed_rooms().await });
         let listed = timeout(ROOMS_TIMEOUT, asking).await.ok().and_then(Result::ok).flatten();

@@ -1,11 +1,11 @@
 //! For how long a watched room has to wait for its comparison once it is due: what lists are trusted for follows from that.
 //!
 //! Pure: callers pass the time. Measured at the head of the line, so it needs no guess of how many rooms there are, how many
-//! other instances, or what else takes calls: whoever stands behind has waited for less.
+//! other instances, or what else takes calls: the rooms behind have waited for less.
 
 use std::time::{Duration, Instant};
 
-/// A wait counts for at least so long, and for at most twice as long: who was compared last when the line ended was compared
+/// A wait counts for at least this long, and for at most twice that: who was compared last when the line ended was compared
 /// late, and is trusted until its next turn.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
@@ -66,7 +66,7 @@ impl Pace {
         self.own_wait().max(self.elsewhere)
     }
 
-    /// For how much longer than `trust` a room is trusted that should be compared `every` so often: altogether for twice the
+    /// For how much longer than `trust` a room is trusted that should be compared once in `every`: altogether for twice the
     /// interval that is kept.
     pub fn extra_trust(&self, every: Duration, trust: Duration) -> Duration {
         (self.wait() * 2).saturating_sub(trust.saturating_sub(every * 2))

@@ -1,6 +1,6 @@
 //! The liveness probes of one comparison: those whom a list omits are asked before it is believed that they are gone.
 //!
-//! Asks nobody itself. Whoever compares adds probes, and hears from here what they came to and what is still open.
+//! Asks nobody itself. A comparison adds probes, and hears from here what they came to and what is still open.
 
 use std::{collections::HashSet, pin::pin, time::Duration};
 
@@ -78,7 +78,7 @@ impl<'comparison> Probes<'comparison> {
                 next = self.under_way.next() => next,
                 Some(()) = &mut over => None,
             };
-            // Whoever got no answer is left to the next comparison.
+            // A session without an answer is left to the next comparison.
             let Some((_, probed)) = next else { return alive };
             let Some(probed) = probed else { continue };
             match probed.proof {

@@ -1,4 +1,4 @@
-//! Which room is to be compared with LiveKit's list next.
+//! Which room is compared with LiveKit's list next.
 //!
 //! Pure: callers pass the time. Each room is here once, and is compared by one at a time. Rooms of one importance are served
 //! in the order in which they became due.
@@ -10,7 +10,7 @@ use std::{
 
 use crate::presence::RoomName;
 
-/// Why a room is to be compared, most important first.
+/// Why a room has to be compared, most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Importance {
     /// A reader waits for it.
@@ -32,7 +32,7 @@ impl Importance {
         [Self::Waiting, Self::Suspicious, Self::Calling, Self::Watched, Self::Known, Self::Listed];
 }
 
-/// More rooms than this are not waited for. The least important are left out: whoever reads one of them asks again.
+/// More rooms than this are not waited for. The least important are left out: a client that reads one of them asks again.
 const MAX_ROOMS: usize = 50_000;
 
 /// The rooms to be compared.
@@ -98,7 +98,7 @@ impl Queue {
         self.rooms.get(room).is_some_and(|entry| entry.watchers > 0)
     }
 
-    /// The room is to be compared from `at` on. A more important reason, or an earlier time, stands.
+    /// The room has to be compared from `at` on. A more important reason, or an earlier time, stands.
     pub fn want(&mut self, room: &RoomName, importance: Importance, at: Instant) {
         self.next_ticket += 1;
         let mut wanted = QueuePosition { importance, at: (at, self.next_ticket), newest: at };

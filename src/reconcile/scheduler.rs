@@ -42,7 +42,7 @@ const MAX_AT_ONCE: usize = 32;
 const TICK: Duration = Duration::from_secs(5);
 /// Rooms whose sessions are asked for proofs at the same time.
 const MAX_PROVING: usize = 16;
-/// A proof lets readers who wait go first, by so long.
+/// A probe lets clients who wait go first, by this much.
 const STAND_BACK: Duration = Duration::from_millis(20);
 const STOOD_STILL: Duration = Duration::from_secs(15);
 /// A watched room in which somebody is called is compared this often.
@@ -90,7 +90,7 @@ pub(super) struct State {
     pub health: Health,
     /// Calls in a row that said nothing, of which each may be one room's own fault.
     pub failures: u32,
-    /// Such a room: LiveKit is to be asked something small about it, to know whether it answers at all.
+    /// Such a room: LiveKit has to be asked something small about it, to know whether it answers at all.
     pub check_wanted: Option<RoomName>,
     pub is_checking: bool,
     pub troubles: Troubles,
@@ -287,7 +287,7 @@ impl Scheduler {
         Some(Proving { inner: Arc::clone(self), room: room.clone(), _place: place })
     }
 
-    /// Tells whoever waits for a room, or watches it, how its comparison ended.
+    /// Tells those who wait for a room, or watch it, how its comparison ended.
     pub fn tell(&self, room: &RoomName, outcome: ComparisonOutcome) {
         self.state().tell(room, outcome);
     }
@@ -322,7 +322,7 @@ impl Scheduler {
             (ComparisonOutcome::Unknown, Importance::Suspicious) => {
                 state.queue.want(room, Importance::Known, again);
             }
-            // Whoever reads it asks again.
+            // A client that reads it asks again.
             (
                 ComparisonOutcome::Unknown,
                 Importance::Waiting
@@ -397,7 +397,7 @@ impl Scheduler {
             let now = Instant::now();
             let taken = {
                 let mut state = self.state();
-                // Whoever waits comes first.
+                // Those who wait come first.
                 let is_awaited = state.queue.due(now).next().map(|due| due.importance);
                 if is_awaited == Some(Importance::Waiting) && state.running < MAX_AT_ONCE {
                     Err(now + STAND_BACK)
@@ -473,7 +473,7 @@ impl Scheduler {
         state.proved_at = state.proved_at.max(asked_at);
     }
 
-    /// Whether another session proved its life after a proof that failed. Whoever fails has not proved its own since.
+    /// Whether another session proved its life after a proof that failed. A session that fails has not proved its own since.
     pub fn life_was_proved_since(&self, failed_at: Option<StoreTime>) -> bool {
         failed_at.is_some_and(|failed_at| self.state().proved_at > failed_at)
     }
@@ -520,7 +520,7 @@ impl State {
         if let Some(waiting) = self.waiting.remove(room) {
             waiting.send_replace(Some(outcome));
         }
-        // Whoever watches looks whether the room is confirmed now.
+        // Those who watch look whether the room is confirmed now.
         if outcome != ComparisonOutcome::Unknown
             && let Some(watched) = self.watched.get(room)
         {

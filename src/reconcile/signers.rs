@@ -12,7 +12,7 @@ use std::{
 
 use crate::presence::{ParticipantSid, RoomName, SessionInfo};
 
-/// So many people whom LiveKit does not have are no accident: a lost leave, a list that lags.
+/// This many people whom LiveKit does not have are not an accident, as a lost leave or a list that lags would be.
 const ENOUGH: usize = 3;
 /// Who joined less than this before is not missed: lists lag.
 const LISTED_AFTER: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub(super) struct Signers {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// So many were missing, and none was there.
+    /// How many were missing while none was there.
     Open {
         missing: usize,
     },

@@ -20,12 +20,12 @@ use super::scheduler::Scheduler;
 const ROOMS_AT_ONCE: usize = 32;
 /// They take no longer, or others may go on.
 const LEASE: Duration = Duration::from_secs(20);
-/// Whoever waits for another instance looks again after this time.
+/// An instance that waits for another looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// One sweep does not follow the other sooner.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
-/// Whether all rooms are to be compared, and since when that is so.
+/// Whether all rooms have to be compared, and since when.
 #[derive(Debug)]
 pub(super) struct Sweep {
     /// Webhooks may have been lost until then. Who was compared since needs no other comparison.

@@ -12,7 +12,7 @@ use crate::presence::Change;
 /// Changes that wait for a follower. When it falls this far behind it reads the room again instead.
 const QUEUE: usize = 64;
 
-/// The receiving end, held by whoever follows a room. Dropping it ends the following.
+/// The receiving end, held by a follower of the room. Dropping it ends the following.
 pub struct Feed {
     changes: mpsc::Receiver<Arc<Change>>,
     gap: Arc<Gap>,

@@ -1,6 +1,6 @@
 //! Where rooms live. One trait; `tests/it/store` holds the contract that every implementation keeps.
 //!
-//! A store applies the rules of `presence` atomically, and tells whoever follows a room what changed. It never decides
+//! A store applies the rules of `presence` atomically, and tells followers of a room what changed. It never decides
 //! anything about LiveKit, and knows neither HTTP nor browsers.
 
 mod extra_trust;
@@ -49,7 +49,7 @@ pub trait Store: Send + Sync + 'static {
     /// lost what it had acknowledged. The room is lost then. Does nothing where the version is not below `held`.
     async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError>;
 
-    /// Every room that is to be listed, in no particular order.
+    /// Every room of the list, in no particular order.
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError>;
 
     /// Follows a room. Every change made after this returns arrives, in order, or a gap does in its place.

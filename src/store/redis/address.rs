@@ -15,7 +15,7 @@ use super::{
     sentinel::Sentinels,
 };
 
-/// What was sent and is not acknowledged for so long ends a connection.
+/// A connection ends if what was sent is not acknowledged within this time.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 
 /// Where Redis is, as an operator says it.

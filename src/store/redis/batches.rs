@@ -68,7 +68,7 @@ async fn send_all(connection: MultiplexedConnection, mut commands: mpsc::Receive
     let places = Arc::new(Semaphore::new(MAX_BATCHES));
     while let Some(first) = commands.recv().await {
         if commands.len() + 1 < MAX_AT_ONCE {
-            // Whoever is ready to run now may have a command too.
+            // Tasks that are ready to run now may have a command too.
             yield_now().await;
         }
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };

@@ -20,7 +20,7 @@ use super::{
     scripts::Scripts,
 };
 
-/// What is to be written.
+/// What has to be written.
 pub(super) struct Commit {
     expected: String,
     revision: String,

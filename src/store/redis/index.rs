@@ -1,4 +1,4 @@
-//! A bucket's index: the rooms that are to be listed, each with what the list says of it, so that a list of rooms reads no room.
+//! A bucket's index: the rooms of the list, each with what the list says of it, so that a list of rooms reads no room.
 
 use serde::{Deserialize, Serialize};
 

@@ -35,11 +35,11 @@ use super::{
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// An answer has to be there within this time. Webhooks are answered within five seconds whatever happens.
 pub(super) const ANSWER: Duration = Duration::from_millis(2_500);
-/// After an attempt to connect failed, the next call that finds no connection fails too, for so long.
+/// After an attempt to connect failed, calls that find no connection fail too, for this time.
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 /// After the nodes of a Cluster were looked at, they are not looked at again for this time.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// After so many calls in a row without an answer the connection is given up: its other end may be gone without a word.
+/// After this many calls in a row without an answer the connection is given up: its other end may be gone without a word.
 const MAX_SILENT: u32 = 2;
 
 /// A connection to one Redis or to a Cluster. Cheap to clone; calls of all clones go out together.

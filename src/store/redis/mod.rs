@@ -65,7 +65,7 @@ const CALLS_AT_ONCE: usize = 128;
 /// Repairs that are written together. A room of ten thousand is brought into line in several writes, so that those of others
 /// come between, and none has to begin again for them.
 const REPAIRS_AT_ONCE: usize = 128;
-/// Rows that remember nothing any more, and rooms that are not there any more, of which one reading takes so many along.
+/// Rows that remember nothing any more, and rooms that are gone, that one reading takes along.
 const FORGOTTEN_AT_ONCE: usize = 100;
 /// Bytes that are kept of what this instance wrote last.
 const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
@@ -153,7 +153,7 @@ impl RedisStore {
         .await
     }
 
-    /// Deletes some of the rows that remember nothing any more. Whoever writes the room meanwhile goes first.
+    /// Deletes some of the rows that remember nothing any more. Somebody who writes the room meanwhile goes first.
     async fn forget_some(&self, room: &RoomName, held: &mut Held, now: StoreTime) {
         let forgotten = held.slice.forget_some(FORGOTTEN_AT_ONCE, now);
         if !forgotten.is_empty() {
@@ -249,7 +249,7 @@ impl Store for RedisStore {
         let mut read = redis::cmd("HGET");
         read.arg(self.writer.keys.room(room)).arg(rows::ROOM);
         let row: Option<Vec<u8>> = self.writer.link.query(&read).await?;
-        // Whoever checks where a room is compares what it is told with the store's time.
+        // The caller compares what it is told with the store's time.
         self.store_time().await?;
         let Some(row) = row else { return Ok(None) };
         let row = room_row(&row)?;

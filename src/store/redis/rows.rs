@@ -108,7 +108,7 @@ impl Held {
         Ok(())
     }
 
-    /// A person's row as it is to be written; none where it is to be deleted.
+    /// A person's row as it has to be written; none where it has to be deleted.
     pub fn person(&mut self, identity: &Identity) -> Option<Vec<u8>> {
         let row = self.slice.person_row(identity);
         let json = (!row.is_empty()).then(|| to_json(&row));

@@ -54,7 +54,7 @@ pub(super) enum Effect {
     NothingIfRead,
     /// Readers see nothing of what is written.
     Written,
-    /// What is written is told to whoever follows the room.
+    /// What is written is told to the room's followers.
     Told(Vec<u8>),
 }
 
@@ -249,7 +249,7 @@ impl RedisStore {
     }
 }
 
-/// For how many seconds the room is to be kept from now, where that is due.
+/// For how many seconds the room is kept from now, where that is due.
 fn keep(slice: &mut RoomSlice, now: StoreTime, must: bool) -> Option<u64> {
     let until = now + ROOM_MEMORY;
     let is_due = must || slice.kept_until() + KEEP_EVERY <= until;

@@ -36,12 +36,12 @@ use super::{
     subscription::Subscription,
 };
 
-/// Whoever follows a room waits so long for the subscription.
+/// A follower waits this long for its subscription.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// A bucket stays subscribed this long after its last follower.
 const LINGER: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(1);
-/// A connection that does not answer so many pings is closed.
+/// A connection that leaves this many pings unanswered is closed.
 const MAX_MISSED: u32 = 2;
 /// A message of our own shows that messages arrive.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
@@ -49,9 +49,9 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 const REISSUE_EVERY: Duration = Duration::from_secs(2);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const MAX_RETRY: Duration = Duration::from_secs(1);
-/// So many channels are subscribed by one command,
+/// Channels per SUBSCRIBE command,
 const CHANNELS_AT_ONCE: usize = 64;
-/// and by so many commands at the same time.
+/// and commands at the same time.
 const COMMANDS_AT_ONCE: usize = 64;
 
 /// Follows rooms, for as long as it lives.
@@ -277,7 +277,7 @@ impl Shared {
         wanted.map(|(bucket, _)| *bucket).collect()
     }
 
-    /// Subscribes buckets, and tells whoever waits for them.
+    /// Subscribes buckets, and tells those who wait for them.
     async fn subscribe(
         &self,
         connection: &Subscription,
