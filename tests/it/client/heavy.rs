@@ -147,7 +147,7 @@ async fn an_hour_leaves_nothing_behind() {
     let tab = desk.watching_out_of_time().await;
     desk.until_live(tab, &["alice"]).await;
     let mut held = Vec::new();
-    for minute in 0..60 {
+    for minute in 0..110 {
         let guest = format!("guest {minute}");
         desk.webhooks([joined(&guest)]).await;
         desk.browser.pass_time(tab, Duration::from_secs(30)).await;
@@ -162,13 +162,13 @@ async fn an_hour_leaves_nothing_behind() {
             held.push(desk.browser.holds(tab).await);
         }
     }
-    println!("streams opened in that hour: {}", desk.metric("streams_opened_total").await);
+    println!("streams opened in that time: {}", desk.metric("streams_opened_total").await);
     for what in ["JSHeapUsedSize", "JSEventListeners", "Nodes"] {
         let over_time: Vec<_> = held.iter().map(|held| held[what]).collect();
         println!("{what} every ten minutes: {over_time:?}");
-        // In the first half hour the browser goes on compiling.
-        let (half, last) = (over_time[2], over_time[over_time.len() - 1]);
-        assert!(last <= half * 1.05, "{what} grows: {over_time:?}");
+        // Until then the browser goes on compiling, the longer the busier the machine is.
+        let (warm, last) = (over_time[4], over_time[over_time.len() - 1]);
+        assert!(last <= warm * 1.05, "{what} grows: {over_time:?}");
     }
     eventually("one stream", async || desk.streams_open().await == 1.0).await;
 }
