@@ -72,11 +72,16 @@ impl RedisSentinels {
                 return false;
             };
             now = master;
-            let info = self.servers[master].ask(&["INFO", "replication"]).await;
-            info.text().contains("role:master")
+            self.has_role(master, "master").await
         })
         .await;
         now
+    }
+
+    /// Whether a server says so itself. A sentinel that gives it another role cuts its connections, this one too.
+    pub async fn has_role(&self, index: usize, role: &str) -> bool {
+        let answer = self.servers[index].try_ask(&["INFO", "replication"]).await;
+        answer.is_ok_and(|info| info.text().contains(&format!("role:{role}")))
     }
 
     /// Has the sentinels make another server the master, as an operator would.

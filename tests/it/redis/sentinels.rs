@@ -52,11 +52,7 @@ async fn a_master_that_is_demoted_and_lives_is_left() {
     redis.fail_over().await;
     let master = redis.until_another_is_master(0).await;
     // Until its sentinels tell it so, the old one takes writes, and loses them.
-    let old = &redis.servers[0];
-    patiently("the old master to be demoted", async || {
-        old.ask(&["INFO", "replication"]).await.text().contains("role:slave")
-    })
-    .await;
+    patiently("the old master to be demoted", async || redis.has_role(0, "slave").await).await;
     patiently("webhooks to be taken again", async || {
         let answer = scene.sender.try_once(&started().room("another")).await;
         answer.is_ok_and(|answer| answer.status == 200)
