@@ -32,6 +32,8 @@ pub struct Pinned {
 struct Kept {
     /// Each frame once, however many keep it.
     bytes: usize,
+    /// Of the clients that were told and have not let go yet: what is not worth telling another client for.
+    leaving: usize,
     /// In the order in which they began, so the slowest comes first.
     holders: BTreeMap<u64, Holder>,
     next: u64,
@@ -39,6 +41,7 @@ struct Kept {
 
 struct Holder {
     since: Instant,
+    bytes: usize,
     /// None once it was told.
     cut_off: Option<CutOff>,
 }
@@ -100,35 +103,40 @@ impl Pinned {
     fn add(self: &Arc<Self>, kept: &mut Kept, frame: &Arc<Frame>, cut_off: CutOff) -> Pin {
         let number = kept.next;
         kept.next += 1;
-        let holder = Holder { since: Instant::now(), cut_off: Some(cut_off) };
+        let bytes = frame.chunked().len();
+        let holder = Holder { since: Instant::now(), bytes, cut_off: Some(cut_off) };
         kept.holders.insert(number, holder);
         if frame.pin() {
-            kept.bytes += frame.chunked().len();
+            kept.bytes += bytes;
         }
         self.show(kept);
         Pin { pinned: Arc::clone(self), number, frame: Arc::clone(frame) }
     }
 
-    /// Above the bound, tells the slowest who was not told yet. When it lets go, the next is told if that was not enough.
+    /// Above the bound, tells the slowest client that was not told yet. What those who were told keep counts as gone, even where
+    /// others keep the same frame: once they have let go, the next is told if that was not enough.
     fn relieve(&self) {
         let mut kept = self.kept();
-        if kept.bytes <= self.most_bytes {
+        if kept.bytes.saturating_sub(kept.leaving) <= self.most_bytes {
             return;
         }
         let slowest = kept.holders.iter_mut();
         let told = slowest
-            .map(|(number, holder)| (*number, &mut holder.cut_off))
-            .find_map(|(number, cut_off)| Some((number, cut_off.take()?)));
+            .map(|(number, holder)| (*number, holder.bytes, &mut holder.cut_off))
+            .find_map(|(number, bytes, cut_off)| Some((number, bytes, cut_off.take()?)));
+        let Some((number, bytes, cut_off)) = told else { return };
+        kept.leaving += bytes;
         drop(kept);
-        if let Some((number, cut_off)) = told {
-            self.cut_off.inc();
-            cut_off(number);
-        }
+        self.cut_off.inc();
+        cut_off(number);
     }
 
     fn let_go(&self, number: u64, frame: &Frame) {
         let mut kept = self.kept();
-        kept.holders.remove(&number);
+        let holder = kept.holders.remove(&number).expect("a pin is dropped once");
+        if holder.cut_off.is_none() {
+            kept.leaving -= holder.bytes;
+        }
         if frame.unpin() {
             kept.bytes -= frame.chunked().len();
         }
@@ -198,5 +206,22 @@ mod tests {
         assert!(pinned.pin_answer(&two, cut_off()).is_some(), "it is kept already");
         drop((second, third));
         assert_eq!(pinned.kept().bytes, 0);
+    }
+
+    #[test]
+    fn nobody_is_told_for_what_others_are_about_to_let_go() {
+        let pinned = Pinned::register(2_500, &mut Registry::default());
+        let (tell, told) = mpsc::channel();
+        let pins = [(); 4].map(|()| {
+            let tell = tell.clone();
+            pinned.pin(&frame(1_000), Box::new(move |number| tell.send(number).unwrap()))
+        });
+        let numbers = pins.each_ref().map(Pin::number);
+        assert_eq!([told.try_recv(), told.try_recv()], [Ok(numbers[0]), Ok(numbers[1])]);
+        let [first, second, ..] = pins;
+        drop(first);
+        assert!(told.try_recv().is_err(), "the second is still letting go");
+        drop(second);
+        assert!(told.try_recv().is_err(), "it was enough");
     }
 }

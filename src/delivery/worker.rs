@@ -578,6 +578,8 @@ impl Worker {
             self.unwatch(watch);
         }
         self.inbox.connections.fetch_sub(1, Ordering::Relaxed);
+        // Whoever reads the count finds that it keeps nothing any longer.
+        drop(connection);
         self.metrics.closed(reason);
         debug!(reason = reason.as_str(), "closed a stream");
     }
