@@ -269,9 +269,9 @@ impl Config {
             trust,
             extra_trust: Duration::ZERO,
             grace: self.reconcile.grace,
-            prove_life: self.reconcile.prove_life,
+            can_probe: self.reconcile.prove_life,
             // A session that has shown no life between two comparisons is probed at the second.
-            proof_every: self.reconcile.every / 2,
+            probe_every: self.reconcile.every / 2,
         }
     }
 

@@ -29,7 +29,7 @@ use tracing::info;
 
 use crate::{
     clock::Clock,
-    presence::{Identity, Proof, RoomName, SessionInfo},
+    presence::{Identity, ProbeAnswer, RoomName, SessionInfo},
 };
 
 use super::{
@@ -39,8 +39,8 @@ use super::{
     proxy::{Connector, Proxy},
 };
 
-/// A proof of life takes three seconds where the session's node does not answer (psrpc's own time-out).
-const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
+/// A liveness probe takes three seconds where the session's node does not answer (psrpc's own time-out).
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tokens are made for each call; this is for clocks that differ.
 const TOKEN_LIFE_SECS: u64 = 600;
 /// A list of thousands of people with some metadata each. A larger one is not read.
@@ -186,19 +186,19 @@ impl Api {
     ///
     /// # Errors
     /// Nothing is known.
-    pub async fn prove_life(
+    pub async fn probe(
         &self,
         room: &RoomName,
         identity: &Identity,
-    ) -> Result<Proof, ApiError> {
+    ) -> Result<ProbeAnswer, ApiError> {
         let request =
             json!({ "room": room, "identity": identity, "track_sids": [], "subscribe": false });
         let answer =
-            self.call(Method::update_subscriptions, of_room(room), &request, PROOF_TIMEOUT).await;
+            self.call(Method::update_subscriptions, of_room(room), &request, PROBE_TIMEOUT).await;
         match answer {
-            Ok(Answer::Ok(_)) => Ok(Proof::Alive),
-            Ok(Answer::NotFound) => Ok(Proof::Gone),
-            Err(ApiError::NoResponse) => Ok(Proof::Unanswered),
+            Ok(Answer::Ok(_)) => Ok(ProbeAnswer::Alive),
+            Ok(Answer::NotFound) => Ok(ProbeAnswer::Gone),
+            Err(ApiError::NoResponse) => Ok(ProbeAnswer::Unanswered),
             Err(error) => Err(error),
         }
     }

@@ -10,7 +10,7 @@ mod knowledge;
 mod label;
 mod name;
 mod participant;
-mod proof;
+mod probe;
 mod reconcile;
 mod reduce;
 mod remembered;
@@ -29,7 +29,7 @@ pub use knowledge::{Completeness, Knowledge};
 pub use label::{ParticipantKind, TrackKind, TrackSource};
 pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, RoomSid, TrackSid};
 pub use participant::{Participant, Profile, SessionInfo, SessionState, Track};
-pub use proof::{Probed, Proof, ProofTarget};
+pub use probe::{ProbeAnswer, ProbeTarget, Probed};
 pub use reconcile::{Listing, missing, plan, plan_without_list};
 pub use reduce::Applied;
 pub use repair::{Repair, RepairCounts, Repaired, Repairs, Subjects};
@@ -56,10 +56,10 @@ pub struct Rules {
     pub extra_trust: Duration,
     /// A session that showed life within this time stays where LiveKit's lists omit it, unless LiveKit says that it is gone.
     pub grace: Duration,
-    /// Whether doubtful sessions can be asked for a proof of life.
-    pub prove_life: bool,
-    /// A session that showed life within this time is not asked for a proof, as long as nobody else gives reason to.
-    pub proof_every: Duration,
+    /// Whether doubtful sessions can be probed.
+    pub can_probe: bool,
+    /// A session that showed life within this time is not probed, as long as nobody else gives reason to.
+    pub probe_every: Duration,
 }
 
 impl Default for Rules {
@@ -68,8 +68,8 @@ impl Default for Rules {
             trust: Duration::from_mins(1),
             extra_trust: Duration::ZERO,
             grace: Duration::from_secs(5),
-            prove_life: true,
-            proof_every: Duration::from_secs(20),
+            can_probe: true,
+            probe_every: Duration::from_secs(20),
         }
     }
 }

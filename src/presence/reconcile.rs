@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    Identity, LiveKitTime, MAX_MISSING, MISSING_MEMORY, ParticipantSid, Probed, Proof, ProofTarget,
-    Repair, Repairs, Room, Rules, Session, SessionInfo, SessionState, Standing, StoreTime,
+    Identity, LiveKitTime, MAX_MISSING, MISSING_MEMORY, ParticipantSid, ProbeAnswer, ProbeTarget,
+    Probed, Repair, Repairs, Room, Rules, Session, SessionInfo, SessionState, Standing, StoreTime,
     room::GoneBecause,
 };
 
-/// Failed proofs that evict a session, when another session proved its life in between.
+/// Failed probes that evict a session when another session answered one in between.
 const FAILURES_WITNESSED: u8 = 2;
-/// Failed proofs that evict a session when no other session could show that LiveKit answers.
+/// Failed probes that evict a session when no other session could show that LiveKit answers.
 const FAILURES_ALONE: u8 = 3;
 
 /// LiveKit's list of one room. An empty one says that nobody is there.
@@ -35,8 +35,8 @@ impl Listing {
 /// Whom to probe before this list is believed that they are gone, the likeliest to be alive first. A list omits people who
 /// live: of LiveKit's, 5 to 15 % lag right after a join (livekit/livekit#4373), and one node's mistake has emptied a room's
 /// list of hundreds (livekit/livekit#4316).
-pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProofTarget> {
-    if !rules.prove_life {
+pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProbeTarget> {
+    if !rules.can_probe {
         return Vec::new();
     }
     let listed = listing.listed();
@@ -78,7 +78,7 @@ pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) ->
 }
 
 /// What follows where LiveKit says that there is the room, but not who is inside, as it does for a room whose node is gone
-/// when it asks the nodes for its lists. Nobody is added or missed; every held session counts as listed, so that proofs of life
+/// when it asks the nodes for its lists. Nobody is added or missed; every held session counts as listed, so that liveness probes
 /// decide.
 pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
     let mut held: Vec<&Session> =
@@ -115,8 +115,8 @@ fn plan_unknown(
     }
     let suspect = match room.gone.get(&info.sid) {
         Some((_, GoneBecause::Restarted)) => true,
-        Some(_) if rules.prove_life => true,
-        // Nobody can be asked for a proof, so a list from well after it was gone has to do.
+        Some(_) if rules.can_probe => true,
+        // Nobody can be probed, so a list from well after it was gone has to do.
         Some((gone_at, _)) if asked_at > *gone_at + rules.grace => false,
         Some(_) => return None,
         None => room.predates_start(info.joined_at, StoreTime::default()),
@@ -153,11 +153,11 @@ fn plan_believed(
         })
     };
     let suspects = listed.iter().filter(|held| held.standing == Standing::Suspect);
-    let believed = suspects.filter(|_| !rules.prove_life).filter(is_named_twice);
+    let believed = suspects.filter(|_| !rules.can_probe).filter(is_named_twice);
     believed.map(|held| Repair::Alive(held.sid.clone())).collect()
 }
 
-/// Sessions that failed their proofs and are still listed. Taking away more than half of a room needs a further failure.
+/// Sessions that failed their probes and are still listed. Taking away more than half of a room needs a further failure.
 fn plan_evicted(room: &Room, listed: &[&Session], asked_at: StoreTime) -> Vec<Repair> {
     let failed_by = |margin: u8| -> Vec<&Session> {
         listed
@@ -254,14 +254,14 @@ fn is_replaced(room: &Room, held: &Session, newest: &Newest) -> bool {
 }
 
 fn is_known_alive(latest: Option<&Probed>) -> bool {
-    latest.is_some_and(|probed| probed.proof == Proof::Alive)
+    latest.is_some_and(|probed| probed.answer == ProbeAnswer::Alive)
 }
 
 /// Whether what is known suffices to say that a session is gone that is not listed. An answer counts unless the session showed
 /// life since it was asked for.
 fn is_gone(held: &Session, latest: Option<&Probed>, asked_at: StoreTime, rules: &Rules) -> bool {
     let is_past_grace = asked_at.since(held.last_sign()) > rules.grace;
-    if !rules.prove_life {
+    if !rules.can_probe {
         // Two lists have to do, as far apart as a list may lag.
         let missed = held.life.missing_since;
         return is_past_grace && missed.is_some_and(|since| since + rules.grace <= asked_at);
@@ -269,11 +269,11 @@ fn is_gone(held: &Session, latest: Option<&Probed>, asked_at: StoreTime, rules: 
     let Some(probed) = latest.filter(|probed| held.last_sign() < probed.asked_at) else {
         return false;
     };
-    match probed.proof {
-        Proof::Alive => false,
-        Proof::Gone => true,
+    match probed.answer {
+        ProbeAnswer::Alive => false,
+        ProbeAnswer::Gone => true,
         // A second list, asked for after that answer, omits it too.
-        Proof::Unanswered => probed.asked_at < asked_at && is_past_grace,
+        ProbeAnswer::Unanswered => probed.asked_at < asked_at && is_past_grace,
     }
 }
 

@@ -40,11 +40,11 @@ pub enum Repair {
     Remove(ParticipantSid),
     /// It was removed because it was missing, and is kept no longer.
     Forget(ParticipantSid),
-    /// It is listed, but failed its proofs of life.
+    /// It is listed, but failed its liveness probes.
     Evict(ParticipantSid),
-    /// It proved its life.
+    /// It answered a probe.
     Alive(ParticipantSid),
-    /// It failed a proof. `witnessed`: since its last failure had ended, another session proved its life.
+    /// It failed a probe. `witnessed`: another session has answered one since this session's last failure ended.
     Dead { sid: ParticipantSid, witnessed: bool },
 }
 
@@ -111,7 +111,7 @@ pub struct RepairCounts {
     pub evicted: usize,
     /// Suspects and ghosts that turned out to be alive.
     pub reinstated: usize,
-    /// Remembered, such as a first absence or the outcome of a proof.
+    /// Remembered, such as a first absence or the outcome of a probe.
     pub noted: usize,
     /// No longer true when they were to be applied.
     pub outdated: usize,
@@ -181,8 +181,8 @@ impl Room {
             return Effect::Outdated;
         }
         let gone_at = self.gone.get(&info.sid).map(|(at, _)| *at);
-        let needs_proof = gone_at.is_some_and(|at| at + rules.grace >= asked_at);
-        if gone_at.is_some_and(|at| at >= asked_at) || needs_proof && !suspect {
+        let needs_probe = gone_at.is_some_and(|at| at + rules.grace >= asked_at);
+        if gone_at.is_some_and(|at| at >= asked_at) || needs_probe && !suspect {
             return Effect::Outdated;
         }
         let missing = self.drop_session(&info.sid).map(|session| session.tracks);

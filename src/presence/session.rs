@@ -29,9 +29,9 @@ pub const MAX_MISSING: usize = 64;
 pub enum Standing {
     #[default]
     Present,
-    /// LiveKit lists it, and there is reason to doubt it: hidden until a proof of life or a webhook of its own.
+    /// LiveKit lists it, and there is reason to doubt it: hidden until it answers a probe or has a webhook of its own.
     Suspect,
-    /// LiveKit lists it, and proofs of life failed: a ghost of a crashed LiveKit.
+    /// LiveKit lists it, and its liveness probes failed: a ghost of a crashed LiveKit.
     /// Rows have its former name.
     #[serde(rename = "condemned")]
     Evicted,
@@ -212,7 +212,7 @@ impl OpeningOf {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Life {
-    /// The last sign of life: a webhook, a proof, a version that changed from one list to the next.
+    /// The last sign of life: a webhook, a probe, a version that changed from one list to the next.
     #[serde(skip_serializing_if = "is_default")]
     pub alive_at: StoreTime,
     /// Its version in the last list that showed it, and when that list was asked for.
@@ -222,13 +222,13 @@ pub struct Life {
     /// session that is kept as missing, when it was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<StoreTime>,
-    /// Failed proofs in a row, each asked for after the one before had ended.
+    /// Failed probes in a row, each made after the one before had ended.
     #[serde(skip_serializing_if = "is_default")]
     pub failures: u8,
     /// When the last failure had ended.
     #[serde(skip_serializing_if = "is_default")]
     pub failed_at: StoreTime,
-    /// Whether another session proved its life since the first of these failures: LiveKit answers, this one does not.
+    /// Whether another session has answered a probe since the first of these failures: LiveKit answers, this one does not.
     #[serde(skip_serializing_if = "is_default")]
     pub witnessed: bool,
 }

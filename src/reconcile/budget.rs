@@ -13,7 +13,7 @@ use crate::store::CallBucket;
 pub(super) enum CallPurpose {
     /// A reader waits. At most half of all calls.
     Waiting,
-    /// A watched room, or a proof of life in one.
+    /// A watched room, or a liveness probe in one.
     Watched,
     /// A watched room in which somebody is called. At most three tenths of all calls: it is compared ten times as often as others.
     Calling,

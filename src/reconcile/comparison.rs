@@ -1,4 +1,4 @@
-//! One room compared with LiveKit's own list, and those in it asked for a proof of life who give reason to.
+//! One room compared with LiveKit's own list, and the sessions in it probed that give reason to doubt.
 //!
 //! What it costs: a call for the list, and where that omits nobody nothing else. One probe for each session that it omits, at
 //! most [`super::probes::MAX_PROBES`] at once and [`ROUNDS`] times as many per comparison; a second list if one of them is
@@ -18,7 +18,7 @@ use tracing::{debug, info};
 use crate::{
     livekit::ApiError,
     presence::{
-        Listing, Proof, ProofTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo,
+        Listing, ProbeAnswer, ProbeTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo,
         Standing, StoreTime, missing, plan, plan_without_list,
     },
     store::{Lease, LeaseToken, StoreError},
@@ -42,12 +42,12 @@ const SLOW: Duration = Duration::from_secs(1);
 const LATELY: f64 = 0.6;
 /// Repairs computed before a start or finish of the room do not apply after it. Then it is compared again, this many times.
 const TRIES: usize = 3;
-/// After a failed proof the room is compared, and its sessions asked, again at once; this many times.
-const PROOF_ROUNDS: usize = 8;
+/// After a failed probe the room is compared and its sessions are probed again at once, up to this many times.
+const PROBE_ROUNDS: usize = 8;
 /// That nobody is in a room that no store holds is believed for this long: any webhook of it would bring it into the store.
 const EMPTY_FOR: Duration = Duration::from_secs(30);
-/// Proofs under way at the same time. One that fails takes three seconds.
-const PROOFS_AT_ONCE: usize = 16;
+/// Probes under way at the same time. One that fails takes three seconds.
+const PROBES_AT_ONCE: usize = 16;
 /// An answer that comes within this time is waited for before the room is repaired: a living session's does, within
 /// milliseconds, and readers may wait for this comparison.
 const QUICK: Duration = Duration::from_millis(700);
@@ -129,12 +129,12 @@ impl<'inner> Comparison<'inner> {
         outcome
     }
 
-    /// Asks for proofs of life until nobody who is listed fails one without having been judged by it.
-    pub async fn prove(&self) {
-        for _ in 0..PROOF_ROUNDS {
-            match self.prove_once().await {
-                Ok(Proved::NobodyFailed) | Err(_) => return,
-                Ok(Proved::SomebodyFailed) => {
+    /// Probes those who are listed and give reason to doubt, until nobody fails a probe that no comparison has judged yet.
+    pub async fn probe_all_listed(&self) {
+        for _ in 0..PROBE_ROUNDS {
+            match self.probe_round().await {
+                Ok(ProbeRound::NobodyFailed) | Err(_) => return,
+                Ok(ProbeRound::SomebodyFailed) => {
                     // Only who is still listed after its failures is evicted.
                     let Ok(Some(held)) = self.inner.peers.lease(&self.lease(), LEASE).await else {
                         return;
@@ -327,24 +327,24 @@ impl<'inner> Comparison<'inner> {
 
     async fn note_life(&self, asked_at: StoreTime, steps: Vec<Repair>) -> Result<(), StoreError> {
         let Some(held) = self.inner.store.read(self.room).await? else { return Ok(()) };
-        let repairs = of_proofs(&held, asked_at, steps);
+        let repairs = of_probes(&held, asked_at, steps);
         self.repair(held, &repairs).await?;
         Ok(())
     }
 
     /// One liveness probe; none where LiveKit did not say.
-    async fn probe(&self, target: &ProofTarget) -> Option<Proof> {
+    async fn probe(&self, target: &ProbeTarget) -> Option<ProbeAnswer> {
         if !self.may_call_soon().await {
             return None;
         }
-        self.prove_life(target).await
+        self.ask_for_life(target).await
     }
 
-    async fn prove_life(&self, target: &ProofTarget) -> Option<Proof> {
-        let proof = self.inner.api.prove_life(self.room, &target.identity).await;
-        self.inner.api_answered(About::Room(self.room), proof.as_ref().err());
-        match proof {
-            Ok(proof) => Some(proof),
+    async fn ask_for_life(&self, target: &ProbeTarget) -> Option<ProbeAnswer> {
+        let answer = self.inner.api.probe(self.room, &target.identity).await;
+        self.inner.api_answered(About::Room(self.room), answer.as_ref().err());
+        match answer {
+            Ok(answer) => Some(answer),
             Err(error) => {
                 debug!(room.name = %self.room, %error, "a liveness probe told nothing");
                 None
@@ -473,38 +473,38 @@ impl<'inner> Comparison<'inner> {
         Ok(repaired)
     }
 
-    async fn prove_once(&self) -> Result<Proved, StoreError> {
+    async fn probe_round(&self) -> Result<ProbeRound, StoreError> {
         let Some(room) = self.inner.store.read(self.room).await? else {
-            return Ok(Proved::NobodyFailed);
+            return Ok(ProbeRound::NobodyFailed);
         };
         let asked_at = self.inner.store.now().await?;
-        let targets = room.to_prove(asked_at, &self.inner.rules);
+        let targets = room.to_probe(asked_at, &self.inner.rules);
         if targets.is_empty() {
-            return Ok(Proved::NobodyFailed);
+            return Ok(ProbeRound::NobodyFailed);
         }
-        let repairs = of_proofs(&room, asked_at, Vec::new());
+        let repairs = of_probes(&room, asked_at, Vec::new());
         // It changes while they are asked.
         drop(room);
         let steps: Vec<Repair> = stream::iter(targets)
-            .map(|target| self.prove_one(target, asked_at))
-            .buffer_unordered(PROOFS_AT_ONCE)
+            .map(|target| self.probe_listed(target, asked_at))
+            .buffer_unordered(PROBES_AT_ONCE)
             .filter_map(std::future::ready)
             .collect()
             .await;
         let has_failure = steps.iter().any(|step| matches!(step, Repair::Dead { .. }));
         self.repair(Arc::default(), &Repairs { steps, ..repairs }).await?;
-        Ok(if has_failure { Proved::SomebodyFailed } else { Proved::NobodyFailed })
+        Ok(if has_failure { ProbeRound::SomebodyFailed } else { ProbeRound::NobodyFailed })
     }
 
-    async fn prove_one(&self, target: ProofTarget, asked_at: StoreTime) -> Option<Repair> {
+    async fn probe_listed(&self, target: ProbeTarget, asked_at: StoreTime) -> Option<Repair> {
         self.inner.allowance(self.purpose).await.ok()?;
-        Some(match self.prove_life(&target).await? {
-            Proof::Alive => {
-                self.inner.life_was_proved(asked_at);
+        Some(match self.ask_for_life(&target).await? {
+            ProbeAnswer::Alive => {
+                self.inner.note_witness(asked_at);
                 Repair::Alive(target.sid)
             }
-            Proof::Gone | Proof::Unanswered => {
-                let witnessed = self.inner.life_was_proved_since(target.failed_at);
+            ProbeAnswer::Gone | ProbeAnswer::Unanswered => {
+                let witnessed = self.inner.has_witness_since(target.failed_at);
                 Repair::Dead { sid: target.sid, witnessed }
             }
         })
@@ -523,8 +523,8 @@ fn has_somebody_called(listed: &[SessionInfo], held: Option<&Room>) -> bool {
     called.any(|info| !is_hidden(info))
 }
 
-/// Repairs that note what proofs of life came to.
-fn of_proofs(room: &Room, asked_at: StoreTime, steps: Vec<Repair>) -> Repairs {
+/// Repairs that record the outcome of probes.
+fn of_probes(room: &Room, asked_at: StoreTime, steps: Vec<Repair>) -> Repairs {
     Repairs {
         asked_at,
         epoch: room.epoch(),
@@ -549,8 +549,8 @@ fn ages(held: &Room, repairs: &Repairs) -> Vec<(RepairKind, Duration)> {
     repairs.steps.iter().filter_map(age).collect()
 }
 
-/// How a round of proofs ended.
-enum Proved {
+/// How a round of probes ended.
+enum ProbeRound {
     NobodyFailed,
     SomebodyFailed,
 }
@@ -585,8 +585,8 @@ pub(super) async fn run(
         return;
     }
     // From here on nobody waits, and the room may be compared again meanwhile.
-    let Some(_proving) = inner.start_proving(&room).await else { return };
-    let comparison = Comparison { purpose: inner.purpose_of_proofs(&room), ..comparison };
+    let Some(_probing) = inner.start_probing(&room).await else { return };
+    let comparison = Comparison { purpose: inner.purpose_of_probes(&room), ..comparison };
     comparison.settle(probes).await;
-    comparison.prove().await;
+    comparison.probe_all_listed().await;
 }

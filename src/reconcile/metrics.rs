@@ -66,7 +66,7 @@ pub(super) enum RepairKind {
     missed_leave,
     /// The ghost of a crashed LiveKit, which goes on listing it.
     crash_ghost,
-    /// Listed, doubted, and hidden until it proves its life.
+    /// Listed, doubted, and hidden until it answers a probe.
     suspect,
     /// A suspect or a ghost that turned out to be alive.
     reinstated,

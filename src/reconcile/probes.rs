@@ -11,7 +11,9 @@ use futures_util::{
 };
 use tokio::time::sleep;
 
-use crate::presence::{ParticipantSid, Probed, Proof, ProofTarget, Repair, Repairs, StoreTime};
+use crate::presence::{
+    ParticipantSid, ProbeAnswer, ProbeTarget, Probed, Repair, Repairs, StoreTime,
+};
 
 /// Probes under way at once, and the size of a sample where a list omits more people than this: each costs a call.
 pub(super) const MAX_PROBES: usize = 16;
@@ -36,7 +38,7 @@ pub(super) struct Probes<'comparison> {
 impl<'comparison> Probes<'comparison> {
     /// Whom to probe of those whom a list omits: everybody, or, where these are too many, some who were seen last and some
     /// who were not seen for longest. If one of an earlier sample lives the list is wrong about many, and the others wait.
-    pub fn choose(&mut self, mut missing: Vec<ProofTarget>) -> Vec<ProofTarget> {
+    pub fn choose(&mut self, mut missing: Vec<ProbeTarget>) -> Vec<ProbeTarget> {
         self.missing = missing.iter().map(|target| target.sid.clone()).collect();
         missing.retain(|target| !self.asked.contains(&target.sid));
         let mut sample = missing;
@@ -58,11 +60,11 @@ impl<'comparison> Probes<'comparison> {
         &mut self,
         sid: ParticipantSid,
         asked_at: StoreTime,
-        probe: impl Future<Output = Option<Proof>> + Send + 'comparison,
+        probe: impl Future<Output = Option<ProbeAnswer>> + Send + 'comparison,
     ) {
         self.asked.insert(sid.clone());
-        let probed = probe.map(move |proof| {
-            let probed = proof.map(|proof| Probed { sid: sid.clone(), asked_at, proof });
+        let probed = probe.map(move |answer| {
+            let probed = answer.map(|answer| Probed { sid: sid.clone(), asked_at, answer });
             (sid, probed)
         });
         self.under_way.push(probed.boxed());
@@ -81,9 +83,9 @@ impl<'comparison> Probes<'comparison> {
             // A session without an answer is left to the next comparison.
             let Some((_, probed)) = next else { return alive };
             let Some(probed) = probed else { continue };
-            match probed.proof {
-                Proof::Alive => alive.push(probed.clone()),
-                Proof::Gone | Proof::Unanswered => self.needs_list = true,
+            match probed.answer {
+                ProbeAnswer::Alive => alive.push(probed.clone()),
+                ProbeAnswer::Gone | ProbeAnswer::Unanswered => self.needs_list = true,
             }
             self.answers.push(probed);
         }
@@ -104,13 +106,13 @@ impl<'comparison> Probes<'comparison> {
             })
             .collect();
         let is_open = |sid: &ParticipantSid| {
-            let lives = |probed: &Probed| probed.sid == *sid && probed.proof == Proof::Alive;
+            let lives = |probed: &Probed| probed.sid == *sid && probed.answer == ProbeAnswer::Alive;
             !removed.contains(sid) && !self.answers.iter().any(lives)
         };
         let open: HashSet<_> = self.missing.iter().filter(|sid| is_open(sid)).collect();
         // About whom there was no answer from the nodes, a list decides that was asked for after that.
         let needs_list = self.answers.iter().any(|probed| {
-            probed.proof == Proof::Unanswered
+            probed.answer == ProbeAnswer::Unanswered
                 && probed.asked_at > planned.asked_at
                 && open.contains(&probed.sid)
                 && is_past_grace(probed)
@@ -146,15 +148,15 @@ impl<'comparison> Probes<'comparison> {
 
     /// LiveKit does not have the room: it is as if nobody had answered for the others either.
     pub fn extend_to_the_others(&mut self, asked_at: StoreTime) {
-        let proof = Proof::Unanswered;
+        let answer = ProbeAnswer::Unanswered;
         let others = std::mem::take(&mut self.others);
         self.asked.extend(others.iter().cloned());
-        self.answers.extend(others.into_iter().map(|sid| Probed { sid, asked_at, proof }));
+        self.answers.extend(others.into_iter().map(|sid| Probed { sid, asked_at, answer }));
         self.needs_list = true;
     }
 
     fn found_life(&self) -> bool {
-        self.answers.iter().any(|probed| probed.proof == Proof::Alive)
+        self.answers.iter().any(|probed| probed.answer == ProbeAnswer::Alive)
     }
 
     fn all_answered(&self) -> bool {

@@ -40,8 +40,8 @@ use super::{
 const MAX_AT_ONCE: usize = 32;
 /// The scheduler wakes up at least this often. When it does not, the process stood still, and webhooks were lost.
 const TICK: Duration = Duration::from_secs(5);
-/// Rooms whose sessions are asked for proofs at the same time.
-const MAX_PROVING: usize = 16;
+/// Rooms whose sessions are probed at the same time.
+const MAX_ROOMS_PROBED: usize = 16;
 /// A probe lets clients who wait go first, by this much.
 const STAND_BACK: Duration = Duration::from_millis(20);
 const STOOD_STILL: Duration = Duration::from_secs(15);
@@ -65,7 +65,7 @@ pub(crate) struct Scheduler {
     extra_trust: AtomicU64,
     /// There is something to do for the scheduler.
     pub wake: Notify,
-    pub proving_places: Arc<Semaphore>,
+    pub probing_places: Arc<Semaphore>,
     /// A comparison that the sweep waited for has ended.
     pub swept: Notify,
     pub listed_rooms: ListedRooms,
@@ -83,8 +83,8 @@ pub(super) struct State {
     pub waiting: HashMap<RoomName, watch::Sender<Option<ComparisonOutcome>>>,
     /// Watched rooms; each sender tells that the room was confirmed.
     pub watched: HashMap<RoomName, watch::Sender<()>>,
-    /// Rooms whose sessions are being asked for proofs of life.
-    pub proving: HashSet<RoomName>,
+    /// Rooms whose sessions are being probed.
+    pub probing: HashSet<RoomName>,
     /// Watched rooms in which somebody is called by telephone.
     pub calling: HashSet<RoomName>,
     pub health: Health,
@@ -94,24 +94,24 @@ pub(super) struct State {
     pub check_wanted: Option<RoomName>,
     pub is_checking: bool,
     pub troubles: Troubles,
-    /// When a session last proved its life, by the time its proof was asked for: a witness that LiveKit answers.
-    pub proved_at: StoreTime,
+    /// When the last probe that a session answered was made: a witness that LiveKit answers.
+    pub witness_at: StoreTime,
     pub refusals: Refusals,
     pub sweep: Sweep,
     /// Rooms that the sweep waits for.
     pub sweeping: HashSet<RoomName>,
 }
 
-/// A room whose sessions are being asked for proofs of life; by one at a time.
-pub(super) struct Proving {
+/// A room whose sessions are being probed, by one task at a time.
+pub(super) struct Probing {
     inner: Arc<Scheduler>,
     room: RoomName,
     _place: OwnedSemaphorePermit,
 }
 
-impl Drop for Proving {
+impl Drop for Probing {
     fn drop(&mut self) {
-        self.inner.state().proving.remove(&self.room);
+        self.inner.state().probing.remove(&self.room);
     }
 }
 
@@ -134,14 +134,14 @@ impl Scheduler {
             running: 0,
             waiting: HashMap::new(),
             watched: HashMap::new(),
-            proving: HashSet::new(),
+            probing: HashSet::new(),
             calling: HashSet::new(),
             health: Health::Up,
             failures: 0,
             check_wanted: None,
             is_checking: false,
             troubles: Troubles::default(),
-            proved_at: StoreTime::default(),
+            witness_at: StoreTime::default(),
             refusals: Refusals::default(),
             sweep: Sweep::wanted(unknown_since, now),
             sweeping: HashSet::new(),
@@ -157,7 +157,7 @@ impl Scheduler {
             state: Mutex::new(state),
             extra_trust: AtomicU64::default(),
             wake: Notify::new(),
-            proving_places: Arc::new(Semaphore::new(MAX_PROVING)),
+            probing_places: Arc::new(Semaphore::new(MAX_ROOMS_PROBED)),
             swept: Notify::new(),
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
@@ -273,18 +273,18 @@ impl Scheduler {
         }
     }
 
-    pub fn purpose_of_proofs(&self, room: &RoomName) -> CallPurpose {
+    pub fn purpose_of_probes(&self, room: &RoomName) -> CallPurpose {
         if self.state().queue.is_watched(room) { CallPurpose::Watched } else { CallPurpose::Other }
     }
 
-    /// Waits until the sessions of a room may be asked for proofs. None where they are being asked.
-    pub async fn start_proving(self: &Arc<Self>, room: &RoomName) -> Option<Proving> {
-        if !self.state().proving.insert(room.clone()) {
+    /// Waits until the sessions of a room may be probed. None where they are being probed.
+    pub async fn start_probing(self: &Arc<Self>, room: &RoomName) -> Option<Probing> {
+        if !self.state().probing.insert(room.clone()) {
             return None;
         }
-        let place = Arc::clone(&self.proving_places).acquire_owned().await;
+        let place = Arc::clone(&self.probing_places).acquire_owned().await;
         let place = place.expect("the semaphore is never closed");
-        Some(Proving { inner: Arc::clone(self), room: room.clone(), _place: place })
+        Some(Probing { inner: Arc::clone(self), room: room.clone(), _place: place })
     }
 
     /// Tells those who wait for a room, or watch it, how its comparison ended.
@@ -468,14 +468,14 @@ impl Scheduler {
         Some(shared.into())
     }
 
-    pub fn life_was_proved(&self, asked_at: StoreTime) {
+    pub fn note_witness(&self, asked_at: StoreTime) {
         let mut state = self.state();
-        state.proved_at = state.proved_at.max(asked_at);
+        state.witness_at = state.witness_at.max(asked_at);
     }
 
-    /// Whether another session proved its life after a proof that failed. A session that fails has not proved its own since.
-    pub fn life_was_proved_since(&self, failed_at: Option<StoreTime>) -> bool {
-        failed_at.is_some_and(|failed_at| self.state().proved_at > failed_at)
+    /// Whether another session has answered a probe since the one that failed. The failing session itself has not.
+    pub fn has_witness_since(&self, failed_at: Option<StoreTime>) -> bool {
+        failed_at.is_some_and(|failed_at| self.state().witness_at > failed_at)
     }
 }
 

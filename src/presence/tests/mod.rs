@@ -149,16 +149,16 @@ impl Stage {
         asked_at: u64,
         who: Vec<Who>,
         probed_at: u64,
-        said: Proof,
+        said: ProbeAnswer,
     ) -> RepairCounts {
         let sessions = who.into_iter().map(|who| who.0).collect();
         let listing = Listing { asked_at: Self::time(asked_at), sessions };
         let probed: Vec<_> = missing(&self.room, &listing, &self.rules)
             .into_iter()
-            .map(|target| Probed { sid: target.sid, asked_at: Self::time(probed_at), proof: said })
+            .map(|target| Probed { sid: target.sid, asked_at: Self::time(probed_at), answer: said })
             .collect();
-        for one in probed.iter().filter(|probed| probed.proof == Proof::Alive) {
-            self.proved(Repair::Alive(one.sid.clone()));
+        for one in probed.iter().filter(|probed| probed.answer == ProbeAnswer::Alive) {
+            self.after_probe(Repair::Alive(one.sid.clone()));
         }
         let repairs = plan(&self.room, &listing, &probed, &self.rules);
         self.repaired(&repairs)
@@ -173,8 +173,8 @@ impl Stage {
         repaired.counts
     }
 
-    /// The outcome of one proof of life, asked for now.
-    fn proved(&mut self, step: Repair) -> RepairCounts {
+    /// The outcome of one liveness probe, made now.
+    fn after_probe(&mut self, step: Repair) -> RepairCounts {
         let repairs = Repairs {
             asked_at: self.now,
             epoch: self.room.epoch(),
@@ -186,9 +186,9 @@ impl Stage {
         self.repaired(&repairs)
     }
 
-    fn to_prove(&self) -> Vec<String> {
+    fn to_probe(&self) -> Vec<String> {
         self.room
-            .to_prove(self.now, &self.rules)
+            .to_probe(self.now, &self.rules)
             .into_iter()
             .map(|target| target.sid.to_string())
             .collect()

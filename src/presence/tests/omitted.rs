@@ -18,7 +18,7 @@ fn with_alice() -> Stage {
 /// As [`with_alice`], and LiveKit said that she is gone.
 fn without_alice() -> Stage {
     let mut stage = with_alice();
-    stage.at(60).compared(60, vec![], 60, Proof::Gone);
+    stage.at(60).compared(60, vec![], 60, ProbeAnswer::Gone);
     assert_eq!(stage.list(), NOBODY);
     assert!(stage.is_complete());
     stage
@@ -27,9 +27,9 @@ fn without_alice() -> Stage {
 #[test]
 fn whom_a_list_omits_goes_by_what_a_probe_says() {
     for (said, is_listed, is_complete) in [
-        (Some(Proof::Alive), true, true),
-        (Some(Proof::Gone), false, true),
-        (Some(Proof::Unanswered), true, false),
+        (Some(ProbeAnswer::Alive), true, true),
+        (Some(ProbeAnswer::Gone), false, true),
+        (Some(ProbeAnswer::Unanswered), true, false),
         (None, true, false),
     ] {
         let mut stage = with_alice();
@@ -46,13 +46,13 @@ fn whom_a_list_omits_goes_by_what_a_probe_says() {
 #[test]
 fn who_answers_nothing_goes_when_a_list_asked_for_after_that_omits_them_too() {
     let mut stage = with_alice();
-    stage.at(63).compared(60, vec![], 60, Proof::Unanswered);
+    stage.at(63).compared(60, vec![], 60, ProbeAnswer::Unanswered);
     assert_eq!(stage.list().len(), 1);
-    let counts = stage.at(64).compared(64, vec![], 60, Proof::Unanswered);
+    let counts = stage.at(64).compared(64, vec![], 60, ProbeAnswer::Unanswered);
     assert_eq!((stage.list().len(), counts.removed), (0, 1));
     // Not before she is past the grace.
     let mut stage = with_alice();
-    stage.at(4).compared(4, vec![], 1, Proof::Unanswered);
+    stage.at(4).compared(4, vec![], 1, ProbeAnswer::Unanswered);
     assert_eq!(stage.list().len(), 1);
     assert!(!stage.is_complete());
 }
@@ -72,7 +72,7 @@ fn who_is_listed_again_or_shows_life_is_no_longer_undecided() {
                 stage.published("PA_1", "TR_2");
             }
             _ => {
-                stage.proved(Repair::Alive(sid("PA_1")));
+                stage.after_probe(Repair::Alive(sid("PA_1")));
             }
         }
         assert!(stage.is_complete(), "{sign}");
@@ -83,7 +83,7 @@ fn who_is_listed_again_or_shows_life_is_no_longer_undecided() {
 fn an_answer_from_before_a_sign_of_life_decides_nothing() {
     let mut stage = with_alice();
     stage.at(62).published("PA_1", "TR_2");
-    for said in [Proof::Gone, Proof::Unanswered] {
+    for said in [ProbeAnswer::Gone, ProbeAnswer::Unanswered] {
         stage.at(70).compared(70, vec![], 61, said);
         assert_eq!(stage.list().len(), 1, "{said:?}");
     }
@@ -93,10 +93,10 @@ fn an_answer_from_before_a_sign_of_life_decides_nothing() {
 fn a_removal_on_its_way_yields_to_life_that_another_instance_saw_since_the_list() {
     let mut stage = with_alice();
     let listing = Listing { asked_at: Stage::time(60), sessions: vec![] };
-    let gone = Probed { sid: sid("PA_1"), asked_at: Stage::time(61), proof: Proof::Gone };
+    let gone = Probed { sid: sid("PA_1"), asked_at: Stage::time(61), answer: ProbeAnswer::Gone };
     let repairs = plan(&stage.room, &listing, &[gone], &stage.rules);
     assert_eq!(repairs.steps, [Repair::Remove(sid("PA_1"))]);
-    stage.at(61).proved(Repair::Alive(sid("PA_1")));
+    stage.at(61).after_probe(Repair::Alive(sid("PA_1")));
     assert_eq!(stage.at(62).repaired(&repairs).outdated, 1);
     let mut stage = with_alice();
     stage.at(61).reconciled(61, vec![session("alice", "PA_1", 0)]);
@@ -139,7 +139,7 @@ fn of_many_missing_sessions_the_newest_are_kept() {
     for number in 0..MAX_MISSING + 10 {
         stage.joined(session(&format!("user-{number}"), &format!("PA_{number:03}"), 0));
     }
-    stage.at(60).compared(60, vec![], 60, Proof::Gone);
+    stage.at(60).compared(60, vec![], 60, ProbeAnswer::Gone);
     assert_eq!(stage.list(), NOBODY);
     assert_eq!(stage.room.sessions().count(), MAX_MISSING);
 }
@@ -150,8 +150,8 @@ fn who_was_taken_for_gone_and_is_listed_again_is_probed_first() {
     stage.at(80).reconciled(80, vec![session("alice", "PA_1", 0)]);
     assert_eq!(stage.list(), NOBODY);
     assert!(!stage.is_complete(), "a suspect waits for an answer");
-    assert_eq!(stage.to_prove(), ["PA_1"]);
-    stage.proved(Repair::Alive(sid("PA_1")));
+    assert_eq!(stage.to_probe(), ["PA_1"]);
+    stage.after_probe(Repair::Alive(sid("PA_1")));
     assert_eq!(stage.list(), ["alice/PA_1"]);
     assert!(stage.is_complete());
 }
@@ -170,9 +170,9 @@ fn who_came_back_under_a_new_room_sid_is_not_hidden_by_lists_that_lag() {
     moved(&mut stage, EventKind::Room(RoomLifecycle::Started));
     moved(&mut stage, EventKind::Joined(session("alice", "PA_2", 61).0));
     for secs in [62, 63, 70, 80] {
-        stage.at(secs).compared(secs, vec![session("alice", "PA_1", 0)], secs, Proof::Alive);
+        stage.at(secs).compared(secs, vec![session("alice", "PA_1", 0)], secs, ProbeAnswer::Alive);
         assert_eq!(stage.list(), ["alice/PA_2"], "the list has her session of before");
-        stage.at(secs + 1).compared(secs + 1, vec![], secs + 1, Proof::Alive);
+        stage.at(secs + 1).compared(secs + 1, vec![], secs + 1, ProbeAnswer::Alive);
         assert_eq!(stage.list(), ["alice/PA_2"]);
         assert!(stage.is_complete());
     }
@@ -194,7 +194,7 @@ fn a_newer_session_in_a_list_ends_the_older_one_without_a_probe() {
 #[test]
 fn without_probes_two_lists_the_grace_apart_remove_and_a_webhook_brings_back() {
     let mut stage = with_alice();
-    stage.rules.prove_life = false;
+    stage.rules.can_probe = false;
     for (secs, is_listed) in [(60, true), (64, true), (65, false)] {
         stage.at(secs).reconciled(secs, vec![]);
         assert_eq!(!stage.list().is_empty(), is_listed, "at {secs} s");
@@ -209,9 +209,9 @@ fn without_probes_two_lists_the_grace_apart_remove_and_a_webhook_brings_back() {
 }
 
 /// The room started, two joined, and it started again a minute later: its list still has both.
-fn with_suspects(prove_life: bool) -> Stage {
+fn with_suspects(can_probe: bool) -> Stage {
     let mut stage = Stage::new();
-    stage.rules.prove_life = prove_life;
+    stage.rules.can_probe = can_probe;
     stage.started();
     stage.joined(session("alice", "PA_1", 1));
     stage.joined(session("bob", "PA_2", 1));
@@ -229,10 +229,10 @@ fn both() -> Vec<Who> {
 fn a_room_in_which_suspects_wait_for_an_answer_is_not_complete() {
     let mut stage = with_suspects(true);
     assert!(!stage.is_complete());
-    stage.at(63).proved(Repair::Alive(sid("PA_1")));
+    stage.at(63).after_probe(Repair::Alive(sid("PA_1")));
     assert!(!stage.is_complete(), "bob waits");
     for secs in [64, 68, 72] {
-        stage.at(secs).proved(Repair::Dead { sid: sid("PA_2"), witnessed: false });
+        stage.at(secs).after_probe(Repair::Dead { sid: sid("PA_2"), witnessed: false });
         stage.at(secs + 1).reconciled(secs + 1, both());
     }
     assert_eq!(stage.list(), ["alice/PA_1"]);

@@ -11,7 +11,7 @@ fn a_list_adds_who_was_missed_and_removes_who_left_unheard() {
         10,
         vec![session("bob", "PA_2", 3).with_track("TR_1")],
         10,
-        Proof::Gone,
+        ProbeAnswer::Gone,
     );
     assert_eq!(stage.list(), ["bob/PA_2[TR_1]"]);
     assert_eq!((counts.added, counts.removed), (1, 1));
@@ -110,22 +110,22 @@ fn who_left_is_not_brought_back_by_a_list_that_still_shows_them() {
     let counts = stage.at(100).reconciled(100, vec![session("alice", "PA_1", 0)]);
     assert_eq!(counts.suspected, 1);
     assert_eq!(stage.list(), NOBODY);
-    assert_eq!(stage.to_prove(), ["PA_1"]);
-    stage.proved(Repair::Alive(ParticipantSid::new("PA_1")));
+    assert_eq!(stage.to_probe(), ["PA_1"]);
+    stage.after_probe(Repair::Alive(ParticipantSid::new("PA_1")));
     assert_eq!(stage.list(), ["alice/PA_1"]);
 }
 
 #[test]
-fn without_proofs_a_list_from_well_after_the_leave_brings_them_back() {
+fn without_probes_a_list_from_well_after_the_leave_brings_them_back() {
     let mut stage = Stage::new();
-    stage.rules.prove_life = false;
+    stage.rules.can_probe = false;
     stage.started();
     stage.left("PA_1");
     stage.at(4).reconciled(4, vec![session("alice", "PA_1", 0)]);
     assert_eq!(stage.list(), NOBODY);
     stage.at(6).reconciled(6, vec![session("alice", "PA_1", 0)]);
     assert_eq!(stage.list(), ["alice/PA_1"]);
-    assert_eq!(stage.to_prove(), NOBODY);
+    assert_eq!(stage.to_probe(), NOBODY);
 }
 
 #[test]
@@ -204,16 +204,16 @@ fn after_a_crash_the_dead_that_livekit_lists_are_not_shown() {
 }
 
 #[test]
-fn age_makes_a_suspect_who_is_shown_after_a_proof_or_a_webhook_of_its_own() {
-    for sign in ["proof", "webhook", "version"] {
+fn age_makes_a_suspect_who_is_shown_after_a_probe_or_a_webhook_of_its_own() {
+    for sign in ["probe", "webhook", "version"] {
         let mut stage = Stage::new();
         stage.at(30).started();
         let bob = || session("bob", "PA_2", 2);
         stage.at(40).reconciled(40, vec![bob()]);
         assert_eq!(stage.list(), NOBODY, "bob joined before the room started");
         match sign {
-            "proof" => {
-                stage.proved(Repair::Alive(ParticipantSid::new("PA_2")));
+            "probe" => {
+                stage.after_probe(Repair::Alive(ParticipantSid::new("PA_2")));
             }
             "webhook" => {
                 stage.published("PA_2", "TR_1");
@@ -259,46 +259,46 @@ fn dead(sid: &str, witnessed: bool) -> Repair {
 }
 
 #[test]
-fn the_one_without_a_sign_for_longest_is_asked_for_a_proof() {
+fn the_one_without_a_sign_for_longest_is_probed() {
     let mut stage = unvisited();
     stage.at(10).published("PA_1", "TR_1");
     stage.at(15).reconciled(15, all_listed());
-    assert_eq!(stage.to_prove(), NOBODY, "all showed life within the last 20 s");
+    assert_eq!(stage.to_probe(), NOBODY, "all showed life within the last 20 s");
     stage.at(29);
-    assert_eq!(stage.to_prove(), ["PA_2"]);
-    stage.proved(Repair::Alive(ParticipantSid::new("PA_2")));
-    assert_eq!(stage.to_prove(), ["PA_3"]);
+    assert_eq!(stage.to_probe(), ["PA_2"]);
+    stage.after_probe(Repair::Alive(ParticipantSid::new("PA_2")));
+    assert_eq!(stage.to_probe(), ["PA_3"]);
 }
 
 #[test]
 fn two_failures_with_a_witness_in_between_make_a_ghost_and_then_everybody_is_asked() {
     let mut stage = unvisited();
     stage.at(30).reconciled(30, all_listed());
-    stage.proved(dead("PA_2", false));
-    assert_eq!(stage.to_prove()[0], "PA_2", "asked again at once");
-    stage.at(33).proved(dead("PA_2", true));
+    stage.after_probe(dead("PA_2", false));
+    assert_eq!(stage.to_probe()[0], "PA_2", "asked again at once");
+    stage.at(33).after_probe(dead("PA_2", true));
     assert_eq!(stage.list().len(), 3, "it must still be listed after its failures");
     let counts = stage.at(35).reconciled(35, all_listed());
     assert_eq!(counts.evicted, 1);
     assert_eq!(stage.list(), ["alice/PA_1", "carol/PA_3"]);
-    assert_eq!(stage.to_prove(), ["PA_1", "PA_3"]);
+    assert_eq!(stage.to_probe(), ["PA_1", "PA_3"]);
 }
 
 #[test]
 fn after_a_failure_everybody_who_has_shown_no_life_since_is_asked_and_can_be_the_witness() {
     let mut stage = unvisited();
     stage.at(30).reconciled(30, all_listed());
-    assert_eq!(stage.to_prove().len(), 1);
-    stage.at(31).proved(dead("PA_2", false));
-    assert_eq!(stage.at(34).to_prove(), ["PA_2", "PA_1", "PA_3"]);
-    stage.proved(Repair::Alive(ParticipantSid::new("PA_1")));
-    assert_eq!(stage.to_prove(), ["PA_2", "PA_3"]);
-    let target = &stage.room.to_prove(stage.now, &stage.rules)[0];
+    assert_eq!(stage.to_probe().len(), 1);
+    stage.at(31).after_probe(dead("PA_2", false));
+    assert_eq!(stage.at(34).to_probe(), ["PA_2", "PA_1", "PA_3"]);
+    stage.after_probe(Repair::Alive(ParticipantSid::new("PA_1")));
+    assert_eq!(stage.to_probe(), ["PA_2", "PA_3"]);
+    let target = &stage.room.to_probe(stage.now, &stage.rules)[0];
     assert_eq!(target.failed_at, Some(Stage::time(31)));
 }
 
 #[test]
-fn where_livekit_gives_no_list_nobody_is_added_or_missed_and_proofs_decide() {
+fn where_livekit_gives_no_list_nobody_is_added_or_missed_and_probes_decide() {
     let mut stage = unvisited();
     let compare = |stage: &mut Stage, secs: u64| {
         let repairs = plan_without_list(&stage.room, Stage::time(secs));
@@ -309,7 +309,7 @@ fn where_livekit_gives_no_list_nobody_is_added_or_missed_and_proofs_decide() {
     assert!(stage.is_complete(), "it was, and LiveKit still has the room");
     for secs in [31, 34, 37] {
         assert_eq!(stage.list().len(), 3);
-        stage.at(secs).proved(dead("PA_2", false));
+        stage.at(secs).after_probe(dead("PA_2", false));
         compare(&mut stage, secs + 1);
     }
     assert_eq!(stage.list(), ["alice/PA_1", "carol/PA_3"]);
@@ -329,7 +329,7 @@ fn without_a_witness_it_takes_three_failures() {
     let mut stage = unvisited();
     stage.at(30).reconciled(30, all_listed());
     for (secs, expected) in [(31, 3), (34, 3), (37, 2)] {
-        stage.at(secs).proved(dead("PA_2", false));
+        stage.at(secs).after_probe(dead("PA_2", false));
         stage.at(secs + 1).reconciled(secs + 1, all_listed());
         assert_eq!(stage.list().len(), expected, "after {secs} s");
     }
@@ -341,7 +341,7 @@ fn taking_away_more_than_half_of_a_room_waits_for_a_second_round() {
     stage.at(30).reconciled(30, all_listed());
     let round = |stage: &mut Stage, secs: u64| {
         for sid in ["PA_1", "PA_2"] {
-            stage.at(secs).proved(dead(sid, true));
+            stage.at(secs).after_probe(dead(sid, true));
         }
         stage.at(secs + 1).reconciled(secs + 1, all_listed());
         stage.list().len()
@@ -355,15 +355,15 @@ fn taking_away_more_than_half_of_a_room_waits_for_a_second_round() {
 fn a_success_clears_the_failures_and_brings_a_ghost_back() {
     let mut stage = unvisited();
     stage.at(30).reconciled(30, all_listed());
-    stage.at(31).proved(dead("PA_2", true));
-    stage.at(32).proved(Repair::Alive(ParticipantSid::new("PA_2")));
-    stage.at(33).proved(dead("PA_2", true));
+    stage.at(31).after_probe(dead("PA_2", true));
+    stage.at(32).after_probe(Repair::Alive(ParticipantSid::new("PA_2")));
+    stage.at(33).after_probe(dead("PA_2", true));
     stage.at(34).reconciled(34, all_listed());
     assert_eq!(stage.list().len(), 3, "the failures were not in a row");
-    stage.at(35).proved(dead("PA_2", true));
+    stage.at(35).after_probe(dead("PA_2", true));
     stage.at(36).reconciled(36, all_listed());
     assert_eq!(stage.list().len(), 2);
-    let counts = stage.at(40).proved(Repair::Alive(ParticipantSid::new("PA_2")));
+    let counts = stage.at(40).after_probe(Repair::Alive(ParticipantSid::new("PA_2")));
     assert_eq!(counts.reinstated, 1);
     assert_eq!(stage.list().len(), 3);
 }
@@ -372,27 +372,27 @@ fn a_success_clears_the_failures_and_brings_a_ghost_back() {
 fn a_ghost_is_asked_again_ever_more_rarely_while_it_is_listed() {
     let mut stage = unvisited();
     stage.at(30).reconciled(30, all_listed());
-    stage.at(31).proved(dead("PA_2", true));
-    stage.at(32).proved(dead("PA_2", true));
+    stage.at(31).after_probe(dead("PA_2", true));
+    stage.at(32).after_probe(dead("PA_2", true));
     stage.at(33).reconciled(33, all_listed());
     for sid in ["PA_1", "PA_3"] {
-        stage.proved(Repair::Alive(ParticipantSid::new(sid)));
+        stage.after_probe(Repair::Alive(ParticipantSid::new(sid)));
     }
     stage.at(34);
-    assert_eq!(stage.to_prove(), NOBODY);
+    assert_eq!(stage.to_probe(), NOBODY);
     stage.at(111).published("PA_1", "TR_1");
     stage.published("PA_3", "TR_3");
-    assert_eq!(stage.to_prove(), NOBODY, "two failures, the last 79 s ago");
+    assert_eq!(stage.to_probe(), NOBODY, "two failures, the last 79 s ago");
     stage.at(112);
-    assert_eq!(stage.to_prove(), ["PA_2"]);
+    assert_eq!(stage.to_probe(), ["PA_2"]);
 }
 
 #[test]
 fn a_ghost_that_is_no_longer_listed_is_removed_without_anybody_noticing() {
     let mut stage = unvisited();
     stage.at(30).reconciled(30, all_listed());
-    stage.at(31).proved(dead("PA_2", true));
-    stage.at(32).proved(dead("PA_2", true));
+    stage.at(31).after_probe(dead("PA_2", true));
+    stage.at(32).after_probe(dead("PA_2", true));
     stage.at(33).reconciled(33, all_listed());
     let version = stage.room.version();
     stage.at(40).reconciled(40, vec![session("alice", "PA_1", 0), session("carol", "PA_3", 0)]);
@@ -405,6 +405,6 @@ fn a_room_emptied_by_a_list_is_no_longer_active() {
     let mut stage = Stage::new();
     stage.started();
     stage.joined(session("alice", "PA_1", 0));
-    stage.at(10).compared(10, vec![], 10, Proof::Gone);
+    stage.at(10).compared(10, vec![], 10, ProbeAnswer::Gone);
     assert!(!stage.room.is_active());
 }

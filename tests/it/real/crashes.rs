@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rig::{Client, Guest, Plan, Stage};
 
 /// A ghost is gone within three quarters of a minute; a busy machine needs a little more.
-const PROVED_DEAD: Duration = Duration::from_secs(75);
+const EVICTED_WITHIN: Duration = Duration::from_secs(75);
 
 /// LiveKit without Redis has forgotten them, so one reconcile is enough.
 const RECONCILED: Duration = Duration::from_secs(30);
@@ -51,7 +51,7 @@ async fn nobody_comes_back(plan: Plan) {
     let Some((mut stage, alice)) = crash(plan).await else { return };
     alice.kill().await;
     stage.livekit.start_again().await;
-    stage.becomes_right("", &[], PROVED_DEAD).await;
+    stage.becomes_right("", &[], EVICTED_WITHIN).await;
     stage.stays_right("from then on", &[], NEXT_RECONCILES).await;
 }
 
@@ -65,7 +65,7 @@ async fn nobody_comes_back_to_this_room_but_others_live() {
     let driver = stage.new_driver().await;
     let elsewhere = Guest { room: "elsewhere".to_owned(), ..Stage::guest("erin") };
     let _erin = Client::join(&driver, &stage.livekit.url(), &elsewhere).await.unwrap();
-    stage.becomes_right("", &[], PROVED_DEAD).await;
+    stage.becomes_right("", &[], EVICTED_WITHIN).await;
     stage.stays_right("from then on", &[], NEXT_RECONCILES).await;
 }
 
@@ -96,7 +96,7 @@ async fn some_come_back(plan: Plan) {
     let reconnects = alice.reconnects().await;
     stage.livekit.start_again().await;
     alice.until_reconnected(reconnects).await;
-    stage.becomes_right("", &[&alice], PROVED_DEAD).await;
+    stage.becomes_right("", &[&alice], EVICTED_WITHIN).await;
     stage.stays_right("from then on", &[&alice], NEXT_RECONCILES).await;
 }
 
@@ -115,6 +115,6 @@ async fn livekit_is_told_to_end() {
         // So that they do not come back by themselves.
         alice.kill().await;
         stage.livekit.start_again().await;
-        stage.becomes_right("", &[], PROVED_DEAD).await;
+        stage.becomes_right("", &[], EVICTED_WITHIN).await;
     }
 }

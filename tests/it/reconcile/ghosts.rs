@@ -5,7 +5,7 @@ use crate::harness::{ApiMood, eventually, joined, published, started};
 use super::with_api;
 
 #[tokio::test]
-async fn who_fails_proofs_of_life_is_shown_no_longer_though_livekit_lists_them() {
+async fn who_fails_liveness_probes_is_shown_no_longer_though_livekit_lists_them() {
     let settings = [("LKP__RECONCILE__EVERY", "400ms")];
     let (app, livekit) = with_api(&settings).await;
     let people = ["alice", "bob", "carol"].map(joined);
@@ -40,7 +40,7 @@ async fn a_room_of_ghosts_alone_empties() {
 }
 
 #[tokio::test]
-async fn without_proofs_ghosts_stay() {
+async fn without_probes_ghosts_stay() {
     let settings = [("LKP__RECONCILE__EVERY", "50ms"), ("LKP__RECONCILE__PROVE_LIFE", "false")];
     let (app, livekit) = with_api(&settings).await;
     let alice = joined("alice");
@@ -54,7 +54,7 @@ async fn without_proofs_ghosts_stay() {
 }
 
 #[tokio::test]
-async fn where_the_nodes_are_asked_for_lists_a_room_without_a_node_is_judged_by_proofs() {
+async fn where_the_nodes_are_asked_for_lists_a_room_without_a_node_is_judged_by_probes() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "200ms")]).await;
     let people = ["alice", "bob"].map(joined);
     livekit.list("general", &people);
@@ -68,7 +68,7 @@ async fn where_the_nodes_are_asked_for_lists_a_room_without_a_node_is_judged_by_
     assert_eq!(closed.next_list().await, ["erin"]);
     // LiveKit has the one room without a node, and not the other.
     closed.until_list(&[]).await;
-    eventually("proofs to be asked for", async || {
+    eventually("probes to be made", async || {
         livekit.calls("UpdateSubscriptions", Some("general")) > 2
     })
     .await;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use livekit_presence::{
     livekit::WebhookToken,
     presence::{
-        Listing, Participant, ParticipantSid, Probed, Proof, Repair, Repairs, Room, Rules,
+        Listing, Participant, ParticipantSid, ProbeAnswer, Probed, Repair, Repairs, Room, Rules,
         StoreTime, missing, plan,
     },
 };
@@ -78,7 +78,7 @@ impl Replay {
         room.apply(&event, webhook.at.as_store_time(), &self.rules);
     }
 
-    /// Compares with the list, and asks whoever is to be asked for a proof of life; the dead answer after three seconds.
+    /// Compares with the list, and probes whom the rules name; the dead answer after three seconds.
     fn reconcile(&mut self, checkpoint: &Checkpoint) {
         let Some(sessions) = &checkpoint.list else { return };
         let room = self.rooms.entry(checkpoint.room.clone()).or_default();
@@ -86,15 +86,15 @@ impl Replay {
         let mut now = checkpoint.asked_at;
         // The list is right: whom it does not have is gone.
         let targets = missing(room, &listing(now), &self.rules);
-        let proof = Proof::Gone;
+        let answer = ProbeAnswer::Gone;
         let probed: Vec<_> = targets
             .into_iter()
-            .map(|target| Probed { sid: target.sid, asked_at: now, proof })
+            .map(|target| Probed { sid: target.sid, asked_at: now, answer })
             .collect();
         room.repair(&plan(room, &listing(now), &probed, &self.rules), now, &self.rules);
         // Before the next checkpoint there is time for a few rounds.
         for _ in 0..4 {
-            let targets = room.to_prove(now, &self.rules);
+            let targets = room.to_probe(now, &self.rules);
             for target in targets {
                 let is_dead = self.killed_at.is_some() && GHOSTS.contains(&target.sid.as_str());
                 let step = if is_dead {
@@ -102,7 +102,7 @@ impl Replay {
                 } else {
                     Repair::Alive(target.sid)
                 };
-                prove(room, step, now, &self.rules);
+                probe(room, step, now, &self.rules);
             }
             now = now + Duration::from_millis(1);
             room.repair(&plan(room, &listing(now), &[], &self.rules), now, &self.rules);
@@ -131,7 +131,7 @@ impl Replay {
     }
 }
 
-fn prove(room: &mut Room, step: Repair, now: StoreTime, rules: &Rules) {
+fn probe(room: &mut Room, step: Repair, now: StoreTime, rules: &Rules) {
     let repairs = Repairs {
         asked_at: now,
         epoch: room.epoch(),

@@ -1,5 +1,5 @@
 //! The property that matters: whatever was lost, repeated, delayed or reordered, after the last event and one reconcile past
-//! the grace the list equals the people really inside; and where LiveKit lists ghosts, it does soon after, by proofs of life.
+//! the grace the list equals the people really inside; and where LiveKit lists ghosts, it does soon after, by liveness probes.
 //! And all the time: no list takes out a session that lives and is shown.
 //!
 //! `SCHEDULES=1000000` runs more of them, `SCHEDULE_SEED=17` runs one.
@@ -10,8 +10,8 @@ use std::{
 };
 
 use livekit_presence::presence::{
-    Applied, Change, Event, Identity, Listing, Participant, ParticipantSid, Probed, Proof,
-    ProofTarget, Repair, Repairs, Room, Rules, Standing, StoreTime, Version, missing, plan,
+    Applied, Change, Event, Identity, Listing, Participant, ParticipantSid, ProbeAnswer,
+    ProbeTarget, Probed, Repair, Repairs, Room, Rules, Standing, StoreTime, Version, missing, plan,
     plan_without_list,
 };
 
@@ -19,8 +19,8 @@ use super::simulated_livekit::SimulatedLiveKit;
 
 const SCHEDULES_IN_CI: u64 = 100_000;
 
-/// A failed proof takes this long: LiveKit gives up looking for the session's node.
-const FAILED_PROOF: Duration = Duration::from_secs(3);
+/// A failed probe takes this long: LiveKit gives up looking for the session's node.
+const FAILED_PROBE: Duration = Duration::from_secs(3);
 const RECONCILE_EVERY: Duration = Duration::from_secs(20);
 
 #[test]
@@ -114,7 +114,7 @@ struct Schedule {
     now: StoreTime,
     in_flight: BTreeMap<(StoreTime, u64), InFlight>,
     next_delivery: u64,
-    last_proof: StoreTime,
+    last_success: StoreTime,
     told: BTreeMap<Identity, Participant>,
     told_version: Version,
     done: Vec<(StoreTime, Step)>,
@@ -132,7 +132,7 @@ impl Schedule {
             now: StoreTime::from_millis(9_000_000_000_000),
             in_flight: BTreeMap::new(),
             next_delivery: 0,
-            last_proof: StoreTime::default(),
+            last_success: StoreTime::default(),
             told: BTreeMap::new(),
             told_version: Version::ZERO,
             done: Vec::new(),
@@ -154,7 +154,7 @@ impl Schedule {
         self.pass(Duration::from_millis(pause))?;
         match self.rng.u8(..12) {
             0 | 1 => self.ask_for_list(),
-            2 => self.prove_someone()?,
+            2 => self.probe_someone()?,
             _ => {}
         }
         Ok(())
@@ -236,22 +236,22 @@ impl Schedule {
             if probed.iter().any(|one| one.sid == target.sid) || self.rng.u8(..8) == 0 {
                 continue;
             }
-            if let Some(proof) = self.answer(&target.identity) {
-                if proof == Proof::Unanswered {
+            if let Some(answer) = self.answer(&target.identity) {
+                if answer == ProbeAnswer::Unanswered {
                     took = took.max(3_000);
                 }
-                probed.push(Probed { sid: target.sid, asked_at: self.now, proof });
+                probed.push(Probed { sid: target.sid, asked_at: self.now, answer });
             }
         }
         self.send(took, InFlight::Probed(listing, probed));
     }
 
     /// A living session is on its node; of others some node says that it is not there, or none answers.
-    fn answer(&mut self, identity: &Identity) -> Option<Proof> {
+    fn answer(&mut self, identity: &Identity) -> Option<ProbeAnswer> {
         Some(match self.livekit.answers(identity)? {
-            true => Proof::Alive,
-            false if self.rng.bool() => Proof::Gone,
-            false => Proof::Unanswered,
+            true => ProbeAnswer::Alive,
+            false if self.rng.bool() => ProbeAnswer::Gone,
+            false => ProbeAnswer::Unanswered,
         })
     }
 
@@ -262,7 +262,7 @@ impl Schedule {
         let delay = self.rng.u64(..500);
         self.send(delay, InFlight::Repairs(repairs));
         let is_new = |probed: &Probed| probed.asked_at > listing.asked_at;
-        if probed.iter().any(|one| one.proof == Proof::Unanswered && is_new(one))
+        if probed.iter().any(|one| one.answer == ProbeAnswer::Unanswered && is_new(one))
             && let Some(sessions) = self.livekit.list_participants()
         {
             let listing = Listing { asked_at: self.now, sessions };
@@ -273,14 +273,14 @@ impl Schedule {
     }
 
     fn note_life(&mut self, probed: &[Probed]) -> Result<(), String> {
-        for one in probed.iter().filter(|probed| probed.proof == Proof::Alive) {
-            let repairs = self.of_proof(one.asked_at, Repair::Alive(one.sid.clone()));
+        for one in probed.iter().filter(|probed| probed.answer == ProbeAnswer::Alive) {
+            let repairs = self.of_probe(one.asked_at, Repair::Alive(one.sid.clone()));
             self.repair(&repairs)?;
         }
         Ok(())
     }
 
-    fn of_proof(&self, asked_at: StoreTime, step: Repair) -> Repairs {
+    fn of_probe(&self, asked_at: StoreTime, step: Repair) -> Repairs {
         Repairs {
             asked_at,
             epoch: self.room.epoch(),
@@ -291,25 +291,25 @@ impl Schedule {
         }
     }
 
-    fn prove_someone(&mut self) -> Result<(), String> {
-        let targets = self.room.to_prove(self.now, &self.rules);
+    fn probe_someone(&mut self) -> Result<(), String> {
+        let targets = self.room.to_probe(self.now, &self.rules);
         let Some(target) = self.rng.choice(targets) else { return Ok(()) };
-        self.prove(&target)?;
+        self.probe(&target)?;
         Ok(())
     }
 
-    /// Asks for one proof; tells whether it failed.
-    fn prove(&mut self, target: &ProofTarget) -> Result<bool, String> {
+    /// Makes one probe; tells whether it failed.
+    fn probe(&mut self, target: &ProbeTarget) -> Result<bool, String> {
         let Some(is_alive) = self.livekit.answers(&target.identity) else { return Ok(false) };
         let sid = target.sid.clone();
         let step = if is_alive {
-            self.last_proof = self.now;
+            self.last_success = self.now;
             Repair::Alive(sid)
         } else {
-            let witnessed = target.failed_at.is_some_and(|failed_at| self.last_proof > failed_at);
+            let witnessed = target.failed_at.is_some_and(|failed_at| self.last_success > failed_at);
             Repair::Dead { sid, witnessed }
         };
-        let repairs = self.of_proof(self.now, step);
+        let repairs = self.of_probe(self.now, step);
         self.repair(&repairs)?;
         Ok(!is_alive)
     }
@@ -356,9 +356,9 @@ impl Schedule {
                 return Err(self.difference("after one reconcile"));
             }
             if self.now.since(first) > Duration::from_mins(5) {
-                return Err(self.difference("after five minutes of proofs"));
+                return Err(self.difference("after five minutes of probes"));
             }
-            let pause = if self.prove_all()? { FAILED_PROOF } else { RECONCILE_EVERY };
+            let pause = if self.probe_all()? { FAILED_PROBE } else { RECONCILE_EVERY };
             self.pass(pause)?;
         }
     }
@@ -374,12 +374,12 @@ impl Schedule {
                 if probed.iter().any(|one| one.sid == target.sid) {
                     continue;
                 }
-                if let Some(proof) = self.answer(&target.identity) {
-                    probed.push(Probed { sid: target.sid, asked_at: self.now, proof });
+                if let Some(answer) = self.answer(&target.identity) {
+                    probed.push(Probed { sid: target.sid, asked_at: self.now, answer });
                 }
             }
-            let is_slow = probed.iter().any(|one| one.proof == Proof::Unanswered);
-            self.pass(if is_slow { FAILED_PROOF } else { Duration::from_millis(2) })?;
+            let is_slow = probed.iter().any(|one| one.answer == ProbeAnswer::Unanswered);
+            self.pass(if is_slow { FAILED_PROBE } else { Duration::from_millis(2) })?;
             self.note_life(&probed)?;
             self.repair(&plan(&self.room, &listing, &probed, &self.rules))?;
             if !is_slow {
@@ -390,10 +390,10 @@ impl Schedule {
     }
 
     /// Asks everybody who is to be asked; tells whether somebody failed.
-    fn prove_all(&mut self) -> Result<bool, String> {
+    fn probe_all(&mut self) -> Result<bool, String> {
         let mut failed = false;
-        for target in self.room.to_prove(self.now, &self.rules) {
-            failed |= self.prove(&target)?;
+        for target in self.room.to_probe(self.now, &self.rules) {
+            failed |= self.probe(&target)?;
         }
         Ok(failed)
     }

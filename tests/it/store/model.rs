@@ -146,8 +146,8 @@ impl Play<'_> {
                 missing
             };
             assert_eq!(missing(&held), missing(&self.model), "{}", place());
-            let to_prove = |room: &Room| room.to_prove(now, &self.rules);
-            assert_eq!(to_prove(&held), to_prove(&self.model), "{}", place());
+            let to_probe = |room: &Room| room.to_probe(now, &self.rules);
+            assert_eq!(to_probe(&held), to_probe(&self.model), "{}", place());
         }
     }
 

@@ -104,7 +104,7 @@ impl Shared {
             "ListRooms" => self.list_rooms(&request["names"]),
             "UpdateSubscriptions" => {
                 let identity = Identity::new(request["identity"].as_str().unwrap_or_default());
-                self.prove_life(&room_name(room)?, &identity).await
+                self.probe(&room_name(room)?, &identity).await
             }
             _ => answer(StatusCode::NOT_FOUND, ""),
         }
@@ -126,7 +126,7 @@ impl Shared {
         answer(StatusCode::OK, &json!({"rooms": rooms}).to_string())
     }
 
-    async fn prove_life(&self, room: &RoomName, identity: &Identity) -> io::Result<Response<Body>> {
+    async fn probe(&self, room: &RoomName, identity: &Identity) -> io::Result<Response<Body>> {
         if self.livekit.answers(room, identity) {
             return answer(StatusCode::OK, "{}");
         }

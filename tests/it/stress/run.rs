@@ -47,7 +47,7 @@ const BETWEEN_ACTIONS: std::ops::Range<u64> = 0..40;
 
 /// Two comparisons, the rest of LiveKit's last retries, and the longest pause after LiveKit's API failed.
 const RIGHT_WITHIN: Duration = Duration::from_secs(35);
-/// Where LiveKit lists people who are not there, they must fail proofs of life.
+/// Where LiveKit lists people who are not there, they must fail liveness probes.
 const RIGHT_WITHIN_DESPITE_GHOSTS: Duration = Duration::from_secs(90);
 const MAX_GET: Duration = Duration::from_secs(5);
 const BETWEEN_CHECKS: Duration = Duration::from_millis(300);

@@ -1,4 +1,4 @@
-//! Whom to ask for a proof of life: LiveKit's own list goes on naming the people whom a crashed node lost.
+//! Which sessions to probe: LiveKit's own list goes on naming the people whom a crashed node lost.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const MAX_AT_ONCE: usize = 50;
 ///
 /// Seen with livekit-server 1.13: 200 for a living session, 503 `unavailable` after three seconds where no node answers for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum ProbeAnswer {
     /// 200: its node carried out a call for it.
     Alive,
     /// 404: the node that holds the room does not have it.
@@ -29,15 +29,15 @@ pub struct Probed {
     pub sid: ParticipantSid,
     /// When the probe was made, by the store's clock.
     pub asked_at: StoreTime,
-    pub proof: Proof,
+    pub answer: ProbeAnswer,
 }
 
 /// A session to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProofTarget {
+pub struct ProbeTarget {
     pub sid: ParticipantSid,
     pub identity: Identity,
-    /// When the last proof had ended, if it failed.
+    /// When the last probe ended, if it failed.
     pub failed_at: Option<StoreTime>,
 }
 
@@ -45,8 +45,8 @@ impl Room {
     /// Whom to ask now, most urgent first: those that failed, the suspects, then the others. Of those, everybody who has shown
     /// no life since one of them failed or was evicted: a crash takes many at once, and who answers is a witness that
     /// LiveKit does. In quiet times only the one that has shown none for longest. Only sessions that LiveKit lists are asked.
-    pub fn to_prove(&self, now: StoreTime, rules: &Rules) -> Vec<ProofTarget> {
-        if !rules.prove_life {
+    pub fn to_probe(&self, now: StoreTime, rules: &Rules) -> Vec<ProbeTarget> {
+        if !rules.can_probe {
             return Vec::new();
         }
         let listed = || {
@@ -60,17 +60,17 @@ impl Room {
 
         let mut present: Vec<&Session> = listed().filter(|held| !held.is_doubtful()).collect();
         present.sort_unstable_by_key(|held| (held.life.alive_at, &held.sid));
-        let unproven_since = |moment: StoreTime| {
+        let silent_since = |moment: StoreTime| {
             present.iter().take_while(move |held| held.life.alive_at < moment).copied()
         };
         let failing = doubtful.iter().filter(|held| held.standing == Standing::Present);
         let failed_at =
             failing.filter(|held| held.life.failures > 0).map(|held| held.life.failed_at).max();
         match self.evicted_at.max(failed_at) {
-            Some(doubted_at) if unproven_since(doubted_at).next().is_some() => {
-                doubtful.extend(unproven_since(doubted_at).take(MAX_AT_ONCE));
+            Some(doubted_at) if silent_since(doubted_at).next().is_some() => {
+                doubtful.extend(silent_since(doubted_at).take(MAX_AT_ONCE));
             }
-            Some(_) | None => doubtful.extend(unproven_since(now - rules.proof_every).next()),
+            Some(_) | None => doubtful.extend(silent_since(now - rules.probe_every).next()),
         }
         doubtful.into_iter().map(Session::as_target).collect()
     }
@@ -87,7 +87,7 @@ impl Session {
             return true;
         }
         let doublings = u32::from(self.life.failures.min(16));
-        let wait = rules.proof_every.saturating_mul(1 << doublings).min(MAX_WAIT);
+        let wait = rules.probe_every.saturating_mul(1 << doublings).min(MAX_WAIT);
         now.since(self.life.failed_at) >= wait
     }
 
@@ -99,8 +99,8 @@ impl Session {
         }
     }
 
-    pub(super) fn as_target(&self) -> ProofTarget {
-        ProofTarget {
+    pub(super) fn as_target(&self) -> ProbeTarget {
+        ProbeTarget {
             sid: self.sid.clone(),
             identity: self.identity.clone(),
             failed_at: (self.life.failures > 0).then_some(self.life.failed_at),
