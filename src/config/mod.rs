@@ -40,7 +40,7 @@ const TTL_WITHOUT_API: Duration = Duration::from_hours(24);
 const MILLISECOND: Duration = Duration::from_millis(1);
 /// A round trip to anywhere fits.
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
-/// A heartbeat is a walk over a part of all streams.
+/// A heartbeat visits a part of all streams.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(10);
 const HOUR: Duration = Duration::from_hours(1);
 /// A change that waits for longer than a minute is no live list.

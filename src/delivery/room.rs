@@ -1,4 +1,4 @@
-//! A room as one delivery thread sees it: which of its connections watch it, and a walk over them that can be interrupted.
+//! A room as one delivery thread sees it: which of its connections watch it, and a fan-out to them that can be interrupted.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::hub::Topic;
 pub(super) struct WatchedRoom {
     pub topic: Arc<Topic>,
     members: Vec<Member>,
-    walk: Option<Walk>,
+    fan_out: Option<FanOut>,
 }
 
 /// One of a connection's watches.
@@ -18,9 +18,9 @@ pub(super) struct Member {
     pub watch: u32,
 }
 
-/// A walk on its way. Before the cursor stand those who have been visited, from it on those who have not.
+/// A fan-out under way. Those before the cursor have been visited, those from it on have not.
 #[derive(Clone, Copy, Debug)]
-struct Walk {
+struct FanOut {
     cursor: usize,
     /// A newer snapshot came: those visited so far must be visited again.
     again: bool,
@@ -28,7 +28,7 @@ struct Walk {
 
 impl WatchedRoom {
     pub fn new(topic: Arc<Topic>) -> Self {
-        Self { topic, members: Vec::new(), walk: None }
+        Self { topic, members: Vec::new(), fan_out: None }
     }
 
     /// Adds somebody who is up to date. Returns their position.
@@ -41,16 +41,16 @@ impl WatchedRoom {
     pub fn leave(&mut self, position: u32) -> [Option<(Member, u32)>; 2] {
         let mut gap = position as usize;
         let mut moved = [None, None];
-        if let Some(walk) = &mut self.walk
-            && gap < walk.cursor
+        if let Some(fan_out) = &mut self.fan_out
+            && gap < fan_out.cursor
         {
             // The last of the visited fills the gap, so that nobody unvisited moves among them.
-            walk.cursor -= 1;
-            self.members.swap(gap, walk.cursor);
-            if gap != walk.cursor {
+            fan_out.cursor -= 1;
+            self.members.swap(gap, fan_out.cursor);
+            if gap != fan_out.cursor {
                 moved[0] = Some((self.members[gap], position));
             }
-            gap = walk.cursor;
+            gap = fan_out.cursor;
         }
         self.members.swap_remove(gap);
         if let Some(member) = self.members.get(gap) {
@@ -63,31 +63,31 @@ impl WatchedRoom {
         self.members.is_empty()
     }
 
-    pub fn is_walking(&self) -> bool {
-        self.walk.is_some()
+    pub fn is_fanning_out(&self) -> bool {
+        self.fan_out.is_some()
     }
 
-    /// Makes sure that everybody is visited from now on. True if no walk was on its way.
-    pub fn start_walk(&mut self) -> bool {
-        if let Some(walk) = &mut self.walk {
-            walk.again = true;
+    /// Makes sure that everybody is visited from now on. True if no fan-out was under way.
+    pub fn start_fan_out(&mut self) -> bool {
+        if let Some(fan_out) = &mut self.fan_out {
+            fan_out.again = true;
             return false;
         }
-        self.walk = Some(Walk { cursor: 0, again: false });
+        self.fan_out = Some(FanOut { cursor: 0, again: false });
         true
     }
 
-    /// The next to be visited, at most `most`. Empty when everybody has been: then the walk is over.
+    /// The next to be visited, at most `most`. Empty when everybody has been: then the fan-out is over.
     pub fn next_slice(&mut self, most: usize) -> &[Member] {
-        let Some(walk) = &mut self.walk else { return &[] };
-        if walk.cursor >= self.members.len() && walk.again {
-            *walk = Walk { cursor: 0, again: false };
+        let Some(fan_out) = &mut self.fan_out else { return &[] };
+        if fan_out.cursor >= self.members.len() && fan_out.again {
+            *fan_out = FanOut { cursor: 0, again: false };
         }
-        let start = walk.cursor.min(self.members.len());
+        let start = fan_out.cursor.min(self.members.len());
         let end = (start + most).min(self.members.len());
-        walk.cursor = end;
+        fan_out.cursor = end;
         if start == end {
-            self.walk = None;
+            self.fan_out = None;
         }
         &self.members[start..end]
     }
@@ -116,9 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_visits_everybody_in_slices() {
+    fn a_fan_out_visits_everybody_in_slices() {
         let (mut room, _) = room_of(10);
-        assert!(room.start_walk());
+        assert!(room.start_fan_out());
         let mut visited = Vec::new();
         loop {
             let slice = room.next_slice(4);
@@ -129,32 +129,32 @@ mod tests {
             visited.extend(slice.iter().map(|member| member.connection));
         }
         assert_eq!(visited, (0..10).collect::<Vec<_>>());
-        assert!(!room.is_walking());
+        assert!(!room.is_fanning_out());
     }
 
     #[test]
-    fn a_snapshot_that_comes_during_a_walk_is_carried_to_those_visited_before_it() {
+    fn a_snapshot_that_comes_during_a_fan_out_is_carried_to_those_visited_before_it() {
         let (mut room, _) = room_of(6);
-        room.start_walk();
+        room.start_fan_out();
         room.next_slice(4);
-        assert!(!room.start_walk());
+        assert!(!room.start_fan_out());
         let mut visited = Vec::new();
-        while room.is_walking() {
+        while room.is_fanning_out() {
             visited.extend(room.next_slice(4).iter().map(|member| member.connection));
         }
         assert_eq!(visited, [4, 5, 0, 1, 2, 3, 4, 5]);
     }
 
     #[test]
-    fn whoever_leaves_and_enters_during_a_walk_nobody_else_is_passed_over() {
+    fn leaving_and_entering_during_a_fan_out_passes_nobody_else_over() {
         for seed in 0..2_000 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let count = rng.u32(1..40);
             let (mut room, mut positions) = room_of(count);
             let mut staying: HashSet<u32> = (0..count).collect();
             let mut visited = HashSet::new();
-            room.start_walk();
-            while room.is_walking() {
+            room.start_fan_out();
+            while room.is_fanning_out() {
                 visited.extend(room.next_slice(3).iter().map(|member| member.connection));
                 for _ in 0..rng.usize(..3) {
                     if let Some(leaver) = rng.choice(staying.iter().copied().collect::<Vec<_>>()) {
@@ -165,7 +165,7 @@ mod tests {
                 if rng.bool() {
                     let newcomer = u32::try_from(positions.len()).unwrap();
                     positions.push(room.enter(member(newcomer)));
-                    // Who comes during a walk is up to date.
+                    // A connection that comes during a fan-out is up to date.
                     visited.insert(newcomer);
                     staying.insert(newcomer);
                 }

@@ -53,8 +53,8 @@ pub(super) struct Worker {
     /// Connections by their streams' permits.
     by_permit: HashMap<u32, u32>,
     rooms: HashMap<u64, WatchedRoom>,
-    /// Rooms whose walk is on its way, in turn.
-    walks: VecDeque<u64>,
+    /// Rooms whose fan-out is under way, in turn.
+    fan_outs: VecDeque<u64>,
     wheel: Wheel,
     /// Connections whose socket is full, by since when.
     blocked: BTreeSet<(u64, u32)>,
@@ -88,7 +88,7 @@ impl Worker {
             connections: Slab::new(),
             by_permit: HashMap::new(),
             rooms: HashMap::new(),
-            walks: VecDeque::new(),
+            fan_outs: VecDeque::new(),
             wheel: Wheel::new(config.heartbeat, started),
             blocked: BTreeSet::new(),
             ends: BTreeSet::new(),
@@ -116,7 +116,7 @@ impl Worker {
                 self.on_event(event);
             }
             self.on_mail();
-            self.on_walks();
+            self.on_fan_outs();
             self.on_heartbeats();
             self.on_deadlines();
         }
@@ -203,30 +203,30 @@ impl Worker {
     fn on_changed(&mut self, topic: &Topic) {
         topic.heard(self.index);
         if let Some(room) = self.rooms.get_mut(&topic.id())
-            && room.start_walk()
+            && room.start_fan_out()
         {
-            self.walks.push_back(topic.id());
+            self.fan_outs.push_back(topic.id());
         }
     }
 
     /// Carries new snapshots to those who watch, a slice of a room at a time.
-    fn on_walks(&mut self) {
+    fn on_fan_outs(&mut self) {
         let mut visits = 0;
         while visits < VISITS
-            && let Some(room) = self.walks.pop_front()
+            && let Some(room) = self.fan_outs.pop_front()
         {
-            match self.walk(room) {
+            match self.fan_out(room) {
                 0 => {}
                 visited => {
                     visits += visited;
-                    self.walks.push_back(room);
+                    self.fan_outs.push_back(room);
                 }
             }
         }
     }
 
-    /// Visits the next slice of a room. Tells how many that were; none when its walk is over.
-    fn walk(&mut self, room: u64) -> usize {
+    /// Visits the next slice of a room. Tells how many that were; none when its fan-out is over.
+    fn fan_out(&mut self, room: u64) -> usize {
         let Some(room) = self.rooms.get_mut(&room) else { return 0 };
         let newest = room.topic.newest();
         let slice = room.next_slice(SLICE);
@@ -307,7 +307,7 @@ impl Worker {
                 topic.newest().is_some_and(|snapshot| watch.frame_of(&snapshot).is_some());
             // Looked at after the snapshot: by then its announcement has begun, or is over.
             let is_known = topic.is_on_its_way(self.index)
-                || self.rooms.get(&topic.id()).is_some_and(WatchedRoom::is_walking);
+                || self.rooms.get(&topic.id()).is_some_and(WatchedRoom::is_fanning_out);
             is_behind && !is_known
         })
     }
@@ -634,7 +634,7 @@ impl Worker {
 
     /// How long to wait for something to happen outside.
     fn patience(&self) -> Option<Duration> {
-        if !self.walks.is_empty() {
+        if !self.fan_outs.is_empty() {
             return Some(Duration::ZERO);
         }
         let now = self.now();

@@ -23,7 +23,7 @@ use super::{
 
 /// An address whose streams are of this many people is a proxy's, most likely.
 const MANY_IDENTITIES: usize = 10;
-/// Looking for such an address is a walk over all streams.
+/// Looking for such an address visits all streams.
 const LOOK_FOR_PROXY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What an operator, or the system, allows. Zero is no limit for streams of addresses and identities.
