@@ -1,6 +1,6 @@
 //! The least that can be done: threads that hold sockets, and write given bytes to those of a room when told to.
 //!
-//! No HTTP, no lists, no rules. A reader sends the number of its room; a control connection sends a room's number (or how
+//! No HTTP, no lists, no rules. A subscriber sends the number of its room; a control connection sends a room's number (or how
 //! long the bytes are to be) to the thread that has it.
 
 use std::{
@@ -10,26 +10,26 @@ use std::{
     thread,
 };
 
-use super::{READERS_PER_ROOM, ROOMS};
+use super::{ROOMS, SUBSCRIBERS_PER_ROOM};
 
 /// What a control connection says first, instead of a room's number.
 const CONTROL: u32 = u32::MAX;
 const BYTES_FOLLOW: u32 = u32::MAX - 1;
 
-/// Listens, takes all readers and one control connection per thread, and serves until the controls are gone.
+/// Listens, takes all subscribers and one control connection per thread, and serves until the controls are gone.
 pub fn run(threads: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     println!("{}", listener.local_addr().expect("it is bound"));
     let mut rooms: Vec<Vec<TcpStream>> = (0..ROOMS).map(|_| Vec::new()).collect();
     let mut controls = Vec::new();
-    for _ in 0..ROOMS * READERS_PER_ROOM + threads {
+    for _ in 0..ROOMS * SUBSCRIBERS_PER_ROOM + threads {
         let (mut socket, _) = listener.accept().expect("a connection");
         socket.set_nodelay(true).expect("a TCP socket");
         match read_number(&mut socket).expect("a number") {
             CONTROL => controls.push(socket),
             room => {
-                // As the service answers a reader, so that both know of each other.
-                socket.write_all(b"\n").expect("a reader");
+                // As the service answers a subscriber, so that both know of each other.
+                socket.write_all(b"\n").expect("a subscriber");
                 socket.set_nonblocking(true).expect("a socket");
                 rooms[room as usize].push(socket);
             }
@@ -68,8 +68,8 @@ fn serve(share: Vec<(usize, Vec<TcpStream>)>, mut control: TcpStream, ready: &Ba
             continue;
         }
         for socket in &mut rooms[number as usize] {
-            let written = socket.write(&bytes).expect("a reader that reads");
-            assert_eq!(written, bytes.len(), "no reader is slow here");
+            let written = socket.write(&bytes).expect("a subscriber that reads");
+            assert_eq!(written, bytes.len(), "no subscriber is slow here");
         }
     }
 }

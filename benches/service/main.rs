@@ -1,26 +1,26 @@
 //! What the service costs, beside a bare loop that writes the same bytes to as many sockets, in one run.
 //!
-//! `cargo bench`, or `make bench`. Figures of one machine mean little; the ratios are what counts. Reader and service share
+//! `cargo bench`, or `make bench`. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
 //! the machine's processors, so latencies are those of a busy one.
 
 mod bare_loop;
 mod load;
 mod process;
-mod readers;
 mod report;
 mod shared;
+mod subscribers;
 
 use std::{net::SocketAddr, thread, time::Duration};
 
 use load::Posts;
 use process::Measured;
-use readers::Readers;
 use report::{Figures, median, ratio};
+use subscribers::Subscribers;
 
 pub const ROOMS: usize = 200;
-pub const READERS_PER_ROOM: usize = 50;
+pub const SUBSCRIBERS_PER_ROOM: usize = 50;
 const PEOPLE_PER_ROOM: usize = 5;
-const STREAMS: usize = ROOMS * READERS_PER_ROOM;
+const STREAMS: usize = ROOMS * SUBSCRIBERS_PER_ROOM;
 /// How many rounds service and bare loops are measured in turn.
 const ROUNDS: usize = 3;
 
@@ -51,39 +51,39 @@ fn idle_memory() {
     let service = Measured::service();
     fill_rooms(service.address);
     let before = service.resident_kib();
-    let readers = Readers::of_service(service.address);
+    let subscribers = Subscribers::of_service(service.address);
     let after = service.resident_kib();
     let per_stream = (after.saturating_sub(before)) as f64 / STREAMS as f64;
     println!(
         "idle: {before} KiB before, {after} KiB with {STREAMS} streams: {per_stream:.3} KiB per stream (goal: under 0.5)\n"
     );
-    drop(readers);
+    drop(subscribers);
 }
 
-/// One room after the other changes; every reader gets each change of its room.
+/// One room after the other changes; every subscriber gets each change of its room.
 fn fan_out_of_service() -> (Figures, usize) {
     let service = Measured::service();
     fill_rooms(service.address);
-    // The same webhooks without a reader: what they cost by themselves.
+    // The same webhooks without a subscriber: what they cost by themselves.
     let posts = Posts::tracks(&[service.address]);
     let before = service.cpu();
     posts.run(|_| {});
     let webhooks_cpu = service.cpu() - before;
 
-    let mut readers = Readers::of_service(service.address);
+    let mut subscribers = Subscribers::of_service(service.address);
     let posts = Posts::tracks(&[service.address]);
     let before = service.cpu();
-    let latencies = readers.measure(|triggers| posts.run(|room| triggers.pull(room)));
+    let latencies = subscribers.measure(|triggers| posts.run(|room| triggers.pull(room)));
     let cpu = service.cpu() - before;
-    (Figures::new(cpu, Some(webhooks_cpu), latencies), readers.last_frame_bytes())
+    (Figures::new(cpu, Some(webhooks_cpu), latencies), subscribers.last_frame_bytes())
 }
 
 fn fan_out_of_bare_loop(threads: usize, frame_bytes: usize) -> Figures {
     let bare = Measured::bare_loop(threads);
-    let mut readers = Readers::of_bare_loop(bare.address);
+    let mut subscribers = Subscribers::of_bare_loop(bare.address);
     let mut controls = bare_loop::Controls::connect(bare.address, threads, frame_bytes);
     let before = bare.cpu();
-    let latencies = readers.measure(|triggers| {
+    let latencies = subscribers.measure(|triggers| {
         load::paced(|room| {
             triggers.pull(room);
             controls.write_to_room(room);
@@ -155,7 +155,7 @@ fn throughput() {
     let (count, per_sec) = load::flood_again(&get, 40_000, service.address);
     report("GETs of a cold room", per_sec, service.cpu() - before, count);
 
-    let _reader = readers::open_one(service.address, 7);
+    let _subscriber = subscribers::open_one(service.address, 7);
     let before = service.cpu();
     let (count, per_sec) = load::flood_again(&get, 40_000, service.address);
     report("GETs of a hot room", per_sec, service.cpu() - before, count);

@@ -10,12 +10,12 @@ use super::{
     fill_rooms,
     load::{self, Posts},
     process::Measured,
-    readers::Readers,
     report::Figures,
+    subscribers::Subscribers,
 };
 
 const PORT: u16 = 26_379;
-/// Rooms apart from those that have readers, one of them big.
+/// Rooms apart from those that have subscribers, one of them big.
 const SMALL_ROOM: usize = 1_000;
 const BIG_ROOM: usize = 1_001;
 
@@ -41,13 +41,13 @@ pub fn on_redis() {
 }
 
 fn fan_out(redis: &Measured, services: &[Measured], addresses: &[SocketAddr]) {
-    let mut readers = Readers::of_services(addresses);
+    let mut subscribers = Subscribers::of_services(addresses);
     let posts = Posts::tracks(addresses);
     let before = (redis.cpu(), cpu_of(services));
-    let latencies = readers.measure(|triggers| posts.run(|room| triggers.pull(room)));
+    let latencies = subscribers.measure(|triggers| posts.run(|room| triggers.pull(room)));
     let figures = Figures::new(cpu_of(services) - before.1, None, latencies);
     println!(
-        "  webhook to reader: p50 {:.2} ms, p99 {:.2} ms; {} deliveries, {:.1} µs of CPU each; Redis {:.0} µs a change",
+        "  webhook to subscriber: p50 {:.2} ms, p99 {:.2} ms; {} deliveries, {:.1} µs of CPU each; Redis {:.0} µs a change",
         figures.percentile_millis(0.50),
         figures.percentile_millis(0.99),
         figures.deliveries(),

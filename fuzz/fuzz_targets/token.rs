@@ -42,7 +42,7 @@ fn opens_what_it_says(header: &str, claims: &str) {
     let token = sign(header, claims, SECRET);
     let webhook = WebhookToken::verify(&token, &KEYS, NOW);
     let Ok(access) = AccessToken::verify(&token, &KEYS, NOW) else { return };
-    assert!(webhook.is_err(), "a reader's token is no webhook's");
+    assert!(webhook.is_err(), "a client's token is no webhook's");
     // What is ignored may be beyond this parser, such as 1e999.
     let (Ok(header), Ok(claims)) = (parse(header), parse(claims)) else { return };
     assert!(!header.is_object() || header["alg"] == "HS256", "{header}");

@@ -53,7 +53,7 @@ fn receive(body: &[u8], now: HostTime) -> Option<Event> {
     Some(event)
 }
 
-/// A room beside the list of a reader who saw nothing but its changes.
+/// A room beside the list of a client who saw nothing but its changes.
 #[derive(Default)]
 struct WatchedRoom {
     room: Room,

@@ -134,7 +134,7 @@ impl App {
             hub,
             store,
             keys: Keys::new(&config.livekit.keys),
-            reader_keys: Keys::new(&config.reader_keys()),
+            client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.clone(),
             cors: config.cors_origins.clone(),
             trusted_proxies: config.trusted_proxies.clone(),

@@ -61,7 +61,7 @@ pub struct Config {
     pub idle_timeout: Duration,
     pub livekit: LiveKitConfig,
     pub auth: AuthSettings,
-    /// Beside LiveKit's own keys, which may sign readers' tokens too.
+    /// Beside LiveKit's own keys, which may sign clients' tokens too.
     pub auth_keys: Vec<ApiKey>,
     pub store: StoreConfig,
     /// None: one minute with LiveKit's API, a day without.
@@ -275,8 +275,8 @@ impl Config {
         }
     }
 
-    /// The keys that may sign readers' tokens.
-    pub fn reader_keys(&self) -> Vec<ApiKey> {
+    /// The keys that may sign clients' tokens.
+    pub fn client_keys(&self) -> Vec<ApiKey> {
         self.livekit.keys.iter().chain(&self.auth_keys).cloned().collect()
     }
 

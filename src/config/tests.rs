@@ -61,10 +61,10 @@ fn the_single_key_comes_before_the_others() {
 }
 
 #[test]
-fn readers_tokens_may_be_signed_by_keys_of_their_own() {
+fn clients_tokens_may_be_signed_by_keys_of_their_own() {
     let config =
         with(&[("LKP__AUTH__KEYS", "APIreader: another-secret-of-at-least-32-chars")]).unwrap();
-    let names: Vec<_> = config.reader_keys().iter().map(|key| key.name().to_owned()).collect();
+    let names: Vec<_> = config.client_keys().iter().map(|key| key.name().to_owned()).collect();
     assert_eq!(names, ["APIone", "APIreader"]);
     assert_eq!(config.livekit.keys.len(), 1, "webhooks are not");
     assert_eq!(

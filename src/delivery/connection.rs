@@ -15,7 +15,7 @@ use crate::{
 
 use super::{CloseReason, Framing, Permit, Pin, wheel::WheelPosition};
 
-/// A reader has nothing to say after its request. More than this, in all, ends the stream.
+/// A subscriber has nothing to say after its request. More than this, in all, ends the stream.
 const MAX_INPUT_BYTES: u32 = 64 * 1024;
 
 /// A connection that takes frames.

@@ -19,7 +19,7 @@ pub struct DeliveryMetrics {
     streams_closed: Family<ReasonLabel, Counter>,
     pub(super) frames: Counter,
     pub(super) bytes: Counter,
-    pub(super) slow_readers: Counter,
+    pub(super) slow_subscribers: Counter,
     pub(super) repaired: Counter,
     pub(super) latency: Histogram,
 }
@@ -46,7 +46,7 @@ pub enum CloseReason {
     WriteTimeout,
     /// It was the slowest when slow connections kept more than `stream.pinned_bytes`.
     PinnedBytes,
-    /// It sent more than a reader has to say.
+    /// It sent more than a subscriber has to say.
     TooMuchInput,
     /// The socket failed.
     Socket,
@@ -86,7 +86,7 @@ impl DeliveryMetrics {
             streams_closed: Family::default(),
             frames: Counter::default(),
             bytes: Counter::default(),
-            slow_readers: Counter::default(),
+            slow_subscribers: Counter::default(),
             repaired: Counter::default(),
             latency: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
         };
@@ -101,9 +101,14 @@ impl DeliveryMetrics {
             metrics.bytes.clone(),
         );
         registry.register(
-            "slow_readers",
+            "slow_subscribers",
             "Times a stream's socket was full",
-            metrics.slow_readers.clone(),
+            metrics.slow_subscribers.clone(),
+        );
+        registry.register(
+            "slow_readers",
+            "As slow_subscribers, by its former name",
+            metrics.slow_subscribers.clone(),
         );
         registry.register(
             "heartbeat_repairs",
@@ -111,8 +116,14 @@ impl DeliveryMetrics {
             metrics.repaired.clone(),
         );
         registry.register_with_unit(
-            "webhook_to_reader",
+            "webhook_to_subscriber",
             "From a webhook's arrival until its frame was written to the last of a thread's streams",
+            Unit::Seconds,
+            metrics.latency.clone(),
+        );
+        registry.register_with_unit(
+            "webhook_to_reader",
+            "As webhook_to_subscriber, by its former name",
             Unit::Seconds,
             metrics.latency.clone(),
         );

@@ -42,7 +42,7 @@ use worker::{WAKE, Worker};
 /// More threads than this are not started: each is a bit in a room's topic.
 const MAX_THREADS: usize = 64;
 
-/// Readers of one room stay together on one thread until they are this many: then a change wakes one thread, not all.
+/// Subscribers of one room stay together on one thread until they are this many: then a change wakes one thread, not all.
 const TOGETHER: usize = 256;
 
 /// How connections are treated.

@@ -533,7 +533,7 @@ impl Worker {
         let connection = &mut self.connections[key];
         connection.phase = Phase::Blocked { since, tail: tail.map(Box::new), ending };
         self.blocked.insert((since, u32::try_from(key).expect("fewer than descriptors")));
-        self.metrics.slow_readers.inc();
+        self.metrics.slow_subscribers.inc();
         self.set_interest(key, Interest::READABLE | Interest::WRITABLE);
     }
 

@@ -342,7 +342,7 @@ mod tests {
             inside.map(|session| (session.sid.clone(), sources(session))).collect()
         }
 
-        /// The same, as readers see it.
+        /// The same, as clients see it.
         fn shown(&self) -> BTreeMap<String, BTreeSet<String>> {
             let sources = |one: &Participant| -> BTreeSet<String> {
                 one.tracks.iter().map(|track| track.source.as_str().to_owned()).collect()
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_see_exactly_who_is_inside_whatever_happens() {
+    fn clients_see_exactly_who_is_inside_whatever_happens() {
         for seed in 0..200 {
             let mut scene = Scene::new(seed);
             for step in 0..300 {

@@ -20,12 +20,12 @@ use crate::delivery::Permit;
 
 use super::{
     Http,
+    auth::Client,
     client_address::ClientAddress,
     connection::LARGE_HEAD_MEMORY_BYTES,
     permits::{PermitLimits, Permits, TooMany},
     problem::Problem,
     rate_limit::RateLimit,
-    reader::Reader,
     repeats::Repeats,
 };
 
@@ -102,7 +102,7 @@ impl Limits {
         self.take(&self.reads, address, rooms)
     }
 
-    /// Counts a look at health or metrics, which costs as much as `cost` reads. Readers behind the same address do not use it up:
+    /// Counts a look at health or metrics, which costs as much as `cost` reads. Clients behind the same address do not use it up:
     /// they would make an instance look unfit.
     pub(super) fn take_looks(&self, address: ClientAddress, cost: usize) -> Result<(), Problem> {
         self.take(&self.wellbeing, address, cost)
@@ -132,9 +132,9 @@ impl Limits {
     pub(super) fn open_stream(
         &self,
         address: ClientAddress,
-        reader: &Reader,
+        client: &Client,
     ) -> Result<Permit, Problem> {
-        self.permits.open_stream(address, reader.identity()).map_err(|refused| match refused {
+        self.permits.open_stream(address, client.identity()).map_err(|refused| match refused {
             TooMany::InAll => {
                 let most = self.settings.streams;
                 let detail = format!(
@@ -153,7 +153,7 @@ impl Limits {
         })
     }
 
-    /// Tells the operator, once, that all readers seem to have the address of a proxy.
+    /// Tells the operator, once, that all clients seem to have the address of a proxy.
     fn name_proxies(&self, address: ClientAddress) {
         if self.has_named_proxies.load(Ordering::Relaxed)
             || !self.permits.looks_like_proxy(address, Instant::now())

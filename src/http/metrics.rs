@@ -52,7 +52,7 @@ struct CacheLabel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
 pub(super) enum WebhookOutcome {
-    /// Readers see a difference.
+    /// Clients see a difference.
     changed,
     /// Applied; nobody sees a difference.
     unchanged,

@@ -1,6 +1,7 @@
 //! Routes, credentials, limits and errors. Handlers read as a sentence; status codes are named here and nowhere else.
 
 mod answer_in_time;
+mod auth;
 mod client_address;
 mod connection;
 mod cors;
@@ -21,7 +22,6 @@ mod permits;
 mod problem;
 mod query;
 mod rate_limit;
-mod reader;
 mod refusal;
 mod repeats;
 mod request_id;
@@ -33,12 +33,12 @@ mod stream;
 mod unavailable;
 mod webhook;
 
+pub use auth::{AuthMode, AuthSettings};
 pub use client_address::TrustedProxies;
 pub use cors::CorsOrigins;
 pub use limits::{LimitSettings, Limits};
 pub use metrics::HttpMetrics;
 pub use origin::{AllowedOrigin, InvalidOrigin};
-pub use reader::{AuthMode, AuthSettings};
 pub use rooms::RoomList;
 pub use server::{Server, ServerSettings};
 pub use stream::StreamSettings;
@@ -67,10 +67,10 @@ use crate::{
     store::Store,
 };
 
+use auth::Client;
 use client_address::ClientAddress;
 use misdirected::WEBHOOK_PATHS;
 use problem::Problem;
-use reader::Reader;
 use unavailable::UnavailableLog;
 
 /// Everything that handlers need.
@@ -79,8 +79,8 @@ pub struct HttpState {
     pub store: Arc<dyn Store>,
     /// May sign webhooks.
     pub keys: Keys,
-    /// May sign readers' tokens.
-    pub reader_keys: Keys,
+    /// May sign clients' tokens.
+    pub client_keys: Keys,
     pub auth: AuthSettings,
     pub cors: CorsOrigins,
     pub trusted_proxies: TrustedProxies,
@@ -108,11 +108,11 @@ impl HttpState {
     }
 
     /// Counts a stream, which a service that is about to end would only end again.
-    fn open_stream(&self, address: ClientAddress, reader: &Reader) -> Result<Permit, Problem> {
+    fn open_stream(&self, address: ClientAddress, client: &Client) -> Result<Permit, Problem> {
         if self.is_draining() {
             return Err(Problem::draining());
         }
-        self.limits.open_stream(address, reader)
+        self.limits.open_stream(address, client)
     }
 }
 

@@ -12,24 +12,24 @@ use crate::{hub::Source, presence::Version};
 
 use super::{
     Http,
+    auth::Client,
     client_address::ClientAddress,
     etag::{etag, is_known},
     kept_answer::{KeptFrame, SlowClient},
     metrics::CacheResult,
     problem::Problem,
     query::RoomParam,
-    reader::Reader,
 };
 
 pub(super) async fn list(
     State(http): State<Http>,
-    Extension(client): Extension<SlowClient>,
+    Extension(connection): Extension<SlowClient>,
     RoomParam(room): RoomParam,
-    reader: Reader,
+    client: Client,
     address: ClientAddress,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    reader.may_read(&room)?;
+    client.may_read(&room)?;
     let reading = http.hub.read(&room, || http.limits.may_look_up(address)).await?;
     let result = match reading.source {
         _ if !reading.is_complete => CacheResult::stale,
@@ -50,7 +50,7 @@ pub(super) async fn list(
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let json = match &reading.snapshot {
-        Some(snapshot) => KeptFrame::of(snapshot).into_bytes(&http.pinned, &client)?,
+        Some(snapshot) => KeptFrame::of(snapshot).into_bytes(&http.pinned, &connection)?,
         None => Bytes::from_static(b"[]"),
     };
     let content_type = [(header::CONTENT_TYPE, "application/json")];

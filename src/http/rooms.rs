@@ -23,10 +23,10 @@ use crate::{
 
 use super::{
     Http,
+    auth::Client,
     etag::{etag, is_known},
     kept_answer::{KeptFrame, SlowClient},
     problem::Problem,
-    reader::Reader,
 };
 
 /// The list is made anew this long after it was made last, however many ask.
@@ -58,11 +58,11 @@ struct RoomBody {
 
 pub(super) async fn list(
     State(http): State<Http>,
-    Extension(client): Extension<SlowClient>,
-    reader: Reader,
+    Extension(connection): Extension<SlowClient>,
+    client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    reader.may_list()?;
+    client.may_list()?;
     let list = http.room_list.newest(&http.hub).await?;
     let is_known = is_known(&headers, &list.etag);
     let caching = [
@@ -72,7 +72,7 @@ pub(super) async fn list(
     if is_known {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let json = KeptFrame::whole(Arc::clone(&list.frame)).into_bytes(&http.pinned, &client)?;
+    let json = KeptFrame::whole(Arc::clone(&list.frame)).into_bytes(&http.pinned, &connection)?;
     Ok((caching, [(header::CONTENT_TYPE, "application/json")], Body::from(json)).into_response())
 }
 

@@ -11,24 +11,24 @@ use crate::{delivery::HandoffWatch, hub::View};
 
 use super::{
     Http,
+    auth::Client,
     client_address::ClientAddress,
     problem::Problem,
     query::RoomParams,
-    reader::Reader,
     stream::{hand_over, head, was_replaced},
 };
 
 pub(super) async fn open(
     State(http): State<Http>,
     RoomParams(rooms): RoomParams,
-    reader: Reader,
+    client: Client,
     address: ClientAddress,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     for room in &rooms {
-        reader.may_read(room)?;
+        client.may_read(room)?;
     }
     if !http.streams.enabled || was_replaced(&headers, uri.query().unwrap_or_default()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -38,7 +38,7 @@ pub(super) async fn open(
     }
     // The request itself has cost one.
     http.limits.take_reads(address, rooms.len() - 1)?;
-    let permit = http.open_stream(address, &reader)?;
+    let permit = http.open_stream(address, &client)?;
     let subscriptions = rooms
         .iter()
         .map(|room| http.hub.subscribe(room, View::Deltas, || http.limits.may_look_up(address)));
@@ -47,5 +47,5 @@ pub(super) async fn open(
         .into_iter()
         .map(|subscription| HandoffWatch { subscription, has: None })
         .collect();
-    Ok(hand_over(&http, &reader, watches, permit))
+    Ok(hand_over(&http, &client, watches, permit))
 }

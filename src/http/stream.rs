@@ -25,10 +25,10 @@ use crate::{
 
 use super::{
     Http, HttpState,
+    auth::Client,
     client_address::ClientAddress,
     problem::Problem,
     query::{self, RoomParam},
-    reader::Reader,
 };
 
 /// How streams are opened.
@@ -43,20 +43,20 @@ pub struct StreamSettings {
 pub(super) async fn open(
     State(http): State<Http>,
     RoomParam(room): RoomParam,
-    reader: Reader,
+    client: Client,
     address: ClientAddress,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    reader.may_read(&room)?;
+    client.may_read(&room)?;
     if !http.streams.enabled || was_replaced(&headers, uri.query().unwrap_or_default()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if method == Method::HEAD {
         return Ok(head());
     }
-    let permit = http.open_stream(address, &reader)?;
+    let permit = http.open_stream(address, &client)?;
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
     let has = match last_event_id(&headers, uri.query().unwrap_or_default()) {
@@ -64,17 +64,17 @@ pub(super) async fn open(
         None => None,
     };
     let watch = HandoffWatch { subscription, has };
-    Ok(hand_over(&http, &reader, vec![watch], permit))
+    Ok(hand_over(&http, &client, vec![watch], permit))
 }
 
 /// The response of a stream: its head, and in it what delivery needs to take the connection over.
 pub(super) fn hand_over(
     http: &HttpState,
-    reader: &Reader,
+    client: &Client,
     watches: Vec<HandoffWatch>,
     permit: Permit,
 ) -> Response {
-    let ticket = Ticket::new(Stream { watches, permit, ends: end_of(http, reader) });
+    let ticket = Ticket::new(Stream { watches, permit, ends: end_of(http, client) });
     let mut response = head();
     response.extensions_mut().insert(ticket);
     response
@@ -97,12 +97,12 @@ pub(super) fn head() -> Response {
 type Nothing = Result<Frame<Bytes>, std::convert::Infallible>;
 
 /// At the token's expiry or at the greatest age, whichever comes first.
-fn end_of(http: &HttpState, reader: &Reader) -> StreamEnd {
+fn end_of(http: &HttpState, client: &Client) -> StreamEnd {
     let now = Instant::now();
     let age = http.streams.max_age.mul_f64(fastrand::f64().mul_add(0.2, 0.8));
     let by_age = StreamEnd { at: now + age, reason: CloseReason::MaxAge };
     let clock = http.clock.now();
-    let Some(expires_at) = reader.ends_at(clock.as_secs()) else { return by_age };
+    let Some(expires_at) = client.ends_at(clock.as_secs()) else { return by_age };
     let expires_in =
         Duration::from_secs(expires_at).saturating_sub(Duration::from_micros(clock.as_micros()));
     if expires_in < age {

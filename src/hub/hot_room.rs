@@ -13,7 +13,7 @@ use crate::{
 
 use super::{Inner, Snapshot, Topic, View, list::List, metrics::ResyncCause, snapshot::Delta};
 
-/// A room stays hot this long after its last reader: most come back at once.
+/// A room stays hot this long after its last subscriber: most come back at once.
 const LINGER: Duration = Duration::from_secs(5);
 /// The position of a hot room is compared with the store's at least this often.
 const CHECK_EVERY: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ const MAX_WINDOW: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(2);
 /// How long changes of a list that is not the store's are held back.
 const KEPT_BACK: Duration = Duration::from_secs(2);
-/// However many readers say that they were sent a later version elsewhere, the store is looked at no more often.
+/// However many subscribers say that they were sent a later version elsewhere, the store is looked at no more often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const MAX_RETRY: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ const MAX_RETRY: Duration = Duration::from_secs(1);
 /// Follows one room while somebody watches it.
 ///
 /// Its inputs: the store's feed, confirmations by LiveKit, the end of a coalescing window, the regular check, the last
-/// reader's leaving, and the end of the linger after it.
+/// subscriber's leaving, and the end of the linger after it.
 pub(super) struct HotRoom {
     hub: Arc<Inner>,
     topic: Arc<Topic>,
@@ -52,7 +52,7 @@ pub(super) struct HotRoom {
     knowledge: Knowledge,
     /// When the room was read last. Changes that are older may arrive for a while after that.
     read_at: Instant,
-    /// When the store is looked at for the sake of readers that say they were sent a later version; and not before.
+    /// When the store is looked at for the sake of subscribers that say they were sent a later version; and not before.
     look_at: Option<Instant>,
     look_not_before: Instant,
     /// The version of the last snapshot that went out.
@@ -211,7 +211,7 @@ impl HotRoom {
         let is_settled = self.version != Version::ZERO
             || self.hub.reconciler.is_none()
             || self.hub.is_complete(completeness);
-        if is_settled && self.published == self.version && self.topic.take_readers_ahead() {
+        if is_settled && self.published == self.version && self.topic.take_subscribers_ahead() {
             self.settle();
         }
     }
@@ -239,7 +239,7 @@ impl HotRoom {
         }
     }
 
-    /// Readers say that they were sent a later version elsewhere. Anybody can say so: the store's position is looked at, once for
+    /// Subscribers say that they were sent a later version elsewhere. Anybody can say so: the store's position is looked at, once for
     /// all of them, and what it says is all that counts.
     async fn on_behind(&mut self) {
         self.look_at = None;
@@ -253,14 +253,14 @@ impl HotRoom {
             }
         };
         match stored.cmp(&self.version) {
-            Ordering::Greater => self.resync(ResyncCause::reader).await,
+            Ordering::Greater => self.resync(ResyncCause::subscriber).await,
             Ordering::Less => self.resync(ResyncCause::fallback).await,
             Ordering::Equal => {}
         }
         self.topic.end_look(look, stored.max(self.version));
     }
 
-    /// What readers were sent elsewhere is lost for good: those who kept it are sent what there is.
+    /// What subscribers were sent elsewhere is lost for good: those who kept it are sent what there is.
     fn settle(&self) {
         if let Some(newest) = self.topic.newest() {
             let newest = Arc::new(newest.replacing_later());
@@ -270,7 +270,7 @@ impl HotRoom {
         }
     }
 
-    /// Reads the room again, until that succeeds; meanwhile its readers keep the last list.
+    /// Reads the room again, until that succeeds; meanwhile its subscribers keep the last list.
     async fn resync(&mut self, cause: ResyncCause) {
         self.hub.metrics.resynced(cause);
         let mut retry_after = FIRST_RETRY;

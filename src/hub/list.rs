@@ -1,4 +1,4 @@
-//! A room's list as the hub holds it: each participant beside its JSON, in the order in which readers see them.
+//! A room's list as the hub holds it: each participant beside its JSON, in the order in which subscribers see them.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -44,8 +44,8 @@ pub(super) enum ResyncCause {
     check,
     /// The store has an earlier version: it lost what it had acknowledged.
     fallback,
-    /// A reader had been sent a later version elsewhere, and the store has it.
-    reader,
+    /// A subscriber had been sent a later version elsewhere, and the store has it.
+    subscriber,
 }
 
 impl HubMetrics {

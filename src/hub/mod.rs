@@ -35,7 +35,7 @@ use crate::{
 
 use hot_room::HotRoom;
 
-/// A reader that comes back to an instance that is behind waits this long for it: a second until the store may be looked at again,
+/// A subscriber that comes back to an instance that is behind waits this long for it: a second until the store may be looked at again,
 /// and one for the look.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -126,9 +126,9 @@ impl Hub {
         Ok(subscription)
     }
 
-    /// What a reader has that says it was `sent` this version: by another instance, or by this one before the store lost it. It is
+    /// What a subscriber has that says it was `sent` this version: by another instance, or by this one before the store lost it. It is
     /// sent only what is later. Waits, for a moment, until the room here is as new, or the store is known to have nothing as new:
-    /// then the reader has nothing that counts, and is sent the list. Nobody else notices what it says.
+    /// then the subscriber has nothing that counts, and is sent the list. Nobody else notices what it says.
     pub async fn catch_up(&self, subscription: &Subscription, sent: Version) -> Option<Version> {
         let topic = subscription.topic();
         if !self.is_plausible(sent) || self.0.is_empty_room(topic) {
@@ -141,7 +141,7 @@ impl Hub {
             Ok(false) if !is_unknown || self.0.reconciler.is_none() => None,
             // A store that lost everything must not empty its list: LiveKit is asked who is inside.
             Ok(false) | Err(_) => {
-                topic.keep_readers_ahead();
+                topic.keep_subscribers_ahead();
                 (!self.0.is_empty_room(topic)).then_some(sent)
             }
         }
@@ -224,7 +224,7 @@ impl Hub {
         self.0.metrics.count_rooms(complete, rooms.by_name.len() - complete);
     }
 
-    /// Counts the reader in before anything else happens, so that the room cannot end under it.
+    /// Counts the subscriber in before anything else happens, so that the room cannot end under it.
     fn enter(&self, room: &RoomName, view: View) -> (Subscription, bool) {
         let mut rooms = self.0.rooms();
         if let Some(topic) = rooms.by_name.get(room) {
@@ -318,7 +318,7 @@ impl Inner {
     /// Ends a room unless somebody entered meanwhile. Entering takes the same lock, so nobody is left behind.
     fn leave_if_idle(&self, topic: &Topic) -> bool {
         let mut rooms = self.rooms();
-        if topic.has_readers() {
+        if topic.has_subscribers() {
             return false;
         }
         rooms.by_name.remove(topic.name());

@@ -40,7 +40,7 @@ pub struct Snapshot {
     /// Some of the last changes as one frame, by the first of them.
     joined_frames: Vec<OnceLock<Arc<Frame>>>,
     list_bytes: usize,
-    /// The store has lost whatever later version a reader was sent elsewhere.
+    /// The store has lost whatever later version a subscriber was sent elsewhere.
     replaces_later: bool,
     /// When the oldest webhook in it arrived. For measurements only.
     received_at: Option<HostTime>,
@@ -143,7 +143,7 @@ impl Snapshot {
         })
     }
 
-    /// Encodes the frame that most readers of this kind will want, so that delivery does not have to.
+    /// Encodes the frame that most subscribers of this kind will want, so that delivery does not have to.
     pub(super) fn encode_for(&self, view: View) {
         let _ = self.frame_after(self.changes.last().map(|change| change.delta.prev), view);
     }

@@ -36,17 +36,17 @@ pub struct Topic {
     is_announcing: AtomicBool,
     /// Whether the newest list is everybody, as the time until which it is.
     completeness: AtomicU64,
-    readers_of_lists: AtomicUsize,
-    readers_of_deltas: AtomicUsize,
+    subscribers_of_lists: AtomicUsize,
+    subscribers_of_deltas: AtomicUsize,
     state: watch::Sender<State>,
     idle: Notify,
-    /// A reader says that it was sent a later version elsewhere.
+    /// A subscriber says that it was sent a later version elsewhere.
     is_behind: Notify,
-    /// How often the store has been looked at for the sake of such readers, and the last look that has ended.
+    /// How often the store has been looked at for the sake of such subscribers, and the last look that has ended.
     looks_begun: AtomicU64,
     last_look: watch::Sender<Look>,
-    /// A reader keeps what it was sent elsewhere, until it is known whether the store has lost that.
-    has_readers_ahead: AtomicBool,
+    /// A subscriber keeps what it was sent elsewhere, until it is known whether the store has lost that.
+    has_subscribers_ahead: AtomicBool,
     /// A snapshot was put in.
     published: Notify,
     /// Which delivery threads watch this room, and which of them have been told of its newest snapshot: a bit each.
@@ -76,14 +76,14 @@ impl Topic {
             newest: Mutex::default(),
             is_announcing: AtomicBool::default(),
             completeness: AtomicU64::default(),
-            readers_of_lists: AtomicUsize::default(),
-            readers_of_deltas: AtomicUsize::default(),
+            subscribers_of_lists: AtomicUsize::default(),
+            subscribers_of_deltas: AtomicUsize::default(),
             state: watch::Sender::new(State::Opening),
             idle: Notify::new(),
             is_behind: Notify::new(),
             looks_begun: AtomicU64::default(),
             last_look: watch::Sender::default(),
-            has_readers_ahead: AtomicBool::default(),
+            has_subscribers_ahead: AtomicBool::default(),
             published: Notify::new(),
             watching: AtomicU64::default(),
             told: AtomicU64::default(),
@@ -163,7 +163,7 @@ impl Topic {
         });
     }
 
-    /// Waits until the newest snapshot is at least as new as what a reader was sent elsewhere, or until a look at the store that
+    /// Waits until the newest snapshot is at least as new as what a subscriber was sent elsewhere, or until a look at the store that
     /// begins after this call has found nothing as new. Tells whether the snapshot is. One look serves all who wait.
     pub(super) async fn caught_up(&self, sent: Version) -> bool {
         let awaited = self.looks_begun.load(Ordering::Acquire) + 1;
@@ -189,12 +189,12 @@ impl Topic {
         }
     }
 
-    /// Resolves when a reader says that it was sent a later version elsewhere.
+    /// Resolves when a subscriber says that it was sent a later version elsewhere.
     pub(super) async fn behind(&self) {
         self.is_behind.notified().await;
     }
 
-    /// The store is about to be looked at for the sake of such readers.
+    /// The store is about to be looked at for the sake of such subscribers.
     pub(super) fn begin_look(&self) -> u64 {
         self.looks_begun.fetch_add(1, Ordering::AcqRel) + 1
     }
@@ -204,14 +204,14 @@ impl Topic {
         self.last_look.send_replace(Look { number, version });
     }
 
-    /// A reader keeps what it was sent elsewhere until the room is settled.
-    pub(super) fn keep_readers_ahead(&self) {
-        self.has_readers_ahead.store(true, Ordering::Release);
+    /// A subscriber keeps what it was sent elsewhere until the room is settled.
+    pub(super) fn keep_subscribers_ahead(&self) {
+        self.has_subscribers_ahead.store(true, Ordering::Release);
     }
 
-    /// Whether there may be such readers, until the next comes.
-    pub(super) fn take_readers_ahead(&self) -> bool {
-        self.has_readers_ahead.swap(false, Ordering::AcqRel)
+    /// Whether there may be such subscribers, until the next comes.
+    pub(super) fn take_subscribers_ahead(&self) -> bool {
+        self.has_subscribers_ahead.swap(false, Ordering::AcqRel)
     }
 
     /// More, or less, is known of its newest list.
@@ -235,27 +235,27 @@ impl Topic {
     }
 
     pub(super) fn subscribe(self: &Arc<Self>, view: View) -> Subscription {
-        self.readers(view).fetch_add(1, Ordering::AcqRel);
+        self.subscribers(view).fetch_add(1, Ordering::AcqRel);
         Subscription { topic: Arc::clone(self), view }
     }
 
-    pub(super) fn has_readers(&self) -> bool {
+    pub(super) fn has_subscribers(&self) -> bool {
         self.count(View::Lists) + self.count(View::Deltas) > 0
     }
 
     pub(super) fn count(&self, view: View) -> usize {
-        self.readers(view).load(Ordering::Acquire)
+        self.subscribers(view).load(Ordering::Acquire)
     }
 
-    /// Resolves when the last reader has left, perhaps more than once for one of them.
+    /// Resolves when the last subscriber has left, perhaps more than once for one of them.
     pub(super) async fn idle(&self) {
         self.idle.notified().await;
     }
 
-    fn readers(&self, view: View) -> &AtomicUsize {
+    fn subscribers(&self, view: View) -> &AtomicUsize {
         match view {
-            View::Lists => &self.readers_of_lists,
-            View::Deltas => &self.readers_of_deltas,
+            View::Lists => &self.subscribers_of_lists,
+            View::Deltas => &self.subscribers_of_deltas,
         }
     }
 }
@@ -280,8 +280,8 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let was_last_of_its_kind =
-            self.topic.readers(self.view).fetch_sub(1, Ordering::AcqRel) == 1;
-        if was_last_of_its_kind && !self.topic.has_readers() {
+            self.topic.subscribers(self.view).fetch_sub(1, Ordering::AcqRel) == 1;
+        if was_last_of_its_kind && !self.topic.has_subscribers() {
             self.topic.idle.notify_one();
         }
     }

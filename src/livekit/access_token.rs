@@ -41,7 +41,7 @@ impl AccessToken {
     pub fn verify(token: &str, keys: &Keys, now: u64) -> Result<Self, TokenError> {
         let claims = token::verify(token, keys, now)?;
         if claims.sha256.is_some() {
-            return Err(TokenError::NotForReaders);
+            return Err(TokenError::NotForClients);
         }
         let not_empty = |text: &String| !text.is_empty();
         Ok(Self {
@@ -152,7 +152,7 @@ mod tests {
             (with("exp", Value::Null), TokenError::NoExpiry),
             (with("exp", json!("soon")), TokenError::Malformed),
             (with("nbf", json!(NOW + 61)), TokenError::NotYetValid),
-            (with("sha256", json!("abc")), TokenError::NotForReaders),
+            (with("sha256", json!("abc")), TokenError::NotForClients),
         ];
         for (token, expected) in cases {
             assert_eq!(verify(&token).err(), Some(expected), "{token}");

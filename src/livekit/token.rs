@@ -73,7 +73,7 @@ pub enum TokenError {
     #[error("the token has no body hash (`sha256`), so it is not a webhook's")]
     NotForWebhooks,
     #[error("the token is a webhook's and reads nothing")]
-    NotForReaders,
+    NotForClients,
 }
 
 /// Verifies everything that both kinds of token share. `now` is in seconds since the Unix epoch.

@@ -1,4 +1,4 @@
-//! What one step did to a room, as its readers see it.
+//! What one step did to a room, as its clients see it.
 
 use std::collections::BTreeMap;
 

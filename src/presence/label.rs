@@ -1,4 +1,4 @@
-//! LiveKit's enums that readers see. New members arrive often, so each keeps a name it does not know as it came.
+//! LiveKit's enums that clients see. New members arrive often, so each keeps a name it does not know as it came.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 

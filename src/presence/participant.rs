@@ -1,4 +1,4 @@
-//! A session as LiveKit describes it, and a participant as readers see one.
+//! A session as LiveKit describes it, and a participant as clients see one.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,7 +26,7 @@ pub struct SessionInfo {
 }
 
 impl SessionInfo {
-    /// Whether readers may see this session.
+    /// Whether clients may see this session.
     pub fn is_visible(&self) -> bool {
         !self.hidden && !self.recorder && self.profile.kind != ParticipantKind::Egress
     }
@@ -87,7 +87,7 @@ pub struct Track {
     pub name: String,
 }
 
-/// One person in a room's list. Serializes to the bytes that readers get.
+/// One person in a room's list. Serializes to the bytes that clients get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {
     pub sid: ParticipantSid,
@@ -121,7 +121,7 @@ impl Serialize for Participant {
     }
 }
 
-/// From the bytes that readers get.
+/// From the bytes that clients get.
 impl<'de> Deserialize<'de> for Participant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readers_get_exactly_these_fields_in_this_order() {
+    fn clients_get_exactly_these_fields_in_this_order() {
         let alice = Participant {
             sid: ParticipantSid::new("PA_1"),
             identity: Identity::new("alice"),

@@ -14,7 +14,7 @@ use super::{
 pub enum Applied {
     /// It had been applied before.
     Duplicate,
-    /// Nothing that a reader sees is different.
+    /// Nothing that a client sees is different.
     Unchanged,
     /// Nor here, but it shows that something was missed, so LiveKit has to be asked.
     Unexpected,

@@ -1,4 +1,4 @@
-//! One room: its sessions, what it remembers of those that are gone, and the list that readers see.
+//! One room: its sessions, what it remembers of those that are gone, and the list that clients see.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -173,7 +173,7 @@ impl Room {
         list
     }
 
-    /// What readers see of an identity: its newest session that is in the room, unless that one is hidden.
+    /// What clients see of an identity: its newest session that is in the room, unless that one is hidden.
     pub(super) fn shown(&self, identity: &Identity) -> Option<Participant> {
         let newest = self
             .sids_of
@@ -271,7 +271,7 @@ impl Room {
         }
     }
 
-    /// Forgets a session that is there. Readers must not see it, or its identity must have been touched.
+    /// Forgets a session that is there. Clients must not see it, or its identity must have been touched.
     pub(super) fn drop_session(&mut self, sid: &ParticipantSid) -> Option<Session> {
         let session = Arc::make_mut(&mut self.sessions).remove(sid)?;
         self.inside.take(&session);
@@ -312,7 +312,7 @@ impl Room {
         }
     }
 
-    /// Ends a step: raises the version if readers see a difference, if nobody can have seen this room before, or if it
+    /// Ends a step: raises the version if clients see a difference, if nobody can have seen this room before, or if it
     /// `is_another`: somebody may show one that differs.
     pub(super) fn end_step(
         &mut self,

@@ -324,7 +324,7 @@ impl Tracks {
         self.join(listed);
     }
 
-    /// Whether [`Self::replace`] would change what readers see.
+    /// Whether [`Self::replace`] would change what clients see.
     pub fn differ_from(&self, listed: &[Track], asked_at: StoreTime) -> bool {
         let mut replaced = self.clone();
         replaced.replace(listed, asked_at);

@@ -1,4 +1,4 @@
-//! The clocks of the rules, kept apart by type so that they are never compared, and the version that orders what readers see.
+//! The clocks of the rules, kept apart by type so that they are never compared, and the version that orders what clients see.
 
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ impl LiveKitTime {
     }
 }
 
-/// Orders everything a reader can see of one room. It only rises, and is near the store's clock in microseconds,
+/// Orders everything a client can see of one room. It only rises, and is near the store's clock in microseconds,
 /// so that it survives a store that forgot everything. Zero stands for a room that the store has never held.
 ///
 /// It stays below 2^53 until the year 2255, so a JavaScript number holds it.

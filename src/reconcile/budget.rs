@@ -1,8 +1,8 @@
 //! How many calls LiveKit's API is asked for: LiveKit Cloud allows 1,000 a minute, and the application wants some of them.
 //!
-//! Pure: callers pass the time. A call is taken from the whole and from the shares of its class, so that readers who wait
+//! Pure: callers pass the time. A call is taken from the whole and from the shares of its class, so that clients who wait
 //! cannot use up what watched rooms need, and nobody else can either. Who does not wait leaves some calls for those who will:
-//! a reader finds one at once, or is not kept waiting.
+//! a client finds one at once, or is not kept waiting.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::store::CallBucket;
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallPurpose {
-    /// A reader waits. At most half of all calls.
+    /// A client waits. At most half of all calls.
     Waiting,
     /// A watched room, or a liveness probe in one.
     Watched,
@@ -46,7 +46,7 @@ impl Bucket {
         full_at.checked_sub(burst - reserve).map_or(now, |ready_at| ready_at.max(now))
     }
 
-    /// What all instances share, of which half is left to readers who wait. Of so few calls that one alone is that much, none is.
+    /// What all instances share, of which half is left to clients who wait. Of so few calls that one alone is that much, none is.
     fn shared_for(&self, purpose: CallPurpose) -> CallBucket {
         let CallBucket { cost, burst, .. } = self.shared;
         let reserve = match purpose {
@@ -198,7 +198,7 @@ mod tests {
         let at_once = |budget: &mut Budget, purpose| {
             (0..1_000).filter(|_| budget.take(purpose, start).is_ok()).count()
         };
-        // Half of it is left to readers who wait.
+        // Half of it is left to clients who wait.
         assert_eq!(at_once(&mut budget, CallPurpose::Watched), 30);
         assert_eq!(at_once(&mut budget, CallPurpose::Waiting), 30);
         let mut budget = Budget::new(600, start);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_readers_get_half_and_with_everything_else_seven_tenths() {
+    fn waiting_clients_get_half_and_with_everything_else_seven_tenths() {
         let start = Instant::now();
         let mut budget = Budget::new(600, start);
         assert_eq!(granted(&mut budget, CallPurpose::Waiting, start, 60), 329);
@@ -228,7 +228,7 @@ mod tests {
             let now = start + Duration::from_millis(tenth * 100);
             while budget.take(CallPurpose::Watched, now).is_ok() {}
             while budget.take(CallPurpose::Other, now).is_ok() {}
-            // Two readers a second.
+            // Two clients a second.
             if tenth % 5 == 0 {
                 found += usize::from(budget.take(CallPurpose::Waiting, now).is_ok());
             }

@@ -49,7 +49,7 @@ const EMPTY_FOR: Duration = Duration::from_secs(30);
 /// Probes under way at the same time. One that fails takes three seconds.
 const PROBES_AT_ONCE: usize = 16;
 /// An answer that comes within this time is waited for before the room is repaired: a living session's does, within
-/// milliseconds, and readers may wait for this comparison.
+/// milliseconds, and clients may wait for this comparison.
 const QUICK: Duration = Duration::from_millis(700);
 /// How often a comparison asks for a list because of those whom the one before omits, and probes more of them.
 const ROUNDS: usize = 4;

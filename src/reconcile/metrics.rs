@@ -41,7 +41,7 @@ struct KindLabel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
 enum ReasonLabel {
-    reader_waits,
+    client_waits,
     suspicious,
     calling,
     watched,
@@ -119,7 +119,7 @@ impl ReconcileMetrics {
 
     pub(super) fn compared(&self, importance: Importance, is_confirmed: bool) {
         let reason = match importance {
-            Importance::Waiting => ReasonLabel::reader_waits,
+            Importance::Waiting => ReasonLabel::client_waits,
             Importance::Suspicious => ReasonLabel::suspicious,
             Importance::Calling => ReasonLabel::calling,
             Importance::Watched => ReasonLabel::watched,

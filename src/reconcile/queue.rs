@@ -13,7 +13,7 @@ use crate::presence::RoomName;
 /// Why a room has to be compared, most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Importance {
-    /// A reader waits for it.
+    /// A client waits for it.
     Waiting,
     /// It is watched, and something about it was missed.
     Suspicious,
@@ -143,7 +143,7 @@ impl Queue {
         watched.into_iter().filter_map(first).map(|(at, _)| at.0).min()
     }
 
-    /// The rooms for which readers wait.
+    /// The rooms for which clients wait.
     pub fn awaited(&self) -> Vec<RoomName> {
         self.lines[Importance::Waiting as usize].values().cloned().collect()
     }
@@ -173,7 +173,7 @@ impl Queue {
         self.forget_if_unneeded(room);
     }
 
-    /// No reader waits for it any longer. It is compared all the same, when it is the turn of one that matters that much.
+    /// No client waits for it any longer. It is compared all the same, when it is the turn of one that matters that much.
     pub fn demote(&mut self, room: &RoomName, importance: Importance) {
         let Some(place) = self.rooms.get(room).and_then(|entry| entry.place) else { return };
         self.leave_line(room);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_is_answered_leaves_the_room_in_a_line_further_down() {
+    fn a_client_who_is_answered_leaves_the_room_in_a_line_further_down() {
         let now = Instant::now();
         let mut queue = Queue::default();
         queue.want(&room("general"), Importance::Waiting, now);

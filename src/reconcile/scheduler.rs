@@ -79,7 +79,7 @@ pub(super) struct State {
     pub budget: Budget,
     pub pace: Pace,
     pub running: usize,
-    /// Readers who wait for a room.
+    /// Clients who wait for a room.
     pub waiting: HashMap<RoomName, watch::Sender<Option<ComparisonOutcome>>>,
     /// Watched rooms; each sender tells that the room was confirmed.
     pub watched: HashMap<RoomName, watch::Sender<()>>,
@@ -223,7 +223,7 @@ impl Scheduler {
         next.map_or(look_again, |at| at.min(look_again))
     }
 
-    /// Takes the call that a comparison costs. A stream that begins waits for its room, which is watched by now: where readers who
+    /// Takes the call that a comparison costs. A stream that begins waits for its room, which is watched by now: where clients who
     /// wait have used up their share, it has that of watched rooms.
     fn take_call(
         budget: &mut Budget,
@@ -365,7 +365,7 @@ impl Scheduler {
         self.wake.notify_one();
     }
 
-    /// A comparison that was given out cannot be made, because all instances together have no call left. Readers who wait for it
+    /// A comparison that was given out cannot be made, because all instances together have no call left. Clients who wait for it
     /// are answered with what is known.
     pub fn no_call_left(&self, room: &RoomName, importance: Importance, purpose: CallPurpose) {
         let mut state = self.state();
@@ -455,7 +455,7 @@ impl Scheduler {
 
     pub async fn ask_livekit_for_rooms(&self) -> Option<RoomNames> {
         let asked_at = self.store.now().await.ok()?;
-        // Readers wait for it; and one call serves them all for a while.
+        // Clients wait for it; and one call serves them all for a while.
         if !self.may_call(CallPurpose::Watched).await && !self.may_call(CallPurpose::Waiting).await
         {
             return None;
@@ -486,7 +486,7 @@ impl State {
         self.queue.want(room, importance, at);
     }
 
-    /// Nobody waits for a call: where none is left for readers who wait, they are answered with what is known, and their rooms
+    /// Nobody waits for a call: where none is left for clients who wait, they are answered with what is known, and their rooms
     /// are compared when it is the turn of others like them.
     fn answer_awaited(&mut self, now: Instant) {
         let is_paused = self.budget.paused_until() > now;
@@ -578,7 +578,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_that_begins_has_the_share_of_watched_rooms_besides_that_of_waiting_readers() {
+    fn a_stream_that_begins_has_the_share_of_watched_rooms_besides_that_of_waiting_clients() {
         let start = Instant::now();
         let room = RoomName::parse("general").unwrap();
         let due = Due { room: &room, importance: Importance::Waiting, since: start, newest: start };

@@ -50,7 +50,7 @@ struct Shard {
 }
 
 struct StoredRoom {
-    /// Shared with readers, copied on a write only while one of them still looks at it.
+    /// Shared with those who read it, copied on a write only while one of them still looks at it.
     room: Arc<Room>,
     touched_at: StoreTime,
 }

@@ -97,7 +97,7 @@ impl Position {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomSummary {
     pub name: RoomName,
-    /// How many participants readers see in it.
+    /// How many participants clients see in it.
     pub count: usize,
     /// Whether that is known to be everybody.
     pub is_complete: bool,

@@ -44,7 +44,7 @@ pub struct Checkpoint {
     pub list: Option<Vec<SessionInfo>>,
 }
 
-/// Whom readers see: sessions with their tracks.
+/// Whom clients see: sessions with their tracks.
 pub type People = BTreeSet<(ParticipantSid, Vec<TrackSid>)>;
 
 impl Capture {
@@ -140,7 +140,7 @@ impl Checkpoint {
         }
     }
 
-    /// Those in LiveKit's list whom readers may see.
+    /// Those in LiveKit's list whom clients may see.
     pub fn people(&self) -> Option<People> {
         let visible = self
             .list

@@ -4,8 +4,8 @@ use axum::body::Body;
 use hyper::Request;
 
 use crate::harness::{
-    Caddy, Connection, CurlStreams, Folder, Nginx, Process, Reader, Sender, StoreMood, TcpProxy,
-    TestApp, eventually, joined, left, wire,
+    Caddy, Connection, CurlStreams, Folder, Nginx, Process, Sender, StoreMood, Subscriber,
+    TcpProxy, TestApp, eventually, joined, left, wire,
 };
 
 const STREAMS: usize = 20;
@@ -188,6 +188,6 @@ async fn a_stream_opens_behind_a_password_of_nginx() {
     let mut connection = Connection::open(([127, 0, 0, 1], nginx.port).into()).await;
     let password = [("Authorization", "Basic dXNlcjpwYXNzd29yZA==")];
     connection.request("GET", &target, &password).await;
-    let mut reader = Reader::of(connection).await;
-    assert_eq!(reader.next_list().await, ["alice"]);
+    let mut subscriber = Subscriber::of(connection).await;
+    assert_eq!(subscriber.next_list().await, ["alice"]);
 }

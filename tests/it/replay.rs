@@ -1,4 +1,4 @@
-//! The captured webhooks, posted to the whole service over HTTP: where webhooks alone lead to LiveKit's own list, readers get
+//! The captured webhooks, posted to the whole service over HTTP: where webhooks alone lead to LiveKit's own list, clients get
 //! that list.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const DIFFERENT: [(&str, usize); 8] = [
 ];
 
 #[tokio::test]
-async fn the_captured_webhooks_lead_readers_to_livekits_list() {
+async fn the_captured_webhooks_lead_clients_to_livekits_list() {
     replay_all(None).await;
 }
 

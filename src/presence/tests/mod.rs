@@ -14,12 +14,12 @@ const LIVEKIT_EPOCH: i64 = 1_700_000_000;
 /// The same by the store's clock.
 const STORE_EPOCH: u64 = 9_000_000_000;
 
-/// A room, its clock, and what its readers were told.
+/// A room, its clock, and what its clients were told.
 struct Stage {
     room: Room,
     rules: Rules,
     now: StoreTime,
-    /// Folded from the changes alone, as a reader does.
+    /// Folded from the changes alone, as a client does.
     told: BTreeMap<Identity, Participant>,
     told_version: Version,
     next_event: u64,
@@ -64,7 +64,7 @@ impl Stage {
         }
     }
 
-    /// Applies an event, and checks that what was published leads a reader to the room's own list.
+    /// Applies an event, and checks that what was published leads a client to the room's own list.
     fn apply(&mut self, event: &Event) -> Applied {
         self.events.push((self.now, event.clone()));
         let applied = self.room.apply(event, self.now, &self.rules);
@@ -79,7 +79,7 @@ impl Stage {
         assert!(change.version > change.prev, "the version rises");
         let is_hole = std::mem::replace(&mut self.told_version, change.version) != change.prev;
         // Read again.
-        assert!(!is_hole || self.room.is_lost(), "a reader can tell that it missed nothing");
+        assert!(!is_hole || self.room.is_lost(), "a client can tell that it missed nothing");
         for participant in change.joined.into_iter().chain(change.updated) {
             self.told.insert(participant.identity.clone(), participant);
         }

@@ -52,7 +52,7 @@ pub(super) enum Effect {
     Nothing,
     /// As before, but this must not be told from rows that were not read.
     NothingIfRead,
-    /// Readers see nothing of what is written.
+    /// Clients see nothing of what is written.
     Written,
     /// What is written is told to the room's followers.
     Told(Vec<u8>),

@@ -1,41 +1,43 @@
-//! Many readers at once.
+//! Many subscribers at once.
 
 use crate::harness::{Process, joined, started};
 
 #[tokio::test]
-async fn five_thousand_readers_of_one_room_all_see_each_change() {
-    const READERS: usize = 5_000;
+async fn five_thousand_subscribers_of_one_room_all_see_each_change() {
+    const SUBSCRIBERS: usize = 5_000;
     let app = Process::start(&[]).await;
     app.webhooks([started(), joined("alice")]).await;
-    let mut readers = Vec::with_capacity(READERS);
-    for _ in 0..READERS / 100 {
-        let opening = (0..100).map(|_| app.reader("general"));
-        readers.extend(futures_util::future::join_all(opening).await);
+    let mut subscribers = Vec::with_capacity(SUBSCRIBERS);
+    for _ in 0..SUBSCRIBERS / 100 {
+        let opening = (0..100).map(|_| app.subscriber("general"));
+        subscribers.extend(futures_util::future::join_all(opening).await);
     }
-    for reader in &mut readers {
-        assert_eq!(reader.next_list().await, ["alice"]);
+    for subscriber in &mut subscribers {
+        assert_eq!(subscriber.next_list().await, ["alice"]);
     }
     app.webhooks([joined("bob")]).await;
     let mut bytes = None;
-    for reader in &mut readers {
-        let event = reader.next().await.unwrap();
+    for subscriber in &mut subscribers {
+        let event = subscriber.next().await.unwrap();
         assert_eq!(*bytes.get_or_insert_with(|| event.clone()), event, "the same bytes for all");
     }
     assert_eq!(bytes.unwrap().json()[1]["identity"], "bob");
     // Churn while changes go out: whoever stays misses nothing.
     for round in 0..5 {
-        readers.drain(..readers.len() / 3);
-        let opening = (0..300).map(|_| app.reader("general"));
+        subscribers.drain(..subscribers.len() / 3);
+        let opening = (0..300).map(|_| app.subscriber("general"));
         let name = format!("guest-{round}");
         let (_, mut fresh) =
             tokio::join!(app.webhooks([joined(&name)]), futures_util::future::join_all(opening));
-        readers.append(&mut fresh);
+        subscribers.append(&mut fresh);
     }
     let expected = ["alice", "bob", "guest-0", "guest-1", "guest-2", "guest-3", "guest-4"];
-    for reader in &mut readers {
-        reader.until_list(&expected).await;
+    for subscriber in &mut subscribers {
+        subscriber.until_list(&expected).await;
     }
     let metrics = app.get("/metrics").await;
     assert!(metrics.text().contains("livekit_presence_heartbeat_repairs_total 0"));
-    assert!(metrics.text().contains(&format!("livekit_presence_streams_open {}", readers.len())));
+    assert!(
+        metrics.text().contains(&format!("livekit_presence_streams_open {}", subscribers.len()))
+    );
 }

@@ -1,6 +1,6 @@
 //! Streams of many rooms that are a little behind: they are sent the changes that they missed, and not the list.
 
-use crate::harness::{Connection, Reader, TestApp, eventually, joined, started};
+use crate::harness::{Connection, Subscriber, TestApp, eventually, joined, started};
 
 #[tokio::test]
 async fn whoever_was_busy_while_a_room_changed_is_sent_the_changes_in_their_order() {
@@ -10,8 +10,8 @@ async fn whoever_was_busy_while_a_room_changed_is_sent_the_changes_in_their_orde
     let bearer = format!("Bearer {}", app.list_token());
     let target = "/api/livekit/rooms/stream?room=general";
     connection.request("GET", target, &[("Authorization", &bearer)]).await;
-    let mut busy = Reader::of(connection).await;
-    eventually("its socket to be full", async || app.metric("slow_readers_total").await >= 1.0)
+    let mut busy = Subscriber::of(connection).await;
+    eventually("its socket to be full", async || app.metric("slow_subscribers_total").await >= 1.0)
         .await;
     for number in 0..20 {
         app.webhook(joined("bob").version(number + 3).metadata(&number.to_string())).await;

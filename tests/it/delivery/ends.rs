@@ -11,14 +11,14 @@ async fn a_stream_ends_when_its_token_expires() {
     let app = TestApp::start().await;
     let bearer = format!("Bearer {}", app.token("general", 2));
     let target = "/api/livekit/participants/stream?room=general";
-    let mut reader = app.open_stream(target, &[("Authorization", &bearer)]).await;
+    let mut subscriber = app.open_stream(target, &[("Authorization", &bearer)]).await;
     let opened = tokio::time::Instant::now();
-    reader.next_list().await;
+    subscriber.next_list().await;
     app.webhook(joined("alice")).await;
-    assert_eq!(reader.next_list().await, ["alice"]);
-    assert_eq!(reader.end().await, "expired");
+    assert_eq!(subscriber.next_list().await, ["alice"]);
+    assert_eq!(subscriber.end().await, "expired");
     assert!(opened.elapsed() < Duration::from_secs(4), "{:?}", opened.elapsed());
-    drop(reader);
+    drop(subscriber);
     eventually("it to be counted", async || {
         app.metric("streams_closed_total{reason=\"expired\"}").await == 1.0
     })
@@ -34,8 +34,8 @@ async fn a_token_taken_within_the_leeway_ends_with_it() {
     let bearer = format!("Bearer {}", app.token("general", 0));
     app.clock.set(now + Duration::from_secs(59));
     let target = "/api/livekit/participants/stream?room=general";
-    let mut reader = app.open_stream(target, &[("Authorization", &bearer)]).await;
-    assert_eq!(reader.end().await, "expired");
+    let mut subscriber = app.open_stream(target, &[("Authorization", &bearer)]).await;
+    assert_eq!(subscriber.end().await, "expired");
     app.clock.set(now + Duration::from_secs(61));
     let refused = app.get(target, &[("Authorization", &bearer)]).await;
     assert!(refused.problem(401).contains("expired"));
@@ -45,13 +45,13 @@ async fn a_token_taken_within_the_leeway_ends_with_it() {
 async fn a_stream_ends_at_its_greatest_age_and_not_all_at_the_same_time() {
     let app = TestApp::with(&[("LKP__STREAM__MAX_AGE", "1s"), ("LKP__AUTH__MODE", "open")]).await;
     let opened = tokio::time::Instant::now();
-    let mut readers = Vec::new();
+    let mut subscribers = Vec::new();
     for _ in 0..20 {
-        readers.push(app.reader("general").await);
+        subscribers.push(app.subscriber("general").await);
     }
     let mut ended = Vec::new();
-    let ends = readers.iter_mut().map(async |reader| {
-        assert_eq!(reader.end().await, "max_age");
+    let ends = subscribers.iter_mut().map(async |subscriber| {
+        assert_eq!(subscriber.end().await, "max_age");
         opened.elapsed()
     });
     for end in futures_util::future::join_all(ends).await {
@@ -66,9 +66,9 @@ async fn a_stream_ends_at_its_greatest_age_and_not_all_at_the_same_time() {
 async fn shutting_down_ends_streams_spread_over_the_drain_and_answers_what_is_under_way() {
     let mut app =
         TestApp::with(&[("LKP__SHUTDOWN__DRAIN", "1s"), ("LKP__AUTH__MODE", "open")]).await;
-    let mut readers = Vec::new();
+    let mut subscribers = Vec::new();
     for _ in 0..40 {
-        readers.push(app.reader("general").await);
+        subscribers.push(app.subscriber("general").await);
     }
     let mut idle = app.connect().await;
     idle.request("GET", "/healthz", &[]).await;
@@ -87,8 +87,8 @@ async fn shutting_down_ends_streams_spread_over_the_drain_and_answers_what_is_un
     assert!(idle.is_closed().await, "a connection on which nothing is asked is closed");
     readiness.send(b"\r\n").await;
     assert!(readiness.response().await.problem(503).contains("shutting down"));
-    let ends = readers.iter_mut().map(async |reader| {
-        let reason = reader.end().await;
+    let ends = subscribers.iter_mut().map(async |subscriber| {
+        let reason = subscriber.end().await;
         (reason, told.elapsed())
     });
     let (_, _, mut ends) = tokio::join!(
@@ -113,12 +113,12 @@ async fn shutting_down_ends_streams_spread_over_the_drain_and_answers_what_is_un
 async fn a_client_that_reads_nothing_does_not_hold_up_the_shutdown() {
     let mut app = TestApp::with(&[("LKP__SHUTDOWN__DRAIN", "200ms")]).await;
     app.webhook(joined("alice").metadata(&"x".repeat(3_000_000))).await;
-    let mut reader = app.reader("general").await;
+    let mut subscriber = app.subscriber("general").await;
     app.tell_to_end();
     let told = tokio::time::Instant::now();
     app.ended().await;
     assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
     // What it had of a list when it was cut off has no proper end, so it cannot be mistaken for one.
-    let rest = reader.connection.rest().await;
+    let rest = subscriber.connection.rest().await;
     assert!(!rest.ends_with(b"0\r\n\r\n"));
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Connection, Process, Reader, TestApp, WebhookBody, eventually, joined, started,
+    Connection, Process, Subscriber, TestApp, WebhookBody, eventually, joined, started,
 };
 
 /// Fills any socket: a receive buffer is a few kibibytes in these tests.
@@ -11,33 +11,37 @@ fn large(name: &str) -> WebhookBody {
     joined(name).metadata(&"x".repeat(400_000))
 }
 
-async fn slow_reader(app: &TestApp) -> Reader {
-    slow_reader_of(app, "general").await
+async fn slow_subscriber(app: &TestApp) -> Subscriber {
+    slow_subscriber_of(app, "general").await
 }
 
-async fn slow_reader_of(app: &TestApp, room: &str) -> Reader {
+async fn slow_subscriber_of(app: &TestApp, room: &str) -> Subscriber {
     let mut connection = Connection::with_receive_buffer(app.address, Some(4096)).await;
     let bearer = format!("Bearer {}", app.list_token());
     let target = format!("/api/livekit/participants/stream?room={room}");
     connection.request("GET", &target, &[("Authorization", &bearer)]).await;
-    Reader::of(connection).await
+    Subscriber::of(connection).await
 }
 
 #[tokio::test]
-async fn a_slow_reader_gets_the_newest_list_and_the_others_never_wait() {
+async fn a_slow_subscriber_gets_the_newest_list_and_the_others_never_wait() {
     let app = TestApp::with(&[("LKP__STREAM__COALESCE", "0ms")]).await;
     app.webhooks([started(), large("large")]).await;
-    let mut slow = slow_reader(&app).await;
-    let mut quick = app.reader("general").await;
+    let mut slow = slow_subscriber(&app).await;
+    let mut quick = app.subscriber("general").await;
     quick.next_list().await;
-    eventually("the slow reader's socket to be full", async || {
-        app.metric("slow_readers_total").await >= 1.0
+    eventually("the slow subscriber's socket to be full", async || {
+        app.metric("slow_subscribers_total").await >= 1.0
     })
     .await;
     for number in 0..50 {
         app.webhook(joined("bob").version(number + 3).metadata(&number.to_string())).await;
         let list = quick.next().await.unwrap().json();
-        assert_eq!(list[1]["metadata"], number.to_string(), "the quick reader sees each change");
+        assert_eq!(
+            list[1]["metadata"],
+            number.to_string(),
+            "the quick subscriber sees each change"
+        );
     }
     let first = slow.next().await.unwrap();
     assert_eq!(first.json().as_array().unwrap().len(), 1, "what was begun is finished");
@@ -51,12 +55,12 @@ async fn quick_list(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn a_reader_that_sleeps_through_a_thousand_changes_costs_no_memory() {
+async fn a_subscriber_that_sleeps_through_a_thousand_changes_costs_no_memory() {
     let app = Process::start(&[("LKP__STREAM__COALESCE", "0ms")]).await;
     app.webhooks([started(), large("large")]).await;
     let mut connection = Connection::with_receive_buffer(app.address, Some(4096)).await;
     connection.request("GET", "/api/livekit/participants/stream?room=general", &[]).await;
-    let mut slow = Reader::of(connection).await;
+    let mut slow = Subscriber::of(connection).await;
     // Some changes first, so that the process has the memory that it needs for one.
     app.webhooks((0..50).map(|number| joined("bob").version(number + 3))).await;
     let before = app.resident_kib();
@@ -75,7 +79,7 @@ async fn a_reader_that_sleeps_through_a_thousand_changes_costs_no_memory() {
 async fn a_client_that_takes_nothing_is_closed_after_the_write_timeout() {
     let app = TestApp::with(&[("LKP__STREAM__WRITE_TIMEOUT", "300ms")]).await;
     app.webhooks([started(), large("large")]).await;
-    let _slow = slow_reader(&app).await;
+    let _slow = slow_subscriber(&app).await;
     eventually("it to be closed", async || {
         app.metric("streams_closed_total{reason=\"write_timeout\"}").await == 1.0
     })
@@ -86,7 +90,7 @@ async fn a_client_that_takes_nothing_is_closed_after_the_write_timeout() {
 async fn a_client_that_trickles_is_closed_as_well() {
     let app = TestApp::with(&[("LKP__STREAM__WRITE_TIMEOUT", "1s")]).await;
     app.webhooks([started(), large("large"), large("larger"), large("largest")]).await;
-    let mut slow = slow_reader(&app).await.connection;
+    let mut slow = slow_subscriber(&app).await.connection;
     let begun = Instant::now();
     // It takes a little now and then, so that bytes move all the time, and never finishes.
     let mut closed = false;
@@ -111,9 +115,9 @@ async fn when_slow_clients_keep_too_much_the_slowest_go() {
     let mut slow = Vec::new();
     // Each keeps a list of its own: every one is begun at another version.
     for number in 0..4 {
-        let reader = slow_reader(&app).await;
-        reader.connection.socket.readable().await.unwrap();
-        slow.push(reader);
+        let subscriber = slow_subscriber(&app).await;
+        subscriber.connection.socket.readable().await.unwrap();
+        slow.push(subscriber);
         app.webhook(joined("bob").version(number + 3).metadata(&number.to_string())).await;
     }
     eventually("the slowest to be closed", async || {
@@ -132,9 +136,9 @@ async fn the_slowest_goes_whichever_thread_has_it() {
         app.webhooks([started().room(room), large("large").room(room)]).await;
     }
     // Where there are two threads, they go to one each.
-    let _first = slow_reader_of(&app, "first").await;
+    let _first = slow_subscriber_of(&app, "first").await;
     eventually("the first to be slow", async || app.metric("pinned_bytes").await > 400_000.0).await;
-    let mut second = slow_reader_of(&app, "second").await;
+    let mut second = slow_subscriber_of(&app, "second").await;
     eventually("the slowest to be closed", async || {
         app.metric("streams_closed_total{reason=\"pinned_bytes\"}").await == 1.0
     })

@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
-    Connection, FlakyStore, Reader, RedisServer, Response, WebhookBody, client::request_head,
+    Connection, FlakyStore, RedisServer, Response, Subscriber, WebhookBody, client::request_head,
     eventually, within_deadline,
 };
 
@@ -181,11 +181,11 @@ impl TestApp {
     }
 
     /// Opens the stream of a room with a token for it.
-    pub async fn reader(&self, room: &str) -> Reader {
-        self.reader_with(room, &[]).await
+    pub async fn subscriber(&self, room: &str) -> Subscriber {
+        self.subscriber_with(room, &[]).await
     }
 
-    pub async fn reader_with(&self, room: &str, headers: &[(&str, &str)]) -> Reader {
+    pub async fn subscriber_with(&self, room: &str, headers: &[(&str, &str)]) -> Subscriber {
         let bearer = format!("Bearer {}", self.list_token());
         let mut headers = headers.to_vec();
         headers.push(("Authorization", &bearer));
@@ -194,16 +194,16 @@ impl TestApp {
     }
 
     /// Opens one stream of many rooms.
-    pub async fn rooms_reader(&self, rooms: &[&str]) -> Reader {
+    pub async fn rooms_subscriber(&self, rooms: &[&str]) -> Subscriber {
         let bearer = format!("Bearer {}", self.list_token());
         let target = format!("/api/livekit/rooms/stream?room={}", rooms.join("&room="));
         self.open_stream(&target, &[("Authorization", &bearer)]).await
     }
 
-    pub async fn open_stream(&self, target: &str, headers: &[(&str, &str)]) -> Reader {
+    pub async fn open_stream(&self, target: &str, headers: &[(&str, &str)]) -> Subscriber {
         let mut connection = self.connect().await;
         connection.request("GET", target, headers).await;
-        Reader::of(connection).await
+        Subscriber::of(connection).await
     }
 
     /// Reads the list of a room.

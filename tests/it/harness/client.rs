@@ -44,7 +44,7 @@ impl Connection {
         Self { socket, received: Vec::new() }
     }
 
-    /// A small receive buffer makes a slow reader out of a test sooner.
+    /// A small receive buffer makes a slow subscriber out of a test sooner.
     pub async fn with_receive_buffer(address: SocketAddr, bytes: Option<u32>) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = bytes {

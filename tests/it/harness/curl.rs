@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Stdio};
 
 use tokio::process::Command;
 
-use super::{Child, Folder, eventually, identities, reader::Event};
+use super::{Child, Folder, eventually, identities, subscriber::Event};
 
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
 

@@ -8,12 +8,12 @@ use hyper::{Request, StatusCode, body::Incoming};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{DEADLINE, reader::Event, wire};
+use super::{DEADLINE, subscriber::Event, wire};
 
 /// How soon it comes back after its stream ended; the service's own advice would only slow the tests down.
 const COME_BACK: Duration = Duration::from_millis(100);
 
-/// A reader that comes back when it is cut off.
+/// A subscriber that comes back when it is cut off.
 pub struct Follower {
     seen: watch::Receiver<Seen>,
     running: JoinHandle<()>,

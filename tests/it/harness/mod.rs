@@ -1,4 +1,4 @@
-//! What lets a test speak: `app.webhook(joined("alice"))`, `reader.next_list()`.
+//! What lets a test speak: `app.webhook(joined("alice"))`, `subscriber.next_list()`.
 
 mod app;
 mod browser;
@@ -13,7 +13,6 @@ mod livekit;
 mod nginx;
 mod ports;
 mod process;
-mod reader;
 mod redis_cluster;
 mod redis_door;
 mod redis_sentinels;
@@ -22,6 +21,7 @@ mod resp;
 mod scripted_livekit;
 mod sender;
 mod stores;
+mod subscriber;
 mod tcp_proxy;
 mod waiting;
 pub mod wire;
@@ -39,7 +39,6 @@ pub use livekit::{WebhookBody, finished, joined, left, published, started};
 pub use nginx::Nginx;
 pub use ports::free_port;
 pub use process::{KEYS as PROCESS_KEYS, Process, listening_address};
-pub use reader::{Event, Reader, identities};
 pub use redis_cluster::RedisCluster;
 pub use redis_door::RedisDoor;
 pub use redis_sentinels::RedisSentinels;
@@ -48,5 +47,6 @@ pub use resp::Reply;
 pub use scripted_livekit::{ApiMood, ScriptedLiveKit, Spoiled, is_allowed};
 pub use sender::{Answer, Sender};
 pub use stores::{FlakyStore, StoreMood, TakingTurns};
+pub use subscriber::{Event, Subscriber, identities};
 pub use tcp_proxy::{Direction, TcpProxy};
 pub use waiting::{DEADLINE, WAIT_TIMEOUT, eventually, patiently, within_deadline};

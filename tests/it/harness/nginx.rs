@@ -29,7 +29,7 @@ impl Nginx {
         Self::start(port, instances, "").await
     }
 
-    /// The same with more lines where readers are passed on.
+    /// The same with more lines where subscribers are passed on.
     pub async fn with(lines: &str, instances: &[u16]) -> Self {
         Self::start(free_port(), instances, lines).await
     }

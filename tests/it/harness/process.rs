@@ -14,7 +14,8 @@ use tokio::{
 };
 
 use super::{
-    Connection, Reader, Response, WebhookBody, app::webhook_request, last_lines, within_deadline,
+    Connection, Response, Subscriber, WebhookBody, app::webhook_request, last_lines,
+    within_deadline,
 };
 
 pub const KEYS: &str = "APIprocess: secret-of-the-process-0123456789abcdef";
@@ -129,12 +130,12 @@ impl Process {
         webhook_request("/api/livekit/webhook", &[("Authorization", &token)], body)
     }
 
-    pub async fn reader(&self, room: &str) -> Reader {
+    pub async fn subscriber(&self, room: &str) -> Subscriber {
         let mut connection = Connection::open(self.address).await;
         connection
             .request("GET", &format!("/api/livekit/participants/stream?room={room}"), &[])
             .await;
-        Reader::of(connection).await
+        Subscriber::of(connection).await
     }
 
     pub async fn get(&self, target: &str) -> Response {

@@ -22,7 +22,7 @@ pub struct FlakyStore {
     mood: watch::Sender<StoreMood>,
     /// How many calls have come to a bad mood.
     pub refused: Mutex<usize>,
-    /// The last room that was read, and how often one was repaired while its reader still had it.
+    /// The last room that was read, and how often one was repaired while its subscriber still had it.
     lent: Mutex<(Weak<Room>, usize)>,
 }
 
@@ -48,7 +48,7 @@ impl FlakyStore {
         self.mood.send_replace(mood);
     }
 
-    /// How often a room was repaired while a reader still held it.
+    /// How often a room was repaired while a subscriber still held it.
     pub fn repairs_of_a_room_in_use(&self) -> usize {
         self.lent.lock().unwrap().1
     }

@@ -303,16 +303,16 @@ async fn other_origins_pages_can_read_why_they_were_refused() {
     ])
     .await;
     let bearer = |token: String| format!("Bearer {token}");
-    let (reader, operator) = (bearer(app.token("general", 60)), bearer(app.list_token()));
+    let (subscriber, operator) = (bearer(app.token("general", 60)), bearer(app.list_token()));
     let stream = "/api/livekit/participants/stream?room=general";
-    let _open = app.open_stream(stream, &[("Authorization", &reader)]).await;
+    let _open = app.open_stream(stream, &[("Authorization", &subscriber)]).await;
     app.store.set(StoreMood::Fails);
     let cases = [
         ("/api/livekit/participants", operator.as_str(), 400),
         (LIST, "Bearer nonsense", 401),
-        ("/api/livekit/participants?room=other", &reader, 403),
-        ("/api/livekit/rooms", &reader, 403),
-        (stream, &reader, 429),
+        ("/api/livekit/participants?room=other", &subscriber, 403),
+        ("/api/livekit/rooms", &subscriber, 403),
+        (stream, &subscriber, 429),
         ("/api/livekit/participants?room=other", &operator, 503),
         ("/api/livekit/rooms/stream?room=other", &operator, 503),
     ];
@@ -357,18 +357,18 @@ async fn without_configuration_no_other_origin_reads() {
 }
 
 #[tokio::test]
-async fn keys_of_readers_alone_open_lists_and_sign_no_webhooks() {
+async fn keys_of_clients_alone_open_lists_and_sign_no_webhooks() {
     let app =
         TestApp::with(&[("LKP__AUTH__KEYS", "APIreader: a-secret-that-livekit-does-not-know")])
             .await;
-    let reader_keys =
+    let subscriber_keys =
         Keys::new(&ApiKey::parse_lines("APIreader: a-secret-that-livekit-does-not-know").unwrap());
     let now = app.clock.clock().now().as_secs();
-    let token = AccessToken::sign("alice", joins("general"), now + 60, &reader_keys).unwrap();
+    let token = AccessToken::sign("alice", joins("general"), now + 60, &subscriber_keys).unwrap();
     let bearer = format!("Bearer {token}");
     assert_eq!(app.get(LIST, &[("Authorization", &bearer)]).await.status, 200);
     let body = joined("alice").bytes();
-    let signed = WebhookToken::sign(&body, &reader_keys, now).unwrap();
+    let signed = WebhookToken::sign(&body, &subscriber_keys, now).unwrap();
     let request = webhook_request("/api/livekit/webhook", &[("Authorization", &signed)], &body);
     let refused = app.send(&request).await;
     assert!(refused.problem(401).contains("not configured here"));

@@ -47,9 +47,9 @@ async fn a_hundred_rooms_with_long_names_fit_into_one_address() {
     let app = TestApp::with(&[("LKP__AUTH__MODE", "open")]).await;
     let target = hundred_rooms();
     assert!(target.len() > 17 * 1024);
-    let mut reader = app.open_stream(&target, &[]).await;
+    let mut subscriber = app.open_stream(&target, &[]).await;
     for _ in 0..100 {
-        assert_eq!(reader.next().await.unwrap().name, "room:snapshot");
+        assert_eq!(subscriber.next().await.unwrap().name, "room:snapshot");
     }
 }
 

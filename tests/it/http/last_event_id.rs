@@ -29,13 +29,14 @@ async fn with_streams() -> TestApp {
 async fn nobody_makes_a_room_stale_or_has_it_read_by_a_made_up_last_event_id() {
     let app = with_streams().await;
     app.webhooks([started(), joined("alice")]).await;
-    let mut honest = app.reader("general").await;
+    let mut honest = app.subscriber("general").await;
     let version = honest.next().await.unwrap().version();
     let (reads, looks) = (app.metric(READS).await, app.metric(LOOKS).await);
     let asked_at = Instant::now();
     join_all((0..150).map(async |_| {
-        let mut reader = app.reader_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
-        let first = reader.next().await.unwrap();
+        let mut subscriber =
+            app.subscriber_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
+        let first = subscriber.next().await.unwrap();
         assert_eq!(first.json()[0]["identity"], "alice", "it is sent what there is");
         assert_eq!(first.version(), version);
     }))
@@ -58,21 +59,21 @@ async fn nobody_makes_a_room_stale_or_has_it_read_by_a_made_up_last_event_id() {
 async fn whoever_was_sent_what_the_store_lost_is_sent_the_list_and_what_follows() {
     let app = with_streams().await;
     app.webhooks([started(), joined("alice")]).await;
-    let mut reader = app.reader_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
-    assert_eq!(reader.next_list().await, ["alice"]);
+    let mut subscriber = app.subscriber_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     app.webhook(joined("bob")).await;
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
 }
 
 #[tokio::test]
 async fn while_the_store_cannot_be_looked_at_a_list_is_kept_and_afterwards_replaced() {
     let app = with_streams().await;
     app.webhooks([started(), joined("alice")]).await;
-    let mut honest = app.reader("general").await;
+    let mut honest = app.subscriber("general").await;
     honest.next_list().await;
     app.store.set(StoreMood::Fails);
-    let mut reader = app.reader_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
-    let first = reader.next_of_any_kind().await.unwrap();
+    let mut subscriber = app.subscriber_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
+    let first = subscriber.next_of_any_kind().await.unwrap();
     assert_eq!(first.name, "heartbeat", "the store may have what it was sent");
     assert_eq!(
         app.participants("general").await.header("x-cache"),
@@ -81,20 +82,21 @@ async fn while_the_store_cannot_be_looked_at_a_list_is_kept_and_afterwards_repla
     );
     app.store.set(StoreMood::Works);
     app.webhook(joined("bob")).await;
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
 }
 
 #[tokio::test]
 async fn a_made_up_last_event_id_waits_for_no_more_than_one_look() {
     let app = with_streams().await;
     app.webhooks([started(), joined("alice")]).await;
-    let mut honest = app.reader("general").await;
+    let mut honest = app.subscriber("general").await;
     honest.next_list().await;
     let looks = app.metric(LOOKS).await;
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(2) {
-        let mut reader = app.reader_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
-        assert_eq!(reader.next_list().await, ["alice"]);
+        let mut subscriber =
+            app.subscriber_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
+        assert_eq!(subscriber.next_list().await, ["alice"]);
     }
     let (looks, secs) = (app.metric(LOOKS).await - looks, begun.elapsed().as_secs_f64());
     assert!(looks <= secs + 2.0, "{looks} looks within {secs} s");
@@ -105,15 +107,15 @@ async fn a_made_up_last_event_id_waits_for_no_more_than_one_look() {
 async fn what_was_sent_last_is_read_from_the_address_as_polyfills_write_it() {
     let app = with_streams().await;
     app.webhooks([started(), joined("alice")]).await;
-    let mut honest = app.reader("general").await;
+    let mut honest = app.subscriber("general").await;
     let version = honest.next().await.unwrap().version();
     for name in ["last_event_id", "lastEventId", "lastEventID", "Last-Event-ID"] {
         // A polyfill that comes back adds to the address that it was given.
         let room = format!("general&last_event_id=1&{name}={version}");
-        let mut reader = app.reader_with(&room, &[]).await;
-        let first = reader.next_of_any_kind().await.unwrap();
+        let mut subscriber = app.subscriber_with(&room, &[]).await;
+        let first = subscriber.next_of_any_kind().await.unwrap();
         assert_eq!(first.name, "heartbeat", "{name}: it has the list");
     }
-    let mut reader = app.reader_with(&format!("general&event_id={version}"), &[]).await;
-    assert_eq!(reader.next_list().await, ["alice"]);
+    let mut subscriber = app.subscriber_with(&format!("general&event_id={version}"), &[]).await;
+    assert_eq!(subscriber.next_list().await, ["alice"]);
 }

@@ -65,10 +65,10 @@ async fn a_stream_of_many_rooms_costs_a_read_for_each() {
     let app =
         TestApp::with(&[("LKP__LIMITS__READS_PER_ADDRESS", "1"), ("LKP__AUTH__MODE", "open")])
             .await;
-    let _first = app.rooms_reader(&["a", "b", "c", "d", "e", "f"]).await;
+    let _first = app.rooms_subscriber(&["a", "b", "c", "d", "e", "f"]).await;
     let target = "/api/livekit/rooms/stream?room=a&room=b&room=c&room=d&room=e";
     assert!(app.get(target, &[]).await.problem(429).contains("slow down"));
-    let _second = app.rooms_reader(&["a", "b"]).await;
+    let _second = app.rooms_subscriber(&["a", "b"]).await;
 }
 
 #[tokio::test]

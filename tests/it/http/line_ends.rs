@@ -30,8 +30,8 @@ async fn nothing_in_a_list_a_snapshot_or_a_delta_ends_a_line_early() {
         webhook
     };
     app.webhook(with_text("alice")).await;
-    let mut lists = app.reader(in_url).await;
-    let mut deltas = app.rooms_reader(&[in_url]).await;
+    let mut lists = app.subscriber(in_url).await;
+    let mut deltas = app.rooms_subscriber(&[in_url]).await;
     let list = lists.next().await.unwrap();
     let snapshot = deltas.next().await.unwrap();
     app.webhook(with_text("bob")).await;

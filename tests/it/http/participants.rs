@@ -29,9 +29,9 @@ async fn the_list_is_a_json_array_with_a_version_and_says_where_it_comes_from() 
 async fn the_etag_is_the_version_and_a_known_one_is_304() {
     let app = TestApp::start().await;
     app.webhook(started()).await;
-    let mut reader = app.reader("general").await;
+    let mut subscriber = app.subscriber("general").await;
     let first = app.participants("general").await;
-    let version = reader.next().await.unwrap().version();
+    let version = subscriber.next().await.unwrap().version();
     assert_eq!(first.header("etag"), format!("\"{version}\""));
     let bearer = format!("Bearer {}", app.list_token());
     let target = "/api/livekit/participants?room=general";
@@ -50,10 +50,10 @@ async fn the_etag_is_the_version_and_a_known_one_is_304() {
 async fn a_hot_room_is_read_from_what_its_streams_show() {
     let app = TestApp::start().await;
     app.webhook(started()).await;
-    let mut reader = app.reader("general").await;
-    reader.next_list().await;
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.next_list().await;
     app.webhook(joined("alice")).await;
-    let event = reader.next().await.unwrap();
+    let event = subscriber.next().await.unwrap();
     let response = app.participants("general").await;
     assert_eq!(response.header("x-cache"), "hot");
     assert_eq!(response.text(), event.data, "the same bytes");
@@ -71,10 +71,10 @@ async fn what_may_not_be_everybody_is_marked_stale() {
     assert_eq!(cache("general").await, "store", "it is closed");
     app.webhook(started()).await;
     assert_eq!(cache("general").await, "store");
-    let mut reader = app.reader("partial").await;
-    reader.next_list().await;
+    let mut subscriber = app.subscriber("partial").await;
+    subscriber.next_list().await;
     app.webhook(joined("bob").room("partial")).await;
-    reader.next_list().await;
+    subscriber.next_list().await;
     assert_eq!(cache("partial").await, "stale", "also while it is hot");
 }
 
@@ -115,8 +115,8 @@ async fn head_is_get_without_the_body() {
 async fn when_the_store_fails_a_cold_room_is_503_and_a_hot_one_goes_on() {
     let app = TestApp::start().await;
     app.webhooks([started(), joined("alice")]).await;
-    let mut reader = app.reader("general").await;
-    reader.next_list().await;
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.next_list().await;
     app.store.set(StoreMood::Fails);
     let cold = app.participants("another").await;
     assert!(cold.problem(503).contains("ask again"));

@@ -106,7 +106,7 @@ async fn health_and_metrics_are_limited_per_address_and_apart_from_reads() {
     }
     app.get("/api/livekit/rooms", &[]).await.problem(429);
     for target in ["/readyz", "/metrics", "/healthz"] {
-        assert_eq!(app.get(target, &[]).await.status, 200, "readers do not use up {target}");
+        assert_eq!(app.get(target, &[]).await.status, 200, "clients do not use up {target}");
     }
     for (address, target) in [("1", "/readyz"), ("2", "/metrics"), ("3", "/healthz")] {
         let from = format!("198.51.100.{address}");

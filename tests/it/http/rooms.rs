@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{TestApp, eventually, finished, joined, left, started};
 
 #[tokio::test]
-async fn rooms_are_listed_by_name_with_the_people_that_readers_see() {
+async fn rooms_are_listed_by_name_with_the_people_that_clients_see() {
     let app = TestApp::start().await;
     app.webhooks([
         started().room("music"),

@@ -50,15 +50,15 @@ async fn so_it_is_with_the_lists_of_a_room_that_is_streamed() {
         ("LKP__STREAM__COALESCE", "0ms"),
     ])
     .await;
-    let mut reader = app.reader("general").await;
-    reader.next().await.unwrap();
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.next().await.unwrap();
     // Each keeps a list of its own.
     let mut unread = Vec::new();
     for (number, counted) in [(0, 3_000_000.0), (1, 7_000_000.0)] {
         unread.push(ask_and_not_read(&app).await);
         eventually("it to be counted", async || pinned(&app).await > counted).await;
         app.webhook(joined("bob").version(number + 3).metadata(&number.to_string())).await;
-        reader.next().await.unwrap();
+        subscriber.next().await.unwrap();
     }
     assert!(pinned(&app).await <= 10_000_000.0);
     eventually("the next to be answered", async || {

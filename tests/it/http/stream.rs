@@ -3,29 +3,29 @@
 use std::time::Duration;
 
 use crate::harness::{
-    Connection, Reader, StoreMood, TestApp, eventually, joined, left, published, started,
+    Connection, StoreMood, Subscriber, TestApp, eventually, joined, left, published, started,
 };
 
 #[tokio::test]
 async fn the_list_comes_at_once_and_again_at_each_change() {
     let app = TestApp::start().await;
     app.webhooks([started(), joined("alice")]).await;
-    let mut reader = app.reader("general").await;
-    let first = reader.next().await.unwrap();
+    let mut subscriber = app.subscriber("general").await;
+    let first = subscriber.next().await.unwrap();
     assert_eq!(first.name, "participants:update");
     assert_eq!(first.data, app.participants("general").await.text());
     app.webhook(joined("bob")).await;
-    let second = reader.next().await.unwrap();
+    let second = subscriber.next().await.unwrap();
     assert!(second.version() > first.version());
     assert_eq!(second.json()[1]["identity"], "bob");
     app.webhook(left("alice")).await;
-    assert_eq!(reader.next_list().await, ["bob"]);
+    assert_eq!(subscriber.next_list().await, ["bob"]);
 }
 
 #[tokio::test]
 async fn a_stream_has_the_headers_that_proxies_and_browsers_need() {
     let app = TestApp::start().await;
-    let reader = app.reader("general").await;
+    let subscriber = app.subscriber("general").await;
     let expected = [
         // Without a charset it is Latin-1 to common clients, by RFC 2616's rule for text.
         ("content-type", "text/event-stream; charset=utf-8"),
@@ -35,13 +35,13 @@ async fn a_stream_has_the_headers_that_proxies_and_browsers_need() {
         ("transfer-encoding", "chunked"),
     ];
     for (name, value) in expected {
-        assert_eq!(reader.head.get(name), Some(value), "{:?}", reader.head);
+        assert_eq!(subscriber.head.get(name), Some(value), "{:?}", subscriber.head);
     }
-    assert_eq!(reader.head.status_line, "HTTP/1.1 200 OK");
-    assert!(reader.head.get("date").is_some_and(|date| date.ends_with("GMT")));
-    assert!(reader.head.get("x-request-id").is_some());
-    assert_eq!(reader.head.get("content-length"), None);
-    let named: Vec<_> = reader.head.headers.iter().map(|(name, _)| name).collect();
+    assert_eq!(subscriber.head.status_line, "HTTP/1.1 200 OK");
+    assert!(subscriber.head.get("date").is_some_and(|date| date.ends_with("GMT")));
+    assert!(subscriber.head.get("x-request-id").is_some());
+    assert_eq!(subscriber.head.get("content-length"), None);
+    let named: Vec<_> = subscriber.head.headers.iter().map(|(name, _)| name).collect();
     let once: std::collections::HashSet<_> = named.iter().collect();
     assert_eq!(named.len(), once.len(), "no header comes twice: {named:?}");
 }
@@ -51,9 +51,9 @@ async fn each_client_is_told_when_to_come_back_and_not_all_the_same() {
     let app = TestApp::with(&[("LKP__AUTH__MODE", "open")]).await;
     let mut times = std::collections::BTreeSet::new();
     for _ in 0..10 {
-        let mut reader = app.reader("general").await;
-        reader.next_list().await;
-        let retry = reader.retry.expect("it comes before the list");
+        let mut subscriber = app.subscriber("general").await;
+        subscriber.next_list().await;
+        let retry = subscriber.retry.expect("it comes before the list");
         assert!((1_000..5_000).contains(&retry));
         times.insert(retry);
     }
@@ -63,23 +63,24 @@ async fn each_client_is_told_when_to_come_back_and_not_all_the_same() {
 #[tokio::test]
 async fn an_unknown_room_is_an_empty_list_until_somebody_comes() {
     let app = TestApp::start().await;
-    let mut reader = app.reader("general").await;
-    let first = reader.next().await.unwrap();
+    let mut subscriber = app.subscriber("general").await;
+    let first = subscriber.next().await.unwrap();
     assert_eq!((first.version(), first.data.as_str()), (0, "[]"));
     app.webhook(joined("alice")).await;
-    assert_eq!(reader.next_list().await, ["alice"]);
+    assert_eq!(subscriber.next_list().await, ["alice"]);
 }
 
 #[tokio::test]
 async fn what_the_client_has_is_not_repeated() {
     let app = TestApp::start().await;
     app.webhook(joined("alice")).await;
-    let version = app.reader("general").await.next().await.unwrap().version();
-    let mut reader = app.reader_with("general", &[("Last-Event-ID", &version.to_string())]).await;
-    let alive = reader.next_of_any_kind().await.unwrap();
+    let version = app.subscriber("general").await.next().await.unwrap().version();
+    let mut subscriber =
+        app.subscriber_with("general", &[("Last-Event-ID", &version.to_string())]).await;
+    let alive = subscriber.next_of_any_kind().await.unwrap();
     assert_eq!(alive.name, "heartbeat", "nothing new, but a sign that the stream is open");
     app.webhook(joined("bob")).await;
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
 }
 
 #[tokio::test]
@@ -96,8 +97,8 @@ async fn any_other_last_event_id_gets_the_list() {
         "",
         "184467440737095516160",
     ] {
-        let mut reader = app.reader_with("general", &[("Last-Event-ID", id)]).await;
-        assert_eq!(reader.next_list().await, ["alice"], "{id}");
+        let mut subscriber = app.subscriber_with("general", &[("Last-Event-ID", id)]).await;
+        assert_eq!(subscriber.next_list().await, ["alice"], "{id}");
     }
 }
 
@@ -105,9 +106,9 @@ async fn any_other_last_event_id_gets_the_list() {
 async fn a_script_says_in_the_query_what_it_has() {
     let app = TestApp::start().await;
     app.webhook(joined("alice")).await;
-    let old = app.reader("general").await.next().await.unwrap().version().to_string();
+    let old = app.subscriber("general").await.next().await.unwrap().version().to_string();
     app.webhook(joined("bob")).await;
-    let newest = app.reader("general").await.next().await.unwrap().version().to_string();
+    let newest = app.subscriber("general").await.next().await.unwrap().version().to_string();
     // What is in the query, what is in the header, and whether the list is repeated.
     let cases = [
         (newest.as_str(), None, false),
@@ -122,8 +123,8 @@ async fn a_script_says_in_the_query_what_it_has() {
     for (in_query, in_header, is_repeated) in cases {
         let target = format!("general&last_event_id={in_query}");
         let headers: Vec<_> = in_header.iter().map(|id| ("Last-Event-ID", *id)).collect();
-        let mut reader = app.reader_with(&target, &headers).await;
-        let first = reader.next_of_any_kind().await.unwrap();
+        let mut subscriber = app.subscriber_with(&target, &headers).await;
+        let first = subscriber.next_of_any_kind().await.unwrap();
         let expected = if is_repeated { "participants:update" } else { "heartbeat" };
         assert_eq!(first.name, expected, "{in_query} in the query, {in_header:?} in the header");
     }
@@ -132,10 +133,10 @@ async fn a_script_says_in_the_query_what_it_has() {
 #[tokio::test]
 async fn heartbeats_come_as_comment_and_as_event() {
     let app = TestApp::with(&[("LKP__STREAM__HEARTBEAT", "100ms")]).await;
-    let mut reader = app.reader("general").await;
-    reader.next_list().await;
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.next_list().await;
     for _ in 0..3 {
-        let beat = reader.next_of_any_kind().await.unwrap();
+        let beat = subscriber.next_of_any_kind().await.unwrap();
         assert_eq!(beat.name, "heartbeat");
         assert_eq!(beat.comment.as_deref(), Some("heartbeat"));
         assert!(beat.json()["t"].as_u64().unwrap() > 1_700_000_000_000);
@@ -153,17 +154,17 @@ async fn no_change_is_missed_between_the_list_and_what_follows() {
     let names: Vec<_> = (0..300).map(|number| format!("user-{number:03}")).collect();
     let posting = app.webhooks(names.iter().map(|name| joined(name)));
     let expected: Vec<&str> = names.iter().map(String::as_str).collect();
-    // Readers come while the room fills: each sees a list, and then every change up to the last.
+    // Clients come while the room fills: each sees a list, and then every change up to the last.
     let reading = async {
-        let mut readers = Vec::new();
+        let mut subscribers = Vec::new();
         for _ in 0..40 {
-            readers.push(app.reader("general").await);
+            subscribers.push(app.subscriber("general").await);
         }
-        for reader in &mut readers {
+        for subscriber in &mut subscribers {
             let mut version = 0;
             let mut count = 0;
             while count < expected.len() {
-                let event = reader.next().await.unwrap();
+                let event = subscriber.next().await.unwrap();
                 let list = crate::harness::identities(&event.json());
                 assert!(event.version() > version, "versions rise");
                 assert_eq!(list, expected[..list.len()], "no hole");
@@ -179,12 +180,12 @@ async fn no_change_is_missed_between_the_list_and_what_follows() {
 #[tokio::test]
 async fn what_follows_a_change_closely_goes_out_together_and_the_last_state_always() {
     let app = TestApp::with(&[("LKP__STREAM__COALESCE", "10s")]).await;
-    let mut reader = app.reader("general").await;
-    reader.next_list().await;
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.next_list().await;
     app.webhook(joined("alice")).await;
-    assert_eq!(reader.next_list().await, ["alice"], "the first change goes out at once");
+    assert_eq!(subscriber.next_list().await, ["alice"], "the first change goes out at once");
     app.webhooks([joined("bob"), joined("carol"), left("bob"), published("carol", "TR_1")]).await;
-    let together = reader.next().await.unwrap().json();
+    let together = subscriber.next().await.unwrap().json();
     assert_eq!(together[1]["identity"], "carol");
     assert_eq!(together[1]["isPublisher"], true);
     assert_eq!(app.metric("snapshots_total").await, 2.0);
@@ -222,11 +223,11 @@ async fn an_http_1_0_client_gets_the_stream_without_chunks() {
         app.list_token()
     );
     connection.send(request.as_bytes()).await;
-    let mut reader = Reader::of(connection).await;
-    assert_eq!(reader.head.get("transfer-encoding"), None);
-    assert_eq!(reader.next_list().await, ["alice"]);
+    let mut subscriber = Subscriber::of(connection).await;
+    assert_eq!(subscriber.head.get("transfer-encoding"), None);
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     app.webhook(joined("bob")).await;
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
 }
 
 #[tokio::test]
@@ -243,8 +244,8 @@ async fn answers_to_earlier_requests_on_the_connection_come_first_and_whole() {
     let list = connection.response().await;
     assert_eq!(list.json()[0]["metadata"].as_str().unwrap().len(), 3_000_000);
     assert_eq!(connection.response().await.text(), "ok\n");
-    let mut reader = Reader::of(connection).await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    let mut subscriber = Subscriber::of(connection).await;
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -254,28 +255,28 @@ async fn when_the_store_fails_a_new_stream_is_503_and_the_next_one_tries_anew() 
     let target = "/api/livekit/participants/stream?room=general";
     app.get_as_operator(target).await.problem(503);
     app.store.set(StoreMood::Works);
-    assert_eq!(app.reader("general").await.next_list().await, Vec::<String>::new());
+    assert_eq!(app.subscriber("general").await.next_list().await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_room_cools_down_after_its_last_reader_and_comes_back_for_the_next() {
+async fn a_room_cools_down_after_its_last_client_and_comes_back_for_the_next() {
     let app = TestApp::start().await;
-    let reader = app.reader("general").await;
+    let subscriber = app.subscriber("general").await;
     // Nobody knows whether its list is everybody.
     let hot = "rooms_hot{state=\"stale\"}";
     assert_eq!(app.metric(hot).await, 1.0);
-    drop(reader);
+    drop(subscriber);
     eventually("the room to cool down", async || app.metric(hot).await == 0.0).await;
     app.webhook(joined("alice")).await;
-    assert_eq!(app.reader("general").await.next_list().await, ["alice"]);
+    assert_eq!(app.subscriber("general").await.next_list().await, ["alice"]);
 }
 
 #[tokio::test]
 async fn a_client_that_goes_away_is_noticed_at_once() {
     let app = TestApp::start().await;
-    let reader = app.reader("general").await;
+    let subscriber = app.subscriber("general").await;
     assert_eq!(app.metric("streams_open").await, 1.0);
-    drop(reader);
+    drop(subscriber);
     // Neither a heartbeat (every hour here) nor a change is needed to find out.
     let gone =
         eventually("the stream to be closed", async || app.metric("streams_open").await == 0.0);

@@ -12,7 +12,7 @@ use crate::harness::{
 };
 
 #[tokio::test]
-async fn a_signed_webhook_is_answered_200_on_both_paths_and_seen_by_readers() {
+async fn a_signed_webhook_is_answered_200_on_both_paths_and_seen_by_subscribers() {
     let app = TestApp::start().await;
     for (path, identity) in [("/api/livekit/webhook", "alice"), ("/api/webhooks/livekit", "bob")] {
         let body = joined(identity).bytes();
@@ -25,7 +25,7 @@ async fn a_signed_webhook_is_answered_200_on_both_paths_and_seen_by_readers() {
     assert_eq!(list[1]["identity"], "bob");
     assert!(
         !list.to_string().contains("never-shown"),
-        "what is the server's own is kept from readers"
+        "what is the server's own is kept from clients"
     );
 }
 
@@ -256,12 +256,12 @@ async fn a_repeated_webhook_changes_nothing_and_is_counted() {
 #[tokio::test]
 async fn half_a_mebibyte_of_metadata_arrives_whole() {
     let app = TestApp::start().await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     // Each character takes six bytes in JSON: the worst that LiveKit's limit of 512 KiB can become.
     let metadata = "\u{1}".repeat(512 * 1024);
     app.webhook(joined("alice").metadata(&metadata)).await;
-    let list = reader.next().await.unwrap().json();
+    let list = subscriber.next().await.unwrap().json();
     assert_eq!(list[0]["metadata"], metadata.as_str());
     let list = app.participants("general").await.json();
     assert_eq!(list[0]["metadata"], metadata.as_str());

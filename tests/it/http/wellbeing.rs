@@ -30,16 +30,17 @@ async fn without_its_store_it_is_live_and_not_ready() {
 #[tokio::test]
 async fn metrics_tell_what_happened() {
     let app = TestApp::start().await;
-    let mut reader = app.reader("general").await;
-    reader.next_list().await;
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.next_list().await;
     app.webhook(joined("alice")).await;
-    reader.next_list().await;
+    subscriber.next_list().await;
     let response = app.get("/metrics", &[]).await;
     assert!(response.header("content-type").starts_with("application/openmetrics-text"));
     assert!(response.text().ends_with("# EOF\n"));
     for expected in [
         "webhooks_total{event=\"participant_joined\",outcome=\"changed\"} 1",
         "webhook_seconds_count 1",
+        "webhook_to_subscriber_seconds_count 1",
         "webhook_to_reader_seconds_count 1",
         "store_calls_total{kind=\"apply\",outcome=\"ok\"} 1",
         "streams_open 1",

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::harness::{Process, Reader, within_deadline};
+use crate::harness::{Process, Subscriber, within_deadline};
 
 async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     within_deadline("the command", Process::command(arguments, variables).output()).await.unwrap()
@@ -162,14 +162,14 @@ async fn the_example_of_an_environment_is_one_that_works() {
 #[tokio::test]
 async fn the_demo_shows_people_coming_and_going() {
     let app = Process::start_as(&["demo"], &[("LIVEKIT_KEYS", "")]).await;
-    let mut reader: Reader = app.reader("general").await;
+    let mut subscriber: Subscriber = app.subscriber("general").await;
     let mut seen_join = false;
     let mut seen_publish = false;
     let mut seen_leave = false;
     let mut before = 0;
     within_deadline("people to come, publish and go", async {
         while !(seen_join && seen_publish && seen_leave) {
-            let list = reader.next().await.unwrap().json();
+            let list = subscriber.next().await.unwrap().json();
             let people = list.as_array().unwrap();
             seen_join |= people.len() > before;
             seen_leave |= people.len() < before;

@@ -5,7 +5,7 @@ use livekit_presence::{
     livekit::{AccessToken, ApiKey, Keys, VideoGrant},
 };
 
-use crate::harness::{Connection, PROCESS_KEYS, Process, Reader, eventually, joined};
+use crate::harness::{Connection, PROCESS_KEYS, Process, Subscriber, eventually, joined};
 
 use super::descriptors::with_descriptors;
 
@@ -28,15 +28,15 @@ async fn post(app: &Process, from: &str) -> (u16, Connection) {
 }
 
 /// Streams, which leave no place until they end.
-async fn fill_with_streams(app: &Process, from: &[&str]) -> Vec<Reader> {
-    let mut readers = Vec::new();
+async fn fill_with_streams(app: &Process, from: &[&str]) -> Vec<Subscriber> {
+    let mut subscribers = Vec::new();
     for number in 0..PLACES {
         let from = from[number / OF_ADDRESS % from.len()];
         let mut connection = Connection::from(from, app.address).await;
         connection.request("GET", STREAM, &[]).await;
-        readers.push(Reader::of(connection).await);
+        subscribers.push(Subscriber::of(connection).await);
     }
-    readers
+    subscribers
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn an_idle_connection_makes_room_before_anybody_is_refused() {
 
 #[tokio::test]
 async fn a_share_of_the_connections_is_kept_for_who_has_sent_a_verified_webhook() {
-    // LiveKit by itself, and behind the proxy that the readers come through as well.
+    // LiveKit by itself, and behind the proxy that the clients come through as well.
     for (livekit, proxy) in [("127.0.0.9", "10.0.0.1"), ("127.0.0.1", "127.0.0.1")] {
         let settings = [("LKP__LIMITS__STREAMS", "1000"), ("LKP__HTTP__TRUSTED_PROXIES", proxy)];
         let app = with_descriptors(256, &settings).await;
@@ -141,7 +141,7 @@ async fn connections_that_their_clients_do_not_close_keep_nobody_away() {
     }
 }
 
-/// Behind a proxy that is not named, all readers have one address.
+/// Behind a proxy that is not named, all clients have one address.
 #[tokio::test]
 async fn an_address_of_many_people_is_told_to_the_operator_once() {
     let settings = [("LKP__AUTH__MODE", "livekit"), ("LKP__LIMITS__STREAMS_PER_ADDRESS", "10")];
@@ -158,7 +158,7 @@ async fn an_address_of_many_people_is_told_to_the_operator_once() {
     };
     let mut streams = Vec::new();
     for identity in 0..10 {
-        streams.push(Reader::of(ask(identity).await).await);
+        streams.push(Subscriber::of(ask(identity).await).await);
     }
     for identity in 10..14 {
         let refused = ask(identity).await.response().await;

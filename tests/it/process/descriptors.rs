@@ -27,14 +27,14 @@ pub async fn with_descriptors(count: u32, variables: &[(&str, &str)]) -> Process
 async fn streams_leave_descriptors_for_webhooks_and_reads() {
     // A proxy may have all of them, anybody else three quarters.
     let app = with_descriptors(256, &[("LKP__HTTP__TRUSTED_PROXIES", "127.0.0.1")]).await;
-    let mut readers = Vec::new();
+    let mut subscribers = Vec::new();
     for _ in 0..96 {
-        readers.push(app.reader("general").await);
+        subscribers.push(app.subscriber("general").await);
     }
     let refused = app.get("/api/livekit/participants/stream?room=general").await;
     assert!(refused.problem(503).contains("as many streams"));
     assert_eq!(app.get("/healthz").await.status, 200);
-    drop(readers);
+    drop(subscribers);
     eventually("streams to be possible again", async || {
         let mut connection = Connection::open(app.address).await;
         connection.request("GET", "/api/livekit/participants/stream?room=general", &[]).await;

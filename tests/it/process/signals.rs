@@ -8,12 +8,12 @@ use crate::harness::{Process, eventually, joined};
 async fn sigterm_drains_and_exits_with_zero() {
     for signal in ["TERM", "INT"] {
         let mut app = Process::start(&[("LKP__SHUTDOWN__DRAIN", "300ms")]).await;
-        let mut reader = app.reader("general").await;
-        reader.next_list().await;
+        let mut subscriber = app.subscriber("general").await;
+        subscriber.next_list().await;
         app.webhooks([joined("alice")]).await;
-        assert_eq!(reader.next_list().await, ["alice"]);
+        assert_eq!(subscriber.next_list().await, ["alice"]);
         app.signal(signal);
-        assert_eq!(reader.end().await, "drain");
+        assert_eq!(subscriber.end().await, "drain");
         assert_eq!(app.ended().await.code(), Some(0));
         eventually("its last line", async || app.log().contains("ended in order")).await;
     }
@@ -22,8 +22,8 @@ async fn sigterm_drains_and_exits_with_zero() {
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let mut app = Process::start(&[("LKP__SHUTDOWN__DRAIN", "1h")]).await;
-    let mut reader = app.reader("general").await;
-    reader.next_list().await;
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.next_list().await;
     app.signal("TERM");
     eventually("the first to be heard", async || app.log().contains("shutting down")).await;
     app.signal("TERM");

@@ -1,4 +1,4 @@
-//! How long after a client does something its readers know.
+//! How long after a client does something its subscribers know.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ const LATE: Duration = Duration::from_secs(5);
 const DEAD: Duration = Duration::from_secs(40);
 
 #[tokio::test]
-async fn readers_know_within_milliseconds() {
+async fn subscribers_know_within_milliseconds() {
     let plan = Plan { alone: true, without_proxy: true, ..Plan::named("latency") };
     let Some(stage) = plan.set().await else { return };
     let mut times = Times::default();
@@ -48,7 +48,7 @@ async fn come_and_go(stage: &Stage, identity: &str, times: &mut Times) {
         .watch
         .frame(seen, LATE, |frame| frame.people.iter().any(|one| one.identity == identity))
         .await
-        .unwrap_or_else(|| panic!("the reader does not see {identity}\n{}", stage.story()));
+        .unwrap_or_else(|| panic!("the subscriber does not see {identity}\n{}", stage.story()));
     times.connect.push(since(called.at, frame.wall));
     times.connected.push(since(called.at, called.returned_at));
     let seen = stage.watch.frame_count();
@@ -63,7 +63,7 @@ async fn come_and_go(stage: &Stage, identity: &str, times: &mut Times) {
 /// nobody can know earlier.
 async fn untold_leave(stage: &Stage, seen: usize, identity: &str, left_at: SystemTime) -> Duration {
     let listed = stage.api().list_participants(ROOM).await.people().unwrap();
-    let story = || format!("the reader does not see {identity} go\n{}", stage.story());
+    let story = || format!("the subscriber does not see {identity} go\n{}", stage.story());
     assert!(listed.iter().any(|one| one.identity == identity), "LiveKit knows; {}", story());
     let gone = stage.watch.frame(seen, DEAD, |frame| frame.people.is_empty()).await;
     since(left_at, gone.unwrap_or_else(|| panic!("{}", story())).wall)

@@ -1,4 +1,4 @@
-//! Everything that can happen, at random: at the end readers equal the people inside, whoever they are by then.
+//! Everything that can happen, at random: at the end subscribers equal the people inside, whoever they are by then.
 //!
 //! Three minutes of it; `REAL_RANDOM_SECS` plays another time, such as 60 while one works on something else. The seed is
 //! printed, and `REAL_RANDOM_SEED` plays it again: the same actions, though LiveKit and the clients take their own time.
@@ -28,7 +28,7 @@ const CALM: Duration = Duration::from_secs(90);
 const UNANSWERED: Duration = Duration::from_secs(3);
 
 #[tokio::test]
-async fn whatever_happens_readers_equal_the_people_inside() {
+async fn whatever_happens_subscribers_equal_the_people_inside() {
     let plan = Plan { redis: true, ..Plan::named("random") };
     let Some(stage) = plan.set().await else { return };
     let seed = from_environment("REAL_RANDOM_SEED").unwrap_or_else(|| fastrand::u64(..));

@@ -35,7 +35,7 @@ async fn a_certificate_of_an_unknown_authority_is_not_believed() {
 }
 
 #[tokio::test]
-async fn where_nothing_listens_readers_get_what_is_known_at_once() {
+async fn where_nothing_listens_clients_get_what_is_known_at_once() {
     let settings = [("LIVEKIT_URL", "http://127.0.0.1:1")];
     let app = TestApp::with_keys(&settings, KEYS).await;
     app.webhook(joined("alice")).await;
@@ -49,7 +49,7 @@ async fn where_nothing_listens_readers_get_what_is_known_at_once() {
 #[tokio::test]
 async fn what_the_calls_came_to_is_counted() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
-    let _reader = app.reader("general").await;
+    let _subscriber = app.subscriber("general").await;
     for (mood, outcome) in [
         (ApiMood::Refuses, "refused"),
         (ApiMood::Fails, "failed"),

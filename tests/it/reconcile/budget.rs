@@ -15,13 +15,13 @@ async fn more_watched_rooms_than_the_budget_allows_wait_for_their_turn() {
     ];
     let began = Instant::now();
     let (app, livekit) = with_api(&settings).await;
-    let mut readers = Vec::new();
+    let mut subscribers = Vec::new();
     for number in 0..20 {
         let name = format!("room-{number}");
         app.webhook(started().room(&name)).await;
         app.webhook(joined("alice").room(&name)).await;
         livekit.list(&name, &[joined("alice")]);
-        readers.push(app.reader(&name).await);
+        subscribers.push(app.subscriber(&name).await);
     }
     eventually("every room to have had its turn", async || {
         (0..20).all(|number| livekit.calls("ListParticipants", Some(&format!("room-{number}"))) > 0)
@@ -37,7 +37,7 @@ async fn more_watched_rooms_than_the_budget_allows_wait_for_their_turn() {
 async fn when_livekit_limits_our_calls_none_comes_before_the_time_it_names() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     app.webhook(started()).await;
-    let _reader = app.reader("general").await;
+    let _subscriber = app.subscriber("general").await;
     livekit.set(ApiMood::Limits(2));
     let before = livekit.calls("ListParticipants", None);
     livekit.until_called("ListParticipants", before + 1).await;
@@ -54,10 +54,10 @@ async fn when_livekit_limits_our_calls_none_comes_before_the_time_it_names() {
 }
 
 #[tokio::test]
-async fn a_reader_does_not_wait_for_an_api_that_is_known_to_be_down() {
+async fn a_client_does_not_wait_for_an_api_that_is_known_to_be_down() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     app.webhook(started()).await;
-    let _reader = app.reader("general").await;
+    let _subscriber = app.subscriber("general").await;
     livekit.set(ApiMood::Limits(60));
     eventually("the limit to be seen", async || {
         app.metric("livekit_calls_total{method=\"list_participants\",outcome=\"limited\"}").await

@@ -13,17 +13,17 @@ async fn a_watched_room_in_which_somebody_is_called_shows_at_once_that_they_answ
     // Rooms are not compared otherwise.
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "1h")]).await;
     app.webhook(started()).await;
-    let mut reader = app.reader("general").await;
-    reader.next().await.unwrap();
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.next().await.unwrap();
     let caller = |status| joined("caller").calling(status);
     let dialing = caller("dialing");
     livekit.list("general", std::slice::from_ref(&dialing));
     app.webhook(dialing).await;
-    assert_eq!(status(&reader.next().await.unwrap().json()), Some("dialing"));
+    assert_eq!(status(&subscriber.next().await.unwrap().json()), Some("dialing"));
     livekit.list("general", &[caller("ringing").version(3)]);
-    assert_eq!(status(&reader.next().await.unwrap().json()), Some("ringing"));
+    assert_eq!(status(&subscriber.next().await.unwrap().json()), Some("ringing"));
     livekit.list("general", &[caller("active").version(4)]);
-    assert_eq!(status(&reader.next().await.unwrap().json()), Some("active"));
+    assert_eq!(status(&subscriber.next().await.unwrap().json()), Some("active"));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A room that is not known to be complete: its readers wait for LiveKit, once however many ask.
+//! A room that is not known to be complete: its clients wait for LiveKit, once however many ask.
 
 use std::time::{Duration, Instant};
 
@@ -48,13 +48,13 @@ async fn however_many_ask_livekit_is_asked_once() {
 async fn a_stream_of_a_cold_room_begins_with_everybody_too() {
     let (app, livekit) = with_api(&[]).await;
     livekit.list("general", &[joined("alice")]);
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["alice"]);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     assert_eq!(cache(&app.participants("general").await), "hot");
 }
 
 #[tokio::test]
-async fn when_livekit_does_not_answer_readers_get_what_is_known_and_streams_correct_themselves() {
+async fn when_livekit_does_not_answer_clients_get_what_is_known_and_streams_correct_themselves() {
     let (app, livekit) = with_api(&[]).await;
     app.webhook(joined("bob")).await;
     livekit.list("general", &[joined("alice"), joined("bob")]);
@@ -64,10 +64,10 @@ async fn when_livekit_does_not_answer_readers_get_what_is_known_and_streams_corr
     assert!(asked_at.elapsed() < Duration::from_secs(4));
     assert_eq!(identities(&answer.json()), ["bob"]);
     assert_eq!(cache(&answer), "stale");
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["bob"]);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["bob"]);
     livekit.set(ApiMood::Works);
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
 }
 
 #[tokio::test]
@@ -117,12 +117,12 @@ async fn what_tells_of_a_missed_join_has_the_room_compared_at_once() {
     let (app, livekit) = with_api(&[]).await;
     app.webhook(started()).await;
     app.webhook(joined("alice")).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["alice"]);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     livekit.list("general", &[joined("alice"), joined("carol")]);
     // The joins of bob and carol were lost; bob leaves.
     app.webhook(left("bob")).await;
-    assert_eq!(reader.next_list().await, ["alice", "carol"]);
+    assert_eq!(subscriber.next_list().await, ["alice", "carol"]);
 }
 
 #[tokio::test]
@@ -133,15 +133,15 @@ async fn after_a_restart_one_stream_of_many_rooms_begins_with_everybody() {
         livekit.list(name, &[joined("alice").room(name)]);
     }
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let mut reader = app.rooms_reader(&names).await;
+    let mut subscriber = app.rooms_subscriber(&names).await;
     for _ in &names {
-        let event = reader.next().await.unwrap();
+        let event = subscriber.next().await.unwrap();
         assert_eq!(identities(&event.json()["participants"]), ["alice"], "{event:?}");
     }
 }
 
 #[tokio::test]
-async fn a_reader_who_waited_in_vain_gets_what_came_meanwhile() {
+async fn a_client_who_waited_in_vain_gets_what_came_meanwhile() {
     let (app, livekit) = with_api(&[]).await;
     app.webhook(joined("alice")).await;
     livekit.set(ApiMood::Hangs);

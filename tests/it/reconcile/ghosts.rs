@@ -12,15 +12,15 @@ async fn who_fails_liveness_probes_is_shown_no_longer_though_livekit_lists_them(
     livekit.list("general", &people);
     app.webhook(started()).await;
     app.webhooks(people).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["alice", "bob", "carol"]);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["alice", "bob", "carol"]);
     livekit.kill("bob");
-    assert_eq!(reader.next_list().await, ["alice", "carol"]);
+    assert_eq!(subscriber.next_list().await, ["alice", "carol"]);
     assert_eq!(app.metric("repairs_total{kind=\"crash_ghost\"}").await, 1.0);
     // It was a mistake: bob answers again.
     livekit.revive("bob");
     app.webhook(published("bob", "TR_1")).await;
-    assert_eq!(reader.next_list().await, ["alice", "bob", "carol"]);
+    assert_eq!(subscriber.next_list().await, ["alice", "bob", "carol"]);
 }
 
 #[tokio::test]
@@ -30,12 +30,12 @@ async fn a_room_of_ghosts_alone_empties() {
     livekit.list("general", &people);
     app.webhook(started()).await;
     app.webhooks(people).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await.len(), 3);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await.len(), 3);
     for ghost in ["alice", "bob", "carol"] {
         livekit.kill(ghost);
     }
-    reader.until_list(&[]).await;
+    subscriber.until_list(&[]).await;
     assert_eq!(app.metric("repairs_total{kind=\"crash_ghost\"}").await, 3.0);
 }
 
@@ -47,7 +47,7 @@ async fn without_probes_ghosts_stay() {
     livekit.list("general", std::slice::from_ref(&alice));
     app.webhooks([started(), alice]).await;
     livekit.kill("alice");
-    let _reader = app.reader("general").await;
+    let _subscriber = app.subscriber("general").await;
     livekit.until_called("ListParticipants", 5).await;
     assert_eq!(livekit.calls("UpdateSubscriptions", None), 0);
     assert_eq!(app.participants("general").await.json().as_array().unwrap().len(), 1);
@@ -62,9 +62,9 @@ async fn where_the_nodes_are_asked_for_lists_a_room_without_a_node_is_judged_by_
     app.webhooks(people).await;
     app.webhooks([started().room("closed"), joined("erin").room("closed")]).await;
     livekit.set(ApiMood::NoNodes);
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
-    let mut closed = app.reader("closed").await;
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
+    let mut closed = app.subscriber("closed").await;
     assert_eq!(closed.next_list().await, ["erin"]);
     // LiveKit has the one room without a node, and not the other.
     closed.until_list(&[]).await;
@@ -75,5 +75,5 @@ async fn where_the_nodes_are_asked_for_lists_a_room_without_a_node_is_judged_by_
     assert_eq!(app.participants("general").await.header("x-cache"), "hot");
     livekit.kill("alice");
     livekit.kill("bob");
-    reader.until_list(&[]).await;
+    subscriber.until_list(&[]).await;
 }

@@ -9,8 +9,8 @@ async fn whoever_was_shown_it_keeps_the_list_until_livekit_says_that_nobody_is_i
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "1s")]).await;
     livekit.set(ApiMood::Fails);
     let shown = app.clock.clock().now().as_micros().to_string();
-    let mut reader = app.reader_with("general", &[("Last-Event-ID", &shown)]).await;
-    let first = reader.next_of_any_kind().await.unwrap();
+    let mut subscriber = app.subscriber_with("general", &[("Last-Event-ID", &shown)]).await;
+    let first = subscriber.next_of_any_kind().await.unwrap();
     assert_eq!(first.name, "heartbeat", "nobody has said that they are gone");
     livekit.set(ApiMood::Works);
     patiently("LiveKit to say so", async || {
@@ -18,5 +18,5 @@ async fn whoever_was_shown_it_keeps_the_list_until_livekit_says_that_nobody_is_i
     })
     .await;
     let empty: [&str; 0] = [];
-    assert_eq!(reader.next_list().await, empty, "LiveKit has");
+    assert_eq!(subscriber.next_list().await, empty, "LiveKit has");
 }

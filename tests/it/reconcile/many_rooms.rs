@@ -25,7 +25,7 @@ async fn quiet_rooms_beyond_the_budget_are_never_stale_while_livekit_answers() {
     });
     app.webhooks(webhooks).await;
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let _reader = app.rooms_reader(&names).await;
+    let _subscriber = app.rooms_subscriber(&names).await;
     // Each room takes a comparison and a liveness probe, so that a round of all takes 24 s instead of two.
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(12) {
@@ -38,7 +38,7 @@ async fn quiet_rooms_beyond_the_budget_are_never_stale_while_livekit_answers() {
 }
 
 #[tokio::test]
-async fn a_reader_who_finds_no_call_left_is_answered_at_once() {
+async fn a_client_who_finds_no_call_left_is_answered_at_once() {
     // One call each six seconds, and one at once.
     let (app, livekit) = with_api(&[("LKP__LIVEKIT__CALLS_PER_MINUTE", "10")]).await;
     for room in ["first", "second"] {

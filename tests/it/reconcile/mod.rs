@@ -1,5 +1,5 @@
 //! What LiveKit's API makes up for, and what happens when it does not work. The rules are tested in `presence` and `rules`,
-//! a real LiveKit in `real`; here it is whom is asked when, and what readers see meanwhile.
+//! a real LiveKit in `real`; here it is whom is asked when, and what clients see meanwhile.
 
 mod api;
 mod budget;

@@ -34,15 +34,15 @@ async fn who_lives_is_shown_all_the_time_whatever_the_list_says() {
     let settings = [OFTEN, ("LKP__RECONCILE__GRACE", "0ms")];
     let (app, livekit) = without_alice(&settings).await;
     livekit.keep_alive("alice");
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
     let before = livekit.calls("ListParticipants", Some("general"));
     livekit.until_called("ListParticipants", before + 8).await;
     assert!(livekit.calls("UpdateSubscriptions", Some("general")) >= 7);
     assert_eq!(app.participants("general").await.header("x-cache"), "hot");
     app.webhook(published("alice", "TR_1")).await;
-    // The first thing that readers see is her track.
-    let event = reader.next().await.unwrap();
+    // The first thing that clients see is her track.
+    let event = subscriber.next().await.unwrap();
     assert_eq!(identities(&event.json()), ["alice", "bob"]);
     assert_eq!(event.json()[0]["tracks"][0]["sid"], "TR_1");
     assert_eq!(app.metric("repairs_total{kind=\"missed_leave\"}").await, 0.0);
@@ -77,8 +77,8 @@ async fn while_it_is_not_known_whether_somebody_is_gone_they_are_shown_and_the_l
     let settings = [OFTEN, ("LKP__RECONCILE__GRACE", "0ms")];
     let (app, livekit) = without_alice(&settings).await;
     livekit.set_for_probes(ApiMood::Fails);
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
     eventually("the list to count as stale", async || {
         app.participants("general").await.header("x-cache") == "stale"
     })
@@ -87,7 +87,7 @@ async fn while_it_is_not_known_whether_somebody_is_gone_they_are_shown_and_the_l
     let rooms = json!([{"name": "general", "numParticipants": 2, "exact": false}]);
     assert_eq!(app.rooms().await, rooms);
     livekit.set_for_probes(ApiMood::Works);
-    reader.until_list(&["bob"]).await;
+    subscriber.until_list(&["bob"]).await;
     eventually("the list to be right", async || {
         app.participants("general").await.header("x-cache") == "hot"
     })
@@ -98,14 +98,14 @@ async fn while_it_is_not_known_whether_somebody_is_gone_they_are_shown_and_the_l
 async fn who_was_taken_for_gone_comes_back_by_a_webhook_as_they_were() {
     let (app, livekit) = without_alice(&[OFTEN]).await;
     app.webhook(joined("alice").version(3).metadata("busy")).await;
-    let mut reader = app.reader("general").await;
+    let mut subscriber = app.subscriber("general").await;
     livekit.forget("alice");
-    reader.until_list(&["bob"]).await;
+    subscriber.until_list(&["bob"]).await;
     let compared = livekit.calls("ListParticipants", None);
     livekit.keep_alive("alice");
     livekit.remember("alice");
     app.webhook(published("alice", "TR_1")).await;
-    let event = reader.next().await.unwrap();
+    let event = subscriber.next().await.unwrap();
     assert_eq!(identities(&event.json()), ["bob", "alice"]);
     assert_eq!(event.json()[1]["metadata"], "busy");
     livekit.until_called("ListParticipants", compared + 1).await;
@@ -133,8 +133,8 @@ async fn a_room_in_which_suspects_wait_for_an_answer_is_marked_so_everywhere() {
     assert_eq!((answer.text(), answer.header("x-cache")), ("[]", "stale"));
     let rooms = |count: usize, exact: bool| json!([{"name": "general", "numParticipants": count, "exact": exact}]);
     assert_eq!(app.rooms().await, rooms(0, false));
-    let mut reader = app.rooms_reader(&["general"]).await;
-    assert_eq!(reader.next().await.unwrap().json()["participants"], json!([]));
+    let mut subscriber = app.rooms_subscriber(&["general"]).await;
+    assert_eq!(subscriber.next().await.unwrap().json()["participants"], json!([]));
     assert_eq!(app.participants("general").await.header("x-cache"), "stale", "a watched room too");
     livekit.set_for_probes(ApiMood::Works);
     eventually("both to be shown", async || app.rooms().await == rooms(2, true)).await;
@@ -145,8 +145,8 @@ async fn a_room_in_which_suspects_wait_for_an_answer_is_marked_so_everywhere() {
 async fn without_probes_suspects_are_believed_when_two_lists_name_them() {
     let settings = [OFTEN, ("LKP__RECONCILE__PROVE_LIFE", "false")];
     let (app, livekit) = with_suspects(&settings, ApiMood::Works).await;
-    let mut reader = app.reader("general").await;
-    reader.until_list(&["alice", "bob"]).await;
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.until_list(&["alice", "bob"]).await;
     assert_eq!(livekit.calls("UpdateSubscriptions", None), 0);
     eventually("the room to be complete", async || {
         app.participants("general").await.header("x-cache") == "hot"
@@ -196,8 +196,8 @@ async fn a_room_that_livekit_does_not_have_empties_after_a_sample() {
 async fn a_comparison_lets_go_of_the_room_before_it_repairs_it() {
     let (app, livekit) = without_alice(&[OFTEN]).await;
     livekit.list("general", &["alice", "bob", "carol"].map(joined));
-    let mut reader = app.reader("general").await;
-    reader.until_list(&["alice", "bob", "carol"]).await;
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.until_list(&["alice", "bob", "carol"]).await;
     let before = livekit.calls("ListParticipants", None);
     livekit.until_called("ListParticipants", before + 4).await;
     assert_eq!(app.store.repairs_of_a_room_in_use(), 0, "the store would copy the whole room");

@@ -14,14 +14,14 @@ async fn holds_up_nobody_else(how: Spoiled, failures: f64) {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     app.webhook(started().room("broken")).await;
     livekit.spoil("broken", how);
-    let _broken = app.reader("broken").await;
+    let _broken = app.subscriber("broken").await;
     eventually("its list to fail", async || app.metric(FAILED).await >= failures).await;
     assert_eq!(app.metric("livekit_api_up").await, 1.0);
     app.webhook(started()).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     livekit.list("general", &[joined("alice")]);
-    assert_eq!(reader.next_list().await, ["alice"]);
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     assert_eq!(app.metric("livekit_api_up").await, 1.0);
 }
 
@@ -41,7 +41,7 @@ async fn a_room_that_livekit_fails_for_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn the_log_names_the_room_and_the_limit_and_readers_do_not_ask_again_at_once() {
+async fn the_log_names_the_room_and_the_limit_and_clients_do_not_ask_again_at_once() {
     let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
     livekit.spoil("broken", Spoiled::TooLarge);
     let app = Process::start(&[("LIVEKIT_URL", &livekit.url())]).await;

@@ -41,7 +41,7 @@ async fn people_whom_only_the_webhooks_of_another_key_name_are_said_in_the_log_o
     let app = with_two_keys(&livekit).await;
     app.webhooks([started(), joined("alice")]).await;
     livekit.list("general", &[joined("alice")]);
-    let _reader = app.reader("general").await;
+    let _subscriber = app.subscriber("general").await;
     for name in ["bob", "carol", "dave", "erin"] {
         livekit.kill(name);
         signed_with_the_other_key(&app, &joined(name)).await;
@@ -60,7 +60,7 @@ async fn a_second_key_of_the_same_livekit_is_not() {
     app.webhooks([started()]).await;
     let bob = joined("bob");
     livekit.list("general", std::slice::from_ref(&bob));
-    let _reader = app.reader("general").await;
+    let _subscriber = app.subscriber("general").await;
     signed_with_the_other_key(&app, &bob).await;
     let comparisons = async || livekit.calls("ListParticipants", Some("general"));
     let before = comparisons().await;

@@ -22,7 +22,7 @@ async fn one_refused_webhook_has_its_own_room_compared_and_no_other() {
     })
     .await;
     // For as long as a sweep would take to begin; a watched room tells the time.
-    let _reader = app.reader("watched").await;
+    let _subscriber = app.subscriber("watched").await;
     eventually("five comparisons of a watched room", async || {
         app.metric("comparisons_total{reason=\"watched\",outcome=\"confirmed\"}").await >= 5.0
     })

@@ -7,15 +7,15 @@ use super::with_api;
 #[tokio::test]
 async fn a_watched_room_becomes_what_livekit_says_without_any_webhook() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "200ms")]).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     livekit.list("general", &[joined("alice")]);
-    assert_eq!(reader.next_list().await, ["alice"]);
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     // Hidden by the API, for which there is no webhook.
     livekit.list("general", &[joined("alice").version(3).hidden()]);
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     livekit.list("general", &[joined("alice").version(4).metadata("busy")]);
-    let event = reader.next().await.unwrap();
+    let event = subscriber.next().await.unwrap();
     assert_eq!(event.json()[0]["metadata"], "busy");
     for (kind, expected) in [("missed_join", 1.0), ("attribute", 2.0)] {
         assert_eq!(app.metric(&format!("repairs_total{{kind=\"{kind}\"}}")).await, expected);
@@ -29,11 +29,11 @@ async fn who_left_unheard_goes_after_the_grace_and_not_before() {
     app.webhook(started()).await;
     let joined_at = std::time::Instant::now();
     app.webhook(joined("alice")).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["alice"]);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     livekit.list("general", &[]);
     // No node answers for her. Within the grace no list decides, and after it two in a row do.
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     assert!(joined_at.elapsed() > std::time::Duration::from_millis(900));
     assert!(livekit.calls("ListParticipants", Some("general")) >= 2);
     assert_eq!(app.metric("repairs_total{kind=\"missed_leave\"}").await, 1.0);
@@ -44,7 +44,7 @@ async fn a_room_that_nobody_watches_is_not_compared() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     app.webhook(started()).await;
     app.webhook(started().room("watched")).await;
-    let _reader = app.reader("watched").await;
+    let _subscriber = app.subscriber("watched").await;
     livekit.until_called("ListParticipants", 5).await;
     assert_eq!(livekit.calls("ListParticipants", Some("general")), 0);
 }
@@ -54,23 +54,23 @@ async fn while_the_api_fails_lists_are_as_webhooks_give_them_and_once_it_works_t
     let settings = [("LKP__RECONCILE__EVERY", "100ms"), ("LKP__PRESENCE__TTL", "1s")];
     let (app, livekit) = with_api(&settings).await;
     app.webhook(started()).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     for mood in [ApiMood::Refuses, ApiMood::Fails] {
         livekit.set(mood);
         eventually("the failure to be seen", async || app.metric("livekit_api_up").await == 0.0)
             .await;
         app.webhook(joined(&format!("during-{mood:?}"))).await;
-        assert!(reader.next_list().await.contains(&format!("during-{mood:?}")));
+        assert!(subscriber.next_list().await.contains(&format!("during-{mood:?}")));
         eventually("the list to count as stale", async || {
             app.participants("general").await.header("x-cache") == "stale"
         })
         .await;
         livekit.set(ApiMood::Works);
         livekit.list("general", &[joined("alice")]);
-        reader.until_list(&["alice"]).await;
+        subscriber.until_list(&["alice"]).await;
         livekit.list("general", &[]);
-        reader.until_list(&[]).await;
+        subscriber.until_list(&[]).await;
         assert_eq!(app.metric("livekit_api_up").await, 1.0);
     }
 }
@@ -79,14 +79,14 @@ async fn while_the_api_fails_lists_are_as_webhooks_give_them_and_once_it_works_t
 async fn after_a_webhook_that_could_not_be_stored_livekit_is_asked() {
     let (app, livekit) = with_api(&[]).await;
     app.webhook(started()).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     app.store.set(StoreMood::Fails);
     assert_eq!(app.post(&joined("alice")).await.status, 503);
     // LiveKit gives up; nothing tells of it.
     livekit.list("general", &[joined("alice")]);
     app.store.set(StoreMood::Works);
-    assert_eq!(reader.next_list().await, ["alice"]);
+    assert_eq!(subscriber.next_list().await, ["alice"]);
 }
 
 #[tokio::test]
@@ -96,14 +96,14 @@ async fn webhooks_newer_than_the_question_are_never_undone() {
     livekit.list("general", &people);
     app.webhook(started()).await;
     app.webhooks(people.clone()).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, ["alice", "bob"]);
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
     livekit.set(ApiMood::Hangs);
     let asked = livekit.calls("ListParticipants", None);
     livekit.until_called("ListParticipants", asked + 1).await;
     // While LiveKit's answer, which still has both, is on its way.
     app.webhook(left("bob")).await;
-    assert_eq!(reader.next_list().await, ["alice"]);
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     let confirmed = "comparisons_total{reason=\"watched\",outcome=\"confirmed\"}";
     let answered = app.metric(confirmed).await;
     livekit.set(ApiMood::Works);
@@ -112,7 +112,7 @@ async fn webhooks_newer_than_the_question_are_never_undone() {
     assert_eq!(identities(&app.participants("general").await.json()), ["alice"]);
     // Nothing but alice was shown until then.
     app.webhook(left("alice")).await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -120,12 +120,12 @@ async fn one_room_whose_list_fails_does_not_hold_up_the_others() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "100ms")]).await;
     app.webhook(started().room("broken")).await;
     livekit.list("broken", &[joined("nobody").sid("")]);
-    let _broken = app.reader("broken").await;
+    let _broken = app.subscriber("broken").await;
     livekit.until_called("ListParticipants", 2).await;
     app.webhook(started()).await;
-    let mut reader = app.reader("general").await;
-    assert_eq!(reader.next_list().await, Vec::<String>::new());
+    let mut subscriber = app.subscriber("general").await;
+    assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     livekit.list("general", &[joined("alice")]);
-    assert_eq!(reader.next_list().await, ["alice"]);
+    assert_eq!(subscriber.next_list().await, ["alice"]);
     assert_eq!(app.metric("livekit_api_up").await, 1.0);
 }

@@ -36,8 +36,8 @@ async fn what_is_confirmed_counts_as_such_on_a_host_whose_clock_is_off() {
             listed.is_some_and(|listed| listed["exact"] == true)
         })
         .await;
-        let mut reader = app.reader(room).await;
-        assert_eq!(reader.next_list().await, ["alice"]);
+        let mut subscriber = app.subscriber(room).await;
+        assert_eq!(subscriber.next_list().await, ["alice"]);
         assert_eq!(cache(&app, room).await, "hot", "{room}");
         assert_eq!(app.metric("rooms_hot{state=\"confirmed\"}").await, 1.0, "{room}");
     }
@@ -69,9 +69,9 @@ async fn what_a_client_has_is_not_repeated_on_a_host_whose_clock_is_off() {
     for (room, secs) in HOSTS {
         let app = TestApp::on_host(TestClock::ahead_by(secs), &redis, &[], KEYS).await;
         app.webhooks([started().room(room), joined("alice").room(room)]).await;
-        let version = app.reader(room).await.next().await.unwrap().version().to_string();
-        let mut reader = app.reader_with(room, &[("Last-Event-ID", &version)]).await;
-        let first = reader.next_of_any_kind().await.unwrap();
+        let version = app.subscriber(room).await.next().await.unwrap().version().to_string();
+        let mut subscriber = app.subscriber_with(room, &[("Last-Event-ID", &version)]).await;
+        let first = subscriber.next_of_any_kind().await.unwrap();
         assert_eq!(first.name, "heartbeat", "{room}: the list is not repeated");
     }
 }

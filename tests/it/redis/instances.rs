@@ -57,7 +57,7 @@ impl Fleet {
         (sorted_identities(&answer), answer.header("etag").to_owned())
     }
 
-    /// Waits until readers everywhere and all instances show the same, and these people.
+    /// Waits until clients everywhere and all instances show the same, and these people.
     async fn agrees(&self, followers: &[Follower], room: &str, inside: &[String]) {
         let inside: Vec<_> = inside.iter().map(String::as_str).collect();
         for follower in followers {
@@ -84,8 +84,8 @@ impl Fleet {
     }
 }
 
-/// Two readers of each kind at each of these ports: of one room, and of all.
-fn readers_at(ports: &[u16]) -> (Vec<Follower>, Vec<(&'static str, Follower)>) {
+/// Two clients of each kind at each of these ports: of one room, and of all.
+fn subscribers_at(ports: &[u16]) -> (Vec<Follower>, Vec<(&'static str, Follower)>) {
     let of_all = ports.iter().map(|port| Follower::of_rooms(*port, &ROOMS)).collect();
     let of_one = ports.iter().enumerate().map(|(index, port)| {
         let room = ROOMS[index % ROOMS.len()];
@@ -145,12 +145,12 @@ impl Load {
 }
 
 #[tokio::test]
-async fn webhooks_by_chance_and_readers_everywhere() {
+async fn webhooks_by_chance_and_clients_everywhere() {
     let fleet = Fleet::of(3, &[]).await;
     let nginx = Nginx::before(&fleet.ports).await;
     let mut ports = fleet.ports.clone();
     ports.push(nginx.port);
-    let (of_all, of_one) = readers_at(&ports);
+    let (of_all, of_one) = subscribers_at(&ports);
     let sender = Arc::new(Sender::to(&ports));
     let inside = Load::begin(&sender, 40).end().await;
     for (room, inside) in &inside {
@@ -197,21 +197,21 @@ async fn one_webhook_to_all_instances_counts_once() {
 async fn one_instance_killed_under_load() {
     let mut fleet = Fleet::of(3, &[]).await;
     let nginx = Nginx::before(&fleet.ports).await;
-    let readers: Vec<_> = (0..6).map(|_| Follower::of_rooms(nginx.port, &ROOMS)).collect();
-    for reader in &readers {
-        reader.until("its first stream", |seen| seen.rooms.len() == ROOMS.len()).await;
+    let subscribers: Vec<_> = (0..6).map(|_| Follower::of_rooms(nginx.port, &ROOMS)).collect();
+    for subscriber in &subscribers {
+        subscriber.until("its first stream", |seen| seen.rooms.len() == ROOMS.len()).await;
     }
     let sender = Arc::new(Sender::to(&[nginx.port]));
     let load = Load::begin(&sender, 60);
-    readers[0].until("the load", |seen| seen.shown("den").people.len() > 5).await;
-    // One that has readers.
-    let has_readers = async |one: &Process| {
+    subscribers[0].until("the load", |seen| seen.shown("den").people.len() > 5).await;
+    // One that has clients.
+    let has_subscribers = async |one: &Process| {
         let metrics = one.get("/metrics").await;
         let open = "livekit_presence_streams_open";
         metrics.text().lines().any(|line| line.starts_with(open) && !line.ends_with(" 0"))
     };
     let mut victim = 0;
-    while !has_readers(&fleet.instances[victim]).await {
+    while !has_subscribers(&fleet.instances[victim]).await {
         victim += 1;
     }
     assert!(load.goes_on(), "it is killed under load");
@@ -219,9 +219,10 @@ async fn one_instance_killed_under_load() {
     let inside = load.end().await;
     fleet.instances.remove(victim);
     for (room, inside) in &inside {
-        fleet.agrees(&readers, room, inside).await;
+        fleet.agrees(&subscribers, room, inside).await;
     }
-    let connections: Vec<_> = readers.iter().map(|reader| reader.seen().connections).collect();
+    let connections: Vec<_> =
+        subscribers.iter().map(|subscriber| subscriber.seen().connections).collect();
     assert!(connections.iter().any(|count| *count > 1), "some came back: {connections:?}");
     assert!(connections.contains(&1), "others were never cut: {connections:?}");
 }
@@ -230,7 +231,7 @@ async fn one_instance_killed_under_load() {
 async fn a_rolling_restart_under_load() {
     let mut fleet = Fleet::of(3, &[("LKP__SHUTDOWN__DRAIN", "500ms")]).await;
     let nginx = Nginx::before(&fleet.ports).await;
-    let (of_all, of_one) = readers_at(&[&fleet.ports[..], &[nginx.port]].concat());
+    let (of_all, of_one) = subscribers_at(&[&fleet.ports[..], &[nginx.port]].concat());
     // Some webhooks go past nginx, to where nobody listens for a moment.
     let sender = Arc::new(Sender::to(&[&fleet.ports[..], &[nginx.port; 3]].concat()));
     let load = Load::begin(&sender, 150);
@@ -318,11 +319,11 @@ async fn together_they_stay_within_the_calls_that_livekit_allows() {
     }
     let began_at = Instant::now();
     let fleet = Fleet::of(3, &settings).await;
-    let readers = fleet.ports.iter().zip(rooms.chunks(20)).map(|(port, rooms)| {
+    let subscribers = fleet.ports.iter().zip(rooms.chunks(20)).map(|(port, rooms)| {
         let rooms: Vec<_> = rooms.iter().map(String::as_str).collect();
         Follower::of_rooms(*port, &rooms)
     });
-    let _readers: Vec<_> = readers.collect();
+    let _subscribers: Vec<_> = subscribers.collect();
     let calls = || {
         let methods = ["ListParticipants", "ListRooms", "UpdateSubscriptions"];
         methods.iter().map(|method| livekit.calls(method, None)).sum::<usize>()

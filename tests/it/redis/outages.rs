@@ -1,4 +1,4 @@
-//! What breaks, what readers see meanwhile, and that it is right afterwards.
+//! What breaks, what clients see meanwhile, and that it is right afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -155,7 +155,7 @@ async fn cut_in_the_middle_of_a_call_or_of_its_answer() {
             expected.push(name);
         }
     }
-    // Nothing was lost, nothing counted twice, and the readers were told in the end.
+    // Nothing was lost, nothing counted twice, and the clients were told in the end.
     scene.becomes_right().await;
     assert!(scene.sender.refused.load(std::sync::atomic::Ordering::Relaxed) > 0);
     let mut shown = sorted_identities(&scene.read(ROOM).await);

@@ -1,4 +1,4 @@
-//! The service with its readers on a Redis, and the people inside.
+//! The service with its clients on a Redis, and the people inside.
 
 use std::time::{Duration, Instant};
 

@@ -42,7 +42,7 @@ async fn every_route_that_is_answered_503_says_why_once() {
 async fn limits_that_are_answered_503_are_said_too() {
     let settings = [("LKP__LIMITS__STREAMS", "1"), ("LKP__LIMITS__BODY_BYTES", "1")];
     let service = Process::start(&settings).await;
-    let _stream = service.reader("general").await;
+    let _stream = service.subscriber("general").await;
     for _ in 0..3 {
         let refused = service.get("/api/livekit/participants/stream?room=general").await;
         assert_eq!(refused.status, 503);

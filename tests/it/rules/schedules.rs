@@ -412,7 +412,7 @@ impl Schedule {
         )
     }
 
-    /// A reader folds each change into what it holds.
+    /// A client folds each change into what it holds.
     fn tell(&mut self, change: Change) -> Result<(), String> {
         if change.prev < self.told_version || change.version <= change.prev {
             return Err(format!("{change:?} does not follow {}", self.told_version));
@@ -440,7 +440,7 @@ impl Schedule {
         if told == self.room.list() && self.told_version == self.room.version() {
             Ok(())
         } else {
-            Err(format!("readers hold {told:#?}, the room {:#?}", self.room.list()))
+            Err(format!("clients hold {told:#?}, the room {:#?}", self.room.list()))
         }
     }
 }

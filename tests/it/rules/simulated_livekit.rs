@@ -1,4 +1,4 @@
-//! LiveKit as its readers cannot see it: who is truly inside one room, what its API lists, and which webhooks it would send.
+//! LiveKit as its clients cannot see it: who is truly inside one room, what its API lists, and which webhooks it would send.
 //!
 //! Follows `livekit-server` 1.13 on one node: a room object is built when somebody enters; a newer session of an identity
 //! ends the older one first; a crash sends nothing; with Redis the list and the room sid survive a crash, ghosts included.
@@ -164,13 +164,13 @@ impl SimulatedLiveKit {
         self.listed.keys().any(|identity| !self.inside.contains_key(identity))
     }
 
-    /// Who is truly inside and may be seen, as readers should see them.
+    /// Who is truly inside and may be seen, as clients should see them.
     pub fn people_inside(&self) -> Vec<Participant> {
         let mut people: Vec<_> = self
             .inside
             .values()
             .filter(|info| info.state == SessionState::Active && info.is_visible())
-            .map(as_readers_see)
+            .map(as_subscribers_see)
             .collect();
         people.sort_by(|a, b| a.order().cmp(&b.order()));
         people
@@ -380,7 +380,7 @@ impl SimulatedLiveKit {
     }
 }
 
-fn as_readers_see(info: &SessionInfo) -> Participant {
+fn as_subscribers_see(info: &SessionInfo) -> Participant {
     let mut tracks = info.tracks.clone();
     tracks.sort_by(|a, b| a.sid.cmp(&b.sid));
     Participant {

@@ -54,7 +54,7 @@ pub async fn applied_events_are_read_back(store: Shared) {
     store.apply(&started(&general)).await.unwrap();
     store.apply(&joined(&general, "alice", 1)).await.unwrap();
     let Applied::Changed(change) = store.apply(&joined(&general, "bob", 2)).await.unwrap() else {
-        panic!("readers see bob");
+        panic!("clients see bob");
     };
     let read = store.read(&general).await.unwrap().unwrap();
     assert_eq!(people(&read.list()), ["alice", "bob"]);
@@ -238,7 +238,7 @@ pub async fn the_clock_goes_forward(store: Shared) {
     let before = store.now().await.unwrap();
     let Applied::Changed(change) = store.apply(&joined(&room("general"), "a", 1)).await.unwrap()
     else {
-        panic!("readers see it");
+        panic!("clients see it");
     };
     let after = store.now().await.unwrap();
     assert!(before.as_micros() <= change.version.as_u64());

@@ -37,7 +37,7 @@ async fn a_room_is_forgotten_after_a_day_without_a_sign_unless_it_is_renewed() {
 }
 
 #[tokio::test]
-async fn a_reader_keeps_what_it_read_while_the_room_goes_on() {
+async fn a_client_keeps_what_it_read_while_the_room_goes_on() {
     let store = Arc::new(MemoryStore::new(Rules::default(), TestClock::default().clock()));
     let general = room("general");
     store.apply(&joined(&general, "alice", 1)).await.unwrap();

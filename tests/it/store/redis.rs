@@ -97,7 +97,7 @@ async fn an_evicted_room_is_lost_as_a_whole_and_an_event_does_not_build_on_what_
     assert!(store.read(&general).await.unwrap().is_none());
 
     let Applied::Changed(change) = store.apply(&joined(&general, "bob", 2)).await.unwrap() else {
-        panic!("readers see bob");
+        panic!("clients see bob");
     };
     assert!(change.prev > before.version(), "a hole, so that everybody reads again");
     let after = store.read(&general).await.unwrap().unwrap();
@@ -107,7 +107,7 @@ async fn an_evicted_room_is_lost_as_a_whole_and_an_event_does_not_build_on_what_
 
     // From there on it is a room like any other.
     let Applied::Changed(change) = store.apply(&joined(&general, "carol", 3)).await.unwrap() else {
-        panic!("readers see carol");
+        panic!("clients see carol");
     };
     assert_eq!(change.prev, after.version(), "nothing is mended twice");
 }
@@ -227,7 +227,7 @@ async fn a_change_too_big_to_be_sent_is_read_instead() {
     assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 1);
 }
 
-/// Several at a time join and leave a room, each in turn. Returns what readers were told.
+/// Several at a time join and leave a room, each in turn. Returns what clients were told.
 async fn come_and_go(store: Arc<dyn Store>, name: &str, commits: usize) -> Vec<Change> {
     const AT_ONCE: usize = 4;
     let general = room("general");
@@ -241,7 +241,7 @@ async fn come_and_go(store: Arc<dyn Store>, name: &str, commits: usize) -> Vec<C
                 for event in [joined(&general, &identity, 1), left(&general, &identity)] {
                     match store.apply(&event).await.unwrap() {
                         Applied::Changed(change) => told.push(change),
-                        other => panic!("readers see it: {other:?}"),
+                        other => panic!("clients see it: {other:?}"),
                     }
                 }
             }

@@ -89,7 +89,7 @@ impl LiveKit {
         self.rooms.iter().any(|(_, room)| room.lock().unwrap().model.has_ghosts())
     }
 
-    /// Who is truly inside, as readers should see them.
+    /// Who is truly inside, as clients should see them.
     pub fn people_inside(&self, room: &RoomName) -> Vec<Participant> {
         self.with(room, |model| model.people_inside()).unwrap_or_default()
     }

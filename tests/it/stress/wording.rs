@@ -59,7 +59,7 @@ pub fn listed(info: &SessionInfo) -> Value {
     })
 }
 
-/// A list as readers should see it, in the one form in which lists are compared here.
+/// A list as clients should see it, in the one form in which lists are compared here.
 pub fn shown(people: &[Participant]) -> String {
     canonical(&json!(people))
 }

@@ -1,4 +1,4 @@
-//! Somebody in a room, in the words that clients, readers and LiveKit's list share, so that one can be held against another.
+//! Somebody in a room, in the words that clients, subscribers and LiveKit's list share, so that one can be held against another.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -17,7 +17,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Reads one from a reader's list, from LiveKit's, or from what a client says of itself: all use these names.
+    /// Reads one from a subscriber's list, from LiveKit's, or from what a client says of itself: all use these names.
     pub fn read(value: &Value) -> Self {
         let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
         let attributes = value["attributes"].as_object().into_iter().flatten();

@@ -75,7 +75,7 @@ async fn ask(api: Api, room: &str) -> Answered {
     Answered { asked_at, list: api.list_participants(room).await.people() }
 }
 
-/// How readers fared.
+/// How subscribers fared.
 #[derive(Clone, Copy, Debug)]
 pub enum Right {
     /// They were wrong, or behind, for so long.

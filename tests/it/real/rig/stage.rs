@@ -1,4 +1,4 @@
-//! LiveKit, the service, its readers and the people in a room, set up for one scenario.
+//! LiveKit, the service, its subscribers and the people in a room, set up for one scenario.
 
 use std::{
     sync::Arc,
@@ -85,7 +85,7 @@ impl Plan {
             _redis: redis,
             _place: place,
         };
-        patiently("the reader's first list", async || stage.watch.seen().is_open).await;
+        patiently("the subscriber's first list", async || stage.watch.seen().is_open).await;
         Some(stage)
     }
 
@@ -107,11 +107,11 @@ impl Plan {
 pub struct Stage {
     pub livekit: LiveKitServer,
     pub proxy: FaultProxy,
-    /// The reader of [`ROOM`].
+    /// The subscriber of [`ROOM`].
     pub watch: Watch,
     plan: Plan,
     opened_at: Instant,
-    /// When the scenario last did something that readers are to see.
+    /// When the scenario last did something that subscribers are to see.
     acted_at: Instant,
     service: Option<Process>,
     service_port: u16,
@@ -126,7 +126,7 @@ impl Stage {
         self.livekit.api()
     }
 
-    /// From now on the time counts until readers are right.
+    /// From now on the time counts until subscribers are right.
     pub fn acts(&mut self) {
         self.acted_at = Instant::now();
     }
@@ -179,7 +179,7 @@ impl Stage {
         Driver::start(&self.tools).await
     }
 
-    /// Kills the service: it forgets everything, and its readers are cut off.
+    /// Kills the service: it forgets everything, and its subscribers are cut off.
     pub async fn kill_service(&mut self) {
         let mut service = self.service.take().expect("it runs");
         service.signal("KILL");
@@ -241,7 +241,7 @@ impl Stage {
                 let known = truth.clone().unwrap_or_default();
                 let livekit = meanwhile.in_words(&known, self.acted_at).await;
                 panic!(
-                    "{}: readers of {} are not right after {within:?}\ninside: {truth:#?}\nthe \
+                    "{}: subscribers of {} are not right after {within:?}\ninside: {truth:#?}\nthe \
                      stream shows: {:#?}\nGET shows: {got:#?}\nLiveKit's own list: {livekit}\n{}",
                     self.plan.scenario,
                     watched.room,
@@ -310,7 +310,7 @@ impl Stage {
     }
 }
 
-/// A room and its reader.
+/// A room and its subscriber.
 #[derive(Clone, Copy)]
 pub struct Watched<'a> {
     pub room: &'a str,

@@ -1,4 +1,4 @@
-//! A reader of one room for the length of a test: an EventSource that comes back when it is cut off.
+//! A subscriber of one room for the length of a test: an EventSource that comes back when it is cut off.
 
 use std::{
     io,
@@ -16,10 +16,10 @@ use crate::harness::wire;
 
 use super::Person;
 
-/// How soon a reader that was cut off asks again; the service's own advice would only slow the tests down.
+/// How soon a subscriber that was cut off asks again; the service's own advice would only slow the tests down.
 const COME_BACK: Duration = Duration::from_millis(100);
 
-/// What readers of a room have been shown.
+/// What subscribers of a room have been shown.
 pub struct Watch {
     seen: watch::Receiver<Seen>,
     running: JoinHandle<()>,
@@ -46,7 +46,7 @@ impl Watch {
         let target = format!("/api/livekit/participants/stream?room={room}");
         let running = tokio::spawn(async move {
             loop {
-                // However a stream ends, the reader comes back.
+                // However a stream ends, the subscriber comes back.
                 let _ = follow(service_port, &target, &tell).await;
                 tell.send_modify(|seen| seen.is_open = false);
                 tokio::time::sleep(COME_BACK).await;
@@ -64,7 +64,7 @@ impl Watch {
         self.seen.borrow().frames.len()
     }
 
-    /// Since when the reader has been shown exactly these; none where it is not now.
+    /// Since when the subscriber has been shown exactly these; none where it is not now.
     pub fn right_since(&self, truth: &[Person]) -> Option<Instant> {
         let seen = self.seen.borrow();
         if !seen.is_open {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{Connection, Head};
 
 /// An open stream.
-pub struct Reader {
+pub struct Subscriber {
     pub connection: Connection,
     pub head: Head,
     /// When to come back, in milliseconds, as the service said last.
@@ -26,7 +26,7 @@ pub struct Event {
     pub comment: Option<String>,
 }
 
-impl Reader {
+impl Subscriber {
     /// Takes over a connection on which a stream was asked for.
     pub async fn of(mut connection: Connection) -> Self {
         let head = connection.head().await;

@@ -1,4 +1,4 @@
-//! The readers: sockets on one poll, and when each got what it waited for.
+//! The subscribers: sockets on one poll, and when each got what it waited for.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -14,13 +14,13 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token};
 
-use super::{READERS_PER_ROOM, ROOMS};
+use super::{ROOMS, SUBSCRIBERS_PER_ROOM};
 
 /// Nothing takes longer here, unless something was lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Readers of all rooms.
-pub struct Readers {
+/// Subscribers of all rooms.
+pub struct Subscribers {
     sockets: Vec<mio::net::TcpStream>,
     poll: Poll,
     last_frame_bytes: usize,
@@ -50,12 +50,12 @@ pub fn open_one(address: SocketAddr, room: usize) -> TcpStream {
     socket
 }
 
-impl Readers {
+impl Subscribers {
     pub fn of_service(address: SocketAddr) -> Self {
         Self::of(|_, room| open_one(address, room))
     }
 
-    /// Each room has readers at all of these.
+    /// Each room has subscribers at all of these.
     pub fn of_services(addresses: &[SocketAddr]) -> Self {
         Self::of(|index, room| open_one(addresses[index / ROOMS % addresses.len()], room))
     }
@@ -72,9 +72,9 @@ impl Readers {
 
     fn of(open: impl Fn(usize, usize) -> TcpStream) -> Self {
         let poll = Poll::new().expect("a poll");
-        let mut sockets = Vec::with_capacity(ROOMS * READERS_PER_ROOM);
-        // Readers of a room do not come one after the other.
-        for index in 0..ROOMS * READERS_PER_ROOM {
+        let mut sockets = Vec::with_capacity(ROOMS * SUBSCRIBERS_PER_ROOM);
+        // Subscribers of a room do not come one after the other.
+        for index in 0..ROOMS * SUBSCRIBERS_PER_ROOM {
             let socket = open(index, index % ROOMS);
             socket.set_nonblocking(true).expect("a socket");
             let mut socket = mio::net::TcpStream::from_std(socket);
@@ -91,8 +91,8 @@ impl Readers {
         self.last_frame_bytes
     }
 
-    /// Runs `load` beside, and returns how long each of its changes took to each reader, in nanoseconds. Waits until every
-    /// reader has every change.
+    /// Runs `load` beside, and returns how long each of its changes took to each subscriber, in nanoseconds. Waits until every
+    /// subscriber has every change.
     pub fn measure(&mut self, load: impl FnOnce(&Triggers)) -> Vec<u64> {
         let triggers = Arc::new(Triggers {
             start: Instant::now(),
@@ -109,14 +109,14 @@ impl Readers {
             load(&triggers);
             done.store(true, Ordering::Release);
         });
-        receive.recv().expect("the readers have finished")
+        receive.recv().expect("the subscribers have finished")
     }
 
     fn watch(&mut self, triggers: &Triggers, done: &AtomicBool) -> Vec<u64> {
         let mut events = Events::with_capacity(1024);
         let mut latencies = Vec::with_capacity(1 << 20);
         let mut scratch = vec![0; 64 * 1024];
-        let expected = super::load::CHANGES * READERS_PER_ROOM;
+        let expected = super::load::CHANGES * SUBSCRIBERS_PER_ROOM;
         let mut last = Instant::now();
         while !done.load(Ordering::Acquire) || latencies.len() < expected {
             self.poll.poll(&mut events, Some(Duration::from_millis(100))).expect("a poll");

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{Http, HttpState, cors::CorsOrigins, permits::IdentityKey, problem::Problem, query};
 
-/// Whether readers need a token.
+/// Whether clients need a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMode {
     /// Anybody reads everything.
@@ -21,7 +21,7 @@ pub enum AuthMode {
     LiveKit,
 }
 
-/// How readers show who they are.
+/// How clients show who they are.
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
     pub mode: AuthMode,
@@ -31,12 +31,12 @@ pub struct AuthSettings {
 
 /// Who asks.
 #[derive(Debug)]
-pub(super) enum Reader {
+pub(super) enum Client {
     Anybody,
     Holder(AccessToken),
 }
 
-impl Reader {
+impl Client {
     pub fn may_read(&self, room: &RoomName) -> Result<(), Problem> {
         match self {
             Self::Anybody => Ok(()),
@@ -76,7 +76,7 @@ impl Reader {
     }
 }
 
-impl FromRequestParts<Http> for Reader {
+impl FromRequestParts<Http> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
@@ -88,7 +88,7 @@ impl FromRequestParts<Http> for Reader {
                 "a LiveKit access token is needed, as `Authorization: Bearer` or as `?access_token=`",
             )
         })?;
-        AccessToken::verify(&token, &http.reader_keys, http.clock.now().as_secs())
+        AccessToken::verify(&token, &http.client_keys, http.clock.now().as_secs())
             .map(Self::Holder)
             .map_err(|error: TokenError| Problem::unauthorized(error.to_string()))
     }
