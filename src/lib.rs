@@ -4,7 +4,8 @@
 //!
 //! - [`presence`]: the rules of a room, pure: what webhooks and LiveKit's lists do to it
 //! - [`livekit`]: LiveKit's format: keys, tokens, webhooks, lists, its API
-//! - [`store`]: where rooms live, in memory or in Redis, and what instances share
+//! - [`coordination`]: what the instances agree on: leases, the budget of calls, LiveKit's rooms
+//! - [`store`]: where rooms live, in memory or in Redis
 //! - [`reconcile`]: compares rooms with LiveKit's own lists, within a budget of calls
 //! - [`hub`]: follows the rooms that somebody watches, and encodes each list and each change once
 //! - [`delivery`]: owns the subscribers' sockets, and writes frames to them
@@ -16,6 +17,7 @@ mod abort_on_panic;
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod coordination;
 pub mod delivery;
 pub mod demo;
 pub mod http;

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use crate::{
     clock::Clock,
     config::Config,
+    coordination::{Peers, SingleInstance},
     delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Workers},
     http::{
         HttpMetrics, HttpState, LimitSettings, Limits, Refusing, RoomList, Server, ServerSettings,
@@ -24,8 +25,7 @@ use crate::{
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
     store::{
-        MemoryStore, MeteredStore, Peers, RedisMetrics, RedisSettings, RedisStore, SingleInstance,
-        Store, StoreMetrics,
+        MemoryStore, MeteredStore, RedisMetrics, RedisSettings, RedisStore, Store, StoreMetrics,
     },
 };
 

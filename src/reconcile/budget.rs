@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::store::CallBucket;
+use crate::coordination::CallBucket;
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

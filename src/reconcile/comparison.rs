@@ -16,12 +16,13 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
 use crate::{
+    coordination::{Lease, LeaseToken},
     livekit::ApiError,
     presence::{
         Listing, ProbeAnswer, ProbeTarget, Repair, Repaired, Repairs, Room, RoomName, SessionInfo,
         Standing, StoreTime, missing, plan, plan_without_list,
     },
-    store::{Lease, LeaseToken, StoreError},
+    store::StoreError,
 };
 
 use super::{

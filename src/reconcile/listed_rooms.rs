@@ -12,8 +12,8 @@ use std::{
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
+    coordination::SharedRooms,
     presence::{RoomName, StoreTime},
-    store::SharedRooms,
 };
 
 /// One call serves everybody who asks for the list within this time.

@@ -28,9 +28,10 @@ use std::{
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
+    coordination::Peers,
     livekit::Api,
     presence::{Completeness, Event, EventKind, Room, RoomName, Rules, StoreTime},
-    store::{Peers, RoomSummary, Store},
+    store::{RoomSummary, Store},
 };
 
 use comparison::ComparisonOutcome;

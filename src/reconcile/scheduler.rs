@@ -17,9 +17,10 @@ use tracing::warn;
 
 use crate::{
     abort_on_panic,
+    coordination::{Lease, Peers, SharedRooms},
     livekit::Api,
     presence::{RoomName, Rules, SessionInfo, StoreTime},
-    store::{Lease, Peers, SharedRooms, Store, StoreError},
+    store::{Store, StoreError},
 };
 
 use super::{

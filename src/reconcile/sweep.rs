@@ -8,11 +8,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use crate::{
-    abort_on_panic,
-    presence::RoomName,
-    store::{Lease, StoreError},
-};
+use crate::{abort_on_panic, coordination::Lease, presence::RoomName, store::StoreError};
 
 use super::scheduler::Scheduler;
 

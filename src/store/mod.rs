@@ -7,13 +7,11 @@ mod extra_trust;
 mod feed;
 mod memory;
 mod metrics;
-mod peers;
 mod redis;
 
 pub use feed::{Feed, FeedMessage, FeedSender, feed};
 pub use memory::MemoryStore;
 pub use metrics::{MeteredStore, StoreMetrics};
-pub use peers::{CallBucket, Lease, LeaseToken, Peers, SharedRooms, SingleInstance};
 pub use redis::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore};
 
 use std::{sync::Arc, time::Duration};

@@ -7,8 +7,9 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    coordination::{CallBucket, Lease, LeaseToken, Peers, SharedRooms},
     presence::{RoomName, StoreTime},
-    store::{CallBucket, Lease, LeaseToken, Peers, SharedRooms, StoreError},
+    store::StoreError,
 };
 
 use super::{

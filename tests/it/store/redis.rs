@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use livekit_presence::{
+    coordination::{CallBucket, Lease, Peers, SharedRooms},
     presence::{Applied, Change, Listing, LiveKitTime, Repairs, Rules, SessionInfo, Version, plan},
-    store::{CallBucket, FeedMessage, Lease, Peers, SharedRooms, Store},
+    store::{FeedMessage, Store},
 };
 
 use crate::harness::{RedisServer, eventually, within_deadline};

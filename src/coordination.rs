@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::presence::{RoomName, StoreTime};
-
-use super::StoreError;
+use crate::{
+    presence::{RoomName, StoreTime},
+    store::StoreError,
+};
 
 /// What one instance at a time does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
