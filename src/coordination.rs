@@ -1,27 +1,63 @@
-//! The other instances of the service, as far as they share work: who compares a room with LiveKit's list, who asks for its
-//! rooms, and how many calls all of them together may make.
+//! What the instances of this service agree on: who holds which lease, how many calls to LiveKit's API are left for all of them
+//! together, and what one of them was told of LiveKit's rooms.
+//!
+//! Below `store`: this names what is shared, and the Redis that carries it implements [`Peers`] in `src/store/redis`. Knows only
+//! `presence`. `reconcile` is its only user.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{
-    presence::{RoomName, StoreTime},
-    store::StoreError,
-};
+use crate::presence::{RoomName, StoreTime};
 
-/// What one instance at a time does.
+/// The other instances.
+#[async_trait]
+pub trait Peers: Send + Sync + 'static {
+    /// Takes a lease, unless somebody holds it. The lease ends by itself after `time`.
+    async fn lease(
+        &self,
+        lease: &Lease,
+        time: Duration,
+    ) -> Result<Option<LeaseToken>, CoordinationError>;
+
+    /// Gives a lease back.
+    async fn release(&self, lease: &Lease, held: LeaseToken) -> Result<(), CoordinationError>;
+
+    /// Takes a call from each of these buckets, or from none. Returns how long to wait before asking again: zero if the call was
+    /// taken.
+    async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, CoordinationError>;
+
+    /// Tells the others how long a room waits for its comparison here; they forget it after the time `fresh`. Returns the longest
+    /// wait that any instance told.
+    async fn share_wait(
+        &self,
+        wait: Duration,
+        fresh: Duration,
+    ) -> Result<Duration, CoordinationError>;
+
+    /// Tells the others which rooms LiveKit has; they forget it after the time `fresh`.
+    async fn share_rooms(
+        &self,
+        rooms: &SharedRooms,
+        fresh: Duration,
+    ) -> Result<(), CoordinationError>;
+
+    /// What another instance told of LiveKit's rooms, while it is fresh.
+    async fn shared_rooms(&self) -> Result<Option<SharedRooms>, CoordinationError>;
+}
+
+/// Work that one instance at a time does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lease {
     /// Comparing a room with LiveKit's list.
     Comparison(RoomName),
     /// Asking LiveKit for its rooms.
     Rooms,
-    /// Having rooms compared of which nobody knows what was missed.
+    /// Having all rooms compared, because nobody knows what was missed.
     Sweep,
 }
 
-/// A lease that was taken: what it is given back with, so that nobody gives back another's.
+/// Proof that this instance took a lease. Giving the lease back takes this token, so that nobody gives back another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseToken(pub String);
 
@@ -29,15 +65,15 @@ pub struct LeaseToken(pub String);
 #[derive(Clone, Copy, Debug)]
 pub struct CallBucket {
     pub name: &'static str,
-    /// The time that one call costs.
+    /// The time in which one call refills.
     pub cost: Duration,
-    /// How much of that may be used at once.
+    /// The size of the bucket, as the time in which it refills.
     pub burst: Duration,
-    /// How much of it is left to others.
+    /// The part of the bucket that this call must leave for others.
     pub reserve: Duration,
 }
 
-/// LiveKit's rooms, as one instance was told them.
+/// LiveKit's rooms, as it gave them to one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedRooms {
     /// When LiveKit was asked, by the store's clock.
@@ -45,30 +81,18 @@ pub struct SharedRooms {
     pub names: Vec<RoomName>,
 }
 
-/// The other instances.
-#[async_trait]
-pub trait Peers: Send + Sync + 'static {
-    /// Takes a lease, unless somebody holds it. It ends by itself after `time`.
-    async fn lease(&self, lease: &Lease, time: Duration) -> Result<Option<LeaseToken>, StoreError>;
+/// What carries the agreement did not answer, and says why.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct CoordinationError(Box<dyn Error + Send + Sync>);
 
-    /// Gives a lease back.
-    async fn release(&self, lease: &Lease, held: LeaseToken) -> Result<(), StoreError>;
-
-    /// Takes a call from each of these buckets, or from none. Returns when to ask again; zero where it was taken.
-    async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, StoreError>;
-
-    /// Tells the others for how long a room has to wait for its comparison here, for as long as that is `fresh`. Returns the
-    /// longest that any instance told.
-    async fn share_wait(&self, wait: Duration, fresh: Duration) -> Result<Duration, StoreError>;
-
-    /// Tells the others of LiveKit's rooms, for as long as that is fresh.
-    async fn share_rooms(&self, rooms: &SharedRooms, fresh: Duration) -> Result<(), StoreError>;
-
-    /// What another instance told of LiveKit's rooms, while it is fresh.
-    async fn shared_rooms(&self) -> Result<Option<SharedRooms>, StoreError>;
+impl CoordinationError {
+    pub fn new(source: impl Error + Send + Sync + 'static) -> Self {
+        Self(Box::new(source))
+    }
 }
 
-/// There are no others.
+/// The only instance: every lease is free, and every call is its own.
 #[derive(Clone, Copy, Debug)]
 pub struct SingleInstance;
 
@@ -78,27 +102,35 @@ impl Peers for SingleInstance {
         &self,
         _lease: &Lease,
         _time: Duration,
-    ) -> Result<Option<LeaseToken>, StoreError> {
+    ) -> Result<Option<LeaseToken>, CoordinationError> {
         Ok(Some(LeaseToken(String::new())))
     }
 
-    async fn release(&self, _lease: &Lease, _held: LeaseToken) -> Result<(), StoreError> {
+    async fn release(&self, _lease: &Lease, _held: LeaseToken) -> Result<(), CoordinationError> {
         Ok(())
     }
 
-    async fn take_call(&self, _buckets: &[CallBucket]) -> Result<Duration, StoreError> {
+    async fn take_call(&self, _buckets: &[CallBucket]) -> Result<Duration, CoordinationError> {
         Ok(Duration::ZERO)
     }
 
-    async fn share_wait(&self, wait: Duration, _fresh: Duration) -> Result<Duration, StoreError> {
+    async fn share_wait(
+        &self,
+        wait: Duration,
+        _fresh: Duration,
+    ) -> Result<Duration, CoordinationError> {
         Ok(wait)
     }
 
-    async fn share_rooms(&self, _rooms: &SharedRooms, _fresh: Duration) -> Result<(), StoreError> {
+    async fn share_rooms(
+        &self,
+        _rooms: &SharedRooms,
+        _fresh: Duration,
+    ) -> Result<(), CoordinationError> {
         Ok(())
     }
 
-    async fn shared_rooms(&self) -> Result<Option<SharedRooms>, StoreError> {
+    async fn shared_rooms(&self) -> Result<Option<SharedRooms>, CoordinationError> {
         Ok(None)
     }
 }

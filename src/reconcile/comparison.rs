@@ -28,6 +28,7 @@ use crate::{
 use super::{
     LEASE, LOOK_AGAIN,
     budget::CallPurpose,
+    failure::Failure,
     health::About,
     metrics::RepairKind,
     probes::Probes,
@@ -86,20 +87,6 @@ enum Begun {
     Done,
 }
 
-/// Nothing is known.
-enum Failure {
-    Api(ApiError),
-    Store(StoreError),
-    /// The budget does not allow a call that is needed at once.
-    NoBudget,
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
 /// A comparison under way.
 #[derive(Clone, Copy)]
 pub(super) struct Comparison<'inner> {
@@ -116,15 +103,11 @@ impl<'inner> Comparison<'inner> {
     pub async fn compare(&self, probes: &mut Probes<'inner>) -> ComparisonOutcome {
         let outcome = match self.bring_into_line(probes).await {
             Ok(outcome) => outcome,
-            Err(Failure::Api(error)) => {
-                debug!(room.name = %self.room, %error, "cannot compare a room");
-                ComparisonOutcome::Unknown
-            }
-            Err(Failure::Store(error)) => {
-                debug!(room.name = %self.room, %error, "cannot compare a room");
-                ComparisonOutcome::Unknown
-            }
             Err(Failure::NoBudget) => ComparisonOutcome::Unknown,
+            Err(error) => {
+                debug!(room.name = %self.room, %error, "cannot compare a room");
+                ComparisonOutcome::Unknown
+            }
         };
         self.inner.metrics.compared(self.importance, outcome == ComparisonOutcome::Confirmed);
         outcome
@@ -181,7 +164,7 @@ impl<'inner> Comparison<'inner> {
     }
 
     /// One instance at a time compares a room, and none if another has done what is wanted.
-    async fn begin(&self, wanted_at: Instant) -> Result<Begun, StoreError> {
+    async fn begin(&self, wanted_at: Instant) -> Result<Begun, Failure> {
         let Some(held) = self.inner.peers.lease(&self.lease(), LEASE).await? else {
             return Ok(Begun::Later(LOOK_AGAIN.mul_f64(1.0 + fastrand::f64())));
         };
@@ -199,7 +182,7 @@ impl<'inner> Comparison<'inner> {
     }
 
     /// Why it is not to be made now, if so. Otherwise a call was taken for it.
-    async fn is_not_to_begin(&self, wanted_at: Instant) -> Result<Option<Begun>, StoreError> {
+    async fn is_not_to_begin(&self, wanted_at: Instant) -> Result<Option<Begun>, Failure> {
         // Where LiveKit does not have the room, its own list would say no more.
         if self.is_done(wanted_at).await? || self.is_unlisted_and_empty().await? {
             return Ok(Some(Begun::Done));

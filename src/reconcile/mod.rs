@@ -5,6 +5,7 @@
 
 mod budget;
 mod comparison;
+mod failure;
 mod health;
 mod listed_rooms;
 mod metrics;

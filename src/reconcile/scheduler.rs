@@ -17,10 +17,10 @@ use tracing::warn;
 
 use crate::{
     abort_on_panic,
-    coordination::{Lease, Peers, SharedRooms},
+    coordination::{CoordinationError, Lease, Peers, SharedRooms},
     livekit::Api,
     presence::{RoomName, Rules, SessionInfo, StoreTime},
-    store::{Store, StoreError},
+    store::Store,
 };
 
 use super::{
@@ -393,7 +393,7 @@ impl Scheduler {
     }
 
     /// Waits until the budget allows a call.
-    pub async fn allowance(&self, purpose: CallPurpose) -> Result<(), StoreError> {
+    pub async fn allowance(&self, purpose: CallPurpose) -> Result<(), CoordinationError> {
         loop {
             let now = Instant::now();
             let taken = {
@@ -416,7 +416,10 @@ impl Scheduler {
 
     /// Takes a call from what all instances together have. Where they have none, says when to ask again, and so does this
     /// instance's own budget until then.
-    pub async fn take_shared_call(&self, purpose: CallPurpose) -> Result<Duration, StoreError> {
+    pub async fn take_shared_call(
+        &self,
+        purpose: CallPurpose,
+    ) -> Result<Duration, CoordinationError> {
         let shared = self.state().budget.shared(purpose);
         let wait = self.peers.take_call(&shared).await?;
         if !wait.is_zero() {

@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::{abort_on_panic, coordination::Lease, presence::RoomName, store::StoreError};
 
-use super::scheduler::Scheduler;
+use super::{failure::Failure, scheduler::Scheduler};
 
 /// Rooms that are compared under one lease. The next instance goes on with the others.
 const ROOMS_AT_ONCE: usize = 32;
@@ -82,7 +82,7 @@ impl Scheduler {
         tokio::spawn(abort_on_panic::task("a sweep of all rooms", sweeping));
     }
 
-    async fn sweep(&self, wanted_at: Instant) -> Result<(), StoreError> {
+    async fn sweep(&self, wanted_at: Instant) -> Result<(), Failure> {
         let mut rooms: Vec<_> =
             self.store.rooms().await?.into_iter().map(|room| room.name).collect();
         // Those are not in the store where nobody is known to be inside.
@@ -109,7 +109,7 @@ impl Scheduler {
         &self,
         rooms: &mut Vec<RoomName>,
         wanted_at: Instant,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Failure> {
         let mut some = Vec::new();
         while some.len() < ROOMS_AT_ONCE
             && let Some(room) = rooms.pop()

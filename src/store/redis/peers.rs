@@ -1,4 +1,4 @@
-//! What instances on one Redis share.
+//! What instances on one Redis with one key prefix share: [`Peers`], carried by Redis.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    coordination::{CallBucket, Lease, LeaseToken, Peers, SharedRooms},
+    coordination::{CallBucket, CoordinationError, Lease, LeaseToken, Peers, SharedRooms},
     presence::{RoomName, StoreTime},
     store::StoreError,
 };
@@ -40,26 +40,35 @@ impl RedisPeers {
     }
 }
 
+impl From<StoreError> for CoordinationError {
+    fn from(error: StoreError) -> Self {
+        Self::new(error)
+    }
+}
+
 #[async_trait]
 impl Peers for RedisPeers {
-    async fn lease(&self, lease: &Lease, time: Duration) -> Result<Option<LeaseToken>, StoreError> {
+    async fn lease(
+        &self,
+        lease: &Lease,
+        time: Duration,
+    ) -> Result<Option<LeaseToken>, CoordinationError> {
         let held = LeaseToken(format!("{:016x}", fastrand::u64(..)));
-        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let mut set = redis::cmd("SET");
-        set.arg(self.key(lease)).arg(&held.0).arg("NX").arg("PX").arg(millis.max(1));
+        set.arg(self.key(lease)).arg(&held.0).arg("NX").arg("PX").arg(as_millis(time));
         let answer: Value = self.link.query(&set).await?;
         Ok((answer != Value::Nil).then_some(held))
     }
 
-    async fn release(&self, lease: &Lease, held: LeaseToken) -> Result<(), StoreError> {
+    async fn release(&self, lease: &Lease, held: LeaseToken) -> Result<(), CoordinationError> {
         let connection = self.link.connection().await?;
         let keys = [self.key(lease)];
         let arguments = [held.0.as_bytes()];
         let call = self.scripts.release.call(&keys, &arguments);
-        self.link.invoke(connection, &call).await
+        Ok(self.link.invoke(connection, &call).await?)
     }
 
-    async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, StoreError> {
+    async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, CoordinationError> {
         let connection = self.link.connection().await?;
         let keys = [self.keys.shared("calls")];
         let times: Vec<_> = buckets
@@ -72,53 +81,64 @@ impl Peers for RedisPeers {
             .collect();
         let arguments: Vec<_> = times.iter().map(String::as_bytes).collect();
         let call = self.scripts.take_call.call(&keys, &arguments);
-        self.link.invoke(connection, &call).await.map(Duration::from_micros)
+        Ok(self.link.invoke(connection, &call).await.map(Duration::from_micros)?)
     }
 
-    async fn share_wait(&self, wait: Duration, fresh: Duration) -> Result<Duration, StoreError> {
+    async fn share_wait(
+        &self,
+        wait: Duration,
+        fresh: Duration,
+    ) -> Result<Duration, CoordinationError> {
         let key = self.keys.shared("wait");
         let mut get = redis::cmd("GET");
         get.arg(&key);
         let told: Option<u64> = self.link.query(&get).await?;
         let told = told.map(Duration::from_micros).unwrap_or_default();
-        // Two that write at the same time write again soon; the shorter wait does not last.
+        // Of two instances that write at once the shorter wait may win, until both write again soon.
         if wait > told {
-            let millis = u64::try_from(fresh.as_millis()).unwrap_or(u64::MAX);
             let mut set = redis::cmd("SET");
-            set.arg(&key).arg(wait.as_micros().to_string()).arg("PX").arg(millis.max(1));
-            let _: redis::Value = self.link.query(&set).await?;
+            set.arg(&key).arg(wait.as_micros().to_string()).arg("PX").arg(as_millis(fresh));
+            let _: Value = self.link.query(&set).await?;
         }
         Ok(wait.max(told))
     }
 
-    async fn share_rooms(&self, rooms: &SharedRooms, fresh: Duration) -> Result<(), StoreError> {
+    async fn share_rooms(
+        &self,
+        rooms: &SharedRooms,
+        fresh: Duration,
+    ) -> Result<(), CoordinationError> {
         let names = rooms.names.iter().map(|name| name.as_str().into()).collect();
-        let told = to_json(&Told { asked_at: rooms.asked_at, names });
-        let millis = u64::try_from(fresh.as_millis()).unwrap_or(u64::MAX);
+        let listing = to_json(&Listing { asked_at: rooms.asked_at, names });
         let mut set = redis::cmd("SET");
-        set.arg(self.keys.shared("listing")).arg(told).arg("PX").arg(millis.max(1));
-        self.link.query(&set).await
+        set.arg(self.keys.shared("listing")).arg(listing).arg("PX").arg(as_millis(fresh));
+        Ok(self.link.query(&set).await?)
     }
 
-    async fn shared_rooms(&self) -> Result<Option<SharedRooms>, StoreError> {
+    async fn shared_rooms(&self) -> Result<Option<SharedRooms>, CoordinationError> {
         let mut get = redis::cmd("GET");
         get.arg(self.keys.shared("listing"));
-        let told: Option<Vec<u8>> = self.link.query(&get).await?;
-        Ok(told.map(|told| read(&told)).transpose()?)
+        let listing: Option<Vec<u8>> = self.link.query(&get).await?;
+        Ok(listing.map(|listing| read(&listing)).transpose().map_err(StoreError::from)?)
     }
 }
 
-/// What an instance tells the others of LiveKit's rooms.
+/// For `PX`, which refuses zero.
+fn as_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// LiveKit's rooms, as they lie in Redis.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct Listing {
     asked_at: StoreTime,
     names: Vec<String>,
 }
 
-fn read(told: &[u8]) -> Result<SharedRooms, Unreadable> {
-    let Told { asked_at, names } =
-        serde_json::from_slice(told).map_err(|_| Unreadable::Malformed)?;
+fn read(listing: &[u8]) -> Result<SharedRooms, Unreadable> {
+    let Listing { asked_at, names } =
+        serde_json::from_slice(listing).map_err(|_| Unreadable::Malformed)?;
     let names = names.iter().map(|name| RoomName::parse(name)).collect::<Result<_, _>>();
     Ok(SharedRooms { asked_at, names: names.map_err(|_| Unreadable::Malformed)? })
 }

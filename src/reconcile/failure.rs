@@ -1,0 +1,16 @@
+//! Why a comparison, a probe or a sweep came to nothing.
+
+use crate::{coordination::CoordinationError, livekit::ApiError, store::StoreError};
+
+/// Nothing is known.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Coordination(#[from] CoordinationError),
+    #[error("the budget of calls to LiveKit's API allows none at the moment")]
+    NoBudget,
+}
