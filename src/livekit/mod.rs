@@ -4,23 +4,19 @@
 
 mod access_token;
 mod api;
-mod api_metrics;
 mod hs256;
 mod key;
 mod key_yaml;
 mod list;
 mod object;
-mod proxy;
 mod token;
 mod webhook;
 mod wire;
 
 pub use access_token::{AccessToken, VideoGrant};
-pub use api::{Api, ApiError, ApiSettings};
-pub use api_metrics::ApiMetrics;
+pub use api::{Api, ApiError, ApiMetrics, ApiSettings, Proxy, ProxyVariables};
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};
-pub use proxy::{Proxy, ProxyVariables};
 pub use token::{LEEWAY_SECS, TokenError};
 pub use webhook::{
     BodyMismatch, MalformedWebhook, VerifiedWebhook, Webhook, WebhookName, WebhookToken,

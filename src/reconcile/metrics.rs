@@ -15,7 +15,7 @@ use prometheus_client::{
 
 use crate::presence::RepairCounts;
 
-use super::queue::Importance;
+use super::state::queue::Importance;
 
 /// Comparisons, repairs and the budget.
 #[derive(Clone, Debug)]

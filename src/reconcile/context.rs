@@ -24,17 +24,20 @@ use crate::{
 };
 
 use super::{
-    LEASE, LOOK_AGAIN, LOOK_UP_TIMEOUT, ReconcileMetrics, ReconcileSettings,
-    budget::{Budget, CallPurpose},
-    comparison::{self, ComparisonOutcome},
-    health::{About, Health, MAX_BACKOFF},
-    listed_rooms::{self, EmptyRooms, ListedRooms, RoomNames},
-    pace::Pace,
-    queue::{Due, Importance, Queue},
-    refusals::{LIVEKIT_RETRIES_FOR, Refusals},
-    signers::Signers,
-    sweep::Sweep,
-    trouble::Troubles,
+    ReconcileMetrics, ReconcileSettings,
+    api_health::{About, Health, MAX_BACKOFF},
+    compare::comparison::{self, ComparisonOutcome},
+    gateway::{LEASE, LOOK_AGAIN, LOOK_UP_TIMEOUT},
+    scheduler::sweep::Sweep,
+    state::{
+        budget::{Budget, CallPurpose},
+        listed_rooms::{self, EmptyRooms, ListedRooms, RoomNames},
+        pace::Pace,
+        queue::{Due, Importance, Queue},
+        refusals::{LIVEKIT_RETRIES_FOR, Refusals},
+        signers::Signers,
+        trouble::Troubles,
+    },
 };
 
 /// Comparisons under way at the same time.

@@ -10,7 +10,7 @@ use crate::coordination::CallBucket;
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CallPurpose {
+pub enum CallPurpose {
     /// A client waits. At most half of all calls.
     Waiting,
     /// A watched room, or a liveness probe in one.
@@ -69,7 +69,7 @@ impl Bucket {
 
 /// All calls, and the shares of them.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub struct Budget {
     all: Bucket,
     waiting: Bucket,
     calling: Bucket,

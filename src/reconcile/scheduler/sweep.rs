@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::{abort_on_panic, coordination::Lease, presence::RoomName, store::StoreError};
 
-use super::{failure::Failure, scheduler::Scheduler};
+use crate::reconcile::{context::Scheduler, failure::Failure};
 
 /// Rooms that are compared under one lease. The next instance goes on with the others.
 const ROOMS_AT_ONCE: usize = 32;
@@ -23,7 +23,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
 /// Whether all rooms have to be compared, and since when.
 #[derive(Debug)]
-pub(super) struct Sweep {
+pub struct Sweep {
     /// Webhooks may have been lost until then. Who was compared since needs no other comparison.
     wanted_at: Option<Instant>,
     is_running: bool,

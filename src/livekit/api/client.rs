@@ -32,10 +32,13 @@ use crate::{
     presence::{Identity, ProbeAnswer, RoomName, SessionInfo},
 };
 
-use super::{
-    AccessToken, ApiMetrics, Keys, VideoGrant,
-    api_metrics::{CallOutcome, Method},
+use crate::livekit::{
+    AccessToken, Keys, VideoGrant,
     list::{UnreadableList, parse_participants, parse_rooms},
+};
+
+use super::{
+    metrics::{ApiMetrics, CallOutcome, Method},
     proxy::{Connector, Proxy},
 };
 

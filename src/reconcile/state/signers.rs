@@ -21,7 +21,7 @@ const MAX_PEOPLE: usize = 1_000;
 
 /// The keys other than the one that signs our calls.
 #[derive(Debug, Default)]
-pub(super) struct Signers {
+pub struct Signers {
     keys: HashMap<String, Verdict>,
     /// People named by webhooks of a key of which it is open whose it is.
     people: HashMap<RoomName, Vec<Named>>,

@@ -11,7 +11,7 @@ const COUNTS_FOR: Duration = Duration::from_secs(10);
 
 /// The longest wait of late.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     longest: Duration,
     /// Of the period before.
     before: Duration,

@@ -24,7 +24,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower::Service;
 
-use super::api::innermost;
+use super::client::innermost;
 
 /// What an environment says about proxies.
 #[derive(Clone, Default)]

@@ -10,9 +10,8 @@ use tracing::{info, warn};
 use crate::{abort_on_panic, livekit::ApiError, presence::RoomName};
 
 use super::{
-    budget::CallPurpose,
-    refusals::LIVEKIT_RETRIES_FOR,
-    scheduler::{Scheduler, State},
+    context::{Scheduler, State},
+    state::{budget::CallPurpose, refusals::LIVEKIT_RETRIES_FOR},
 };
 
 /// While LiveKit's API is down the pause between two calls doubles, up to this.

@@ -9,7 +9,7 @@ use crate::presence::{
     RoomLifecycle, RoomName, RoomSid, TrackSid,
 };
 
-use super::{
+use crate::livekit::{
     Keys, TokenError,
     object::Object,
     token::{self, Claims, NumericDate},

@@ -12,7 +12,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::api::{Answer, ApiError};
+use super::client::{Answer, ApiError};
 
 /// Calls by method and outcome, and their time.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// One call serves everybody who asks for the list within this time.
-pub(super) const FRESH: Duration = Duration::from_secs(10);
+pub const FRESH: Duration = Duration::from_secs(10);
 /// After a call that failed the next one waits.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// More made-up rooms are not remembered.
@@ -25,7 +25,7 @@ const MAX_EMPTY: usize = 10_000;
 
 /// The names of all rooms that LiveKit has.
 #[derive(Debug)]
-pub(super) struct RoomNames {
+pub struct RoomNames {
     /// When LiveKit was asked, by the store's clock.
     pub asked_at: StoreTime,
     pub names: HashSet<RoomName>,
@@ -39,7 +39,7 @@ impl From<SharedRooms> for RoomNames {
 
 /// LiveKit's rooms, as of the last call.
 #[derive(Default)]
-pub(super) struct ListedRooms(AsyncMutex<Cached>);
+pub struct ListedRooms(AsyncMutex<Cached>);
 
 #[derive(Default)]
 struct Cached {
@@ -79,7 +79,7 @@ impl ListedRooms {
 
 /// Rooms that no store holds, and until when nobody counts as being inside.
 #[derive(Default)]
-pub(super) struct EmptyRooms(Mutex<HashMap<RoomName, StoreTime>>);
+pub struct EmptyRooms(Mutex<HashMap<RoomName, StoreTime>>);
 
 impl EmptyRooms {
     pub fn remember(&self, room: &RoomName, until: StoreTime, now: StoreTime) {

@@ -16,11 +16,11 @@ use crate::presence::{
 };
 
 /// Probes under way at once, and the size of a sample where a list omits more people than this: each costs a call.
-pub(super) const MAX_PROBES: usize = 16;
+pub const MAX_PROBES: usize = 16;
 
 /// What is known of those whom a list omits.
 #[derive(Default)]
-pub(super) struct Probes<'comparison> {
+pub struct Probes<'comparison> {
     under_way: FuturesUnordered<BoxFuture<'comparison, (ParticipantSid, Option<Probed>)>>,
     /// Everybody who was asked.
     asked: HashSet<ParticipantSid>,

@@ -19,10 +19,10 @@ const MAX_ROOMS: usize = 10_000;
 
 /// The rooms in trouble.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(HashMap<RoomName, Trouble>);
+pub struct Troubles(HashMap<RoomName, Trouble>);
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trouble {
+pub struct Trouble {
     /// In a row.
     pub failures: u32,
     /// It is not asked about before.

@@ -12,7 +12,7 @@ use crate::presence::RoomName;
 
 /// Why a room has to be compared, most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Importance {
+pub enum Importance {
     /// A client waits for it.
     Waiting,
     /// It is watched, and something about it was missed.
@@ -37,7 +37,7 @@ const MAX_ROOMS: usize = 50_000;
 
 /// The rooms to be compared.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub struct Queue {
     rooms: HashMap<RoomName, Entry>,
     /// By importance.
     lines: [Line; Importance::ALL.len()],
@@ -57,7 +57,7 @@ struct QueuePosition {
 
 /// A room whose turn it may be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Due<'queue> {
+pub struct Due<'queue> {
     pub room: &'queue RoomName,
     pub importance: Importance,
     pub since: Instant,

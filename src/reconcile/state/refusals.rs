@@ -6,13 +6,13 @@
 use std::time::{Duration, Instant};
 
 /// Five attempts, with 1, 2, 4 and 8 s between them (`webhook/resource_url_notifier.go` of livekit/protocol).
-pub(super) const LIVEKIT_RETRIES_FOR: Duration = Duration::from_secs(15);
+pub const LIVEKIT_RETRIES_FOR: Duration = Duration::from_secs(15);
 /// Refusals that are further apart are not of one time of trouble: LiveKit would have come back between them.
 const MAX_GAP: Duration = Duration::from_secs(10);
 
 /// A time of trouble, while it lasts.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Option<Streak>);
+pub struct Refusals(Option<Streak>);
 
 #[derive(Clone, Copy, Debug)]
 struct Streak {

@@ -1,7 +1,7 @@
 //! One room compared with LiveKit's own list, and the sessions in it probed that give reason to doubt.
 //!
 //! What it costs: a call for the list, and where that omits nobody nothing else. One probe for each session that it omits, at
-//! most [`super::probes::MAX_PROBES`] at once and [`ROUNDS`] times as many per comparison; a second list if one of them is
+//! most `MAX_PROBES` at once and [`ROUNDS`] times as many per comparison; a second list if one of them is
 //! not answered. Where it omits more than that, `ListRooms` is asked too: in a room that LiveKit does not have, a sample of
 //! whom nobody lives speaks for the others. Those who were not asked stay, and the next comparison goes on.
 
@@ -25,15 +25,14 @@ use crate::{
     store::StoreError,
 };
 
-use super::{
-    LEASE, LOOK_AGAIN,
-    budget::CallPurpose,
+use crate::reconcile::{
+    api_health::About,
+    context::{CALLING_EVERY, Scheduler},
     failure::Failure,
-    health::About,
+    gateway::{LEASE, LOOK_AGAIN},
     metrics::RepairKind,
-    probes::Probes,
-    queue::Importance,
-    scheduler::{CALLING_EVERY, Scheduler},
+    probe::omitted::Probes,
+    state::{budget::CallPurpose, queue::Importance},
 };
 
 /// Without an answer within this time, `ListRooms` is asked beside: where lists come from the nodes themselves
@@ -67,7 +66,7 @@ enum Asked {
 
 /// How a comparison ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ComparisonOutcome {
+pub enum ComparisonOutcome {
     /// The room was brought into line with LiveKit's list.
     Confirmed,
     /// LiveKit has the room, and does not say who is inside, or whether somebody is gone: probes decide.
@@ -89,7 +88,7 @@ enum Begun {
 
 /// A comparison under way.
 #[derive(Clone, Copy)]
-pub(super) struct Comparison<'inner> {
+pub struct Comparison<'inner> {
     pub inner: &'inner Scheduler,
     pub room: &'inner RoomName,
     pub importance: Importance,
@@ -541,7 +540,7 @@ enum ProbeRound {
 
 /// Runs one comparison that the queue gave out, for which a call of this purpose was taken. Tells those who wait, and sends probes
 /// afterwards.
-pub(super) async fn run(
+pub async fn run(
     inner: Arc<Scheduler>,
     room: RoomName,
     importance: Importance,

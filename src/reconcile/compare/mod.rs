@@ -1,0 +1,3 @@
+//! One room compared with LiveKit's list.
+
+pub mod comparison;

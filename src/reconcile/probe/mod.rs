@@ -1,0 +1,3 @@
+//! Liveness probes: whether a session that gives reason to doubt lives.
+
+pub mod omitted;

@@ -1,0 +1,3 @@
+//! Which room is compared when.
+
+pub mod sweep;
