@@ -225,12 +225,12 @@ fn every_wrong_value_is_explained_in_one_sentence_that_names_the_fix() {
         (
             "LIVEKIT_KEYS",
             "APIone:hunter2",
-            "`livekit.keys`: line 1 has no space after its colon, so it is no key and secret to LiveKit; write `key: secret`, one per line",
+            "`livekit.keys`: line 1 has no space after its colon, so LiveKit does not read it as a key and its secret; write `key: secret`, one per line",
         ),
         (
             "LIVEKIT_KEYS",
             "APIone: 12345678901234567890123456789012",
-            "`livekit.keys`: the secret of key `APIone` is no text to LiveKit but a number, a date, a switch or something of several parts, and LiveKit drops it; put quotes around it: `key: \"secret\"`",
+            "`livekit.keys`: LiveKit reads the secret of key `APIone` as a number, a date, a switch or a collection instead of text, and drops the key; put quotes around it: `key: \"secret\"`",
         ),
         (
             "LIVEKIT_KEYS",

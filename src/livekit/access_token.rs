@@ -1,28 +1,13 @@
-//! A client's access token: who somebody is to LiveKit, and which rooms they may read here.
-
-use serde::{Deserialize, Serialize};
+//! A client's access token: who its holder is to LiveKit, and which rooms they may read here.
 
 use crate::presence::RoomName;
 
 use super::{
-    Keys, TokenError,
+    key::Keys,
     object::Object,
-    token::{self, Claims, LEEWAY_SECS, NumericDate},
+    token::{self, Claims, LEEWAY_SECS, NumericDate, TokenError},
+    video_grant::VideoGrant,
 };
-
-/// The part of a token's `video` grant that says what it may read (`auth/grants.go` of livekit/protocol).
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct VideoGrant {
-    #[serde(deserialize_with = "null_is_default")]
-    pub room: String,
-    #[serde(deserialize_with = "null_is_default")]
-    pub room_join: bool,
-    #[serde(deserialize_with = "null_is_default")]
-    pub room_admin: bool,
-    #[serde(deserialize_with = "null_is_default")]
-    pub room_list: bool,
-}
 
 /// A verified access token.
 #[derive(Clone, Debug)]
@@ -37,7 +22,7 @@ impl AccessToken {
     /// Verifies a token at `now`, in seconds since the Unix epoch.
     ///
     /// # Errors
-    /// Whatever makes it invalid; among it that it is a webhook's: those are signed by the same keys.
+    /// What makes it invalid. A webhook's token is refused too, although the same keys sign it.
     pub fn verify(token: &str, keys: &Keys, now: u64) -> Result<Self, TokenError> {
         let claims = token::verify(token, keys, now)?;
         if claims.sha256.is_some() {
@@ -52,7 +37,7 @@ impl AccessToken {
         })
     }
 
-    /// Signs a token with the first key. None without keys.
+    /// Signs a token with the first key. None if there are no keys.
     pub fn sign(identity: &str, video: VideoGrant, expires_at: u64, keys: &Keys) -> Option<String> {
         let claims = Claims {
             sub: Some(identity.to_owned()),
@@ -63,8 +48,8 @@ impl AccessToken {
         token::sign(claims, keys)
     }
 
-    /// Whether the holder may see who is in `room`. A `roomJoin` without a room lets its holder join any room that they
-    /// name, but names none, so it opens none here.
+    /// Whether the holder may see who is in `room`. A `roomJoin` that names no room opens none here, although LiveKit lets its
+    /// holder join any.
     pub fn may_read(&self, room: &RoomName) -> bool {
         let is_of_room = self.video.room == room.as_str();
         self.may_list() || is_of_room && (self.video.room_join || self.video.room_admin)
@@ -75,24 +60,16 @@ impl AccessToken {
         self.video.room_list || self.video.room_admin && self.video.room.is_empty()
     }
 
-    /// Who holds it: the key that signed it, and the name it gives them.
+    /// The key that signed it, and the identity of its holder, which is unique under that key.
     pub fn holder(&self) -> Option<(&str, &str)> {
         self.identity.as_deref().map(|identity| (self.issuer.as_str(), identity))
     }
 
-    /// When what was opened with it must end, in seconds since the Unix epoch: at its expiry, or after the leeway where it
-    /// was accepted within that.
+    /// When a stream that was opened with it at `now` must end, in seconds since the Unix epoch: at its expiry, or, if that has
+    /// passed already, when the leeway ends.
     pub fn ends_at(&self, now: u64) -> u64 {
         if now < self.expires_at { self.expires_at } else { self.expires_at + LEEWAY_SECS }
     }
-}
-
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -100,7 +77,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::livekit::ApiKey;
+    use crate::livekit::key::ApiKey;
 
     const NOW: u64 = 1_795_391_850;
 
@@ -108,7 +85,7 @@ mod tests {
         Keys::new(&ApiKey::parse_lines("APIone: secret-one\nAPItwo: secret-two").unwrap())
     }
 
-    /// A token as any other program would make it.
+    /// A token as another program makes it.
     fn jwt(algorithm: jsonwebtoken::Algorithm, secret: &str, claims: &Value) -> String {
         keys();
         let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
@@ -132,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_token_is_named() {
+    fn an_error_names_what_is_wrong_with_a_token() {
         let ok = json!({"iss": "APIone", "exp": NOW + 60});
         let with = |name: &str, value: Value| {
             let mut claims = ok.clone();
@@ -211,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_opened_ends_at_the_expiry_or_with_the_leeway() {
+    fn a_stream_ends_at_the_expiry_or_with_the_leeway() {
         let ends_at = |exp: u64| {
             let claims = json!({"iss": "APIone", "exp": exp});
             verify(&hs256("secret-one", &claims)).unwrap().ends_at(NOW)

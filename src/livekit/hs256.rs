@@ -1,4 +1,4 @@
-//! HMAC-SHA-256 for `jsonwebtoken`, the only algorithm LiveKit signs with. Every other one is refused.
+//! HMAC-SHA-256 for `jsonwebtoken`: LiveKit signs with this algorithm only, and every other one is refused.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{
@@ -22,7 +22,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes this the process's provider. One that was installed before stays; any provider knows HS256.
+/// Makes this the provider of the process. One that was installed before stays, since every provider knows HS256.
 pub(super) fn install() {
     let _ = PROVIDER.install_default();
 }

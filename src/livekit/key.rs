@@ -1,13 +1,13 @@
-//! LiveKit's API keys. Several can be valid at once, so that they can be rotated; a token's `iss` chooses.
+//! LiveKit's API keys. Several can be valid at once, so that they can be rotated. A token's `iss` names its key.
 
 use std::fmt;
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{hs256, key_yaml};
+use super::hs256;
 
-/// A shorter secret is taken, with a warning: LiveKit itself complains about it.
+/// A shorter secret is accepted with a warning, as LiveKit accepts it.
 pub const WEAK_SECRET_BYTES: usize = 32;
 
 /// A key's name and secret.
@@ -19,7 +19,7 @@ pub struct ApiKey {
 
 impl ApiKey {
     /// # Errors
-    /// A name or a secret that is empty: HS256 verifies with an empty secret, and then anybody can sign.
+    /// The name or the secret is empty. With an empty secret anybody could sign.
     pub fn new(name: &str, secret: &str) -> Result<Self, InvalidKey> {
         if name.is_empty() {
             return Err(InvalidKey::NoName);
@@ -30,19 +30,11 @@ impl ApiKey {
         Ok(Self { name: name.to_owned(), secret: secret.into() })
     }
 
-    /// Reads `key: secret` lines as LiveKit's own `LIVEKIT_KEYS` has them, which is YAML: with quotes, comments, or in braces.
-    ///
-    /// # Errors
-    /// The first that LiveKit would not read, or would read as something else.
-    pub fn parse_lines(lines: &str) -> Result<Vec<Self>, InvalidKey> {
-        key_yaml::parse(lines)
-    }
-
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether this is its secret.
+    /// Compares its secret, which nothing outside can read.
     #[cfg(test)]
     pub(crate) fn has_secret(&self, secret: &str) -> bool {
         self.secret.expose_secret() == secret
@@ -54,7 +46,7 @@ impl ApiKey {
     }
 }
 
-/// Why something is no API key. Never shows a secret.
+/// Why an API key cannot be read. Never shows a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
     #[error("line {line} is not of the form `key: secret`")]
@@ -63,10 +55,12 @@ pub enum InvalidKey {
     NoName,
     #[error("the secret of key `{0}` is empty")]
     NoSecret(String),
-    #[error("line {line} has no space after its colon, so it is no key and secret to LiveKit")]
+    #[error(
+        "line {line} has no space after its colon, so LiveKit does not read it as a key and its secret"
+    )]
     NoSpace { line: usize },
     #[error(
-        "the secret of key `{0}` is no text to LiveKit but a number, a date, a switch or something of several parts, and LiveKit drops it"
+        "LiveKit reads the secret of key `{0}` as a number, a date, a switch or a collection instead of text, and drops the key"
     )]
     NotAText(String),
     #[error("line {line} is not YAML as LiveKit reads it, or is not a key and its secret")]
@@ -74,7 +68,7 @@ pub enum InvalidKey {
 }
 
 impl InvalidKey {
-    /// What to do.
+    /// Tells the operator what to do.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::NotAText(_) => "put quotes around it: `key: \"secret\"`",

@@ -5,10 +5,19 @@ use std::mem::replace;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::{ApiKey, InvalidKey};
+use super::key::{ApiKey, InvalidKey};
 
-/// Reads them. Whatever LiveKit would read as something else, or drop, is refused.
-pub(super) fn parse(text: &str) -> Result<Vec<ApiKey>, InvalidKey> {
+impl ApiKey {
+    /// Reads `key: secret` lines as LiveKit's own `LIVEKIT_KEYS` has them, which is YAML: with quotes, comments, or in braces.
+    ///
+    /// # Errors
+    /// The first that LiveKit would drop, or would read as something else.
+    pub fn parse_lines(lines: &str) -> Result<Vec<Self>, InvalidKey> {
+        parse(lines)
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<ApiKey>, InvalidKey> {
     let text = text.trim_start_matches('\u{feff}');
     // YAML 1.1, which LiveKit reads, ends lines here, and YAML 1.2 does not.
     if let Some(line) =
@@ -27,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<ApiKey>, InvalidKey> {
     Ok(pairs.keys)
 }
 
-/// What has been read, and what has to come.
+/// What has been read, and what has to come next.
 struct Pairs {
     keys: Vec<ApiKey>,
     awaits: Awaits,
@@ -39,7 +48,7 @@ enum Awaits {
     Mapping,
     Name,
     SecretOf(String),
-    /// There is one document.
+    /// Nothing: there is one document.
     End,
 }
 
@@ -56,7 +65,7 @@ impl Pairs {
             (awaited, Event::StreamStart | Event::StreamEnd | Event::DocumentEnd) => awaited,
             (Awaits::Document, Event::DocumentStart(_)) => Awaits::Mapping,
             (Awaits::Mapping, Event::MappingStart(0, None)) => Awaits::Name,
-            // A document without a word, such as one of comments.
+            // An empty document, such as one of comments only.
             (Awaits::Mapping, Event::Scalar(text, ScalarStyle::Plain, 0, None))
                 if matches!(&*text, "" | "~") =>
             {
@@ -95,8 +104,8 @@ fn pair(name: &str, secret: &str, style: ScalarStyle) -> Result<ApiKey, InvalidK
     Ok(key)
 }
 
-/// Whether LiveKit takes an unquoted value for a text: it drops a key whose secret is something else, without a word (`resolve.go` of
-/// yaml.v3). All digits are a number, however many.
+/// Whether LiveKit reads an unquoted value as text. It drops a key whose secret is something else, and does not say so
+/// (`resolve.go` of yaml.v3). A value of digits only is a number, whatever its length.
 fn is_text(plain: &str) -> bool {
     let is_word = matches!(
         plain,
@@ -118,12 +127,12 @@ fn is_number(plain: &str) -> bool {
         unsigned.strip_prefix(prefix).is_some_and(|rest| u64::from_str_radix(rest, base).is_ok())
     };
     let is_whole = with_base("0x", 16) || with_base("0o", 8) || with_base("0b", 2);
-    // Rust reads words such as "infinity" too.
+    // Rust would also read words such as "infinity".
     let is_decimal = unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".e+-".contains(&byte));
     is_whole || is_decimal && digits.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// Any beginning of a date counts: a little more than LiveKit takes for one, and nobody's secret.
+/// Whether it begins like a date. This refuses a little more than LiveKit reads as a date, and no likely secret.
 fn is_date(plain: &str) -> bool {
     let mut parts = plain.split(['-', 'T', 't', ' ']);
     let mut is_part = |lengths: std::ops::RangeInclusive<usize>| {
@@ -134,12 +143,12 @@ fn is_date(plain: &str) -> bool {
     plain.as_bytes().get(4) == Some(&b'-') && is_part(4..=4) && is_part(1..=2) && is_part(1..=2)
 }
 
-/// What a person most likely has to mend, where it is no YAML or no list of keys.
+/// The most likely mistake in a text that is not YAML, or not a list of keys.
 fn unreadable(text: &str, line: usize) -> InvalidKey {
-    let is_of_interest =
+    let is_plain =
         |text: &&str| !text.is_empty() && !text.starts_with(['#', '{', '"', '\'', '-', '}']);
     let lines = text.lines().map(str::trim).enumerate();
-    for (index, content) in lines.filter(|(_, content)| is_of_interest(content)) {
+    for (index, content) in lines.filter(|(_, content)| is_plain(content)) {
         let line = index + 1;
         match content.split_once(':') {
             None => return InvalidKey::NoColon { line },
@@ -166,99 +175,70 @@ mod tests {
     }
 
     // The right column is what yaml.v3 3.0.1 gives LiveKit for the left one.
+    const AS_LIVEKIT_READS_THEM: [(&str, &[(&str, &str)]); 31] = [
+        ("", &[]),
+        ("# nothing yet", &[]),
+        ("---\n", &[]),
+        ("{}", &[]),
+        ("A: secret", &[("A", "secret")]),
+        ("A: one\nB: two", &[("A", "one"), ("B", "two")]),
+        ("A: one\r\nB: two\r\n", &[("A", "one"), ("B", "two")]),
+        ("\u{feff}A: one", &[("A", "one")]),
+        ("\n\nA: one\n\n# rotated: 2026-09\nB: two # the new one\n", &[("A", "one"), ("B", "two")]),
+        ("  A: one\n  B: two\n", &[("A", "one"), ("B", "two")]),
+        ("A:    one  ", &[("A", "one")]),
+        ("A : one", &[("A", "one")]),
+        ("A: one\n  two", &[("A", "one two")]),
+        ("{A: x+/=}", &[("A", "x+/=")]),
+        (
+            "A: -x\nB: ++1\nC: 9e5abc\nD: 0x12345678901234567890",
+            &[("A", "-x"), ("B", "++1"), ("C", "9e5abc"), ("D", "0x12345678901234567890")],
+        ),
+        ("A: \"one\"", &[("A", "one")]),
+        ("A: 'it''s'", &[("A", "it's")]),
+        ("\"A\": \"o\\\"n\\u0065\"", &[("A", "o\"ne")]),
+        ("{A: one}", &[("A", "one")]),
+        ("{A: one, B: 'two'}", &[("A", "one"), ("B", "two")]),
+        ("{\"A\": \"one\", \"B\": \"two\"}", &[("A", "one"), ("B", "two")]),
+        ("{\n  A: one,\n  B: two\n}", &[("A", "one"), ("B", "two")]),
+        ("A: one:two#three", &[("A", "one:two#three")]),
+        ("A: one two", &[("A", "one two")]),
+        (
+            "A: 1a\nB: 0x\nC: 1e9999\nD: 12:30",
+            &[("A", "1a"), ("B", "0x"), ("C", "1e9999"), ("D", "12:30")],
+        ),
+        (
+            "A: yes\nB: on\nC: nUll\nD: inf",
+            &[("A", "yes"), ("B", "on"), ("C", "nUll"), ("D", "inf")],
+        ),
+        ("A: \"123\"\nB: 'true'", &[("A", "123"), ("B", "true")]),
+        ("123: one\ntrue: two", &[("123", "one"), ("true", "two")]),
+        ("A: |\n  one\n", &[("A", "one\n")]),
+        ("A: >-\n  one\n  two\n", &[("A", "one two")]),
+        ("---\nA: one\n...\n", &[("A", "one")]),
+    ];
+
     #[test]
     fn keys_are_read_as_livekit_reads_them() {
-        let cases: [(&str, &[(&str, &str)]); 31] = [
-            ("", &[]),
-            ("# nothing yet", &[]),
-            ("---\n", &[]),
-            ("{}", &[]),
-            ("A: secret", &[("A", "secret")]),
-            ("A: one\nB: two", &[("A", "one"), ("B", "two")]),
-            ("A: one\r\nB: two\r\n", &[("A", "one"), ("B", "two")]),
-            ("\u{feff}A: one", &[("A", "one")]),
-            (
-                "\n\nA: one\n\n# rotated: 2026-09\nB: two # the new one\n",
-                &[("A", "one"), ("B", "two")],
-            ),
-            ("  A: one\n  B: two\n", &[("A", "one"), ("B", "two")]),
-            ("A:    one  ", &[("A", "one")]),
-            ("A : one", &[("A", "one")]),
-            ("A: one\n  two", &[("A", "one two")]),
-            ("{A: x+/=}", &[("A", "x+/=")]),
-            (
-                "A: -x\nB: ++1\nC: 9e5abc\nD: 0x12345678901234567890",
-                &[("A", "-x"), ("B", "++1"), ("C", "9e5abc"), ("D", "0x12345678901234567890")],
-            ),
-            ("A: \"one\"", &[("A", "one")]),
-            ("A: 'it''s'", &[("A", "it's")]),
-            ("\"A\": \"o\\\"n\\u0065\"", &[("A", "o\"ne")]),
-            ("{A: one}", &[("A", "one")]),
-            ("{A: one, B: 'two'}", &[("A", "one"), ("B", "two")]),
-            ("{\"A\": \"one\", \"B\": \"two\"}", &[("A", "one"), ("B", "two")]),
-            ("{\n  A: one,\n  B: two\n}", &[("A", "one"), ("B", "two")]),
-            ("A: one:two#three", &[("A", "one:two#three")]),
-            ("A: one two", &[("A", "one two")]),
-            (
-                "A: 1a\nB: 0x\nC: 1e9999\nD: 12:30",
-                &[("A", "1a"), ("B", "0x"), ("C", "1e9999"), ("D", "12:30")],
-            ),
-            (
-                "A: yes\nB: on\nC: nUll\nD: inf",
-                &[("A", "yes"), ("B", "on"), ("C", "nUll"), ("D", "inf")],
-            ),
-            ("A: \"123\"\nB: 'true'", &[("A", "123"), ("B", "true")]),
-            ("123: one\ntrue: two", &[("123", "one"), ("true", "two")]),
-            ("A: |\n  one\n", &[("A", "one\n")]),
-            ("A: >-\n  one\n  two\n", &[("A", "one two")]),
-            ("---\nA: one\n...\n", &[("A", "one")]),
-        ];
-        for (text, expected) in cases {
+        for (text, expected) in AS_LIVEKIT_READS_THEM {
             let expected =
                 expected.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned()));
             assert_eq!(pairs(text), Ok(expected.collect()), "{text:?}");
         }
     }
 
+    /// None of these is text to yaml.v3.
+    #[rustfmt::skip]
+    const NOT_TEXT: [&str; 34] = [
+        "123", "-1", "+12_000", "1.5", "1e5", ".5", "0x1F", "0o17", "0b11", "017", "~", "null",
+        "true", "False", ".inf", "-.Inf", ".nan", "2026-09-01", "2026-9-1T10:00:00Z",
+        "12345678901234567890123456789012", "[one]", "{b: one}", "\n  B: one", "!!str one",
+        "!!int 1", "&x one", "\n- one", "018", "0x_1", "1__2", "+.5", "1.e5", "0B11", "-0x1F",
+    ];
+
     #[test]
-    fn a_secret_that_livekit_drops_is_refused_by_its_name() {
-        let values = [
-            "123",
-            "-1",
-            "+12_000",
-            "1.5",
-            "1e5",
-            ".5",
-            "0x1F",
-            "0o17",
-            "0b11",
-            "017",
-            "~",
-            "null",
-            "true",
-            "False",
-            ".inf",
-            "-.Inf",
-            ".nan",
-            "2026-09-01",
-            "2026-9-1T10:00:00Z",
-            "12345678901234567890123456789012",
-            "[one]",
-            "{b: one}",
-            "\n  B: one",
-            "!!str one",
-            "!!int 1",
-            "&x one",
-            "\n- one",
-            "018",
-            "0x_1",
-            "1__2",
-            "+.5",
-            "1.e5",
-            "0B11",
-            "-0x1F",
-        ];
-        for value in values {
+    fn a_key_that_livekit_drops_is_refused_by_its_name() {
+        for value in NOT_TEXT {
             let error = pairs(&format!("A: {value}"));
             assert_eq!(error, Err(InvalidKey::NotAText("A".into())), "{value:?}");
         }
@@ -269,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_keys_is_refused_with_its_line() {
+    fn a_text_that_is_not_a_list_of_keys_is_refused_with_its_line() {
         use InvalidKey::{NoColon, NoName, NoSpace, NotYaml};
         let cases = [
             ("secret", NoColon { line: 1 }),
@@ -300,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_and_long_texts_end() {
+    fn deep_nesting_is_refused() {
         for text in ["[", "{a: ", "- ", "? ", "&a "] {
             assert!(pairs(&text.repeat(10_000)).is_err(), "{text}");
         }

@@ -7,7 +7,7 @@ use super::{
     wire::{Missing, ParticipantList, RoomList},
 };
 
-/// Why an answer is no list.
+/// Why an answer cannot be read as a list.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableList {
     #[error("LiveKit's list is not the expected JSON")]
@@ -32,8 +32,8 @@ pub fn parse_participants(body: &[u8]) -> Result<Vec<SessionInfo>, UnreadableLis
         .collect::<Result<_, _>>()?)
 }
 
-/// Reads the body of a successful `ListRooms`: the names alone. Its counts are often wrong, and rooms whose names cannot be
-/// watched here are left out.
+/// Reads the names from the body of a successful `ListRooms`. Its counts are often wrong, and a room whose name this service
+/// cannot watch is left out.
 pub fn parse_rooms(body: &[u8]) -> Result<Vec<RoomName>, UnreadableList> {
     let Object(list): Object<RoomList> = serde_json::from_slice(body)?;
     let names = list.rooms.unwrap_or_default().into_iter().filter_map(|Object(room)| room.name);

@@ -1,6 +1,6 @@
 //! LiveKit's outside format: its API keys, its tokens, its webhooks and its lists, turned into the words of `presence`.
 //!
-//! Knows nothing of stores and of HTTP. Facts are from `livekit-server` 1.13.5 and livekit/protocol; each says where.
+//! Knows nothing of stores and of our own HTTP. Facts are from `livekit-server` 1.13.5 and livekit/protocol, and each says where.
 
 mod access_token;
 mod api;
@@ -10,14 +10,16 @@ mod key_yaml;
 mod list;
 mod object;
 mod token;
+mod video_grant;
 mod webhook;
 mod wire;
 
-pub use access_token::{AccessToken, VideoGrant};
+pub use access_token::AccessToken;
 pub use api::{Api, ApiError, ApiMetrics, ApiSettings, Proxy, ProxyVariables};
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};
 pub use token::{LEEWAY_SECS, TokenError};
+pub use video_grant::VideoGrant;
 pub use webhook::{
     BodyMismatch, MalformedWebhook, VerifiedWebhook, Webhook, WebhookName, WebhookToken,
 };

@@ -1,5 +1,5 @@
-//! A JSON object, and nothing else. What serde derives for a struct also reads an array of its fields in their order: a grant
-//! written as `["room", true]` would open a room.
+//! A JSON object, and nothing else. What serde derives for a struct also reads an array of its fields in their order, so that a
+//! grant written as `["room", true]` would open a room.
 
 use std::{fmt, marker::PhantomData};
 
@@ -8,7 +8,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// What an object says.
+/// A value that was read from an object.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(transparent)]
 pub(super) struct Object<T>(pub T);

@@ -9,7 +9,7 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Keys, VideoGrant, object::Object};
+use super::{key::Keys, object::Object, video_grant::VideoGrant};
 
 /// How far the clocks of signer and verifier may be apart, in seconds.
 pub const LEEWAY_SECS: u64 = 60;
@@ -55,7 +55,7 @@ impl NumericDate {
     }
 }
 
-/// Why a token is not accepted. What is said outside tells its sender what to mend, and nothing about our keys.
+/// Why a token is not accepted. The texts go to its sender: they say what to mend, and nothing about our keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("the token is not a JWT signed with HS256 whose claims have the right types")]
@@ -76,7 +76,7 @@ pub enum TokenError {
     NotForClients,
 }
 
-/// Verifies everything that both kinds of token share. `now` is in seconds since the Unix epoch.
+/// Verifies what both kinds of token share. `now` is in seconds since the Unix epoch.
 pub(super) fn verify(token: &str, keys: &Keys, now: u64) -> Result<Claims, TokenError> {
     #[derive(Deserialize)]
     struct Issuer {
@@ -101,7 +101,7 @@ pub(super) fn verify(token: &str, keys: &Keys, now: u64) -> Result<Claims, Token
     Ok(claims)
 }
 
-/// Times are compared here and not by the library, which has no clock but the machine's.
+/// Leaves the times to us, because the library knows no clock but the machine's.
 fn signature_only() -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.required_spec_claims = HashSet::new();
@@ -110,7 +110,7 @@ fn signature_only() -> Validation {
     validation
 }
 
-/// Signs with the first key.
+/// Signs with the first key. None if there are no keys.
 pub(super) fn sign(mut claims: Claims, keys: &Keys) -> Option<String> {
     let (name, key) = keys.signing()?;
     name.clone_into(&mut claims.iss);

@@ -1,6 +1,6 @@
-//! LiveKit's JSON: protojson in webhooks (camelCase, zero values left out, int64 as strings) and in Twirp answers
-//! (`snake_case`, everything present). Takes both, and whatever a later LiveKit adds: a webhook refused for a new field
-//! would be lost for good.
+//! LiveKit's JSON: protojson in webhooks (camelCase, zero values left out, int64 as strings) and in Twirp answers (`snake_case`,
+//! everything present). Reads both, and ignores what a later LiveKit adds: a webhook that is refused for a new field is lost for
+//! good.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -29,7 +29,7 @@ pub(super) struct WebhookEvent {
     pub track: Option<Object<TrackInfo>>,
 }
 
-/// Only what is needed: `turnPassword` and the room's metadata are never even kept.
+/// Only what is needed: `turnPassword` and the room's metadata are never kept.
 #[derive(Debug, Deserialize)]
 pub(super) struct RoomInfo {
     pub sid: Option<String>,
@@ -143,7 +143,7 @@ pub(super) fn required(text: Option<String>, field: &'static str) -> Result<Stri
     text.filter(|text| !text.is_empty()).ok_or(Missing(field))
 }
 
-/// `ParticipantInfo.State`; one that is newer than this build counts as connecting.
+/// `ParticipantInfo.State`. A state that this build does not know counts as connecting.
 fn session_state(state: &EnumValue) -> SessionState {
     match state {
         EnumValue::Number(2) => SessionState::Active,

@@ -12,7 +12,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::client::{Answer, ApiError};
+use super::{answer::Answer, error::ApiError, method::Method};
 
 /// Calls by method and outcome, and their time.
 #[derive(Clone, Debug)]
@@ -30,25 +30,6 @@ struct CallLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MethodLabel {
     method: Method,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
-pub(super) enum Method {
-    list_participants,
-    list_rooms,
-    update_subscriptions,
-}
-
-impl Method {
-    /// As in the path of a Twirp call.
-    pub fn livekit_name(self) -> &'static str {
-        match self {
-            Self::list_participants => "ListParticipants",
-            Self::list_rooms => "ListRooms",
-            Self::update_subscriptions => "UpdateSubscriptions",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]

@@ -1,8 +1,8 @@
-//! The proxy between this service and LiveKit's API, as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name it. Read as
-//! curl does (<https://curl.se/docs/manpage.html#ENVIRONMENT>): the API's own scheme says which one counts.
+//! The proxy between this service and LiveKit's API, as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name it. They are
+//! read as curl reads them (<https://curl.se/docs/manpage.html#ENVIRONMENT>): the API's own scheme says which one counts.
 //!
-//! An `https` API is reached through a tunnel (`CONNECT`), so that the proxy sees nothing but its host; an `http` one by asking
-//! the proxy for the whole address.
+//! An `https` API is reached through a tunnel (`CONNECT`), in which the proxy sees nothing but the host. For an `http` API the
+//! proxy is asked for the whole address.
 
 use std::{
     fmt, io,
@@ -24,19 +24,19 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower::Service;
 
-use super::client::innermost;
+use super::error::innermost;
 
-/// What an environment says about proxies.
+/// What the environment says about proxies.
 #[derive(Clone, Default)]
 pub struct ProxyVariables {
     pub http: String,
     pub https: String,
     pub all: String,
-    /// Hosts and networks that are reached without.
+    /// Hosts and networks that are reached without a proxy.
     pub no: String,
 }
 
-/// A proxy, with what opens it.
+/// A proxy, and its credentials.
 #[derive(Clone)]
 pub struct Proxy {
     uri: Uri,
@@ -44,10 +44,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The proxy for an address; none where it is reached without.
+    /// The proxy for an address; none if the address is reached directly.
     ///
     /// # Errors
-    /// The one that is named for it is none that can be used. Never says its password.
+    /// The proxy that is named for it cannot be used. Never says its password.
     pub fn of(url: &Uri, variables: &ProxyVariables) -> Result<Option<Self>, &'static str> {
         let named = |own: &str| !own.is_empty() || !variables.all.is_empty();
         let is_named = match url.scheme_str() {
@@ -67,7 +67,7 @@ impl Proxy {
         if !is_named || is_reached_without() {
             return Ok(None);
         }
-        let wrong = "is no address of an HTTP proxy; write http://host:3128, or http://user:password@host:3128";
+        let wrong = "is not the address of an HTTP proxy; write http://host:3128, or http://user:password@host:3128";
         let proxy = proxies().build().intercept(url).ok_or(wrong)?;
         match proxy.uri().scheme_str() {
             Some("http" | "https") => Ok(Some(Self::from(&proxy))),
@@ -89,7 +89,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Connects to LiveKit's API, or to the proxy before it.
+/// Connects to LiveKit's API, or to the proxy before the API.
 #[derive(Clone)]
 pub(super) struct Connector {
     route: Route,
@@ -105,7 +105,7 @@ enum Route {
 }
 
 impl Connector {
-    /// For one address. Returns what each request must tell the proxy, too.
+    /// Connects to one address. Also returns the credentials that each request must show the proxy.
     pub fn new(
         url: &Uri,
         proxy: Option<Proxy>,
@@ -177,7 +177,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A connection to the API, or to the proxy that speaks for it.
+/// A connection to the API, or to the proxy that is asked for it.
 pub(super) struct Stream {
     io: MaybeHttpsStream<TokioIo<TcpStream>>,
     is_forwarded: bool,
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_says_which_proxy_counts_and_some_hosts_have_none() {
+    fn the_scheme_says_which_proxy_counts_and_some_hosts_are_reached_without() {
         let (http, https) = ("http://plain:3128", "proxy:3128");
         let some = |proxy: &str| Ok(Some(format!("http://{proxy}/")));
         assert_eq!(of("https://livekit.example.com/", [http, https, "", ""]), some("proxy:3128"));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_proxy_is_refused_where_it_counts() {
+    fn a_proxy_that_is_not_http_is_refused_only_for_the_scheme_it_serves() {
         for wrong in
             ["socks5://user:secret@proxy:1080", "http://user:secret@:3128:x", "ftp://proxy"]
         {

@@ -1,93 +1,19 @@
-//! A webhook, in the only order that is safe: its token from the headers, then its body's hash, and only then its JSON.
+//! What a webhook's body says: its JSON, turned into an [`Event`].
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-
-use crate::presence::{
-    Event, EventId, EventKind, HostTime, Identity, InvalidRoomName, LiveKitTime, ParticipantSid,
-    RoomLifecycle, RoomName, RoomSid, TrackSid,
+use crate::{
+    livekit::{
+        object::Object,
+        wire::{Missing, ParticipantInfo, TrackInfo, WebhookEvent, required},
+    },
+    presence::{
+        Event, EventId, EventKind, HostTime, Identity, InvalidRoomName, LiveKitTime,
+        ParticipantSid, RoomLifecycle, RoomName, RoomSid, TrackSid,
+    },
 };
 
-use crate::livekit::{
-    Keys, TokenError,
-    object::Object,
-    token::{self, Claims, NumericDate},
-    wire::{Missing, ParticipantInfo, TrackInfo, WebhookEvent, required},
-};
+use super::name::WebhookName;
 
-/// A webhook's token lives this long (`webhook/resource_url_notifier.go` of livekit/protocol).
-const TOKEN_LIFE_SECS: u64 = 300;
-
-/// A verified `Authorization` header: somebody with one of our keys vouches for a body with this hash.
-#[derive(Clone, Debug)]
-pub struct WebhookToken {
-    key_name: String,
-    sha256: [u8; 32],
-}
-
-impl WebhookToken {
-    /// Verifies the value of `Authorization` at `now`, in seconds since the Unix epoch. LiveKit sends the raw JWT; with
-    /// `Bearer ` before it, as some proxies want it, it is taken too.
-    ///
-    /// # Errors
-    /// Whatever makes the token invalid; among it that it has no body hash, as a client's access token has none.
-    pub fn verify(authorization: &str, keys: &Keys, now: u64) -> Result<Self, TokenError> {
-        let token = match authorization.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            _ => authorization,
-        };
-        let claims = token::verify(token, keys, now)?;
-        let sha256 = claims.sha256.ok_or(TokenError::NotForWebhooks)?;
-        let sha256 = BASE64_STANDARD.decode(sha256).map_err(|_| TokenError::Malformed)?;
-        let sha256 = sha256.try_into().map_err(|_| TokenError::Malformed)?;
-        Ok(Self { key_name: claims.iss, sha256 })
-    }
-
-    /// The name of the key that signed it.
-    pub fn key_name(&self) -> &str {
-        &self.key_name
-    }
-
-    /// Signs a body with the first key, as LiveKit does. None without keys.
-    pub fn sign(body: &[u8], keys: &Keys, now: u64) -> Option<String> {
-        let claims = Claims {
-            exp: Some(NumericDate::Whole(now + TOKEN_LIFE_SECS)),
-            nbf: Some(NumericDate::Whole(now)),
-            sha256: Some(BASE64_STANDARD.encode(Sha256::digest(body))),
-            ..Claims::default()
-        };
-        token::sign(claims, keys)
-    }
-
-    /// Compares the body with the hash, in constant time.
-    ///
-    /// # Errors
-    /// The body is not the one that was signed.
-    pub fn vouch_for(self, body: &[u8]) -> Result<VerifiedWebhook<'_>, BodyMismatch> {
-        let digest: [u8; 32] = Sha256::digest(body).into();
-        if bool::from(digest.ct_eq(&self.sha256)) {
-            Ok(VerifiedWebhook { body })
-        } else {
-            Err(BodyMismatch)
-        }
-    }
-}
-
-/// The body is not the one whose hash was signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the body is not the one that was signed; something between LiveKit and here may have changed it"
-)]
-pub struct BodyMismatch;
-
-/// A body that LiveKit signed.
-#[derive(Clone, Copy, Debug)]
-pub struct VerifiedWebhook<'body> {
-    body: &'body [u8],
-}
-
-/// A webhook, read.
+/// A webhook's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
     pub name: WebhookName,
@@ -95,12 +21,12 @@ pub struct Webhook {
     pub event: Option<Event>,
 }
 
-/// Why a signed body is no webhook.
+/// Why a signed body cannot be read as a webhook.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedWebhook {
     #[error("the webhook's body is not a JSON object")]
     NotAnObject,
-    /// Where, and not what: the words of the parser quote what it found.
+    /// Says where and not what, because the parser's own words quote what it found.
     #[error("the webhook's body is not the expected JSON at line {line}, column {column}")]
     NotJson { line: usize, column: usize },
     #[error("the webhook has no `{0}`")]
@@ -121,67 +47,19 @@ impl From<Missing> for MalformedWebhook {
     }
 }
 
-macro_rules! webhook_names {
-    ($($variant:ident $text:literal),+ $(,)?) => {
-        /// The events LiveKit knows (`webhook/consts.go` of livekit/protocol).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum WebhookName {
-            $($variant,)+
-            /// One that this build does not know.
-            Other,
-        }
-
-        impl WebhookName {
-            pub fn parse(name: &str) -> Self {
-                match name {
-                    $($text => Self::$variant,)+
-                    _ => Self::Other,
-                }
-            }
-
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                    Self::Other => "other",
-                }
-            }
-        }
-    };
-}
-
-webhook_names! {
-    RoomStarted "room_started",
-    RoomFinished "room_finished",
-    ParticipantJoined "participant_joined",
-    ParticipantLeft "participant_left",
-    ParticipantConnectionAborted "participant_connection_aborted",
-    TrackPublished "track_published",
-    TrackUnpublished "track_unpublished",
-    EgressStarted "egress_started",
-    EgressUpdated "egress_updated",
-    EgressEnded "egress_ended",
-    IngressStarted "ingress_started",
-    IngressEnded "ingress_ended",
-    AgentJobStarted "agent_job_started",
-    AgentJobEnded "agent_job_ended",
-}
-
-impl VerifiedWebhook<'_> {
-    /// Reads the body. `received_at` is when it arrived, for measurements.
-    ///
-    /// # Errors
-    /// [`MalformedWebhook`] says what is missing. Unknown events, fields and enum members are no error.
-    pub fn parse(&self, received_at: HostTime) -> Result<Webhook, MalformedWebhook> {
-        let is_object = self.body.trim_ascii_start().starts_with(b"{");
+impl Webhook {
+    /// Reads a body whose signature was verified.
+    pub(super) fn parse(body: &[u8], received_at: HostTime) -> Result<Self, MalformedWebhook> {
+        let is_object = body.trim_ascii_start().starts_with(b"{");
         if !is_object {
             return Err(MalformedWebhook::NotAnObject);
         }
-        let Object(webhook): Object<WebhookEvent> = serde_json::from_slice(self.body)?;
+        let Object(webhook): Object<WebhookEvent> = serde_json::from_slice(body)?;
         let name = WebhookName::parse(webhook.event.as_deref().unwrap_or_default());
         let identity = webhook.participant.as_ref().and_then(|Object(one)| one.identity.as_deref());
         let identity = identity.filter(|identity| !identity.is_empty()).map(Identity::new);
         let Some(kind) = event_kind(name, webhook.participant, webhook.track)? else {
-            return Ok(Webhook { name, event: None });
+            return Ok(Self { name, event: None });
         };
         let Object(room) = webhook.room.ok_or(Missing("room"))?;
         let event = Event {
@@ -193,7 +71,7 @@ impl VerifiedWebhook<'_> {
             received_at,
             kind,
         };
-        Ok(Webhook { name, event: Some(event) })
+        Ok(Self { name, event: Some(event) })
     }
 }
 
@@ -245,76 +123,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{
-        livekit::{AccessToken, ApiKey, VideoGrant},
-        presence::{ParticipantKind, SessionInfo, SessionState, TrackKind, TrackSource},
-    };
-
-    const NOW: u64 = 1_795_391_850;
-
-    fn keys() -> Keys {
-        Keys::new(&ApiKey::parse_lines("APIone: secret-one").unwrap())
-    }
+    use crate::presence::{ParticipantKind, SessionInfo, SessionState, TrackKind, TrackSource};
 
     fn parse(body: &str) -> Result<Webhook, MalformedWebhook> {
-        VerifiedWebhook { body: body.as_bytes() }.parse(HostTime::default())
+        Webhook::parse(body.as_bytes(), HostTime::default())
     }
 
     fn joined(body: &str) -> SessionInfo {
         match parse(body).unwrap().event.unwrap().kind {
             EventKind::Joined(info) => info,
             other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_signed_body_is_vouched_for_and_no_other() {
-        let token = WebhookToken::sign(b"{}", &keys(), NOW).unwrap();
-        for authorization in [token.clone(), format!("Bearer {token}"), format!("bearer  {token}")]
-        {
-            let verified = WebhookToken::verify(&authorization, &keys(), NOW).unwrap();
-            assert!(verified.clone().vouch_for(b"{}").is_ok());
-            assert_eq!(verified.vouch_for(b"{} ").err(), Some(BodyMismatch));
-        }
-        let basic = format!("Basic {token}");
-        assert!(WebhookToken::verify(&basic, &keys(), NOW).is_err());
-    }
-
-    #[test]
-    fn a_token_lives_five_minutes_and_the_leeway() {
-        let token = WebhookToken::sign(b"{}", &keys(), NOW).unwrap();
-        assert!(WebhookToken::verify(&token, &keys(), NOW + 360).is_ok());
-        let late = WebhookToken::verify(&token, &keys(), NOW + 361);
-        assert_eq!(late.err(), Some(TokenError::Expired));
-    }
-
-    #[test]
-    fn a_clients_token_is_no_webhooks() {
-        let token = AccessToken::sign("alice", VideoGrant::default(), NOW + 60, &keys()).unwrap();
-        let verified = WebhookToken::verify(&token, &keys(), NOW);
-        assert_eq!(verified.err(), Some(TokenError::NotForWebhooks));
-    }
-
-    #[test]
-    fn a_hash_must_be_standard_base64_with_padding() {
-        let digest = Sha256::digest(b"4");
-        let standard = BASE64_STANDARD.encode(digest);
-        let wrong = [
-            base64::prelude::BASE64_STANDARD_NO_PAD.encode(digest),
-            base64::prelude::BASE64_URL_SAFE.encode(digest),
-            "4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a".to_owned(),
-            BASE64_STANDARD.encode(b"short"),
-        ];
-        assert!(standard.contains('/') || standard.contains('+'), "or url-safe would be the same");
-        for sha256 in wrong {
-            let claims = Claims {
-                exp: Some(NumericDate::Whole(NOW)),
-                sha256: Some(sha256),
-                ..Claims::default()
-            };
-            let token = token::sign(claims, &keys()).unwrap();
-            let verified = WebhookToken::verify(&token, &keys(), NOW);
-            assert_eq!(verified.err(), Some(TokenError::Malformed));
         }
     }
 
@@ -393,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_missing_field_is_named() {
         let cases = [
             ("", "the webhook's body is not a JSON object"),
             ("[]", "the webhook's body is not a JSON object"),
@@ -429,7 +247,7 @@ mod tests {
         }
     }
 
-    // Serde's derive reads a struct from an array of its fields too, which no sender of LiveKit's JSON ever means.
+    // Serde's derive reads a struct from an array of its fields too, which LiveKit never sends.
     #[test]
     fn an_array_is_never_taken_for_an_object() {
         let session = r#""sid":"PA_1","identity":"a""#;
@@ -448,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_webhook_says_is_not_repeated_in_what_is_wrong_with_it() {
+    fn an_error_does_not_repeat_what_the_webhook_says() {
         let body = r#"{"event":"participant_joined","participant":{"attributes":"PRIVATE"}}"#;
         let error = parse(body).unwrap_err().to_string();
         assert_eq!(error, "the webhook's body is not the expected JSON at line 1, column 67");

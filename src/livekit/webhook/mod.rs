@@ -1,7 +1,9 @@
 //! A webhook, in the only order that is safe: its token from the headers, then its body's hash, and only then its JSON.
 
 mod body;
+mod name;
+mod token;
 
-pub use body::{
-    BodyMismatch, MalformedWebhook, VerifiedWebhook, Webhook, WebhookName, WebhookToken,
-};
+pub use body::{MalformedWebhook, Webhook};
+pub use name::WebhookName;
+pub use token::{BodyMismatch, VerifiedWebhook, WebhookToken};
