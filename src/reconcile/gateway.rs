@@ -1,4 +1,4 @@
-//! What the rest of the service calls.
+//! What the rest of the service calls: to have a room confirmed or watched, and to tell that something was missed.
 
 use std::{
     collections::HashSet,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     coordination::Peers,
@@ -16,33 +16,20 @@ use crate::{
 };
 
 use super::{
-    ReconcileMetrics,
-    compare::comparison::ComparisonOutcome,
-    context::{CALLING_EVERY, Scheduler, jittered},
-    state::queue::Importance,
+    context::Context,
+    metrics::ReconcileMetrics,
+    scheduler::Scheduler,
+    settings::{CALLING_EVERY, LOOK_UP_TIMEOUT, ReconcileSettings, jittered},
+    state::{outcome::ComparisonOutcome, queue::Importance},
+    watched::Watched,
 };
 
-/// A client that waits for LiveKit is answered after this time with what is known.
-pub(super) const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 /// A client that asks for a room that may be made up waits this long for LiveKit's list of rooms.
 const ROOMS_TIMEOUT: Duration = Duration::from_millis(500);
-/// An instance that compares a room, or asks for the rooms, holds a lease for at most this long.
-pub(super) const LEASE: Duration = Duration::from_secs(6);
-/// An instance that waits for another looks again after this time.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// How often rooms are compared, and at what cost.
-#[derive(Clone, Debug)]
-pub struct ReconcileSettings {
-    /// A watched room is compared this often.
-    pub every: Duration,
-    /// All instances together.
-    pub calls_per_minute: u32,
-}
 
 /// Compares rooms with LiveKit's lists. Cheap to clone.
 #[derive(Clone)]
-pub struct Reconciler(Arc<Scheduler>);
+pub struct Reconciler(Arc<Context>);
 
 /// Whether a room was brought into line with LiveKit's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,35 +39,8 @@ pub enum Confirmation {
     Unknown,
 }
 
-/// A room that is compared regularly, until this is dropped.
-pub struct Watched {
-    reconciler: Reconciler,
-    room: RoomName,
-    confirmed: watch::Receiver<()>,
-}
-
-impl Watched {
-    /// Waits for the next time that the room is confirmed.
-    pub async fn confirmed(&mut self) {
-        if self.confirmed.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let mut state = self.reconciler.0.state();
-        state.queue.unwatch(&self.room);
-        if !state.queue.is_watched(&self.room) {
-            state.watched.remove(&self.room);
-            state.calling.remove(&self.room);
-        }
-    }
-}
-
 impl Reconciler {
-    /// Starts comparing, all rooms that the store knows, too: nobody knows what was missed until now.
+    /// Starts to compare. Begins with all rooms that the store knows, because nobody knows what was missed until now.
     pub fn start(
         api: Api,
         store: Arc<dyn Store>,
@@ -89,27 +49,22 @@ impl Reconciler {
         settings: ReconcileSettings,
         metrics: ReconcileMetrics,
     ) -> Self {
-        Self(Scheduler::start(api, store, peers, rules, settings, metrics))
+        let context = Arc::new(Context::new(api, store, peers, rules, settings, metrics));
+        Scheduler::start(&context);
+        Self(context)
     }
 
-    /// Has a room compared, and waits for it; once, however many ask. A comparison serves that began after `asked_at`, when the
-    /// caller was about to read what the store has.
+    /// Has a room compared, and waits for it. All who wait for a room share one comparison. One that is under way serves, and so
+    /// does one that another instance has made since `asked_at`, when the caller was about to read what the store has.
     pub async fn confirm(&self, room: &RoomName, asked_at: Instant) -> Confirmation {
         let mut answer = {
-            let mut state = self.0.state();
+            let mut schedule = self.0.schedule();
             let now = Instant::now();
-            let is_in_trouble = state.troubles.until(room, now).is_some();
-            if is_in_trouble || state.budget.paused_until() > now + LOOK_UP_TIMEOUT {
+            let is_in_trouble = schedule.troubles.until(room, now).is_some();
+            if is_in_trouble || schedule.budget.paused_until() > now + LOOK_UP_TIMEOUT {
                 return Confirmation::Unknown;
             }
-            if !state.queue.is_running(room) {
-                state.queue.want(room, Importance::Waiting, asked_at);
-            }
-            state
-                .waiting
-                .entry(room.clone())
-                .or_insert_with(|| watch::Sender::new(None))
-                .subscribe()
+            schedule.wait_for(room, asked_at)
         };
         self.0.wake.notify_one();
         match timeout(LOOK_UP_TIMEOUT, answer.wait_for(Option::is_some)).await {
@@ -122,36 +77,37 @@ impl Reconciler {
 
     /// Something about the room was missed: it is compared as soon as the budget allows.
     pub fn suspect(&self, room: &RoomName) {
-        self.0.state().suspect(room, Instant::now());
+        self.0.schedule().suspect(room, Instant::now());
         self.0.wake.notify_one();
     }
 
-    /// A webhook could not be stored, and LiveKit may give it up before it can. Its room is compared; all rooms are where this
-    /// lasts for longer than LiveKit repeats webhooks.
+    /// A webhook could not be stored, and LiveKit may give it up before it can be. Its room is compared. If webhooks are refused
+    /// for longer than LiveKit repeats them, all rooms are.
     pub fn webhook_refused(&self, room: Option<&RoomName>) {
-        let mut state = self.0.state();
+        let mut schedule = self.0.schedule();
         let now = Instant::now();
-        if state.refusals.refused(now) {
-            state.sweep.want(now);
+        if schedule.refusals.refused(now) {
+            schedule.sweep.want(now);
         }
         if let Some(room) = room {
-            state.suspect(room, now);
+            schedule.suspect(room, now);
         }
-        drop(state);
+        drop(schedule);
         self.0.wake.notify_one();
     }
 
-    /// A webhook was stored, after others were not.
+    /// A webhook was stored. Others may have been refused before it.
     pub fn webhook_taken(&self) {
-        let mut state = self.0.state();
-        if state.refusals.taken() {
-            state.sweep.want(Instant::now());
-            drop(state);
+        let mut schedule = self.0.schedule();
+        if schedule.refusals.taken() {
+            schedule.sweep.want(Instant::now());
+            drop(schedule);
             self.0.wake.notify_one();
         }
     }
 
-    /// A webhook was signed with this key: whose people LiveKit does not have is another LiveKit's.
+    /// Notes the key that a webhook was signed with. If LiveKit does not list the people of such webhooks, another LiveKit sends
+    /// them.
     pub fn webhook_signed(&self, event: &Event, key_name: &str) {
         if key_name == self.0.api.key_name() {
             return;
@@ -170,38 +126,33 @@ impl Reconciler {
 
     /// Somebody is called by telephone in a watched room: no webhook will tell how that ends.
     pub fn somebody_is_called(&self, room: &RoomName) {
-        self.0.is_calling(room, true);
+        self.0.note_calling(room, true);
     }
 
-    /// Whether asking about a room that no store holds is no waste: LiveKit's list of rooms has it, or LiveKit is being asked
-    /// already.
+    /// Whether it is worth a call to ask about a room that no store holds: LiveKit's list of rooms has it, or LiveKit is being
+    /// asked about it already.
     pub async fn is_real(&self, room: &RoomName) -> bool {
-        let is_asking = || self.0.state().waiting.contains_key(room);
+        let is_asking = || self.0.schedule().is_awaited(room);
         if is_asking() {
             return true;
         }
-        // A caller that stops waiting leaves the question to the others.
-        let inner = Arc::clone(&self.0);
-        let asking = tokio::spawn(async move { inner.listed_rooms().await });
+        // A task of its own, so that a caller who stops waiting does not end the call for the others.
+        let context = Arc::clone(&self.0);
+        let asking = tokio::spawn(async move { context.listed_rooms().await });
         let listed = timeout(ROOMS_TIMEOUT, asking).await.ok().and_then(Result::ok).flatten();
         listed.is_some_and(|listed| listed.names.contains(room)) || is_asking()
     }
 
     /// Compares a room regularly from now on.
     pub fn watch(&self, room: &RoomName) -> Watched {
-        let mut state = self.0.state();
         let due = Instant::now() + jittered(self.0.settings.every);
-        let due = state.troubles.until(room, due).unwrap_or(due);
-        state.queue.watch(room, due);
-        let confirmed =
-            state.watched.entry(room.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
-        drop(state);
+        let confirmed = self.0.schedule().watch(room, due);
         self.0.wake.notify_one();
-        Watched { reconciler: self.clone(), room: room.clone(), confirmed }
+        Watched::new(Arc::clone(&self.0), room.clone(), confirmed)
     }
 
-    /// For how much longer than its rules say a store's rooms are trusted now: they wait that long for their turn. Beyond what any
-    /// of them says of itself.
+    /// For how much longer than the rules say rooms are trusted now, because they have to wait for their comparison. A room's own
+    /// `until` is without it.
     pub fn extra_trust(&self) -> Duration {
         self.0.extra_trust()
     }
@@ -241,6 +192,6 @@ impl Reconciler {
     }
 
     fn compare_later(&self, room: &RoomName) {
-        self.0.state().want(room, Importance::Listed, Instant::now());
+        self.0.schedule().want(room, Importance::Listed, Instant::now());
     }
 }

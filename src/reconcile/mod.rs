@@ -1,17 +1,31 @@
-//! LiveKit's own lists, compared with ours: webhooks get lost in silence, and some changes have none.
+//! LiveKit's own lists, compared with ours, because webhooks get lost in silence and some changes have none.
 //!
-//! Decides which room is compared when, within the budget of calls, asks LiveKit, lets the pure rules of `presence` compute
-//! repairs, and hands those to the store. The hub asks here to have a room confirmed; nothing here knows browsers.
+//! Decides which room is compared when, within the budget of calls; asks LiveKit; lets the pure rules of `presence` compute
+//! repairs; and hands those to the store. The hub asks here to have a room confirmed. Nothing here knows browsers.
+//!
+//! - `gateway`, `watched`: what the rest of the service calls
+//! - `scheduler`: starts the comparisons that are due and that the budget allows
+//! - `compare`: one room's comparison; `repair` hands its repairs to the store
+//! - `probe`: liveness probes of the sessions in a room
+//! - `state`: what is known, behind one lock: who waits, which calls are left, what LiveKit said
+//! - `context`: all of these work on it; `calls`, `room_list` and `api_health` are what they ask of it
 
 mod api_health;
+mod calls;
 mod compare;
 mod context;
 mod failure;
 mod gateway;
 mod metrics;
 mod probe;
+mod repair;
+mod room_list;
 mod scheduler;
+mod settings;
 mod state;
+mod watched;
 
-pub use gateway::{Confirmation, ReconcileSettings, Reconciler, Watched};
+pub use gateway::{Confirmation, Reconciler};
 pub use metrics::ReconcileMetrics;
+pub use settings::ReconcileSettings;
+pub use watched::Watched;

@@ -1,12 +1,14 @@
-//! How many calls LiveKit's API is asked for: LiveKit Cloud allows 1,000 a minute, and the application wants some of them.
+//! The budget of calls to LiveKit's API. LiveKit Cloud allows 1,000 a minute, and the application wants some of them.
 //!
-//! Pure: callers pass the time. A call is taken from the whole and from the shares of its class, so that clients who wait
-//! cannot use up what watched rooms need, and nobody else can either. Who does not wait leaves some calls for those who will:
-//! a client finds one at once, or is not kept waiting.
+//! Pure: callers pass the time. A call is taken from the bucket of all calls and from the shares of its purpose, so that neither
+//! clients who wait nor anybody else can use up what watched rooms need. The other purposes leave some calls for clients who
+//! wait: a client gets one at once, or is answered without.
 
 use std::time::{Duration, Instant};
 
 use crate::coordination::CallBucket;
+
+use super::queue::Importance;
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,16 +17,29 @@ pub enum CallPurpose {
     Waiting,
     /// A watched room, or a liveness probe in one.
     Watched,
-    /// A watched room in which somebody is called. At most three tenths of all calls: it is compared ten times as often as others.
+    /// A watched room in which somebody is called. At most three tenths of all calls, because such a room is compared ten times
+    /// as often as others.
     Calling,
     /// Everything else. Together with `Waiting` at most 70 %: the rest is kept for watched rooms.
     Other,
 }
 
+impl CallPurpose {
+    /// What the call for a comparison of this importance is for.
+    pub fn of(importance: Importance) -> Self {
+        match importance {
+            Importance::Waiting => Self::Waiting,
+            Importance::Suspicious | Importance::Watched => Self::Watched,
+            Importance::Calling => Self::Calling,
+            Importance::Known | Importance::Listed => Self::Other,
+        }
+    }
+}
+
 /// A token bucket that refills evenly.
 #[derive(Debug)]
 struct Bucket {
-    /// What all instances share of it.
+    /// The bucket that all instances share, which has the same size.
     shared: CallBucket,
     /// When it will be full again.
     full_at: Instant,
@@ -33,7 +48,7 @@ struct Bucket {
 impl Bucket {
     fn new(name: &'static str, calls_per_minute: f64, now: Instant) -> Self {
         let cost = Duration::from_secs_f64(60.0 / calls_per_minute.max(0.1));
-        // A tenth of a minute's calls at once, and never less than one.
+        // A tenth of a minute's calls at once, and at least one.
         let burst = Duration::from_secs(6).max(cost);
         let shared = CallBucket { name, cost, burst, reserve: Duration::ZERO };
         Self { shared, full_at: now }
@@ -46,7 +61,8 @@ impl Bucket {
         full_at.checked_sub(burst - reserve).map_or(now, |ready_at| ready_at.max(now))
     }
 
-    /// What all instances share, of which half is left to clients who wait. Of so few calls that one alone is that much, none is.
+    /// The bucket that all instances share, with the reserve that this purpose leaves to clients who wait: half of it, but not so
+    /// much that not even one call is left.
     fn shared_for(&self, purpose: CallPurpose) -> CallBucket {
         let CallBucket { cost, burst, .. } = self.shared;
         let reserve = match purpose {
@@ -67,18 +83,18 @@ impl Bucket {
     }
 }
 
-/// All calls, and the shares of them.
+/// All calls, and shares of them.
 #[derive(Debug)]
 pub struct Budget {
     all: Bucket,
     waiting: Bucket,
     calling: Bucket,
     unwatched: Bucket,
-    /// The other instances used up what there is, by purpose.
+    /// By purpose: all instances together have no call left before.
     denied_until: [Instant; 4],
-    /// LiveKit said that no call may come before.
+    /// LiveKit limits our calls, and wants none before.
     limited_until: Instant,
-    /// LiveKit does not work; it is tried again then.
+    /// LiveKit does not work, and is tried again then.
     backed_off_until: Instant,
 }
 
@@ -99,7 +115,7 @@ impl Budget {
     /// Takes a call.
     ///
     /// # Errors
-    /// When it may be asked for again.
+    /// When to ask again.
     pub fn take(&mut self, purpose: CallPurpose, now: Instant) -> Result<(), Instant> {
         let ready_at = self.ready_at(purpose, now);
         if ready_at > now {
@@ -122,14 +138,14 @@ impl Budget {
         shares.map(|bucket| bucket.ready_at(purpose, now)).fold(paused_until, Instant::max)
     }
 
-    /// The call was not made.
+    /// Puts a call back that was taken and not made.
     pub fn give_back(&mut self, purpose: CallPurpose, now: Instant) {
         for bucket in self.shares(purpose).into_iter().flatten() {
             bucket.give_back(now);
         }
     }
 
-    /// What all instances together take such a call from.
+    /// The buckets that all instances together take such a call from.
     pub fn shared(&mut self, purpose: CallPurpose) -> Vec<CallBucket> {
         self.shares(purpose)
             .into_iter()
@@ -144,12 +160,12 @@ impl Budget {
         *denied_until = until.max(*denied_until);
     }
 
-    /// No call before `until`, whatever happens.
+    /// Grants no call before `until`.
     pub fn limit(&mut self, until: Instant) {
         self.limited_until = self.limited_until.max(until);
     }
 
-    /// No call before `until`, unless one that is under way succeeds.
+    /// Grants no call before `until`, unless one that is under way succeeds.
     pub fn back_off(&mut self, until: Instant) {
         self.backed_off_until = self.backed_off_until.max(until);
     }
@@ -158,7 +174,7 @@ impl Budget {
         self.backed_off_until = now;
     }
 
-    /// No call comes before.
+    /// No call is granted before.
     pub fn paused_until(&self) -> Instant {
         self.limited_until.max(self.backed_off_until)
     }
@@ -220,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_finds_a_call_however_much_the_others_want() {
+    fn a_client_who_waits_finds_a_call_whatever_the_others_take() {
         let start = Instant::now();
         let mut budget = Budget::new(600, start);
         let mut found = 0;
@@ -237,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_holds_for_everybody() {
+    fn a_pause_holds_for_every_purpose() {
         let start = Instant::now();
         let mut budget = Budget::new(600, start);
         let until = start + Duration::from_secs(9);

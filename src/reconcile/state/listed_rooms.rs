@@ -1,11 +1,8 @@
-//! Which rooms LiveKit has, as far as somebody wants to know: one `ListRooms` call serves everybody for a while.
-//!
-//! Also which rooms were found to have nobody inside although no store holds them: clients that ask for made-up rooms must not
-//! fill the store, nor cost a call each time.
+//! Which rooms LiveKit has: one `ListRooms` call serves everybody who wants to know for a while.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard},
+    collections::HashSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,8 +17,6 @@ use crate::{
 pub const FRESH: Duration = Duration::from_secs(10);
 /// After a call that failed the next one waits.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// More made-up rooms are not remembered.
-const MAX_EMPTY: usize = 10_000;
 
 /// The names of all rooms that LiveKit has.
 #[derive(Debug)]
@@ -48,7 +43,7 @@ struct Cached {
 }
 
 impl ListedRooms {
-    /// The names, from a call that is not older than [`FRESH`]. A caller that comes while one is under way waits for it.
+    /// The names, from a call that is not older than [`FRESH`]. A caller that comes while a call is under way waits for it.
     pub async fn get<F>(&self, ask: impl FnOnce() -> F) -> Option<Arc<RoomNames>>
     where
         F: Future<Output = Option<RoomNames>>,
@@ -77,38 +72,10 @@ impl ListedRooms {
     }
 }
 
-/// Rooms that no store holds, and until when nobody counts as being inside.
-#[derive(Default)]
-pub struct EmptyRooms(Mutex<HashMap<RoomName, StoreTime>>);
-
-impl EmptyRooms {
-    pub fn remember(&self, room: &RoomName, until: StoreTime, now: StoreTime) {
-        let mut rooms = self.rooms();
-        if rooms.len() >= MAX_EMPTY && !rooms.contains_key(room) {
-            rooms.retain(|_, until| *until > now);
-            if rooms.len() >= MAX_EMPTY {
-                return;
-            }
-        }
-        rooms.insert(room.clone(), until);
-    }
-
-    pub fn forget(&self, room: &RoomName) {
-        self.rooms().remove(room);
-    }
-
-    /// Until when nobody is inside, as far as is known.
-    pub fn until(&self, room: &RoomName) -> Option<StoreTime> {
-        self.rooms().get(room).copied()
-    }
-
-    fn rooms(&self) -> MutexGuard<'_, HashMap<RoomName, StoreTime>> {
-        self.0.lock().expect("never held in a panic")
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     fn room(name: &str) -> RoomName {
@@ -140,20 +107,5 @@ mod tests {
         );
         assert_eq!(listed.get(|| ask(None)).await.unwrap().names.len(), 1, "still fresh");
         assert_eq!(*calls.lock().unwrap(), 2);
-    }
-
-    #[test]
-    fn made_up_rooms_are_remembered_within_bounds() {
-        let empty = EmptyRooms::default();
-        let at = StoreTime::from_millis;
-        for number in 0..MAX_EMPTY + 5 {
-            empty.remember(&room(&format!("room-{number}")), at(60_000), at(0));
-        }
-        assert_eq!(empty.rooms().len(), MAX_EMPTY);
-        assert_eq!(empty.until(&room("room-0")), Some(at(60_000)));
-        empty.remember(&room("later"), at(120_000), at(60_000));
-        assert_eq!(empty.rooms().len(), 1, "the others are over");
-        empty.forget(&room("later"));
-        assert_eq!(empty.until(&room("later")), None);
     }
 }

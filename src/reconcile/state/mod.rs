@@ -1,9 +1,16 @@
-//! What is known: which rooms wait, which calls are left, what LiveKit said. Pure, or nearly so: nothing here asks anybody.
+//! What is known of rooms, calls and LiveKit, and what follows from it. Nothing here asks anybody, and, but for `listed_rooms`,
+//! nothing knows a clock: callers pass the time.
 
 pub mod budget;
+pub mod empty_rooms;
+pub mod health;
 pub mod listed_rooms;
+pub mod outcome;
 pub mod pace;
+pub mod probe_slots;
 pub mod queue;
 pub mod refusals;
+pub mod schedule;
 pub mod signers;
+pub mod sweep;
 pub mod trouble;

@@ -1,6 +1,6 @@
-//! The liveness probes of one comparison: those whom a list omits are asked before it is believed that they are gone.
+//! The liveness probes of one comparison: those whom a list omits are probed before it is believed that they are gone.
 //!
-//! Asks nobody itself. A comparison adds probes, and hears from here what they came to and what is still open.
+//! Asks nobody itself. A comparison adds probes, and learns here what they found and what is still open.
 
 use std::{collections::HashSet, pin::pin, time::Duration};
 
@@ -15,29 +15,29 @@ use crate::presence::{
     ParticipantSid, ProbeAnswer, ProbeTarget, Probed, Repair, Repairs, StoreTime,
 };
 
-/// Probes under way at once, and the size of a sample where a list omits more people than this: each costs a call.
-pub const MAX_PROBES: usize = 16;
+/// Probes under way at once, and the size of the sample if a list omits more people than this. Each costs a call.
+const MAX_PROBES: usize = 16;
 
 /// What is known of those whom a list omits.
 #[derive(Default)]
 pub struct Probes<'comparison> {
     under_way: FuturesUnordered<BoxFuture<'comparison, (ParticipantSid, Option<Probed>)>>,
-    /// Everybody who was asked.
+    /// Everybody who was probed.
     asked: HashSet<ParticipantSid>,
     answers: Vec<Probed>,
     /// Whom the last list omits.
     missing: Vec<ParticipantSid>,
-    /// Of those, who was not asked because there are too many.
+    /// Those of them who were not probed because there are too many.
     others: Vec<ParticipantSid>,
-    /// Whether a list was asked for after the last answer that a list decides about.
+    /// Whether an answer came about which a list has to decide that is asked for after it.
     needs_list: bool,
-    /// Whether the last list left somebody undecided.
+    /// Whether the last list omits somebody who is not known to live and was not removed.
     is_undecided: bool,
 }
 
 impl<'comparison> Probes<'comparison> {
-    /// Whom to probe of those whom a list omits: everybody, or, where these are too many, some who were seen last and some
-    /// who were not seen for longest. If one of an earlier sample lives the list is wrong about many, and the others wait.
+    /// Chooses whom to probe of those whom a list omits: everybody, or, if these are too many, some who were seen last and some
+    /// who were not seen for longest. If somebody of an earlier sample lives, the list is wrong about many, and the others wait.
     pub fn choose(&mut self, mut missing: Vec<ProbeTarget>) -> Vec<ProbeTarget> {
         self.missing = missing.iter().map(|target| target.sid.clone()).collect();
         missing.retain(|target| !self.asked.contains(&target.sid));
@@ -70,7 +70,7 @@ impl<'comparison> Probes<'comparison> {
         self.under_way.push(probed.boxed());
     }
 
-    /// Waits for answers, for this long or for all. Returns those of the living.
+    /// Waits for answers, for this long or until all came. Returns those of sessions that live.
     pub async fn hear(&mut self, limit: Option<Duration>) -> Vec<Probed> {
         let mut alive = Vec::new();
         let mut over = pin!(OptionFuture::from(limit.map(sleep)));
@@ -80,7 +80,7 @@ impl<'comparison> Probes<'comparison> {
                 next = self.under_way.next() => next,
                 Some(()) = &mut over => None,
             };
-            // A session without an answer is left to the next comparison.
+            // A session about which LiveKit did not say is left to the next comparison.
             let Some((_, probed)) = next else { return alive };
             let Some(probed) = probed else { continue };
             match probed.answer {
@@ -95,7 +95,7 @@ impl<'comparison> Probes<'comparison> {
         &self.answers
     }
 
-    /// Notes what a list, and the answers until then, lead to. `is_past_grace` tells about whom a list may decide.
+    /// Notes what a list, and the answers until then, decided. `is_past_grace` tells about whom a list may decide.
     pub fn judged_by(&mut self, planned: &Repairs, is_past_grace: impl Fn(&Probed) -> bool) {
         let removed: HashSet<_> = planned
             .steps
@@ -110,7 +110,7 @@ impl<'comparison> Probes<'comparison> {
             !removed.contains(sid) && !self.answers.iter().any(lives)
         };
         let open: HashSet<_> = self.missing.iter().filter(|sid| is_open(sid)).collect();
-        // About whom there was no answer from the nodes, a list decides that was asked for after that.
+        // If no node answered for somebody, a list decides that is asked for after that.
         let needs_list = self.answers.iter().any(|probed| {
             probed.answer == ProbeAnswer::Unanswered
                 && probed.asked_at > planned.asked_at
@@ -135,18 +135,18 @@ impl<'comparison> Probes<'comparison> {
         self.needs_list || !self.others.is_empty() && !self.found_life() && self.all_answered()
     }
 
-    /// Whether that can be now, because no answer is waited for.
+    /// Whether another list can decide now, because no answer is still to come.
     pub fn wants_list_at_once(&self) -> bool {
         self.needs_list && self.under_way.is_empty()
     }
 
-    /// Whether those who were asked may speak for those who were not, if LiveKit does not have the room: there were too many,
-    /// all answers came, and nobody lives.
+    /// Whether the sample may speak for the others, if LiveKit does not have the room: there are others, all answers came, and
+    /// nobody lives.
     pub fn may_speak_for_the_others(&self) -> bool {
         !self.others.is_empty() && !self.found_life() && self.all_answered()
     }
 
-    /// LiveKit does not have the room: it is as if nobody had answered for the others either.
+    /// LiveKit does not have the room: this counts as if no node had answered for the others either.
     pub fn extend_to_the_others(&mut self, asked_at: StoreTime) {
         let answer = ProbeAnswer::Unanswered;
         let others = std::mem::take(&mut self.others);

@@ -1,0 +1,70 @@
+//! What follows a comparison when nobody waits any longer: answers of probes that take long, and probes of those who are listed.
+
+use crate::reconcile::{
+    probe::{listed::ProbeRound, missing::Probes},
+    state::outcome::ComparisonOutcome,
+};
+
+use super::comparison::Comparison;
+
+/// After a failed probe the room is compared and its sessions are probed again at once, up to this many times.
+const MAX_PROBE_ROUNDS: usize = 8;
+/// Rounds of one comparison, the first included. Each asks for a list, and probes some of those whom it omits.
+const MAX_ROUNDS: usize = 4;
+
+impl<'room> Comparison<'room> {
+    /// Waits for the probes that take long, and asks for another list if that decides about somebody.
+    pub async fn settle(&self, mut probes: Probes<'room>) {
+        for _ in 1..MAX_ROUNDS {
+            if !probes.is_open() {
+                return;
+            }
+            self.prober().hear(&mut probes, None).await;
+            if !probes.wants_list() {
+                // Those who live are known to live, and nobody else is undecided because of them.
+                return self.context.schedule().tell(self.room, ComparisonOutcome::Undecided);
+            }
+            let Ok(Some(held)) = self.take_lease().await else { return };
+            let outcome = if self.may_call_soon().await {
+                self.compare(&mut probes).await
+            } else {
+                ComparisonOutcome::Unknown
+            };
+            self.end(held).await;
+            self.context.schedule().tell(self.room, outcome);
+            if outcome == ComparisonOutcome::Unknown {
+                return;
+            }
+        }
+    }
+
+    /// Probes those who are listed and give reason to doubt, until nobody fails a probe that no comparison has judged yet.
+    pub async fn probe_all_listed(&self) {
+        for _ in 0..MAX_PROBE_ROUNDS {
+            match self.prober().probe_listed().await {
+                Ok(ProbeRound::NobodyFailed) | Err(_) => return,
+                Ok(ProbeRound::SomebodyFailed) => {
+                    if self.judge_failures().await == ComparisonOutcome::Unknown {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Compares the room again, because only a session that is still listed after its failures is evicted.
+    async fn judge_failures(&self) -> ComparisonOutcome {
+        let Ok(Some(held)) = self.take_lease().await else { return ComparisonOutcome::Unknown };
+        let mut probes = Probes::default();
+        let outcome = match self.context.allowance(self.purpose).await {
+            Ok(()) => self.compare(&mut probes).await,
+            Err(_) => ComparisonOutcome::Unknown,
+        };
+        self.end(held).await;
+        self.context.schedule().tell(self.room, outcome);
+        if outcome != ComparisonOutcome::Unknown {
+            self.settle(probes).await;
+        }
+        outcome
+    }
+}

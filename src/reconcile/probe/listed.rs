@@ -1,0 +1,64 @@
+//! Probes the sessions that LiveKit lists and that give reason to doubt.
+
+use std::{future::ready, sync::Arc};
+
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    presence::{ProbeAnswer, ProbeTarget, Repair, Repairs, StoreTime},
+    store::StoreError,
+};
+
+use super::prober::{Prober, findings};
+
+/// Probes under way at the same time. One that fails takes three seconds.
+const MAX_AT_ONCE: usize = 16;
+
+/// How a round of probes ended.
+pub enum ProbeRound {
+    NobodyFailed,
+    SomebodyFailed,
+}
+
+impl Prober<'_> {
+    /// Probes everybody in the room whose turn it is.
+    pub async fn probe_listed(self) -> Result<ProbeRound, StoreError> {
+        let Some(room) = self.context.store.read(self.room).await? else {
+            return Ok(ProbeRound::NobodyFailed);
+        };
+        let asked_at = self.context.store.now().await?;
+        let targets = room.to_probe(asked_at, &self.context.rules);
+        if targets.is_empty() {
+            return Ok(ProbeRound::NobodyFailed);
+        }
+        let repairs = findings(&room, asked_at, Vec::new());
+        // The room changes while they are asked.
+        drop(room);
+        let steps: Vec<Repair> = stream::iter(targets)
+            .map(|target| self.probe_in_turn(target, asked_at))
+            .buffer_unordered(MAX_AT_ONCE)
+            .filter_map(ready)
+            .collect()
+            .await;
+        let has_failure = steps.iter().any(|step| matches!(step, Repair::Dead { .. }));
+        self.context.repair(self.room, Arc::default(), &Repairs { steps, ..repairs }).await?;
+        Ok(if has_failure { ProbeRound::SomebodyFailed } else { ProbeRound::NobodyFailed })
+    }
+
+    /// One probe, when the budget allows it. None if LiveKit did not say.
+    async fn probe_in_turn(self, target: ProbeTarget, asked_at: StoreTime) -> Option<Repair> {
+        self.context.allowance(self.purpose).await.ok()?;
+        let answer = self.ask(&target).await?;
+        let mut schedule = self.context.schedule();
+        Some(match answer {
+            ProbeAnswer::Alive => {
+                schedule.note_witness(asked_at);
+                Repair::Alive(target.sid)
+            }
+            ProbeAnswer::Gone | ProbeAnswer::Unanswered => {
+                let witnessed = schedule.has_witness_since(target.failed_at);
+                Repair::Dead { sid: target.sid, witnessed }
+            }
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Hands repairs to the store, and counts and logs what they mended.
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::info;
+
+use crate::{
+    presence::{Repair, Repaired, Repairs, Room, RoomName},
+    store::StoreError,
+};
+
+use super::{context::Context, metrics::RepairKind};
+
+impl Context {
+    /// Repairs a room. Takes the room as it was read, because a store that shares it would have to copy it while somebody holds
+    /// it.
+    pub async fn repair(
+        &self,
+        room: &RoomName,
+        held: Arc<Room>,
+        repairs: &Repairs,
+    ) -> Result<Repaired, StoreError> {
+        let ages = ages(&held, repairs);
+        let subjects = repairs.subjects(&held);
+        drop(held);
+        let repaired = self.store.repair(room, repairs, &subjects).await?;
+        let Repaired { change, counts, .. } = &repaired;
+        self.metrics.repaired(*counts);
+        if counts.has_mended() {
+            for (kind, age) in ages {
+                self.metrics.aged(kind, age);
+            }
+            info!(
+                room.name = %room,
+                changed = change.is_some(),
+                added = counts.added,
+                removed = counts.removed,
+                replaced = counts.replaced,
+                updated = counts.updated,
+                suspected = counts.suspected,
+                evicted = counts.evicted,
+                reinstated = counts.reinstated,
+                "brought a room into line with LiveKit"
+            );
+        }
+        Ok(repaired)
+    }
+}
+
+/// For how long what is repaired had been wrong, as far as that can be told.
+fn ages(held: &Room, repairs: &Repairs) -> Vec<(RepairKind, Duration)> {
+    let age = |step: &Repair| {
+        let kind = match step {
+            Repair::Add { suspect: false, .. } => RepairKind::missed_join,
+            Repair::Remove(_) => RepairKind::missed_leave,
+            Repair::Evict(_) => RepairKind::crash_ghost,
+            _ => return None,
+        };
+        Some((kind, held.age_of(step, repairs.asked_at)?))
+    };
+    repairs.steps.iter().filter_map(age).collect()
+}

@@ -1,0 +1,77 @@
+//! LiveKit's list of rooms: one instance asks for it, and tells the others.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::time::sleep;
+
+use crate::{
+    coordination::{Lease, SharedRooms},
+    presence::RoomName,
+};
+
+use super::{
+    api_health::CallTarget,
+    context::Context,
+    failure::Failure,
+    settings::{LEASE_TIME, LOOK_AGAIN_DELAY, LOOK_UP_TIMEOUT},
+    state::{
+        budget::CallPurpose,
+        listed_rooms::{FRESH, RoomNames},
+    },
+};
+
+impl Context {
+    /// LiveKit's rooms, at most a few seconds old.
+    pub async fn listed_rooms(&self) -> Option<Arc<RoomNames>> {
+        self.listed_rooms.get(async || self.fetch_rooms().await).await
+    }
+
+    /// Whether LiveKit has the room. If it does not, nobody is inside.
+    pub async fn exists(&self, room: &RoomName, purpose: CallPurpose) -> Result<bool, Failure> {
+        if !self.may_call_soon(purpose).await {
+            return Err(Failure::NoBudget);
+        }
+        let rooms = self.api.list_rooms(&[room]).await;
+        self.api_answered(CallTarget::Existence, rooms.as_ref().err());
+        Ok(rooms?.contains(room))
+    }
+
+    /// Asks LiveKit for its rooms, unless another instance did so lately.
+    async fn fetch_rooms(&self) -> Option<RoomNames> {
+        let deadline = Instant::now() + LOOK_UP_TIMEOUT;
+        let held = loop {
+            if let Some(held) = self.peers.lease(&Lease::Rooms, LEASE_TIME).await.ok()? {
+                break held;
+            }
+            if let Some(shared) = self.peers.shared_rooms().await.ok()? {
+                return Some(shared.into());
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            sleep(LOOK_AGAIN_DELAY).await;
+        };
+        let rooms = match self.peers.shared_rooms().await.ok()? {
+            Some(shared) => Some(shared.into()),
+            None => self.ask_livekit_for_rooms().await,
+        };
+        // If this fails the lease ends by itself.
+        let _ = self.peers.release(&Lease::Rooms, held).await;
+        rooms
+    }
+
+    async fn ask_livekit_for_rooms(&self) -> Option<RoomNames> {
+        let asked_at = self.store.now().await.ok()?;
+        // Clients wait for it, and one call serves all of them for a while: either share will do.
+        if !self.may_call(CallPurpose::Watched).await && !self.may_call(CallPurpose::Waiting).await
+        {
+            return None;
+        }
+        let names = self.api.list_rooms(&[]).await;
+        self.api_answered(CallTarget::Rooms, names.as_ref().err());
+        let shared = SharedRooms { asked_at, names: names.ok()? };
+        // If this fails the others ask for themselves.
+        let _ = self.peers.share_rooms(&shared, FRESH).await;
+        Some(shared.into())
+    }
+}

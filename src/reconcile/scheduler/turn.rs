@@ -1,0 +1,139 @@
+//! One room's turn: its comparison, from the grant to what follows it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::reconcile::{
+    compare::{comparison::Comparison, lease::Begun},
+    context::Context,
+    probe::missing::Probes,
+    settings::{CALLING_EVERY, jittered},
+    state::{
+        health::MAX_BACKOFF, outcome::ComparisonOutcome, queue::Importance, schedule::Schedule,
+    },
+};
+
+use super::grant::Grant;
+
+/// One room's turn.
+pub struct Turn {
+    context: Arc<Context>,
+    grant: Grant,
+}
+
+impl Turn {
+    pub fn new(context: Arc<Context>, grant: Grant) -> Self {
+        Self { context, grant }
+    }
+
+    /// Compares the room, tells those who wait for it, and then probes whom that leaves in doubt.
+    pub async fn run(self) {
+        let comparison = self.comparison();
+        let mut probes = Probes::default();
+        let outcome = match comparison.begin(self.grant.wanted_at).await {
+            Ok(Begun::Now(held)) => {
+                let outcome = comparison.compare(&mut probes).await;
+                comparison.end(held).await;
+                outcome
+            }
+            Ok(Begun::Done) => {
+                self.give_call_back(&mut self.context.schedule());
+                return self.finish(ComparisonOutcome::Confirmed);
+            }
+            Ok(Begun::Later(wait)) => return self.postpone(wait),
+            Ok(Begun::NoCall) => return self.put_back(),
+            Err(_) => ComparisonOutcome::Unknown,
+        };
+        self.finish(outcome);
+        if outcome == ComparisonOutcome::Unknown {
+            return;
+        }
+        // From here on nobody waits, and the room may be compared again meanwhile.
+        let room = &self.grant.room;
+        let Some(_slot) = self.context.probe_slots.take(room).await else { return };
+        let purpose = self.context.schedule().purpose_of_probes(room);
+        let comparison = Comparison { purpose, ..comparison };
+        comparison.settle(probes).await;
+        comparison.probe_all_listed().await;
+    }
+
+    fn comparison(&self) -> Comparison<'_> {
+        let Grant { room, importance, purpose, .. } = &self.grant;
+        Comparison { context: &self.context, room, importance: *importance, purpose: *purpose }
+    }
+
+    fn finish(&self, outcome: ComparisonOutcome) {
+        let room = &self.grant.room;
+        let mut schedule = self.context.schedule();
+        let now = Instant::now();
+        schedule.tell(room, outcome);
+        schedule.running -= 1;
+        if schedule.sweeping.remove(room) {
+            self.context.swept.notify_one();
+        }
+        if outcome == ComparisonOutcome::Confirmed {
+            schedule.troubles.is_well(room);
+        }
+        let not_before = schedule.troubles.until(room, now);
+        let due = now + jittered(self.context.settings.every);
+        schedule.queue.finish(room, due.max(not_before.unwrap_or(due)));
+        if schedule.is_calling(room) {
+            schedule.want(room, Importance::Calling, now + jittered(CALLING_EVERY));
+        }
+        if outcome == ComparisonOutcome::Unknown {
+            self.want_again(&mut schedule, not_before.unwrap_or(now + MAX_BACKOFF));
+        }
+        drop(schedule);
+        self.context.wake.notify_one();
+    }
+
+    /// What was missed in the room stays unknown until LiveKit says: it is compared again, unless a client that reads it asks
+    /// again, or its regular turn is enough.
+    fn want_again(&self, schedule: &mut Schedule, at: Instant) {
+        let Grant { room, importance, .. } = &self.grant;
+        let again = match importance {
+            Importance::Known => Importance::Known,
+            _ if schedule.queue.is_watched(room) => Importance::Suspicious,
+            Importance::Suspicious => Importance::Known,
+            Importance::Waiting
+            | Importance::Calling
+            | Importance::Watched
+            | Importance::Listed => return,
+        };
+        schedule.queue.want(room, again, at);
+    }
+
+    /// The comparison cannot be made now, because another instance has the room's lease: the room goes back into the queue.
+    fn postpone(&self, wait: Duration) {
+        let Grant { room, importance, .. } = &self.grant;
+        let mut schedule = self.context.schedule();
+        let now = Instant::now();
+        self.give_call_back(&mut schedule);
+        schedule.running -= 1;
+        schedule.queue.finish(room, now + jittered(self.context.settings.every));
+        schedule.queue.want(room, *importance, now + wait);
+        drop(schedule);
+        self.context.wake.notify_one();
+    }
+
+    /// The comparison cannot be made, because all instances together have no call left: the room keeps its place in the queue,
+    /// and clients who wait for it are answered with what is known.
+    fn put_back(&self) {
+        let mut schedule = self.context.schedule();
+        self.give_call_back(&mut schedule);
+        schedule.running -= 1;
+        schedule.queue.put_back(&self.grant.room);
+        if self.grant.importance == Importance::Waiting {
+            schedule.answer_awaited(Instant::now());
+        }
+        drop(schedule);
+        self.context.wake.notify_one();
+    }
+
+    /// The call that was taken from this instance's budget is there for another.
+    fn give_call_back(&self, schedule: &mut Schedule) {
+        schedule.budget.give_back(self.grant.purpose, Instant::now());
+    }
+}

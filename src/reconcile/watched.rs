@@ -1,0 +1,39 @@
+//! A room that somebody watches.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::presence::RoomName;
+
+use super::context::Context;
+
+/// A room that is compared regularly, until this is dropped.
+pub struct Watched {
+    context: Arc<Context>,
+    room: RoomName,
+    confirmed: watch::Receiver<()>,
+}
+
+impl Watched {
+    pub(super) fn new(
+        context: Arc<Context>,
+        room: RoomName,
+        confirmed: watch::Receiver<()>,
+    ) -> Self {
+        Self { context, room, confirmed }
+    }
+
+    /// Waits until the room is confirmed the next time.
+    pub async fn confirmed(&mut self) {
+        if self.confirmed.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.context.schedule().unwatch(&self.room);
+    }
+}
