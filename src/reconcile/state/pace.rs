@@ -1,12 +1,12 @@
-//! For how long a watched room has to wait for its comparison once it is due: what lists are trusted for follows from that.
+//! How long a watched room has to wait for its comparison once it is due. How long lists are trusted follows from that.
 //!
-//! Pure: callers pass the time. Measured at the head of the line, so it needs no guess of how many rooms there are, how many
-//! other instances, or what else takes calls: the rooms behind have waited for less.
+//! Pure: callers pass the time. The wait is measured at the head of the line, because the rooms behind have waited for less. So
+//! it needs no guess of the number of rooms and instances, or of what else takes calls.
 
 use std::time::{Duration, Instant};
 
-/// A wait counts for at least this long, and for at most twice that: who was compared last when the line ended was compared
-/// late, and is trusted until its next turn.
+/// A wait counts for at least this long, and for at most twice that. The room that was compared last before the line ended was
+/// compared late, and has to be trusted until its next turn.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
 /// The longest wait of late.
@@ -16,9 +16,9 @@ pub struct Pace {
     /// Of the period before.
     before: Duration,
     period_ends: Instant,
-    /// What the other instances told.
+    /// The longest wait that the other instances told.
     elsewhere: Duration,
-    /// Nobody could be compared before this: waiting for LiveKit is no sign of too many rooms.
+    /// No room could be compared before this. Waits for LiveKit are not a sign of too many rooms, so they count from here only.
     works_since: Instant,
 }
 
@@ -33,7 +33,7 @@ impl Pace {
         }
     }
 
-    /// The room that has waited for longest has done so since then; none where nobody waits.
+    /// Notes since when the room waits that has waited for longest; none if no room waits.
     pub fn waits(&mut self, since: Option<Instant>, now: Instant) {
         if now >= self.period_ends {
             let is_recent = now < self.period_ends + COUNTS_FOR;
@@ -46,12 +46,12 @@ impl Pace {
         self.longest = self.longest.max(wait);
     }
 
-    /// LiveKit cannot be asked now: nobody's wait counts until it can.
+    /// LiveKit cannot be asked now: no wait counts until it can.
     pub fn stands_still(&mut self, now: Instant) {
         self.works_since = self.works_since.max(now);
     }
 
-    /// What the instance that has to wait longest has told.
+    /// Notes the longest wait of all instances.
     pub fn is_told(&mut self, elsewhere: Duration) {
         self.elsewhere = elsewhere;
     }
@@ -61,13 +61,13 @@ impl Pace {
         self.longest.max(self.before)
     }
 
-    /// The wait on whichever instance has the longest.
+    /// The longest wait of all instances.
     pub fn wait(&self) -> Duration {
         self.own_wait().max(self.elsewhere)
     }
 
-    /// For how much longer than `trust` a room is trusted that should be compared once in `every`: altogether for twice the
-    /// interval that is kept.
+    /// For how much longer than `trust` a room is trusted that should be compared once in `every`, so that it is trusted for
+    /// twice the interval that can be kept.
     pub fn extra_trust(&self, every: Duration, trust: Duration) -> Duration {
         (self.wait() * 2).saturating_sub(trust.saturating_sub(every * 2))
     }
@@ -82,25 +82,25 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_trusted_for_twice_the_interval_that_is_kept() {
+    fn a_room_is_trusted_for_twice_the_interval_that_can_be_kept() {
         let start = Instant::now();
         let extra = |wait: u64| {
             let mut pace = Pace::new(start);
             pace.waits(Some(start), start + secs(wait));
             pace.extra_trust(secs(20), secs(60)).as_secs()
         };
-        // (waits, and with the minute that everybody is trusted, twice 20 s and the wait)
+        // (the wait, and what makes a minute of trust twice 20 s and the wait)
         for (wait, expected) in [(0, 0), (10, 0), (11, 2), (70, 120)] {
             assert_eq!(extra(wait), expected, "{wait}");
         }
     }
 
     #[test]
-    fn whoever_waits_in_line_is_trusted_until_its_turn() {
+    fn a_room_that_waits_in_line_is_trusted_until_its_turn() {
         let (every, trust) = (secs(20), secs(60));
         let start = Instant::now();
         let mut pace = Pace::new(start);
-        // Its sign came at the start, and it is due when it should be, with all the others.
+        // The room was confirmed at the start, and is due when it should be, together with all others.
         let due = start + every;
         for after in 0..1_000 {
             let now = start + secs(after);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_livekit_to_answer_makes_nobody_trusted() {
+    fn a_wait_for_livekit_to_answer_makes_no_room_trusted_for_longer() {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         pace.stands_still(start + secs(300));

@@ -1,7 +1,7 @@
 //! Which room is compared with LiveKit's list next.
 //!
-//! Pure: callers pass the time. Each room is here once, and is compared by one at a time. Rooms of one importance are served
-//! in the order in which they became due.
+//! Pure: callers pass the time. Each room is here once, and one comparison of it at a time is under way. Rooms of one importance
+//! are served in the order in which they became due.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -32,7 +32,7 @@ impl Importance {
         [Self::Waiting, Self::Suspicious, Self::Calling, Self::Watched, Self::Known, Self::Listed];
 }
 
-/// More rooms than this are not waited for. The least important are left out: a client that reads one of them asks again.
+/// Rooms in the queue. Beyond this the least important are left out, because a client that reads one of them asks again.
 const MAX_ROOMS: usize = 50_000;
 
 /// The rooms to be compared.
@@ -44,7 +44,7 @@ pub struct Queue {
     next_ticket: u64,
 }
 
-/// Who waits, by since when, and by who came first.
+/// The rooms that wait: by when they became due, and then by who came first.
 type Line = BTreeMap<(Instant, u64), RoomName>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Due<'queue> {
 #[derive(Debug, Default)]
 struct Entry {
     watchers: usize,
-    /// Its place in a line, or, while it is compared, the one it gets afterwards.
+    /// Its place in a line, or, while it is compared, the place that it gets afterwards.
     place: Option<QueuePosition>,
     is_running: bool,
     /// The place that it had before the comparison under way.
@@ -98,7 +98,7 @@ impl Queue {
         self.rooms.get(room).is_some_and(|entry| entry.watchers > 0)
     }
 
-    /// The room has to be compared from `at` on. A more important reason, or an earlier time, stands.
+    /// The room has to be compared from `at` on. If it waits already, its more important reason and its earlier time stand.
     pub fn want(&mut self, room: &RoomName, importance: Importance, at: Instant) {
         self.next_ticket += 1;
         let mut wanted = QueuePosition { importance, at: (at, self.next_ticket), newest: at };
@@ -117,7 +117,7 @@ impl Queue {
         self.leave_out_the_least();
     }
 
-    /// Of each importance the room that is due first, if it is due at `now`; the most important first.
+    /// The first room of each importance, if it is due at `now`; the most important first.
     pub fn due(&self, now: Instant) -> impl Iterator<Item = Due<'_>> {
         Importance::ALL.into_iter().filter_map(move |importance| {
             let (at, room) = self.lines[importance as usize].first_key_value()?;
@@ -131,12 +131,12 @@ impl Queue {
         self.rooms.get(room).is_some_and(|entry| entry.is_running)
     }
 
-    /// When something is due next, or since when it has been.
+    /// When the next room is due, or since when it has been.
     pub fn next_at(&self) -> Option<Instant> {
         self.lines.iter().filter_map(|line| line.first_key_value()).map(|(at, _)| at.0).min()
     }
 
-    /// Since when the watched room has been due that has waited for longest.
+    /// Since when the watched room is due that has waited for longest.
     pub fn waits_since(&self) -> Option<Instant> {
         let watched = [Importance::Suspicious, Importance::Calling, Importance::Watched];
         let first = |importance: Importance| self.lines[importance as usize].first_key_value();
@@ -148,7 +148,7 @@ impl Queue {
         self.lines[Importance::Waiting as usize].values().cloned().collect()
     }
 
-    /// A comparison of the room begins. It answers whatever the room was wanted for until now.
+    /// A comparison of the room begins. It serves all that the room was wanted for until now.
     pub fn start(&mut self, room: &RoomName) {
         let left = self.rooms.get(room).and_then(|entry| entry.place);
         self.leave_line(room);
@@ -158,7 +158,7 @@ impl Queue {
         }
     }
 
-    /// It could not be made: the room has the place again that it had.
+    /// The comparison could not be made: the room gets the place again that it had.
     pub fn put_back(&mut self, room: &RoomName) {
         let Some(entry) = self.rooms.get_mut(room) else { return };
         entry.is_running = false;
@@ -173,14 +173,14 @@ impl Queue {
         self.forget_if_unneeded(room);
     }
 
-    /// No client waits for it any longer. It is compared all the same, when it is the turn of one that matters that much.
+    /// No client waits for the room any longer. It is compared all the same, when its turn comes among those of this importance.
     pub fn demote(&mut self, room: &RoomName, importance: Importance) {
         let Some(place) = self.rooms.get(room).and_then(|entry| entry.place) else { return };
         self.leave_line(room);
         self.enter_line(room, QueuePosition { importance, ..place });
     }
 
-    /// It ended. A watched room is due again at `due`.
+    /// The comparison ended. A watched room is due again at `due`.
     pub fn finish(&mut self, room: &RoomName, due: Instant) {
         let Some(entry) = self.rooms.get_mut(room) else { return };
         entry.is_running = false;
@@ -212,7 +212,7 @@ impl Queue {
 
     fn leave_out_the_least(&mut self) {
         while self.rooms.len() > MAX_ROOMS {
-            // Watched rooms stand further up.
+            // Watched rooms are in the lines before these.
             let unwatched = &mut self.lines[Importance::Known as usize..];
             let line = unwatched.iter_mut().rev().find(|line| !line.is_empty());
             let Some((_, room)) = line.and_then(BTreeMap::pop_last) else { break };
@@ -247,7 +247,7 @@ mod tests {
         queue.due(now).next().map(|due| (due.room.to_string(), due.importance))
     }
 
-    /// Takes the next room, and has done with it at once.
+    /// Starts the next room's comparison, and finishes it at once.
     fn serve(queue: &mut Queue, now: Instant) -> Option<String> {
         let room = queue.due(now).next()?.room.clone();
         queue.start(&room);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_compared_by_one_at_a_time_and_what_is_wanted_meanwhile_comes_after() {
+    fn a_room_has_one_comparison_at_a_time_and_what_is_wanted_meanwhile_comes_after() {
         let now = Instant::now();
         let mut queue = Queue::default();
         queue.want(&room("general"), Importance::Waiting, now);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comparison_that_was_not_made_costs_no_room_its_place() {
+    fn a_room_whose_comparison_was_not_made_keeps_its_place() {
         let now = Instant::now();
         let mut queue = Queue::default();
         queue.watch(&room("first"), now);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_who_is_answered_leaves_the_room_in_a_line_further_down() {
+    fn a_room_whose_client_was_answered_waits_in_a_line_further_down() {
         let now = Instant::now();
         let mut queue = Queue::default();
         queue.want(&room("general"), Importance::Waiting, now);
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_is_bounded_and_the_least_important_is_left_out() {
+    fn the_queue_is_bounded_and_the_least_important_rooms_are_left_out() {
         let now = Instant::now();
         let mut queue = Queue::default();
         queue.watch(&room("watched"), now);

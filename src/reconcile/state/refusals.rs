@@ -1,5 +1,5 @@
-//! For how long webhooks have been refused. LiveKit sends each again for fifteen seconds; what was refused for longer is lost, and
-//! so may be what waited behind it.
+//! How long webhooks have been refused. LiveKit repeats each for fifteen seconds. One that was refused for longer is lost, and
+//! those that waited behind it may be.
 //!
 //! Pure: callers pass the time.
 
@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 /// Five attempts, with 1, 2, 4 and 8 s between them (`webhook/resource_url_notifier.go` of livekit/protocol).
 pub const LIVEKIT_RETRIES_FOR: Duration = Duration::from_secs(15);
-/// Refusals that are further apart are not of one time of trouble: LiveKit would have come back between them.
+/// Refusals that are further apart do not belong to one streak: LiveKit would have repeated a webhook between them.
 const MAX_GAP: Duration = Duration::from_secs(10);
 
-/// A time of trouble, while it lasts.
+/// The streak of refusals, while it lasts.
 #[derive(Debug, Default)]
 pub struct Refusals(Option<Streak>);
 
+/// Refusals without a longer gap between them.
 #[derive(Clone, Copy, Debug)]
 struct Streak {
     first: Instant,
@@ -21,19 +22,20 @@ struct Streak {
 }
 
 impl Refusals {
-    /// A webhook was refused. Tells, as the others do, whether a time of trouble is over that lasted too long for LiveKit.
+    /// A webhook was refused. Like the other methods, returns whether a streak has ended that lasted longer than LiveKit's
+    /// repeats.
     pub fn refused(&mut self, now: Instant) -> bool {
         let has_ended = self.look(now);
         self.0.get_or_insert(Streak { first: now, last: now }).last = now;
         has_ended
     }
 
-    /// A webhook was taken. Of others that may still be refused, as where there is no memory for large ones.
+    /// A webhook was taken. Others may still be refused, for example because there is no memory for large ones.
     pub fn taken(&mut self) -> bool {
         self.0.take_if(|streak| streak.is_too_long()).is_some()
     }
 
-    /// Nothing may have come any more.
+    /// Looks whether no webhook has come for a while.
     pub fn look(&mut self, now: Instant) -> bool {
         let ended = self.0.take_if(|streak| now.duration_since(streak.last) > MAX_GAP);
         ended.is_some_and(|streak| streak.is_too_long())
@@ -50,13 +52,13 @@ impl Streak {
 mod tests {
     use super::*;
 
-    /// Refusals at these seconds. Whether any of them ended a time of trouble that was too long.
+    /// Refuses webhooks at these seconds. Returns whether one of them ended a streak that was too long.
     fn refused(refusals: &mut Refusals, start: Instant, at: &[u64]) -> bool {
         at.iter().any(|secs| refusals.refused(start + Duration::from_secs(*secs)))
     }
 
     #[test]
-    fn what_livekit_sends_again_in_time_is_no_reason_to_compare_all_rooms() {
+    fn refusals_that_livekits_repeats_outlast_do_not_sweep_all_rooms() {
         let start = Instant::now();
         for at in [&[0][..], &[0, 1, 3, 7], &[0, 20, 40, 60, 80]] {
             let mut refusals = Refusals::default();
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_outlast_livekits_attempts_are_one_when_they_end() {
+    fn refusals_that_outlast_livekits_repeats_sweep_all_rooms_once_when_they_end() {
         let start = Instant::now();
         let long = [0, 1, 3, 7, 15, 16];
         let mut refusals = Refusals::default();
@@ -78,11 +80,11 @@ mod tests {
         assert!(!refusals.look(start + Duration::from_secs(20)));
         assert!(refusals.look(start + Duration::from_secs(27)), "nothing comes any more");
         assert!(!refused(&mut refusals, start, &long));
-        assert!(refused(&mut refusals, start, &[60]), "the next trouble is another");
+        assert!(refused(&mut refusals, start, &[60]), "the next refusal begins another streak");
     }
 
     #[test]
-    fn webhooks_that_are_taken_between_do_not_hide_that_others_are_not() {
+    fn webhooks_that_are_taken_do_not_hide_that_others_are_refused() {
         let start = Instant::now();
         let mut refusals = Refusals::default();
         for secs in 0..16 {

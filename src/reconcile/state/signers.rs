@@ -1,9 +1,9 @@
-//! Whether all webhooks come from the LiveKit that is asked. A second LiveKit with a room of the same name would have its people
-//! taken out, since the first does not list them.
+//! Whether all webhooks come from the LiveKit that is asked. If a second LiveKit has a room of the same name, its people are
+//! taken out again, because the first does not list them.
 //!
-//! Pure: callers pass the time. A second key alone tells nothing: one LiveKit may have several, and changes them. But whom
-//! webhooks of a key name, LiveKit lists; one of them is proof, and if several are missing and none was ever there, the key is
-//! another LiveKit's.
+//! Pure: callers pass the time. A second key alone proves nothing: one LiveKit may have several, and changes them. But LiveKit
+//! lists the people whom its webhooks name. If it lists one of a key's people, the key is its own. If several are missing and
+//! none was ever listed, the key is another LiveKit's.
 
 use std::{
     collections::HashMap,
@@ -12,29 +12,29 @@ use std::{
 
 use crate::presence::{ParticipantSid, RoomName, SessionInfo};
 
-/// This many people whom LiveKit does not have are not an accident, as a lost leave or a list that lags would be.
-const ENOUGH: usize = 3;
-/// Who joined less than this before is not missed: lists lag.
+/// After this many people whom LiveKit does not list a key is another's. One or two may be a lost leave, or a list that lags.
+const ENOUGH_MISSING: usize = 3;
+/// Somebody who joined less than this before does not count as missing, because lists lag.
 const LISTED_AFTER: Duration = Duration::from_secs(5);
-/// More people are not remembered while that is open.
+/// People remembered while it is open whose key it is. Others are not.
 const MAX_PEOPLE: usize = 1_000;
 
 /// The keys other than the one that signs our calls.
 #[derive(Debug, Default)]
 pub struct Signers {
     keys: HashMap<String, Verdict>,
-    /// People named by webhooks of a key of which it is open whose it is.
+    /// People named by webhooks whose key may be another LiveKit's.
     people: HashMap<RoomName, Vec<Named>>,
     count: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// How many were missing while none was there.
+    /// So far people were missing, and none was listed.
     Open {
         missing: usize,
     },
-    /// Of the LiveKit that is asked.
+    /// The key of the LiveKit that is asked.
     Ours,
     Anothers,
 }
@@ -60,12 +60,12 @@ impl Signers {
         }
     }
 
-    /// Somebody left, and is missed by nobody.
+    /// Somebody left, so LiveKit need not list them.
     pub fn left(&mut self, room: &RoomName, sid: &ParticipantSid) {
         self.keep(room, |named| named.sid != *sid);
     }
 
-    /// LiveKit, asked at a time, listed these. Returns the name of a key that has turned out to be another LiveKit's, once.
+    /// LiveKit, asked at `asked_at`, listed these. Returns the name of a key that has turned out to be another LiveKit's, once.
     pub fn listed(
         &mut self,
         room: &RoomName,
@@ -80,7 +80,7 @@ impl Signers {
                 Verdict::Open { .. } if is_listed => *verdict = Verdict::Ours,
                 Verdict::Open { missing } if is_missed(named, asked_at) => {
                     *missing += 1;
-                    if *missing >= ENOUGH {
+                    if *missing >= ENOUGH_MISSING {
                         *verdict = Verdict::Anothers;
                         anothers = Some(named.key.clone());
                     }
@@ -105,7 +105,7 @@ impl Signers {
     }
 }
 
-/// Whether LiveKit should list them, who does not.
+/// Whether it is long enough since they joined that LiveKit should list them.
 fn is_missed(named: &Named, asked_at: Instant) -> bool {
     asked_at.saturating_duration_since(named.at) > LISTED_AFTER
 }
@@ -143,7 +143,8 @@ mod tests {
         }
     }
 
-    /// Who joined by webhooks of a second key, who left, and whom LiveKit lists after a while. The key, if it is another's.
+    /// Returns the second key if it is found to be another's after `joined` joined by its webhooks, `left` left, and LiveKit
+    /// lists `listed` after some seconds.
     fn verdict(joined: &[&str], left: &[&str], listed: &[&str], after: u64) -> Option<String> {
         let start = Instant::now();
         let mut signers = Signers::default();
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_whose_people_livekit_has_none_is_another_livekits() {
+    fn a_key_is_another_livekits_if_livekit_lists_none_of_its_people() {
         let three = ["a", "b", "c"];
         let anothers = Some("APIother".to_owned());
         for (joined, left, listed, after, expected) in [
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn once_one_of_them_was_listed_nobody_is_missed_any_more() {
+    fn once_one_of_them_was_listed_the_key_is_livekits_own() {
         let start = Instant::now();
         let mut signers = Signers::default();
         signers.joined(&room(), &sid("a"), "APInew", start);
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_said_once_and_what_is_remembered_is_bounded() {
+    fn the_key_is_reported_once_and_the_memory_is_bounded() {
         let start = Instant::now();
         let mut signers = Signers::default();
         let mut said = 0;

@@ -1,5 +1,5 @@
-//! Rooms whose lists LiveKit does not give, or not so that they can be read, while it answers about others: each is asked about
-//! again after a time of its own, ever longer.
+//! Rooms whose lists LiveKit does not give, or gives so that they cannot be read, while it answers about others. Each is asked
+//! about again after a wait of its own, which grows.
 //!
 //! Pure: callers pass the time.
 
@@ -11,10 +11,10 @@ use std::{
 use crate::presence::RoomName;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// A list that is too large stays so for a while, and each attempt reads a lot.
+/// A list that is too large stays too large for a while, and each attempt reads a lot.
 const FIRST_WAIT_TOO_LARGE: Duration = Duration::from_secs(10);
 const MAX_WAIT: Duration = Duration::from_mins(5);
-/// More rooms are not remembered; they are asked about as others are.
+/// Rooms remembered. Further ones are asked about as if they were not in trouble.
 const MAX_ROOMS: usize = 10_000;
 
 /// The rooms in trouble.
@@ -23,14 +23,14 @@ pub struct Troubles(HashMap<RoomName, Trouble>);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Trouble {
-    /// In a row.
+    /// Lists in a row that could not be had.
     pub failures: u32,
-    /// It is not asked about before.
+    /// The room is not asked about before.
     pub until: Instant,
 }
 
 impl Troubles {
-    /// Its list could not be had once more.
+    /// The room's list could not be had, once more.
     pub fn failed(&mut self, room: &RoomName, is_too_large: bool, now: Instant) -> Trouble {
         let failures = self.0.get(room).map_or(0, |trouble| trouble.failures) + 1;
         let first = if is_too_large { FIRST_WAIT_TOO_LARGE } else { FIRST_WAIT };
@@ -50,7 +50,7 @@ impl Troubles {
         self.0.remove(room);
     }
 
-    /// The trouble was everybody's.
+    /// LiveKit answers about no room, so the trouble was not the rooms' own.
     pub fn forget(&mut self) {
         self.0.clear();
     }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_room_in_trouble_is_asked_about_ever_more_rarely_until_it_is_well() {
+    fn a_room_in_trouble_is_asked_about_more_and_more_rarely_until_it_is_well() {
         let now = Instant::now();
         let room = RoomName::parse("general").unwrap();
         let mut troubles = Troubles::default();
