@@ -150,7 +150,7 @@ impl Context {
                 room.name = %room,
                 %error,
                 again.secs = (trouble.until - now).as_secs(),
-                "cannot compare a room with LiveKit's list; it is as webhooks give it, and stale"
+                "cannot compare a room with LiveKit's list; it is shown as webhooks give it, and stale"
             );
         }
     }

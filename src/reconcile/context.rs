@@ -90,9 +90,8 @@ impl Context {
             warn!(
                 key.name = key_name,
                 room.name = %room,
-                "webhooks signed with this key are of another LiveKit than `livekit.url`, which does not have the people they \
-                 name; their people are taken out again. Run a service of its own, with its own `store.key_prefix`, for \
-                 each LiveKit"
+                "webhooks signed with this key are of another LiveKit than `livekit.url`, which does not list the people whom \
+                 they name, so those are taken out again; run a service with its own `store.key_prefix` for each LiveKit"
             );
         }
     }

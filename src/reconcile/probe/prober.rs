@@ -84,7 +84,7 @@ impl<'room> Prober<'room> {
         match answer {
             Ok(answer) => Some(answer),
             Err(error) => {
-                debug!(room.name = %self.room, %error, "a liveness probe told nothing");
+                debug!(room.name = %self.room, %error, "LiveKit did not say whether a session lives");
                 None
             }
         }

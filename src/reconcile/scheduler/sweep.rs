@@ -63,7 +63,7 @@ async fn sweep(context: &Context, wanted_at: Instant) -> Result<(), Failure> {
         swept?;
     }
     if all > 0 {
-        info!(rooms = all, "compared all rooms with LiveKit's lists that had not been since");
+        info!(rooms = all, "compared all rooms with LiveKit's lists");
     }
     Ok(())
 }

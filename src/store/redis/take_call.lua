@@ -1,6 +1,6 @@
--- Takes one call from each of some token buckets, or from none. Returns in how many microseconds to ask again; 0 where it was
--- taken. KEYS: a hash of when each bucket will be full. ARGV: for each its name, what a call costs, how much may be used at
--- once, and how much of that is left to others, in microseconds.
+-- Takes one call from each of the given token buckets, or from none. Returns 0 if it was taken, otherwise the microseconds after
+-- which to ask again. KEYS: a hash of when each bucket will be full. ARGV: for each bucket its name, and in microseconds what a
+-- call costs, the size of the bucket, and how much of it must be left to others.
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
