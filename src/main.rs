@@ -141,7 +141,7 @@ fn check(file: Option<&Path>) -> Result<(), Failure> {
 
 fn healthcheck(file: Option<&Path>) -> Result<(), Failure> {
     const CHECK_TIMEOUT: Option<Duration> = Some(Duration::from_secs(3));
-    let bind = Config::load(file, StartMode::Serve)?.bind;
+    let bind = Config::load(file, StartMode::Serve)?.http.bind;
     // `[::]` becomes 0.0.0.0 where IPv6 is off.
     let own: Vec<IpAddr> = match bind.ip() {
         IpAddr::V4(address) if address.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],

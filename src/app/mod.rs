@@ -123,21 +123,21 @@ impl App {
             HubMetrics::register(&mut registry),
         );
         let settings = ServerSettings {
-            bind: config.bind,
-            head_timeout: config.head_timeout,
-            idle_timeout: config.idle_timeout,
+            bind: config.http.bind,
+            head_timeout: config.http.head_timeout,
+            idle_timeout: config.http.idle_timeout,
             write_timeout: config.stream.write_timeout,
         };
         let server = Server::bind(&settings)
-            .map_err(|error| StartError::Bind { bind: config.bind, error })?;
+            .map_err(|error| StartError::Bind { bind: config.http.bind, error })?;
         let state = Arc::new(HttpState {
             hub,
             store,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
-            auth: config.auth.clone(),
-            cors: config.cors_origins.clone(),
-            trusted_proxies: config.trusted_proxies.clone(),
+            auth: config.auth.settings.clone(),
+            cors: config.http.cors_origins.clone(),
+            trusted_proxies: config.http.trusted_proxies.clone(),
             streams: StreamSettings {
                 enabled: config.stream.enabled,
                 max_age: config.stream.max_age,
@@ -152,7 +152,7 @@ impl App {
             refusing: Refusing::default(),
         });
         warn_about(config);
-        Ok(Self { server, workers, state, drain: config.drain })
+        Ok(Self { server, workers, state, drain: config.shutdown.drain })
     }
 
     /// Where it listens.

@@ -1,27 +1,27 @@
 //! `.env`: `NAME=value`, one per line.
 //!
 //! Each program reads such files a little differently: Compose, Ruby and Node with an extension replace `$NAME`, others do not; shells
-//! take away quotes and backslashes within a value, others do not. A secret that they would read differently is not guessed at. It is
-//! refused, with the name of its variable, and single quotes make it clear: everything between them is what it is, to everybody.
+//! take away quotes and backslashes within a value, others do not. A secret that programs read differently is refused, with the name
+//! of its variable, and not guessed. Single quotes make it clear: every program takes what stands between them as it is.
 
 use std::collections::BTreeMap;
 
-use super::ConfigErrors;
+use super::error::ConfigErrors;
 
 /// What a file says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct EnvFile {
     pub values: BTreeMap<String, String>,
-    /// Variables whose values may be read in more than one way, and why. The service refuses to start only where it needs one: the
-    /// file may be another program's too.
+    /// Variables that programs read differently, and why. The service refuses to start only if it needs one of them: another program
+    /// may use the file too.
     pub unclear: BTreeMap<String, String>,
 }
 
 impl EnvFile {
-    /// Reads a file's content. Of a variable that is there twice, the last counts.
+    /// Reads a file's content. If a variable is there twice, the last one counts.
     ///
     /// # Errors
-    /// A line that is no `NAME=value`, or a quote that nothing closes. Never shows a value.
+    /// A line is not `NAME=value`, or nothing closes a quote. The errors never show a value.
     pub fn parse(content: &str) -> Result<Self, ConfigErrors> {
         let content = content.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         let mut rest = Rest { text: &content, line: 1 };
@@ -64,14 +64,14 @@ const COMMENT: Unreadable =
     Unreadable::Unclear("begins with `#`, which some programs take for a comment");
 const MORE: Unreadable = Unreadable::Unclear("goes on behind its closing quote");
 
-/// What is still to be read.
+/// The part of the file that is not read yet.
 struct Rest<'text> {
     text: &'text str,
     line: usize,
 }
 
 impl<'text> Rest<'text> {
-    /// The next variable's name, up to its `=`, and where it stands.
+    /// The next variable's name, up to its `=`, and its line.
     fn name(&mut self) -> Result<Option<(String, usize)>, ConfigErrors> {
         let text = loop {
             if self.text.is_empty() {
@@ -98,7 +98,7 @@ impl<'text> Rest<'text> {
         Ok(Some((name.to_owned(), line)))
     }
 
-    /// The value behind the `=`. What is unclear is read to its end all the same.
+    /// The value behind the `=`. An unclear one is also read to its end, so that the next variable is found.
     fn value(&mut self) -> Result<String, Unreadable> {
         let start = self.text.trim_start_matches([' ', '\t']);
         match start.as_bytes().first() {
@@ -123,7 +123,7 @@ impl<'text> Rest<'text> {
         self.text = rest;
     }
 
-    /// Takes the rest of a line.
+    /// Takes the rest of the line.
     fn end_line(&mut self) -> &'text str {
         let (line, rest) = self.text.split_once('\n').unwrap_or((self.text, ""));
         self.text = rest;
@@ -131,7 +131,7 @@ impl<'text> Rest<'text> {
         line
     }
 
-    /// Behind a quote there may be a comment and nothing else.
+    /// After the closing quote only a comment may follow.
     fn end_of_line(&mut self) -> Result<(), Unreadable> {
         let rest = self.end_line().trim();
         if rest.is_empty() || rest.starts_with('#') { Ok(()) } else { Err(MORE) }
@@ -143,7 +143,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_letter) && !name.as_bytes()[0].is_ascii_digit()
 }
 
-/// Where in a text the double quote stands that no backslash precedes.
+/// The position of the first double quote without a backslash before it.
 fn closing_quote(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     text.bytes().position(|byte| {
@@ -153,7 +153,7 @@ fn closing_quote(text: &str) -> Option<usize> {
     })
 }
 
-/// Between double quotes a backslash makes `\n` a new line, and leaves quotes, dollars and backslashes as they are.
+/// Between double quotes, `\n` is a new line, and a backslash before a quote, a dollar or a backslash goes away.
 fn unescape(text: &str) -> Result<String, Unreadable> {
     let mut value = String::with_capacity(text.len());
     let mut letters = text.chars();
@@ -171,7 +171,7 @@ fn unescape(text: &str) -> Result<String, Unreadable> {
     Ok(value)
 }
 
-/// Without quotes, a value ends where a comment begins, with ` #`.
+/// Without quotes, a value ends where a comment begins: at a `#` after a space.
 fn plain(line: &str) -> Result<String, Unreadable> {
     let is_comment = |(at, _): &(usize, &str)| line[..*at].ends_with([' ', '\t']);
     let comment = line.match_indices('#').find(is_comment);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_variable_is_refused_with_its_line() {
+    fn a_line_that_is_not_a_variable_is_refused_with_its_number() {
         let cases = [
             ("A=ok\nhunter2", "line 2 is not of the form NAME=value"),
             ("A='one\ntwo'\nB\n", "line 3 is not of the form NAME=value"),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_stands_in_single_quotes_is_what_it_is() {
+    fn a_value_in_single_quotes_is_taken_as_it_is() {
         let mut random = fastrand::Rng::with_seed(23);
         for _ in 0..5_000 {
             let letters = (0..random.usize(..20)).map(|_| match random.bool() {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every fault, each in one sentence.
+//! What is wrong with a configuration: every error, each in one sentence.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// All that is wrong.
+/// Everything that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 

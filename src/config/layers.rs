@@ -1,4 +1,4 @@
-//! Where values come from: the defaults, a file, the environment. The last that names a key wins.
+//! Where values come from: the defaults, a file, the environment. The last of them that names a key wins.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,12 +8,12 @@ use std::{
 
 use config::{Config, Environment, File, FileFormat, Source, Value, ValueKind};
 
-use super::{ConfigErrors, env_file::EnvFile};
+use super::{env_file::EnvFile, error::ConfigErrors};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// Names that people already use, and the keys they stand for. Each is also read from the file named by the same name and
-/// `_FILE`, as container secrets are handed over.
+/// Names that people already use, and the keys they stand for. Each is also read from the file that `<name>_FILE` names, which is
+/// how containers get secrets.
 const KNOWN_NAMES: [(&str, &str); 3] = [
     ("LIVEKIT_URL", "livekit.url"),
     ("LIVEKIT_KEYS", "livekit.keys"),
@@ -24,12 +24,12 @@ const KNOWN_NAMES: [(&str, &str); 3] = [
 #[derive(Default)]
 pub(super) struct Variables {
     values: HashMap<String, String>,
-    /// Those of `.env` whose values are not clear, and why.
+    /// Variables of `.env` that programs read differently, and why.
     unclear: BTreeMap<String, String>,
 }
 
 impl Variables {
-    /// The process's own, and below them those of `.env` in the working directory.
+    /// The variables of the process, and below them those of `.env` in the working directory.
     pub fn of_process() -> Result<Self, ConfigErrors> {
         let mut file = match std::fs::read_to_string(".env") {
             Ok(content) => EnvFile::parse(&content)?,
@@ -53,7 +53,7 @@ impl Variables {
         Self { values: variables.into_iter().collect(), ..Self::default() }
     }
 
-    /// A variable's value, or the content of the file that its `_FILE` variant names. Empty is as good as missing.
+    /// A variable's value, or the content of the file that its `_FILE` variant names. An empty one counts as missing.
     pub fn get(&self, name: &str) -> Result<Option<String>, ConfigErrors> {
         if let Some(value) = self.value(name)? {
             return Ok(Some(value.to_owned()));
@@ -75,7 +75,7 @@ impl Variables {
         }
     }
 
-    /// Those that stand for a key.
+    /// All variables, if those that stand for a key can be read.
     fn of_keys(&self) -> Result<HashMap<String, String>, ConfigErrors> {
         let is_of_a_key = |name: &str| name.to_ascii_uppercase().starts_with("LKP__");
         match self.unclear.iter().find(|(name, _)| is_of_a_key(name)) {
@@ -121,7 +121,7 @@ pub(super) fn merge(
     Ok(values)
 }
 
-/// The first line says where; those below quote the file, secrets included.
+/// Only the first line of the error, which says where: the lines below it quote the file, secrets included.
 fn unreadable(error: &config::ConfigError) -> ConfigErrors {
     let error = error.to_string();
     let place = error.lines().next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Reading single values. What cannot be read is said, and the rest is read all the same, so that all errors show at once.
+//! Reads single values. After an error the others are still read, so that all errors show at once.
 
 use std::{
     collections::BTreeMap,
@@ -10,9 +10,9 @@ use std::{
 use config::{Value, ValueKind};
 use ipnet::IpNet;
 
-use super::ConfigError;
+use super::error::ConfigError;
 
-/// No limit of streams or requests is higher: more than a million a second, or at once, is none.
+/// The highest limit of streams or requests. A million at once, or in a second, limits nothing.
 const MAX_LIMIT: u32 = 1_000_000;
 
 /// Values by key; each is taken once.
@@ -30,7 +30,7 @@ impl Values {
         self.errors.push(ConfigError { key: key.to_owned(), problem: problem.into() });
     }
 
-    /// Takes a value. A wrong one is noted, and `T`'s default goes on in its place: it is never used.
+    /// Takes a value. A wrong one is noted and replaced by `T`'s default, which nobody uses, because an error ends the start.
     pub fn take<T: Default>(
         &mut self,
         key: &str,
@@ -51,7 +51,7 @@ impl Values {
         }
     }
 
-    /// What nobody took is a key that does not exist.
+    /// All errors. A value that nobody took belongs to a key that does not exist.
     pub fn finish(mut self) -> Vec<ConfigError> {
         for key in std::mem::take(&mut self.values).into_keys() {
             self.reject(&key, "there is no such key; `config/default.toml` lists all of them");
@@ -86,7 +86,7 @@ pub(super) fn list(value: &Value) -> Result<Vec<String>, String> {
     Ok(items.into_iter().filter(|item| !item.is_empty()).collect())
 }
 
-/// Several lines, as they are indented, or several texts.
+/// Several lines with their indentation, or several texts.
 pub(super) fn lines(value: &Value) -> Result<String, String> {
     match &value.kind {
         ValueKind::Array(items) => {
@@ -103,7 +103,7 @@ pub(super) fn duration(
 ) -> impl Fn(&Value) -> Result<Duration, String> {
     move |value| {
         let text = text(value)?;
-        // A number that overflows is a duration, and too long.
+        // A number that overflows is a duration that is too long.
         let duration = match humantime::parse_duration(&text) {
             Ok(duration) => duration,
             Err(humantime::DurationError::NumberOverflow) => Duration::MAX,
@@ -153,7 +153,7 @@ pub(super) fn whole_number(bounds: RangeInclusive<u32>) -> impl Fn(&Value) -> Re
     }
 }
 
-/// How many there may be, or may happen in a second; zero is no limit.
+/// A limit, at once or in a second; zero turns it off.
 pub(super) fn limit(value: &Value) -> Result<u32, String> {
     whole_number(0..=MAX_LIMIT)(value)
 }

@@ -1,0 +1,145 @@
+//! The whole configuration: its tables, read from the layers and checked together.
+
+use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
+
+use config::Value;
+
+use crate::{livekit::ApiKey, presence::Rules};
+
+use super::{
+    auth::{AuthConfig, take_settings},
+    error::ConfigErrors,
+    http::HttpConfig,
+    layers::{self, Variables},
+    limits::LimitsConfig,
+    livekit::LiveKitConfig,
+    log::LogConfig,
+    presence::PresenceConfig,
+    reconcile::ReconcileConfig,
+    shutdown::ShutdownConfig,
+    start_mode::StartMode,
+    store::StoreConfig,
+    stream::StreamConfig,
+    values::{Values, list},
+};
+
+/// The whole configuration, one field for each table of `config/default.toml`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub http: HttpConfig,
+    pub livekit: LiveKitConfig,
+    pub auth: AuthConfig,
+    pub store: StoreConfig,
+    pub presence: PresenceConfig,
+    pub reconcile: ReconcileConfig,
+    pub stream: StreamConfig,
+    pub limits: LimitsConfig,
+    pub shutdown: ShutdownConfig,
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Reads the configuration of this process.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(file: Option<&Path>, start_mode: StartMode) -> Result<Self, ConfigErrors> {
+        Self::parse(file, &Variables::of_process()?, start_mode).map(|(config, _)| config)
+    }
+
+    /// Reads it as if the environment held `variables` and nothing else.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn from_variables(
+        variables: impl IntoIterator<Item = (String, String)>,
+        start_mode: StartMode,
+    ) -> Result<Self, ConfigErrors> {
+        Self::parse(None, &Variables::new(variables), start_mode).map(|(config, _)| config)
+    }
+
+    /// What is in effect, one `key = value` per line, secrets masked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn describe(file: Option<&Path>) -> Result<String, ConfigErrors> {
+        let variables = Variables::of_process()?;
+        Self::parse(file, &variables, StartMode::Serve).map(|(_, description)| description)
+    }
+
+    /// The configuration and its description.
+    pub(super) fn parse(
+        file: Option<&Path>,
+        variables: &Variables,
+        start_mode: StartMode,
+    ) -> Result<(Self, String), ConfigErrors> {
+        let merged = layers::merge(file, variables)?;
+        let mut values = Values::new(merged.clone());
+        let config = Self::take(&mut values, variables, start_mode);
+        let errors = values.finish();
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
+        }
+        let description = config.description(&merged);
+        Ok((config, description))
+    }
+
+    fn take(values: &mut Values, variables: &Variables, start_mode: StartMode) -> Self {
+        let http = HttpConfig::take(values, variables);
+        let settings = take_settings(values, &http.cors_origins, start_mode);
+        let livekit = LiveKitConfig::take(values, variables, start_mode);
+        Self {
+            auth: AuthConfig::take(values, settings, &livekit.keys),
+            http,
+            livekit,
+            store: StoreConfig::take(values),
+            presence: PresenceConfig::take(values),
+            reconcile: ReconcileConfig::take(values),
+            stream: StreamConfig::take(values),
+            limits: LimitsConfig::take(values),
+            shutdown: ShutdownConfig::take(values),
+            log: LogConfig::take(values),
+        }
+    }
+
+    /// The rules of rooms, as configured.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            trust: self.presence.trust(self.livekit.url.is_some()),
+            extra_trust: Duration::ZERO,
+            grace: self.reconcile.grace,
+            can_probe: self.reconcile.prove_life,
+            // A session that has shown no life between two comparisons is probed at the second.
+            probe_every: self.reconcile.every / 2,
+        }
+    }
+
+    /// The keys that may sign clients' tokens.
+    pub fn client_keys(&self) -> Vec<ApiKey> {
+        self.livekit.keys.iter().chain(&self.auth.keys).cloned().collect()
+    }
+
+    fn description(&self, merged: &BTreeMap<String, Value>) -> String {
+        let masked = |keys: &[ApiKey]| {
+            let keys: Vec<_> = keys.iter().map(|key| format!("{}: ****", key.name())).collect();
+            keys.join(", ")
+        };
+        let mut description = String::new();
+        for (key, value) in merged {
+            let value = match key.as_str() {
+                "http.bind" => self.http.bind.to_string(),
+                "store.redis_url" => {
+                    self.store.redis.as_ref().map_or(String::new(), |redis| format!("{redis:?}"))
+                }
+                "livekit.keys" => masked(&self.livekit.keys),
+                "auth.keys" => masked(&self.auth.keys),
+                _ => match list(value) {
+                    Ok(items) => items.join(", "),
+                    Err(problem) => problem,
+                },
+            };
+            let _ = writeln!(description, "{key} = {value:?}");
+        }
+        description
+    }
+}
