@@ -20,6 +20,7 @@ pub mod config;
 pub mod coordination;
 pub mod delivery;
 pub mod demo;
+mod error_chain;
 pub mod http;
 pub mod hub;
 pub mod livekit;

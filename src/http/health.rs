@@ -20,9 +20,7 @@ pub(super) async fn ready(State(http): State<Http>) -> Result<&'static str, Prob
     }
     match timeout(STORE_ANSWERS_WITHIN, http.store.check()).await {
         Ok(Ok(_)) => Ok("ready\n"),
-        Ok(Err(error)) => {
-            Err(Problem::unavailable("the store cannot be reached", 1).because(error))
-        }
+        Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Problem::unavailable("the store does not answer", 1)),
     }
 }

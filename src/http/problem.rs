@@ -11,7 +11,7 @@ use axum::{
 use serde::Serialize;
 use tracing::error;
 
-use crate::store::StoreError;
+use crate::{error_chain::Chain, store::StoreError};
 
 use super::{permits::TooMany, unavailable::Why};
 
@@ -161,7 +161,17 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::unavailable("the store cannot be reached at the moment; ask again", 1).because(error)
+        let detail = match &error {
+            StoreError::Unreachable(_) | StoreError::TimedOut(_) => {
+                "the store cannot be reached at the moment; ask again"
+            }
+            StoreError::Refused(_) | StoreError::Malformed(_) => {
+                "the store does not work at the moment; ask again, or tell the operator"
+            }
+            StoreError::Busy => "the room changes too often at the moment; ask again",
+            StoreError::NoChanges => "the store sends no changes at the moment; ask again",
+        };
+        Self::unavailable(detail, 1).because(Chain(&error))
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tracing::{debug, warn};
 
 use crate::{
+    error_chain::Chain,
     livekit::{BodyMismatch, MalformedWebhook, TokenError, Webhook, WebhookName, WebhookToken},
     presence::{Applied, HostTime, RoomName},
     store::StoreError,
@@ -264,7 +265,7 @@ impl Rejection {
             Self::TooSlow => {
                 unavailable(http, detail, "it took too long; LiveKit will send it again")
             }
-            Self::Store(error) => unavailable(http, detail, error),
+            Self::Store(error) => unavailable(http, detail, Chain(&error)),
         }
     }
 }

@@ -3,12 +3,14 @@
 //! A store applies the rules of `presence` atomically, and tells followers of a room what changed. It never decides
 //! anything about LiveKit, and knows neither HTTP nor browsers.
 
+mod error;
 mod extra_trust;
 mod feed;
 mod memory;
 mod metrics;
 mod redis;
 
+pub use error::{Cause, StoreError};
 pub use feed::{Feed, FeedMessage, FeedSender, feed};
 pub use memory::MemoryStore;
 pub use metrics::{MeteredStore, StoreMetrics};
@@ -99,11 +101,4 @@ pub struct RoomSummary {
     pub count: usize,
     /// Whether that is known to be everybody.
     pub is_complete: bool,
-}
-
-/// The store could not do it. What was asked for may be asked again: it happened as a whole or not at all.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the store cannot be reached: {reason}")]
-pub struct StoreError {
-    pub reason: String,
 }

@@ -20,13 +20,13 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use crate::store::StoreError;
+use crate::{error_chain::Chain, store::StoreError};
 
 use super::{
     RedisAddress,
     batches::Batches,
+    error::failed,
     node_names::Nodes,
-    refusal::failed,
     scripts::Call,
     subscription::{OnPush, Subscription, may_be_the_protocol},
 };
@@ -293,7 +293,7 @@ impl Link {
             Err(error) => {
                 let failed = failed(&error);
                 if !was_away {
-                    let error = &failed.reason;
+                    let error = Chain(&failed);
                     warn!(?address, %error, "cannot connect to Redis; trying again");
                 }
                 Err(failed)

@@ -8,6 +8,7 @@ mod address;
 mod batches;
 mod clock;
 mod commit;
+mod error;
 mod index;
 mod keys;
 mod link;
@@ -15,7 +16,6 @@ mod message;
 mod metrics;
 mod node_names;
 mod peers;
-mod refusal;
 mod rows;
 mod scripts;
 mod sentinel;
@@ -329,7 +329,7 @@ impl Store for RedisStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         if !self.subscriber.is_connected() {
-            return Err(StoreError { reason: "changes do not arrive".to_owned() });
+            return Err(StoreError::NoChanges);
         }
         self.ask_time().await.map(|_| ())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     presence::{Identity, PersonRow, ROW_FORMAT, Room, RoomRow, RoomSlice, StoreTime},
-    store::StoreError,
+    store::{Cause, StoreError},
 };
 
 /// Another value with each write.
@@ -33,7 +33,7 @@ pub(super) enum Unreadable {
 
 impl From<Unreadable> for StoreError {
     fn from(error: Unreadable) -> Self {
-        Self { reason: error.to_string() }
+        Self::Malformed(Cause::new(error))
     }
 }
 

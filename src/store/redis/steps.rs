@@ -77,7 +77,7 @@ impl RedisStore {
         let room = wanted.room;
         let mut turn = match self.turns.take_now(room) {
             Some(turn) => turn,
-            None => timeout(ANSWER, self.turns.take(room)).await.map_err(|_| busy())?,
+            None => timeout(ANSWER, self.turns.take(room)).await.map_err(|_| StoreError::Busy)?,
         };
         let mut unread = turn.take_held();
         // Nobody but a Redis that lost its last writes has an earlier version than what it acknowledged.
@@ -159,7 +159,7 @@ impl RedisStore {
                 }
             }
         }
-        Err(busy())
+        Err(StoreError::Busy)
     }
 
     /// Sees to it that the persons' rows are held.
@@ -257,8 +257,4 @@ fn keep(slice: &mut RoomSlice, now: StoreTime, must: bool) -> Option<u64> {
         slice.keep_until(until);
         ROOM_MEMORY.as_secs()
     })
-}
-
-fn busy() -> StoreError {
-    StoreError { reason: "too many write to one room at the same time".to_owned() }
 }

@@ -23,16 +23,17 @@ use tracing::{info, warn};
 
 use crate::{
     abort_on_panic,
+    error_chain::Chain,
     presence::RoomName,
-    store::{Feed, FeedSender, StoreError, feed},
+    store::{Cause, Feed, FeedSender, StoreError, feed},
 };
 
 use super::{
     RedisMetrics,
+    error::failed,
     keys::{Bucket, KeyFormat},
     link::Link,
     message,
-    refusal::failed,
     subscription::Subscription,
 };
 
@@ -128,7 +129,7 @@ impl Subscriber {
         self.0.wanted.notify_one();
         match timeout(ACKNOWLEDGE_TIMEOUT, is_subscribed.wait_for(|subscribed| *subscribed)).await {
             Ok(Ok(_)) => Ok(feed),
-            _ => Err(StoreError { reason: "the subscription was not acknowledged".to_owned() }),
+            _ => Err(not_acknowledged()),
         }
     }
 
@@ -340,6 +341,21 @@ impl Shared {
     }
 }
 
+/// Why a subscription ended.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error("the connection was closed")]
+    Closed,
+    #[error("Redis is at another address now")]
+    Moved,
+    #[error("no answer to pings")]
+    Silent,
+    #[error("our own message did not arrive")]
+    Deaf,
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}
+
 /// Connects, and connects again, for as long as somebody holds the subscriber.
 async fn run(link: Arc<Link>, shared: Weak<Shared>) {
     let watched = Arc::clone(&link);
@@ -363,7 +379,7 @@ async fn run(link: Arc<Link>, shared: Weak<Shared>) {
                 let Err(error) = serve(connection, &link, &shared).await else { return };
                 error
             }
-            Err(error) => error,
+            Err(error) => Lost::Failed(error),
         };
         let Some(shared) = shared.upgrade() else { return };
         if shared.is_connected.load(Ordering::Relaxed) {
@@ -372,6 +388,7 @@ async fn run(link: Arc<Link>, shared: Weak<Shared>) {
             shared.metrics.resubscribed();
         }
         if !is_told {
+            let error = Chain(&error);
             warn!(%error, "no subscription to Redis; subscribing again");
             is_told = true;
         }
@@ -387,7 +404,7 @@ async fn serve(
     mut connection: Subscription,
     link: &Link,
     shared: &Weak<Shared>,
-) -> Result<(), StoreError> {
+) -> Result<(), Lost> {
     let Some(starting) = shared.upgrade() else { return Ok(()) };
     answered(connection.subscribe(std::slice::from_ref(&starting.probe))).await?;
     let wanted = starting.wanted(true);
@@ -410,7 +427,7 @@ async fn serve(
             }
             () = serving.lost.notified() => {
                 if !connection.is_cluster() {
-                    return Err(StoreError { reason: "the connection was closed".to_owned() });
+                    return Err(Lost::Closed);
                 }
                 // Of which node is not said.
                 let wanted = serving.wanted(true);
@@ -418,19 +435,19 @@ async fn serve(
                 serving.gap();
             }
             () = link.moved.notified() => {
-                return Err(StoreError { reason: "Redis is elsewhere now".to_owned() });
+                return Err(Lost::Moved);
             }
             _ = pings.tick() => {
                 serving.unsubscribe_idle(&mut connection).await?;
                 let answer = timeout(PING_EVERY, connection.ping()).await;
                 missed = if matches!(answer, Ok(Ok(()))) { 0 } else { missed + 1 };
                 if missed >= MAX_MISSED {
-                    return Err(StoreError { reason: "no answer to pings".to_owned() });
+                    return Err(Lost::Silent);
                 }
             }
             _ = probes.tick() => {
                 if probe_sent > serving.probed.load(Ordering::Relaxed) {
-                    return Err(StoreError { reason: "our own message did not arrive".to_owned() });
+                    return Err(Lost::Deaf);
                 }
                 let publish = if connection.is_cluster() { "SPUBLISH" } else { "PUBLISH" };
                 let mut probe = redis::cmd(publish);
@@ -456,8 +473,12 @@ async fn answered(answer: impl Future<Output = redis::RedisResult<()>>) -> Resul
     match timeout(ACKNOWLEDGE_TIMEOUT, answer).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(failed(&error)),
-        Err(_) => Err(StoreError { reason: "a subscription was not acknowledged".to_owned() }),
+        Err(_) => Err(not_acknowledged()),
     }
+}
+
+fn not_acknowledged() -> StoreError {
+    StoreError::TimedOut(Cause::new("the subscription was not acknowledged"))
 }
 
 fn every(period: Duration) -> tokio::time::Interval {

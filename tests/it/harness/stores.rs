@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use livekit_presence::{
     presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version},
-    store::{Feed, Position, RoomSummary, Store, StoreError},
+    store::{Cause, Feed, Position, RoomSummary, Store, StoreError},
 };
 use tokio::sync::watch;
 
@@ -62,7 +62,7 @@ impl FlakyStore {
         match mood {
             StoreMood::Works => Ok(()),
             StoreMood::Fails | StoreMood::Hangs => {
-                Err(StoreError { reason: "told to fail".to_owned() })
+                Err(StoreError::Unreachable(Cause::new("told to fail")))
             }
         }
     }

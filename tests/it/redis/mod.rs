@@ -7,6 +7,7 @@ mod clocks;
 mod cluster;
 mod connections;
 mod doors;
+mod errors;
 mod instances;
 mod omitted;
 mod outages;

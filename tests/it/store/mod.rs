@@ -1,6 +1,6 @@
 //! The contract of a store, kept by every one of them.
 
-mod contract;
+pub mod contract;
 mod memory;
 mod model;
 mod redis;

@@ -1,6 +1,6 @@
 //! What is the Redis store's own.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use livekit_presence::{
     coordination::{CallBucket, Lease, Peers, SharedRooms},
@@ -335,7 +335,7 @@ async fn a_row_of_another_format_is_refused_and_never_overwritten() {
             store.read(&general).await.unwrap_err(),
         ];
         for error in refused {
-            assert!(error.reason.contains("a row of format 2"), "{error}");
+            assert!(error.source().unwrap().to_string().contains("a row of format 2"), "{error}");
         }
         assert_eq!(server.dump("*").await, before);
         server.ask(&["HSET", key, field, &row]).await;

@@ -1,0 +1,142 @@
+//! What an error of Redis is to those above: which [`StoreError`], and what an operator can do about it.
+
+use redis::{ErrorKind, RedisError, make_extension_error};
+
+use crate::store::{Cause, StoreError};
+
+/// Where Redis repeats the arguments of a command that it does not know: keys, and in them the names of rooms.
+const ARGUMENTS: &str = ", with args beginning with";
+
+/// The error for those above. Its source is the error of Redis, without the arguments of commands.
+pub(super) fn failed(error: &RedisError) -> StoreError {
+    let text = error.to_string();
+    let advice = advice(error, &text);
+    let source = match text.split_once(ARGUMENTS) {
+        Some((start, _)) => without_arguments(error, start),
+        None => error.clone(),
+    };
+    let cause = Cause::new(source).with_advice(advice);
+    match error.kind() {
+        _ if error.is_timeout() => StoreError::TimedOut(cause),
+        ErrorKind::Server(_)
+        | ErrorKind::Extension
+        | ErrorKind::AuthenticationFailed
+        | ErrorKind::RESP3NotSupported => StoreError::Refused(cause),
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StoreError::Malformed(cause),
+        // The connection failed, or there is no address to connect to. The library may add kinds.
+        _ => StoreError::Unreachable(cause),
+    }
+}
+
+fn without_arguments(error: &RedisError, start: &str) -> RedisError {
+    let code = error.code().unwrap_or("ERR");
+    let detail = start.trim_start_matches(code).trim_start_matches([':', ' ']);
+    make_extension_error(code.to_owned(), Some(detail.to_owned()))
+}
+
+/// What an operator can do, where that is known.
+fn advice(error: &RedisError, text: &str) -> Option<&'static str> {
+    // The library parses some codes. Others, and those of errors in scripts, stand in the text.
+    let says = |word: &str| error.code() == Some(word) || text.contains(word);
+    if says("NOPROTO") || text.to_ascii_lowercase().contains("hello") {
+        return Some("a Cluster's subscriptions need HELLO 3 (RESP3), so allow it");
+    }
+    if says("NOPERM") || says("can't run this command") {
+        return Some(
+            "give the user in `store.redis_url` +@read +@write +@scripting +@pubsub +@connection +time +info (on a Cluster +cluster too) on the keys and channels that begin with `store.key_prefix`",
+        );
+    }
+    if says("unknown command") || says("Unknown Redis command") || says("unknown subcommand") {
+        return Some(
+            "the service needs what Redis 6.2 has, EVAL, EVALSHA, TIME, PUBLISH and SUBSCRIBE among it: connect to Redis itself if a proxy refuses it",
+        );
+    }
+    if says("NOAUTH") || says("WRONGPASS") || error.kind() == ErrorKind::AuthenticationFailed {
+        return Some("check the user and the password in `store.redis_url`");
+    }
+    if says("WRONGTYPE") {
+        return Some("another program uses this key; choose another `store.key_prefix`");
+    }
+    if says("CROSSSLOT") {
+        return Some(
+            "no command of the service names keys of several slots, so please report this",
+        );
+    }
+    if says("OOM") {
+        return Some("Redis is full; raise its maxmemory");
+    }
+    if error.kind() == ErrorKind::MasterNameNotFoundBySentinel {
+        return Some(
+            "check the service's name at the end of `store.redis_url`, or wait until the sentinels agree on a master",
+        );
+    }
+    if says("certificate") {
+        return Some(
+            "name hosts in `store.redis_url` as the certificates do, and the authority in `store.ca_file` if it is your own",
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, io};
+
+    use redis::{Value, from_redis_value};
+
+    use super::*;
+
+    /// The error that the library makes of an answer.
+    fn answered(line: &str) -> StoreError {
+        let error = redis::parse_redis_value(format!("-{line}\r\n").as_bytes())
+            .and_then(Value::extract_error)
+            .and_then(|value| Ok(from_redis_value::<String>(value)?))
+            .unwrap_err();
+        failed(&error)
+    }
+
+    #[test]
+    fn each_refusal_says_what_an_operator_can_do() {
+        for (line, advice) in [
+            ("NOPERM User default has no permissions to run the 'evalsha' command", "+@scripting"),
+            ("NOPERM No permissions to access a channel", "`store.key_prefix`"),
+            ("ERR unknown command 'EVALSHA', with args beginning with: ", "EVALSHA, TIME"),
+            ("ERR Unknown Redis command called from script script: 5f2c", "EVALSHA, TIME"),
+            ("NOPERM User default has no permissions to run the 'hello' command", "HELLO 3"),
+            ("ERR unknown command 'HELLO', with args beginning with: '3' ", "HELLO 3"),
+            ("NOPROTO unsupported protocol version", "HELLO 3"),
+            ("NOAUTH Authentication required.", "password"),
+            ("WRONGTYPE Operation against a key holding the wrong kind of value", "key_prefix"),
+            ("CROSSSLOT Keys in request don't hash to the same slot", "several slots"),
+            ("OOM command not allowed when used memory > 'maxmemory'.", "maxmemory"),
+        ] {
+            let error = answered(line);
+            assert!(matches!(error, StoreError::Refused(_)), "{line}: {error:?}");
+            assert!(error.to_string().contains(advice), "{line}: {error}");
+        }
+        let unknown = answered("BUSY Redis is busy");
+        assert_eq!(unknown.to_string(), "the store refused what it was asked");
+    }
+
+    #[test]
+    fn the_source_is_what_redis_said_without_the_arguments_of_commands() {
+        let source = |line| answered(line).source().unwrap().to_string();
+        assert!(source("OOM command not allowed").contains("command not allowed"));
+        let said = source("ERR unknown command 'EVALSHA', with args beginning with: 'lkp:room'");
+        assert!(said.ends_with("unknown command 'EVALSHA'") && !said.contains("lkp"), "{said}");
+    }
+
+    #[test]
+    fn a_connection_that_fails_and_an_answer_that_is_late_are_told_apart() {
+        let of = |kind: io::ErrorKind| failed(&io::Error::from(kind).into());
+        assert!(matches!(of(io::ErrorKind::TimedOut), StoreError::TimedOut(_)));
+        assert!(matches!(of(io::ErrorKind::ConnectionRefused), StoreError::Unreachable(_)));
+        assert!(matches!(of(io::ErrorKind::BrokenPipe), StoreError::Unreachable(_)));
+    }
+
+    #[test]
+    fn an_answer_of_another_type_is_malformed() {
+        let error = from_redis_value::<u64>(Value::Okay).unwrap_err();
+        assert!(matches!(failed(&error.into()), StoreError::Malformed(_)));
+    }
+}
