@@ -1,8 +1,9 @@
 //! `.env`: `NAME=value`, one per line.
 //!
-//! Each program reads such files a little differently: Compose, Ruby and Node with an extension replace `$NAME`, others do not; shells
-//! take away quotes and backslashes within a value, others do not. A secret that programs read differently is refused, with the name
-//! of its variable, and not guessed. Single quotes make it clear: every program takes what stands between them as it is.
+//! Each program reads such files a little differently: Compose, Ruby and Node with an extension replace `$NAME`, others do not;
+//! shells take away quotes and backslashes within a value, others do not. A secret that programs read differently is refused,
+//! with the name of its variable, and not guessed. Single quotes make it clear: every program takes what stands between them as
+//! it is.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use super::error::ConfigErrors;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct EnvFile {
     pub values: BTreeMap<String, String>,
-    /// Variables that programs read differently, and why. The service refuses to start only if it needs one of them: another program
-    /// may use the file too.
+    /// Variables that programs read differently, and why. The service refuses to start only if it needs one of them: another
+    /// program may use the file too.
     pub unclear: BTreeMap<String, String>,
 }
 

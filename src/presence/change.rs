@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Completeness, HostTime, Identity, Participant, ParticipantSid, Version};
+use super::{
+    knowledge::Completeness,
+    name::{Identity, ParticipantSid},
+    participant::Participant,
+    time::{HostTime, Version},
+};
 
 /// The difference between two successive lists of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,18 +17,18 @@ pub struct Change {
     /// The version this change builds on. A follower that holds another one must read the room again.
     pub prev: Version,
     pub version: Version,
-    /// Whether the list is everybody after it.
+    /// Whether the list is everybody after this change.
     #[serde(rename = "confirmed_until")]
     pub completeness: Completeness,
     pub joined: Vec<Participant>,
     /// The same identity, with anything different, its session included.
     pub updated: Vec<Participant>,
     pub left: Vec<Departure>,
-    /// When the webhook behind this arrived, by the clock of the instance that took it. For measurements only.
+    /// When the webhook behind it arrived, by the clock of the instance that took it. For measurements only.
     pub received_at: Option<HostTime>,
 }
 
-/// Who is no longer in the list.
+/// Somebody who is no longer in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Departure {
     pub sid: ParticipantSid,
@@ -32,7 +37,7 @@ pub struct Departure {
 
 /// Collects what identities looked like before a step, to tell afterwards what became different.
 ///
-/// Costs as much as the step touches, however big the room is.
+/// Its cost depends on what the step touches, not on the size of the room.
 #[derive(Debug, Default)]
 pub struct ViewDiff {
     before: BTreeMap<Identity, Option<Participant>>,
@@ -51,7 +56,8 @@ impl ViewDiff {
         self.before.is_empty()
     }
 
-    /// What became of the touched identities, given how they look now: joined, updated, left; each in order of identity.
+    /// What became of the touched identities, given how they look now: those that joined, changed, left; each in order of
+    /// identity.
     pub fn finish(
         self,
         mut now: impl FnMut(&Identity) -> Option<Participant>,

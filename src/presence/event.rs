@@ -1,20 +1,21 @@
-//! What a webhook says about a room, freed of its format.
+//! What a webhook says about a room, without its format.
 
 use super::{
-    EventId, HostTime, Identity, LiveKitTime, ParticipantSid, RoomName, RoomSid, SessionInfo,
-    Track, TrackSid,
+    name::{EventId, Identity, ParticipantSid, RoomName, RoomSid, TrackSid},
+    participant::{SessionInfo, Track},
+    time::{HostTime, LiveKitTime},
 };
 
 /// One webhook's statement about one room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Known to be the same in every repetition. Without one the event cannot be recognised as a repetition.
+    /// The same in every repetition. Without one a repetition cannot be recognised.
     pub id: Option<EventId>,
     pub room: RoomName,
     pub room_sid: Option<RoomSid>,
-    /// Whose session it is about, where LiveKit says so: a store that keeps a row for each person needs to read no other.
+    /// Whose session it is about, where LiveKit says so. A store that keeps a row for each person then reads no other row.
     pub identity: Option<Identity>,
-    /// When LiveKit made the event. LiveKit sends whole seconds, so this orders nothing finer.
+    /// When LiveKit made the event, in whole seconds, so that it orders nothing within a second.
     pub created_at: LiveKitTime,
     /// When this instance received it, by its own clock. For measurements only; the rules never look.
     pub received_at: HostTime,
@@ -33,7 +34,7 @@ impl Event {
         }
     }
 
-    /// The session that it is about.
+    /// The session that it is about; none where it is about the room.
     pub fn sid(&self) -> Option<&ParticipantSid> {
         match &self.kind {
             EventKind::Room(_) => None,
@@ -53,7 +54,7 @@ pub enum EventKind {
     /// `participant_left` and `participant_connection_aborted` alike.
     Left {
         sid: ParticipantSid,
-        /// Whether LiveKit had told of its joining. An aborted session was not active, so there was nothing to tell.
+        /// Whether LiveKit had sent its `participant_joined`. It sends none for a session that was aborted before it was active.
         was_active: bool,
     },
     TrackPublished {

@@ -1,18 +1,18 @@
-//! What is counted of the sessions in a room: how many are held, by the opening of the room that they belong to, and who is
-//! undecided. So that a `room_started` or `room_finished` looks through everybody only where somebody may go.
+//! Counts of the sessions in a room: how many are held, by the opening of the room that they belong to, and how many are
+//! undecided. With them a `room_started` or `room_finished` looks through the sessions only where it may end one.
 
 use serde::{Deserialize, Serialize};
 
-use super::{LiveKitTime, RoomSid, Session, participant::is_default};
+use super::{name::RoomSid, participant::is_default, session::Session, time::LiveKitTime};
 
 /// Counts of the held sessions.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Inside {
-    /// There are rarely more than one or two.
+    /// Rarely more than one or two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     openings: Vec<OfOpening>,
-    /// Sessions of which it is not known whether they are in the room: while there are any, the room is not complete.
+    /// Sessions that may or may not be in the room. While there are any, the room is not complete.
     #[serde(skip_serializing_if = "is_default")]
     undecided: usize,
 }
@@ -22,7 +22,7 @@ struct OfOpening {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<RoomSid>,
     count: usize,
-    /// Nobody counted here joined earlier. The one who joined then may have left.
+    /// Nobody counted here joined earlier. The session that joined then may have left.
     oldest: LiveKitTime,
 }
 
@@ -76,12 +76,13 @@ impl Inside {
         self.undecided == 0
     }
 
-    /// False only where nobody inside joined before `horizon`.
+    /// Whether somebody inside may have joined before `horizon`. False is certain.
     pub fn may_predate(&self, horizon: LiveKitTime) -> bool {
         self.openings.iter().any(|one| one.oldest < horizon)
     }
 
-    /// False only where the end of the opening `finished`, in the second that begins at `second`, ended nobody's session.
+    /// Whether the end of the opening `finished`, in the second that begins at `second`, may have ended a session. False is
+    /// certain.
     pub fn may_end_with(&self, finished: Option<&RoomSid>, second: LiveKitTime) -> bool {
         self.openings.iter().any(|one| {
             let is_it = one.sid.is_none() || one.sid.as_ref() == finished;

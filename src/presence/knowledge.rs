@@ -1,35 +1,34 @@
 //! What is known of a room: whether its list is everybody, and whether people may be shown whom the store has lost.
 //!
-//! Each rule about that stands here, once. The rules of events and repairs say what happened; stores pass on what follows from
-//! it, and who shows a list asks whether it is complete now.
+//! Each rule about that stands here, once. The rules of events and repairs say what happened, stores pass on what follows from
+//! it, and those above ask whether a list is complete now.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoreTime, inside::Inside};
+use super::{inside::Inside, time::StoreTime};
 
-/// Whether a room's list is everybody. A list that is not complete now is `stale` to who asks for it, and its count is not
-/// `exact`.
+/// Whether a room's list is everybody. Clients see a list that is not complete now as `stale`, and its count as not `exact`.
 ///
 /// Serializes to the time until which it is complete, in microseconds; zero stands for a partial one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoreTime", into = "StoreTime")]
 pub enum Completeness {
-    /// It is everybody: nothing was missed since the room's start or its last comparison. Past this time that needs another
-    /// sign, because whatever would tell of a change may have been lost.
+    /// It is everybody: nothing was missed since the room's start or its last comparison. Past this time another sign is needed,
+    /// because the webhooks that would tell of a change may have been lost.
     Complete { until: StoreTime },
-    /// Somebody may be inside whom it does not have, or the other way round.
+    /// It may lack people who are inside, or have people who are not.
     #[default]
     Partial,
 }
 
 /// What is known of a room.
 ///
-/// That it is lost is no third kind of completeness but a mark beside it, because it ends in another way. A webhook can tell the
-/// store of everybody who is inside: the room started empty a moment ago. It cannot tell what became of those whom the store
-/// lost, and who are still shown: only LiveKit's list can. So a room may be complete and lost, and then its list is believed
-/// where nobody else is shown, and those who show others go on doing so until a comparison.
+/// "Lost" is a mark beside the completeness, not a third kind of it, because it ends in another way. A webhook can make a room
+/// complete: the room started empty a moment ago. But no webhook tells what became of people whom the store lost and whom hubs
+/// still show; only LiveKit's list does. So a room can be complete and lost. Then a hub that shows nobody else believes the room,
+/// and one that shows others goes on showing them until a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Spelled", into = "Spelled")]
 pub struct Knowledge {
@@ -45,7 +44,7 @@ impl Completeness {
         }
     }
 
-    /// Whether it is complete at no time.
+    /// Whether it is not complete, whatever the time.
     pub fn is_partial(self) -> bool {
         match self {
             Self::Complete { .. } => false,
@@ -53,7 +52,7 @@ impl Completeness {
         }
     }
 
-    /// The same where a room waits longer for its turn to be compared, and is trusted until then.
+    /// The same for a room that is trusted longer, because it waits longer for its turn to be compared.
     #[must_use]
     pub fn trusted_longer(self, by: Duration) -> Self {
         match self {
@@ -78,7 +77,7 @@ impl From<Completeness> for StoreTime {
     }
 }
 
-/// Of a list of which nothing is lost.
+/// What is known of a room that is not lost.
 impl From<Completeness> for Knowledge {
     fn from(completeness: Completeness) -> Self {
         Self { completeness, is_lost: false }
@@ -86,48 +85,48 @@ impl From<Completeness> for Knowledge {
 }
 
 impl Knowledge {
-    /// The store lost what it had acknowledged, or has never had what others show.
+    /// The store lost what it had acknowledged, or never had what hubs show.
     pub const LOST: Self = Self { completeness: Completeness::Partial, is_lost: true };
 
-    /// Whether people may be shown of whom the store does not know, or knows no longer.
+    /// Whether hubs may show people whom the store does not know, or knows no longer.
     pub fn is_lost(self) -> bool {
         self.is_lost
     }
 
-    /// Whether the list is everybody, as far as nobody in it waits for an answer.
+    /// Whether the list is everybody, provided that nobody in it waits for a probe's answer.
     pub fn completeness(self) -> Completeness {
         self.completeness
     }
 
-    /// Whether the list of a room with these people is everybody. It is not while it is undecided of somebody whether they are
-    /// inside, and is again once that is decided.
+    /// Whether the list of a room with these people is everybody. It is not while somebody is undecided, and is again afterwards.
     pub(super) fn completeness_with(self, inside: &Inside) -> Completeness {
         if inside.is_decided() { self.completeness } else { Completeness::Partial }
     }
 
-    /// Who shows a list is told what the store knows of it. A list with people whom the store lost stays what it is.
+    /// For a hub: takes over what the store says of its list. A list with people whom the store lost stays lost.
     pub fn told(&mut self, completeness: Completeness) {
         if !self.is_lost {
             self.completeness = completeness;
         }
     }
 
-    /// Before an event: a room that is trusted no longer is partial. The event says nothing of those who were there before.
+    /// Before an event: a room that is no longer trusted becomes partial. The event says nothing of the people who were there
+    /// before.
     pub(super) fn lapse(&mut self, now: StoreTime, extra_trust: Duration) {
         if !self.completeness.trusted_longer(extra_trust).is_complete_at(now) {
             self.completeness = Completeness::Partial;
         }
     }
 
-    /// After an event: webhooks arrive, so what was complete is for longer.
+    /// After an event: webhooks arrive, so a complete room stays complete for longer.
     pub(super) fn heard(&mut self, trusted_until: StoreTime) {
         if let Completeness::Complete { until } = &mut self.completeness {
             *until = trusted_until;
         }
     }
 
-    /// The room started, and so it is empty. Where that ended somebody's session it may be split over two nodes of LiveKit, and
-    /// LiveKit has to be asked.
+    /// The room started, so it is empty. If that ended a session, the room may be split over two nodes of LiveKit, and only a
+    /// comparison tells.
     pub(super) fn started(&mut self, ended_somebody: bool, now: StoreTime) {
         self.completeness = match ended_somebody {
             true => Completeness::Partial,
@@ -140,19 +139,19 @@ impl Knowledge {
         self.completeness = Completeness::Complete { until: now };
     }
 
-    /// There is a sign that something was missed, and perhaps more than that.
+    /// Something was missed, and perhaps more than what showed it.
     pub(super) fn missed_something(&mut self) {
         self.completeness = Completeness::Partial;
     }
 
-    /// The room is in line with LiveKit's list. Tells whether it was lost: then a list that differs may be shown under the
-    /// room's version, which has to rise.
+    /// The room is in line with LiveKit's list. Returns whether it was lost. If so its version has to rise, because hubs may show
+    /// another list under the same version.
     pub(super) fn compared(&mut self, trusted_until: StoreTime) -> bool {
         self.completeness = Completeness::Complete { until: trusted_until };
         std::mem::take(&mut self.is_lost)
     }
 
-    /// The store has never held the room before this step. Unless that told of everybody, others may show it who know more.
+    /// The store has never held the room before this step. Unless the step told of everybody, hubs may show people whom it lacks.
     pub(super) fn first_known(&mut self) {
         if self.completeness.is_partial() {
             self.lose();
@@ -165,13 +164,13 @@ impl Knowledge {
     }
 }
 
-/// How a room's row spells it, in format 1.
+/// How a room's row spells it in format 1.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Spelled {
     is_whole: bool,
     is_torn: bool,
-    /// Nothing follows from it in a room that is not whole.
+    /// Has no meaning in a room that is not whole.
     trusted_until: StoreTime,
 }
 
@@ -227,49 +226,44 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_happens_to_a_room_makes_it_complete_or_partial_or_lost() {
+    fn an_event_leaves_a_room_complete_only_if_it_comes_in_time() {
         let (complete, partial, lost) = (complete(160), PARTIAL, Knowledge::LOST);
         let complete_and_lost = complete_and_lost(160);
+        for (what, at_secs, longer_secs, expected) in [
+            ("in time", 100, 0, [complete, partial, lost, complete_and_lost]),
+            ("when the room is no longer trusted", 101, 0, [partial, partial, lost, lost]),
+            (
+                "while rooms are trusted longer",
+                110,
+                10,
+                [complete, partial, lost, complete_and_lost],
+            ),
+        ] {
+            let known = after(|known| {
+                known.lapse(secs(at_secs), Duration::from_secs(longer_secs));
+                known.heard(secs(160));
+            });
+            assert_eq!(known, expected, "an event comes {what}");
+        }
+    }
+
+    #[test]
+    fn a_start_an_end_and_a_comparison_make_a_room_complete_and_other_things_do_not() {
+        let (complete, partial, lost) = (complete(160), PARTIAL, Knowledge::LOST);
+        let complete_and_lost = complete_and_lost(160);
+        let empties_it = [complete, complete, complete_and_lost, complete_and_lost];
+        let first_known = |known: &mut Knowledge| {
+            known.first_known();
+            known.heard(secs(160));
+        };
         for (what, known, expected) in [
-            (
-                "an event comes in time",
-                after(|known| {
-                    known.lapse(secs(100), Duration::ZERO);
-                    known.heard(secs(160));
-                }),
-                [complete, partial, lost, complete_and_lost],
-            ),
-            (
-                "an event comes when the room is trusted no longer",
-                after(|known| {
-                    known.lapse(secs(101), Duration::ZERO);
-                    known.heard(secs(160));
-                }),
-                [partial, partial, lost, lost],
-            ),
-            (
-                "an event comes while rooms are trusted longer",
-                after(|known| {
-                    known.lapse(secs(110), Duration::from_secs(10));
-                    known.heard(secs(160));
-                }),
-                [complete, partial, lost, complete_and_lost],
-            ),
-            (
-                "it starts empty",
-                after(|known| known.started(false, secs(160))),
-                [complete, complete, complete_and_lost, complete_and_lost],
-            ),
+            ("it starts empty", after(|known| known.started(false, secs(160))), empties_it),
             (
                 "it starts with somebody inside",
                 after(|known| known.started(true, secs(160))),
                 [partial, partial, lost, lost],
             ),
-            (
-                "it ends",
-                after(|known| known.finished(secs(160))),
-                [complete, complete, complete_and_lost, complete_and_lost],
-            ),
+            ("it ends", after(|known| known.finished(secs(160))), empties_it),
             (
                 "something was missed",
                 after(Knowledge::missed_something),
@@ -285,10 +279,7 @@ mod tests {
             ("the store loses it", after(Knowledge::lose), [lost; 4]),
             (
                 "the store never held it before",
-                after(|known| {
-                    known.first_known();
-                    known.heard(secs(160));
-                }),
+                after(first_known),
                 [complete, lost, lost, complete_and_lost],
             ),
         ] {
@@ -349,7 +340,7 @@ mod tests {
         }
     }
 
-    // Rows of format 1, and changes and lists of rooms as earlier builds write them.
+    // Rows of format 1, changes, and lists of rooms, as earlier releases write them.
     #[test]
     fn it_is_written_as_before_and_what_was_written_before_is_read() {
         for (json, known) in [

@@ -1,4 +1,4 @@
-//! LiveKit's enums that clients see. New members arrive often, so each keeps a name it does not know as it came.
+//! LiveKit's enums that clients see. LiveKit often adds members, so each enum keeps a name that it does not know.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 

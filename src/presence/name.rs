@@ -1,4 +1,4 @@
-//! The names LiveKit gives to things. Cheap to clone; a `RoomName` exists only if it is valid.
+//! The names that LiveKit gives to things. They are cheap to clone, and a `RoomName` exists only if it is valid.
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
@@ -46,7 +46,7 @@ text_name!(
     ParticipantSid
 );
 text_name!(
-    /// The person, as the application calls them. Two sessions can share one.
+    /// A person, as the application calls them. Two sessions can share an identity.
     Identity
 );
 text_name!(
@@ -54,7 +54,7 @@ text_name!(
     TrackSid
 );
 text_name!(
-    /// One opening of a room (`RM_…`). LiveKit uses it again after a crash, so it names no session.
+    /// One opening of a room (`RM_…`). LiveKit uses it again after a crash, so two openings can share one.
     RoomSid
 );
 text_name!(
@@ -111,7 +111,7 @@ impl fmt::Debug for RoomName {
     }
 }
 
-/// Why a text is no room name.
+/// Why a text cannot be a room's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRoomName {
     #[error("the room name is empty")]

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-    Identity, LiveKitTime, ParticipantKind, ParticipantSid, TrackKind, TrackSid, TrackSource,
+    label::{ParticipantKind, TrackKind, TrackSource},
+    name::{Identity, ParticipantSid, TrackSid},
+    time::LiveKitTime,
 };
 
 /// One session as a webhook or one of LiveKit's lists describes it.
@@ -15,7 +17,7 @@ pub struct SessionInfo {
     pub identity: Identity,
     pub state: SessionState,
     pub joined_at: LiveKitTime,
-    /// Rises with every change of the session; orders two descriptions of it.
+    /// Rises with every change of the session, and so orders two descriptions of it.
     pub version: u32,
     /// `permission.hidden`: takes part, but must not be shown.
     pub hidden: bool,
@@ -35,13 +37,13 @@ impl SessionInfo {
 /// How far a session has come (`ParticipantInfo.State`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionState {
-    /// JOINING, JOINED, or a state that this build does not know: not, or not yet, taking part.
+    /// JOINING, JOINED, or a state that this build does not know: it does not take part, or not yet.
     Connecting,
     Active,
     Disconnected,
 }
 
-/// What a session says about itself. Changed as a whole, so that a change of tracks copies none of it.
+/// What a session says about itself. It is shared and replaced as a whole, so that a change of tracks copies none of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
@@ -55,20 +57,20 @@ pub struct Profile {
     pub kind: ParticipantKind,
 }
 
-/// For fields of a row that are left out.
+/// For fields that a row leaves out.
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// How far a call by telephone is: an attribute that LiveKit's SIP service sets (`livekit/attrs.go` of livekit/protocol).
+/// The attribute in which LiveKit's SIP service says how far a telephone call is (`livekit/attrs.go` of livekit/protocol).
 const CALL_STATUS: &str = "sip.callStatus";
-/// From these it goes on by itself, and no webhook tells (`pkg/sip/participant.go` of livekit/sip): nobody has answered yet, or
-/// digits are being dialled for the one who has.
+/// Calls leave these states by themselves, and no webhook tells (`pkg/sip/participant.go` of livekit/sip): nobody has answered
+/// yet, or LiveKit dials digits after the answer.
 const CALL_GOES_ON: [&str; 3] = ["dialing", "ringing", "automation"];
 
 impl Profile {
-    /// Whether this is a caller whose call is about to be answered, or given up. Only LiveKit makes somebody of this kind; anybody
-    /// may give themselves such an attribute.
+    /// Whether this is a caller whose call will soon be answered or given up. The kind counts too, because anybody can set the
+    /// attribute, and only LiveKit the kind.
     pub fn is_being_called(&self) -> bool {
         let status = || self.attributes.get(CALL_STATUS);
         self.kind == ParticipantKind::Sip
@@ -121,7 +123,7 @@ impl Serialize for Participant {
     }
 }
 
-/// From the bytes that clients get.
+/// Reads the bytes that clients get.
 impl<'de> Deserialize<'de> for Participant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

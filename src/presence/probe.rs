@@ -1,18 +1,24 @@
-//! Which sessions to probe: LiveKit's own list goes on naming the people whom a crashed node lost.
+//! Which sessions to probe, because LiveKit's own list goes on naming the people whom a crashed node lost.
 
 use std::time::Duration;
 
-use super::{Identity, ParticipantSid, Room, Rules, Session, Standing, StoreTime};
+use super::{
+    name::{Identity, ParticipantSid},
+    room::Room,
+    rules::Rules,
+    session::{Session, Standing},
+    time::StoreTime,
+};
 
-/// A session that stays dead is asked again after this time at the latest.
+/// The longest time between two probes of an evicted session.
 const MAX_WAIT: Duration = Duration::from_mins(10);
 
-/// Sessions that have not failed, asked in one round.
+/// How many sessions that have not failed are probed in one round.
 const MAX_AT_ONCE: usize = 50;
 
-/// What a liveness probe showed: an `UpdateSubscriptions` with no tracks, which only the session's node can carry out.
+/// The answer to a liveness probe: an `UpdateSubscriptions` with no tracks, which only the session's node can carry out.
 ///
-/// Seen with livekit-server 1.13: 200 for a living session, 503 `unavailable` after three seconds where no node answers for it.
+/// livekit-server 1.13 answers 200 for a living session, and 503 `unavailable` after three seconds if no node has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeAnswer {
     /// 200: its node carried out a call for it.
@@ -23,7 +29,7 @@ pub enum ProbeAnswer {
     Unanswered,
 }
 
-/// The answer of a probe that was made because a list omits a session.
+/// The answer to a probe that was made because a list omits a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probed {
     pub sid: ParticipantSid,
@@ -32,19 +38,20 @@ pub struct Probed {
     pub answer: ProbeAnswer,
 }
 
-/// A session to be asked.
+/// A session to probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeTarget {
     pub sid: ParticipantSid,
     pub identity: Identity,
-    /// When the last probe ended, if it failed.
+    /// When its last failed probe ended, if it has failed since its last sign of life.
     pub failed_at: Option<StoreTime>,
 }
 
 impl Room {
-    /// Whom to ask now, most urgent first: those that failed, the suspects, then the others. Of those, everybody who has shown
-    /// no life since one of them failed or was evicted: a crash takes many at once, and who answers is a witness that
-    /// LiveKit does. In quiet times only the one that has shown none for longest. Only sessions that LiveKit lists are asked.
+    /// The sessions to probe now, most urgent first: those that failed, the suspects, then others. After a failure or an eviction
+    /// the others are all sessions without a sign of life since: a crash takes many at once, and a session that answers is a
+    /// witness that LiveKit does. In quiet times they are only the one whose last sign is oldest. Only sessions that LiveKit
+    /// lists are probed.
     pub fn to_probe(&self, now: StoreTime, rules: &Rules) -> Vec<ProbeTarget> {
         if !rules.can_probe {
             return Vec::new();
@@ -81,7 +88,7 @@ impl Session {
         self.life.failures > 0 || self.standing != Standing::Present
     }
 
-    /// One that failed is asked again at once, until it is evicted; then ever more rarely.
+    /// A session that failed is probed again at once until it is evicted, and then more and more rarely.
     fn may_be_asked(&self, now: StoreTime, rules: &Rules) -> bool {
         if self.standing != Standing::Evicted {
             return true;

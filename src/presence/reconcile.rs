@@ -1,4 +1,4 @@
-//! Comparing a room with LiveKit's own list of it. Computes repairs; a store applies them, each under its guard.
+//! Compares a room with LiveKit's own list of it. Computes repairs; a store applies them, and checks each again.
 
 use std::{
     cmp::Reverse,
@@ -7,20 +7,25 @@ use std::{
 };
 
 use super::{
-    Identity, LiveKitTime, MAX_MISSING, MISSING_MEMORY, ParticipantSid, ProbeAnswer, ProbeTarget,
-    Probed, Repair, Repairs, Room, Rules, Session, SessionInfo, SessionState, Standing, StoreTime,
-    room::GoneBecause,
+    name::{Identity, ParticipantSid},
+    participant::{SessionInfo, SessionState},
+    probe::{ProbeAnswer, ProbeTarget, Probed},
+    repairs::{Repair, Repairs},
+    room::{GoneBecause, Room},
+    rules::Rules,
+    session::{MAX_MISSING, MISSING_MEMORY, Session, Standing},
+    time::{LiveKitTime, StoreTime},
 };
 
-/// Failed probes that evict a session when another session answered one in between.
+/// Failed probes that evict a session if another session answered one in between.
 const FAILURES_WITNESSED: u8 = 2;
-/// Failed probes that evict a session when no other session could show that LiveKit answers.
+/// Failed probes that evict a session if no other session showed that LiveKit answers.
 const FAILURES_ALONE: u8 = 3;
 
 /// LiveKit's list of one room. An empty one says that nobody is there.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// Read from the store's clock before LiveKit was asked: what webhooks did since is newer than this list.
+    /// The store's time before LiveKit was asked. What webhooks did since is newer than this list.
     pub asked_at: StoreTime,
     pub sessions: Vec<SessionInfo>,
 }
@@ -32,9 +37,9 @@ impl Listing {
     }
 }
 
-/// Whom to probe before this list is believed that they are gone, the likeliest to be alive first. A list omits people who
-/// live: of LiveKit's, 5 to 15 % lag right after a join (livekit/livekit#4373), and one node's mistake has emptied a room's
-/// list of hundreds (livekit/livekit#4316).
+/// The sessions to probe before this list is believed that they are gone, those with the newest signs of life first. Lists omit
+/// the living: 5 to 15 % of LiveKit's lag right after a join (livekit/livekit#4373), and a node's mistake has emptied the list of
+/// a room of hundreds (livekit/livekit#4316).
 pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProbeTarget> {
     if !rules.can_probe {
         return Vec::new();
@@ -50,9 +55,9 @@ pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProbeTarget
     missing.into_iter().map(Session::as_target).collect()
 }
 
-/// What must change for the room to agree with LiveKit's list. LiveKit wins, except over what webhooks did since it was
-/// asked, except for ghosts, and except that those whom it omits stay until a probe tells that they are gone. `probed` has
-/// what those probes came to; a session that lives was noted by a repair of its own.
+/// What must change for the room to agree with LiveKit's list. LiveKit wins, except over what webhooks did since it was asked,
+/// over ghosts, and over sessions that it omits: those stay until a probe tells that they are gone. `probed` has the answers of
+/// these probes; a session that lives was noted by a repair of its own.
 pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) -> Repairs {
     let asked_at = listing.asked_at;
     let listed = listing.listed();
@@ -77,9 +82,8 @@ pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) ->
     }
 }
 
-/// What follows where LiveKit says that there is the room, but not who is inside, as it does for a room whose node is gone
-/// when it asks the nodes for its lists. Nobody is added or missed; every held session counts as listed, so that liveness probes
-/// decide.
+/// The repairs where LiveKit has the room but does not say who is inside, as for a room whose node is gone. Nobody is added or
+/// missed; every held session counts as listed, so that liveness probes decide.
 pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
     let mut held: Vec<&Session> =
         room.sessions.values().filter(|session| session.is_held()).collect();
@@ -108,7 +112,7 @@ fn plan_unknown(
     asked_at: StoreTime,
     rules: &Rules,
 ) -> Option<Repair> {
-    // A list that names an older session than the one that is held lags.
+    // A list lags if it names an older session than the held one.
     let lags = room.is_superseded(&info.sid, &info.identity, info.joined_at);
     if info.state != SessionState::Active || lags {
         return None;
@@ -116,7 +120,7 @@ fn plan_unknown(
     let suspect = match room.gone.get(&info.sid) {
         Some((_, GoneBecause::Restarted)) => true,
         Some(_) if rules.can_probe => true,
-        // Nobody can be probed, so a list from well after it was gone has to do.
+        // Without probes, a list from well after it was gone decides.
         Some((gone_at, _)) if asked_at > *gone_at + rules.grace => false,
         Some(_) => return None,
         None => room.predates_start(info.joined_at, StoreTime::default()),
@@ -140,7 +144,7 @@ fn plan_held(
     (!is_noted).then(|| Repair::Listed { sid: info.sid.clone(), version: info.version })
 }
 
-/// Suspects of whom no probe can be asked: two lists asked after the start that name one are believed.
+/// Suspects that cannot be probed. Two lists that were asked for after the start and name one are believed.
 fn plan_believed(
     room: &Room,
     listed: &[&Session],
@@ -157,7 +161,7 @@ fn plan_believed(
     believed.map(|held| Repair::Alive(held.sid.clone())).collect()
 }
 
-/// Sessions that failed their probes and are still listed. Taking away more than half of a room needs a further failure.
+/// Sessions that failed their probes and are still listed. To evict more than half of a room takes one failure more.
 fn plan_evicted(room: &Room, listed: &[&Session], asked_at: StoreTime) -> Vec<Repair> {
     let failed_by = |margin: u8| -> Vec<&Session> {
         listed
@@ -177,8 +181,8 @@ fn plan_evicted(room: &Room, listed: &[&Session], asked_at: StoreTime) -> Vec<Re
     evicted.into_iter().map(|held| Repair::Evict(held.sid.clone())).collect()
 }
 
-/// Whom a list omits although they were there when it was asked for, in no particular order. Those left out of whom it shows
-/// a newer session: adding that ends the older one.
+/// Sessions that a list omits although they were there when it was asked for, in no particular order. Without those whose
+/// identity it shows with a newer session: adding that one ends the older.
 fn omitted<'room>(
     room: &'room Room,
     listed: &[&SessionInfo],
@@ -229,7 +233,7 @@ fn plan_missing(
     steps.into_iter().chain(forgotten).collect()
 }
 
-/// When the newest session of each identity joined, of those that a list has.
+/// When the newest session of each identity in a list joined.
 type Newest<'list> = HashMap<&'list Identity, LiveKitTime>;
 
 fn newest_of<'list>(listed: &[&'list SessionInfo]) -> Newest<'list> {
@@ -241,8 +245,8 @@ fn newest_of<'list>(listed: &[&'list SessionInfo]) -> Newest<'list> {
     newest
 }
 
-/// LiveKit ended a session before a newer one of the identity began, which is shown, or listed, be it not active yet. A probe
-/// asks for an identity, so it would tell of that one.
+/// Whether a newer session of the identity is shown, or listed, even if not active yet: LiveKit ends the older session before the
+/// newer one begins. A probe names an identity, so it would tell of the newer one.
 fn is_replaced(room: &Room, held: &Session, newest: &Newest) -> bool {
     if newest.get(&held.identity).is_some_and(|joined_at| *joined_at > held.joined_at) {
         return true;
@@ -257,12 +261,12 @@ fn is_known_alive(latest: Option<&Probed>) -> bool {
     latest.is_some_and(|probed| probed.answer == ProbeAnswer::Alive)
 }
 
-/// Whether what is known suffices to say that a session is gone that is not listed. An answer counts unless the session showed
-/// life since it was asked for.
+/// Whether a session that is not listed is known to be gone. A probe's answer counts unless the session has shown life since the
+/// probe was made.
 fn is_gone(held: &Session, latest: Option<&Probed>, asked_at: StoreTime, rules: &Rules) -> bool {
     let is_past_grace = asked_at.since(held.last_sign()) > rules.grace;
     if !rules.can_probe {
-        // Two lists have to do, as far apart as a list may lag.
+        // Two lists decide, as far apart as a list may lag.
         let missed = held.life.missing_since;
         return is_past_grace && missed.is_some_and(|since| since + rules.grace <= asked_at);
     }
@@ -272,12 +276,12 @@ fn is_gone(held: &Session, latest: Option<&Probed>, asked_at: StoreTime, rules: 
     match probed.answer {
         ProbeAnswer::Alive => false,
         ProbeAnswer::Gone => true,
-        // A second list, asked for after that answer, omits it too.
+        // Gone if a second list, asked for after the probe, omits it too.
         ProbeAnswer::Unanswered => probed.asked_at < asked_at && is_past_grace,
     }
 }
 
-/// Of those that are kept as missing, whose time is over, and the oldest where there are too many.
+/// The sessions kept as missing whose time is over, and the oldest of them where there are too many.
 fn plan_forgotten(room: &Room, steps: &[Repair], asked_at: StoreTime) -> Vec<Repair> {
     let mut kept: Vec<(StoreTime, &ParticipantSid)> = room
         .sessions
@@ -301,7 +305,7 @@ fn plan_forgotten(room: &Room, steps: &[Repair], asked_at: StoreTime) -> Vec<Rep
 }
 
 impl Room {
-    /// Whether a session showed no life for longer than the grace. Only then does a list decide about it.
+    /// Whether a session has shown no life for longer than the grace. Only then does a list decide about it.
     pub fn is_past_grace(&self, sid: &ParticipantSid, at: StoreTime, rules: &Rules) -> bool {
         self.held(sid).is_some_and(|held| at.since(held.last_sign()) > rules.grace)
     }
@@ -311,8 +315,8 @@ impl Room {
         self.started.is_some_and(|started| started.applied_at >= moment)
     }
 
-    /// For how long what a repair mends had been wrong, as far as that can be told. For measurements only: a join's time is
-    /// LiveKit's, and the two clocks are taken for the same here.
+    /// How long the thing that a repair mends had been wrong, where that can be told. For measurements only: the time of a join
+    /// is by LiveKit's clock, which is taken for the store's here.
     pub fn age_of(&self, repair: &Repair, asked_at: StoreTime) -> Option<Duration> {
         match repair {
             Repair::Add { session, .. } => {
@@ -334,23 +338,12 @@ impl Room {
 }
 
 impl Session {
-    /// Whether a description from a list asked for at `asked_at` is newer than what is held.
-    pub(super) fn takes_over(&self, info: &SessionInfo, asked_at: StoreTime) -> bool {
-        info.version > self.version || info.version == self.version && !self.heard_since(asked_at)
-    }
-
     fn would_differ(&self, info: &SessionInfo, asked_at: StoreTime) -> bool {
         info.version != self.version
             || info.is_visible() != self.visible
             || info.joined_at != self.joined_at
             || info.profile != self.profile
             || self.tracks.differ_from(&info.tracks, asked_at)
-    }
-
-    /// Whether anything showed it at or after `moment`: then what was asked for at that time says nothing of its end.
-    pub(super) fn was_seen_since(&self, moment: StoreTime) -> bool {
-        let is_listed = self.life.listed.is_some_and(|listed| listed.asked_at >= moment);
-        self.last_sign() >= moment || is_listed
     }
 
     fn failures_allowed(&self) -> u8 {

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    Change, EVENT_MEMORY, Event, EventId, EventKind, Identity, LiveKitTime, ParticipantSid, Room,
-    RoomLifecycle, RoomSid, Rules, SessionInfo, SessionState, StoreTime, Track, TrackSid, ViewDiff,
-    room::{GoneBecause, Opening, Started, start_horizon},
-    session::{OpeningOf, Session, Tracks},
+    change::{Change, ViewDiff},
+    event::{Event, EventKind, RoomLifecycle},
+    name::{EventId, Identity, ParticipantSid, RoomSid, TrackSid},
+    participant::{SessionInfo, SessionState, Track},
+    room::{EVENT_MEMORY, GoneBecause, Opening, Room, Started, start_horizon},
+    rules::Rules,
+    session::{OpeningOf, Session},
+    time::{LiveKitTime, StoreTime},
+    tracks::Tracks,
 };
 
 /// What an event did.
@@ -16,7 +21,7 @@ pub enum Applied {
     Duplicate,
     /// Nothing that a client sees is different.
     Unchanged,
-    /// Nor here, but it shows that something was missed, so LiveKit has to be asked.
+    /// Nothing that a client sees is different, but it shows that something was missed, so LiveKit has to be asked.
     Unexpected,
     Changed(Change),
 }
@@ -54,7 +59,7 @@ impl Room {
         }
         self.knowledge.heard(now + rules.trust);
         if leaves_hole {
-            // Somebody may show whom this room has lost: a hole in the versions has everybody read it again.
+            // Hubs may show the session that left: a gap in the versions makes all of them read the room again.
             self.version = self.version.next(now);
         }
         match self.end_step(diff, leaves_hole, Some(event.received_at), now) {
@@ -68,7 +73,7 @@ impl Room {
         self.seen.get(id).is_some_and(|(seen_at, ())| *seen_at >= now - EVENT_MEMORY)
     }
 
-    /// Whether it is about a session whose joining was not heard of, or that was wrongly taken for gone.
+    /// Whether it is about a session whose join was missed, or that was wrongly taken for gone.
     fn is_unexpected(&self, kind: &EventKind) -> bool {
         match kind {
             EventKind::Left { sid, was_active: true } => {
@@ -95,7 +100,7 @@ impl Room {
         Arc::make_mut(&mut self.waiting).remove(sid)
     }
 
-    /// False only where it ends nobody's session: then nobody need be looked through.
+    /// Whether it may end a session. False is certain, and then the sessions need not be looked through.
     pub(super) fn may_end_somebody(&self, event: &Event) -> bool {
         match event.kind {
             EventKind::Room(RoomLifecycle::Started) => {
@@ -111,7 +116,7 @@ impl Room {
         }
     }
 
-    /// A node holds this room anew, and empty: everybody who joined before is gone. This cleans up after a crash of LiveKit.
+    /// A node opened this room, empty: everybody who joined before is gone. This cleans up after a crash of LiveKit.
     fn start(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
         let is_older = self.started.is_some_and(|known| event.created_at < known.created_at);
         if is_older {
@@ -131,7 +136,7 @@ impl Room {
         self.learn_sid(event.room_sid.as_ref());
     }
 
-    /// The room object with this sid closed, and everybody in it with it.
+    /// The room object with this sid closed, which ends the sessions in it.
     fn finish(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
         let finished = event.room_sid.as_ref();
         if self.may_end_somebody(event) {
@@ -146,7 +151,7 @@ impl Room {
         }
     }
 
-    /// Whether a `room_finished` ends what is known now, and not an earlier opening of the same name.
+    /// Whether a `room_finished` is about the opening that is known now, and not about an earlier one of the same name.
     fn is_the_end(&self, finished: Option<&RoomSid>, created_at: LiveKitTime) -> bool {
         let is_current = self.sid.is_none() || self.sid.as_ref() == finished;
         let is_later = self.started.is_none_or(|started| started.created_at <= created_at);
@@ -160,13 +165,13 @@ impl Room {
         now: StoreTime,
         diff: &mut ViewDiff,
     ) {
-        // `participant_joined` can come after the same session's end, and then says so.
+        // A `participant_joined` can come after the end of its session, and then its state says so.
         let is_missing = self.is_missing(&info.sid);
         let is_gone = self.gone.contains(&info.sid) && !is_missing;
         if info.state == SessionState::Disconnected || is_gone {
             return;
         }
-        // A session is one identity's; what says otherwise is not believed.
+        // A session belongs to one identity. A webhook that says otherwise is not believed.
         if self.sessions.get(&info.sid).is_some_and(|held| held.identity != info.identity) {
             return;
         }
@@ -181,6 +186,17 @@ impl Room {
             Arc::make_mut(&mut self.gone).remove(&info.sid);
         }
         self.supersede_older(info, now, diff);
+        self.take_in(info, room_sid, now, diff);
+    }
+
+    /// Adds the session of a `participant_joined`, or takes over what that says of one that is there.
+    fn take_in(
+        &mut self,
+        info: &SessionInfo,
+        room_sid: Option<&RoomSid>,
+        now: StoreTime,
+        diff: &mut ViewDiff,
+    ) {
         self.touch(&info.identity, diff);
         if self.sessions.contains_key(&info.sid) {
             self.amend(&info.sid, |session| {
@@ -200,7 +216,7 @@ impl Room {
         self.insert(session, diff);
     }
 
-    /// Somebody is in a room that was closed, and its start was missed: others may be inside whose webhooks were lost.
+    /// Somebody is in a closed room, so its start was missed, and webhooks of others in it may have been lost too.
     fn springs_up(&mut self, room_sid: Option<&RoomSid>) {
         if self.opening == Opening::Closed {
             self.opening = Opening::Unknown;
@@ -215,7 +231,7 @@ impl Room {
         }
     }
 
-    /// Whether a newer session of the identity is held than one that joined at `joined_at`.
+    /// Whether the room holds a session of the identity that is newer than one that joined at `joined_at`.
     pub(super) fn is_superseded(
         &self,
         sid: &ParticipantSid,
@@ -225,7 +241,7 @@ impl Room {
         self.held_of(identity).any(|other| other.sid != *sid && other.joined_at > joined_at)
     }
 
-    /// An identity is in a room once: LiveKit ends the older session before the newer one begins.
+    /// Removes older sessions of the identity: LiveKit ends an older session before a newer one begins.
     pub(super) fn supersede_older(
         &mut self,
         info: &SessionInfo,
@@ -265,7 +281,7 @@ impl Room {
         }
     }
 
-    /// Where a track webhook of this session belongs: to the session, to what waits for it, or nowhere once it is gone.
+    /// The tracks that a track webhook of this session changes: its own, those that wait for it, or none once it is gone.
     fn tracks_of(
         &mut self,
         sid: &ParticipantSid,
@@ -301,7 +317,7 @@ impl Room {
         waiting.get_mut(sid)
     }
 
-    /// Looks through everybody who is held. Tells how many went.
+    /// Looks through all held sessions. Returns how many it removed.
     fn remove_where(
         &mut self,
         because: GoneBecause,

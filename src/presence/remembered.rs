@@ -1,4 +1,4 @@
-//! A map that forgets what is older than a bound, at a cost in proportion to what it forgets.
+//! A map that forgets entries older than a bound. Forgetting costs in proportion to what is forgotten.
 
 use std::{
     borrow::Borrow,
@@ -6,13 +6,13 @@ use std::{
     hash::Hash,
 };
 
-use super::StoreTime;
+use super::time::StoreTime;
 
-/// Keys with the time they were last put in.
+/// Keys with the time of their last insertion.
 #[derive(Clone, Debug)]
 pub(super) struct Remembered<K, V = ()> {
     entries: HashMap<K, (StoreTime, V)>,
-    /// Every time a key was put in, oldest first. A key put in again stands here twice, and the later one counts.
+    /// Every insertion, oldest first. A key that was inserted again stands here twice, and the later one counts.
     order: VecDeque<(StoreTime, K)>,
 }
 
@@ -28,7 +28,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.insert(key, (now, value));
     }
 
-    /// Takes back what was put in at an earlier time, as if it had never been forgotten.
+    /// Inserts what was inserted at an earlier time, and forgotten here since.
     pub fn restore(&mut self, key: K, value: V, at: StoreTime) {
         let place = self.order.partition_point(|(put, _)| *put <= at);
         self.order.insert(place, (at, key.clone()));
@@ -63,7 +63,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
-    /// Whether [`Self::forget_before`] has something to do.
+    /// Whether [`Self::forget_before`] would look at an entry.
     pub fn has_older_than(&self, oldest: StoreTime) -> bool {
         self.order.front().is_some_and(|(at, _)| *at < oldest)
     }
@@ -73,7 +73,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.len()
     }
 
-    /// Forgets what was put in before `oldest`, except keys that `keep` wants: those count as put in at `now`.
+    /// Forgets what was inserted before `oldest`, except keys that `keep` wants: those count as inserted at `now`.
     pub fn forget_before(&mut self, oldest: StoreTime, now: StoreTime, keep: impl Fn(&K) -> bool) {
         while let Some((at, key)) = self.order.pop_front_if(|(at, _)| *at < oldest) {
             let is_newest = self.entries.get(&key).is_some_and(|(put, _)| *put == at);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_the_bound_is_forgotten_unless_put_in_again_or_wanted() {
+    fn entries_older_than_the_bound_are_forgotten_unless_inserted_again_or_wanted() {
         let mut remembered = Remembered::default();
         remembered.insert("old", (), at(1));
         remembered.insert("again", (), at(2));

@@ -1,121 +1,18 @@
-//! Applying repairs to a room. Each is checked again here, because webhooks may have come since it was computed.
+//! Applies repairs to a room. Each is checked again here, because webhooks may have come since it was computed.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use super::{
-    Change, Identity, ParticipantSid, Room, Rules, Session, SessionInfo, Standing, StoreTime,
-    Version, ViewDiff,
-    room::{GoneBecause, Opening},
-    session::{LastListed, OpeningOf},
+    change::ViewDiff,
+    name::ParticipantSid,
+    participant::SessionInfo,
+    repaired::{Effect, RepairCounts, Repaired},
+    repairs::{Repair, Repairs},
+    room::{GoneBecause, Opening, Room},
+    rules::Rules,
+    session::{LastListed, OpeningOf, Session, Standing},
+    time::StoreTime,
 };
-
-/// Repairs computed from one answer of LiveKit.
-#[derive(Clone, Debug)]
-pub struct Repairs {
-    /// When LiveKit was asked, by the store's clock.
-    pub asked_at: StoreTime,
-    /// The room's epoch when they were computed. After another start or finish they no longer apply.
-    pub epoch: u64,
-    /// And its version. A room with an earlier one has lost what they were computed from.
-    pub version: Version,
-    /// Whether the answer was a list: then the room is complete afterwards, but for those who are undecided.
-    pub confirms: bool,
-    /// Asked for at this time, LiveKit's list of rooms did not have the room.
-    pub unlisted_at: Option<StoreTime>,
-    pub steps: Vec<Repair>,
-}
-
-/// One repair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Repair {
-    /// LiveKit lists somebody whom we do not know.
-    Add { session: SessionInfo, suspect: bool },
-    /// LiveKit's description is newer.
-    Update(SessionInfo),
-    /// It is listed; nothing else changed.
-    Listed { sid: ParticipantSid, version: u32 },
-    /// It is not listed, and nothing decides yet whether it is gone.
-    Missed(ParticipantSid),
-    /// It is not listed, and it is gone.
-    Remove(ParticipantSid),
-    /// It was removed because it was missing, and is kept no longer.
-    Forget(ParticipantSid),
-    /// It is listed, but failed its liveness probes.
-    Evict(ParticipantSid),
-    /// It answered a probe.
-    Alive(ParticipantSid),
-    /// It failed a probe. `witnessed`: another session has answered one since this session's last failure ended.
-    Dead { sid: ParticipantSid, witnessed: bool },
-}
-
-impl Repair {
-    fn whose<'step>(&'step self, held: &'step Room) -> Option<&'step Identity> {
-        let sid = match self {
-            Self::Add { session: info, .. } | Self::Update(info) => return Some(&info.identity),
-            Self::Listed { sid, .. }
-            | Self::Missed(sid)
-            | Self::Remove(sid)
-            | Self::Forget(sid)
-            | Self::Evict(sid)
-            | Self::Alive(sid)
-            | Self::Dead { sid, .. } => sid,
-        };
-        held.sessions.get(sid).map(Session::identity)
-    }
-}
-
-/// Whose session each of some repairs is about, as far as the room that they were computed from tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subjects(Vec<Option<Identity>>);
-
-impl Repairs {
-    /// All persons that they are about and that are in the room.
-    pub(super) fn whom(&self, room: &Room) -> BTreeSet<Identity> {
-        self.steps.iter().filter_map(|step| step.whose(room).cloned()).collect()
-    }
-
-    pub fn subjects(&self, held: &Room) -> Subjects {
-        Subjects(self.steps.iter().map(|step| step.whose(held).cloned()).collect())
-    }
-}
-
-impl Subjects {
-    /// All persons that these repairs are about; none if that is not known of each.
-    pub fn of(&self, repairs: Range<usize>) -> Option<BTreeSet<Identity>> {
-        self.0.get(repairs)?.iter().cloned().collect()
-    }
-}
-
-/// What repairs did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Repaired {
-    /// The room started, finished, or was lost since they were computed: nothing was done.
-    pub is_refused: bool,
-    pub change: Option<Change>,
-    pub counts: RepairCounts,
-}
-
-/// How many repairs of each kind took effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RepairCounts {
-    /// Somebody whose `participant_joined` was missed.
-    pub added: usize,
-    /// Listed, and doubted: hidden until a liveness probe succeeds.
-    pub suspected: usize,
-    /// Somebody who was shown with another session.
-    pub replaced: usize,
-    pub updated: usize,
-    /// Somebody whose `participant_left` was missed.
-    pub removed: usize,
-    /// Ghosts of a crashed LiveKit.
-    pub evicted: usize,
-    /// Suspects and ghosts that turned out to be alive.
-    pub reinstated: usize,
-    /// Remembered, such as a first absence or the outcome of a probe.
-    pub noted: usize,
-    /// No longer true when they were to be applied.
-    pub outdated: usize,
-}
 
 impl Room {
     /// Applies repairs, each only if it still holds.
@@ -231,7 +128,7 @@ impl Room {
         let Some(held) = self.held(sid) else {
             return Effect::Outdated;
         };
-        // Its version counts as a sign of life only between two lists of the room as it is open now.
+        // A version that differs is a sign of life only between two lists that were asked for after the room's last start.
         let is_since_start = |listed: LastListed| {
             self.started.is_none_or(|start| listed.asked_at > start.applied_at)
         };
@@ -294,7 +191,7 @@ impl Room {
         }
     }
 
-    /// What was gone is here.
+    /// A session that counted as gone is here.
     fn forgive(&mut self, sid: &ParticipantSid) {
         if self.gone.contains(sid) {
             Arc::make_mut(&mut self.gone).remove(sid);
@@ -340,8 +237,8 @@ impl Room {
         if was_present { Effect::Noted } else { Effect::Reinstated }
     }
 
-    /// A probe counts only if it was asked for after the failure before it had ended: two in one hiccup of LiveKit are one. It
-    /// had ended when it came here, so the store's clock tells.
+    /// A failed probe counts only if it was asked for after the one before had ended: two in one hiccup of LiveKit are one. A
+    /// failure has ended when it comes here, so the store's clock tells when.
     fn note_dead(
         &mut self,
         sid: &ParticipantSid,
@@ -364,86 +261,14 @@ impl Room {
         Effect::Noted
     }
 
-    /// LiveKit's list removed the last session, or LiveKit does not have the room: the `room_finished` was missed.
+    /// Closes a room whose `room_finished` was missed: LiveKit's list removed the last session, or LiveKit does not have the
+    /// room.
     fn close_if_empty(&mut self, counts: RepairCounts, unlisted_at: Option<StoreTime>) {
         let was_never_open = self.opening == Opening::Unknown;
         let is_unlisted = unlisted_at
             .is_some_and(|at| self.started.is_none_or(|started| started.applied_at < at));
         if self.inside.is_empty() && (counts.removed > 0 || was_never_open || is_unlisted) {
             self.opening = Opening::Closed;
-        }
-    }
-}
-
-/// What became of one repair.
-#[derive(Clone, Copy)]
-enum Effect {
-    Added,
-    Replaced,
-    Suspected,
-    Updated,
-    Removed,
-    Evicted,
-    Reinstated,
-    /// Something to remember, nothing to count.
-    Noted,
-    Outdated,
-}
-
-impl RepairCounts {
-    /// Whether anything was wrong and is right now.
-    pub fn has_mended(&self) -> bool {
-        let Self {
-            added,
-            suspected,
-            replaced,
-            updated,
-            removed,
-            evicted,
-            reinstated,
-            noted: _,
-            outdated: _,
-        } = self;
-        [added, suspected, replaced, updated, removed, evicted, reinstated]
-            .into_iter()
-            .any(|count| *count > 0)
-    }
-
-    /// Counts what further repairs did.
-    pub fn add(&mut self, more: Self) {
-        let Self {
-            added,
-            suspected,
-            replaced,
-            updated,
-            removed,
-            evicted,
-            reinstated,
-            noted,
-            outdated,
-        } = more;
-        self.added += added;
-        self.suspected += suspected;
-        self.replaced += replaced;
-        self.updated += updated;
-        self.removed += removed;
-        self.evicted += evicted;
-        self.reinstated += reinstated;
-        self.noted += noted;
-        self.outdated += outdated;
-    }
-
-    fn of(&mut self, effect: Effect) -> &mut usize {
-        match effect {
-            Effect::Added => &mut self.added,
-            Effect::Replaced => &mut self.replaced,
-            Effect::Suspected => &mut self.suspected,
-            Effect::Updated => &mut self.updated,
-            Effect::Removed => &mut self.removed,
-            Effect::Evicted => &mut self.evicted,
-            Effect::Reinstated => &mut self.reinstated,
-            Effect::Noted => &mut self.noted,
-            Effect::Outdated => &mut self.outdated,
         }
     }
 }

@@ -1,34 +1,38 @@
-//! One room: its sessions, what it remembers of those that are gone, and the list that clients see.
+//! One room: its sessions, what it remembers of sessions that are gone, and the list that clients see.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, Completeness, EventId, HostTime, Identity, Knowledge, LiveKitTime, Participant,
-    ParticipantSid, RoomSid, Session, Standing, StoreTime, Version, ViewDiff,
+    change::{Change, ViewDiff},
     inside::Inside,
+    knowledge::{Completeness, Knowledge},
+    name::{EventId, Identity, ParticipantSid, RoomSid},
+    participant::Participant,
     remembered::Remembered,
-    session::{TRACK_MEMORY, Tracks},
+    session::{Session, Standing},
+    time::{HostTime, LiveKitTime, StoreTime, Version},
+    tracks::{TRACK_MEMORY, Tracks},
 };
 
-/// An event's id is remembered this long: longer than a webhook's token lives (5 min) plus the leeway.
+/// How long an event's id is remembered: longer than a webhook's token lives (5 min) plus the leeway.
 pub const EVENT_MEMORY: Duration = Duration::from_mins(10);
 
-/// A session that is gone is remembered this long.
+/// How long a session that is gone is remembered.
 pub const GONE_MEMORY: Duration = Duration::from_hours(24);
 
-/// A room without any sign is forgotten after this time.
+/// How long a room is kept after its last write.
 pub const ROOM_MEMORY: Duration = Duration::from_hours(24);
 
-/// A session that joined longer than this before a `room_started` cannot be in the room that started.
-/// `createdAt` is in whole seconds, so some tolerance is needed.
+/// A session that joined more than this before a `room_started` cannot be in the room that started. The tolerance is needed
+/// because `createdAt` is in whole seconds.
 pub const START_TOLERANCE_MILLIS: i64 = 2_000;
 
 /// The state of one room. What a store keeps, and what the rules change.
 ///
-/// What grows with the people inside is shared between copies until one of them changes it, so that a copy that only confirms
-/// the room costs the same however many there are.
+/// Copies share what grows with the people inside until one of them changes it, so that a copy that only confirms the room costs
+/// the same for any number of people.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
     pub(super) version: Version,
@@ -42,7 +46,7 @@ pub struct Room {
     pub(super) started: Option<Started>,
     /// When the rules last evicted a session: sessions that have shown no life since are probed.
     pub(super) evicted_at: Option<StoreTime>,
-    /// Those that are held, and those that are kept as missing.
+    /// Those that are in the room or may be, and those that are kept as missing.
     pub(super) sessions: Arc<HashMap<ParticipantSid, Session>>,
     pub(super) sids_of: Arc<HashMap<Identity, Vec<ParticipantSid>>>,
     pub(super) visible: usize,
@@ -61,8 +65,8 @@ pub enum Opening {
     Unknown,
     /// A `room_started` without its `room_finished`: the room exists even while nobody is visible in it.
     Open,
-    /// It ended, or LiveKit said that nobody is there. The next one seen inside was preceded by a `room_started`,
-    /// and where that did not come, others may have been missed too.
+    /// It ended, or LiveKit said that nobody is there. A `room_started` precedes the next session inside; if it did not come,
+    /// other webhooks may have been missed too.
     Closed,
 }
 
@@ -82,7 +86,7 @@ impl Started {
     }
 }
 
-/// As [`Started::horizon`], of a start that came at `created_at`.
+/// [`Started::horizon`] of a start that LiveKit made at `created_at`.
 pub(super) fn start_horizon(created_at: LiveKitTime) -> LiveKitTime {
     created_at.plus_millis(-START_TOLERANCE_MILLIS)
 }
@@ -103,14 +107,14 @@ pub enum GoneBecause {
 }
 
 impl GoneBecause {
-    /// Whether a webhook of the session itself proves this wrong: it was only concluded.
+    /// Whether a webhook of the session itself proves this wrong, because it was concluded and not said.
     pub fn yields_to_a_webhook(self) -> bool {
         matches!(self, Self::Restarted | Self::Missing)
     }
 }
 
 impl Room {
-    /// Zero for a room that no event or reconcile ever touched.
+    /// Zero for a room that no event or comparison ever touched.
     pub fn version(&self) -> Version {
         self.version
     }
@@ -124,12 +128,12 @@ impl Room {
         self.knowledge.completeness_with(&self.inside)
     }
 
-    /// When LiveKit was asked for the newest list that it was brought into line with. The epoch if it never was.
+    /// When LiveKit was asked for the newest list that the room was brought into line with; zero if it never was.
     pub fn compared_at(&self) -> StoreTime {
         self.compared_at
     }
 
-    /// Whether people may be shown in it of whom the store does not know, or knows no longer. See [`Knowledge`].
+    /// Whether hubs may show people in it whom the store does not know, or knows no longer. See [`Knowledge`].
     pub fn is_lost(&self) -> bool {
         self.knowledge.is_lost()
     }
@@ -144,12 +148,12 @@ impl Room {
         self.sid.as_ref()
     }
 
-    /// Whether the room belongs into the list: somebody is visible in it, or LiveKit said that it exists.
+    /// Whether the room belongs into the list of rooms: somebody is visible in it, or LiveKit said that it exists.
     pub fn is_active(&self) -> bool {
         self.visible > 0 || self.opening == Opening::Open
     }
 
-    /// Whether somebody is shown whose call is about to be answered.
+    /// Whether the list has a caller whose call will soon be answered or given up.
     pub fn has_somebody_called(&self) -> bool {
         let is_shown =
             |session: &&Session| session.visible && session.standing == Standing::Present;
@@ -173,7 +177,7 @@ impl Room {
         list
     }
 
-    /// What clients see of an identity: its newest session that is in the room, unless that one is hidden.
+    /// What clients see of an identity: its newest session that is present, unless that one is hidden.
     pub(super) fn shown(&self, identity: &Identity) -> Option<Participant> {
         let newest = self
             .sids_of
@@ -191,8 +195,8 @@ impl Room {
             .is_some_and(|started| joined_at < started.horizon() && alive_at <= started.applied_at)
     }
 
-    /// Somebody was shown a later version than this: what was known of the room is lost. It goes on from there.
-    /// Tells whether that is so.
+    /// Raises the version above `shown`, which was shown before, and marks the room as lost. Does nothing, and returns false, if
+    /// the version is not below it.
     pub fn advance(&mut self, shown: Version, now: StoreTime) -> bool {
         let is_below = self.version < shown;
         if is_below {
@@ -203,14 +207,14 @@ impl Room {
         is_below
     }
 
-    /// Takes back a session that is counted already.
+    /// Puts back a session that the counts already have.
     pub(super) fn restore(&mut self, session: Session) {
         let sids = Arc::make_mut(&mut self.sids_of).entry(session.identity.clone()).or_default();
         sids.push(session.sid.clone());
         Arc::make_mut(&mut self.sessions).insert(session.sid.clone(), session);
     }
 
-    /// Whether anything is held of a session, or remembered.
+    /// Whether anything is kept of a session.
     pub(super) fn remembers(&self, sid: &ParticipantSid) -> bool {
         self.sessions.contains_key(sid) || self.gone.contains(sid) || self.waiting.contains(sid)
     }
@@ -234,7 +238,8 @@ impl Room {
         Arc::make_mut(&mut self.sessions).insert(session.sid.clone(), session);
     }
 
-    /// Changes a session that is there, and counts it anew. The caller has touched the identity if clients may see it.
+    /// Changes a session if it is there, and updates the counts. The caller has touched the identity if clients may see the
+    /// change.
     pub(super) fn amend(&mut self, sid: &ParticipantSid, change: impl FnOnce(&mut Session)) {
         if let Some(session) = Arc::make_mut(&mut self.sessions).get_mut(sid) {
             self.inside.take(session);
@@ -243,13 +248,12 @@ impl Room {
         }
     }
 
-    /// Counts everybody anew, for which everybody is looked through.
+    /// Counts all sessions again.
     pub(super) fn recount(&mut self) {
         self.inside = Inside::of(self.sessions.values());
     }
 
-    /// Removes a session if it is there, and remembers it as gone. One that LiveKit's lists omit is kept as it was, unless it
-    /// was a ghost.
+    /// Removes a session if it is there, and remembers it as gone. A missing one is kept as it was, unless it was evicted.
     pub(super) fn remove(
         &mut self,
         sid: &ParticipantSid,
@@ -271,7 +275,7 @@ impl Room {
         }
     }
 
-    /// Forgets a session that is there. Clients must not see it, or its identity must have been touched.
+    /// Takes a session out, if it is there. Clients must not see it, or its identity must have been touched.
     pub(super) fn drop_session(&mut self, sid: &ParticipantSid) -> Option<Session> {
         let session = Arc::make_mut(&mut self.sessions).remove(sid)?;
         self.inside.take(&session);
@@ -285,7 +289,7 @@ impl Room {
         Some(session)
     }
 
-    /// A session that counted as missing shows life: the list that omitted it was wrong, and may have been about others.
+    /// A session that counted as missing shows life. The list that omitted it was wrong, perhaps about others too.
     pub(super) fn list_was_wrong(&mut self) {
         self.knowledge.missed_something();
         if self.opening == Opening::Closed {
@@ -299,7 +303,7 @@ impl Room {
 
     /// Forgets what is past its time.
     pub(super) fn forget(&mut self, now: StoreTime) {
-        // What is shared is copied only where something is forgotten.
+        // What copies of the room share is copied only where something is forgotten.
         if self.seen.has_older_than(now - EVENT_MEMORY) {
             Arc::make_mut(&mut self.seen).forget_before(now - EVENT_MEMORY, now, |_| false);
         }
@@ -312,8 +316,8 @@ impl Room {
         }
     }
 
-    /// Ends a step: raises the version if clients see a difference, if nobody can have seen this room before, or if it
-    /// `is_another`: somebody may show one that differs.
+    /// Ends a step. Raises the version if clients see a difference, if the room is new, or if it `is_another`: hubs may show a
+    /// list that differs.
     pub(super) fn end_step(
         &mut self,
         diff: ViewDiff,

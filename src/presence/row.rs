@@ -1,23 +1,29 @@
-//! What a store that is outside this process keeps of a room: a row of its own, and one for each person.
+//! What a store outside this process keeps of a room: the room's own row, and one for each person.
 //!
-//! Rows are plain structures that serialize with field names, so that an operator can read them. Each has the number of its
-//! format; a reader refuses one that it does not know, because writing it back would lose what it does not understand.
+//! Rows serialize with field names, so that an operator can read them. Each has the number of its format, and a reader refuses a
+//! format that it does not know: writing the row back would lose what it does not understand.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Completeness, EventId, GoneBecause, Knowledge, Opening, ParticipantSid, RoomSid, Session,
-    Started, StoreTime, Version, inside::Inside, participant::is_default, session::Tracks,
+    inside::Inside,
+    knowledge::{Completeness, Knowledge},
+    name::{EventId, ParticipantSid, RoomSid},
+    participant::is_default,
+    room::{GoneBecause, Opening, Started},
+    session::Session,
+    time::{StoreTime, Version},
+    tracks::Tracks,
 };
 
 /// The format of rows that this build reads and writes.
 pub const ROW_FORMAT: u32 = 1;
 
-/// The newest ids of events that a person's row remembers. LiveKit has one webhook of a room on its way at a time, so what it
-/// repeats is among the last.
+/// How many ids of events a person's row remembers, the newest. LiveKit has one webhook of a room on its way at a time, so an
+/// event that it repeats is among them.
 pub const MAX_EVENT_IDS: usize = 64;
 
-/// The room's own row: what is known of it, and how many are in it, so that most steps need no other row but one.
+/// The room's own row: what is known of it, and how many are in it, so that most steps need only one row beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomRow {
@@ -33,17 +39,17 @@ pub struct RoomRow {
     pub compared_at: StoreTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Started>,
-    /// Rows have its former name.
+    /// Rows of format 1 have its former name.
     #[serde(default, rename = "condemnedAt", skip_serializing_if = "Option::is_none")]
     pub evicted_at: Option<StoreTime>,
     /// How many participants the list has.
     pub visible: usize,
-    /// How many sessions there are, and from when.
+    /// Counts of its sessions.
     pub(super) inside: Inside,
-    /// What events said that named no identity, and the ids of those that are about no session.
+    /// What events without an identity said, and the ids of those about the room.
     #[serde(default, skip_serializing_if = "PersonRow::is_empty")]
     pub nameless: PersonRow,
-    /// When the store forgets the room, unless it is written again. The store's own business.
+    /// When the store forgets the room unless it is written again. No rule reads it.
     pub kept_until: StoreTime,
 }
 
@@ -81,7 +87,7 @@ pub struct WaitingRow {
 }
 
 impl RoomRow {
-    /// As [`super::Room::completeness`].
+    /// As [`Room::completeness`](super::Room::completeness).
     pub fn completeness(&self) -> Completeness {
         self.knowledge.completeness_with(&self.inside)
     }

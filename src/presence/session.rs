@@ -1,26 +1,21 @@
-//! One session that a room holds: LiveKit's newest description of it, its tracks, and what is known about its being alive.
+//! One session that a room holds: LiveKit's newest description of it, its tracks, and its signs of life.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Identity, LiveKitTime, Participant, ParticipantSid, Profile, RoomSid, SessionInfo, StoreTime,
-    Track, TrackSid, participant::is_default,
+    name::{Identity, ParticipantSid, RoomSid},
+    participant::{Participant, Profile, SessionInfo, is_default},
+    time::{LiveKitTime, StoreTime},
+    tracks::Tracks,
 };
 
-/// A removed track is remembered this long, so that a late `track_published` does not bring it back.
-pub const TRACK_MEMORY: Duration = Duration::from_mins(10);
-
-/// Removed tracks that are remembered of a session, the newest: somebody who goes on and off all day must not make each time
-/// dearer than the one before.
-pub const MAX_REMOVED_TRACKS: usize = 32;
-
-/// A session that was removed because LiveKit's lists omit it is kept this long, as it was.
+/// How long a session is kept as it was after it was removed because LiveKit's lists omit it.
 pub const MISSING_MEMORY: Duration = Duration::from_mins(10);
 
-/// How many such sessions of a room are kept, the newest. Of the others only their being gone is remembered; a webhook of
-/// theirs has the room compared.
+/// How many such sessions of a room are kept, the newest. The others are only remembered as gone, and a webhook of one of them
+/// has the room compared.
 pub const MAX_MISSING: usize = 64;
 
 /// Whether a session counts as being in the room.
@@ -29,14 +24,13 @@ pub const MAX_MISSING: usize = 64;
 pub enum Standing {
     #[default]
     Present,
-    /// LiveKit lists it, and there is reason to doubt it: hidden until it answers a probe or has a webhook of its own.
+    /// LiveKit lists it, but it may be dead: hidden until it answers a probe or has a webhook of its own.
     Suspect,
-    /// LiveKit lists it, and its liveness probes failed: a ghost of a crashed LiveKit.
-    /// Rows have its former name.
+    /// LiveKit lists it, but its liveness probes failed: a ghost of a crashed LiveKit. Rows of format 1 have its former name.
     #[serde(rename = "condemned")]
     Evicted,
-    /// It counts as gone: LiveKit's lists omit it, and its liveness probe failed. It is kept for [`MISSING_MEMORY`], because
-    /// lists can be wrong: a webhook of its own brings it back as it was.
+    /// It counts as gone: LiveKit's lists omit it, and its liveness probe failed. It is kept for [`MISSING_MEMORY`] because lists
+    /// can be wrong. A webhook of its own brings it back as it was.
     Missing,
 }
 
@@ -45,7 +39,7 @@ pub enum Standing {
 #[serde(rename_all = "camelCase")]
 pub struct Session {
     pub(super) sid: ParticipantSid,
-    /// The row that a session stands in names its identity.
+    /// Not in the session's own JSON: the row that the session stands in names it.
     #[serde(skip, default = "nobody")]
     pub(super) identity: Identity,
     pub(super) joined_at: LiveKitTime,
@@ -139,12 +133,12 @@ impl Session {
         self.life.witnessed = false;
     }
 
-    /// Whether it is held as one that may be in the room, and not only kept in case that it comes back.
+    /// Whether it may be in the room. A missing one is only kept in case it comes back.
     pub(super) fn is_held(&self) -> bool {
         self.standing != Standing::Missing
     }
 
-    /// Whether it is not known if it is in the room: an answer is waited for.
+    /// Whether it may or may not be in the room, because a probe's answer is still to come.
     pub(super) fn is_undecided(&self) -> bool {
         match self.standing {
             Standing::Present => self.life.missing_since.is_some(),
@@ -163,13 +157,24 @@ impl Session {
         self.heard_at.is_some_and(|heard| heard >= moment)
     }
 
+    /// Whether a description from a list asked for at `asked_at` is newer than what is held.
+    pub(super) fn takes_over(&self, info: &SessionInfo, asked_at: StoreTime) -> bool {
+        info.version > self.version || info.version == self.version && !self.heard_since(asked_at)
+    }
+
+    /// Whether anything showed it at or after `moment`: then what was asked for at that time says nothing of its end.
+    pub(super) fn was_seen_since(&self, moment: StoreTime) -> bool {
+        let is_listed = self.life.listed.is_some_and(|listed| listed.asked_at >= moment);
+        self.last_sign() >= moment || is_listed
+    }
+
     pub(super) fn as_participant(&self) -> Participant {
         Participant {
             sid: self.sid.clone(),
             identity: self.identity.clone(),
             joined_at: self.joined_at,
             profile: Arc::clone(&self.profile),
-            tracks: self.tracks.published.values().map(|held| held.track.clone()).collect(),
+            tracks: self.tracks.published().cloned().collect(),
         }
     }
 }
@@ -180,14 +185,14 @@ impl Session {
 pub enum OpeningOf {
     /// Its own webhook said so.
     Said(Option<RoomSid>),
-    /// A list showed it, which names no opening; this was the one known then.
+    /// A list showed it, and lists name no opening. This is the one that was known then.
     Supposed(Option<RoomSid>),
 }
 
 impl OpeningOf {
     /// Whether the end of the opening `finished`, in the second that begins at `second`, ended a session that joined at
-    /// `joined_at`. Within that second a supposition does not count: a missing person is worse than one too many, whom
-    /// the next reconcile removes.
+    /// `joined_at`. Within that second a supposed opening does not count: a person who is missing is worse than one too many,
+    /// whom the next comparison removes.
     pub fn ended_with(
         &self,
         finished: Option<&RoomSid>,
@@ -208,7 +213,7 @@ impl OpeningOf {
     }
 }
 
-/// What is known about a session's being alive.
+/// A session's signs of life, and what speaks against it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Life {
@@ -218,8 +223,8 @@ pub struct Life {
     /// Its version in the last list that showed it, and when that list was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listed: Option<LastListed>,
-    /// When the first list in a row that omits it was asked for, while nothing has decided yet whether it is gone. Of a
-    /// session that is kept as missing, when it was removed.
+    /// While it is open whether it is gone: when the first of the lists in a row that omit it was asked for. Of a session that is
+    /// kept as missing: when it was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<StoreTime>,
     /// Failed probes in a row, each made after the one before had ended.
@@ -228,113 +233,16 @@ pub struct Life {
     /// When the last failure had ended.
     #[serde(skip_serializing_if = "is_default")]
     pub failed_at: StoreTime,
-    /// Whether another session has answered a probe since the first of these failures: LiveKit answers, this one does not.
+    /// Whether another session has answered a probe since the first of these failures: LiveKit answers, and this session does
+    /// not.
     #[serde(skip_serializing_if = "is_default")]
     pub witnessed: bool,
 }
 
-/// A list that showed a session.
+/// The last list that showed a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastListed {
     pub version: u32,
     pub asked_at: StoreTime,
-}
-
-/// A session's tracks, each with what webhooks said of it last. Also what waits for a session that is not known yet.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Tracks {
-    #[serde(with = "published", skip_serializing_if = "BTreeMap::is_empty")]
-    published: BTreeMap<TrackSid, HeldTrack>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    removed: Vec<(TrackSid, StoreTime)>,
-}
-
-#[derive(Clone, Debug)]
-struct HeldTrack {
-    track: Track,
-    /// When a webhook published it; none where only a description of the session showed it.
-    heard_at: Option<StoreTime>,
-}
-
-/// Published tracks in a row: each with when a webhook told of it.
-mod published {
-    use serde::{Deserializer, Serializer};
-
-    use super::{BTreeMap, Deserialize, HeldTrack, StoreTime, Track, TrackSid};
-
-    pub fn serialize<S: Serializer>(
-        published: &BTreeMap<TrackSid, HeldTrack>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(published.values().map(|held| (&held.track, held.heard_at)))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<TrackSid, HeldTrack>, D::Error> {
-        let published = Vec::<(Track, Option<StoreTime>)>::deserialize(deserializer)?;
-        let held =
-            |(track, heard_at): (Track, _)| (track.sid.clone(), HeldTrack { track, heard_at });
-        Ok(published.into_iter().map(held).collect())
-    }
-}
-
-impl Tracks {
-    pub fn is_empty(&self) -> bool {
-        self.published.is_empty() && self.removed.is_empty()
-    }
-
-    /// A track that was unpublished does not come back by a webhook.
-    pub fn publish(&mut self, track: &Track, now: StoreTime) {
-        self.forget(now);
-        if self.removed.iter().any(|(sid, _)| *sid == track.sid) {
-            return;
-        }
-        let held = HeldTrack { track: track.clone(), heard_at: Some(now) };
-        self.published.insert(track.sid.clone(), held);
-    }
-
-    pub fn unpublish(&mut self, track: &TrackSid, now: StoreTime) {
-        self.forget(now);
-        self.published.remove(track);
-        self.removed.retain(|(sid, _)| sid != track);
-        self.removed.push((track.clone(), now));
-        if self.removed.len() > MAX_REMOVED_TRACKS {
-            self.removed.remove(0);
-        }
-    }
-
-    /// Adds what a `participant_joined` carries to what track webhooks said; the latter know more.
-    pub fn join(&mut self, described: &[Track]) {
-        for track in described {
-            if self.removed.iter().all(|(sid, _)| *sid != track.sid) {
-                self.published
-                    .entry(track.sid.clone())
-                    .or_insert_with(|| HeldTrack { track: track.clone(), heard_at: None });
-            }
-        }
-    }
-
-    /// Takes over the tracks of a list asked for at `asked_at`, except over what webhooks did since.
-    pub fn replace(&mut self, listed: &[Track], asked_at: StoreTime) {
-        self.published.retain(|_, held| held.heard_at.is_some_and(|heard| heard >= asked_at));
-        self.removed.retain(|(_, removed_at)| *removed_at >= asked_at);
-        self.join(listed);
-    }
-
-    /// Whether [`Self::replace`] would change what clients see.
-    pub fn differ_from(&self, listed: &[Track], asked_at: StoreTime) -> bool {
-        let mut replaced = self.clone();
-        replaced.replace(listed, asked_at);
-        let tracks = |tracks: &Self| -> Vec<Track> {
-            tracks.published.values().map(|held| held.track.clone()).collect()
-        };
-        tracks(&replaced) != tracks(self)
-    }
-
-    fn forget(&mut self, now: StoreTime) {
-        self.removed.retain(|(_, at)| now.since(*at) < TRACK_MEMORY);
-    }
 }

@@ -1,8 +1,8 @@
-//! A part of a room: its own row, and the rows of some persons. A store that keeps rooms elsewhere runs the rules on this, so
-//! that letting one person in does not need the ten thousand others.
+//! A part of a room: the room's own row, and the rows of some persons. A store outside this process runs the rules on it, so that
+//! a join does not read the ten thousand others.
 //!
-//! A slice has no list and no sessions to look through. What needs everybody says so, and is asked again on a slice that has
-//! everybody; most starts and ends of a room need nobody, which the room's own row tells.
+//! A slice has no list and no sessions to look through. A step that needs everybody says so, and is taken again on a slice that
+//! has everybody. Most starts and ends of a room need nobody, as the room's own row tells.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,15 +10,23 @@ use std::{
 };
 
 use super::{
-    Applied, Completeness, EVENT_MEMORY, Event, EventId, Identity, ParticipantSid, Repaired,
-    Repairs, Room, Rules, Session, StoreTime, Version,
+    event::Event,
+    knowledge::Completeness,
+    name::{EventId, Identity, ParticipantSid},
+    reduce::Applied,
+    repaired::Repaired,
+    repairs::Repairs,
+    room::{EVENT_MEMORY, Room},
     row::{GoneRow, MAX_EVENT_IDS, PersonRow, ROW_FORMAT, RoomRow, WaitingRow},
+    rules::Rules,
+    session::Session,
+    time::{StoreTime, Version},
 };
 
 /// A part of a room.
 #[derive(Clone, Debug, Default)]
 pub struct RoomSlice {
-    /// As if only those whose rows are held were in it, but for the counts.
+    /// The room as if only the persons whose rows are held were in it. Its counts are those of everybody.
     room: Room,
     persons: HashMap<Identity, Person>,
     nameless: Person,
@@ -26,15 +34,15 @@ pub struct RoomSlice {
     has_everybody: bool,
 }
 
-/// What a row has beside its sessions, as far as [`Room`] does not tell to whom it belongs.
+/// What a person's row has beside its sessions, and [`Room`] keeps for all persons together.
 #[derive(Clone, Debug, Default)]
 struct Person {
-    /// Sessions that are held, gone, or waited for.
+    /// Sessions that are held, gone, or that tracks wait for.
     sids: BTreeSet<ParticipantSid>,
     events: Vec<(EventId, StoreTime)>,
 }
 
-/// A step cannot be taken on this slice. Nothing was changed.
+/// What a step needs that this slice does not have. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// This person's row.
@@ -52,7 +60,7 @@ pub struct Step<T> {
 }
 
 impl RoomSlice {
-    /// The room's own row alone; none where the store does not hold the room, and then nobody is in it.
+    /// A slice with the room's own row alone; none where the store does not hold the room, and then nobody is in it.
     pub fn new(row: Option<RoomRow>) -> Self {
         let Some(row) = row else {
             return Self { has_everybody: true, ..Self::default() };
@@ -78,7 +86,7 @@ impl RoomSlice {
         slice
     }
 
-    /// Takes in a person's row, unless it is held already; none where there is none.
+    /// Takes in a person's row, unless it is held already; none where the store has none.
     pub fn load(&mut self, identity: &Identity, row: Option<PersonRow>) {
         if self.persons.contains_key(identity) {
             return;
@@ -96,7 +104,7 @@ impl RoomSlice {
         self.persons.insert(identity.clone(), person);
     }
 
-    /// From now on, who is not held is not in the room.
+    /// Every row was loaded: a person who is not held is not in the room.
     pub fn loaded_everybody(&mut self) {
         let room = &mut self.room;
         room.recount();
@@ -143,7 +151,7 @@ impl RoomSlice {
         self.has_everybody.then_some(self.room)
     }
 
-    /// Those of whom nothing has to be remembered any more: their rows can be deleted. At most `limit`.
+    /// At most `limit` persons whose rows can be deleted, because nothing in them has to be remembered any more.
     pub fn forget_some(&mut self, limit: usize, now: StoreTime) -> Vec<Identity> {
         self.room.forget(now);
         let room = &self.room;
@@ -189,7 +197,7 @@ impl RoomSlice {
         Ok(Step { outcome, touched })
     }
 
-    /// As [`Room::repair`], where the repairs are about these persons alone; none where that is not known of all repairs.
+    /// As [`Room::repair`]. `persons` are all those whom the repairs are about; none where that is not known of each repair.
     ///
     /// # Errors
     /// [`Needs`] says which rows are missing.
@@ -247,7 +255,7 @@ impl RoomSlice {
         }
     }
 
-    /// Whose row an event changes; nobody's where that is not known.
+    /// Whose row an event changes; none where it is about the room, or where no row has its session.
     fn owner_of(&self, event: &Event) -> Result<Option<Identity>, Needs> {
         match (event.whose(), event.sid()) {
             (Some(identity), _) if self.holds(identity) => Ok(Some(identity.clone())),
@@ -262,7 +270,7 @@ impl RoomSlice {
         }
     }
 
-    /// Applies a start or an end of the room. Returns whose sessions it ended, too.
+    /// Applies a start or an end of the room. Also returns the persons whose sessions it ended.
     fn apply_to_all(
         &mut self,
         event: &Event,
@@ -285,7 +293,7 @@ impl RoomSlice {
         (outcome, ended.into_iter().collect())
     }
 
-    /// Takes a step that changes no other rows than these persons', and keeps in mind what their rows have.
+    /// Takes a step that changes the rows of these persons and no others, and notes which sessions their rows have.
     fn step<T>(&mut self, persons: &[Identity], take: impl FnOnce(&mut Room) -> T) -> T {
         let learn = |slice: &mut Self| {
             for identity in persons {
@@ -307,7 +315,7 @@ impl RoomSlice {
         outcome
     }
 
-    /// A person whose row is held; what has no name, for nobody.
+    /// A person whose row is held; the nameless one for none.
     fn person(&mut self, identity: Option<&Identity>) -> &mut Person {
         match identity {
             Some(identity) => self.persons.entry(identity.clone()).or_default(),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A moment by the store's clock, in microseconds since the Unix epoch. Stores make these, and nobody else: what a store stamps
-/// is compared only with what a store says the time is.
+/// A moment by the store's clock, in microseconds since the Unix epoch. Only stores make them: what a store stamps is compared
+/// only with the time that a store tells.
 ///
-/// The clock of the machine that this runs on is another one, which may be minutes off:
+/// The clock of this machine is another one, and may be minutes off:
 ///
 /// ```compile_fail,E0308
 /// use livekit_presence::presence::{HostTime, StoreTime};
@@ -19,15 +19,15 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct StoreTime(u64);
 
-/// A moment by the clock of a host, in microseconds since the Unix epoch. It says when tokens end, and what the time of day is;
-/// it decides nothing about a room.
+/// A moment by the clock of a host, in microseconds since the Unix epoch. It tells when tokens end, and decides nothing about a
+/// room.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
 pub struct HostTime(u64);
 
-/// What moments by either clock have in common.
+/// What the moments by both clocks have in common.
 macro_rules! moment {
     ($moment:ident) => {
         impl $moment {
@@ -113,8 +113,8 @@ impl LiveKitTime {
     }
 }
 
-/// Orders everything a client can see of one room. It only rises, and is near the store's clock in microseconds,
-/// so that it survives a store that forgot everything. Zero stands for a room that the store has never held.
+/// Orders everything that a client can see of one room. It only rises, and stays near the store's clock in microseconds, so that
+/// it goes on rising after a store has lost everything. Zero stands for a room that the store has never held.
 ///
 /// It stays below 2^53 until the year 2255, so a JavaScript number holds it.
 #[derive(
@@ -123,7 +123,8 @@ impl LiveKitTime {
 #[serde(transparent)]
 pub struct Version(u64);
 
-/// A version is ahead of the store's clock by no more: one that changes faster than its clock ticks, or whose clock stepped back.
+/// How far a version can be ahead of the store's clock: of a room that changes more often than the clock ticks, or after the
+/// clock stepped back.
 const MAX_AHEAD: Duration = Duration::from_secs(1);
 
 impl Version {
@@ -143,7 +144,7 @@ impl Version {
         Self((self.0 + 1).max(now.as_micros()))
     }
 
-    /// Whether a store can have given it by `now`: nobody can name one that keeps all others from being shown.
+    /// Whether a store can have given it by `now`. A client could name a higher one, above which no real version would be shown.
     pub fn is_plausible_at(self, now: StoreTime) -> bool {
         self.0 <= (now + MAX_AHEAD).as_micros()
     }
