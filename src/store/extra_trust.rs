@@ -1,4 +1,4 @@
-//! For how much longer than its rules say a store trusts rooms; told from above while it runs.
+//! How much longer than its rules say a store trusts rooms. Those above set it while the service runs.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::presence::Rules;
 
-/// In microseconds.
+/// The additional time, in microseconds.
 #[derive(Debug, Default)]
 pub(super) struct ExtraTrust(AtomicU64);
 

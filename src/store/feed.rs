@@ -1,4 +1,4 @@
-//! What a follower of a room receives: its changes in order, or word that some were lost.
+//! What a follower of a room receives: the room's changes in order, or word that some were lost.
 
 use std::sync::{
     Arc,
@@ -9,24 +9,24 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::presence::Change;
 
-/// Changes that wait for a follower. When it falls this far behind it reads the room again instead.
+/// Changes that wait for a follower. When there are more, it gets a gap instead, and reads the room again.
 const QUEUE: usize = 64;
 
-/// The receiving end, held by a follower of the room. Dropping it ends the following.
+/// The receiving end, which a follower of the room holds. Dropping it ends the following.
 pub struct Feed {
     changes: mpsc::Receiver<Arc<Change>>,
     gap: Arc<Gap>,
     _unfollow: Box<dyn Send + Sync>,
 }
 
-/// The sending end, held by a store.
+/// The sending end, which a store holds.
 #[derive(Clone, Debug)]
 pub struct FeedSender {
     changes: mpsc::Sender<Arc<Change>>,
     gap: Arc<Gap>,
 }
 
-/// Whether something was lost since the follower looked.
+/// Whether something was lost since the follower last looked.
 #[derive(Debug, Default)]
 struct Gap {
     is_there: AtomicBool,
@@ -41,7 +41,7 @@ pub enum FeedMessage {
     Gap,
 }
 
-/// Makes the two ends. `unfollow` is dropped with the receiving one.
+/// Makes the two ends. `unfollow` is dropped with the receiving end.
 pub fn feed(unfollow: impl Send + Sync + 'static) -> (FeedSender, Feed) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let gap = Arc::<Gap>::default();
@@ -51,7 +51,7 @@ pub fn feed(unfollow: impl Send + Sync + 'static) -> (FeedSender, Feed) {
 }
 
 impl FeedSender {
-    /// Never waits. A full queue is a gap.
+    /// Sends a change, or a gap where the queue is full. Never waits.
     pub fn send(&self, change: &Arc<Change>) {
         if self.changes.try_send(Arc::clone(change)).is_err() {
             self.gap();
@@ -83,7 +83,7 @@ impl Feed {
         }
     }
 
-    /// What is queued is older than the gap, and the room is read again anyway.
+    /// Takes a gap, and with it the queued changes: they are older than the next reading of the room.
     fn take_gap(&mut self) -> bool {
         let is_gap = self.gap.is_there.swap(false, Ordering::AcqRel);
         if is_gap {

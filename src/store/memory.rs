@@ -1,4 +1,4 @@
-//! The embedded store: one instance, nothing to install. Rooms in this process behind sharded locks.
+//! The embedded store: one instance, nothing to install. Keeps rooms in this process behind sharded locks.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,17 +21,22 @@ use crate::{
 };
 
 use super::{
-    Feed, FeedSender, Position, RoomSummary, Store, StoreError, extra_trust::ExtraTrust, feed,
+    error::StoreError,
+    extra_trust::ExtraTrust,
+    feed::{Feed, FeedSender, feed},
+    interface::Store,
+    position::Position,
+    summary::RoomSummary,
 };
 
-/// Locks that are taken for a few microseconds at a time; more would only cost memory.
+/// How many locks there are. Each is held for a few microseconds at a time, so more would only cost memory.
 const SHARDS: usize = 64;
 
 /// Keeps rooms in memory.
 pub struct MemoryStore {
     shards: Arc<[Mutex<Shard>]>,
     hasher: RandomState,
-    /// The shard that is looked through next for rooms to forget.
+    /// The shard in which rooms are forgotten next.
     next_to_sweep: AtomicUsize,
     rules: Rules,
     /// See [`Store::trust_longer`].
@@ -42,15 +47,15 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Shard {
     rooms: HashMap<RoomName, StoredRoom>,
-    /// Each held room once, by when it may be due to be forgotten. Touching a room does not move it: what comes due is
-    /// looked at, and put back when it was touched since.
+    /// Each held room once, by the time at which it may be forgotten. A write does not move a room in here: when its time comes
+    /// it is looked at, and put back if it was written since.
     due: VecDeque<(StoreTime, RoomName)>,
     followers: HashMap<RoomName, Vec<(u64, FeedSender)>>,
     next_follower: u64,
 }
 
 struct StoredRoom {
-    /// Shared with those who read it, copied on a write only while one of them still looks at it.
+    /// Shared with readers. A write copies it only while one of them still has it.
     room: Arc<Room>,
     touched_at: StoreTime,
 }
@@ -72,12 +77,12 @@ impl MemoryStore {
         self.clock.now().as_store_time()
     }
 
-    /// How many rooms are held, those included that are not to be listed.
+    /// How many rooms are held, also those that do not belong into the list.
     pub fn held_rooms(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).rooms.len()).sum()
     }
 
-    /// Forgets old rooms, one shard at each write: whichever rooms are written to, all are looked through in turn.
+    /// Forgets old rooms of one shard. Each write takes the next shard, so that all get their turn whichever rooms are written.
     fn sweep(&self, now: StoreTime) {
         let shard = self.next_to_sweep.fetch_add(1, Ordering::Relaxed) % SHARDS;
         lock(&self.shards[shard]).forget(now);
@@ -213,7 +218,7 @@ impl Shard {
         Arc::make_mut(&mut held.room)
     }
 
-    /// Forgets rooms that nothing touched for a day.
+    /// Forgets rooms that were not written for a day.
     fn forget(&mut self, now: StoreTime) {
         while let Some((_, name)) = self.due.pop_front_if(|(due, _)| *due < now) {
             let Some(held) = self.rooms.get(&name) else { continue };

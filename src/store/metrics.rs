@@ -1,4 +1,4 @@
-//! Counts and times every call to a store, whichever it is.
+//! Counts and times every call to a store.
 
 use std::{
     sync::Arc,
@@ -20,9 +20,11 @@ use crate::presence::{
     Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
 };
 
-use super::{Feed, Position, RoomSummary, Store, StoreError};
+use super::{
+    error::StoreError, feed::Feed, interface::Store, position::Position, summary::RoomSummary,
+};
 
-/// Calls to the store.
+/// Counts and times calls to the store.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
     calls: Family<CallLabels, Counter>,
