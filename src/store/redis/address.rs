@@ -1,4 +1,4 @@
-//! Where Redis is.
+//! The address of Redis, of a Cluster's nodes, or of sentinels.
 
 use std::{fmt, time::Duration};
 
@@ -10,9 +10,10 @@ use redis::{
 };
 
 use super::{
-    link::{ANSWER, CONNECT},
-    node_names::{Announced, NodeNames},
+    announced::Announced,
+    node_names::NodeNames,
     sentinel::Sentinels,
+    timeouts::{ANSWER, CONNECT},
 };
 
 /// A connection ends if what was sent is not acknowledged within this time.
@@ -32,7 +33,7 @@ impl RedisAddress {
     /// `redis+sentinel://` or `rediss+sentinel://` come sentinels and the name of what they watch.
     ///
     /// # Errors
-    /// What is wrong with it. Never says the password.
+    /// What is wrong with it, without the password.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         for (scheme, is_tls) in [("redis+sentinel://", false), ("rediss+sentinel://", true)] {
@@ -86,7 +87,7 @@ impl RedisAddress {
         self.nodes.iter().map(|node| self.trusting(node.clone())).collect()
     }
 
-    /// With further nodes, as `CLUSTER NODES` lists them: so that the loss of those that were named is not the loss of all.
+    /// With further nodes, as `CLUSTER NODES` lists them, so that the Cluster can still be reached after the named ones are gone.
     pub(super) fn with_nodes(mut self, listed: &str) -> Self {
         let named: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
         let first = self.nodes[0].clone();
@@ -120,7 +121,7 @@ impl RedisAddress {
         Some(TlsCertificates { client_tls: None, root_cert: Some(authority) })
     }
 
-    /// Of the first node, or of the master that sentinels name now.
+    /// A client of the first node, or of the master that sentinels name now.
     pub(super) async fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
         let mut node = self.nodes[0].clone();
         if let Some(sentinels) = &self.sentinels {
@@ -160,7 +161,7 @@ impl RedisAddress {
     }
 }
 
-/// Without the password.
+/// Leaves out the password.
 impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
@@ -173,7 +174,7 @@ impl fmt::Debug for RedisAddress {
     }
 }
 
-/// A connection that notices its other end's death. Says nothing of the library's name: some proxies refuse to hear it.
+/// Has the connection notice when its other end is gone, and does not send the library's name, which some proxies refuse.
 fn with_settings(node: ConnectionInfo) -> ConnectionInfo {
     let tcp = TcpSettings::default()
         .set_nodelay(true)

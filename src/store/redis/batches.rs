@@ -1,5 +1,5 @@
-//! Commands that are ready at the same time are sent together: one write and one read for all of them, here and in Redis.
-//! Each has its own answer, and none waits for one that is not ready.
+//! Sends commands that are ready at the same time together: one write and one read for all of them, here and in Redis. Each has
+//! its own answer, and none waits for a command that is not ready.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use tokio::{
 
 /// Commands in a write. The answers of one write arrive together, so the first of them waits for the last.
 const MAX_AT_ONCE: usize = 16;
-/// Writes that wait for their answers. What comes meanwhile waits here, and goes if its caller does.
+/// Writes that wait for their answers. Further commands wait here, and are dropped if their callers give up.
 const MAX_BATCHES: usize = 32;
-/// Commands that wait to be sent. Callers wait for a place.
+/// Commands that wait to be sent. When there are more, callers wait.
 const MAX_WAITING: usize = 256;
-/// Reads everything at a key, which can be megabytes. It goes alone, so that no other answer waits for it.
+/// Reads everything at a key, which can be megabytes. It is sent alone, so that no other answer waits for it.
 const READ_ALL: &[u8] = b"HGETALL";
 
 /// A connection that sends commands together. Cheap to clone; it ends with its last clone.
@@ -28,7 +28,7 @@ pub(super) struct Batches {
     waiting: mpsc::Sender<Waiting>,
 }
 
-/// A command, and who waits for its answer.
+/// A command whose caller waits for the answer.
 struct Waiting {
     command: Cmd,
     answer: oneshot::Sender<RedisResult<Value>>,
@@ -57,13 +57,13 @@ impl Batches {
         self.connection.get_db()
     }
 
-    /// For what is a batch by itself.
+    /// For callers that send a batch of their own.
     pub fn connection(&mut self) -> &mut MultiplexedConnection {
         &mut self.connection
     }
 }
 
-/// Sends what waits, until nobody can add to it.
+/// Sends what waits, until the last clone is dropped.
 async fn send_all(connection: MultiplexedConnection, mut commands: mpsc::Receiver<Waiting>) {
     let places = Arc::new(Semaphore::new(MAX_BATCHES));
     while let Some(first) = commands.recv().await {
@@ -78,7 +78,7 @@ async fn send_all(connection: MultiplexedConnection, mut commands: mpsc::Receive
         {
             batch.push(next);
         }
-        // Nobody waits for these any longer. A webhook among them LiveKit sends again.
+        // Their callers gave up. LiveKit sends a webhook among them again.
         batch.retain(|waiting| !waiting.answer.is_closed());
         if !batch.is_empty() {
             tokio::spawn(send_batch(connection.clone(), batch, place));

@@ -1,7 +1,7 @@
-//! The store's clock, told without asking for it each time. Every answer of the commit script carries it.
+//! The store's clock, estimated between answers. Every answer of the commit script carries the time.
 //!
-//! What is told is never behind the server's clock, and ahead of it by less than a call takes: a webhook that is applied after
-//! LiveKit was asked for a list must not look older than that question.
+//! The estimate is never behind the server's clock, and ahead of it by less than a call takes: a webhook that is applied after
+//! LiveKit was asked for a list must not look older than the question.
 
 use std::{
     sync::{Mutex, MutexGuard},
@@ -10,9 +10,9 @@ use std::{
 
 use crate::{clock::Clock, presence::StoreTime};
 
-/// Without an answer for this long the server is asked for its time.
+/// After this long without an answer the server is asked for its time.
 const MAX_AGE: Duration = Duration::from_mins(1);
-/// How fast two clocks part at most: a microsecond in this many.
+/// Two clocks drift apart by at most one microsecond in this many.
 const DRIFT: u32 = 2_000;
 
 /// Tells the time of the store.
@@ -45,13 +45,13 @@ impl StoreClock {
         self.injected.as_ref().map(|clock| clock.now().as_store_time())
     }
 
-    /// The time now, as far as is known, however long ago that was heard.
+    /// The time now by the last answer, however long ago.
     pub fn estimate(&self) -> Option<StoreTime> {
         let known = || self.known().map(|known| known.at(Instant::now()));
         self.injected().or_else(known)
     }
 
-    /// The time now; none where nothing was heard of the server's clock for too long.
+    /// The time now; none if the last answer is too old.
     pub fn now(&self) -> Option<StoreTime> {
         if let Some(now) = self.injected() {
             return Some(now);
@@ -66,7 +66,7 @@ impl StoreClock {
         let latest = time + now.saturating_duration_since(sent);
         let mut known = self.known();
         let told = known.map(|known| known.at(now)).filter(|told| *told >= time);
-        // Earlier than the time that was just read: the server's clock was set, or it is another server.
+        // An estimate below the time that was just read is dropped: the server's clock was set, or it is another server.
         let time = told.map_or(latest, |told| told.min(latest));
         *known = Some(Known { at: now, time });
     }

@@ -10,7 +10,7 @@ local first_set = first_deleted + ARGV[10]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
--- Whoever lost too often asks the room to wait: 'w' has for whom, and until when.
+-- A writer that lost too often has the room wait for it: 'w' says for whom, and until when.
 local revision, waits = unpack(redis.call('HMGET', room, 'r', 'w'))
 local is_awaited = true
 if waits then

@@ -1,4 +1,4 @@
-//! The one way in which a room is written: if it still has the revision that was read, all of it, else nothing.
+//! The one way in which a room is written: everything if it still has the revision that was read, else nothing.
 
 use std::{
     sync::Arc,
@@ -20,21 +20,21 @@ use super::{
     scripts::Scripts,
 };
 
-/// What has to be written.
+/// A write of a room, and the condition for it.
 pub(super) struct Commit {
     expected: String,
     revision: String,
-    /// Fields that were taken not to be there.
+    /// Fields that must not be there.
     absent: Vec<String>,
     deleted: Vec<String>,
     set: Vec<(String, Vec<u8>)>,
     entry: Vec<u8>,
-    /// For how long all of it is kept from now, where that is due.
+    /// How long the room is kept from now; none leaves that as it is.
     keep_secs: Option<u64>,
     message: Vec<u8>,
 }
 
-/// Who writes, and where.
+/// Writes rooms in the name of this instance.
 pub(super) struct Writer {
     pub link: Arc<Link>,
     pub keys: KeyFormat,
@@ -43,16 +43,17 @@ pub(super) struct Writer {
     pub instance: String,
 }
 
-/// What became of it.
+/// What became of a write.
 pub(super) enum Committed {
     /// It is written.
     Done,
-    /// Somebody else has written. This is what there is now of the rows that were to be written.
+    /// Another write came first, or the room waits for another instance. These are the rows to write as they are now.
     Conflict(Box<Held>),
 }
 
 impl Commit {
-    /// The rows of these persons and the room's own, as they are held now. `absent` are those of whom no row was read.
+    /// Writes the room's own row and those of the `touched` persons, as they are held now. `absent` persons are supposed to have
+    /// no row.
     pub fn new(
         held: &mut Held,
         touched: &[Identity],
@@ -97,7 +98,7 @@ impl Commit {
         }
     }
 
-    /// Writes it. Where it may not now, the room waits `reserve` for this writer.
+    /// Sends it. If it cannot be written now, the room waits for this writer for `reserve`.
     pub async fn send(
         &self,
         writer: &Writer,
@@ -134,11 +135,11 @@ impl Commit {
         &self.revision
     }
 
-    /// What became of it, by what the named fields hold where nothing was written.
+    /// What became of it. `conflict` has the fields as they are, if nothing was written.
     fn outcome(&self, conflict: Option<Vec<Field>>) -> Result<Committed, Unreadable> {
         Ok(match conflict {
             None => Committed::Done,
-            // The answer to the first attempt was lost, and the library has sent the command again.
+            // The library sent the command again, because the answer to the first attempt was lost.
             Some(fields) if self.is_ours(&fields) => Committed::Done,
             Some(fields) => Committed::Conflict(Box::new(Held::from_fields(fields)?)),
         })
@@ -150,14 +151,14 @@ impl Commit {
     }
 }
 
-/// Later than the one before, and nobody else's: what was lost in a failover never comes again.
+/// A revision later than the one before, with a nonce: one that was lost in a failover never comes again.
 fn next_revision(before: &str, now: StoreTime) -> String {
     let before = before.split_once('-').and_then(|(micros, _)| micros.parse().ok());
     let micros = before.map_or(0, |before: u64| before + 1).max(now.as_micros());
     format!("{micros}-{:08x}", fastrand::u32(..))
 }
 
-/// The time, and what the fields hold where nothing was written.
+/// The time, and the fields as they are if nothing was written.
 fn parse(answer: Value) -> Option<(StoreTime, Option<Vec<Field>>)> {
     let (micros, fields) = match answer {
         Value::Int(micros) => (micros, None),

@@ -34,48 +34,46 @@ fn without_arguments(error: &RedisError, start: &str) -> RedisError {
     make_extension_error(code.to_owned(), Some(detail.to_owned()))
 }
 
+/// What an operator can do about an error whose code is one of these words, or whose text has one.
+const ADVICE: [(&[&str], &str); 7] = [
+    (
+        &["NOPERM", "can't run this command"],
+        "give the user in `store.redis_url` +@read +@write +@scripting +@pubsub +@connection +time +info (on a Cluster +cluster too) on the keys and channels that begin with `store.key_prefix`",
+    ),
+    (
+        &["unknown command", "Unknown Redis command", "unknown subcommand"],
+        "the service needs what Redis 6.2 has, EVAL, EVALSHA, TIME, PUBLISH and SUBSCRIBE among it: connect to Redis itself if a proxy refuses it",
+    ),
+    (&["NOAUTH", "WRONGPASS"], CHECK_PASSWORD),
+    (&["WRONGTYPE"], "another program uses this key; choose another `store.key_prefix`"),
+    (
+        &["CROSSSLOT"],
+        "no command of the service names keys of several slots, so please report this",
+    ),
+    (&["OOM"], "Redis is full; raise its maxmemory"),
+    (
+        &["certificate"],
+        "name hosts in `store.redis_url` as the certificates do, and the authority in `store.ca_file` if it is your own",
+    ),
+];
+const CHECK_PASSWORD: &str = "check the user and the password in `store.redis_url`";
+const ALLOW_HELLO: &str = "a Cluster's subscriptions need HELLO 3 (RESP3), so allow it";
+const CHECK_SERVICE: &str = "check the service's name at the end of `store.redis_url`, or wait until the sentinels agree on a master";
+
 /// What an operator can do, where that is known.
 fn advice(error: &RedisError, text: &str) -> Option<&'static str> {
     // The library parses some codes. Others, and those of errors in scripts, stand in the text.
     let says = |word: &str| error.code() == Some(word) || text.contains(word);
     if says("NOPROTO") || text.to_ascii_lowercase().contains("hello") {
-        return Some("a Cluster's subscriptions need HELLO 3 (RESP3), so allow it");
+        return Some(ALLOW_HELLO);
     }
-    if says("NOPERM") || says("can't run this command") {
-        return Some(
-            "give the user in `store.redis_url` +@read +@write +@scripting +@pubsub +@connection +time +info (on a Cluster +cluster too) on the keys and channels that begin with `store.key_prefix`",
-        );
+    let known = ADVICE.iter().find(|(words, _)| words.iter().any(|word| says(word)));
+    match error.kind() {
+        _ if known.is_some() => known.map(|(_, advice)| *advice),
+        ErrorKind::AuthenticationFailed => Some(CHECK_PASSWORD),
+        ErrorKind::MasterNameNotFoundBySentinel => Some(CHECK_SERVICE),
+        _ => None,
     }
-    if says("unknown command") || says("Unknown Redis command") || says("unknown subcommand") {
-        return Some(
-            "the service needs what Redis 6.2 has, EVAL, EVALSHA, TIME, PUBLISH and SUBSCRIBE among it: connect to Redis itself if a proxy refuses it",
-        );
-    }
-    if says("NOAUTH") || says("WRONGPASS") || error.kind() == ErrorKind::AuthenticationFailed {
-        return Some("check the user and the password in `store.redis_url`");
-    }
-    if says("WRONGTYPE") {
-        return Some("another program uses this key; choose another `store.key_prefix`");
-    }
-    if says("CROSSSLOT") {
-        return Some(
-            "no command of the service names keys of several slots, so please report this",
-        );
-    }
-    if says("OOM") {
-        return Some("Redis is full; raise its maxmemory");
-    }
-    if error.kind() == ErrorKind::MasterNameNotFoundBySentinel {
-        return Some(
-            "check the service's name at the end of `store.redis_url`, or wait until the sentinels agree on a master",
-        );
-    }
-    if says("certificate") {
-        return Some(
-            "name hosts in `store.redis_url` as the certificates do, and the authority in `store.ca_file` if it is your own",
-        );
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A bucket's index: the rooms of the list, each with what the list says of it, so that a list of rooms reads no room.
+//! A bucket's index: its rooms with what the list of rooms says of each, so that listing rooms reads no room.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ struct Entry {
     count: usize,
     #[serde(rename = "completeUntil")]
     completeness: Completeness,
-    /// When the room is forgotten, and its entry is one no more.
+    /// When the room is forgotten, and this entry no longer counts.
     kept_until: StoreTime,
 }
 
@@ -49,7 +49,7 @@ impl IndexedRoom {
     }
 }
 
-/// A room's entry; empty where it is not to be listed.
+/// A room's entry; empty if the room does not belong into the list.
 pub(super) fn entry_of(slice: &RoomSlice) -> Vec<u8> {
     if !slice.is_active() {
         return Vec::new();

@@ -1,11 +1,12 @@
-//! The names of everything in Redis. Rooms are hashed into buckets; a bucket is a Cluster's hash tag, so that all a script
-//! touches lies in one slot, and has one channel, so that an instance follows at most that many however many rooms are hot.
+//! The names of everything in Redis. Rooms are hashed into buckets. A bucket is a Cluster's hash tag, so that everything that a
+//! script touches lies in one slot, and it has one channel, so that an instance never follows more channels than there are
+//! buckets.
 
 use std::fmt;
 
 use crate::presence::RoomName;
 
-/// A constant of the key format: another number would make every room a new one.
+/// A constant of the key format: with another number no room would be found again.
 pub(super) const BUCKETS: u16 = 1024;
 
 /// A bucket of rooms.
@@ -28,7 +29,7 @@ impl Bucket {
 #[derive(Clone, Debug)]
 pub(super) struct KeyFormat {
     prefix: String,
-    /// Pub/sub knows no databases, so a channel's name has its number.
+    /// Pub/sub is the same for all databases, so a channel's name has the number of its database.
     database: i64,
 }
 
@@ -37,7 +38,7 @@ impl KeyFormat {
         Self { prefix: prefix.to_owned(), database }
     }
 
-    /// All that is kept of a room.
+    /// Everything that is kept of a room.
     pub fn room(&self, room: &RoomName) -> String {
         self.of_room_in(Bucket::of(room.as_str()), room)
     }
@@ -67,17 +68,17 @@ impl KeyFormat {
         self.of("changes", bucket, format_args!(":{}", self.database))
     }
 
-    /// What instances share that is no room's.
+    /// What instances share beside rooms.
     pub fn shared(&self, what: &str) -> String {
         format!("{}{{shared}}:{what}", self.prefix)
     }
 
-    /// Where an instance hears itself, to know that it would hear others.
+    /// The channel on which an instance hears itself, to know that it would hear others.
     pub fn probe(&self, instance: &str) -> String {
         format!("{}{{shared}}:probe:{instance}", self.prefix)
     }
 
-    /// The kind comes first. Releases that kept a room in several keys began with the bucket, so no key is one of theirs.
+    /// The kind comes first. Keys of releases that kept a room in several keys began with the bucket, so no key has two meanings.
     fn of(&self, kind: &str, bucket: Bucket, rest: fmt::Arguments<'_>) -> String {
         format!("{}{kind}:{{b{}}}{rest}", self.prefix, bucket.0)
     }

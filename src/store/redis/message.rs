@@ -1,11 +1,11 @@
-//! What is published on a bucket's channel: the room's name as a JSON string, and after it the change. Where there is no change,
-//! followers of the room read it again.
+//! What is published on a bucket's channel: the room's name as a JSON string, and after it the change. On a message without a
+//! change, followers read the room again.
 
 use crate::presence::{Change, RoomName};
 
 use super::rows::to_json;
 
-/// A bigger change is not sent: followers of the room read it again.
+/// A bigger change is left out, and followers read the room again.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 /// The message that tells of a change.
@@ -18,7 +18,7 @@ pub(super) fn of_change(room: &RoomName, change: &Change) -> Vec<u8> {
     message
 }
 
-/// The message that has followers read the room again.
+/// The message that makes followers read the room again.
 pub(super) fn of_gap(room: &RoomName) -> Vec<u8> {
     to_json(room)
 }

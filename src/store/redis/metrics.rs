@@ -1,8 +1,8 @@
-//! What only this store counts.
+//! Metrics of the store in Redis.
 
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 
-/// Subscriptions that were lost, and steps that met another instance's.
+/// Counts lost subscriptions, and steps that lost to another instance's.
 #[derive(Clone, Debug, Default)]
 pub struct RedisMetrics {
     resubscriptions: Counter,

@@ -1,17 +1,13 @@
-//! Names for the nodes of a Cluster with TLS that announce addresses which their certificates do not name, as managed services
-//! do: the certificate names a host, `CLUSTER SLOTS` an IP address.
+//! Names for the nodes of a Cluster with TLS that announce addresses which their certificates do not name. Managed services do
+//! that: the certificate names a host, `CLUSTER SLOTS` an IP address.
 //!
-//! A node is asked under its own address first. Only where its certificate does not have that, it is asked under a name that an
-//! operator or the node itself gave: its announced host name, the named host that resolves to its address, the named hosts. So
-//! every certificate is verified for a host that was named, and none for nothing.
+//! A node is first tried under its own address. Only if its certificate does not have that, it is tried under names that the
+//! operator or the node itself gave: its announced host name, the named host that resolves to its address, the other named hosts.
+//! So every certificate is verified for a host that somebody named.
 
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
 };
 
 use futures_util::future::join_all;
@@ -21,111 +17,19 @@ use redis::{
 };
 use tokio::net::lookup_host;
 
-use super::{
-    RedisAddress,
-    link::{config, no_answer},
-};
+use super::{announced::Announced, timeouts::config};
 
-/// A node as `CLUSTER NODES` has it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Announced {
-    pub host: String,
-    pub port: u16,
-    /// Its host name, where it announces one beside its address (Redis 7).
-    pub name: Option<String>,
-}
-
-impl Announced {
-    /// Reads `CLUSTER NODES`: `<id> <ip:port@cport[,hostname]> <flags> …`.
-    pub fn all(listed: &str) -> Vec<Self> {
-        let nodes = listed.lines().filter_map(|line| line.split(' ').nth(1));
-        nodes.filter_map(Self::parse).collect()
-    }
-
-    fn parse(node: &str) -> Option<Self> {
-        let (address, rest) = node.split_once('@')?;
-        let (host, port) = address.rsplit_once(':')?;
-        let port = port.parse().ok().filter(|port| *port > 0)?;
-        let name = rest.split(',').nth(1).filter(|name| !name.is_empty() && !name.contains('='));
-        Some(Self { host: host.to_owned(), port, name: name.map(str::to_owned) })
-    }
-
-    fn bare_host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
-    }
-}
-
-/// The nodes of a Cluster with TLS, and under which names they are asked.
-pub(super) struct Nodes {
-    /// As the operator named them.
-    named: RedisAddress,
-    names: Mutex<NodeNames>,
-    has_changed: AtomicBool,
-}
-
-impl Nodes {
-    pub fn new(named: RedisAddress) -> Self {
-        Self { named, names: Mutex::default(), has_changed: AtomicBool::new(false) }
-    }
-
-    pub fn names(&self) -> NodeNames {
-        self.names.lock().expect("nothing panics while it is locked").clone()
-    }
-
-    /// Finds names for nodes that have none yet.
-    pub async fn learn(&self) -> RedisResult<()> {
-        let seeds = self.named.nodes()?;
-        let before = self.names();
-        let mut names = before.clone();
-        names.learn(&seeds, self.list(&seeds).await?).await;
-        if names.all() != before.all() {
-            self.has_changed.store(true, Ordering::Relaxed);
-        }
-        *self.names.lock().expect("nothing panics while it is locked") = names;
-        Ok(())
-    }
-
-    /// Whether names were found since the last time, so that there may be connections that lack them.
-    pub fn has_changed(&self) -> bool {
-        self.has_changed.swap(false, Ordering::Relaxed)
-    }
-
-    /// All nodes, as the first says that can be reached.
-    async fn list(&self, seeds: &[ConnectionInfo]) -> RedisResult<Vec<Announced>> {
-        let mut command = redis::cmd("CLUSTER");
-        command.arg("NODES");
-        let mut failed = no_answer();
-        for seed in seeds {
-            let client = Client::open(seed.clone())?;
-            match client.get_multiplexed_async_connection_with_config(&config()).await {
-                Ok(mut connection) => {
-                    let listed: String = command.query_async(&mut connection).await?;
-                    return Ok(Announced::all(&listed));
-                }
-                Err(error) => failed = error,
-            }
-        }
-        for (node, name) in self.names().named() {
-            if let Ok(mut connection) = connect_as(&seeds[0], node, name).await {
-                let listed: String = command.query_async(&mut connection).await?;
-                return Ok(Announced::all(&listed));
-            }
-        }
-        Err(failed)
-    }
-}
-
-/// Names of nodes. None for a node whose certificate has its own address.
+/// Names of nodes. A node whose certificate has its own address needs none.
 #[derive(Clone, Default)]
 pub(super) struct NodeNames {
     found: HashMap<Announced, Option<String>>,
-    /// Of nodes that cannot be reached now, and most likely are like the others.
+    /// Names of nodes that cannot be reached now: most likely these nodes are like the others.
     guessed: HashMap<Announced, Option<String>>,
 }
 
 impl NodeNames {
-    /// `seeds` are those that the operator named.
-    async fn learn(&mut self, seeds: &[ConnectionInfo], nodes: Vec<Announced>) {
+    /// Finds names for nodes that have none yet. `seeds` are the nodes that the operator named.
+    pub async fn learn(&mut self, seeds: &[ConnectionInfo], nodes: Vec<Announced>) {
         let is_new = |node: &Announced| !self.found.contains_key(node) && !is_seed(seeds, node);
         let new: Vec<_> = nodes.into_iter().filter(is_new).collect();
         let found = join_all(new.iter().map(|node| name_of(seeds, node))).await;
@@ -141,18 +45,18 @@ impl NodeNames {
         self.guessed = unreachable.into_iter().map(|node| (node, usual.clone())).collect();
     }
 
-    fn all(&self) -> HashMap<&Announced, &Option<String>> {
+    pub fn all(&self) -> HashMap<&Announced, &Option<String>> {
         self.found.iter().chain(&self.guessed).collect()
     }
 
     /// The nodes that have names.
-    fn named(&self) -> impl Iterator<Item = (&Announced, &str)> {
+    pub fn named(&self) -> impl Iterator<Item = (&Announced, &str)> {
         let all = self.found.iter().chain(&self.guessed);
         all.filter_map(|(node, name)| Some((node, name.as_deref()?)))
     }
 
-    /// For the library, which connects to a node under the name that this maps it to, at the address that the resolver gives
-    /// for that: since nodes share a name, a port that nobody listens on tells them apart.
+    /// For the library: it connects to a node under the name that the map gives, at the address that the resolver gives for this
+    /// name. Because nodes may share a name, the map gives each a port of its own that no node listens on.
     pub fn map(&self) -> (HashMap<NodeAddress, NodeAddress>, Resolver) {
         let (mut map, mut resolver) = (HashMap::new(), Resolver::default());
         let taken: Vec<_> = self.all().keys().map(|node| node.port).collect();
@@ -166,7 +70,7 @@ impl NodeNames {
     }
 }
 
-/// Resolves what the map made of nodes' addresses; everything else as the system does.
+/// Resolves the names and ports of the map to nodes, and everything else as the system does.
 #[derive(Default)]
 pub(super) struct Resolver(HashMap<(String, u16), (String, u16)>);
 
@@ -186,7 +90,7 @@ impl AsyncDNSResolver for Resolver {
 }
 
 /// Connects to a node under a name.
-async fn connect_as(
+pub(super) async fn connect_as(
     info: &ConnectionInfo,
     node: &Announced,
     name: &str,
@@ -207,7 +111,7 @@ fn is_seed(seeds: &[ConnectionInfo], node: &Announced) -> bool {
     seeds.iter().any(|seed| *seed.addr().to_string() == format!("{}:{}", node.host, node.port))
 }
 
-/// None where the node cannot be reached.
+/// The name that a node needs, if any; none if the node cannot be reached.
 async fn name_of(seeds: &[ConnectionInfo], node: &Announced) -> Option<Option<String>> {
     match connect_as(&seeds[0], node, node.bare_host()).await {
         Ok(_) => return Some(None),
@@ -248,31 +152,6 @@ fn is_about_the_certificate(error: &redis::RedisError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nodes_are_read_as_a_cluster_lists_them() {
-        let nodes = Announced::all(
-            "07c3 10.0.0.1:7000@17000 myself,master - 0 1 1 connected 0-5460\n\
-             67ed 10.0.0.2:7001@17001,b.example.com slave 07c3 0 1 1 connected\n\
-             77ed 10.0.0.4:7001@17001,,shard-id=69bc slave 07c3 0 1 1 connected\n\
-             292f :0@0 master,noaddr - 1 1 3 disconnected\n\
-             e7d1 ::1:7002@17002 master - 0 1 2 connected 5461-10922\n",
-        );
-        let of = |host: &str, port, name: Option<&str>| Announced {
-            host: host.to_owned(),
-            port,
-            name: name.map(str::to_owned),
-        };
-        assert_eq!(
-            nodes,
-            [
-                of("10.0.0.1", 7000, None),
-                of("10.0.0.2", 7001, Some("b.example.com")),
-                of("10.0.0.4", 7001, None),
-                of("::1", 7002, None),
-            ]
-        );
-    }
 
     #[tokio::test]
     async fn nodes_under_one_name_keep_their_own_addresses() {

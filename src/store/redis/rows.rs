@@ -1,4 +1,4 @@
-//! A room's hash: its fields and what stands in them, as JSON that an operator can read.
+//! A room's hash: its fields, with JSON in them that an operator can read.
 
 use std::collections::HashMap;
 
@@ -9,9 +9,9 @@ use crate::{
     store::{Cause, StoreError},
 };
 
-/// Another value with each write.
+/// The field of the revision, which differs after each write.
 pub(super) const REVISION: &str = "r";
-/// The room's own row.
+/// The field of the room's own row.
 pub(super) const ROOM: &str = "m";
 const PERSON: &str = "p:";
 
@@ -20,7 +20,7 @@ pub(super) fn field_of(identity: &Identity) -> String {
     format!("{PERSON}{identity}")
 }
 
-/// What Redis holds is not what this version writes.
+/// Why something in Redis cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
     #[error(
@@ -37,30 +37,30 @@ impl From<Unreadable> for StoreError {
     }
 }
 
-/// A part of a room as it was read, at which revision.
+/// A part of a room, and the revision at which it was read or written.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub slice: RoomSlice,
     /// Empty where Redis does not hold the room.
     pub revision: String,
-    /// How many bytes each person's row has.
+    /// Bytes counted for each person.
     sizes: HashMap<Identity, usize>,
     bytes: usize,
 }
 
-/// Counted for a person beside the bytes of the row: what holds it in this process.
+/// Memory counted for a person beside the bytes of the row.
 const PERSON_BYTES: usize = 400;
-/// And for a room.
+/// Memory counted for a room.
 const ROOM_BYTES: usize = 1_000;
 
-/// Most rows and messages are smaller, so that they are allocated once.
+/// Most rows and messages fit, and so are allocated once.
 const TYPICAL_ROW_BYTES: usize = 512;
 
-/// A field and what stands in it.
+/// A field and its value, if it is there.
 pub(super) type Field = (Vec<u8>, Option<Vec<u8>>);
 
 impl Held {
-    /// From fields that were named, those that are not there included.
+    /// From fields that were asked for, with those that are not there.
     pub fn from_fields(fields: impl IntoIterator<Item = Field>) -> Result<Self, Unreadable> {
         let mut held = Self { bytes: ROOM_BYTES, ..Self::default() };
         let mut room = None;
@@ -74,7 +74,7 @@ impl Held {
                 }
                 (ROOM, value) => room = value.as_deref().map(room_row).transpose()?,
                 (field, value) => {
-                    // What a newer version keeps beside the rows is not ours to read.
+                    // Other fields are those of newer versions, and `w` of the commit script.
                     let Some(identity) = field.strip_prefix(PERSON) else { continue };
                     persons.push((Identity::new(identity), value));
                 }
@@ -90,7 +90,7 @@ impl Held {
         Ok(held)
     }
 
-    /// From all fields that there are.
+    /// From all fields of the hash.
     pub fn from_all_fields(fields: impl IntoIterator<Item = Field>) -> Result<Self, Unreadable> {
         let mut held = Self::from_fields(fields)?;
         held.slice.loaded_everybody();
@@ -108,7 +108,7 @@ impl Held {
         Ok(())
     }
 
-    /// A person's row as it has to be written; none where it has to be deleted.
+    /// A person's row to write; none where it has to be deleted.
     pub fn person(&mut self, identity: &Identity) -> Option<Vec<u8>> {
         let row = self.slice.person_row(identity);
         let json = (!row.is_empty()).then(|| to_json(&row));
@@ -116,7 +116,7 @@ impl Held {
         json
     }
 
-    /// How much memory it takes, about.
+    /// About how much memory it takes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -1,8 +1,8 @@
-//! The Lua that runs in Redis. None of it knows a rule of a room.
+//! The Lua scripts that run in Redis. None of them knows a rule of a room.
 
 use redis::Cmd;
 
-/// A call has its name, the script and the number of keys, beside keys and arguments.
+/// A call has, beside keys and arguments, a name, the script, and the number of keys.
 const ADDED_PARTS: usize = 3;
 /// Room for the name and the number of keys.
 const NAME_BYTES: usize = 16;
@@ -35,7 +35,7 @@ impl Call<'_> {
         self.command("EVALSHA", &self.script.hash)
     }
 
-    /// By its text, which Redis then knows by its hash too. Unlike `SCRIPT LOAD`, this needs only the node that has the keys.
+    /// By its text; afterwards Redis knows it by its hash too. Unlike `SCRIPT LOAD`, this goes to the node that has the keys.
     pub fn by_text(&self) -> Cmd {
         self.command("EVAL", self.script.code)
     }

@@ -1,4 +1,4 @@
-//! Sentinels, which know the Redis that is the master. They are asked at each connection, and the master itself whether it is
+//! Sentinels, which know which Redis is the master. They are asked for each connection, and the master is asked whether it is
 //! one: <https://redis.io/docs/latest/develop/reference/sentinel-clients/>.
 
 use redis::{
@@ -8,7 +8,7 @@ use redis::{
 };
 use tracing::info;
 
-/// Where sentinels listen unless told otherwise.
+/// The default port of sentinels.
 const PORT: u16 = 26_379;
 
 pub(super) const FORM: &str = "must be like redis+sentinel://user:password@host:26379,host2:26379/service/0 or rediss+sentinel://…, with ?sentinel_user=…&sentinel_password=… where sentinels have their own";
@@ -17,12 +17,12 @@ pub(super) const FORM: &str = "must be like redis+sentinel://user:password@host:
 #[derive(Clone)]
 pub(super) struct Sentinels {
     service: String,
-    /// Where they are not those of Redis.
+    /// The sentinels' own user and password, if they are not those of Redis.
     credentials: Option<RedisConnectionInfo>,
 }
 
 impl Sentinels {
-    /// Reads an address without its scheme: the sentinels with what opens Redis, and what to ask them.
+    /// Reads an address without its scheme: the sentinels with the credentials for Redis, and what to ask them for.
     pub fn parse(rest: &str, is_tls: bool) -> Result<(Vec<ConnectionInfo>, Self), String> {
         let scheme = if is_tls { "rediss" } else { "redis" };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -59,7 +59,7 @@ impl Sentinels {
         let credentials = self.credentials.as_ref();
         let asked = self.ask(nodes, credentials, certificates.clone()).await;
         let asked = match asked {
-            // Often one password opens both.
+            // Often sentinels have the password of Redis.
             Err(error) if wants_password(&error) && self.credentials.is_none() => {
                 self.ask(nodes, Some(redis), certificates).await.map_err(|_| error)
             }
@@ -112,7 +112,7 @@ fn wants_password(error: &RedisError) -> bool {
     error.code() == Some("NOAUTH") || error.to_string().contains("NOAUTH")
 }
 
-/// Behind the last bracket of an IPv6 address, or anywhere else.
+/// Whether there is a colon after the bracket of an IPv6 address, or anywhere in another host.
 fn has_port(host: &str) -> bool {
     host.rsplit(']').next().is_some_and(|end| end.contains(':'))
 }
@@ -129,7 +129,7 @@ fn credentials(query: &str) -> Result<Option<RedisConnectionInfo>, String> {
     if user.is_empty() && password.is_empty() {
         return Ok(None);
     }
-    // As in an address, so that the same characters are escaped.
+    // Parsed as in an address, so that the same characters are escaped.
     let info = info_of(&format!("redis://{user}:{password}@sentinel"))?;
     Ok(Some(info.redis_settings().clone()))
 }

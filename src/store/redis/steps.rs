@@ -1,255 +1,249 @@
-//! How a step of a room is taken: read the rows it is about, or take what this instance wrote last; run the rules; write, if
-//! nobody else has. On a conflict the rules run again, on the rows that came back.
+//! Takes steps on rooms: reads the rows that a step is about, or takes what this instance wrote last; runs the rules; and writes,
+//! if nobody else has. On a conflict the rules run again, on the rows that came back.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    presence::{Identity, Needs, ROOM_MEMORY, RoomName, RoomSlice, StoreTime},
+    presence::{Identity, Needs, ROOM_MEMORY, RoomName, RoomSlice, StoreTime, Version},
     store::StoreError,
 };
 
 use super::{
-    RedisStore,
-    commit::{Commit, Committed},
-    link::ANSWER,
+    commit::{Commit, Committed, Writer},
     message,
-    rows::{Held, REVISION, ROOM, field_of},
+    metrics::RedisMetrics,
+    reader::Reader,
+    rows::Held,
+    server_time::ServerTime,
+    timeouts::ANSWER,
+    turns::{RoomTurn, Turns},
 };
 
-/// A step that meets another instance's writes this many times has the room wait for it, so that who is slower loses no more often.
+/// After this many conflicts with other instances a step has the room wait for it, so that a slow instance does not lose every
+/// time.
 const CONFLICTS_BEFORE_RESERVATION: u32 = 2;
-/// And this long. It ends with the write.
+/// How long the room waits, unless the write comes first.
 const RESERVATION: Duration = Duration::from_millis(200);
-/// While the room waits for another instance, a step tries again after up to this time.
+/// The longest delay before a step tries again while the room waits for another instance.
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(2);
-/// The time at which a room is forgotten is put off at most this often.
+/// The shortest time between two writes that put off the time at which a room is forgotten.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// What a step needs.
 pub(super) struct Wanted<'step> {
     pub room: &'step RoomName,
-    /// Whose rows it is about.
+    /// The persons whose rows it is about.
     pub persons: &'step [Identity],
-    /// Whether it may build on what this instance wrote last, unread.
+    /// Whether it may build on what this instance wrote last, without reading.
     pub may_be_unread: bool,
-    /// Whether it puts off the time at which the room is forgotten, however lately that was done.
+    /// Whether it puts off the time at which the room is forgotten, even if that was done a moment ago.
     pub keeps: bool,
 }
 
 /// What a step did.
 pub(super) struct Taken<T> {
     pub outcome: T,
-    /// Whose rows it changed.
+    /// The persons whose rows it changed.
     pub touched: Vec<Identity>,
     pub effect: Effect,
 }
 
-/// What is to follow a step.
+/// What follows a step.
 pub(super) enum Effect {
     /// There is nothing to write.
     Nothing,
-    /// As before, but this must not be told from rows that were not read.
+    /// There is nothing to write, but only rows that were read can tell that.
     NothingIfRead,
-    /// Clients see nothing of what is written.
+    /// The rows are written, and clients see no difference.
     Written,
-    /// What is written is told to the room's followers.
+    /// The rows are written, and this message tells the room's followers.
     Told(Vec<u8>),
 }
 
-/// How the rows that a step needs came to be held.
-enum Completed {
-    Held,
-    /// These have none, as far as is known. The write checks that.
-    Supposed(Vec<Identity>),
-    /// They were read, and so it is certain that what is held is what there is.
-    Read,
+/// Takes steps.
+pub(super) struct Steps {
+    pub reader: Reader,
+    pub writer: Writer,
+    pub turns: Turns,
+    pub time: ServerTime,
+    pub metrics: RedisMetrics,
 }
 
-impl RedisStore {
-    /// Takes a step. `act` may be called several times, and what it did before does not count.
-    pub(super) async fn step<T>(
+/// A step from its first attempt to its last.
+struct Progress<'step> {
+    wanted: Wanted<'step>,
+    turn: RoomTurn<'step>,
+    /// The rows for the next attempt; none where they have to be read.
+    next: Option<Held>,
+    /// Whether these rows were read, and are not what this instance wrote last.
+    is_read: bool,
+    /// The version that this instance wrote last. Only a Redis that lost its last writes has an earlier one.
+    acknowledged: Option<Version>,
+    conflicts: u32,
+}
+
+impl Steps {
+    /// Takes a step. `act` may be called several times, and only what it did the last time counts.
+    pub async fn step<T>(
         &self,
         wanted: Wanted<'_>,
         mut act: impl FnMut(&mut RoomSlice, StoreTime) -> Result<Taken<T>, Needs> + Send,
     ) -> Result<T, StoreError> {
-        let room = wanted.room;
-        let mut turn = match self.turns.take_now(room) {
+        let turn = match self.turns.take_now(wanted.room) {
             Some(turn) => turn,
-            None => timeout(ANSWER, self.turns.take(room)).await.map_err(|_| StoreError::Busy)?,
+            None => {
+                let waiting = timeout(ANSWER, self.turns.take(wanted.room));
+                waiting.await.map_err(|_| StoreError::Busy)?
+            }
         };
-        let mut unread = turn.take_held();
-        // Nobody but a Redis that lost its last writes has an earlier version than what it acknowledged.
-        let acknowledged = unread.as_ref().map(|held| held.slice.version());
-        if !wanted.may_be_unread {
-            unread = None;
-        }
-        let mut is_read = unread.is_none();
-        let mut next = unread;
-        let mut conflicts = 0;
+        let mut progress = Progress::new(wanted, turn);
         let started = Instant::now();
         while started.elapsed() < ANSWER {
-            let mut held = match next.take() {
-                Some(held) => held,
-                None => self.read_rows(room, wanted.persons).await?,
-            };
-            let absent = match self.complete(&wanted, &mut held, is_read).await? {
-                Completed::Held => Vec::new(),
-                Completed::Supposed(absent) => absent,
-                Completed::Read => {
-                    is_read = true;
-                    Vec::new()
-                }
-            };
-            let now = self.store_time().await?;
-            let is_lost = acknowledged.is_some_and(|version| held.slice.advance(version, now));
-            let taken = match act(&mut held.slice, now) {
-                Ok(taken) => taken,
-                Err(Needs::Everybody) => {
-                    next = Some(self.read_everybody(room).await?);
-                    is_read = true;
-                    continue;
-                }
-                Err(Needs::Person(identity)) => {
-                    self.read_more(room, &[identity], &mut held).await?;
-                    is_read = true;
-                    next = Some(held);
-                    continue;
-                }
-            };
-            let message = match taken.effect {
-                Effect::NothingIfRead if !is_read => {
-                    is_read = true;
-                    continue;
-                }
-                Effect::Nothing | Effect::NothingIfRead if !is_lost => {
-                    if is_read && !held.revision.is_empty() {
-                        turn.put(held);
-                    }
-                    return Ok(taken.outcome);
-                }
-                Effect::Told(message) => message,
-                _ if is_lost => message::of_gap(room),
-                _ => Vec::new(),
-            };
-            let keep_secs = keep(&mut held.slice, now, wanted.keeps);
-            let commit = Commit::new(&mut held, &taken.touched, &absent, now, keep_secs, message);
-            let reserve = match conflicts {
-                0..CONFLICTS_BEFORE_RESERVATION => Duration::ZERO,
-                _ => RESERVATION,
-            };
-            let (committed, sent, time) = commit.send(&self.writer, room, reserve).await?;
-            self.clock.learn(sent, time);
-            match committed {
-                Committed::Done => {
-                    commit.revision().clone_into(&mut held.revision);
-                    turn.put(held);
-                    return Ok(taken.outcome);
-                }
-                Committed::Conflict(fresh) => {
-                    self.metrics.conflicted();
-                    conflicts += 1;
-                    if fresh.revision == held.revision && absent.is_empty() {
-                        // Nobody has written: the room waits for another instance.
-                        sleep(MAX_RETRY_DELAY.mul_f64(fastrand::f64())).await;
-                    }
-                    next = Some(*fresh);
-                    is_read = true;
-                }
+            if let Some(outcome) = self.attempt(&mut progress, &mut act).await? {
+                return Ok(outcome);
             }
         }
         Err(StoreError::Busy)
     }
 
-    /// Sees to it that the persons' rows are held.
-    async fn complete(
+    /// Tries to take the step. None where another attempt is needed.
+    async fn attempt<T>(
         &self,
-        wanted: &Wanted<'_>,
-        held: &mut Held,
-        is_read: bool,
-    ) -> Result<Completed, StoreError> {
+        progress: &mut Progress<'_>,
+        act: &mut (impl FnMut(&mut RoomSlice, StoreTime) -> Result<Taken<T>, Needs> + Send),
+    ) -> Result<Option<T>, StoreError> {
+        let (mut held, absent) = self.rows(progress).await?;
+        let now = self.time.now().await?;
+        let is_lost = progress.acknowledged.is_some_and(|version| held.slice.advance(version, now));
+        let Taken { outcome, touched, effect } = match act(&mut held.slice, now) {
+            Ok(taken) => taken,
+            Err(needs) => {
+                self.read_needed(progress, needs, held).await?;
+                return Ok(None);
+            }
+        };
+        let message = match effect {
+            Effect::NothingIfRead if !progress.is_read => {
+                progress.is_read = true;
+                return Ok(None);
+            }
+            Effect::Nothing | Effect::NothingIfRead if !is_lost => {
+                progress.keep_if_read(held);
+                return Ok(Some(outcome));
+            }
+            Effect::Nothing | Effect::NothingIfRead => message::of_gap(progress.wanted.room),
+            Effect::Written if is_lost => message::of_gap(progress.wanted.room),
+            Effect::Written => Vec::new(),
+            Effect::Told(message) => message,
+        };
+        let keep_secs = keep(&mut held.slice, now, progress.wanted.keeps);
+        let commit = Commit::new(&mut held, &touched, &absent, now, keep_secs, message);
+        let is_written = self.write(progress, &commit, held, !absent.is_empty()).await?;
+        Ok(is_written.then_some(outcome))
+    }
+
+    /// Writes what a step did. If another write came first, the rows that came back are those for the next attempt.
+    async fn write(
+        &self,
+        progress: &mut Progress<'_>,
+        commit: &Commit,
+        mut held: Held,
+        supposes_absence: bool,
+    ) -> Result<bool, StoreError> {
+        let room = progress.wanted.room;
+        let (committed, sent, time) =
+            commit.send(&self.writer, room, progress.reservation()).await?;
+        self.time.learn(sent, time);
+        match committed {
+            Committed::Done => {
+                commit.revision().clone_into(&mut held.revision);
+                progress.turn.put(held);
+                Ok(true)
+            }
+            Committed::Conflict(fresh) => {
+                self.metrics.conflicted();
+                progress.conflicts += 1;
+                if fresh.revision == held.revision && !supposes_absence {
+                    // Nobody has written: the room waits for another instance.
+                    sleep(MAX_RETRY_DELAY.mul_f64(fastrand::f64())).await;
+                }
+                progress.go_on_with(*fresh);
+                Ok(false)
+            }
+        }
+    }
+
+    /// The rows for an attempt, and the persons who are supposed to have none. The write checks that.
+    async fn rows(&self, progress: &mut Progress<'_>) -> Result<(Held, Vec<Identity>), StoreError> {
+        let Wanted { room, persons, .. } = progress.wanted;
+        let mut held = match progress.next.take() {
+            Some(held) => held,
+            None => self.reader.rows(room, persons).await?,
+        };
         let missing: Vec<_> =
-            wanted.persons.iter().filter(|one| !held.slice.holds(one)).cloned().collect();
+            persons.iter().filter(|one| !held.slice.holds(one)).cloned().collect();
         if missing.is_empty() {
-            return Ok(Completed::Held);
+            return Ok((held, Vec::new()));
         }
-        if !is_read && missing.len() == 1 {
+        if !progress.is_read && missing.len() == 1 {
             held.load(&missing[0], None)?;
-            return Ok(Completed::Supposed(missing));
+            return Ok((held, missing));
         }
-        self.read_more(wanted.room, &missing, held).await?;
-        Ok(Completed::Read)
+        self.reader.more(room, &missing, &mut held).await?;
+        progress.is_read = true;
+        Ok((held, Vec::new()))
     }
 
-    /// Reads the room's own row and those of some persons.
-    pub(super) async fn read_rows(
+    /// Reads the rows that a step turned out to need.
+    async fn read_needed(
         &self,
-        room: &RoomName,
-        persons: &[Identity],
-    ) -> Result<Held, StoreError> {
-        let mut fields = vec![REVISION.to_owned(), ROOM.to_owned()];
-        fields.extend(persons.iter().map(field_of));
-        let mut read = redis::cmd("HMGET");
-        read.arg(self.writer.keys.room(room)).arg(&fields);
-        let values: Vec<Option<Vec<u8>>> = self.writer.link.query(&read).await?;
-        Ok(Held::from_fields(fields.into_iter().map(String::into_bytes).zip(values))?)
-    }
-
-    /// Reads the whole room.
-    pub(super) async fn read_everybody(&self, room: &RoomName) -> Result<Held, StoreError> {
-        let mut read = redis::cmd("HGETALL");
-        read.arg(self.writer.keys.room(room));
-        let fields: Vec<(Vec<u8>, Vec<u8>)> = self.writer.link.query(&read).await?;
-        let fields = fields.into_iter().map(|(field, value)| (field, Some(value)));
-        Ok(Held::from_all_fields(fields)?)
-    }
-
-    /// Reads further rows. Where somebody has written meanwhile, all that was held is read again.
-    async fn read_more(
-        &self,
-        room: &RoomName,
-        persons: &[Identity],
-        held: &mut Held,
+        progress: &mut Progress<'_>,
+        needs: Needs,
+        mut held: Held,
     ) -> Result<(), StoreError> {
-        let mut fields = vec![REVISION.to_owned()];
-        fields.extend(persons.iter().map(field_of));
-        let mut read = redis::cmd("HMGET");
-        read.arg(self.writer.keys.room(room)).arg(&fields);
-        let values: Vec<Option<Vec<u8>>> = self.writer.link.query(&read).await?;
-        let mut values = values.into_iter();
-        let revision = values.next().flatten().unwrap_or_default();
-        if revision != held.revision.as_bytes() {
-            *held = self.read_rows(room, persons).await?;
-            return Ok(());
+        let room = progress.wanted.room;
+        match needs {
+            Needs::Everybody => held = self.reader.everybody(room).await?,
+            Needs::Person(identity) => self.reader.more(room, &[identity], &mut held).await?,
         }
-        for (identity, row) in persons.iter().zip(values) {
-            held.load(identity, row.as_deref())?;
-        }
+        progress.go_on_with(held);
         Ok(())
-    }
-
-    /// The store's time, by which the rules stamp what they apply.
-    pub(super) async fn store_time(&self) -> Result<StoreTime, StoreError> {
-        match self.clock.now() {
-            Some(now) => Ok(now),
-            None => self.ask_time().await,
-        }
-    }
-
-    /// Asks the server for its time.
-    pub(super) async fn ask_time(&self) -> Result<StoreTime, StoreError> {
-        // Waiting for a connection is not part of the call.
-        self.writer.link.connection().await?;
-        let sent = Instant::now();
-        let (seconds, micros): (u64, u64) = self.writer.link.query(&redis::cmd("TIME")).await?;
-        let time = StoreTime::from_micros(seconds * 1_000_000 + micros);
-        self.clock.learn(sent, time);
-        Ok(time)
     }
 }
 
-/// For how many seconds the room is kept from now, where that is due.
+impl<'step> Progress<'step> {
+    fn new(wanted: Wanted<'step>, mut turn: RoomTurn<'step>) -> Self {
+        let held = turn.take_held();
+        let acknowledged = held.as_ref().map(|held| held.slice.version());
+        let next = held.filter(|_| wanted.may_be_unread);
+        Self { is_read: next.is_none(), wanted, turn, next, acknowledged, conflicts: 0 }
+    }
+
+    /// Another attempt follows, on rows that were read.
+    fn go_on_with(&mut self, held: Held) {
+        self.next = Some(held);
+        self.is_read = true;
+    }
+
+    /// Keeps rows for the next step, if they were read and Redis holds the room.
+    fn keep_if_read(&mut self, held: Held) {
+        if self.is_read && !held.revision.is_empty() {
+            self.turn.put(held);
+        }
+    }
+
+    /// How long the room waits for this step if it cannot write now.
+    fn reservation(&self) -> Duration {
+        match self.conflicts {
+            0..CONFLICTS_BEFORE_RESERVATION => Duration::ZERO,
+            _ => RESERVATION,
+        }
+    }
+}
+
+/// How many seconds the room is kept from now; none where the last write that said so is not long ago.
 fn keep(slice: &mut RoomSlice, now: StoreTime, must: bool) -> Option<u64> {
     let until = now + ROOM_MEMORY;
     let is_due = must || slice.kept_until() + KEEP_EVERY <= until;

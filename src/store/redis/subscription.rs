@@ -22,7 +22,7 @@ pub(super) enum Subscription {
 }
 
 impl Subscription {
-    /// By RESP2, in which a connection with subscriptions takes no other commands.
+    /// A connection by RESP2. With subscriptions it takes no other commands.
     pub async fn resp2(client: &Client, on_push: OnPush) -> RedisResult<Self> {
         let (sink, mut messages) = client.get_async_pubsub().await?.split();
         let reading = tokio::spawn(async move {
@@ -65,7 +65,7 @@ impl Subscription {
     }
 }
 
-/// Whether RESP2 may work where RESP3 failed so. Some proxies answer `HELLO` by closing the connection.
+/// Whether RESP2 may work where RESP3 failed with this error. Some proxies answer `HELLO` by closing the connection.
 pub(super) fn may_be_the_protocol(error: &RedisError) -> bool {
     !error.is_timeout() && !error.is_connection_refusal()
 }

@@ -1,5 +1,5 @@
-//! Steps of one room are taken in turn inside an instance, and each leaves behind what it wrote: where nobody else has written
-//! since, the next one need not read. A bounded number of bytes is kept.
+//! Lets the steps of one room take turns inside an instance. Each step leaves what it wrote for the next one, which reads nothing
+//! unless another instance has written since. The kept bytes are bounded.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use super::rows::Held;
 
 type Slot = Arc<Turn<Option<Held>>>;
 
-/// Counted for a room of which nothing is kept.
+/// Memory counted for a room of which nothing is kept.
 const SLOT_BYTES: usize = 300;
 
 /// Gives out turns.
@@ -23,7 +23,8 @@ pub(super) struct Turns {
     max_bytes: usize,
 }
 
-/// Rooms that were used lately, and those that were not: the latter go when the former take up half of what may be kept.
+/// Rooms that were used lately, and older ones. When the young take up half of what may be kept, the old go, and the young become
+/// old.
 #[derive(Default)]
 struct Rooms {
     young: HashMap<RoomName, Kept>,
@@ -36,7 +37,8 @@ struct Kept {
     bytes: usize,
 }
 
-/// A turn. What is kept of the room is taken out of it and put back, so that a step that does not end leaves nothing behind.
+/// A turn. A step takes out what is kept of the room and puts it back when it ends, so that a cancelled step leaves nothing
+/// behind.
 pub(super) struct RoomTurn<'turns> {
     turns: &'turns Turns,
     room: RoomName,
@@ -54,7 +56,7 @@ impl Turns {
         RoomTurn { turns: self, room: room.clone(), held: slot.lock_owned().await }
     }
 
-    /// The room's turn, if nobody else's is on.
+    /// The room's turn, if it is free.
     pub fn take_now(&self, room: &RoomName) -> Option<RoomTurn<'_>> {
         let slot = self.rooms().slot(room);
         Some(RoomTurn { turns: self, room: room.clone(), held: slot.try_lock_owned().ok()? })
@@ -77,7 +79,7 @@ impl RoomTurn<'_> {
         self.held.take()
     }
 
-    /// Keeps what was written. A room that would take up half of all is not kept.
+    /// Keeps what was written, unless the room would take up more than half of what may be kept.
     pub fn put(&mut self, held: Held) {
         let bytes = held.bytes();
         if bytes <= self.turns.max_bytes / 2 {
@@ -113,7 +115,7 @@ impl Rooms {
         if self.young_bytes > max_bytes / 2 {
             let young = std::mem::take(&mut self.young);
             let old = std::mem::replace(&mut self.old, young);
-            // Whose turn is on now stays, so that nobody begins another one beside it.
+            // A room whose turn is taken stays, so that nobody gets a second turn beside it.
             let is_on = |kept: &Kept| Arc::strong_count(&kept.slot) > 1;
             self.young = old.into_iter().filter(|(_, kept)| is_on(kept)).collect();
             self.young_bytes = self.young.values().map(|kept| kept.bytes).sum();

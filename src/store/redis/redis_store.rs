@@ -1,0 +1,277 @@
+//! The store in Redis: takes each call of [`Store`] as a step on the rows that it is about.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    presence::{
+        Applied, Event, Identity, RepairCounts, Repaired, Repairs, Room, RoomName, Rules,
+        StoreTime, Subjects, Version,
+    },
+    store::{Feed, Position, RoomSummary, Store, StoreError, extra_trust::ExtraTrust},
+};
+
+use super::{
+    commit::{Commit, Writer},
+    index::IndexedRoom,
+    keys::KeyFormat,
+    link::Link,
+    message,
+    metrics::RedisMetrics,
+    peers::RedisPeers,
+    reader::Reader,
+    room_list::RoomList,
+    rows::{self, Held, room_row},
+    scripts::Scripts,
+    server_time::ServerTime,
+    settings::RedisSettings,
+    steps::{Effect, Steps, Taken, Wanted},
+    subscriber::Subscriber,
+    turns::Turns,
+};
+
+/// Repairs that are written together. A room of ten thousand is brought into line in several writes, so that other writes come
+/// between, and no step has to begin again for all of them.
+const MAX_REPAIRS: usize = 128;
+/// Rows without content, and rooms that are gone, that one reading deletes.
+const MAX_FORGOTTEN: usize = 100;
+/// Bytes of what this instance wrote last that are kept.
+const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Keeps rooms in Redis.
+pub struct RedisStore {
+    link: Arc<Link>,
+    keys: KeyFormat,
+    steps: Steps,
+    subscriber: Subscriber,
+    rooms: RoomList,
+    rules: Rules,
+    /// See [`Store::trust_longer`].
+    extra_trust: ExtraTrust,
+}
+
+impl RedisStore {
+    /// Starts connecting. Calls fail until that succeeds. The second value is what the instances on this Redis share.
+    pub fn start(
+        settings: &RedisSettings,
+        rules: Rules,
+        metrics: RedisMetrics,
+    ) -> (Self, RedisPeers) {
+        let link = Arc::new(Link::new(settings.address.clone()));
+        let keys = KeyFormat::new(&settings.key_prefix, settings.address.database());
+        let instance = format!("{:016x}", fastrand::u64(..));
+        let subscriber =
+            Subscriber::start(Arc::clone(&link), keys.clone(), &instance, metrics.clone());
+        let steps = Steps {
+            reader: Reader::new(Arc::clone(&link), keys.clone()),
+            writer: Writer {
+                link: Arc::clone(&link),
+                keys: keys.clone(),
+                scripts: Scripts::new(),
+                instance,
+            },
+            turns: Turns::new(MAX_KEPT_BYTES),
+            time: ServerTime::new(Arc::clone(&link), settings.clock.clone()),
+            metrics,
+        };
+        let store = Self {
+            rooms: RoomList::new(Arc::clone(&link), keys.clone()),
+            link: Arc::clone(&link),
+            keys: keys.clone(),
+            steps,
+            subscriber,
+            rules,
+            extra_trust: ExtraTrust::default(),
+        };
+        (store, RedisPeers::new(link, keys))
+    }
+
+    /// Applies repairs that are written together. `persons` is none where the person of a repair is not known.
+    async fn repair_some(
+        &self,
+        room: &RoomName,
+        repairs: &Repairs,
+        persons: Option<&[Identity]>,
+    ) -> Result<Repaired, StoreError> {
+        let wanted = Wanted {
+            room,
+            persons: persons.unwrap_or_default(),
+            may_be_unread: true,
+            keeps: false,
+        };
+        self.steps
+            .step(wanted, |slice, now| {
+                let step = slice.repair(repairs, persons, now, &self.rules)?;
+                let Repaired { change, counts, .. } = &step.outcome;
+                let did_nothing =
+                    *counts == RepairCounts { outdated: counts.outdated, ..Default::default() };
+                let effect = match change {
+                    Some(change) => Effect::Told(message::of_change(room, change)),
+                    None if step.outcome.is_refused => Effect::NothingIfRead,
+                    None if did_nothing && !repairs.confirms => Effect::NothingIfRead,
+                    None => Effect::Written,
+                };
+                Ok(Taken { outcome: step.outcome, touched: step.touched, effect })
+            })
+            .await
+    }
+
+    /// Deletes some of the rows without content. Does nothing if another write of the room comes first.
+    async fn forget_some(&self, room: &RoomName, held: &mut Held, now: StoreTime) {
+        let forgotten = held.slice.forget_some(MAX_FORGOTTEN, now);
+        if !forgotten.is_empty() {
+            let commit = Commit::new(held, &forgotten, &[], now, None, Vec::new());
+            let _ = commit.send(&self.steps.writer, room, Duration::ZERO).await;
+        }
+    }
+
+    /// Takes forgotten rooms out of the list, unless they are there again.
+    async fn unlist(&self, forgotten: impl Iterator<Item = &IndexedRoom>, now: StoreTime) {
+        for listed in forgotten {
+            let commit = Commit::unlist(now);
+            let _ = commit.send(&self.steps.writer, &listed.name, Duration::ZERO).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn apply(&self, event: &Event) -> Result<Applied, StoreError> {
+        let room = &event.room;
+        let persons: Vec<_> = event.whose().cloned().into_iter().collect();
+        let wanted = Wanted { room, persons: &persons, may_be_unread: true, keeps: false };
+        let rules = self.extra_trust.in_rules(&self.rules);
+        self.steps
+            .step(wanted, |slice, now| {
+                let step = slice.apply(event, now, &rules)?;
+                let effect = match &step.outcome {
+                    Applied::Duplicate => Effect::NothingIfRead,
+                    Applied::Unchanged | Applied::Unexpected => Effect::Written,
+                    Applied::Changed(change) => Effect::Told(message::of_change(room, change)),
+                };
+                Ok(Taken { outcome: step.outcome, touched: step.touched, effect })
+            })
+            .await
+    }
+
+    async fn repair(
+        &self,
+        room: &RoomName,
+        repairs: &Repairs,
+        subjects: &Subjects,
+    ) -> Result<Repaired, StoreError> {
+        let mut repaired = Repaired::default();
+        let total = repairs.steps.len();
+        let mut done = 0;
+        loop {
+            let some = done..total.min(done + MAX_REPAIRS);
+            done = some.end;
+            let part = Repairs {
+                confirms: repairs.confirms && done == total,
+                steps: repairs.steps[some.clone()].to_vec(),
+                ..*repairs
+            };
+            let persons = subjects.of(some).map(Vec::from_iter);
+            let did = self.repair_some(room, &part, persons.as_deref()).await?;
+            repaired.counts.add(did.counts);
+            repaired.change = did.change.or(repaired.change);
+            repaired.is_refused = did.is_refused;
+            if did.is_refused {
+                repaired.counts.outdated += total - done;
+            }
+            if did.is_refused || done == total {
+                return Ok(repaired);
+            }
+        }
+    }
+
+    async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
+        let mut held = self.steps.reader.everybody(room).await?;
+        let now = self.steps.time.now().await?;
+        self.forget_some(room, &mut held, now).await;
+        Ok(held.into_room(now).map(Arc::new))
+    }
+
+    async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
+        let mut read = redis::cmd("HGET");
+        read.arg(self.keys.room(room)).arg(rows::ROOM);
+        let row: Option<Vec<u8>> = self.link.query(&read).await?;
+        // So that the store's time is known, with which the caller compares the position.
+        self.steps.time.now().await?;
+        let Some(row) = row else { return Ok(None) };
+        let row = room_row(&row)?;
+        Ok(Some(Position {
+            version: row.version,
+            completeness: row.completeness(),
+            compared_at: row.compared_at,
+        }))
+    }
+
+    async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
+        let wanted = Wanted { room, persons: &[], may_be_unread: false, keeps: false };
+        self.steps
+            .step(wanted, |slice, now| {
+                let effect = match slice.advance(held, now) {
+                    true => Effect::Told(message::of_gap(room)),
+                    false => Effect::Nothing,
+                };
+                Ok(Taken { outcome: (), touched: Vec::new(), effect })
+            })
+            .await
+    }
+
+    async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        // Tests that set the time would wait for a list to get old.
+        let may_be_old = self.steps.time.injected().is_none();
+        let listed = self.rooms.read(may_be_old).await?;
+        let now = self.now().await?;
+        let extra_trust = self.extra_trust.get();
+        let is_kept = |listed: &IndexedRoom| !listed.is_forgotten_at(now);
+        let forgotten = listed.iter().filter(|listed| !is_kept(listed));
+        self.unlist(forgotten.take(MAX_FORGOTTEN), now).await;
+        let summary = |listed: IndexedRoom| RoomSummary {
+            count: listed.count(),
+            is_complete: listed.completeness().trusted_longer(extra_trust).is_complete_at(now),
+            name: listed.name,
+        };
+        Ok(listed.into_iter().filter(is_kept).map(summary).collect())
+    }
+
+    async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
+        self.subscriber.follow(room).await
+    }
+
+    async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
+        let wanted = Wanted { room, persons: &[], may_be_unread: true, keeps: true };
+        self.steps
+            .step(wanted, |slice, _now| {
+                let is_held = slice.version() != Version::ZERO;
+                let effect = if is_held { Effect::Written } else { Effect::NothingIfRead };
+                Ok(Taken { outcome: (), touched: Vec::new(), effect })
+            })
+            .await
+    }
+
+    fn trust_longer(&self, by: Duration) {
+        self.extra_trust.set(by);
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        match self.steps.time.injected() {
+            Some(now) => Ok(now),
+            None => self.steps.time.ask().await,
+        }
+    }
+
+    fn estimated_now(&self) -> Option<StoreTime> {
+        self.steps.time.estimate()
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        if !self.subscriber.is_connected() {
+            return Err(StoreError::NoChanges);
+        }
+        self.steps.time.ask().await.map(|_| ())
+    }
+}

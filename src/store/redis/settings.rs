@@ -1,0 +1,15 @@
+//! How a store on Redis is set up.
+
+use crate::clock::Clock;
+
+use super::address::RedisAddress;
+
+/// Where rooms are kept, and under which names.
+#[derive(Clone, Debug)]
+pub struct RedisSettings {
+    pub address: RedisAddress,
+    /// Before every key. Without braces, which would move a Cluster's hash tag.
+    pub key_prefix: String,
+    /// Instead of the server's clock; for tests that set the time.
+    pub clock: Option<Clock>,
+}
