@@ -25,7 +25,7 @@ use crate::{
 const WAITS_SECS: [u64; 4] = [1, 2, 4, 8];
 
 pub(super) struct Poster {
-    /// To be tried in this order.
+    /// Tried in this order.
     addresses: Vec<SocketAddr>,
     keys: Keys,
     clock: Clock,
@@ -37,7 +37,7 @@ impl Poster {
         Self { addresses: reachable_at(address), keys, clock }
     }
 
-    /// Posts until it is taken, refused for good, or given up.
+    /// Posts a webhook until it is taken or refused for good, and at most five times.
     pub async fn post(&self, webhook: Value) {
         let body = webhook.to_string();
         let now = self.clock.now().as_secs();
@@ -69,7 +69,8 @@ impl Poster {
     }
 }
 
-/// Who listens everywhere is reached over the loopback. `[::]` takes both families, and a machine can lack `::1`.
+/// The addresses of a service that listens at `address`: the loopback ones if it listens everywhere. `[::]` takes both families, and a
+/// machine can lack `::1`.
 fn reachable_at(address: SocketAddr) -> Vec<SocketAddr> {
     let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
     let ips = match address.ip() {

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 
-/// Joins as an agent: not everybody in a room is a person.
-const AGENT: &str = "Concierge";
+use super::session::Session;
 
-/// What can be published, and as what; the microphone most often.
+/// What people publish, and its kind. The microphone stands here twice, so it comes most often.
 const SOURCES: [(&str, &str); 4] = [
     ("MICROPHONE", "AUDIO"),
     ("MICROPHONE", "AUDIO"),
@@ -19,34 +18,26 @@ const SOURCES: [(&str, &str); 4] = [
 
 pub(super) struct SimulatedRoom {
     name: &'static str,
-    /// Who comes here. Nobody comes to two rooms.
+    /// The people who come here. Nobody comes to two rooms.
     people: &'static [&'static str],
     phase: Phase,
-    /// The room object's sid while there is one.
+    /// The room object's sid, while LiveKit has one.
     sid: Option<String>,
-    inside: Vec<Session>,
-    /// Whose connection broke, and who comes back with a new session.
+    pub inside: Vec<Session>,
+    /// The person whose connection broke, and who comes back with a new session.
     returning: Option<&'static str>,
     rng: fastrand::Rng,
-    clock: Clock,
+    pub clock: Clock,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It opens: half of its people come, one close behind the other, and somebody starts to talk.
+    /// It opens: half of its people come, one soon after the other, and somebody starts to talk.
     Filling,
     /// People come and go, speak and fall silent.
     Busy,
     /// It ended.
     Closed,
-}
-
-struct Session {
-    sid: String,
-    person: &'static str,
-    joined_at_ms: u64,
-    version: u32,
-    tracks: Vec<Value>,
 }
 
 impl SimulatedRoom {
@@ -68,7 +59,7 @@ impl SimulatedRoom {
         }
     }
 
-    /// How long until something happens again.
+    /// How long nothing happens.
     pub fn pause(&mut self) -> Duration {
         let millis = match self.phase {
             Phase::Filling => 40..200,
@@ -80,7 +71,7 @@ impl SimulatedRoom {
         Duration::from_millis(self.rng.u64(millis))
     }
 
-    /// Something happens; these are the webhooks about it, in LiveKit's order.
+    /// Something happens. Returns the webhooks about it in LiveKit's order.
     pub fn act(&mut self) -> Vec<Value> {
         let webhooks = match self.phase {
             Phase::Closed => {
@@ -178,7 +169,7 @@ impl SimulatedRoom {
         webhooks
     }
 
-    /// Somebody turns on what they had not turned on.
+    /// Somebody turns on a microphone, a camera or a screen that was off.
     fn publish(&mut self) -> Vec<Value> {
         let Some((source, kind)) = self.rng.choice(SOURCES) else { return Vec::new() };
         let sid = self.fresh_id("TR");
@@ -203,7 +194,7 @@ impl SimulatedRoom {
         vec![self.webhook("track_unpublished", participant, track)]
     }
 
-    /// Everybody is sent home.
+    /// The room ends, and everybody leaves.
     fn end(&mut self) -> Vec<Value> {
         let mut webhooks = Vec::new();
         for session in std::mem::take(&mut self.inside) {
@@ -238,204 +229,5 @@ impl SimulatedRoom {
     fn fresh_id(&mut self, prefix: &str) -> String {
         let random: String = (0..12).map(|_| self.rng.alphanumeric()).collect();
         format!("{prefix}_{random}")
-    }
-}
-
-impl Session {
-    /// An agent has nothing but a voice.
-    fn may_turn_on(&self, source: &str) -> bool {
-        let is_off = self.tracks.iter().all(|track| track["source"] != source);
-        is_off && (self.person != AGENT || source == "MICROPHONE")
-    }
-
-    fn full(&self, state: &str) -> Value {
-        json!({
-            "sid": self.sid,
-            "identity": self.person.to_lowercase(),
-            "name": self.person,
-            "state": state,
-            "joinedAt": (self.joined_at_ms / 1000).to_string(),
-            "joinedAtMs": self.joined_at_ms.to_string(),
-            "version": self.version,
-            "kind": if self.person == AGENT { "AGENT" } else { "STANDARD" },
-            "permission": {"canSubscribe": true, "canPublish": true},
-        })
-    }
-
-    fn short(&self) -> Value {
-        json!({"sid": self.sid, "identity": self.person.to_lowercase()})
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        collections::{BTreeMap, BTreeSet},
-        sync::{
-            Arc,
-            atomic::{AtomicU64, Ordering},
-        },
-    };
-
-    use super::*;
-    use crate::{
-        demo::{ROOMS, keys},
-        livekit::{Keys, WebhookToken},
-        presence::{Event, EventKind, HostTime, Participant, Room, RoomLifecycle, Rules},
-    };
-
-    /// A simulated room beside the service's view of it, on a clock that only they move.
-    struct Scene {
-        simulated: SimulatedRoom,
-        room: Room,
-        now_ms: Arc<AtomicU64>,
-        keys: Keys,
-    }
-
-    impl Scene {
-        fn new(seed: u64) -> Self {
-            let (name, people) = ROOMS[usize::try_from(seed).unwrap() % ROOMS.len()];
-            let now_ms = Arc::new(AtomicU64::new(1_795_391_850_000));
-            let clock = {
-                let now_ms = Arc::clone(&now_ms);
-                Clock::new(move || HostTime::from_millis(now_ms.load(Ordering::Relaxed)))
-            };
-            let rng = fastrand::Rng::with_seed(seed);
-            let simulated = SimulatedRoom::new(name, people, clock, rng);
-            Self { simulated, room: Room::default(), now_ms, keys: Keys::new(&keys()) }
-        }
-
-        /// Something happens, and the service is told. Returns what it was told, and how long nothing happens after that.
-        fn act(&mut self) -> (Vec<Event>, Duration) {
-            let webhooks = self.simulated.act();
-            let events: Vec<_> = webhooks.iter().map(|webhook| self.receive(webhook)).collect();
-            for event in &events {
-                self.room.apply(
-                    event,
-                    self.simulated.clock.now().as_store_time(),
-                    &Rules::default(),
-                );
-            }
-            let pause = self.simulated.pause();
-            let millis = u64::try_from(pause.as_millis()).unwrap();
-            self.now_ms.fetch_add(millis, Ordering::Relaxed);
-            (events, pause)
-        }
-
-        /// From the wire, as the service does.
-        fn receive(&self, webhook: &Value) -> Event {
-            let body = webhook.to_string();
-            let now = self.simulated.clock.now();
-            let token = WebhookToken::sign(body.as_bytes(), &self.keys, now.as_secs()).unwrap();
-            let token = WebhookToken::verify(&token, &self.keys, now.as_secs()).unwrap();
-            let verified = token.vouch_for(body.as_bytes()).unwrap();
-            verified.parse(now).unwrap().event.expect("it is about who is in the room")
-        }
-
-        /// Who is inside and what they send, as the simulation has it.
-        fn inside(&self) -> BTreeMap<String, BTreeSet<String>> {
-            let sources = |session: &Session| -> BTreeSet<String> {
-                let sources = session.tracks.iter().map(|track| &track["source"]);
-                sources.map(|source| source.as_str().unwrap().to_owned()).collect()
-            };
-            let inside = self.simulated.inside.iter();
-            inside.map(|session| (session.sid.clone(), sources(session))).collect()
-        }
-
-        /// The same, as clients see it.
-        fn shown(&self) -> BTreeMap<String, BTreeSet<String>> {
-            let sources = |one: &Participant| -> BTreeSet<String> {
-                one.tracks.iter().map(|track| track.source.as_str().to_owned()).collect()
-            };
-            let list = self.room.list();
-            list.iter().map(|one| (one.sid.as_str().to_owned(), sources(one))).collect()
-        }
-    }
-
-    #[test]
-    fn clients_see_exactly_who_is_inside_whatever_happens() {
-        for seed in 0..200 {
-            let mut scene = Scene::new(seed);
-            for step in 0..300 {
-                scene.act();
-                assert_eq!(scene.shown(), scene.inside(), "seed {seed}, step {step}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_webhook_is_possible_after_those_before_it() {
-        for seed in 0..200 {
-            let mut scene = Scene::new(seed);
-            let mut is_open = false;
-            let mut inside = BTreeMap::new();
-            let mut sids = BTreeSet::new();
-            let events = std::iter::repeat_with(|| scene.act().0).take(300).flatten();
-            for event in events {
-                assert!(is_open || event.kind == EventKind::Room(RoomLifecycle::Started));
-                match event.kind {
-                    EventKind::Room(RoomLifecycle::Started) => {
-                        assert!(!is_open && inside.is_empty());
-                        is_open = true;
-                    }
-                    EventKind::Room(RoomLifecycle::Finished) => {
-                        assert!(inside.is_empty());
-                        is_open = false;
-                    }
-                    EventKind::Joined(info) => {
-                        assert!(sids.insert(info.sid.clone()), "a session's sid is its own");
-                        assert!(inside.values().all(|identity| *identity != info.identity));
-                        inside.insert(info.sid, info.identity);
-                    }
-                    EventKind::Left { sid, was_active } => {
-                        assert!(was_active && inside.remove(&sid).is_some());
-                    }
-                    EventKind::TrackPublished { sid, .. }
-                    | EventKind::TrackUnpublished { sid, .. } => {
-                        assert!(inside.contains_key(&sid));
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn people_talk_in_every_room_within_two_seconds() {
-        for seed in 0..1_000 {
-            let mut scene = Scene::new(seed);
-            let mut passed = Duration::ZERO;
-            let mut is_alive = false;
-            while passed < Duration::from_secs(2) && !is_alive {
-                passed += scene.act().1;
-                let shown = scene.shown();
-                is_alive = shown.len() >= 2 && shown.values().any(|sources| !sources.is_empty());
-            }
-            assert!(is_alive, "seed {seed}: {:?}", scene.shown());
-        }
-    }
-
-    #[test]
-    fn everything_there_is_to_see_happens_within_some_minutes() {
-        let mut scene = Scene::new(0);
-        let mut passed = Duration::ZERO;
-        let (mut sessions, mut came_back, mut finished) = (BTreeMap::new(), 0, 0);
-        while passed < Duration::from_mins(30) {
-            let (events, pause) = scene.act();
-            passed += pause;
-            for event in events {
-                match event.kind {
-                    EventKind::Joined(info) => {
-                        let before = sessions.insert(info.identity, info.sid);
-                        came_back += usize::from(before.is_some());
-                    }
-                    EventKind::Room(RoomLifecycle::Finished) => {
-                        finished += 1;
-                        assert!(pause > Duration::from_secs(6), "an end can be seen");
-                    }
-                    _ => {}
-                }
-            }
-        }
-        assert!(came_back > 20 && finished > 3, "{came_back} came back, {finished} ends");
     }
 }
