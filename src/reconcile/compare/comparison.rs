@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use crate::{
+    error_chain::Chain,
     presence::{
         Listing, Repairs, Room, RoomName, SessionInfo, Standing, StoreTime, plan, plan_without_list,
     },
@@ -50,7 +51,7 @@ impl<'room> Comparison<'room> {
             Ok(outcome) => outcome,
             Err(Failure::NoBudget) => ComparisonOutcome::Unknown,
             Err(error) => {
-                debug!(room.name = %self.room, %error, "cannot compare a room");
+                debug!(room.name = %self.room, error = %Chain(&error), "cannot compare a room");
                 ComparisonOutcome::Unknown
             }
         };

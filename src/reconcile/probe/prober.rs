@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::debug;
 
 use crate::{
+    error_chain::Chain,
     presence::{
         Listing, ProbeAnswer, ProbeTarget, Repair, Repairs, Room, RoomName, StoreTime, missing,
     },
@@ -58,7 +59,7 @@ impl<'room> Prober<'room> {
         let Some(asked_at) = alive.iter().map(|probed| probed.asked_at).min() else { return };
         let steps = alive.into_iter().map(|probed| Repair::Alive(probed.sid)).collect();
         if let Err(error) = self.note_life(asked_at, steps).await {
-            debug!(room.name = %self.room, %error, "cannot note who lives");
+            debug!(room.name = %self.room, error = %Chain(&error), "cannot note who lives");
         }
     }
 
