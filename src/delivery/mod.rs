@@ -55,24 +55,30 @@ pub struct DeliveryConfig {
     pub write_timeout: Duration,
 }
 
-/// A connection whose HTTP part is over.
+/// An open stream on its way from the handler that opened it to the worker that will serve it.
 pub struct Handoff {
-    /// Non-blocking.
-    pub socket: TcpStream,
-    /// The response's head, as bytes.
-    pub head: Vec<u8>,
-    pub framing: Framing,
     pub watches: Vec<HandoffWatch>,
-    pub ends: StreamEnd,
-    /// The stream's and the connection's. Dropped when the connection is closed; connections and streams are counted by them.
-    pub permits: [Permit; 2],
+    pub end: StreamEnd,
+    /// Counts the stream until its connection is closed.
+    pub permit: Permit,
 }
 
-/// One room that a connection watches.
+/// One room that a stream watches.
 pub struct HandoffWatch {
     pub subscription: Subscription,
     /// The version that the client says it has.
     pub has: Option<Version>,
+}
+
+/// What a handed-off stream is written to: a connection on which HTTP is over.
+pub struct Transport {
+    /// Non-blocking.
+    pub socket: TcpStream,
+    /// The response's head, not written yet.
+    pub head: Vec<u8>,
+    pub framing: Framing,
+    /// Counts the connection until it is closed.
+    pub permit: Permit,
 }
 
 /// How the body is delimited.
@@ -106,7 +112,7 @@ struct Inbox {
 /// Bounded by what exists: each handed-off connection is here once, each watched room at most once, and so is each pin.
 #[derive(Default)]
 struct Mail {
-    handoffs: Vec<Handoff>,
+    handoffs: Vec<(Handoff, Transport)>,
     changed: Vec<Arc<Topic>>,
     /// PermitIssuer of streams that end for good. As many as streams were opened since the thread looked.
     replaced: Vec<u32>,
@@ -160,11 +166,11 @@ impl Workers {
         Ok(Arc::new(Self { inboxes, threads: Mutex::new(threads) }))
     }
 
-    /// Takes over a connection.
-    pub fn adopt(&self, handoff: Handoff) {
+    /// Takes over a stream and its connection.
+    pub fn adopt(&self, handoff: Handoff, transport: Transport) {
         let inbox = self.inbox_for(&handoff);
         inbox.connections.fetch_add(1, Ordering::Relaxed);
-        inbox.send(|mail| mail.handoffs.push(handoff));
+        inbox.send(|mail| mail.handoffs.push((handoff, transport)));
     }
 
     /// Ends a stream for good: its identity has newer ones. Its permit must have been revoked before, for the case that it is not

@@ -18,7 +18,7 @@ use crate::{
 
 use super::{
     CloseReason, DeliveryConfig, DeliveryMetrics, Framing, Handoff, HandoffWatch, Inbox, Mail, Pin,
-    Pinned,
+    Pinned, Transport,
     connection::{Connection, Ending, Phase, Rest, Tail, Watch, Watches, Written},
     room::{Member, WatchedRoom},
     wheel::Wheel,
@@ -168,8 +168,8 @@ impl Worker {
 
     fn on_mail(&mut self) {
         let Mail { handoffs, changed, replaced, cut_off, drain, .. } = self.inbox.take();
-        for handoff in handoffs {
-            self.adopt(handoff);
+        for (handoff, transport) in handoffs {
+            self.adopt(handoff, transport);
         }
         for topic in changed {
             self.on_changed(&topic);
@@ -348,8 +348,9 @@ impl Worker {
         }
     }
 
-    fn adopt(&mut self, handoff: Handoff) {
-        let Handoff { socket, head, framing, watches, ends, permits } = handoff;
+    fn adopt(&mut self, handoff: Handoff, transport: Transport) {
+        let Handoff { watches, end, permit } = handoff;
+        let Transport { socket, head, framing, permit: connection_permit } = transport;
         self.metrics.streams_opened.inc();
         self.metrics.streams_open.inc();
         let mut socket = mio::net::TcpStream::from_std(socket);
@@ -362,7 +363,7 @@ impl Worker {
             return;
         }
         let short_key = u32::try_from(key).expect("fewer than descriptors");
-        let (ends_at, end_reason) = self.end_of(ends.at, ends.reason);
+        let (ends_at, end_reason) = self.end_of(end.at, end.reason);
         let watches = watches.into_iter().enumerate();
         let mut watches = watches.map(|(index, watch)| self.watch(short_key, index, watch));
         let watches = match (watches.next(), watches.next()) {
@@ -373,8 +374,15 @@ impl Worker {
         };
         let place = self.wheel.enter(short_key, Instant::now());
         self.ends.insert((ends_at, short_key));
-        let connection =
-            Connection::new(socket, framing, watches, place, ends_at, end_reason, permits);
+        let connection = Connection::new(
+            socket,
+            framing,
+            watches,
+            place,
+            ends_at,
+            end_reason,
+            [permit, connection_permit],
+        );
         self.by_permit.insert(connection.permit().key(), short_key);
         self.connections.insert(Box::new(connection));
         self.begin(key, head);

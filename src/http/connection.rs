@@ -33,7 +33,7 @@ use tracing::debug;
 
 use crate::{
     clock::Clock,
-    delivery::{Framing, Handoff, Workers},
+    delivery::{Framing, Handoff, Transport, Workers},
 };
 
 use super::{
@@ -47,7 +47,7 @@ use super::{
     refusal::Refusals,
     seats::Share,
     server::ServerSettings,
-    stream::{Stream, Ticket},
+    stream::HandoffExtension,
     unavailable::UnavailableLog,
     webhook::SendsWebhooks,
 };
@@ -91,7 +91,7 @@ struct Client {
     peer: Peer,
     seat: Seat,
     head: Arc<HeadProgress>,
-    handover: Mutex<Option<Handover>>,
+    handoff: Mutex<Option<ReadyHandoff>>,
 }
 
 /// What heads may be, and how long they may take.
@@ -101,11 +101,12 @@ struct Heads {
     timeout: Duration,
 }
 
-/// A stream whose response's head is ready.
-struct Handover {
+/// A handoff that waits for its socket, which hyper still has.
+struct ReadyHandoff {
+    handoff: Handoff,
     head: Vec<u8>,
     framing: Framing,
-    stream: Stream,
+    /// The request's.
     origin: Option<HeaderValue>,
 }
 
@@ -113,7 +114,7 @@ enum End {
     /// HTTP is over.
     Done,
     Failed(Option<hyper::Error>),
-    Handover(Handover),
+    Handoff(ReadyHandoff),
 }
 
 /// A conversation that is over: its socket, what was read of it and not yet of any request, and what hyper would have answered.
@@ -133,7 +134,7 @@ pub(super) async fn serve(
     service: Arc<Service>,
 ) {
     let client =
-        Arc::new(Client { address, peer, seat, head: Arc::default(), handover: Mutex::default() });
+        Arc::new(Client { address, peer, seat, head: Arc::default(), handoff: Mutex::default() });
     let head_timeout = service.settings.head_timeout;
     let small = Heads { most_bytes: SMALL_HEAD_BYTES, timeout: head_timeout };
     let ended = converse(socket, Bytes::new(), small, &client, &service).await;
@@ -229,8 +230,7 @@ async fn converse(
         }
         is_writing = false;
         // Answers to earlier requests on this connection must be out before its socket is taken away.
-        take(&client.handover)
-            .map_or(Poll::Pending, |handover| Poll::Ready(End::Handover(handover)))
+        take(&client.handoff).map_or(Poll::Pending, |handoff| Poll::Ready(End::Handoff(handoff)))
     })
     .await;
     let parts = connection.into_parts();
@@ -238,7 +238,7 @@ async fn converse(
     Ended { end, socket: socket.into_inner(), read: parts.read_buf, status }
 }
 
-/// Closes a connection, or hands it over. What takes time then is cut short where somebody else needs the place.
+/// Closes a connection, or hands its stream off. What takes time then is cut short where somebody else needs the place.
 async fn finish(ended: Ended, client: Arc<Client>, service: &Service) {
     let told_to_leave = Arc::clone(&client.seat.told_to_leave);
     unless_told_to_leave(&told_to_leave, close(ended, client, service)).await;
@@ -260,9 +260,9 @@ async fn close(ended: Ended, client: Arc<Client>, service: &Service) {
             let Some((problem, patience)) = problem else { return };
             service.refusals.answer(socket, &read, problem, patience).await;
         }
-        End::Handover(handover) => {
+        End::Handoff(handoff) => {
             let client = Arc::into_inner(client).expect("no request is being answered any more");
-            hand_over(socket, handover, client.seat, service).await;
+            hand_off(handoff, socket, client.seat, service).await;
         }
     }
 }
@@ -298,9 +298,9 @@ fn refusal(
     }
 }
 
-/// Gives a stream's socket to delivery.
-async fn hand_over(socket: TcpStream, handover: Handover, seat: Seat, service: &Service) {
-    let Handover { head, framing, stream, origin } = handover;
+/// Hands a stream off to a worker, together with its socket.
+async fn hand_off(ready: ReadyHandoff, socket: TcpStream, seat: Seat, service: &Service) {
+    let ReadyHandoff { handoff, head, framing, origin } = ready;
     let permits = &service.http.limits.permits;
     if service.http.is_draining() {
         return service.refusals.answer_to(origin, socket, Problem::draining()).await;
@@ -308,20 +308,14 @@ async fn hand_over(socket: TcpStream, handover: Handover, seat: Seat, service: &
     permits.settle(&seat.permit);
     match socket.into_std() {
         Ok(socket) => {
-            let crowded = permits.begin_stream(&stream.permit);
-            service.workers.adopt(Handoff {
-                socket,
-                head,
-                framing,
-                watches: stream.watches,
-                ends: stream.ends,
-                permits: [stream.permit, seat.permit],
-            });
+            let crowded = permits.begin_stream(&handoff.permit);
+            let transport = Transport { socket, head, framing, permit: seat.permit };
+            service.workers.adopt(handoff, transport);
             if let Some(identity) = crowded {
                 make_room_for_newest(identity, service).await;
             }
         }
-        Err(error) => debug!(%error, "cannot hand over a stream's socket"),
+        Err(error) => debug!(%error, "cannot hand off a stream"),
     }
 }
 
@@ -380,16 +374,16 @@ async fn route(
     };
     let origin = request.headers().get(header::ORIGIN).cloned();
     let response = service.router.clone().oneshot(request).await?;
-    let stream = response.extensions().get::<Ticket>().and_then(Ticket::take);
-    let Some(stream) = stream else { return Ok(response) };
+    let handoff = response.extensions().get::<HandoffExtension>().and_then(HandoffExtension::take);
+    let Some(handoff) = handoff else { return Ok(response) };
     let head = encode_head(response.headers(), framing, &service.http.clock);
-    let handover = Handover { head, framing, stream, origin };
-    *client.handover.lock().expect("never held in a panic") = Some(handover);
+    let ready = ReadyHandoff { handoff, head, framing, origin };
+    *client.handoff.lock().expect("never held in a panic") = Some(ready);
     std::future::pending().await
 }
 
-fn take(handover: &Mutex<Option<Handover>>) -> Option<Handover> {
-    handover.lock().expect("never held in a panic").take()
+fn take(handoff: &Mutex<Option<ReadyHandoff>>) -> Option<ReadyHandoff> {
+    handoff.lock().expect("never held in a panic").take()
 }
 
 /// The head of a stream's response, as hyper would have written it.

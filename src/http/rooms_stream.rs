@@ -15,7 +15,7 @@ use super::{
     client_address::ClientAddress,
     problem::Problem,
     query::RoomParams,
-    stream::{hand_over, head, was_replaced},
+    stream::{hand_off, head, was_replaced},
 };
 
 pub(super) async fn open(
@@ -47,5 +47,5 @@ pub(super) async fn open(
         .into_iter()
         .map(|subscription| HandoffWatch { subscription, has: None })
         .collect();
-    Ok(hand_over(&http, &client, watches, permit))
+    Ok(hand_off(&http, &client, watches, permit))
 }

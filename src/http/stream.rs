@@ -18,7 +18,7 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 
 use crate::{
-    delivery::{CloseReason, HandoffWatch, Permit, StreamEnd},
+    delivery::{CloseReason, Handoff, HandoffWatch, Permit, StreamEnd},
     hub::{REPLACED_ID, View},
     presence::Version,
 };
@@ -64,19 +64,19 @@ pub(super) async fn open(
         None => None,
     };
     let watch = HandoffWatch { subscription, has };
-    Ok(hand_over(&http, &client, vec![watch], permit))
+    Ok(hand_off(&http, &client, vec![watch], permit))
 }
 
-/// The response of a stream: its head, and in it what delivery needs to take the connection over.
-pub(super) fn hand_over(
+/// The response of a stream: its head, and in its extensions what a worker needs to serve the stream.
+pub(super) fn hand_off(
     http: &HttpState,
     client: &Client,
     watches: Vec<HandoffWatch>,
     permit: Permit,
 ) -> Response {
-    let ticket = Ticket::new(Stream { watches, permit, ends: end_of(http, client) });
+    let handoff = Handoff { watches, end: end_of(http, client), permit };
     let mut response = head();
-    response.extensions_mut().insert(ticket);
+    response.extensions_mut().insert(HandoffExtension::new(handoff));
     response
 }
 
@@ -142,24 +142,17 @@ fn is_last_event_id(name: &str) -> bool {
     letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
 }
 
-/// An open stream on its way from its handler to its socket.
-pub(super) struct Stream {
-    pub watches: Vec<HandoffWatch>,
-    pub ends: StreamEnd,
-    pub permit: Permit,
-}
-
-/// A stream in the extensions of a response. Taken once, by the connection that the response belongs to; dropped with the
-/// response otherwise, and the stream with it.
+/// A [`Handoff`] in the extensions of a response. The connection that the response belongs to takes it; where nobody does, the
+/// stream ends with the response.
 #[derive(Clone)]
-pub(super) struct Ticket(Arc<Mutex<Option<Stream>>>);
+pub(super) struct HandoffExtension(Arc<Mutex<Option<Handoff>>>);
 
-impl Ticket {
-    fn new(stream: Stream) -> Self {
-        Self(Arc::new(Mutex::new(Some(stream))))
+impl HandoffExtension {
+    fn new(handoff: Handoff) -> Self {
+        Self(Arc::new(Mutex::new(Some(handoff))))
     }
 
-    pub fn take(&self) -> Option<Stream> {
+    pub fn take(&self) -> Option<Handoff> {
         self.0.lock().expect("never held in a panic").take()
     }
 }
