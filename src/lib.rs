@@ -7,6 +7,7 @@
 //! - [`coordination`]: what the instances agree on: leases, the budget of calls, LiveKit's rooms
 //! - [`store`]: where rooms live, in memory or in Redis
 //! - [`reconcile`]: compares rooms with LiveKit's own lists, within a budget of calls
+//! - [`sse`]: the format of event streams: frames, heartbeats, endings
 //! - [`hub`]: follows the rooms that somebody watches, and encodes each list and each change once
 //! - [`delivery`]: owns the subscribers' sockets, and writes frames to them
 //! - [`http`]: routes, tokens, limits, errors
@@ -23,7 +24,9 @@ pub mod demo;
 mod error_chain;
 pub mod http;
 pub mod hub;
+mod json;
 pub mod livekit;
 pub mod presence;
 pub mod reconcile;
+pub mod sse;
 pub mod store;

@@ -9,8 +9,9 @@ use std::{
 use mio::net::TcpStream;
 
 use crate::{
-    hub::{Frame, Snapshot, Subscription},
+    hub::{Snapshot, Subscription},
     presence::Version,
+    sse::Frame,
 };
 
 use super::{CloseReason, Framing, Permit, Pin, wheel::WheelPosition};

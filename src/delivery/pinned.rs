@@ -12,7 +12,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::hub::Frame;
+use crate::sse::Frame;
 
 /// A client that takes longer is slow. Others are not cut off for those who come later: who comes later is told to ask again.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
@@ -176,7 +176,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::hub::encode_chunk;
+    use crate::sse::encode_chunk;
 
     fn frame(bytes: usize) -> Arc<Frame> {
         Arc::new(encode_chunk(|out| out.resize(out.len() + bytes, b'x')))

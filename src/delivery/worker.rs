@@ -13,7 +13,8 @@ use tracing::{debug, error};
 
 use crate::{
     clock::Clock,
-    hub::{self, Frame, Topic},
+    hub::Topic,
+    sse::{self, Frame},
 };
 
 use super::{
@@ -277,7 +278,7 @@ impl Worker {
     fn on_heartbeats(&mut self) {
         let now = Instant::now();
         while let Some(keys) = self.wheel.take_turn(now) {
-            let frame = Arc::new(hub::heartbeat(self.clock.now(), self.config.heartbeat));
+            let frame = Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat));
             for key in keys {
                 self.heartbeat(key as usize, &frame);
             }
@@ -409,7 +410,7 @@ impl Worker {
     /// its clients would all return at the same time otherwise.
     fn begin(&mut self, key: usize, mut head: Vec<u8>) {
         let connection = &mut self.connections[key];
-        let retry = hub::retry_frame(fastrand::u64(RETRY_MILLIS));
+        let retry = sse::retry_frame(fastrand::u64(RETRY_MILLIS));
         head.extend_from_slice(connection.framing.bytes_of(&retry));
         let mut frames = Vec::new();
         let mut to_send = Vec::new();
@@ -423,7 +424,7 @@ impl Worker {
             }
         }
         if frames.is_empty() {
-            frames.push(Arc::new(hub::heartbeat(self.clock.now(), self.config.heartbeat)));
+            frames.push(Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat)));
         }
         let first = match connection.write_first(&head, &frames) {
             Ok(first) => first,
@@ -437,7 +438,7 @@ impl Worker {
         self.count(first.frames_begun, bytes);
         match first.rest {
             Rest::OfHead(written) => {
-                let head = Arc::new(hub::encode_chunk(|out| out.extend_from_slice(&head)));
+                let head = Arc::new(sse::encode_chunk(|out| out.extend_from_slice(&head)));
                 let tail = Tail::new(self.pin(key, &head), Framing::UntilClose, written);
                 self.block(key, Some(tail), Ending::No);
             }
@@ -498,8 +499,8 @@ impl Worker {
     fn write_last(&mut self, key: usize) {
         let retry_after = fastrand::u64(RETRY_MILLIS);
         let reason = self.connections[key].end_reason;
-        let id = (reason == CloseReason::Replaced).then_some(hub::REPLACED_ID);
-        let frame = Arc::new(hub::last_frame(reason.as_str(), id, retry_after));
+        let id = (reason == CloseReason::Replaced).then_some(sse::REPLACED_ID);
+        let frame = Arc::new(sse::last_frame(reason.as_str(), id, retry_after));
         if self.write_frame(key, &frame, Ending::LastBegun) {
             self.finish(key);
         }

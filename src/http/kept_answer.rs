@@ -7,7 +7,8 @@ use tokio::sync::Notify;
 
 use crate::{
     delivery::{CutOff, Pin, Pinned},
-    hub::{Frame, PREFIX_BYTES, Snapshot},
+    hub::Snapshot,
+    sse::{Frame, PREFIX_BYTES},
 };
 
 use super::problem::Problem;

@@ -17,8 +17,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use crate::{
-    hub::{Frame, Hub, encode_chunk, json},
+    hub::Hub,
+    json,
     presence::RoomName,
+    sse::{Frame, encode_chunk},
 };
 
 use super::{

@@ -19,8 +19,9 @@ use hyper::body::Frame;
 
 use crate::{
     delivery::{CloseReason, Handoff, HandoffWatch, Permit, StreamEnd},
-    hub::{REPLACED_ID, View},
+    hub::View,
     presence::Version,
+    sse::REPLACED_ID,
 };
 
 use super::{

@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::presence::{Change, Identity, LiveKitTime, Participant, ParticipantSid, ViewDiff};
-
-use super::json;
+use crate::{
+    json,
+    presence::{Change, Identity, LiveKitTime, Participant, ParticipantSid, ViewDiff},
+};
 
 /// One participant, encoded once however often the list is.
 #[derive(Debug)]

@@ -3,17 +3,12 @@
 //! One task per hot room follows the store's feed, holds the room's list, and puts its newest snapshot, encoded once, into the
 //! room's topic. The workers are told that a topic changed, and take it from there; the hub never sees a socket.
 
-mod frame;
 mod hot_room;
-pub mod json;
 mod list;
 mod metrics;
 mod snapshot;
 mod topic;
 
-pub use frame::{
-    Frame, PREFIX_BYTES, REPLACED_ID, encode_chunk, heartbeat, last_frame, retry_frame,
-};
 pub use metrics::HubMetrics;
 pub use snapshot::{Snapshot, View};
 pub use topic::{Subscription, Topic, Watchers};

@@ -7,14 +7,13 @@ use std::{
 
 use serde::Serialize;
 
-use crate::presence::{Departure, HostTime, Participant, Room, RoomName, Version};
-
-use super::{
-    Frame, encode_chunk,
-    frame::PREFIX_BYTES,
+use crate::{
     json,
-    list::{Entry, List},
+    presence::{Departure, HostTime, Participant, Room, RoomName, Version},
+    sse::{Frame, PREFIX_BYTES, encode_chunk},
 };
+
+use super::list::{Entry, List};
 
 /// A snapshot keeps this many of the last changes, and this many bytes of them, for streams that are a little behind.
 const MAX_RECENT_CHANGES: usize = 64;
