@@ -1,7 +1,8 @@
-//! JSON that is one line to everybody.
+//! JSON that every client reads as one line.
 //!
-//! JSON lets U+0085, U+2028 and U+2029 stand raw in a text (RFC 8259, 7), and an event stream ends its lines only at CR and LF (HTML,
-//! 9.2.5). But common clients split what they read at all that Unicode calls the end of a line, and cut a `data:` line in two.
+//! JSON allows U+0085, U+2028 and U+2029 unescaped in strings (RFC 8259, 7), and the lines of an event stream end only at CR and
+//! LF (HTML, 9.2.5). But common clients split lines at every character that Unicode calls a line break, and cut a `data:` line in
+//! two.
 
 use std::io;
 
@@ -11,10 +12,10 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 /// Appends a value to `out` as JSON, in one line.
 ///
 /// # Panics
-/// A value that JSON cannot represent, such as a map with keys that are no texts. The hub has none.
+/// JSON cannot represent the value, such as a map whose keys are not strings. The service has no such values.
 pub fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
     let mut serializer = Serializer::with_formatter(out, OneLine);
-    value.serialize(&mut serializer).expect("it is representable in JSON");
+    value.serialize(&mut serializer).expect("JSON can represent the value");
 }
 
 /// A value as JSON, in one line.
@@ -24,7 +25,7 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
     out
 }
 
-/// Compact, and with the ends of lines escaped that JSON would let pass. All others are control characters, which it escapes.
+/// Compact, with those line breaks escaped that JSON allows. All others are control characters, which JSON always escapes.
 struct OneLine;
 
 impl Formatter for OneLine {
@@ -33,19 +34,19 @@ impl Formatter for OneLine {
         W: ?Sized + io::Write,
     {
         let bytes = fragment.as_bytes();
-        // The first bytes of the three in UTF-8.
+        // In UTF-8 the three begin with one of these bytes.
         if !bytes.iter().any(|byte| matches!(byte, 0xc2 | 0xe2)) {
             return CompactFormatter.write_string_fragment(writer, fragment);
         }
         let mut written = 0;
-        for (start, end) in fragment.match_indices(['\u{85}', '\u{2028}', '\u{2029}']) {
+        for (start, line_break) in fragment.match_indices(['\u{85}', '\u{2028}', '\u{2029}']) {
             writer.write_all(&bytes[written..start])?;
-            writer.write_all(match end {
+            writer.write_all(match line_break {
                 "\u{85}" => b"\\u0085",
                 "\u{2028}" => b"\\u2028",
                 _ => b"\\u2029",
             })?;
-            written = start + end.len();
+            written = start + line_break.len();
         }
         writer.write_all(&bytes[written..])
     }
@@ -57,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// All that Python's `str.splitlines` splits at, which is also what Unicode calls a mandatory break.
+    /// Where Python's `str.splitlines` splits, which is also where Unicode has mandatory breaks.
     fn ends_a_line(letter: char) -> bool {
         matches!(
             letter,
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_of_lines_are_escaped_and_their_neighbours_are_not() {
+    fn line_breaks_are_escaped_and_their_neighbours_are_not() {
         let cases = [
             ("", r#""""#),
             ("plain", r#""plain""#),
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_text_holds_is_one_line_and_read_back_as_it_was() {
+    fn any_text_becomes_one_line_and_is_read_back_unchanged() {
         let special =
             ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '"', '\\', '\u{c2}', '\u{2000}'];
         let mut random = fastrand::Rng::with_seed(20);

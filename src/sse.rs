@@ -1,6 +1,7 @@
-//! The bytes that go on the wire: server-sent events, already framed for `Transfer-Encoding: chunked`.
+//! The format of event streams: what the service writes as `text/event-stream`, already framed for `Transfer-Encoding: chunked`.
 //!
-//! The event stream format is the HTML standard's (9.2.5), chunks are RFC 9112's (7.1).
+//! Hub encodes snapshots and deltas with it, delivery the heartbeats and the ends of streams. The event stream format is the HTML
+//! standard's (9.2.5), chunks are RFC 9112's (7.1).
 
 use std::{
     io::Write,
@@ -10,24 +11,37 @@ use std::{
 
 use crate::presence::{HostTime, Version};
 
-/// A chunk begins with its length in eight hexadecimal digits and CRLF: known in size before the length is.
+/// A chunk begins with its length in eight hexadecimal digits and CRLF, so that the prefix has its size before the length is
+/// known.
 pub const PREFIX_BYTES: usize = 10;
 const SUFFIX: &[u8] = b"\r\n";
 /// Ends a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
+/// The id of the last event of a stream that is ended for good. A browser that reconnects by itself sends it back, and is turned
+/// away.
+pub const REPLACED_ID: &str = "replaced";
+
+/// How the client finds the end of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    Chunked,
+    /// HTTP/1.0: by the end of the connection.
+    UntilClose,
+}
+
 /// One message, encoded once and shared by every connection that gets it.
 #[derive(Debug)]
 pub struct Frame {
     bytes: Box<[u8]>,
-    /// What follows the chunk; only the last frame of a stream has something there.
-    trailer: usize,
-    /// How many connections hold it because their sockets are full.
+    /// Where the chunk ends. Only in the last frame of a stream does something follow it.
+    chunk_end: usize,
+    /// The connections that keep the frame because their sockets are full.
     pins: AtomicU32,
 }
 
 impl Frame {
-    /// Encodes an event. `write_data` writes one line.
+    /// Encodes an event. `write_data` must write a single line.
     pub fn event(name: &str, id: Option<Version>, write_data: impl FnOnce(&mut Vec<u8>)) -> Self {
         encode_chunk(|out| {
             out.extend_from_slice(b"event: ");
@@ -41,43 +55,52 @@ impl Frame {
         })
     }
 
-    /// As it goes to a client that takes chunks.
+    /// The bytes for a client that takes chunks.
     pub fn chunked(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// As it goes to an HTTP/1.0 client, whose body ends with the connection.
+    /// The bytes without the framing of the chunk.
     pub fn plain(&self) -> &[u8] {
-        &self.bytes[PREFIX_BYTES..self.trailer - SUFFIX.len()]
+        &self.bytes[PREFIX_BYTES..self.chunk_end - SUFFIX.len()]
     }
 
     pub fn is_pinned(&self) -> bool {
         self.pins.load(Ordering::Acquire) > 0
     }
 
-    /// Counts a connection that keeps the frame until its socket takes more. True for the first.
+    /// Counts a connection that keeps the frame until its socket takes more. Returns whether it is the first.
     pub fn pin(&self) -> bool {
         self.pins.fetch_add(1, Ordering::AcqRel) == 0
     }
 
-    /// True for the last.
+    /// The opposite of [`Self::pin`]. Returns whether that connection was the last.
     pub fn unpin(&self) -> bool {
         self.pins.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
 
-/// Encodes whatever `write` writes as one chunk.
+impl Framing {
+    pub fn bytes_of(self, frame: &Frame) -> &[u8] {
+        match self {
+            Self::Chunked => frame.chunked(),
+            Self::UntilClose => frame.plain(),
+        }
+    }
+}
+
+/// Encodes what `write` writes as one chunk.
 pub fn encode_chunk(write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     let mut bytes = vec![0; PREFIX_BYTES];
     write(&mut bytes);
     let length = bytes.len() - PREFIX_BYTES;
     bytes.extend_from_slice(SUFFIX);
     bytes[..PREFIX_BYTES].copy_from_slice(format!("{length:08x}\r\n").as_bytes());
-    Frame { trailer: bytes.len(), bytes: bytes.into_boxed_slice(), pins: AtomicU32::new(0) }
+    Frame { chunk_end: bytes.len(), bytes: bytes.into_boxed_slice(), pins: AtomicU32::new(0) }
 }
 
-/// Shows that a stream is alive: a comment for proxies, and an event because a browser's script cannot see comments. It says how
-/// often it comes, so that the script knows when too long nothing has.
+/// Shows that a stream is alive: with a comment to proxies, and with an event to scripts, which cannot see comments. The event
+/// tells the interval, so that a script knows when a heartbeat is overdue.
 pub fn heartbeat(now: HostTime, every: Duration) -> Frame {
     encode_chunk(|out| {
         let (millis, every) = (now.as_millis(), every.as_millis());
@@ -89,15 +112,12 @@ pub fn heartbeat(now: HostTime, every: Duration) -> Frame {
     })
 }
 
-/// Tells a client when to come back if the connection breaks, in milliseconds.
+/// Tells a client how many milliseconds to wait before it reconnects after the connection breaks.
 pub fn retry_frame(millis: u64) -> Frame {
     encode_chunk(|out| write!(out, "retry: {millis}\n\n").expect("writing to memory"))
 }
 
-/// The id of the last event of a stream that is ended for good. A browser that comes back by itself sends it, and is recognised.
-pub const REPLACED_ID: &str = "replaced";
-
-/// Ends a stream in order: says why, and when to come back, in milliseconds. With an id where it is for good.
+/// Ends a stream: tells the reason, and how many milliseconds to wait before reconnecting. `id` is for streams that end for good.
 pub fn last_frame(reason: &str, id: Option<&str>, retry_millis: u64) -> Frame {
     let chunk = encode_chunk(|out| {
         write!(out, "retry: {retry_millis}\nevent: end\n").expect("writing to memory");

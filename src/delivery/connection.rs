@@ -11,10 +11,10 @@ use mio::net::TcpStream;
 use crate::{
     hub::{Snapshot, Subscription},
     presence::Version,
-    sse::Frame,
+    sse::{Frame, Framing},
 };
 
-use super::{CloseReason, Framing, Permit, Pin, wheel::WheelPosition};
+use super::{CloseReason, Permit, Pin, wheel::WheelPosition};
 
 /// A subscriber has nothing to say after its request. More than this, in all, ends the stream.
 const MAX_INPUT_BYTES: u32 = 64 * 1024;
@@ -230,15 +230,6 @@ impl Tail {
     /// Keeps a frame until the socket takes the rest of it.
     pub fn new(pin: Pin, framing: Framing, written: usize) -> Self {
         Self { pin, framing, written }
-    }
-}
-
-impl Framing {
-    pub fn bytes_of(self, frame: &Frame) -> &[u8] {
-        match self {
-            Self::Chunked => frame.chunked(),
-            Self::UntilClose => frame.plain(),
-        }
     }
 }
 

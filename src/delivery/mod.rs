@@ -35,6 +35,7 @@ use crate::{
     clock::Clock,
     hub::{Subscription, Topic, Watchers},
     presence::Version,
+    sse::Framing,
 };
 
 use worker::{WAKE, Worker};
@@ -79,14 +80,6 @@ pub struct Transport {
     pub framing: Framing,
     /// Counts the connection until it is closed.
     pub permit: Permit,
-}
-
-/// How the body is delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    Chunked,
-    /// HTTP/1.0: by the end of the connection.
-    UntilClose,
 }
 
 /// When a stream ends at the latest, and why.

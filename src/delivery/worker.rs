@@ -14,12 +14,12 @@ use tracing::{debug, error};
 use crate::{
     clock::Clock,
     hub::Topic,
-    sse::{self, Frame},
+    sse::{self, Frame, Framing},
 };
 
 use super::{
-    CloseReason, DeliveryConfig, DeliveryMetrics, Framing, Handoff, HandoffWatch, Inbox, Mail, Pin,
-    Pinned, Transport,
+    CloseReason, DeliveryConfig, DeliveryMetrics, Handoff, HandoffWatch, Inbox, Mail, Pin, Pinned,
+    Transport,
     connection::{Connection, Ending, Phase, Rest, Tail, Watch, Watches, Written},
     room::{Member, WatchedRoom},
     wheel::Wheel,

@@ -33,7 +33,8 @@ use tracing::debug;
 
 use crate::{
     clock::Clock,
-    delivery::{Framing, Handoff, Transport, Workers},
+    delivery::{Handoff, Transport, Workers},
+    sse::Framing,
 };
 
 use super::{
