@@ -26,6 +26,7 @@ pub mod http;
 pub mod hub;
 mod json;
 pub mod livekit;
+mod metrics;
 pub mod presence;
 pub mod reconcile;
 pub mod sse;

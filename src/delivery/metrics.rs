@@ -1,22 +1,18 @@
-//! What the delivery threads count.
+//! What the workers count.
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-/// Streams and what was written to them.
+use crate::metrics::{Buckets, RegistryExt, label};
+
+/// Streams, and what was written to them.
 #[derive(Clone, Debug)]
 pub struct DeliveryMetrics {
     pub(super) streams_open: Gauge,
     pub(super) streams_opened: Counter,
-    streams_closed: Family<ReasonLabel, Counter>,
+    streams_closed: Family<CloseReason, Counter>,
     pub(super) frames: Counter,
     pub(super) bytes: Counter,
     pub(super) slow_subscribers: Counter,
@@ -24,114 +20,70 @@ pub struct DeliveryMetrics {
     pub(super) latency: Histogram,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: CloseReason,
-}
-
-/// Why a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// The client went away.
-    Client,
-    /// The access token expired.
-    Expired,
-    /// It reached `stream.max_age`.
-    MaxAge,
-    /// Its identity has newer ones, as many as `limits.streams_per_identity`.
-    Replaced,
-    /// This instance is shutting down.
-    Drain,
-    /// It did not take a frame within `stream.write_timeout`.
-    WriteTimeout,
-    /// It was the slowest when slow connections kept more than `stream.pinned_bytes`.
-    PinnedBytes,
-    /// It sent more than a subscriber has to say.
-    TooMuchInput,
-    /// The socket failed.
-    Socket,
-}
-
-impl CloseReason {
-    /// As the client and the operator see it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Expired => "expired",
-            Self::MaxAge => "max_age",
-            Self::Replaced => "replaced",
-            Self::Drain => "drain",
-            Self::WriteTimeout => "write_timeout",
-            Self::PinnedBytes => "pinned_bytes",
-            Self::TooMuchInput => "too_much_input",
-            Self::Socket => "socket",
-        }
-    }
-}
-
-impl EncodeLabelValue for CloseReason {
-    fn encode(
-        &self,
-        encoder: &mut prometheus_client::encoding::LabelValueEncoder,
-    ) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&self.as_str(), encoder)
+label! {
+    /// Why a stream ended. Clients are told it, too.
+    pub enum CloseReason as "reason" {
+        /// The client went away.
+        Client = "client",
+        /// The access token expired.
+        Expired = "expired",
+        /// It reached `stream.max_age`.
+        MaxAge = "max_age",
+        /// Its identity has newer ones, as many as `limits.streams_per_identity`.
+        Replaced = "replaced",
+        /// This instance is shutting down.
+        Drain = "drain",
+        /// It did not take a frame within `stream.write_timeout`.
+        WriteTimeout = "write_timeout",
+        /// It was the slowest when slow connections kept more than `stream.pinned_bytes`.
+        PinnedBytes = "pinned_bytes",
+        /// It sent more than a subscriber has to say.
+        TooMuchInput = "too_much_input",
+        /// The socket failed.
+        Socket = "socket",
     }
 }
 
 impl DeliveryMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
-            streams_open: Gauge::default(),
-            streams_opened: Counter::default(),
-            streams_closed: Family::default(),
-            frames: Counter::default(),
-            bytes: Counter::default(),
-            slow_subscribers: Counter::default(),
-            repaired: Counter::default(),
-            latency: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
+            streams_open: registry.register_new("streams_open", "Streams open now"),
+            streams_opened: registry.register_new("streams_opened", "Streams opened"),
+            streams_closed: registry.register_new("streams_closed", "Streams closed"),
+            frames: registry.register_new("frames_written", "Frames written to streams"),
+            bytes: registry.register_bytes("frames_written", "Bytes of frames written to streams"),
+            slow_subscribers: registry.register_new("slow_subscribers", "Times a stream's socket was full"),
+            repaired: registry.register_new(
+                "heartbeat_repairs",
+                "Streams that a heartbeat found behind their room; anything but zero is a bug",
+            ),
+            latency: registry.register_seconds(
+                "webhook_to_subscriber",
+                "From a webhook's arrival until its frame was written to the last of a worker's streams",
+                Buckets { first: 0.000_1, factor: 2.0, count: 16 },
+            ),
         };
-        registry.register("streams_open", "Streams open now", metrics.streams_open.clone());
-        registry.register("streams_opened", "Streams opened", metrics.streams_opened.clone());
-        registry.register("streams_closed", "Streams closed", metrics.streams_closed.clone());
-        registry.register("frames_written", "Frames written to streams", metrics.frames.clone());
-        registry.register_with_unit(
-            "frames_written",
-            "Bytes of frames written to streams",
-            Unit::Bytes,
-            metrics.bytes.clone(),
-        );
-        registry.register(
-            "slow_subscribers",
-            "Times a stream's socket was full",
-            metrics.slow_subscribers.clone(),
-        );
+        metrics.register_former_names(registry);
+        metrics
+    }
+
+    /// The names until 0.1, for dashboards of that time. They go with the release after the next.
+    fn register_former_names(&self, registry: &mut Registry) {
         registry.register(
             "slow_readers",
             "As slow_subscribers, by its former name",
-            metrics.slow_subscribers.clone(),
-        );
-        registry.register(
-            "heartbeat_repairs",
-            "Streams that a heartbeat found behind their room; anything but zero is a bug",
-            metrics.repaired.clone(),
-        );
-        registry.register_with_unit(
-            "webhook_to_subscriber",
-            "From a webhook's arrival until its frame was written to the last of a thread's streams",
-            Unit::Seconds,
-            metrics.latency.clone(),
+            self.slow_subscribers.clone(),
         );
         registry.register_with_unit(
             "webhook_to_reader",
             "As webhook_to_subscriber, by its former name",
             Unit::Seconds,
-            metrics.latency.clone(),
+            self.latency.clone(),
         );
-        metrics
     }
 
     pub(super) fn closed(&self, reason: CloseReason) {
         self.streams_open.dec();
-        self.streams_closed.get_or_create(&ReasonLabel { reason }).inc();
+        self.streams_closed.get_or_create(&reason).inc();
     }
 }

@@ -9,10 +9,10 @@ use std::{
 
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
-    registry::{Registry, Unit},
+    registry::Registry,
 };
 
-use crate::sse::Frame;
+use crate::{metrics::RegistryExt, sse::Frame};
 
 /// A client that takes longer is slow. Others are not cut off for those who come later: who comes later is told to ask again.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
@@ -55,24 +55,15 @@ pub struct Pin {
 
 impl Pinned {
     pub fn register(most_bytes: usize, registry: &mut Registry) -> Arc<Self> {
-        let pinned = Self {
+        Arc::new(Self {
             most_bytes,
             kept: Mutex::default(),
-            bytes: Gauge::default(),
-            cut_off: Counter::default(),
-        };
-        registry.register_with_unit(
-            "pinned",
-            "Lists kept for slow clients",
-            Unit::Bytes,
-            pinned.bytes.clone(),
-        );
-        registry.register(
-            "slow_clients_cut_off",
-            "Slow streams and answers that were cut off because slow clients kept more than stream.pinned_bytes",
-            pinned.cut_off.clone(),
-        );
-        Arc::new(pinned)
+            bytes: registry.register_bytes("pinned", "Lists kept for slow clients"),
+            cut_off: registry.register_new(
+                "slow_clients_cut_off",
+                "Slow streams and answers that were cut off because slow clients kept more than stream.pinned_bytes",
+            ),
+        })
     }
 
     /// Counts a frame that a stream keeps because its socket is full. Above the bound the slowest client goes, which may be this

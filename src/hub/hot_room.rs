@@ -135,7 +135,7 @@ impl HotRoom {
             tokio::select! {
                 message = self.feed.next() => match message {
                     Some(FeedMessage::Changed(change)) => self.on_change(&change).await,
-                    Some(FeedMessage::Gap) => self.resync(ResyncCause::feed).await,
+                    Some(FeedMessage::Gap) => self.resync(ResyncCause::Feed).await,
                     None => return,
                 },
                 () = confirmed(&mut self.watched) => self.on_confirmed().await,
@@ -161,13 +161,13 @@ impl HotRoom {
         if change.version <= self.version {
             if self.read_at.elapsed() > LATE {
                 // Not late: the store's version fell back.
-                self.resync(ResyncCause::fallback).await;
+                self.resync(ResyncCause::Fallback).await;
             }
             return;
         }
         let is_mended = self.knowledge.is_lost() && !change.completeness.is_partial();
         if change.prev != self.version || is_mended {
-            self.resync(ResyncCause::gap).await;
+            self.resync(ResyncCause::Gap).await;
             return;
         }
         let pending = self.pending.get_or_insert_default();
@@ -204,7 +204,7 @@ impl HotRoom {
     async fn is_as_stored(&mut self, stored: Option<Position>) {
         let completeness = self.hub.completeness(self.topic.name(), stored);
         if self.knowledge.is_lost() && !completeness.is_partial() {
-            return self.resync(ResyncCause::check).await;
+            return self.resync(ResyncCause::Check).await;
         }
         self.told(completeness);
         // A room that the store does not hold may have lost everybody.
@@ -224,8 +224,8 @@ impl HotRoom {
                 let version = stored.map_or(Version::ZERO, |stored| stored.version);
                 match version.cmp(&self.version) {
                     // A change may be on its way; only if it does not come was something lost.
-                    Ordering::Greater => self.resync(ResyncCause::check).await,
-                    Ordering::Less => self.resync(ResyncCause::fallback).await,
+                    Ordering::Greater => self.resync(ResyncCause::Check).await,
+                    Ordering::Less => self.resync(ResyncCause::Fallback).await,
                     Ordering::Equal => self.is_as_stored(stored).await,
                 }
             }
@@ -253,8 +253,8 @@ impl HotRoom {
             }
         };
         match stored.cmp(&self.version) {
-            Ordering::Greater => self.resync(ResyncCause::subscriber).await,
-            Ordering::Less => self.resync(ResyncCause::fallback).await,
+            Ordering::Greater => self.resync(ResyncCause::Subscriber).await,
+            Ordering::Less => self.resync(ResyncCause::Fallback).await,
             Ordering::Equal => {}
         }
         self.topic.end_look(look, stored.max(self.version));

@@ -7,17 +7,13 @@ use std::{
 
 use async_trait::async_trait;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        histogram::{Histogram, exponential_buckets},
-    },
-    registry::{Registry, Unit},
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
 };
 
-use crate::presence::{
-    Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
+use crate::{
+    metrics::{Buckets, Histograms, RegistryExt, label},
+    presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version},
 };
 
 use super::{
@@ -27,59 +23,42 @@ use super::{
 /// Counts and times calls to the store.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
-    calls: Family<CallLabels, Counter>,
-    seconds: Family<KindLabel, Histogram, fn() -> Histogram>,
+    calls: Family<(Kind, OperationOutcome), Counter>,
+    seconds: Histograms<Kind>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallLabels {
-    kind: Kind,
-    outcome: OperationOutcome,
+label! {
+    enum Kind as "kind" {
+        Apply = "apply",
+        Repair = "repair",
+        Read = "read",
+        Position = "position",
+        Advance = "lift",
+        Rooms = "rooms",
+        Follow = "follow",
+        Renew = "renew",
+        Now = "now",
+        Check = "check",
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabel {
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
-enum Kind {
-    apply,
-    repair,
-    read,
-    position,
-    lift,
-    rooms,
-    follow,
-    renew,
-    now,
-    check,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
-enum OperationOutcome {
-    ok,
-    failed,
+label! {
+    enum OperationOutcome as "outcome" {
+        Ok = "ok",
+        Failed = "failed",
+    }
 }
 
 impl StoreMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            calls: Family::default(),
-            seconds: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(0.000_01, 4.0, 10))
-            }),
-        };
-        registry.register("store_calls", "Calls to the store", metrics.calls.clone());
-        registry.register_with_unit(
-            "store_call",
-            "Time of a call to the store",
-            Unit::Seconds,
-            metrics.seconds.clone(),
-        );
-        metrics
+        Self {
+            calls: registry.register_new("store_calls", "Calls to the store"),
+            seconds: registry.register_seconds(
+                "store_call",
+                "Time of a call to the store",
+                Buckets { first: 0.000_01, factor: 4.0, count: 10 },
+            ),
+        }
     }
 }
 
@@ -101,10 +80,10 @@ impl MeteredStore {
     ) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = call.await;
-        let outcome = if result.is_ok() { OperationOutcome::ok } else { OperationOutcome::failed };
-        self.metrics.calls.get_or_create(&CallLabels { kind, outcome }).inc();
+        let outcome = if result.is_ok() { OperationOutcome::Ok } else { OperationOutcome::Failed };
+        self.metrics.calls.get_or_create(&(kind, outcome)).inc();
         let took = started.elapsed().as_secs_f64();
-        self.metrics.seconds.get_or_create(&KindLabel { kind }).observe(took);
+        self.metrics.seconds.get_or_create(&kind).observe(took);
         result
     }
 }
@@ -112,7 +91,7 @@ impl MeteredStore {
 #[async_trait]
 impl Store for MeteredStore {
     async fn apply(&self, event: &Event) -> Result<Applied, StoreError> {
-        self.metered(Kind::apply, self.store.apply(event)).await
+        self.metered(Kind::Apply, self.store.apply(event)).await
     }
 
     async fn repair(
@@ -121,31 +100,31 @@ impl Store for MeteredStore {
         repairs: &Repairs,
         subjects: &Subjects,
     ) -> Result<Repaired, StoreError> {
-        self.metered(Kind::repair, self.store.repair(room, repairs, subjects)).await
+        self.metered(Kind::Repair, self.store.repair(room, repairs, subjects)).await
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
-        self.metered(Kind::read, self.store.read(room)).await
+        self.metered(Kind::Read, self.store.read(room)).await
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
-        self.metered(Kind::position, self.store.position(room)).await
+        self.metered(Kind::Position, self.store.position(room)).await
     }
 
     async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
-        self.metered(Kind::lift, self.store.advance(room, held)).await
+        self.metered(Kind::Advance, self.store.advance(room, held)).await
     }
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
-        self.metered(Kind::rooms, self.store.rooms()).await
+        self.metered(Kind::Rooms, self.store.rooms()).await
     }
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
-        self.metered(Kind::follow, self.store.follow(room)).await
+        self.metered(Kind::Follow, self.store.follow(room)).await
     }
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
-        self.metered(Kind::renew, self.store.renew(room)).await
+        self.metered(Kind::Renew, self.store.renew(room)).await
     }
 
     fn trust_longer(&self, by: Duration) {
@@ -153,7 +132,7 @@ impl Store for MeteredStore {
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
-        self.metered(Kind::now, self.store.now()).await
+        self.metered(Kind::Now, self.store.now()).await
     }
 
     fn estimated_now(&self) -> Option<StoreTime> {
@@ -161,6 +140,6 @@ impl Store for MeteredStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.metered(Kind::check, self.store.check()).await
+        self.metered(Kind::Check, self.store.check()).await
     }
 }

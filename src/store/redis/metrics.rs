@@ -2,6 +2,8 @@
 
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 
+use crate::metrics::RegistryExt;
+
 /// Counts lost subscriptions, and steps that lost to another instance's.
 #[derive(Clone, Debug, Default)]
 pub struct RedisMetrics {
@@ -11,18 +13,16 @@ pub struct RedisMetrics {
 
 impl RedisMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register(
-            "redis_resubscriptions",
-            "Times the subscription to Redis was lost and made again",
-            metrics.resubscriptions.clone(),
-        );
-        registry.register(
-            "redis_conflicts",
-            "Times two instances wrote to one room at once, and one of them took its step again",
-            metrics.conflicts.clone(),
-        );
-        metrics
+        Self {
+            resubscriptions: registry.register_new(
+                "redis_resubscriptions",
+                "Times the subscription to Redis was lost and made again",
+            ),
+            conflicts: registry.register_new(
+                "redis_conflicts",
+                "Times two instances wrote to one room at once, and one of them took its step again",
+            ),
+        }
     }
 
     pub(super) fn conflicted(&self) {
