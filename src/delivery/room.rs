@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn room_of(count: u32) -> (WatchedRoom, Vec<u32>) {
-        let mut room = WatchedRoom::new(crate::hub::test_slot());
+        let mut room = WatchedRoom::new(Topic::for_test());
         let positions = (0..count).map(|connection| room.enter(member(connection))).collect();
         (room, positions)
     }

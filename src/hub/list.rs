@@ -1,4 +1,4 @@
-//! A room's list as the hub holds it: each participant beside its JSON, in the order in which subscribers see them.
+//! A room's list as the hub holds it: each participant with its JSON, in the order in which subscribers see them.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,7 +7,7 @@ use crate::{
     presence::{Change, Identity, LiveKitTime, Participant, ParticipantSid, ViewDiff},
 };
 
-/// One participant, encoded once however often the list is.
+/// One participant, encoded once for every list that it is in.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub participant: Participant,
@@ -18,12 +18,12 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct List {
     entries: Arc<Vec<Arc<Entry>>>,
-    /// With the identity, where in the order an entry stands.
+    /// The join time and the identity give an entry's place in the order.
     joined_at: HashMap<Identity, LiveKitTime>,
 }
 
 impl List {
-    /// From participants in their order.
+    /// From participants in the order of the list.
     pub fn new(participants: Vec<Participant>) -> Self {
         let joined_at =
             participants.iter().map(|one| (one.identity.clone(), one.joined_at)).collect();
@@ -34,7 +34,7 @@ impl List {
         Arc::clone(&self.entries)
     }
 
-    /// Folds a change in, and notes in `diff` what the touched identities looked like before.
+    /// Folds a change in, and notes in `diff` what the changed identities looked like before.
     pub fn fold(&mut self, change: &Change, diff: &mut ViewDiff) {
         self.fold_in(change.joined.iter().chain(&change.updated).cloned(), diff);
         for departure in &change.left {
@@ -56,7 +56,7 @@ impl List {
         }
     }
 
-    /// Takes out whose session is gone.
+    /// Removes participants whose session does not stay, and notes them in `diff`.
     pub fn retain(&mut self, stays: impl Fn(&ParticipantSid) -> bool, diff: &mut ViewDiff) {
         let entries = self.entries();
         for gone in entries.iter().filter(|entry| !stays(&entry.participant.sid)) {
@@ -66,7 +66,7 @@ impl List {
         }
     }
 
-    /// Notes in `diff` everybody, as before this list is replaced by another.
+    /// Notes everybody in `diff`, before another list replaces this one.
     pub fn touch_all(&self, diff: &mut ViewDiff) {
         for entry in &*self.entries {
             diff.touch(&entry.participant.identity, || Some(entry.participant.clone()));

@@ -10,12 +10,13 @@ use serde::Serialize;
 use crate::{
     json,
     presence::{Departure, HostTime, Participant, Room, RoomName, Version},
-    sse::{Frame, PREFIX_BYTES, encode_chunk},
+    sse::{Frame, encode_chunk},
 };
 
 use super::list::{Entry, List};
 
-/// A snapshot keeps this many of the last changes, and this many bytes of them, for streams that are a little behind.
+/// A snapshot keeps at most this many of the last changes, and at most this many bytes of them, for streams that are a little
+/// behind.
 const MAX_RECENT_CHANGES: usize = 64;
 const MAX_RECENT_BYTES: usize = 64 * 1024;
 
@@ -24,7 +25,7 @@ const MAX_RECENT_BYTES: usize = 64 * 1024;
 pub enum View {
     /// The whole list at each change (`participants:update`), for streams of one room.
     Lists,
-    /// A snapshot, then what became different (`room:snapshot`, `room:delta`), for streams of many rooms.
+    /// The whole list once, then each change (`room:snapshot`, `room:delta`), for streams of many rooms.
     Deltas,
 }
 
@@ -34,20 +35,20 @@ pub struct Snapshot {
     room: RoomName,
     version: Version,
     entries: Arc<Vec<Arc<Entry>>>,
-    /// The last changes, the oldest first, each of which builds on the one before. The last made this snapshot.
+    /// The last changes, oldest first. Each builds on the one before, and the last one made this snapshot.
     changes: Vec<Arc<RecentChange>>,
-    /// Some of the last changes as one frame, by the first of them.
+    /// Several of the last changes as one frame, from the change with the same index on.
     joined_frames: Vec<OnceLock<Arc<Frame>>>,
     list_bytes: usize,
-    /// The store has lost whatever later version a subscriber was sent elsewhere.
+    /// The store has lost the later versions that subscribers were sent elsewhere.
     replaces_later: bool,
-    /// When the oldest webhook in it arrived. For measurements only.
+    /// When the first webhook of its change arrived. For measurements only.
     received_at: Option<HostTime>,
     update_frame: OnceLock<Update>,
     snapshot_frame: OnceLock<Arc<Frame>>,
 }
 
-/// A change of the room, encoded when the first stream wants it.
+/// A change of the room, encoded when the first stream needs it.
 #[derive(Debug)]
 struct RecentChange {
     version: Version,
@@ -55,7 +56,7 @@ struct RecentChange {
     frame: OnceLock<Arc<Frame>>,
 }
 
-/// What is different from the snapshot before.
+/// The differences from the snapshot before.
 #[derive(Debug)]
 pub(super) struct Delta {
     pub prev: Version,
@@ -67,12 +68,12 @@ pub(super) struct Delta {
 #[derive(Clone, Debug)]
 struct Update {
     frame: Arc<Frame>,
-    /// Where in the frame the list stands: a GET's body is that part of the same bytes.
+    /// Where the list is in the chunk, whose prefix counts: the body of a GET is that part of the same bytes.
     json: Range<usize>,
 }
 
 impl Snapshot {
-    /// `before` is the snapshot on which a change builds.
+    /// `change` comes with the snapshot on which it builds.
     pub(super) fn new(
         room: RoomName,
         version: Version,
@@ -101,13 +102,13 @@ impl Snapshot {
         }
     }
 
-    /// Of a room as the store holds it.
+    /// A snapshot of a room as the store holds it.
     pub fn of_room(name: &RoomName, room: &Room) -> Self {
         let list = List::new(room.list());
         Self::new(name.clone(), room.version(), &list, None, None)
     }
 
-    /// The same, also for those who were sent a later version elsewhere, which the store has lost since.
+    /// The same list, also for subscribers that were sent a later version elsewhere, which the store has lost since.
     pub(super) fn replacing_later(&self) -> Self {
         Self { replaces_later: true, received_at: None, ..self.clone() }
     }
@@ -120,14 +121,14 @@ impl Snapshot {
         self.received_at
     }
 
-    /// The frame of the list, and where in it the list stands as a JSON array.
+    /// The frame of the list, and where in it the list is as a JSON array.
     pub fn list_frame(&self) -> (Arc<Frame>, Range<usize>) {
         let update = self.update();
         (Arc::clone(&update.frame), update.json.clone())
     }
 
-    /// What a connection needs that was last sent `sent`: nothing if that is this or newer; the changes since, if the connection
-    /// takes them and they are kept; otherwise the list.
+    /// The frame for a connection that was last sent version `sent`: none if it has this version or a newer one; the changes
+    /// since, if its view has changes and they are kept; otherwise the list.
     pub fn frame_after(&self, sent: Option<Version>, view: View) -> Option<&Arc<Frame>> {
         let is_later = |sent| self.version < sent && self.replaces_later;
         if sent.is_some_and(|sent| self.version <= sent && !is_later(sent)) {
@@ -142,12 +143,12 @@ impl Snapshot {
         })
     }
 
-    /// Encodes the frame that most subscribers of this kind will want, so that delivery does not have to.
+    /// Encodes the frame that most subscribers of this view will need, so that workers do not have to.
     pub(super) fn encode_for(&self, view: View) {
         let _ = self.frame_after(self.changes.last().map(|change| change.delta.prev), view);
     }
 
-    /// About as many bytes as a frame has that most streams of this kind want.
+    /// The approximate size of the frame that most subscribers of this view need.
     pub(super) fn frame_bytes(&self, view: View) -> usize {
         match view {
             View::Lists => self.list_bytes,
@@ -157,7 +158,7 @@ impl Snapshot {
         }
     }
 
-    /// The last changes that the next snapshot keeps too: only those that somebody has wanted, and that fit.
+    /// The last changes that the next snapshot keeps too: those that a stream has needed, as far as they fit.
     fn recent_changes(&self) -> Vec<Arc<RecentChange>> {
         let mut bytes = 0;
         let is_kept = |change: &&Arc<RecentChange>| {
@@ -169,7 +170,7 @@ impl Snapshot {
         self.changes[self.changes.len() - kept..].to_vec()
     }
 
-    /// The changes since a version, in their order, as one frame; none where they are not kept, or bigger than the list.
+    /// The changes since a version, in their order, as one frame. None where they are not kept, or are bigger than the list.
     fn changes_since(&self, sent: Version) -> Option<&Arc<Frame>> {
         let first = self.changes.iter().rposition(|change| change.delta.prev == sent)?;
         if let [change] = &self.changes[first..] {
@@ -240,7 +241,7 @@ impl RecentChange {
         })
     }
 
-    /// None where nobody has wanted it.
+    /// None where no stream has needed it.
     fn encoded_bytes(&self) -> Option<usize> {
         self.frame.get().map(|frame| frame.chunked().len())
     }
@@ -262,14 +263,11 @@ struct DeltaBody<'a> {
     left: &'a [Departure],
 }
 
-const _: () =
-    assert!(PREFIX_BYTES > 0, "the JSON's range counts from the start of the chunk's prefix");
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Snapshots of a room of ten, each of which builds on the one before, and whose change was wanted by somebody.
+    /// Snapshots that build on each other, whose changes a stream has needed.
     fn snapshots(count: u64, change_bytes: usize) -> Vec<Snapshot> {
         let mut snapshots: Vec<Snapshot> = Vec::new();
         for version in 1..=count {
@@ -306,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_a_few_changes_behind_is_sent_those_in_their_order() {
+    fn a_subscriber_a_few_changes_behind_is_sent_those_in_their_order() {
         let snapshots = snapshots(100, 10);
         let newest = snapshots.last().unwrap();
         assert!(newest.frame_after(Some(Version::from_u64(100)), View::Deltas).is_none());
@@ -327,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_of_the_changes_is_kept_than_fits_and_no_more_is_sent_than_the_list_has() {
+    fn changes_are_kept_as_far_as_they_fit_and_sent_while_they_are_smaller_than_the_list() {
         let mut snapshots = snapshots(10, 20_000);
         let newest = snapshots.last_mut().unwrap();
         assert!(

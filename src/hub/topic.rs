@@ -1,4 +1,4 @@
-//! Where a hot room's newest snapshot lies, for every thread that delivers it.
+//! The cell that holds a hot room's newest snapshot, for every worker that delivers it.
 
 use std::{
     pin::pin,
@@ -15,41 +15,41 @@ use crate::{
     store::StoreError,
 };
 
-use super::{Snapshot, View};
+use super::snapshot::{Snapshot, View};
 
-/// Told that a topic holds a new snapshot. Delivery implements it.
+/// Is told that a topic holds a new snapshot. Delivery implements it.
 pub trait Watchers: Send + Sync + 'static {
     fn room_changed(&self, topic: &Arc<Topic>);
 }
 
-/// A hot room, as those see it who deliver it.
+/// A hot room as workers see it.
 ///
-/// No change is lost between hub and delivery, by the order of two steps on each side. The hub puts a snapshot in, and then
-/// asks who watches. Delivery marks itself as watching, and then takes the snapshot out. Whichever comes second sees what the
-/// other did, because the snapshot lies behind a lock.
+/// No change is lost between hub and delivery, because of the order of two steps on each side. The hub puts a snapshot in, and
+/// then asks which workers watch. A worker marks itself as watching, and then takes the snapshot out. Whichever side comes second
+/// sees what the other did, because the snapshot lies behind a lock.
 #[derive(Debug)]
 pub struct Topic {
     id: u64,
     name: RoomName,
     newest: Mutex<Option<Arc<Snapshot>>>,
-    /// The newest snapshot is in, and those who watch are about to be told.
+    /// The newest snapshot is in, and the workers that watch are about to be told.
     is_announcing: AtomicBool,
-    /// Whether the newest list is everybody, as the time until which it is.
+    /// The time until which the newest list is everybody.
     completeness: AtomicU64,
     subscribers_of_lists: AtomicUsize,
     subscribers_of_deltas: AtomicUsize,
     state: watch::Sender<State>,
     idle: Notify,
-    /// A subscriber says that it was sent a later version elsewhere.
+    /// Notified when a subscriber says that it was sent a later version elsewhere.
     is_behind: Notify,
-    /// How often the store has been looked at for the sake of such subscribers, and the last look that has ended.
+    /// The looks at the store that were begun for such subscribers, and the last one that has ended.
     looks_begun: AtomicU64,
     last_look: watch::Sender<Look>,
-    /// A subscriber keeps what it was sent elsewhere, until it is known whether the store has lost that.
+    /// A subscriber keeps what it was sent elsewhere until it is known whether the store has lost that.
     has_subscribers_ahead: AtomicBool,
-    /// A snapshot was put in.
+    /// Notified when a snapshot was put in.
     published: Notify,
-    /// Which delivery threads watch this room, and which of them have been told of its newest snapshot: a bit each.
+    /// The workers that watch this room, and those that were told of its newest snapshot: a bit for each worker.
     watching: AtomicU64,
     told: AtomicU64,
 }
@@ -90,7 +90,7 @@ impl Topic {
         }
     }
 
-    /// Unlike its name, never used again when the room is hot another time.
+    /// Unlike the name, it is never used again when the room is hot another time.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -99,54 +99,54 @@ impl Topic {
         &self.name
     }
 
-    /// The newest snapshot; none before the room was first read.
+    /// The newest snapshot. None until the room was read for the first time.
     pub fn newest(&self) -> Option<Arc<Snapshot>> {
         self.newest.lock().expect("nothing panics while it is locked").clone()
     }
 
-    /// Whether its newest list is everybody, and until when.
+    /// Whether the newest list is everybody, and until when.
     pub fn completeness(&self) -> Completeness {
         StoreTime::from_micros(self.completeness.load(Ordering::Relaxed)).into()
     }
 
-    /// A thread that watches this room already, as long as fewer than `together` read it.
-    pub fn home(&self, together: usize) -> Option<u32> {
+    /// A worker that watches this room already, while the room has fewer than `max_subscribers`.
+    pub fn home(&self, max_subscribers: usize) -> Option<u32> {
         let watching = self.watching.load(Ordering::Relaxed);
-        let is_small = self.count(View::Lists) < together;
+        let is_small = self.count(View::Lists) < max_subscribers;
         (is_small && watching != 0).then(|| watching.trailing_zeros())
     }
 
-    /// A delivery thread has its first connection that watches this room.
-    pub fn watch(&self, thread: u32) {
-        self.watching.fetch_or(1 << thread, Ordering::Relaxed);
+    /// A worker has its first connection that watches this room.
+    pub fn watch(&self, worker: u32) {
+        self.watching.fetch_or(1 << worker, Ordering::Relaxed);
     }
 
-    /// It has none any more.
-    pub fn unwatch(&self, thread: u32) {
-        self.watching.fetch_and(!(1 << thread), Ordering::Relaxed);
+    /// The worker's last connection that watched this room is gone.
+    pub fn unwatch(&self, worker: u32) {
+        self.watching.fetch_and(!(1 << worker), Ordering::Relaxed);
     }
 
-    /// The workers that have to be told of the newest snapshot. Each is told once until it says that it has heard.
+    /// The workers that have to be told of the newest snapshot. A worker that was told is not told again until it has heard.
     pub fn take_untold(&self) -> u64 {
         let watching = self.watching.load(Ordering::Relaxed);
         watching & !self.told.fetch_or(watching, Ordering::AcqRel)
     }
 
-    fn is_told(&self, thread: u32) -> bool {
-        self.told.load(Ordering::Acquire) & (1 << thread) != 0
+    fn is_told(&self, worker: u32) -> bool {
+        self.told.load(Ordering::Acquire) & (1 << worker) != 0
     }
 
-    /// A delivery thread is about to look: whatever comes from now on it must be told of again.
-    pub fn heard(&self, thread: u32) {
-        self.told.fetch_and(!(1 << thread), Ordering::AcqRel);
+    /// A worker is about to look. It must be told of every snapshot that is put in from now on.
+    pub fn heard(&self, worker: u32) {
+        self.told.fetch_and(!(1 << worker), Ordering::AcqRel);
     }
 
-    /// Whether somebody is about to be told of the newest snapshot, or was and has not looked yet.
-    pub fn is_on_its_way(&self, thread: u32) -> bool {
-        self.is_announcing.load(Ordering::Acquire) || self.is_told(thread)
+    /// Whether a worker may be about to be told of the newest snapshot, or was told and has not looked yet.
+    pub fn is_on_its_way(&self, worker: u32) -> bool {
+        self.is_announcing.load(Ordering::Acquire) || self.is_told(worker)
     }
 
-    /// Everybody has been told.
+    /// Every worker that watches has been told.
     pub(super) fn announced(&self) {
         self.is_announcing.store(false, Ordering::Release);
     }
@@ -163,8 +163,8 @@ impl Topic {
         });
     }
 
-    /// Waits until the newest snapshot is at least as new as what a subscriber was sent elsewhere, or until a look at the store that
-    /// begins after this call has found nothing as new. Tells whether the snapshot is. One look serves all who wait.
+    /// Waits until the newest snapshot is at least as new as what a subscriber was sent elsewhere, or until a look at the store
+    /// that began after this call has found nothing as new. Returns whether the snapshot is as new. One look serves all who wait.
     pub(super) async fn caught_up(&self, sent: Version) -> bool {
         let awaited = self.looks_begun.load(Ordering::Acquire) + 1;
         let mut last_look = self.last_look.subscribe();
@@ -194,12 +194,12 @@ impl Topic {
         self.is_behind.notified().await;
     }
 
-    /// The store is about to be looked at for the sake of such subscribers.
+    /// The store is about to be looked at for such subscribers. Returns the number of the look.
     pub(super) fn begin_look(&self) -> u64 {
         self.looks_begun.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// It was, and this is how far the room is there.
+    /// The look has ended, and found the room at this version.
     pub(super) fn end_look(&self, number: u64, version: Version) {
         self.last_look.send_replace(Look { number, version });
     }
@@ -209,12 +209,12 @@ impl Topic {
         self.has_subscribers_ahead.store(true, Ordering::Release);
     }
 
-    /// Whether there may be such subscribers, until the next comes.
+    /// Whether there may be such subscribers. Forgets them.
     pub(super) fn take_subscribers_ahead(&self) -> bool {
         self.has_subscribers_ahead.swap(false, Ordering::AcqRel)
     }
 
-    /// More, or less, is known of its newest list.
+    /// Notes what is known of the newest list.
     pub(super) fn known_to_be(&self, completeness: Completeness) {
         let until = StoreTime::from(completeness);
         self.completeness.store(until.as_micros(), Ordering::Relaxed);
@@ -247,7 +247,7 @@ impl Topic {
         self.subscribers(view).load(Ordering::Acquire)
     }
 
-    /// Resolves when the last subscriber has left, perhaps more than once for one of them.
+    /// Resolves when the last subscriber has left, perhaps more than once for the same one.
     pub(super) async fn idle(&self) {
         self.idle.notified().await;
     }
@@ -260,7 +260,7 @@ impl Topic {
     }
 }
 
-/// One connection's interest in one room. While it lives the room stays hot.
+/// One connection's interest in one room. The room stays hot while it lives.
 #[derive(Debug)]
 pub struct Subscription {
     topic: Arc<Topic>,
@@ -284,5 +284,13 @@ impl Drop for Subscription {
         if was_last_of_its_kind && !self.topic.has_subscribers() {
             self.topic.idle.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+impl Topic {
+    /// A topic that no task serves.
+    pub fn for_test() -> Arc<Self> {
+        Arc::new(Self::new(0, RoomName::parse("test").expect("a room's name")))
     }
 }

@@ -1,0 +1,127 @@
+//! What a hot room does with each of its inputs.
+
+use std::{cmp::Ordering, time::Duration};
+
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::{
+    presence::{Change, Version},
+    store::Position,
+};
+
+use super::{
+    super::metrics::ResyncCause,
+    task::{CHECK_INTERVAL, HotRoom, RENEWAL_INTERVAL, jittered},
+};
+
+/// A change that was published before the room was read arrives within this time after the reading.
+const MAX_CHANGE_DELAY: Duration = Duration::from_secs(2);
+/// The least time between two looks at the store for subscribers that say they were sent a later version elsewhere.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+impl HotRoom {
+    pub(super) async fn on_change(&mut self, change: &Change) {
+        if change.version <= self.version {
+            if self.read_at.elapsed() > MAX_CHANGE_DELAY {
+                // The change cannot be a late one: the store's version fell back.
+                self.resync(ResyncCause::Fallback).await;
+            }
+            return;
+        }
+        let is_mended = self.knowledge.is_lost() && !change.completeness.is_partial();
+        if change.prev != self.version || is_mended {
+            self.resync(ResyncCause::Gap).await;
+            return;
+        }
+        let pending = self.pending.get_or_insert_default();
+        self.list.fold(change, &mut pending.diff);
+        pending.received_at = pending.received_at.or(change.received_at);
+        if change.joined.iter().chain(&change.updated).any(|one| one.profile.is_being_called()) {
+            self.shared.lookup.somebody_is_called(self.topic.name());
+        }
+        self.version = change.version;
+        self.knowledge.told(change.completeness);
+        if change.completeness.is_partial() {
+            self.shared.lookup.suspect(self.topic.name());
+        }
+        // Within a window the change waits for its end, for which the task wakes only while something is pending.
+        if Instant::now() >= self.window_ends {
+            self.publish();
+        }
+    }
+
+    /// LiveKit's list agrees with what the store held a moment ago, which may be newer than the list that is held here.
+    pub(super) async fn on_confirmed(&mut self) {
+        match self.shared.lookup.store.position(self.topic.name()).await {
+            Ok(stored) => {
+                if version_of(stored) == self.version {
+                    self.is_as_stored(stored).await;
+                }
+            }
+            Err(error) => self.on_store_error(&error),
+        }
+    }
+
+    /// A message of the feed may have been lost without a trace.
+    pub(super) async fn on_check(&mut self) {
+        self.next_check = Instant::now() + jittered(CHECK_INTERVAL);
+        match self.shared.lookup.store.position(self.topic.name()).await {
+            Ok(stored) => match version_of(stored).cmp(&self.version) {
+                // If the change is only late, reading the room again does no harm.
+                Ordering::Greater => self.resync(ResyncCause::Check).await,
+                Ordering::Less => self.resync(ResyncCause::Fallback).await,
+                Ordering::Equal => self.is_as_stored(stored).await,
+            },
+            Err(error) => self.on_store_error(&error),
+        }
+        if Instant::now() >= self.next_renewal {
+            self.next_renewal = Instant::now() + RENEWAL_INTERVAL;
+            if let Err(error) = self.shared.lookup.store.renew(self.topic.name()).await {
+                self.on_store_error(&error);
+            }
+        }
+    }
+
+    /// Subscribers say that they were sent a later version elsewhere. Anybody can say so, so their word counts for nothing: one
+    /// look at the store's position answers all of them.
+    pub(super) async fn on_behind(&mut self) {
+        self.look_at = None;
+        self.look_not_before = Instant::now() + LOOK_INTERVAL;
+        let look = self.topic.begin_look();
+        let stored = match self.shared.lookup.store.position(self.topic.name()).await {
+            Ok(stored) => version_of(stored),
+            Err(error) => {
+                debug!(room.name = %self.topic.name(), %error, "cannot look for a later version");
+                return;
+            }
+        };
+        match stored.cmp(&self.version) {
+            Ordering::Greater => self.resync(ResyncCause::Subscriber).await,
+            Ordering::Less => self.resync(ResyncCause::Fallback).await,
+            Ordering::Equal => {}
+        }
+        self.topic.end_look(look, stored.max(self.version));
+    }
+
+    /// The store has the version that is held here.
+    async fn is_as_stored(&mut self, stored: Option<Position>) {
+        let lookup = &self.shared.lookup;
+        let completeness = lookup.completeness(self.topic.name(), stored);
+        if self.knowledge.is_lost() && !completeness.is_partial() {
+            return self.resync(ResyncCause::Check).await;
+        }
+        // If the store does not hold the room, it may have lost everybody in it.
+        let is_settled = self.version != Version::ZERO
+            || lookup.reconciler.is_none()
+            || lookup.is_complete(completeness);
+        self.told(completeness);
+        if is_settled && self.published == self.version && self.topic.take_subscribers_ahead() {
+            self.settle();
+        }
+    }
+}
+
+fn version_of(stored: Option<Position>) -> Version {
+    stored.map_or(Version::ZERO, |stored| stored.version)
+}

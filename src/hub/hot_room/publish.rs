@@ -1,0 +1,88 @@
+//! Publishes snapshots of a hot room: the first change at once, later ones at the end of a window that grows with their cost.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::presence::HostTime;
+
+use super::{
+    super::snapshot::{Delta, Snapshot, View},
+    pending::Pending,
+    task::HotRoom,
+};
+
+/// The window of a room grows so that its frames, to all subscribers together, stay below this rate.
+const MAX_BYTES_PER_SEC: usize = 400_000_000;
+/// A smaller frame counts as one of this size: the system call takes most of its time.
+const MIN_FRAME_BYTES: usize = 2 * 1024;
+/// No list is held back longer than this, even if the rate is exceeded.
+const MAX_WINDOW: Duration = Duration::from_secs(1);
+
+impl HotRoom {
+    /// Publishes a snapshot with what is pending, and opens a window.
+    pub(super) fn publish(&mut self) {
+        let Pending { diff, received_at } = self.pending.take().unwrap_or_default();
+        let (joined, updated, left) = diff.finish(|identity| self.list.get(identity).cloned());
+        let delta = Delta { prev: self.published, joined, updated, left };
+        let snapshot = self.put_out(Some(delta), received_at);
+        self.announce();
+        self.shared.metrics.published();
+        let window = self.window(&snapshot);
+        self.window_ends = Instant::now() + window;
+    }
+
+    /// Puts a snapshot into the topic. The caller has it announced.
+    pub(super) fn put_out(
+        &mut self,
+        delta: Option<Delta>,
+        received_at: Option<HostTime>,
+    ) -> Arc<Snapshot> {
+        self.pending = None;
+        self.published = self.version;
+        let before = self.topic.newest();
+        let snapshot = Arc::new(Snapshot::new(
+            self.topic.name().clone(),
+            self.version,
+            &self.list,
+            delta.map(|delta| (delta, before.as_deref())),
+            received_at,
+        ));
+        for view in [View::Lists, View::Deltas] {
+            if self.topic.count(view) > 0 {
+                snapshot.encode_for(view);
+            }
+        }
+        self.topic.publish(Arc::clone(&snapshot), self.knowledge.completeness());
+        snapshot
+    }
+
+    /// Sends the newest list to subscribers that kept a later version from elsewhere: the store has lost that version for good.
+    pub(super) fn settle(&self) {
+        if let Some(newest) = self.topic.newest() {
+            let newest = Arc::new(newest.replacing_later());
+            self.topic.publish(newest, self.knowledge.completeness());
+            self.announce();
+        }
+    }
+
+    /// Tells the workers that watch the topic that a snapshot is in it.
+    fn announce(&self) {
+        self.shared.watchers.room_changed(&self.topic);
+        self.topic.announced();
+    }
+
+    /// How long to hold back later changes. Big frames to many subscribers would otherwise take all there is.
+    fn window(&self, snapshot: &Snapshot) -> Duration {
+        let coalesce = self.shared.coalesce;
+        if coalesce.is_zero() {
+            return Duration::ZERO;
+        }
+        let bytes_of = |view| {
+            snapshot.frame_bytes(view).max(MIN_FRAME_BYTES).saturating_mul(self.topic.count(view))
+        };
+        let bytes = bytes_of(View::Lists).saturating_add(bytes_of(View::Deltas));
+        let micros = u64::try_from(bytes / (MAX_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);
+        Duration::from_micros(micros).min(MAX_WINDOW).max(coalesce)
+    }
+}

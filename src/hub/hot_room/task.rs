@@ -1,0 +1,171 @@
+//! Opens a hot room, and waits for its inputs until nobody watches it any longer.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+use tracing::debug;
+
+use crate::{
+    presence::{Completeness, Knowledge, Room, Version},
+    reconcile::Watched,
+    store::{Feed, FeedMessage, Position, StoreError},
+};
+
+use super::{
+    super::{list::List, metrics::ResyncCause, shared::Shared, topic::Topic},
+    pending::Pending,
+};
+
+/// A room stays hot this long after its last subscriber has left, because most come back at once.
+const LINGER: Duration = Duration::from_secs(5);
+/// The position of a hot room is compared with the store's at least this often.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// The keys of a hot room are renewed this often.
+pub(super) const RENEWAL_INTERVAL: Duration = Duration::from_mins(5);
+
+/// Follows one room while somebody watches it.
+///
+/// Its inputs: the store's feed, confirmations by LiveKit, the end of a coalescing window, the regular check, subscribers that
+/// were sent a later version elsewhere, the leaving of the last subscriber, and the end of the linger after it.
+pub(in crate::hub) struct HotRoom {
+    pub(super) shared: Arc<Shared>,
+    pub(super) topic: Arc<Topic>,
+    feed: Feed,
+    /// Has the room compared with LiveKit's list regularly.
+    watched: Option<Watched>,
+    /// The room as of the last change that was folded in.
+    pub(super) list: List,
+    pub(super) version: Version,
+    /// What is known of the list. It is lost while it shows people whom the store lost: they stay in it until LiveKit says who is
+    /// inside.
+    pub(super) knowledge: Knowledge,
+    /// When the room was last read. Changes that are older than that reading may arrive for a while after it.
+    pub(super) read_at: Instant,
+    /// When to look at the store for subscribers that say they were sent a later version; none while no subscriber says so.
+    pub(super) look_at: Option<Instant>,
+    pub(super) look_not_before: Instant,
+    /// The version of the last published snapshot.
+    pub(super) published: Version,
+    /// What has changed since then.
+    pub(super) pending: Option<Pending>,
+    /// Changes wait until then.
+    pub(super) window_ends: Instant,
+    pub(super) next_check: Instant,
+    pub(super) next_renewal: Instant,
+    linger_ends: Option<Instant>,
+}
+
+impl HotRoom {
+    pub async fn run(shared: Arc<Shared>, topic: Arc<Topic>, may_look_up: bool) {
+        match Self::open(Arc::clone(&shared), Arc::clone(&topic), may_look_up).await {
+            Ok(room) => room.follow().await,
+            Err(error) => {
+                debug!(room.name = %topic.name(), %error, "cannot open a room");
+                shared.rooms.give_up(&topic, error);
+            }
+        }
+    }
+
+    /// Follows the feed first and reads the room after that, so that no change falls between the two.
+    async fn open(
+        shared: Arc<Shared>,
+        topic: Arc<Topic>,
+        may_look_up: bool,
+    ) -> Result<Self, StoreError> {
+        let feed = shared.lookup.store.follow(topic.name()).await?;
+        let watched = shared.lookup.watch(topic.name());
+        let (stored, _) = shared.lookup.read_or_ask(topic.name(), || may_look_up).await?;
+        let position = stored.as_deref().map(Position::of);
+        let completeness = shared.lookup.completeness(topic.name(), position);
+        let mut room = Self::new(shared, topic, feed, watched);
+        room.begin(&stored.unwrap_or_default(), completeness, may_look_up);
+        Ok(room)
+    }
+
+    fn new(shared: Arc<Shared>, topic: Arc<Topic>, feed: Feed, watched: Option<Watched>) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            topic,
+            feed,
+            watched,
+            list: List::default(),
+            version: Version::ZERO,
+            knowledge: Knowledge::default(),
+            read_at: now,
+            look_at: None,
+            look_not_before: now,
+            published: Version::ZERO,
+            pending: None,
+            window_ends: now,
+            next_check: now + jittered(CHECK_INTERVAL),
+            next_renewal: now + RENEWAL_INTERVAL,
+            linger_ends: Some(now + LINGER),
+        }
+    }
+
+    /// Publishes the list that was read first.
+    fn begin(&mut self, stored: &Room, completeness: Completeness, may_look_up: bool) {
+        self.take_over(stored);
+        self.knowledge = completeness.into();
+        self.put_out(None, None);
+        self.topic.announced();
+        let is_held = self.version != Version::ZERO;
+        let lookup = &self.shared.lookup;
+        if !lookup.is_complete(completeness) && (is_held || may_look_up) {
+            lookup.suspect(self.topic.name());
+        }
+        if stored.has_somebody_called() {
+            lookup.somebody_is_called(self.topic.name());
+        }
+        debug!(room.name = %self.topic.name(), version = %self.version, "opened a room");
+    }
+
+    async fn follow(mut self) {
+        loop {
+            tokio::select! {
+                message = self.feed.next() => match message {
+                    Some(FeedMessage::Changed(change)) => self.on_change(&change).await,
+                    Some(FeedMessage::Gap) => self.resync(ResyncCause::Feed).await,
+                    None => return,
+                },
+                () = confirmed(&mut self.watched) => self.on_confirmed().await,
+                () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
+                () = sleep_until(self.next_check) => self.on_check().await,
+                () = self.topic.behind(), if self.look_at.is_none() => {
+                    self.look_at = Some(self.look_not_before.max(Instant::now()));
+                }
+                () = at(self.look_at) => self.on_behind().await,
+                () = self.topic.idle() => self.linger_ends = Some(Instant::now() + LINGER),
+                () = at(self.linger_ends) => {
+                    self.linger_ends = None;
+                    if self.shared.rooms.leave_if_idle(&self.topic) {
+                        debug!(room.name = %self.topic.name(), "closed an idle room");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The next confirmation by LiveKit. Never comes where LiveKit's API is not configured.
+async fn confirmed(watched: &mut Option<Watched>) {
+    match watched {
+        Some(watched) => watched.confirmed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// At a moment, or never.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Between two thirds of a time and all of it, so that rooms do not act together.
+pub(super) fn jittered(time: Duration) -> Duration {
+    time.mul_f64(fastrand::f64() / 3.0 + 2.0 / 3.0)
+}

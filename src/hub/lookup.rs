@@ -1,0 +1,108 @@
+//! Reads rooms: from the store, and where that does not know everybody, after LiveKit has been asked.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    presence::{Completeness, Room, RoomName, Version},
+    reconcile::{Confirmation, Reconciler, Watched},
+    store::{Position, Store, StoreError},
+};
+
+use super::topic::Topic;
+
+/// Where a room's list came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The room is watched on this instance.
+    Hot,
+    Store,
+    /// LiveKit was asked first.
+    LiveKit,
+}
+
+/// The store, and LiveKit's API where it is configured.
+pub(super) struct Lookup {
+    pub store: Arc<dyn Store>,
+    pub reconciler: Option<Reconciler>,
+}
+
+impl Lookup {
+    /// Reads a room from the store. Where that does not know everybody, LiveKit is asked first. `may_look_up` is called before
+    /// LiveKit is asked about a room that the store does not hold.
+    pub async fn read_or_ask(
+        &self,
+        room: &RoomName,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<(Option<Arc<Room>>, Source), StoreError> {
+        let asked_at = Instant::now();
+        let mut stored = self.store.read(room).await?;
+        let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
+        let mut is_known = self.is_complete_as_stored(room, stored.as_deref());
+        let mut is_free = stored.is_some() || is_known;
+        if !is_free {
+            is_free = reconciler.is_real(room).await;
+            // Another caller may have had the room compared meanwhile.
+            stored = self.store.read(room).await?;
+            is_known = self.is_complete_as_stored(room, stored.as_deref());
+        }
+        let is_outdated = stored.as_deref().zip(self.store.estimated_now());
+        let is_outdated =
+            is_outdated.is_some_and(|(stored, now)| Reconciler::is_outdated(stored, now));
+        let is_known = is_known && !is_outdated;
+        if is_known || !is_free && !may_look_up() {
+            return Ok((stored, Source::Store));
+        }
+        let source = match reconciler.confirm(room, asked_at).await {
+            Confirmation::Confirmed => Source::LiveKit,
+            Confirmation::Unknown => Source::Store,
+        };
+        // Webhooks may have come meanwhile.
+        Ok((self.store.read(room).await?, source))
+    }
+
+    /// Has a room compared regularly while the result lives; none without LiveKit's API.
+    pub fn watch(&self, room: &RoomName) -> Option<Watched> {
+        self.reconciler.as_ref().map(|reconciler| reconciler.watch(room))
+    }
+
+    /// Has a room compared soon, because something about it was missed.
+    pub fn suspect(&self, room: &RoomName) {
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.suspect(room);
+        }
+    }
+
+    pub fn somebody_is_called(&self, room: &RoomName) {
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.somebody_is_called(room);
+        }
+    }
+
+    /// Whether a room's list is everybody, and until when, by what the store holds of it.
+    pub fn completeness(&self, name: &RoomName, stored: Option<Position>) -> Completeness {
+        match (stored, &self.reconciler) {
+            (Some(stored), _) => stored.completeness,
+            (None, Some(reconciler)) => reconciler.completeness_of_empty(name),
+            (None, None) => Completeness::Partial,
+        }
+    }
+
+    /// Whether a list is complete now. The end of that time is the store's, so the store's clock decides, not this host's. While
+    /// rooms have to wait for calls to LiveKit, they are trusted for longer.
+    pub fn is_complete(&self, completeness: Completeness) -> bool {
+        let reconciler = self.reconciler.as_ref().filter(|_| !completeness.is_partial());
+        let extra_trust = reconciler.map(Reconciler::extra_trust).unwrap_or_default();
+        let trusted = completeness.trusted_longer(extra_trust);
+        self.store.estimated_now().is_some_and(|now| trusted.is_complete_at(now))
+    }
+
+    /// Whether the store does not hold a room and LiveKit said that nobody is in it. Such a room may never have a later version.
+    pub fn is_empty_room(&self, topic: &Topic) -> bool {
+        let is_unknown = topic.newest().is_some_and(|newest| newest.version() == Version::ZERO);
+        is_unknown && self.is_complete(topic.completeness())
+    }
+
+    fn is_complete_as_stored(&self, name: &RoomName, stored: Option<&Room>) -> bool {
+        self.is_complete(self.completeness(name, stored.map(Position::of)))
+    }
+}

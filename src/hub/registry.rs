@@ -1,0 +1,181 @@
+//! The registry of hot rooms: opens a room for its first subscriber, and reads rooms for clients.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+use crate::{
+    abort_on_panic,
+    presence::{Event, RoomName, Version},
+    reconcile::Reconciler,
+    store::{Position, RoomSummary, Store, StoreError},
+};
+
+use super::{
+    hot_room::HotRoom,
+    lookup::{Lookup, Source},
+    metrics::HubMetrics,
+    shared::Shared,
+    snapshot::{Snapshot, View},
+    topic::{Subscription, Topic, Watchers},
+};
+
+/// A subscriber that returns with a later version waits this long for its room: up to a second until the store may be looked at
+/// again, and a second for the look.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How the hub behaves.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// After a change is published, later ones within this time are published together at its end. Zero publishes each at once.
+    pub coalesce: Duration,
+}
+
+/// A room as it was read.
+#[derive(Debug)]
+pub struct Reading {
+    /// None for a room that the store does not hold.
+    pub snapshot: Option<Arc<Snapshot>>,
+    pub source: Source,
+    /// Whether the list is known to be everybody.
+    pub is_complete: bool,
+}
+
+/// The hot rooms of this instance.
+#[derive(Clone)]
+pub struct Hub(Arc<Shared>);
+
+impl Hub {
+    /// `reconciler` is none where LiveKit's API is not configured.
+    pub fn new(
+        store: Arc<dyn Store>,
+        reconciler: Option<Reconciler>,
+        watchers: Arc<dyn Watchers>,
+        config: HubConfig,
+        metrics: HubMetrics,
+    ) -> Self {
+        let HubConfig { coalesce } = config;
+        Self(Arc::new(Shared::new(Lookup { store, reconciler }, watchers, metrics, coalesce)))
+    }
+
+    /// Subscribes to a room. Returns once the room's list is known, if need be from LiveKit; from then on no change of it is
+    /// missed. `may_look_up` is called before LiveKit is asked about a room that the store does not hold.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn subscribe(
+        &self,
+        room: &RoomName,
+        view: View,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<Subscription, StoreError> {
+        let (subscription, is_new) = self.0.rooms.enter(room, view);
+        if is_new {
+            let may_look_up = self.0.lookup.reconciler.is_some() && may_look_up();
+            let (shared, topic) = (Arc::clone(&self.0), Arc::clone(subscription.topic()));
+            let room = HotRoom::run(shared, topic, may_look_up);
+            tokio::spawn(abort_on_panic::task("the task of a hot room", room));
+        }
+        subscription.topic().ready().await?;
+        Ok(subscription)
+    }
+
+    /// The version from which a returning subscriber can go on, if its claim that it was `sent` that version holds. Another
+    /// instance may have sent it, or this one before the store lost it.
+    ///
+    /// Waits for a moment until the room here is as new, or until a look at the store has found nothing as new. In that case
+    /// the claim counts for nothing, and the subscriber is sent the list. The claim has no effect on anybody else.
+    pub async fn catch_up(&self, subscription: &Subscription, sent: Version) -> Option<Version> {
+        let (topic, lookup) = (subscription.topic(), &self.0.lookup);
+        if !self.is_plausible(sent) || lookup.is_empty_room(topic) {
+            return None;
+        }
+        let caught_up = timeout(CATCH_UP_TIMEOUT, topic.caught_up(sent)).await;
+        let is_unknown = topic.newest().is_none_or(|newest| newest.version() == Version::ZERO);
+        match caught_up {
+            Ok(true) => Some(sent),
+            Ok(false) if !is_unknown || lookup.reconciler.is_none() => None,
+            // A store that lost everything must not empty the subscriber's list: LiveKit is asked first who is inside.
+            Ok(false) | Err(_) => {
+                topic.keep_subscribers_ahead();
+                (!lookup.is_empty_room(topic)).then_some(sent)
+            }
+        }
+    }
+
+    /// Whether the store can have reached this version by now.
+    fn is_plausible(&self, version: Version) -> bool {
+        self.0.lookup.store.estimated_now().is_some_and(|now| version.is_plausible_at(now))
+    }
+
+    /// Reads a room: from the list that streams show, if it is hot; otherwise from the store, after LiveKit was asked where the
+    /// store does not know everybody. `may_look_up` as for [`Self::subscribe`].
+    ///
+    /// # Errors
+    /// The room is not hot, and the store could not be read.
+    pub async fn read(
+        &self,
+        room: &RoomName,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<Reading, StoreError> {
+        let lookup = &self.0.lookup;
+        if let Some(topic) = self.0.rooms.get(room)
+            && let Some(snapshot) = topic.newest()
+        {
+            let is_complete = lookup.is_complete(topic.completeness());
+            return Ok(Reading { snapshot: Some(snapshot), source: Source::Hot, is_complete });
+        }
+        let (stored, source) = lookup.read_or_ask(room, may_look_up).await?;
+        let position = stored.as_deref().map(Position::of);
+        Ok(Reading {
+            is_complete: lookup.is_complete(lookup.completeness(room, position)),
+            snapshot: stored.map(|stored| Arc::new(Snapshot::of_room(room, &stored))),
+            source,
+        })
+    }
+
+    /// All rooms for the list of rooms, including those that only LiveKit knows.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        let rooms = self.0.lookup.store.rooms().await?;
+        Ok(match &self.0.lookup.reconciler {
+            Some(reconciler) => reconciler.complete(rooms).await,
+            None => rooms,
+        })
+    }
+
+    /// Has a room compared soon, because something about it was missed.
+    pub fn suspect(&self, room: &RoomName) {
+        self.0.lookup.suspect(room);
+    }
+
+    /// Notes that a webhook could not be stored. Its room is not always known.
+    pub fn webhook_refused(&self, room: Option<&RoomName>) {
+        if let Some(reconciler) = &self.0.lookup.reconciler {
+            reconciler.webhook_refused(room);
+        }
+    }
+
+    /// Notes which key signed a webhook: by it the reconciler recognises webhooks of a LiveKit other than the one it asks.
+    pub fn webhook_signed(&self, event: &Event, key_name: &str) {
+        if let Some(reconciler) = &self.0.lookup.reconciler {
+            reconciler.webhook_signed(event, key_name);
+        }
+    }
+
+    /// Notes that a webhook was stored, perhaps after others were not.
+    pub fn webhook_taken(&self) {
+        if let Some(reconciler) = &self.0.lookup.reconciler {
+            reconciler.webhook_taken();
+        }
+    }
+
+    /// Updates the metric of hot rooms, which shows how many are complete now.
+    pub fn count_rooms(&self) {
+        let is_complete = |topic: &Topic| self.0.lookup.is_complete(topic.completeness());
+        let (complete, stale) = self.0.rooms.count(is_complete);
+        self.0.metrics.count_rooms(complete, stale);
+    }
+}

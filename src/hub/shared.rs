@@ -1,0 +1,34 @@
+//! What the tasks of all hot rooms share.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use super::{lookup::Lookup, metrics::HubMetrics, rooms::HotRooms, topic::Watchers};
+
+/// At most this many rooms are read again at the same time: when Redis returns, every hot room wants to be.
+const MAX_CONCURRENT_RESYNCS: usize = 64;
+
+/// Held by the hub and by each task of a hot room.
+pub(super) struct Shared {
+    pub lookup: Lookup,
+    pub rooms: HotRooms,
+    pub watchers: Arc<dyn Watchers>,
+    pub metrics: HubMetrics,
+    /// See [`super::HubConfig`].
+    pub coalesce: Duration,
+    /// A permit is needed to read a room again.
+    pub resyncs: Semaphore,
+}
+
+impl Shared {
+    pub fn new(
+        lookup: Lookup,
+        watchers: Arc<dyn Watchers>,
+        metrics: HubMetrics,
+        coalesce: Duration,
+    ) -> Self {
+        let resyncs = Semaphore::new(MAX_CONCURRENT_RESYNCS);
+        Self { lookup, rooms: HotRooms::default(), watchers, metrics, coalesce, resyncs }
+    }
+}
