@@ -5,7 +5,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::metrics::{Buckets, RegistryExt, label};
+use crate::metrics::{Buckets, RegistryExt};
+
+use super::close_reason::CloseReason;
 
 /// Streams, and what was written to them.
 #[derive(Clone, Debug)]
@@ -18,30 +20,6 @@ pub struct DeliveryMetrics {
     pub(super) slow_subscribers: Counter,
     pub(super) repaired: Counter,
     pub(super) latency: Histogram,
-}
-
-label! {
-    /// Why a stream ended. Clients are told it, too.
-    pub enum CloseReason as "reason" {
-        /// The client went away.
-        Client = "client",
-        /// The access token expired.
-        Expired = "expired",
-        /// It reached `stream.max_age`.
-        MaxAge = "max_age",
-        /// Its identity has newer ones, as many as `limits.streams_per_identity`.
-        Replaced = "replaced",
-        /// This instance is shutting down.
-        Drain = "drain",
-        /// It did not take a frame within `stream.write_timeout`.
-        WriteTimeout = "write_timeout",
-        /// It was the slowest when slow connections kept more than `stream.pinned_bytes`.
-        PinnedBytes = "pinned_bytes",
-        /// It sent more than a subscriber has to say.
-        TooMuchInput = "too_much_input",
-        /// The socket failed.
-        Socket = "socket",
-    }
 }
 
 impl DeliveryMetrics {

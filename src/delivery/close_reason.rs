@@ -1,0 +1,39 @@
+//! Why a stream ended, as its client and the operator are told.
+
+use std::io;
+
+use crate::metrics::label;
+
+label! {
+    /// Why a stream ended.
+    pub enum CloseReason as "reason" {
+        /// The client went away.
+        Client = "client",
+        /// The access token expired.
+        Expired = "expired",
+        /// The stream reached `stream.max_age`.
+        MaxAge = "max_age",
+        /// Its identity has newer streams, as many as `limits.streams_per_identity`.
+        Replaced = "replaced",
+        /// This instance is shutting down.
+        Drain = "drain",
+        /// The client did not take a frame within `stream.write_timeout`.
+        WriteTimeout = "write_timeout",
+        /// The client was the slowest when slow clients kept more than `stream.pinned_bytes`.
+        PinnedBytes = "pinned_bytes",
+        /// The client sent more than a subscriber has to say.
+        TooMuchInput = "too_much_input",
+        /// The socket failed.
+        Socket = "socket",
+    }
+}
+
+impl CloseReason {
+    /// The reason when a write failed. That a client went away shows in writes as well as in reads.
+    pub(super) fn of_write(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Self::Client,
+            _ => Self::Socket,
+        }
+    }
+}

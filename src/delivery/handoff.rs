@@ -1,0 +1,40 @@
+//! What an HTTP handler gives to a worker: a stream, and the connection that it is written to.
+
+use std::{net::TcpStream, time::Instant};
+
+use crate::{hub::Subscription, presence::Version, sse::Framing};
+
+use super::{close_reason::CloseReason, permit::Permit};
+
+/// An open stream on its way from the handler that opened it to the worker that will serve it.
+pub struct Handoff {
+    pub watches: Vec<HandoffWatch>,
+    pub end: StreamEnd,
+    /// Counts the stream until its connection is closed.
+    pub permit: Permit,
+}
+
+/// One room that a stream watches.
+pub struct HandoffWatch {
+    pub subscription: Subscription,
+    /// The version that the client says it has.
+    pub has: Option<Version>,
+}
+
+/// When a stream ends at the latest, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamEnd {
+    pub at: Instant,
+    pub reason: CloseReason,
+}
+
+/// What a handed-off stream is written to: a connection on which HTTP is over.
+pub struct Transport {
+    /// Non-blocking.
+    pub socket: TcpStream,
+    /// The response's head, not written yet.
+    pub head: Vec<u8>,
+    pub framing: Framing,
+    /// Counts the connection until it is closed.
+    pub permit: Permit,
+}

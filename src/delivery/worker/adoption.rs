@@ -1,0 +1,141 @@
+//! How a worker takes over a handed-off stream, and begins it.
+
+use std::{sync::Arc, time::Instant};
+
+use mio::{Interest, Token};
+use tracing::error;
+
+use crate::{
+    presence::Version,
+    sse::{self, Frame, Framing},
+};
+
+use super::{
+    super::{
+        close_reason::CloseReason,
+        connection::{Connection, Ending, FirstWritten, Rest, Tail, Watch, Watches},
+        handoff::{Handoff, HandoffWatch, Transport},
+        watched_room::{Member, WatchedRoom},
+    },
+    endings::retry_millis,
+    state::{Worker, short_key},
+};
+
+impl Worker {
+    pub(super) fn adopt(&mut self, handoff: Handoff, transport: Transport) {
+        let Handoff { watches, end, permit } = handoff;
+        let Transport { socket, head, framing, permit: connection_permit } = transport;
+        self.metrics.streams_opened.inc();
+        self.metrics.streams_open.inc();
+        let mut socket = mio::net::TcpStream::from_std(socket);
+        let key = self.connections.vacant_key();
+        let registered = self.poll.registry().register(&mut socket, Token(key), Interest::READABLE);
+        if let Err(error) = registered {
+            error!(%error, "cannot watch a stream's socket");
+            self.metrics.closed(CloseReason::Socket);
+            self.inbox.connection_is_gone();
+            return;
+        }
+        let permit_key = permit.key();
+        let short_key = short_key(key);
+        let (ends_at, end_reason) = self.end_of(end);
+        let connection = Connection::new(
+            socket,
+            framing,
+            self.watch_all(short_key, watches),
+            self.wheel.enter(short_key, Instant::now()),
+            ends_at,
+            end_reason,
+            [permit, connection_permit],
+        );
+        self.ends.insert((ends_at, short_key));
+        self.by_permit.insert(permit_key, short_key);
+        self.connections.insert(Box::new(connection));
+        self.begin(key, head);
+        // It may have been replaced on its way, when no worker knew it.
+        if self.connections.get(key).is_some_and(|one| one.permit().is_revoked()) {
+            self.replace(key);
+        }
+    }
+
+    fn watch_all(&mut self, key: u32, watches: Vec<HandoffWatch>) -> Watches {
+        let watches = watches.into_iter().enumerate();
+        let mut watches = watches.map(|(index, watch)| self.watch(key, index, watch));
+        match (watches.next(), watches.next()) {
+            (Some(only), None) => Watches::One(only),
+            (first, second) => {
+                Watches::Many(first.into_iter().chain(second).chain(watches).collect())
+            }
+        }
+    }
+
+    /// Makes a connection a member of a room. This comes before the look at the room's newest snapshot: a change that comes
+    /// between the two is seen twice and not missed.
+    fn watch(&mut self, key: u32, index: usize, watch: HandoffWatch) -> Watch {
+        let topic = watch.subscription.topic();
+        let room = self.rooms.entry(topic.id()).or_insert_with(|| {
+            topic.watch(self.index);
+            WatchedRoom::new(Arc::clone(topic))
+        });
+        let position = room
+            .enter(Member { connection: key, watch: u32::try_from(index).expect("at most 100") });
+        Watch { sent: watch.has, position, subscription: watch.subscription }
+    }
+
+    /// Writes the head, the delay before reconnecting, and what the client does not have yet. Without a delay of its own, every
+    /// client of an instance that goes away would return at the same moment.
+    fn begin(&mut self, key: usize, mut head: Vec<u8>) {
+        let retry = sse::retry_frame(retry_millis());
+        head.extend_from_slice(self.connections[key].framing.bytes_of(&retry));
+        let (frames, versions) = self.first_frames(key);
+        let connection = &mut self.connections[key];
+        let first = match connection.write_first(&head, &frames) {
+            Ok(first) => first,
+            Err(error) => return self.close(key, CloseReason::of_write(&error)),
+        };
+        for (index, version) in versions.into_iter().take(first.frames_begun) {
+            connection.watches.as_mut_slice()[index].sent = Some(version);
+        }
+        let begun = frames.iter().take(first.frames_begun);
+        let bytes: usize = begun.map(|frame| connection.framing.bytes_of(frame).len()).sum();
+        self.count(first.frames_begun, bytes);
+        self.keep_rest(key, &head, &frames, &first);
+    }
+
+    /// What a new connection is sent, and which version of which of its watches that is. A heartbeat, if it has everything.
+    fn first_frames(&mut self, key: usize) -> (Vec<Arc<Frame>>, Vec<(usize, Version)>) {
+        let (mut frames, mut versions) = (Vec::new(), Vec::new());
+        let watches = self.connections[key].watches.as_mut_slice();
+        for (index, watch) in watches.iter_mut().enumerate() {
+            let Some(snapshot) = watch.subscription.topic().newest() else { continue };
+            // A client that another instance sent this list or a later one goes on from there.
+            watch.sent = watch.sent.filter(|sent| *sent >= snapshot.version());
+            if let Some(frame) = watch.frame_of(&snapshot) {
+                frames.push(Arc::clone(frame));
+                versions.push((index, snapshot.version()));
+            }
+        }
+        if frames.is_empty() {
+            frames.push(Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat)));
+        }
+        (frames, versions)
+    }
+
+    /// Notes what of a stream's beginning did not fit into the socket.
+    fn keep_rest(&mut self, key: usize, head: &[u8], frames: &[Arc<Frame>], first: &FirstWritten) {
+        match first.rest {
+            Rest::OfHead(written) => {
+                let head = Arc::new(sse::encode_chunk(|out| out.extend_from_slice(head)));
+                let tail = Tail::new(self.pin(key, &head), Framing::UntilClose, written);
+                self.block(key, Some(tail), Ending::No);
+            }
+            Rest::OfFrame(written) => {
+                self.block_after(key, &frames[first.frames_begun - 1], written, Ending::No);
+            }
+            Rest::Nothing if first.frames_begun < frames.len() => {
+                self.block(key, None, Ending::No);
+            }
+            Rest::Nothing => {}
+        }
+    }
+}

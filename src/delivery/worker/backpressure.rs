@@ -1,0 +1,130 @@
+//! What happens when a socket is full: its connection keeps the rest of one frame, and gets the newest of everything once the
+//! socket drains.
+
+use std::sync::Arc;
+
+use mio::Interest;
+
+use crate::sse::Frame;
+
+use super::{
+    super::{
+        close_reason::CloseReason,
+        connection::{Ending, Phase, Tail, Written},
+        pinned::Pin,
+    },
+    state::{Worker, short_key},
+};
+
+impl Worker {
+    /// A socket that was full takes more: first the rest of the frame that was begun, then the newest of everything.
+    pub(super) fn on_writable(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Phase::Blocked { ending, .. } = connection.phase else { return };
+        match connection.write_tail() {
+            Ok(Written::Whole) => {}
+            Ok(Written::Part(_)) => return,
+            Err(error) => return self.close(key, CloseReason::of_write(&error)),
+        }
+        match ending {
+            Ending::No => self.catch_up(key),
+            Ending::AfterTail => {
+                self.unblock(key);
+                self.write_last(key);
+            }
+            Ending::LastBegun => {
+                self.unblock(key);
+                self.finish(key);
+            }
+        }
+    }
+
+    /// Sends the newest of every room that the connection is behind with.
+    pub(super) fn catch_up(&mut self, key: usize) {
+        for index in 0..self.connections[key].watches.as_slice().len() {
+            let connection = &mut self.connections[key];
+            let watch = &mut connection.watches.as_mut_slice()[index];
+            let Some(snapshot) = watch.subscription.topic().newest() else { continue };
+            let Some(frame) = watch.frame_of(&snapshot).map(Arc::clone) else { continue };
+            match connection.write(&frame) {
+                Ok(Written::Part(0)) => return self.block(key, None, Ending::No),
+                Ok(written) => {
+                    connection.watches.as_mut_slice()[index].sent = Some(snapshot.version());
+                    let bytes = connection.framing.bytes_of(&frame).len();
+                    self.count(1, bytes);
+                    if let Written::Part(written) = written {
+                        return self.block_after(key, &frame, written, Ending::No);
+                    }
+                }
+                Err(error) => return self.close(key, CloseReason::of_write(&error)),
+            }
+        }
+        self.unblock(key);
+    }
+
+    /// Writes a frame other than a snapshot's to an open connection. Tells whether all of it is out.
+    pub(super) fn write_frame(&mut self, key: usize, frame: &Arc<Frame>, ending: Ending) -> bool {
+        let connection = &mut self.connections[key];
+        match connection.write(frame) {
+            Ok(Written::Whole) => {
+                let bytes = connection.framing.bytes_of(frame).len();
+                self.count(1, bytes);
+                true
+            }
+            Ok(Written::Part(written)) => {
+                self.block_after(key, frame, written, ending);
+                false
+            }
+            Err(error) => {
+                self.close(key, CloseReason::of_write(&error));
+                false
+            }
+        }
+    }
+
+    /// Notes that a socket took only a part of a frame, or nothing of it.
+    pub(super) fn block_after(
+        &mut self,
+        key: usize,
+        frame: &Arc<Frame>,
+        written: usize,
+        ending: Ending,
+    ) {
+        // A frame of which nothing was written is not kept, since there may be a newer one later. The last frame must follow.
+        let keep = written > 0 || ending == Ending::LastBegun;
+        let framing = self.connections[key].framing;
+        let tail = keep.then(|| Tail::new(self.pin(key, frame), framing, written));
+        self.block(key, tail, ending);
+    }
+
+    /// Counts a frame that a connection keeps. If too much is kept, whichever thread finds that, the slowest client's worker is
+    /// told.
+    pub(super) fn pin(&self, key: usize, frame: &Arc<Frame>) -> Pin {
+        let inbox = Arc::clone(&self.inbox);
+        let key = short_key(key);
+        let cut_off = move |pin| inbox.send(|mail| mail.cut_off.push((key, pin)));
+        self.pinned.pin(frame, Box::new(cut_off))
+    }
+
+    pub(super) fn block(&mut self, key: usize, tail: Option<Tail>, ending: Ending) {
+        self.forget_blocked(key);
+        let since = self.now();
+        let connection = &mut self.connections[key];
+        connection.phase = Phase::Blocked { since, tail: tail.map(Box::new), ending };
+        self.blocked.insert((since, short_key(key)));
+        self.metrics.slow_subscribers.inc();
+        self.set_interest(key, Interest::READABLE | Interest::WRITABLE);
+    }
+
+    fn unblock(&mut self, key: usize) {
+        if self.forget_blocked(key) {
+            self.connections[key].phase = Phase::Open;
+            self.set_interest(key, Interest::READABLE);
+        }
+    }
+
+    pub(super) fn forget_blocked(&mut self, key: usize) -> bool {
+        let Phase::Blocked { since, .. } = self.connections[key].phase else { return false };
+        self.blocked.remove(&(since, short_key(key)))
+    }
+}

@@ -1,0 +1,173 @@
+//! How streams end: at their time, replaced by newer ones, in a drain, or because the client is gone or too slow.
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use tracing::debug;
+
+use crate::sse;
+
+use super::{
+    super::{
+        close_reason::CloseReason,
+        connection::{Ending, Phase, Watch},
+        handoff::StreamEnd,
+    },
+    state::{NEVER, Worker, millis, short_key},
+};
+
+/// After the last frame the client has this long to close from its side.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Each client reconnects after a time of its own from this range.
+const RETRY_MILLIS: Range<u64> = 1_000..5_000;
+
+impl Worker {
+    pub(super) fn on_deadlines(&mut self) {
+        let now = self.now();
+        while let Some(&(at, key)) = self.ends.first()
+            && at <= now
+        {
+            self.ends.pop_first();
+            self.on_end(key as usize);
+        }
+        let timeout = millis(self.config.write_timeout);
+        while let Some(&(since, key)) = self.blocked.first()
+            && since.saturating_add(timeout) <= now
+        {
+            self.close(key as usize, CloseReason::WriteTimeout);
+        }
+        if self.drained_at.is_some_and(|at| at <= now) {
+            self.close_what_is_left();
+        }
+    }
+
+    fn on_end(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        connection.ends_at = NEVER;
+        match &mut connection.phase {
+            Phase::Open => self.write_last(key),
+            Phase::Blocked { ending, .. } => {
+                if *ending == Ending::No {
+                    *ending = Ending::AfterTail;
+                }
+            }
+            Phase::Closing => {
+                let reason = connection.end_reason;
+                self.close(key, reason);
+            }
+        }
+    }
+
+    /// Ends a stream for good, unless it is ending already.
+    pub(super) fn replace(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        if connection.ends_at == NEVER || matches!(connection.phase, Phase::Closing) {
+            return;
+        }
+        connection.end_reason = CloseReason::Replaced;
+        self.set_end(key, self.now());
+    }
+
+    /// Begins the orderly end of an open connection.
+    pub(super) fn write_last(&mut self, key: usize) {
+        let reason = self.connections[key].end_reason;
+        let id = (reason == CloseReason::Replaced).then_some(sse::REPLACED_ID);
+        let frame = Arc::new(sse::last_frame(reason.as_str(), id, retry_millis()));
+        if self.write_frame(key, &frame, Ending::LastBegun) {
+            self.finish(key);
+        }
+    }
+
+    /// The last frame is out. The client has a moment to close from its side, because a reset could take back what was written.
+    pub(super) fn finish(&mut self, key: usize) {
+        let ends_at = self.now() + millis(CLOSE_TIMEOUT);
+        let connection = &mut self.connections[key];
+        connection.phase = Phase::Closing;
+        if connection.shut_down_writing().is_err() {
+            let reason = connection.end_reason;
+            return self.close(key, reason);
+        }
+        self.set_end(key, ends_at);
+    }
+
+    pub(super) fn close(&mut self, key: usize, reason: CloseReason) {
+        self.forget_blocked(key);
+        let connection = self.connections.remove(key);
+        self.ends.remove(&(connection.ends_at, short_key(key)));
+        self.by_permit.remove(&connection.permit().key());
+        if let Some((moved, place)) = self.wheel.leave(connection.place) {
+            self.connections[moved as usize].place = place;
+        }
+        for watch in connection.watches.as_slice() {
+            self.unwatch(watch);
+        }
+        self.inbox.connection_is_gone();
+        // Before it is counted, so that a stream that counts as closed keeps nothing any longer.
+        drop(connection);
+        self.metrics.closed(reason);
+        debug!(reason = reason.as_str(), "closed a stream");
+    }
+
+    fn unwatch(&mut self, watch: &Watch) {
+        let topic = watch.subscription.topic();
+        let Some(room) = self.rooms.get_mut(&topic.id()) else { return };
+        for (member, position) in room.leave(watch.position).into_iter().flatten() {
+            let connection = &mut self.connections[member.connection as usize];
+            connection.watches.as_mut_slice()[member.watch as usize].position = position;
+        }
+        if room.is_empty() {
+            topic.unwatch(self.index);
+            self.rooms.remove(&topic.id());
+        }
+    }
+
+    /// Has all streams end, spread evenly over `time`.
+    pub(super) fn drain(&mut self, time: Duration) {
+        let now = self.now();
+        self.drained_at = Some(now + millis(time));
+        for key in self.keys() {
+            let at = now + fastrand::u64(..=millis(time));
+            let connection = &mut self.connections[key];
+            let ends_later = connection.ends_at > at && !matches!(connection.phase, Phase::Closing);
+            let is_ending = connection.ends_at == NEVER;
+            if ends_later && !is_ending {
+                connection.end_reason = CloseReason::Drain;
+                self.set_end(key, at);
+            }
+        }
+    }
+
+    fn close_what_is_left(&mut self) {
+        for key in self.keys() {
+            match self.connections[key].phase {
+                Phase::Open => {
+                    self.connections[key].end_reason = CloseReason::Drain;
+                    self.write_last(key);
+                }
+                Phase::Blocked { .. } => self.close(key, CloseReason::Drain),
+                Phase::Closing => {}
+            }
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        let is_over = self.drained_at.is_some() && self.connections.is_empty();
+        is_over && self.inbox.close_if_empty()
+    }
+
+    /// When a new stream ends, in the worker's milliseconds, and why.
+    pub(super) fn end_of(&self, end: StreamEnd) -> (u64, CloseReason) {
+        match self.drained_at {
+            Some(_) => (self.now(), CloseReason::Drain),
+            None => (millis(end.at.saturating_duration_since(self.started)), end.reason),
+        }
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
+    }
+}
+
+/// How long a client is told to wait before it reconnects.
+pub(super) fn retry_millis() -> u64 {
+    fastrand::u64(RETRY_MILLIS)
+}

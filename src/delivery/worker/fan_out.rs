@@ -1,0 +1,115 @@
+//! Carries a room's new snapshot to the connections that watch the room, a slice at a time.
+
+use std::{io, sync::Arc};
+
+use crate::{
+    hub::{Snapshot, Topic},
+    presence::Version,
+    sse::Frame,
+};
+
+use super::{
+    super::{
+        close_reason::CloseReason,
+        connection::{Ending, Phase, Written},
+        watched_room::Member,
+    },
+    state::Worker,
+};
+
+/// Connections of one room that are visited before another room has its turn.
+const MAX_SLICE: usize = 128;
+/// Connections that are visited before the worker looks at its sockets again.
+const MAX_VISITS: usize = 512;
+
+/// A connection that did not take a whole frame.
+struct Stuck {
+    member: Member,
+    frame: Arc<Frame>,
+    outcome: io::Result<Written>,
+}
+
+impl Worker {
+    pub(super) fn on_changed(&mut self, topic: &Topic) {
+        topic.heard(self.index);
+        if let Some(room) = self.rooms.get_mut(&topic.id())
+            && room.start_fan_out()
+        {
+            self.fan_outs.push_back(topic.id());
+        }
+    }
+
+    pub(super) fn on_fan_outs(&mut self) {
+        let mut visits = 0;
+        while visits < MAX_VISITS
+            && let Some(room) = self.fan_outs.pop_front()
+        {
+            match self.fan_out(room) {
+                0 => {}
+                visited => {
+                    visits += visited;
+                    self.fan_outs.push_back(room);
+                }
+            }
+        }
+    }
+
+    /// Visits the next slice of a room. Returns its size: zero when the fan-out is over.
+    fn fan_out(&mut self, room: u64) -> usize {
+        let Some(room) = self.rooms.get_mut(&room) else { return 0 };
+        let newest = room.topic.newest();
+        let slice = room.next_slice(MAX_SLICE);
+        let visited = slice.len();
+        let Some(snapshot) = newest else { return visited };
+        let (mut frames, mut bytes) = (0_usize, 0);
+        let mut stuck = Vec::new();
+        for member in slice {
+            let connection = &mut self.connections[member.connection as usize];
+            if !matches!(connection.phase, Phase::Open) {
+                continue;
+            }
+            let watch = &connection.watches.as_slice()[member.watch as usize];
+            let Some(frame) = watch.frame_of(&snapshot) else { continue };
+            match connection.write(frame) {
+                Ok(Written::Whole) => {
+                    frames += 1;
+                    bytes += connection.framing.bytes_of(frame).len();
+                    connection.watches.as_mut_slice()[member.watch as usize].sent =
+                        Some(snapshot.version());
+                }
+                outcome => {
+                    stuck.push(Stuck { member: *member, frame: Arc::clone(frame), outcome });
+                }
+            }
+        }
+        self.count(frames, bytes);
+        if visited == 0 {
+            self.observe_latency(&snapshot);
+        }
+        for one in stuck {
+            self.on_stuck(one, snapshot.version());
+        }
+        visited
+    }
+
+    fn observe_latency(&self, snapshot: &Snapshot) {
+        if let Some(received_at) = snapshot.received_at() {
+            self.metrics.latency.observe(self.clock.now().since(received_at).as_secs_f64());
+        }
+    }
+
+    fn on_stuck(&mut self, Stuck { member, frame, outcome }: Stuck, version: Version) {
+        let key = member.connection as usize;
+        match outcome {
+            Ok(Written::Part(written)) => {
+                if written > 0 {
+                    self.connections[key].watches.as_mut_slice()[member.watch as usize].sent =
+                        Some(version);
+                }
+                self.block_after(key, &frame, written, Ending::No);
+            }
+            Ok(Written::Whole) => {}
+            Err(error) => self.close(key, CloseReason::of_write(&error)),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Writes heartbeats, and checks with each that the connection has what its rooms have.
+
+use std::{sync::Arc, time::Instant};
+
+use tracing::error;
+
+use crate::sse::{self, Frame};
+
+use super::{
+    super::{
+        connection::{Ending, Phase},
+        watched_room::WatchedRoom,
+    },
+    state::Worker,
+};
+
+impl Worker {
+    pub(super) fn on_heartbeats(&mut self) {
+        let now = Instant::now();
+        while let Some(keys) = self.wheel.take_turn(now) {
+            let frame = Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat));
+            for key in keys {
+                self.heartbeat(key as usize, &frame);
+            }
+        }
+    }
+
+    fn heartbeat(&mut self, key: usize, frame: &Arc<Frame>) {
+        if !matches!(self.connections[key].phase, Phase::Open) {
+            return;
+        }
+        if self.has_been_missed(key) {
+            self.metrics.repaired.inc();
+            error!(worker = self.index, "a stream was behind its room; it is brought up to date");
+            self.catch_up(key);
+            if !self.connections.get(key).is_some_and(|one| matches!(one.phase, Phase::Open)) {
+                return;
+            }
+        }
+        self.write_frame(key, frame, Ending::No);
+    }
+
+    /// Whether a connection is behind although no fan-out is about to bring it up to date.
+    fn has_been_missed(&self, key: usize) -> bool {
+        self.connections[key].watches.as_slice().iter().any(|watch| {
+            let topic = watch.subscription.topic();
+            let is_behind =
+                topic.newest().is_some_and(|snapshot| watch.frame_of(&snapshot).is_some());
+            // The look at the snapshot comes first: by now its announcement has begun, or is over.
+            let is_known = topic.is_on_its_way(self.index)
+                || self.rooms.get(&topic.id()).is_some_and(WatchedRoom::is_fanning_out);
+            is_behind && !is_known
+        })
+    }
+}

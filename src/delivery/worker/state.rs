@@ -1,0 +1,122 @@
+//! What a worker has: its connections, and the orders in which they are looked at.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Interest, Poll, Token};
+use slab::Slab;
+use tracing::error;
+
+use crate::clock::Clock;
+
+use super::super::{
+    config::DeliveryConfig, connection::Connection, inbox::Inbox, metrics::DeliveryMetrics,
+    pinned::Pinned, watched_room::WatchedRoom, wheel::Wheel,
+};
+
+/// A time that never comes.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// Owns sockets and writes frames to them.
+///
+/// Its inputs: sockets that can be read or written, mail (handed-off connections, changed rooms, streams to end, the order to
+/// drain), heartbeats that are due, and deadlines.
+pub(in crate::delivery) struct Worker {
+    pub(super) index: u32,
+    pub(super) poll: Poll,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) config: DeliveryConfig,
+    pub(super) metrics: DeliveryMetrics,
+    pub(super) clock: Clock,
+    /// Boxed, so that a slab that grows does not copy connections or reserve memory for as many again.
+    pub(super) connections: Slab<Box<Connection>>,
+    /// Connections by their streams' permits.
+    pub(super) by_permit: HashMap<u32, u32>,
+    pub(super) rooms: HashMap<u64, WatchedRoom>,
+    /// Rooms whose fan-out is under way, in turn.
+    pub(super) fan_outs: VecDeque<u64>,
+    pub(super) wheel: Wheel,
+    /// Connections whose socket is full, in the order in which their sockets filled.
+    pub(super) blocked: BTreeSet<(u64, u32)>,
+    /// Connections in the order in which they will end.
+    pub(super) ends: BTreeSet<(u64, u32)>,
+    /// While draining: when every connection that is left is closed.
+    pub(super) drained_at: Option<u64>,
+    pub(super) pinned: Arc<Pinned>,
+    /// For what clients send, which is thrown away.
+    pub(super) scratch: Box<[u8]>,
+    /// Times within the worker are milliseconds from here.
+    pub(super) started: Instant,
+}
+
+impl Worker {
+    pub fn new(
+        index: u32,
+        poll: Poll,
+        inbox: Arc<Inbox>,
+        config: DeliveryConfig,
+        metrics: DeliveryMetrics,
+        clock: Clock,
+        pinned: Arc<Pinned>,
+    ) -> Self {
+        let started = Instant::now();
+        Self {
+            index,
+            poll,
+            inbox,
+            metrics,
+            clock,
+            connections: Slab::new(),
+            by_permit: HashMap::new(),
+            rooms: HashMap::new(),
+            fan_outs: VecDeque::new(),
+            wheel: Wheel::new(config.heartbeat, started),
+            blocked: BTreeSet::new(),
+            ends: BTreeSet::new(),
+            drained_at: None,
+            pinned,
+            scratch: vec![0; 16 * 1024].into_boxed_slice(),
+            started,
+            config,
+        }
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        millis(self.started.elapsed())
+    }
+
+    /// Counts frames that were written or begun.
+    pub(super) fn count(&self, frames: usize, bytes: usize) {
+        self.metrics.frames.inc_by(frames as u64);
+        self.metrics.bytes.inc_by(bytes as u64);
+    }
+
+    /// Sets what a socket wakes the worker for. A socket is nearly always writable, so writability is asked for only while it is
+    /// full.
+    pub(super) fn set_interest(&mut self, key: usize, interest: Interest) {
+        let socket = &mut self.connections[key].socket;
+        if let Err(error) = self.poll.registry().reregister(socket, Token(key), interest) {
+            // The connection is closed when it times out.
+            error!(%error, "cannot watch a stream's socket");
+        }
+    }
+
+    pub(super) fn set_end(&mut self, key: usize, at: u64) {
+        let short_key = short_key(key);
+        self.ends.remove(&(self.connections[key].ends_at, short_key));
+        self.connections[key].ends_at = at;
+        self.ends.insert((at, short_key));
+    }
+}
+
+/// A connection's key as it is kept in other places.
+pub(super) fn short_key(key: usize) -> u32 {
+    u32::try_from(key).expect("fewer than descriptors")
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(NEVER - 1)
+}
