@@ -1,4 +1,5 @@
-//! One stream's socket: what it watches, what it was sent, and, only while it is full, the rest of one frame.
+//! One stream's connection: its socket, what it watches, what it was sent, and, only while the socket is full, the rest of one
+//! frame.
 
 use std::{
     io::{self, IoSlice, Read, Write},
@@ -14,9 +15,9 @@ use crate::{
     sse::{Frame, Framing},
 };
 
-use super::{CloseReason, Permit, Pin, wheel::WheelPosition};
+use super::{close_reason::CloseReason, permit::Permit, pinned::Pin, wheel::WheelPosition};
 
-/// A subscriber has nothing to say after its request. More than this, in all, ends the stream.
+/// A subscriber has nothing to say after its request. A stream whose client sends more than this, in all, is ended.
 const MAX_INPUT_BYTES: u32 = 64 * 1024;
 
 /// A connection that takes frames.
@@ -26,15 +27,16 @@ pub(super) struct Connection {
     pub watches: Watches,
     pub phase: Phase,
     pub place: WheelPosition,
-    /// When it is to end, or, once it has, when to stop waiting for the client's own end; in the worker's milliseconds.
+    /// When the stream ends, or, once it has ended, when the worker stops waiting for the client to close; in the worker's
+    /// milliseconds.
     pub ends_at: u64,
     pub end_reason: CloseReason,
     input_bytes: u32,
-    /// Its stream's, and its connection's.
+    /// The stream's and the connection's.
     permits: [Permit; 2],
 }
 
-/// One room nearly always; more for `rooms/stream`.
+/// The rooms of a stream: nearly always one, but more for `rooms/stream`.
 pub(super) enum Watches {
     One(Watch),
     Many(Box<[Watch]>),
@@ -43,9 +45,9 @@ pub(super) enum Watches {
 /// One watched room.
 pub(super) struct Watch {
     pub subscription: Subscription,
-    /// The version last sent, whole or begun.
+    /// The version that was last sent, as a whole or in part.
     pub sent: Option<Version>,
-    /// Where it stands among the room's members.
+    /// Its position among the room's members.
     pub position: u32,
 }
 
@@ -57,28 +59,28 @@ pub(super) enum Phase {
         tail: Option<Box<Tail>>,
         ending: Ending,
     },
-    /// The last frame is out; what remains is the client's end.
+    /// The last frame is out, and the client has not closed yet.
     Closing,
 }
 
-/// Whether a connection whose socket is full is to end.
+/// Whether a connection ends when its socket, which is full, drains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     No,
-    /// When the rest of a frame is out.
+    /// The last frame follows when the tail is out.
     AfterTail,
-    /// The rest is that of its last frame.
+    /// The tail is that of the last frame.
     LastBegun,
 }
 
-/// The rest of a frame that was begun.
+/// The rest of a frame of which a part was written.
 pub(super) struct Tail {
     pin: Pin,
     framing: Framing,
     written: usize,
 }
 
-/// How far a write came.
+/// How much of a frame a write took.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Written {
     Whole,
@@ -113,7 +115,7 @@ impl Connection {
         write_once(&mut self.socket, self.framing.bytes_of(frame))
     }
 
-    /// Writes the head of the response and the first frames together. What did not fit is left as the tail.
+    /// Writes the head of the response and the first frames together, and returns what did not fit.
     pub fn write_first(&mut self, head: &[u8], frames: &[Arc<Frame>]) -> io::Result<FirstWritten> {
         let mut slices = vec![IoSlice::new(head)];
         slices.extend(frames.iter().map(|frame| IoSlice::new(self.framing.bytes_of(frame))));
@@ -152,7 +154,7 @@ impl Connection {
         Ok(written)
     }
 
-    /// Reads what the client says and throws it away. Tells why to close, if there is a reason.
+    /// Reads what the client sends and throws it away. Returns the reason to close, if there is one.
     pub fn discard_input(&mut self, scratch: &mut [u8]) -> Option<CloseReason> {
         loop {
             match self.socket.read(scratch) {
@@ -179,22 +181,22 @@ impl Connection {
         &self.permits[0]
     }
 
-    /// Whether it keeps a frame by this pin.
+    /// Whether the connection keeps a frame with this pin.
     pub fn keeps(&self, pin: u64) -> bool {
         matches!(&self.phase, Phase::Blocked { tail: Some(tail), .. } if tail.pin.number() == pin)
     }
 }
 
-/// What of a stream's beginning was written, or begun.
+/// How much of a stream's beginning was written.
 pub(super) struct FirstWritten {
     pub frames_begun: usize,
     pub rest: Rest,
 }
 
-/// What was begun and is not out as a whole, and how much of it is.
+/// What was written in part, and how many bytes of it.
 pub(super) enum Rest {
     Nothing,
-    /// The head of the response, which takes a socket that is full of earlier answers.
+    /// The head of the response. This takes a socket that is full of earlier answers.
     OfHead(usize),
     /// The last frame that was begun.
     OfFrame(usize),
@@ -217,7 +219,7 @@ impl Watches {
 }
 
 impl Watch {
-    /// The frame it needs to be up to date with `snapshot`.
+    /// The frame that brings the subscriber up to date with `snapshot`.
     pub fn frame_of<'snapshot>(
         &self,
         snapshot: &'snapshot Snapshot,

@@ -7,29 +7,29 @@ pub trait PermitIssuer: Send + Sync {
     /// The holder of permit `key` is gone.
     fn take_back(&self, key: u32);
 
-    /// Whether the holder of permit `key` has to end.
+    /// Whether the stream that holds permit `key` has to end.
     fn is_revoked(&self, key: u32) -> bool;
 }
 
-/// Counts its holder until it is dropped. The issuer knows for what; here it is a number, so that ten thousand holders
-/// cost no allocation each.
+/// Counts its holder until it is dropped. Only the issuer knows what it counts. Here it is a number, so that none of ten thousand
+/// holders costs an allocation.
 pub struct Permit {
-    given_by: Arc<dyn PermitIssuer>,
+    issuer: Arc<dyn PermitIssuer>,
     key: u32,
 }
 
 impl Permit {
-    pub fn new(given_by: Arc<dyn PermitIssuer>, key: u32) -> Self {
-        Self { given_by, key }
+    pub fn new(issuer: Arc<dyn PermitIssuer>, key: u32) -> Self {
+        Self { issuer, key }
     }
 
-    /// Its number; no other that is held has the same.
+    /// Its number, which differs from that of every other permit that is held.
     pub fn key(&self) -> u32 {
         self.key
     }
 
     pub fn is_revoked(&self) -> bool {
-        self.given_by.is_revoked(self.key)
+        self.issuer.is_revoked(self.key)
     }
 }
 
@@ -41,6 +41,6 @@ impl fmt::Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.given_by.take_back(self.key);
+        self.issuer.take_back(self.key);
     }
 }

@@ -1,5 +1,5 @@
-//! What slow clients keep in memory, all together: streams on every thread, and answers that are not taken. It is counted and
-//! bounded, and the client that has been slow for longest goes first, whichever thread has it.
+//! What all slow clients together keep in memory: streams on every worker, and answers that are not taken. It is counted and
+//! bounded. The client that has been slow for longest is cut off first, whichever thread serves it.
 
 use std::{
     collections::BTreeMap,
@@ -14,15 +14,16 @@ use prometheus_client::{
 
 use crate::{metrics::RegistryExt, sse::Frame};
 
-/// A client that takes longer is slow. Others are not cut off for those who come later: who comes later is told to ask again.
+/// A client is slow after this time. For a new answer only slow clients are cut off; without one the new client is told to ask
+/// again.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
-/// Has a client cut off, in its own time; it is told which of its pins that is for.
+/// Has the client's thread cut the client off. Its argument is the pin that is too much.
 pub type CutOff = Box<dyn FnOnce(u64) + Send>;
 
-/// The frames that slow clients keep, and who keeps them.
+/// The frames that slow clients keep, and the clients that keep them.
 pub struct Pinned {
-    most_bytes: usize,
+    max_bytes: usize,
     kept: Mutex<Kept>,
     bytes: Gauge,
     cut_off: Counter,
@@ -30,11 +31,11 @@ pub struct Pinned {
 
 #[derive(Default)]
 struct Kept {
-    /// Each frame once, however many keep it.
+    /// Each frame counts once, even if several clients keep it.
     bytes: usize,
-    /// Of the clients that were told and have not let go yet: what is not worth telling another client for.
+    /// What clients keep that were told to leave and have not let go yet. No other client is told for these bytes.
     leaving: usize,
-    /// In the order in which they began, so the slowest comes first.
+    /// In the order in which they began, so that the slowest comes first.
     holders: BTreeMap<u64, Holder>,
     next: u64,
 }
@@ -42,7 +43,7 @@ struct Kept {
 struct Holder {
     since: Instant,
     bytes: usize,
-    /// None once it was told.
+    /// None once the client was told.
     cut_off: Option<CutOff>,
 }
 
@@ -54,9 +55,9 @@ pub struct Pin {
 }
 
 impl Pinned {
-    pub fn register(most_bytes: usize, registry: &mut Registry) -> Arc<Self> {
+    pub fn register(max_bytes: usize, registry: &mut Registry) -> Arc<Self> {
         Arc::new(Self {
-            most_bytes,
+            max_bytes,
             kept: Mutex::default(),
             bytes: registry.register_bytes("pinned", "Lists kept for slow clients"),
             cut_off: registry.register_new(
@@ -66,20 +67,20 @@ impl Pinned {
         })
     }
 
-    /// Counts a frame that a stream keeps because its socket is full. Above the bound the slowest client goes, which may be this
-    /// one.
+    /// Counts a frame that a stream keeps because its socket is full. Above the bound the slowest client is cut off, which may be
+    /// this one.
     pub fn pin(self: &Arc<Self>, frame: &Arc<Frame>, cut_off: CutOff) -> Pin {
         let pin = self.add(&mut self.kept(), frame, cut_off);
         self.relieve();
         pin
     }
 
-    /// Counts a frame that is being written as an answer. None where there is no place for it, and nobody who has been slow for
-    /// so long as to make some.
+    /// Counts a frame that is being written as an answer. None if there is no room for it, and no client has been slow for long
+    /// enough to be cut off for it.
     pub fn pin_answer(self: &Arc<Self>, frame: &Arc<Frame>, cut_off: CutOff) -> Option<Pin> {
         let mut kept = self.kept();
         let is_new = !frame.is_pinned();
-        if is_new && kept.bytes.saturating_add(frame.chunked().len()) > self.most_bytes {
+        if is_new && kept.bytes.saturating_add(frame.chunked().len()) > self.max_bytes {
             let slowest = kept.holders.values().find(|holder| holder.cut_off.is_some())?;
             if slowest.since.elapsed() < SLOW_AFTER {
                 return None;
@@ -104,11 +105,11 @@ impl Pinned {
         Pin { pinned: Arc::clone(self), number, frame: Arc::clone(frame) }
     }
 
-    /// Above the bound, tells the slowest client that was not told yet. What those who were told keep counts as gone, even where
-    /// others keep the same frame: once they have let go, the next is told if that was not enough.
+    /// Above the bound, tells the slowest client that was not told yet. What the told clients keep counts as gone, even if others
+    /// keep the same frame. Once they have let go, the next client is told if that was not enough.
     fn relieve(&self) {
         let mut kept = self.kept();
-        if kept.bytes.saturating_sub(kept.leaving) <= self.most_bytes {
+        if kept.bytes.saturating_sub(kept.leaving) <= self.max_bytes {
             return;
         }
         let slowest = kept.holders.iter_mut();
@@ -146,7 +147,7 @@ impl Pinned {
 }
 
 impl Pin {
-    /// By which its client is told to let go.
+    /// The number with which its client is told to let go.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_for_what_others_are_about_to_let_go() {
+    fn no_client_is_told_for_what_others_are_about_to_let_go() {
         let pinned = Pinned::register(2_500, &mut Registry::default());
         let (tell, told) = mpsc::channel();
         let pins = [(); 4].map(|()| {

@@ -1,10 +1,10 @@
-//! A room as one delivery thread sees it: which of its connections watch it, and a fan-out to them that can be interrupted.
+//! A room as one worker sees it: the connections that watch it, and a fan-out to them that can be interrupted.
 
 use std::sync::Arc;
 
 use crate::hub::Topic;
 
-/// A room with at least one connection on this thread.
+/// A room that at least one of the worker's connections watches.
 pub(super) struct WatchedRoom {
     pub topic: Arc<Topic>,
     members: Vec<Member>,
@@ -18,11 +18,11 @@ pub(super) struct Member {
     pub watch: u32,
 }
 
-/// A fan-out under way. Those before the cursor have been visited, those from it on have not.
+/// A fan-out under way. The members before the cursor have been visited, and the others have not.
 #[derive(Clone, Copy, Debug)]
 struct FanOut {
     cursor: usize,
-    /// A newer snapshot came: those visited so far must be visited again.
+    /// A newer snapshot came, so the visited members must be visited again.
     again: bool,
 }
 
@@ -31,20 +31,20 @@ impl WatchedRoom {
         Self { topic, members: Vec::new(), fan_out: None }
     }
 
-    /// Adds somebody who is up to date. Returns their position.
+    /// Adds a member that is up to date. Returns its position.
     pub fn enter(&mut self, member: Member) -> u32 {
         self.members.push(member);
         u32::try_from(self.members.len() - 1).expect("fewer than descriptors")
     }
 
-    /// Removes the member at `position`. Others may move to fill the gap; returns which, and where they are now.
+    /// Removes the member at `position`. Returns the members that moved to fill the gap, with their new positions.
     pub fn leave(&mut self, position: u32) -> [Option<(Member, u32)>; 2] {
         let mut gap = position as usize;
         let mut moved = [None, None];
         if let Some(fan_out) = &mut self.fan_out
             && gap < fan_out.cursor
         {
-            // The last of the visited fills the gap, so that nobody unvisited moves among them.
+            // The last visited member fills the gap, so that no unvisited one moves among the visited.
             fan_out.cursor -= 1;
             self.members.swap(gap, fan_out.cursor);
             if gap != fan_out.cursor {
@@ -67,7 +67,7 @@ impl WatchedRoom {
         self.fan_out.is_some()
     }
 
-    /// Makes sure that everybody is visited from now on. True if no fan-out was under way.
+    /// Has every member visited from now on. Returns whether this started a fan-out; otherwise one was under way.
     pub fn start_fan_out(&mut self) -> bool {
         if let Some(fan_out) = &mut self.fan_out {
             fan_out.again = true;
@@ -77,14 +77,14 @@ impl WatchedRoom {
         true
     }
 
-    /// The next to be visited, at most `most`. Empty when everybody has been: then the fan-out is over.
-    pub fn next_slice(&mut self, most: usize) -> &[Member] {
+    /// The next members to visit, at most `max`. Empty if all have been visited: then the fan-out is over.
+    pub fn next_slice(&mut self, max: usize) -> &[Member] {
         let Some(fan_out) = &mut self.fan_out else { return &[] };
         if fan_out.cursor >= self.members.len() && fan_out.again {
             *fan_out = FanOut { cursor: 0, again: false };
         }
         let start = fan_out.cursor.min(self.members.len());
-        let end = (start + most).min(self.members.len());
+        let end = (start + max).min(self.members.len());
         fan_out.cursor = end;
         if start == end {
             self.fan_out = None;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fan_out_visits_everybody_in_slices() {
+    fn a_fan_out_visits_every_member_in_slices() {
         let (mut room, _) = room_of(10);
         assert!(room.start_fan_out());
         let mut visited = Vec::new();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn leaving_and_entering_during_a_fan_out_passes_nobody_else_over() {
+    fn members_that_leave_and_enter_during_a_fan_out_make_it_miss_no_other() {
         for seed in 0..2_000 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let count = rng.u32(1..40);

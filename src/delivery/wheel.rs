@@ -1,10 +1,10 @@
-//! Spreads heartbeats evenly: every connection has a place on a wheel that turns once per interval.
+//! Spreads heartbeats evenly: each connection has a place on a wheel that turns once per interval.
 
 use std::time::{Duration, Instant};
 
 const PLACES: usize = 128;
 
-/// Successive connections go this many places apart, so that few of them are spread as well as many.
+/// Successive connections are this many places apart, so that a few connections are spread as evenly as many.
 const STRIDE: usize = 79;
 
 /// Where connections wait for their next heartbeat.
@@ -12,13 +12,13 @@ pub(super) struct Wheel {
     places: Vec<Vec<u32>>,
     waiting: usize,
     next_place: usize,
-    /// The place whose turn is next, and when it is.
+    /// The place whose turn is next, and the time of that turn.
     turn: usize,
     turn_at: Instant,
     step: Duration,
 }
 
-/// A connection's place, to leave it by.
+/// Where a connection is on the wheel. It leaves with it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WheelPosition {
     place: u8,
@@ -40,7 +40,7 @@ impl Wheel {
 
     pub fn enter(&mut self, key: u32, now: Instant) -> WheelPosition {
         if self.waiting == 0 {
-            // Nobody has had turns since long ago: they are not to be made up for.
+            // An empty wheel does not turn. Its missed turns are not made up for.
             self.turn_at = now + self.step;
         }
         self.waiting += 1;
@@ -54,7 +54,7 @@ impl Wheel {
         }
     }
 
-    /// Tells whose place moved to fill the gap, if anybody's.
+    /// Returns the connection that moved to fill the gap, if any, and its new place.
     pub fn leave(&mut self, place: WheelPosition) -> Option<(u32, WheelPosition)> {
         self.waiting -= 1;
         let waiting = &mut self.places[usize::from(place.place)];
@@ -62,14 +62,14 @@ impl Wheel {
         waiting.get(place.index as usize).map(|moved| (*moved, place))
     }
 
-    /// When somebody's turn is next; none while nobody waits.
+    /// When the next place with a connection has its turn. None while the wheel is empty.
     pub fn next_turn(&self) -> Option<Instant> {
         let steps_ahead =
             (0..PLACES).find(|ahead| !self.places[(self.turn + ahead) % PLACES].is_empty())?;
         Some(self.turn_at + self.step * u32::try_from(steps_ahead).expect("few"))
     }
 
-    /// Those whose turn has come, one place at a time.
+    /// The connections whose turn has come, one place at a time.
     pub fn take_turn(&mut self, now: Instant) -> Option<Vec<u32>> {
         loop {
             if self.turn_at > now {
@@ -78,7 +78,7 @@ impl Wheel {
             let place = self.turn;
             self.turn = (place + 1) % PLACES;
             self.turn_at += self.step;
-            // After a long pause everybody's turn comes once, not once for each interval that was missed.
+            // After a long pause each connection has one turn, not one for each missed interval.
             let interval = self.step * u32::try_from(PLACES).expect("few");
             self.turn_at = self.turn_at.max(now.checked_sub(interval).unwrap_or(self.turn_at));
             if !self.places[place].is_empty() {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_has_one_turn_per_interval_spread_over_it() {
+    fn each_connection_has_one_turn_per_interval_spread_over_it() {
         let start = Instant::now();
         let mut wheel = Wheel::new(Duration::from_millis(1280), start);
         for key in 0..64 {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn who_left_has_no_turn_and_the_others_keep_theirs() {
+    fn a_connection_that_left_has_no_turn_and_the_others_keep_theirs() {
         let start = Instant::now();
         let mut wheel = Wheel::new(Duration::from_millis(128), start);
         let mut places: Vec<_> = (0..256).map(|key| wheel.enter(key, start)).collect();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_enters_an_empty_wheel_has_one_turn_per_interval_as_well() {
+    fn a_connection_that_enters_an_empty_wheel_has_one_turn_per_interval_too() {
         let start = Instant::now();
         let mut wheel = Wheel::new(Duration::from_millis(1280), start);
         assert_eq!(wheel.next_turn(), None);
