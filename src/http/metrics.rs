@@ -9,16 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        histogram::{Histogram, exponential_buckets},
-    },
-    registry::{Registry, Unit},
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::Registry,
 };
 
-use crate::livekit::WebhookName;
+use crate::{
+    livekit::WebhookName,
+    metrics::{Buckets, RegistryExt, label},
+};
 
 use super::{Http, problem::Problem};
 
@@ -28,7 +27,7 @@ pub struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
     webhook_seconds: Histogram,
-    cache: Family<CacheLabel, Counter>,
+    cache: Family<CacheResult, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,79 +39,58 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WebhookLabels {
     event: &'static str,
+    #[prometheus(flatten)]
     outcome: WebhookOutcome,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CacheLabel {
-    result: CacheResult,
+label! {
+    /// What became of a webhook.
+    pub(super) enum WebhookOutcome as "outcome" {
+        /// Clients see a difference.
+        Changed = "changed",
+        /// Applied; nobody sees a difference.
+        Unchanged = "unchanged",
+        Duplicate = "duplicate",
+        /// It says nothing about who is in a room.
+        Ignored = "ignored",
+        /// Not signed by one of our keys, or not for this body.
+        Unauthorized = "unauthorized",
+        Malformed = "malformed",
+        TooLarge = "too_large",
+        /// Refused too often from its address.
+        Limited = "limited",
+        /// Signed, and sent to a path that takes none.
+        Misdirected = "misdirected",
+        /// Not stored; LiveKit sends it again.
+        Unavailable = "unavailable",
+    }
 }
 
-/// What became of a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
-pub(super) enum WebhookOutcome {
-    /// Clients see a difference.
-    changed,
-    /// Applied; nobody sees a difference.
-    unchanged,
-    duplicate,
-    /// It says nothing about who is in a room.
-    ignored,
-    /// Not signed by one of our keys, or not for this body.
-    unauthorized,
-    malformed,
-    too_large,
-    /// Refused too often from its address.
-    limited,
-    /// Signed, and sent to a path that takes none.
-    misdirected,
-    /// Not stored; LiveKit sends it again.
-    unavailable,
-}
-
-/// Where the answer of a GET came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
-pub(super) enum CacheResult {
-    /// From the list that this instance's streams show.
-    hot,
-    store,
-    /// LiveKit was asked first.
-    livekit,
-    /// Not known to be everybody.
-    stale,
-}
-
-impl CacheResult {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::hot => "hot",
-            Self::store => "store",
-            Self::livekit => "livekit",
-            Self::stale => "stale",
-        }
+label! {
+    /// Where the answer of a GET came from.
+    pub(super) enum CacheResult as "result" {
+        /// From the list that this instance's streams show.
+        Hot = "hot",
+        Store = "store",
+        /// LiveKit was asked first.
+        LiveKit = "livekit",
+        /// Not known to be everybody.
+        Stale = "stale",
     }
 }
 
 impl HttpMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            requests: Family::default(),
-            webhooks: Family::default(),
-            webhook_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
-            cache: Family::default(),
-        };
-        registry.register("http_requests", "Requests answered", metrics.requests.clone());
-        registry.register("webhooks", "Webhooks received", metrics.webhooks.clone());
-        registry.register_with_unit(
-            "webhook",
-            "From a webhook's arrival to its answer",
-            Unit::Seconds,
-            metrics.webhook_seconds.clone(),
-        );
-        registry.register("reads", "Lists read by GET", metrics.cache.clone());
-        metrics
+        Self {
+            requests: registry.register_new("http_requests", "Requests answered"),
+            webhooks: registry.register_new("webhooks", "Webhooks received"),
+            webhook_seconds: registry.register_seconds(
+                "webhook",
+                "From a webhook's arrival to its answer",
+                Buckets { first: 0.000_05, factor: 2.0, count: 18 },
+            ),
+            cache: registry.register_new("reads", "Lists read by GET"),
+        }
     }
 
     pub(super) fn webhook(
@@ -127,7 +105,7 @@ impl HttpMetrics {
     }
 
     pub(super) fn read(&self, result: CacheResult) {
-        self.cache.get_or_create(&CacheLabel { result }).inc();
+        self.cache.get_or_create(&result).inc();
     }
 }
 

@@ -68,7 +68,7 @@ async fn explain(http: &Http, method: &Method, headers: &HeaderMap, body: Body) 
     } else {
         None
     };
-    http.metrics.webhook(name, WebhookOutcome::misdirected, started.elapsed());
+    http.metrics.webhook(name, WebhookOutcome::Misdirected, started.elapsed());
     // LiveKit would send thousands of them.
     let reason = if is_post { "a path that takes none" } else { "a redirect" };
     let may_log = http.limits.webhook_log.unsaid(reason.to_owned(), started).is_some();

@@ -32,10 +32,10 @@ pub(super) async fn list(
     client.may_read(&room)?;
     let reading = http.hub.read(&room, || http.limits.may_look_up(address)).await?;
     let result = match reading.source {
-        _ if !reading.is_complete => CacheResult::stale,
-        Source::Hot => CacheResult::hot,
-        Source::Store => CacheResult::store,
-        Source::LiveKit => CacheResult::livekit,
+        _ if !reading.is_complete => CacheResult::Stale,
+        Source::Hot => CacheResult::Hot,
+        Source::Store => CacheResult::Store,
+        Source::LiveKit => CacheResult::LiveKit,
     };
     http.metrics.read(result);
     let version = reading.snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version());

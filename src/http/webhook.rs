@@ -45,7 +45,7 @@ pub(super) struct Taken(WebhookOutcome);
 impl IntoResponse for Taken {
     fn into_response(self) -> Response {
         let mut response = ().into_response();
-        if matches!(self.0, WebhookOutcome::changed | WebhookOutcome::unchanged) {
+        if matches!(self.0, WebhookOutcome::Changed | WebhookOutcome::Unchanged) {
             response.extensions_mut().insert(SendsWebhooks);
         }
         response
@@ -84,7 +84,7 @@ async fn take(
     let webhook = read(http, token, body, received_at).await?;
     debug!(webhook.event = webhook.name.as_str(), "received a webhook");
     let Some(event) = webhook.event else {
-        return Ok((webhook.name, WebhookOutcome::ignored));
+        return Ok((webhook.name, WebhookOutcome::Ignored));
     };
     let unstored = Unstored { http, room: Some(&event.room) };
     let applied = http.store.apply(&event).await?;
@@ -99,9 +99,9 @@ async fn take(
     // The tasks that carry this to subscribers go first: people wait for it, and LiveKit can wait for its answer.
     tokio::task::yield_now().await;
     let outcome = match applied {
-        Applied::Changed(_) => WebhookOutcome::changed,
-        Applied::Unchanged | Applied::Unexpected => WebhookOutcome::unchanged,
-        Applied::Duplicate => WebhookOutcome::duplicate,
+        Applied::Changed(_) => WebhookOutcome::Changed,
+        Applied::Unchanged | Applied::Unexpected => WebhookOutcome::Unchanged,
+        Applied::Duplicate => WebhookOutcome::Duplicate,
     };
     Ok((webhook.name, outcome))
 }
@@ -206,7 +206,7 @@ fn log_refusal(http: &Http, reason: &str) {
 /// LiveKit sends it again.
 fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOutcome, Problem) {
     let problem = Problem::unavailable(detail, http.refusing.retry_after());
-    (WebhookOutcome::unavailable, problem.because(cause))
+    (WebhookOutcome::Unavailable, problem.because(cause))
 }
 
 /// Why a webhook was not taken.
@@ -241,22 +241,22 @@ impl Rejection {
                 match http.limits.refused_webhooks.take(address, Instant::now()) {
                     Ok(()) => {
                         log_refusal(http, &detail);
-                        (WebhookOutcome::unauthorized, Problem::unauthorized(detail))
+                        (WebhookOutcome::Unauthorized, Problem::unauthorized(detail))
                     }
                     Err(wait) => {
                         let detail =
                             "too many webhooks from this address were refused; check its API key";
-                        (WebhookOutcome::limited, Problem::too_many(detail, wait.as_secs() + 1))
+                        (WebhookOutcome::Limited, Problem::too_many(detail, wait.as_secs() + 1))
                     }
                 }
             }
             Self::Malformed(_) | Self::BodyBroken => {
                 log_refusal(http, &detail);
-                (WebhookOutcome::malformed, Problem::bad_request(detail))
+                (WebhookOutcome::Malformed, Problem::bad_request(detail))
             }
             Self::TooLarge => {
                 log_refusal(http, &detail);
-                (WebhookOutcome::too_large, Problem::too_large(detail))
+                (WebhookOutcome::TooLarge, Problem::too_large(detail))
             }
             Self::NoMemory => {
                 http.hub.webhook_refused(None);

@@ -51,9 +51,9 @@ impl Context {
 fn ages(held: &Room, repairs: &Repairs) -> Vec<(RepairKind, Duration)> {
     let age = |step: &Repair| {
         let kind = match step {
-            Repair::Add { suspect: false, .. } => RepairKind::missed_join,
-            Repair::Remove(_) => RepairKind::missed_leave,
-            Repair::Evict(_) => RepairKind::crash_ghost,
+            Repair::Add { suspect: false, .. } => RepairKind::MissedJoin,
+            Repair::Remove(_) => RepairKind::MissedLeave,
+            Repair::Evict(_) => RepairKind::CrashGhost,
             _ => return None,
         };
         Some((kind, held.age_of(step, repairs.asked_at)?))

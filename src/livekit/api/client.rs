@@ -120,7 +120,7 @@ impl Api {
     pub async fn list_participants(&self, room: &RoomName) -> Result<Vec<SessionInfo>, ApiError> {
         let grant = VideoGrant::of_room(room);
         let answer = self
-            .call(Method::list_participants, grant, &json!({ "room": room }), self.timeout)
+            .call(Method::ListParticipants, grant, &json!({ "room": room }), self.timeout)
             .await?;
         match answer {
             Answer::Ok(body) => Ok(parse_participants(&body).map_err(Arc::new)?),
@@ -135,7 +135,7 @@ impl Api {
     pub async fn list_rooms(&self, names: &[&RoomName]) -> Result<Vec<RoomName>, ApiError> {
         let grant = VideoGrant { room_list: true, ..VideoGrant::default() };
         let answer =
-            self.call(Method::list_rooms, grant, &json!({ "names": names }), self.timeout).await?;
+            self.call(Method::ListRooms, grant, &json!({ "names": names }), self.timeout).await?;
         match answer {
             Answer::Ok(body) => Ok(parse_rooms(&body).map_err(Arc::new)?),
             Answer::NotFound => Ok(Vec::new()),
@@ -155,7 +155,7 @@ impl Api {
         let grant = VideoGrant::of_room(room);
         let request =
             json!({ "room": room, "identity": identity, "track_sids": [], "subscribe": false });
-        let answer = self.call(Method::update_subscriptions, grant, &request, PROBE_TIMEOUT).await;
+        let answer = self.call(Method::UpdateSubscriptions, grant, &request, PROBE_TIMEOUT).await;
         match answer {
             Ok(Answer::Ok(_)) => Ok(ProbeAnswer::Alive),
             Ok(Answer::NotFound) => Ok(ProbeAnswer::Gone),

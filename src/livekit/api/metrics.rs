@@ -3,89 +3,69 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        histogram::{Histogram, exponential_buckets},
-    },
-    registry::{Registry, Unit},
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
 };
+
+use crate::metrics::{Buckets, Histograms, RegistryExt, label};
 
 use super::{answer::Answer, error::ApiError, method::Method};
 
 /// Calls by method and outcome, and their time.
 #[derive(Clone, Debug)]
 pub struct ApiMetrics {
-    calls: Family<CallLabels, Counter>,
-    seconds: Family<MethodLabel, Histogram, fn() -> Histogram>,
+    calls: Family<(Method, CallOutcome), Counter>,
+    seconds: Histograms<Method>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallLabels {
-    method: Method,
-    outcome: CallOutcome,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct MethodLabel {
-    method: Method,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "these are the labels as operators see them")]
-pub(super) enum CallOutcome {
-    ok,
-    not_found,
-    unreachable,
-    timed_out,
-    /// 503 `unavailable`: no server responds for the room or the session.
-    no_response,
-    limited,
-    refused,
-    failed,
+label! {
+    pub(super) enum CallOutcome as "outcome" {
+        Ok = "ok",
+        NotFound = "not_found",
+        Unreachable = "unreachable",
+        TimedOut = "timed_out",
+        /// 503 `unavailable`: no server responds for the room or the session.
+        NoResponse = "no_response",
+        Limited = "limited",
+        Refused = "refused",
+        Failed = "failed",
+    }
 }
 
 impl CallOutcome {
     pub fn of(answer: &Result<Answer, ApiError>) -> Self {
         match answer {
-            Ok(Answer::Ok(_)) => Self::ok,
-            Ok(Answer::NotFound) => Self::not_found,
-            Err(ApiError::Unreachable(_)) => Self::unreachable,
-            Err(ApiError::TimedOut(_)) => Self::timed_out,
-            Err(ApiError::NoResponse) => Self::no_response,
-            Err(ApiError::Limited(_)) => Self::limited,
-            Err(ApiError::Refused { .. }) => Self::refused,
+            Ok(Answer::Ok(_)) => Self::Ok,
+            Ok(Answer::NotFound) => Self::NotFound,
+            Err(ApiError::Unreachable(_)) => Self::Unreachable,
+            Err(ApiError::TimedOut(_)) => Self::TimedOut,
+            Err(ApiError::NoResponse) => Self::NoResponse,
+            Err(ApiError::Limited(_)) => Self::Limited,
+            Err(ApiError::Refused { .. }) => Self::Refused,
             Err(
                 ApiError::Failed { .. }
                 | ApiError::TooLarge(_)
                 | ApiError::CutOff(_)
                 | ApiError::Unreadable(_),
-            ) => Self::failed,
+            ) => Self::Failed,
         }
     }
 }
 
 impl ApiMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            calls: Family::default(),
-            seconds: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(0.001, 2.0, 13))
-            }),
-        };
-        registry.register("livekit_calls", "Calls to LiveKit's API", metrics.calls.clone());
-        registry.register_with_unit(
-            "livekit_call",
-            "Time of a call to LiveKit's API",
-            Unit::Seconds,
-            metrics.seconds.clone(),
-        );
-        metrics
+        Self {
+            calls: registry.register_new("livekit_calls", "Calls to LiveKit's API"),
+            seconds: registry.register_seconds(
+                "livekit_call",
+                "Time of a call to LiveKit's API",
+                Buckets { first: 0.001, factor: 2.0, count: 13 },
+            ),
+        }
     }
 
     pub(super) fn called(&self, method: Method, outcome: CallOutcome, took: Duration) {
-        self.calls.get_or_create(&CallLabels { method, outcome }).inc();
-        self.seconds.get_or_create(&MethodLabel { method }).observe(took.as_secs_f64());
+        self.calls.get_or_create(&(method, outcome)).inc();
+        self.seconds.get_or_create(&method).observe(took.as_secs_f64());
     }
 }
