@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Process, joined, started};
 
-use super::desk::{Desk, token_for};
+use super::fixture::{Desk, token_for};
 
 #[tokio::test]
 async fn a_page_of_another_origin_reads_with_its_cookie_if_it_asks_for_that() {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::harness::{Browser, eventually, joined, left, published, started};
 
-use super::desk::Desk;
+use super::fixture::Desk;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 const TO_BUILD: &str =

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::{eventually, joined, left, started};
 
-use super::desk::{Desk, alone};
+use super::fixture::{Desk, alone};
 
 /// Draws the room as a list, as an app does: who is there stays the same element.
 const DRAW: &str = r#"

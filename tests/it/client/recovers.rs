@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{eventually, joined, left, published, started, within_deadline};
 
-use super::desk::{Desk, alone, token_for};
+use super::fixture::{Desk, alone, token_for};
 
 #[tokio::test]
 async fn a_list_and_what_changes_in_it_are_shown() {

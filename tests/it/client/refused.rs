@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::harness::{joined, left, started};
 
-use super::desk::{Desk, alone, token_for, token_of};
+use super::fixture::{Desk, alone, token_for, token_of};
 
 #[tokio::test]
 async fn who_may_not_read_is_told_why_and_does_not_try_again() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{eventually, joined, left, started};
 
-use super::desk::{Desk, alone, token_of};
+use super::fixture::{Desk, alone, token_of};
 
 /// More than the six connections to a host that browsers have over HTTP/1.1.
 const TABS: usize = 8;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rig::{Client, Guest, Plan, Stage};
+use super::scenario::{Client, Guest, Plan, Stage};
 
 /// A ghost is gone within three quarters of a minute; a busy machine needs a little more.
 const EVICTED_WITHIN: Duration = Duration::from_secs(75);

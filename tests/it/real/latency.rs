@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::rig::{Plan, ROOM, Stage, say};
+use super::scenario::{Plan, ROOM, Stage, say};
 
 const TIMES: usize = 100;
 

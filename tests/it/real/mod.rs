@@ -8,5 +8,5 @@ mod crashes;
 mod latency;
 mod random;
 mod reconciled;
-mod rig;
+mod scenario;
 mod webhooks;

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::json;
 
-use super::rig::{Client, Driver, Guest, Mood, Plan, Source, Stage, Watch, Watched, say};
+use super::scenario::{Client, Driver, Guest, Mood, Plan, Source, Stage, Watch, Watched, say};
 
 const ROOMS: [&str; 4] = ["amber", "birch", "cedar", "dune"];
 

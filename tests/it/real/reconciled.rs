@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::rig::{Delivery, Mood, Plan, ROOM, Source, Stage};
+use super::scenario::{Delivery, Mood, Plan, ROOM, Source, Stage};
 
 /// A watched room is compared with LiveKit's list every 20 s, give or take the jitter; a busy machine needs a little more.
 const RECONCILED: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::rig::{Client, Guest, Key, Mood, Plan, ROOM, Source, Stage};
+use super::scenario::{Client, Guest, Key, Mood, Plan, ROOM, Source, Stage};
 
 /// A webhook is here within milliseconds; the rest is a busy machine. Less than reconcile would need.
 const AT_ONCE: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use crate::harness::{
     Follower, RedisCluster, Seen, Sender, eventually, joined, left, patiently, started,
 };
 
-use super::scene::{Scene, instance, sorted_identities};
+use super::fixture::{Scene, instance, sorted_identities};
 
 /// So many rooms lie on all three masters.
 const ROOMS: usize = 12;

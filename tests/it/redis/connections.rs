@@ -6,7 +6,7 @@ use crate::harness::{
     Follower, Process, RedisServer, Sender, eventually, free_port, joined, left, started, url_of,
 };
 
-use super::scene::{Scene, instance, sorted_identities};
+use super::fixture::{Scene, instance, sorted_identities};
 
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
 

@@ -13,7 +13,7 @@ use crate::harness::{
     WebhookBody, eventually, free_port, joined, left, published, started,
 };
 
-use super::scene::{instance, sorted_identities};
+use super::fixture::{instance, sorted_identities};
 
 const ROOMS: [&str; 4] = ["atrium", "balcony", "cellar", "den"];
 

@@ -6,12 +6,12 @@
 mod clocks;
 mod cluster;
 mod connections;
-mod doors;
 mod errors;
+mod fixture;
 mod instances;
 mod omitted;
 mod outages;
-mod scene;
+mod refused_commands;
 mod sentinels;
 mod unavailable;
 mod upgrade;

@@ -5,7 +5,7 @@ use crate::harness::{
     joined, started,
 };
 
-use super::scene::instance;
+use super::fixture::instance;
 
 /// An instance that compares often, and decides at once.
 async fn beside(livekit: &ScriptedLiveKit, redis: &RedisServer) -> Process {

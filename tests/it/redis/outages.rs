@@ -7,7 +7,7 @@ use crate::harness::{
     joined, left, published, started, url_of,
 };
 
-use super::scene::{QUIET, ROOM, Scene, instance, sorted_identities};
+use super::fixture::{QUIET, ROOM, Scene, instance, sorted_identities};
 
 #[tokio::test]
 async fn killed_and_restarted_empty() {

@@ -6,7 +6,7 @@ use crate::harness::{
 
 use super::{
     connections::{working, works},
-    scene::Scene,
+    fixture::Scene,
 };
 
 /// Waits until a replica has acknowledged what its master holds now.

@@ -6,7 +6,7 @@ use crate::harness::{
     published,
 };
 
-use super::scene::{instance, sorted_identities};
+use super::fixture::{instance, sorted_identities};
 
 const RECORDED: &str = include_str!("../../fixtures/redis/release-0.1.jsonl");
 

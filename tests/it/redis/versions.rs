@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::{RedisServer, joined, published};
 
-use super::scene::Scene;
+use super::fixture::Scene;
 
 /// The oldest that is supported, the newest, and Valkey. Debian's is what all other tests use.
 const PROGRAMS: [&str; 3] = [

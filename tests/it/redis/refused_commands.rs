@@ -7,7 +7,7 @@ use crate::harness::{
 
 use super::{
     connections::{working, works},
-    scene::instance,
+    fixture::instance,
 };
 
 /// A Redis without some commands, as if it had never heard of them.
