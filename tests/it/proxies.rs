@@ -4,7 +4,7 @@ use axum::body::Body;
 use hyper::Request;
 
 use crate::harness::{
-    Caddy, Connection, CurlStreams, Folder, Nginx, Process, Sender, StoreMood, Subscriber,
+    Caddy, Connection, CurlStreams, Folder, Nginx, Process, Sender, StoreFault, Subscriber,
     TcpProxy, TestApp, eventually, joined, left, wire,
 };
 
@@ -18,23 +18,23 @@ async fn instance() -> Process {
 
 /// Many streams by one connection to a port where a proxy speaks TLS.
 struct Page {
-    road: TcpProxy,
+    link: TcpProxy,
     streams: CurlStreams,
 }
 
 impl Page {
     async fn open(tls_port: u16) -> Self {
-        let road = TcpProxy::start(tls_port).await;
-        let port = road.port;
+        let link = TcpProxy::start(tls_port).await;
+        let port = link.port;
         let url = format!("https://localhost:{port}/api/livekit/participants/stream?room=general");
-        Self { streams: CurlStreams::open(&url, STREAMS), road }
+        Self { streams: CurlStreams::open(&url, STREAMS), link }
     }
 
     /// Waits until it shows these people in each of its streams, none of which was ever cut.
     async fn shows(&mut self, expected: &[&str]) {
         self.streams.until_people(expected).await;
         assert!(self.streams.are_open());
-        assert_eq!(self.road.connections(), 1);
+        assert_eq!(self.link.connections(), 1);
     }
 }
 
@@ -135,7 +135,7 @@ async fn post_webhook(port: u16, path: &str, app: &TestApp, identity: &str) -> u
 #[tokio::test]
 async fn nginx_takes_a_webhook_with_slashes_too_many_to_who_can_store_it() {
     let (fails, works) = (TestApp::start().await, TestApp::start().await);
-    fails.store.set(StoreMood::Fails);
+    fails.store.set_fault(StoreFault::Fails);
     let nginx = Nginx::before(&[fails.address.port(), works.address.port()]).await;
     for round in 0..2 {
         for (number, path) in SPARE_SLASHES.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The rules of a room, each by name. `Stage` lets a test speak of people and seconds.
+//! The rules of a room, each by name. `Fixture` lets a test speak of people and seconds.
 
 mod omitted;
 mod reconcile;
@@ -15,7 +15,7 @@ const LIVEKIT_EPOCH: i64 = 1_700_000_000;
 const STORE_EPOCH: u64 = 9_000_000_000;
 
 /// A room, its clock, and what its clients were told.
-struct Stage {
+struct Fixture {
     room: Room,
     rules: Rules,
     now: StoreTime,
@@ -27,7 +27,7 @@ struct Stage {
     events: Vec<(StoreTime, Event)>,
 }
 
-impl Stage {
+impl Fixture {
     fn new() -> Self {
         Self {
             room: Room::default(),

@@ -4,15 +4,18 @@ use serde_json::{Value, json};
 
 use crate::harness::{Process, joined, started};
 
-use super::fixture::{Desk, token_for};
+use super::fixture::{Fixture, token_for};
 
 #[tokio::test]
 async fn a_page_of_another_origin_reads_with_its_cookie_if_it_asks_for_that() {
-    let mut desk = Desk::with(&[]).await;
-    let origin = desk.origin();
-    let blank = desk.tab().await;
+    let mut fixture = Fixture::with(&[]).await;
+    let origin = fixture.origin();
+    let blank = fixture.tab().await;
     // Of all ports of this host, and so of both origins.
-    desk.browser.run::<()>(blank, "document.cookie = `session=${argument}`", token_for(600)).await;
+    fixture
+        .browser
+        .run::<()>(blank, "document.cookie = `session=${argument}`", token_for(600))
+        .await;
     for (streams, status) in [("true", "live"), ("false", "polling")] {
         let service = Process::start(&[
             ("LKP__AUTH__MODE", "livekit"),
@@ -33,11 +36,11 @@ async fn a_page_of_another_origin_reads_with_its_cookie_if_it_asks_for_that() {
                     "withCredentials": with_credentials,
                 })
             };
-            let with = desk.watching(options(true.into())).await;
-            let shown = desk.until_status(with, status).await;
+            let with = fixture.watching(options(true.into())).await;
+            let shown = fixture.until_status(with, status).await;
             assert_eq!(shown.people, ["alice"], "streams: {streams}, share: {share}");
-            let without = desk.watching(options(Value::Null)).await;
-            let refused = desk.until_status(without, "error").await;
+            let without = fixture.watching(options(Value::Null)).await;
+            let refused = fixture.until_status(without, "error").await;
             assert_eq!(refused.error.unwrap().status, 401, "streams: {streams}, share: {share}");
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::harness::{Browser, eventually, joined, left, published, started};
 
-use super::fixture::Desk;
+use super::fixture::Fixture;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 const TO_BUILD: &str =
@@ -21,43 +21,43 @@ async fn until_text(browser: &mut Browser, tab: usize, expected: &str) {
 
 #[tokio::test]
 async fn twenty_lines_without_a_package_show_a_room() {
-    let mut desk = Desk::with(&[("LKP__HTTP__CORS_ORIGINS", "*")]).await;
-    desk.webhooks([started(), joined("alice")]).await;
-    let url = format!("file://{EXAMPLES}/plain.html?room=general&url={}", desk.origin());
-    let tab = desk.browser.open_tab(&url).await;
-    until_text(&mut desk.browser, tab, "general\n\nlive\n\nalice").await;
-    desk.webhooks([joined("bob").name("<b>Bob</b>"), left("alice")]).await;
-    until_text(&mut desk.browser, tab, "general\n\nlive\n\n<b>Bob</b>").await;
-    assert_eq!(desk.browser.audit_tab(tab).await, [""; 0]);
+    let mut fixture = Fixture::with(&[("LKP__HTTP__CORS_ORIGINS", "*")]).await;
+    fixture.webhooks([started(), joined("alice")]).await;
+    let url = format!("file://{EXAMPLES}/plain.html?room=general&url={}", fixture.origin());
+    let tab = fixture.browser.open_tab(&url).await;
+    until_text(&mut fixture.browser, tab, "general\n\nlive\n\nalice").await;
+    fixture.webhooks([joined("bob").name("<b>Bob</b>"), left("alice")]).await;
+    until_text(&mut fixture.browser, tab, "general\n\nlive\n\n<b>Bob</b>").await;
+    assert_eq!(fixture.browser.audit_tab(tab).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn the_app_with_voice_channels_shows_them_and_how_it_is_in_touch() {
-    let mut desk = Desk::with(&[]).await;
+    let mut fixture = Fixture::with(&[]).await;
     let built = format!("{EXAMPLES}/react/dist");
     assert!(Path::new(&built).join("index.html").exists(), "the example is not built: {TO_BUILD}");
-    desk.webhooks([started(), joined("alice"), published("alice", "TR_microphone")]).await;
-    desk.webhooks([started().room("music"), joined("bob").room("music")]).await;
-    let origin = desk.origin();
-    desk.browser.serve(&origin, &built).await;
-    let tab = desk.browser.open_tab(&format!("{origin}/")).await;
+    fixture.webhooks([started(), joined("alice"), published("alice", "TR_microphone")]).await;
+    fixture.webhooks([started().room("music"), joined("bob").room("music")]).await;
+    let origin = fixture.origin();
+    fixture.browser.serve(&origin, &built).await;
+    let tab = fixture.browser.open_tab(&format!("{origin}/")).await;
     for expected in ["general", "music", "alice", "bob", "LIVE"] {
-        until_text(&mut desk.browser, tab, expected).await;
+        until_text(&mut fixture.browser, tab, expected).await;
     }
-    assert_eq!(desk.streams_open().await, 1.0, "all rooms are on one connection");
-    desk.webhooks([joined("carol")]).await;
-    until_text(&mut desk.browser, tab, "carol").await;
-    assert_eq!(desk.browser.audit_tab(tab).await, [""; 0]);
+    assert_eq!(fixture.streams_open().await, 1.0, "all rooms are on one connection");
+    fixture.webhooks([joined("carol")]).await;
+    until_text(&mut fixture.browser, tab, "carol").await;
+    assert_eq!(fixture.browser.audit_tab(tab).await, [""; 0]);
 
-    desk.kill_service().await;
-    until_text(&mut desk.browser, tab, "DISCONNECTED").await;
-    assert!(text(&mut desk.browser, tab).await.contains("carol"), "what was known stays");
-    assert_eq!(desk.browser.audit_tab(tab).await, [""; 0]);
-    desk.restart_service().await;
-    desk.webhooks([started(), joined("dave")]).await;
+    fixture.kill_service().await;
+    until_text(&mut fixture.browser, tab, "DISCONNECTED").await;
+    assert!(text(&mut fixture.browser, tab).await.contains("carol"), "what was known stays");
+    assert_eq!(fixture.browser.audit_tab(tab).await, [""; 0]);
+    fixture.restart_service().await;
+    fixture.webhooks([started(), joined("dave")]).await;
     let press = "document.querySelector('[role=status] ~ button')?.click()";
-    desk.browser.run::<()>(tab, press, ()).await;
+    fixture.browser.run::<()>(tab, press, ()).await;
     for expected in ["dave", "LIVE"] {
-        until_text(&mut desk.browser, tab, expected).await;
+        until_text(&mut fixture.browser, tab, expected).await;
     }
 }

@@ -59,7 +59,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-pub struct Desk {
+pub struct Fixture {
     pub app: Process,
     pub nginx: Option<Nginx>,
     pub browser: Browser,
@@ -67,7 +67,7 @@ pub struct Desk {
     proxy_port: u16,
 }
 
-impl Desk {
+impl Fixture {
     pub async fn with(variables: &[(&'static str, &'static str)]) -> Self {
         let (app, browser) = tokio::join!(Process::start(variables), Browser::start());
         let nginx = Nginx::before(&[app.address.port()]).await;

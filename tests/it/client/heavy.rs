@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::{eventually, joined, left, started};
 
-use super::fixture::{Desk, alone};
+use super::fixture::{Fixture, alone};
 
 /// Draws the room as a list, as an app does: who is there stays the same element.
 const DRAW: &str = r#"
@@ -48,21 +48,21 @@ async fn from_webhook_to_document() {
     /// More than `stream.coalesce`: what comes sooner waits for it.
     const APART: Duration = Duration::from_millis(50);
     for options in [json!({}), alone()] {
-        let mut desk = Desk::with(&[]).await;
-        desk.webhooks([started(), joined("alice")]).await;
-        let tab = desk.watching(options.clone()).await;
-        desk.until_live(tab, &["alice"]).await;
-        desk.browser.run::<()>(tab, DRAW, ()).await;
+        let mut fixture = Fixture::with(&[]).await;
+        fixture.webhooks([started(), joined("alice")]).await;
+        let tab = fixture.watching(options.clone()).await;
+        fixture.until_live(tab, &["alice"]).await;
+        fixture.browser.run::<()>(tab, DRAW, ()).await;
         let mut took = Vec::new();
         let mut due = tokio::time::interval(APART);
         for number in 0..GUESTS {
             due.tick().await;
             let guest = format!("guest {number}");
             let sent = now_millis();
-            desk.webhooks([joined(&guest)]).await;
+            fixture.webhooks([joined(&guest)]).await;
             let script = "while (!drawnAt[argument]) await new Promise((done) => setTimeout(done, 5)); \
                 return drawnAt[argument]";
-            let drawn: f64 = desk.browser.run(tab, script, &guest).await;
+            let drawn: f64 = fixture.browser.run(tab, script, &guest).await;
             took.push(drawn - sent);
         }
         took.sort_by(f64::total_cmp);
@@ -71,7 +71,7 @@ async fn from_webhook_to_document() {
             percentile(&took, 50),
             percentile(&took, 99)
         );
-        assert_eq!(desk.look(tab).await.people.len(), GUESTS + 1);
+        assert_eq!(fixture.look(tab).await.people.len(), GUESTS + 1);
     }
 }
 
@@ -89,12 +89,12 @@ async fn a_thousand_changes_in_ten_seconds_are_shown_without_a_stutter() {
     const CHANGES: u32 = 1_000;
     /// What the tab may compute for each of them, in milliseconds. With four of them in a frame it is on time.
     const MAX_MILLIS_EACH: f64 = 4.0;
-    let mut desk = Desk::with(&[]).await;
+    let mut fixture = Fixture::with(&[]).await;
     let crowd: Vec<_> = (0..CROWD).map(|number| joined(&format!("person {number:03}"))).collect();
-    desk.webhooks([started()].into_iter().chain(crowd)).await;
-    let tab = desk.watching(json!({})).await;
-    desk.until(tab, "the crowd", |shown| shown.people.len() == CROWD).await;
-    desk.browser.run::<()>(tab, DRAW, ()).await;
+    fixture.webhooks([started()].into_iter().chain(crowd)).await;
+    let tab = fixture.watching(json!({})).await;
+    fixture.until(tab, "the crowd", |shown| shown.people.len() == CROWD).await;
+    fixture.browser.run::<()>(tab, DRAW, ()).await;
     let record = r#"
         globalThis.frames = { between: [], long: [] };
         new PerformanceObserver((tasks) => {
@@ -108,19 +108,19 @@ async fn a_thousand_changes_in_ten_seconds_are_shown_without_a_stutter() {
         };
         requestAnimationFrame(onFrame);
     "#;
-    desk.browser.run::<()>(tab, record, ()).await;
-    let before = desk.browser.holds(tab).await["TaskDuration"];
+    fixture.browser.run::<()>(tab, record, ()).await;
+    let before = fixture.browser.holds(tab).await["TaskDuration"];
     let mut due = tokio::time::interval(Duration::from_secs(10) / CHANGES);
     for number in 0..CHANGES / 2 {
         for change in [joined(&format!("guest {number}")), left(&format!("guest {number}"))] {
             due.tick().await;
-            desk.webhooks([change]).await;
+            fixture.webhooks([change]).await;
         }
     }
-    desk.webhooks([joined("the last")]).await;
-    desk.until(tab, "the last", |shown| shown.people.iter().any(|one| one == "the last")).await;
-    let computed = (desk.browser.holds(tab).await["TaskDuration"] - before) * 1_000.0;
-    let Frames { mut between, long } = desk.browser.run(tab, "return frames", ()).await;
+    fixture.webhooks([joined("the last")]).await;
+    fixture.until(tab, "the last", |shown| shown.people.iter().any(|one| one == "the last")).await;
+    let computed = (fixture.browser.holds(tab).await["TaskDuration"] - before) * 1_000.0;
+    let Frames { mut between, long } = fixture.browser.run(tab, "return frames", ()).await;
     between.sort_by(f64::total_cmp);
     println!(
         "{CHANGES} changes with {CROWD} people: {} frames, p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms; \
@@ -134,35 +134,35 @@ async fn a_thousand_changes_in_ten_seconds_are_shown_without_a_stutter() {
     // Of the tab's own processor time: how long a frame takes depends on who else wants the processor.
     assert!(computed / f64::from(CHANGES) < MAX_MILLIS_EACH, "{computed} ms");
     let rows: usize =
-        desk.browser.run(tab, "return document.querySelectorAll('li').length", ()).await;
+        fixture.browser.run(tab, "return document.querySelectorAll('li').length", ()).await;
     assert_eq!(rows, CROWD + 1);
-    assert_eq!(desk.look(tab).await.statuses, ["connecting", "live"]);
+    assert_eq!(fixture.look(tab).await.statuses, ["connecting", "live"]);
 }
 
 /// Its time runs a thousand times as fast as that of the service, so that the stream seems dead to it again and again.
 #[tokio::test]
 async fn an_hour_leaves_nothing_behind() {
-    let mut desk = Desk::with(&[]).await;
-    desk.webhooks([started(), joined("alice")]).await;
-    let tab = desk.watching_out_of_time().await;
-    desk.until_live(tab, &["alice"]).await;
+    let mut fixture = Fixture::with(&[]).await;
+    fixture.webhooks([started(), joined("alice")]).await;
+    let tab = fixture.watching_out_of_time().await;
+    fixture.until_live(tab, &["alice"]).await;
     let mut held = Vec::new();
     for minute in 0..110 {
         let guest = format!("guest {minute}");
-        desk.webhooks([joined(&guest)]).await;
-        desk.browser.pass_time(tab, Duration::from_secs(30)).await;
-        desk.hide(tab, minute % 7 == 3).await;
-        desk.browser.pass_time(tab, Duration::from_secs(30)).await;
-        desk.hide(tab, false).await;
-        desk.webhooks([left(&guest)]).await;
+        fixture.webhooks([joined(&guest)]).await;
+        fixture.browser.pass_time(tab, Duration::from_secs(30)).await;
+        fixture.hide(tab, minute % 7 == 3).await;
+        fixture.browser.pass_time(tab, Duration::from_secs(30)).await;
+        fixture.hide(tab, false).await;
+        fixture.webhooks([left(&guest)]).await;
         if minute % 10 == 9 {
             let reconnect = "room.reconnect()";
-            desk.browser.run::<()>(tab, reconnect, ()).await;
-            desk.until_live(tab, &["alice"]).await;
-            held.push(desk.browser.holds(tab).await);
+            fixture.browser.run::<()>(tab, reconnect, ()).await;
+            fixture.until_live(tab, &["alice"]).await;
+            held.push(fixture.browser.holds(tab).await);
         }
     }
-    println!("streams opened in that time: {}", desk.metric("streams_opened_total").await);
+    println!("streams opened in that time: {}", fixture.metric("streams_opened_total").await);
     for what in ["JSHeapUsedSize", "JSEventListeners", "Nodes"] {
         let over_time: Vec<_> = held.iter().map(|held| held[what]).collect();
         println!("{what} every ten minutes: {over_time:?}");
@@ -170,5 +170,5 @@ async fn an_hour_leaves_nothing_behind() {
         let (warm, last) = (over_time[4], over_time[over_time.len() - 1]);
         assert!(last <= warm * 1.05, "{what} grows: {over_time:?}");
     }
-    eventually("one stream", async || desk.streams_open().await == 1.0).await;
+    eventually("one stream", async || fixture.streams_open().await == 1.0).await;
 }

@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use crate::harness::{eventually, joined, left, started};
 
-use super::fixture::{Desk, alone, token_of};
+use super::fixture::{Fixture, alone, token_of};
 
 /// More than the six connections to a host that browsers have over HTTP/1.1.
 const TABS: usize = 8;
 
-async fn tabs_of(desk: &mut Desk, options: &Value) -> Vec<usize> {
+async fn tabs_of(fixture: &mut Fixture, options: &Value) -> Vec<usize> {
     let mut tabs = Vec::new();
     for _ in 0..TABS {
-        tabs.push(desk.watching(options.clone()).await);
+        tabs.push(fixture.watching(options.clone()).await);
     }
     for tab in &tabs {
-        desk.until_live(*tab, &["alice"]).await;
+        fixture.until_live(*tab, &["alice"]).await;
     }
     tabs
 }
@@ -26,124 +26,125 @@ async fn tabs_of(desk: &mut Desk, options: &Value) -> Vec<usize> {
 #[tokio::test]
 async fn eight_tabs_have_one_connection_and_lose_nothing_with_any_of_them() {
     for without in [Value::Null, "SharedWorker".into()] {
-        let mut desk = Desk::with(&[]).await;
-        desk.webhooks([started(), joined("alice")]).await;
-        let mut tabs = tabs_of(&mut desk, &json!({ "without": without })).await;
-        assert_eq!(desk.streams_open().await, 1.0);
-        assert_eq!(desk.metric("streams_opened_total").await, 1.0);
+        let mut fixture = Fixture::with(&[]).await;
+        fixture.webhooks([started(), joined("alice")]).await;
+        let mut tabs = tabs_of(&mut fixture, &json!({ "without": without })).await;
+        assert_eq!(fixture.streams_open().await, 1.0);
+        assert_eq!(fixture.metric("streams_opened_total").await, 1.0);
         // The first is who leads, where there is no worker.
         while tabs.len() > 2 {
             let gone = tabs.remove(0);
-            desk.browser.close_tab(gone).await;
+            fixture.browser.close_tab(gone).await;
             let guest = format!("guest {gone}");
-            desk.webhooks([joined(&guest)]).await;
+            fixture.webhooks([joined(&guest)]).await;
             for tab in tabs.clone() {
                 let what = format!("{guest} in tab {tab}");
                 let within = Duration::from_secs(2);
-                desk.within(within, tab, &what, &mut |shown| shown.people == ["alice", &guest])
+                fixture
+                    .within(within, tab, &what, &mut |shown| shown.people == ["alice", &guest])
                     .await;
             }
-            desk.webhooks([left(&guest)]).await;
+            fixture.webhooks([left(&guest)]).await;
             for tab in tabs.clone() {
-                desk.until_live(tab, &["alice"]).await;
+                fixture.until_live(tab, &["alice"]).await;
             }
-            eventually("one stream", async || desk.streams_open().await == 1.0).await;
+            eventually("one stream", async || fixture.streams_open().await == 1.0).await;
         }
         for tab in tabs {
-            desk.browser.close_tab(tab).await;
+            fixture.browser.close_tab(tab).await;
         }
-        eventually("no stream", async || desk.streams_open().await == 0.0).await;
+        eventually("no stream", async || fixture.streams_open().await == 0.0).await;
     }
 }
 
 #[tokio::test]
 async fn a_tab_that_is_frozen_lets_another_lead() {
-    let mut desk = Desk::with(&[]).await;
-    desk.webhooks([started(), joined("alice")]).await;
-    let leader = desk.watching(json!({ "without": "SharedWorker" })).await;
-    desk.until_live(leader, &["alice"]).await;
-    let other = desk.watching(json!({ "without": "SharedWorker" })).await;
-    desk.until_live(other, &["alice"]).await;
-    desk.browser.freeze(leader, true).await;
-    desk.webhooks([joined("bob")]).await;
+    let mut fixture = Fixture::with(&[]).await;
+    fixture.webhooks([started(), joined("alice")]).await;
+    let leader = fixture.watching(json!({ "without": "SharedWorker" })).await;
+    fixture.until_live(leader, &["alice"]).await;
+    let other = fixture.watching(json!({ "without": "SharedWorker" })).await;
+    fixture.until_live(other, &["alice"]).await;
+    fixture.browser.freeze(leader, true).await;
+    fixture.webhooks([joined("bob")]).await;
     let within = Duration::from_secs(2);
-    desk.within(within, other, "bob", &mut |shown| shown.people == ["alice", "bob"]).await;
-    desk.browser.freeze(leader, false).await;
-    desk.until_live(leader, &["alice", "bob"]).await;
-    assert_eq!(desk.streams_open().await, 1.0);
+    fixture.within(within, other, "bob", &mut |shown| shown.people == ["alice", "bob"]).await;
+    fixture.browser.freeze(leader, false).await;
+    fixture.until_live(leader, &["alice", "bob"]).await;
+    assert_eq!(fixture.streams_open().await, 1.0);
 }
 
 #[tokio::test]
 async fn a_worker_that_dies_is_replaced() {
-    let mut desk = Desk::with(&[]).await;
-    desk.webhooks([started(), joined("alice")]).await;
-    let tabs = tabs_of(&mut desk, &json!({})).await;
-    assert_eq!(desk.browser.end_workers().await, 1);
-    desk.webhooks([joined("bob")]).await;
+    let mut fixture = Fixture::with(&[]).await;
+    fixture.webhooks([started(), joined("alice")]).await;
+    let tabs = tabs_of(&mut fixture, &json!({})).await;
+    assert_eq!(fixture.browser.end_workers().await, 1);
+    fixture.webhooks([joined("bob")]).await;
     for tab in tabs {
-        desk.until_live(tab, &["alice", "bob"]).await;
+        fixture.until_live(tab, &["alice", "bob"]).await;
     }
-    assert_eq!(desk.metric("streams_opened_total").await, 2.0);
+    assert_eq!(fixture.metric("streams_opened_total").await, 2.0);
 }
 
 #[tokio::test]
 async fn tabs_of_other_rooms_share_it_too_if_they_may_read_all() {
-    let mut desk = Desk::with(&[("LKP__AUTH__MODE", "livekit")]).await;
+    let mut fixture = Fixture::with(&[("LKP__AUTH__MODE", "livekit")]).await;
     let all = VideoGrant { room_list: true, ..VideoGrant::default() };
     let rooms: Vec<_> = (0..TABS).map(|number| format!("room {number}")).collect();
     let mut tabs = Vec::new();
     for room in &rooms {
-        desk.webhooks([started().room(room), joined("alice").room(room)]).await;
+        fixture.webhooks([started().room(room), joined("alice").room(room)]).await;
         let options = json!({ "room": room, "token": token_of(&all, 600) });
-        tabs.push(desk.watching(options).await);
+        tabs.push(fixture.watching(options).await);
     }
     for (tab, room) in tabs.into_iter().zip(&rooms) {
-        desk.webhooks([joined(&format!("guest of {room}")).room(room)]).await;
-        desk.until_live(tab, &["alice", &format!("guest of {room}")]).await;
+        fixture.webhooks([joined(&format!("guest of {room}")).room(room)]).await;
+        fixture.until_live(tab, &["alice", &format!("guest of {room}")]).await;
     }
-    eventually("one stream", async || desk.streams_open().await == 1.0).await;
+    eventually("one stream", async || fixture.streams_open().await == 1.0).await;
 }
 
 #[tokio::test]
 async fn tabs_whose_tokens_open_one_room_each_have_a_connection_for_each() {
-    let mut desk = Desk::with(&[("LKP__AUTH__MODE", "livekit")]).await;
+    let mut fixture = Fixture::with(&[("LKP__AUTH__MODE", "livekit")]).await;
     for room in ["first", "second"] {
-        desk.webhooks([started().room(room), joined("alice").room(room)]).await;
+        fixture.webhooks([started().room(room), joined("alice").room(room)]).await;
         let own = VideoGrant { room: room.into(), room_join: true, ..VideoGrant::default() };
         for _ in 0..2 {
             let options = json!({ "room": room, "token": token_of(&own, 600) });
-            let tab = desk.watching(options).await;
-            desk.until_live(tab, &["alice"]).await;
+            let tab = fixture.watching(options).await;
+            fixture.until_live(tab, &["alice"]).await;
         }
     }
-    assert_eq!(desk.streams_open().await, 2.0);
+    assert_eq!(fixture.streams_open().await, 2.0);
 }
 
 #[tokio::test]
 async fn who_does_not_want_to_share_has_one_of_their_own() {
-    let mut desk = Desk::with(&[]).await;
-    desk.webhooks([started(), joined("alice")]).await;
+    let mut fixture = Fixture::with(&[]).await;
+    fixture.webhooks([started(), joined("alice")]).await;
     for _ in 0..3 {
-        let tab = desk.watching(alone()).await;
-        desk.until_live(tab, &["alice"]).await;
+        let tab = fixture.watching(alone()).await;
+        fixture.until_live(tab, &["alice"]).await;
     }
-    assert_eq!(desk.streams_open().await, 3.0);
+    assert_eq!(fixture.streams_open().await, 3.0);
 }
 
 #[tokio::test]
 async fn over_http2_they_may_have_as_many_as_they_like() {
-    let mut desk = Desk::with(&[]).await;
-    desk.webhooks([started(), joined("alice")]).await;
-    let blank = format!("https://localhost:{}/healthz", desk.nginx.as_ref().unwrap().tls_port);
+    let mut fixture = Fixture::with(&[]).await;
+    fixture.webhooks([started(), joined("alice")]).await;
+    let blank = format!("https://localhost:{}/healthz", fixture.nginx.as_ref().unwrap().tls_port);
     let mut tabs = Vec::new();
     for _ in 0..TABS {
-        let tab = desk.browser.open_tab(&blank).await;
-        desk.watch(tab, alone()).await;
+        let tab = fixture.browser.open_tab(&blank).await;
+        fixture.watch(tab, alone()).await;
         tabs.push(tab);
     }
-    desk.webhooks([joined("bob")]).await;
+    fixture.webhooks([joined("bob")]).await;
     for tab in tabs {
-        desk.until_live(tab, &["alice", "bob"]).await;
+        fixture.until_live(tab, &["alice", "bob"]).await;
     }
-    assert_eq!(desk.streams_open().await, 8.0);
+    assert_eq!(fixture.streams_open().await, 8.0);
 }

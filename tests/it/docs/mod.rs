@@ -9,7 +9,7 @@ use std::path::Path;
 use futures_util::future::join_all;
 
 use markdown::{Block, Document, ROOT, documents};
-use shell::{Reason, Stage, Surroundings, steps};
+use shell::{Fixture, Reason, Target, steps};
 
 fn shell_blocks(document: &Document) -> Vec<Block> {
     let mut blocks = document.blocks();
@@ -22,15 +22,15 @@ async fn every_shell_snippet_works_and_shows_what_is_written_below_it() {
     let documents = documents();
     let runs = documents.iter().map(async |document| {
         let blocks = shell_blocks(document);
-        let run = blocks.iter().map(|block| (Stage::of(block), block));
-        let run: Vec<_> = run.filter(|(stage, _)| !matches!(stage, Stage::NotRun(_))).collect();
+        let run = blocks.iter().map(|block| (Target::of(block), block));
+        let run: Vec<_> = run.filter(|(target, _)| !matches!(target, Target::NotRun(_))).collect();
         if run.is_empty() {
             return 0;
         }
-        let surroundings = Surroundings::prepare().await;
-        for (stage, block) in &run {
+        let fixture = Fixture::prepare().await;
+        for (target, block) in &run {
             for step in steps(block) {
-                surroundings.run(*stage, &step).await;
+                fixture.run(*target, &step).await;
             }
         }
         run.len()
@@ -44,7 +44,7 @@ fn a_snippet_is_left_out_only_for_a_known_reason_and_its_targets_exist() {
     let documents = documents();
     let blocks: Vec<_> = documents.iter().flat_map(shell_blocks).collect();
     let left_out = |reason| {
-        let of_reason = move |block: &&Block| Stage::of(block) == Stage::NotRun(reason);
+        let of_reason = move |block: &&Block| Target::of(block) == Target::NotRun(reason);
         blocks.iter().filter(of_reason).collect::<Vec<_>>()
     };
     for reason in Reason::ALL {

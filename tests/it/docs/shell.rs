@@ -28,7 +28,7 @@ const CALLERS: [&str; 2] = ["concierge", "rosa"];
 
 /// Where a block of shell is run, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum Target {
     /// The service of the examples, in which anybody reads, and people come and go.
     Demo,
     /// One that wants tokens, and where one person has joined.
@@ -58,7 +58,7 @@ impl Reason {
     }
 }
 
-impl Stage {
+impl Target {
     pub fn of(block: &Block) -> Self {
         match block.marker.as_deref() {
             None => Self::Demo,
@@ -109,7 +109,7 @@ pub fn steps(block: &Block) -> Vec<Step> {
 }
 
 /// What the snippets of one document find around them: a folder, and services at the addresses that they name.
-pub struct Surroundings {
+pub struct Fixture {
     folder: Folder,
     demo: Process,
     own: Process,
@@ -119,7 +119,7 @@ pub struct Surroundings {
     rounds: AtomicUsize,
 }
 
-impl Surroundings {
+impl Fixture {
     pub async fn prepare() -> Self {
         let folder = Folder::new("docs");
         put_program(folder.path());
@@ -138,11 +138,11 @@ impl Surroundings {
     }
 
     /// Runs one command. It must end with 0, or be a stream (`curl -N`) that shows what it should.
-    pub async fn run(&self, stage: Stage, step: &Step) {
-        let service = match stage {
-            Stage::Demo => &self.demo,
-            Stage::OwnService => &self.own,
-            Stage::NotRun(_) => unreachable!("it is not run"),
+    pub async fn run(&self, target: Target, step: &Step) {
+        let service = match target {
+            Target::Demo => &self.demo,
+            Target::OwnService => &self.own,
+            Target::NotRun(_) => unreachable!("it is not run"),
         };
         // Only streams show it.
         let (stop, stopped) = watch::channel(!step.is_endless());

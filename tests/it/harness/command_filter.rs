@@ -1,5 +1,5 @@
-//! A proxy before Redis that closes a connection on which a command comes that it does not know, as twemproxy does. That one
-//! knows no subscriptions either, so this stands for those that know both.
+//! A proxy before Redis that closes a connection when it sees a command it does not know, as twemproxy does. Twemproxy knows no
+//! subscriptions either, so this stands for proxies that do.
 
 use std::net::Ipv4Addr;
 
@@ -10,13 +10,13 @@ use tokio::{
 };
 
 /// Runs until dropped.
-pub struct RedisDoor {
+pub struct CommandFilter {
     pub port: u16,
     running: JoinHandle<()>,
 }
 
-impl RedisDoor {
-    /// Before the server on that port, and without that command.
+impl CommandFilter {
+    /// Starts before the server on that port; `unknown` is the command that closes a connection.
     pub async fn start(target: u16, unknown: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -29,7 +29,7 @@ impl RedisDoor {
     }
 }
 
-impl Drop for RedisDoor {
+impl Drop for CommandFilter {
     fn drop(&mut self) {
         self.running.abort();
     }

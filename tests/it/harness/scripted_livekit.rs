@@ -41,8 +41,8 @@ pub struct ScriptedLiveKit {
 struct Script {
     keys: Keys,
     state: Mutex<Lists>,
-    mood: watch::Sender<ApiMood>,
-    probes_mood: watch::Sender<ApiMood>,
+    fault: watch::Sender<ApiFault>,
+    probe_fault: watch::Sender<ApiFault>,
 }
 
 #[derive(Default)]
@@ -70,11 +70,11 @@ pub enum Spoiled {
     Fails,
 }
 
-/// How the API answers.
+/// What is wrong with the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApiMood {
-    Works,
-    /// Answers nothing until its mood is another.
+pub enum ApiFault {
+    None,
+    /// Answers nothing until another fault is set, or none.
     Hangs,
     /// As its middleware refuses an unknown key: 401 and plain text.
     Refuses,
@@ -107,8 +107,8 @@ impl ScriptedLiveKit {
         let script = Arc::new(Script {
             keys: Keys::new(&ApiKey::parse_lines(keys).unwrap()),
             state: Mutex::default(),
-            mood: watch::Sender::new(ApiMood::Works),
-            probes_mood: watch::Sender::new(ApiMood::Works),
+            fault: watch::Sender::new(ApiFault::None),
+            probe_fault: watch::Sender::new(ApiFault::None),
         });
         let router = Router::new()
             .route("/twirp/livekit.RoomService/{method}", post(answer))
@@ -124,13 +124,13 @@ impl ScriptedLiveKit {
         format!("ws://{}", self.address)
     }
 
-    pub fn set(&self, mood: ApiMood) {
-        self.script.mood.send_replace(mood);
+    pub fn set_fault(&self, fault: ApiFault) {
+        self.script.fault.send_replace(fault);
     }
 
     /// How `UpdateSubscriptions` is answered; the rest works.
-    pub fn set_for_probes(&self, mood: ApiMood) {
-        self.script.probes_mood.send_replace(mood);
+    pub fn set_probe_fault(&self, fault: ApiFault) {
+        self.script.probe_fault.send_replace(fault);
     }
 
     /// From now on these people are listed in a room, as their webhooks describe them.
@@ -245,14 +245,14 @@ async fn answer(
 ) -> Response {
     let request: Value = serde_json::from_str(&body).unwrap();
     script.state.lock().unwrap().calls.push((method.clone(), request.clone()));
-    let mut mood = script.mood.subscribe();
-    let mut mood = *mood.wait_for(|mood| *mood != ApiMood::Hangs).await.unwrap();
-    if method == "UpdateSubscriptions" && mood == ApiMood::Works {
-        let mut probes_mood = script.probes_mood.subscribe();
-        mood = *probes_mood.wait_for(|mood| *mood != ApiMood::Hangs).await.unwrap();
+    let mut fault = script.fault.subscribe();
+    let mut fault = *fault.wait_for(|fault| *fault != ApiFault::Hangs).await.unwrap();
+    if method == "UpdateSubscriptions" && fault == ApiFault::None {
+        let mut probe_fault = script.probe_fault.subscribe();
+        fault = *probe_fault.wait_for(|fault| *fault != ApiFault::Hangs).await.unwrap();
     }
     let room = request["room"].as_str().unwrap_or_default();
-    if mood == ApiMood::Refuses || !is_allowed(&script.keys, &headers, room) {
+    if fault == ApiFault::Refuses || !is_allowed(&script.keys, &headers, room) {
         return (StatusCode::UNAUTHORIZED, "invalid API key\n").into_response();
     }
     let unavailable = || {
@@ -260,18 +260,18 @@ async fn answer(
             json!({"code": "unavailable", "msg": "twirp error unknown: no response from servers"});
         (StatusCode::SERVICE_UNAVAILABLE, body.to_string()).into_response()
     };
-    match mood {
-        ApiMood::Works | ApiMood::NoNodes => {}
-        ApiMood::Fails => return StatusCode::BAD_GATEWAY.into_response(),
-        ApiMood::Limits(secs) => {
+    match fault {
+        ApiFault::None | ApiFault::NoNodes => {}
+        ApiFault::Fails => return StatusCode::BAD_GATEWAY.into_response(),
+        ApiFault::Limits(secs) => {
             return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, secs.to_string())])
                 .into_response();
         }
-        ApiMood::Hangs | ApiMood::Refuses => unreachable!("answered above"),
+        ApiFault::Hangs | ApiFault::Refuses => unreachable!("answered above"),
     }
     let lists = script.state.lock().unwrap();
     let answer = match method.as_str() {
-        "ListParticipants" if mood == ApiMood::NoNodes => return unavailable(),
+        "ListParticipants" if fault == ApiFault::NoNodes => return unavailable(),
         "ListParticipants" if lists.spoiled.contains_key(room) => {
             return spoil(lists.spoiled[room]);
         }

@@ -1,5 +1,4 @@
-//! A store that fails when told to: the embedded store cannot fail, so this stands for one that can. And one that is two
-//! instances.
+//! Stores for tests: one that fails on demand, which the embedded store never does, and one that is two instances.
 
 use std::{
     sync::{
@@ -16,21 +15,21 @@ use livekit_presence::{
 };
 use tokio::sync::watch;
 
-/// Passes everything on, as long as its mood is good.
+/// Passes every call on to a store, unless a fault is set.
 pub struct FlakyStore {
     store: Arc<dyn Store>,
-    mood: watch::Sender<StoreMood>,
-    /// How many calls have come to a bad mood.
+    fault: watch::Sender<StoreFault>,
+    /// Calls that came while a fault was set.
     pub refused: Mutex<usize>,
-    /// The last room that was read, and how often one was repaired while its subscriber still had it.
+    /// The room that was read last, and how often a room was repaired while a reader still held it.
     lent: Mutex<(Weak<Room>, usize)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreMood {
-    Works,
+pub enum StoreFault {
+    None,
     Fails,
-    /// Answers only once the mood is another.
+    /// Answers nothing until another fault is set, or none.
     Hangs,
 }
 
@@ -38,30 +37,30 @@ impl FlakyStore {
     pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
         Arc::new(Self {
             store,
-            mood: watch::Sender::new(StoreMood::Works),
+            fault: watch::Sender::new(StoreFault::None),
             refused: Mutex::default(),
             lent: Mutex::default(),
         })
     }
 
-    pub fn set(&self, mood: StoreMood) {
-        self.mood.send_replace(mood);
+    pub fn set_fault(&self, fault: StoreFault) {
+        self.fault.send_replace(fault);
     }
 
-    /// How often a room was repaired while a subscriber still held it.
+    /// How often a room was repaired while a reader still held it.
     pub fn repairs_of_a_room_in_use(&self) -> usize {
         self.lent.lock().unwrap().1
     }
 
     async fn pass(&self) -> Result<(), StoreError> {
-        let mut mood = self.mood.subscribe();
-        if *mood.borrow() != StoreMood::Works {
+        let mut fault = self.fault.subscribe();
+        if *fault.borrow() != StoreFault::None {
             *self.refused.lock().unwrap() += 1;
         }
-        let mood = *mood.wait_for(|mood| *mood != StoreMood::Hangs).await.unwrap();
-        match mood {
-            StoreMood::Works => Ok(()),
-            StoreMood::Fails | StoreMood::Hangs => {
+        let fault = *fault.wait_for(|fault| *fault != StoreFault::Hangs).await.unwrap();
+        match fault {
+            StoreFault::None => Ok(()),
+            StoreFault::Fails | StoreFault::Hangs => {
                 Err(StoreError::Unreachable(Cause::new("told to fail")))
             }
         }
@@ -84,7 +83,7 @@ impl Store for FlakyStore {
         self.pass().await?;
         {
             let mut lent = self.lent.lock().unwrap();
-            // The store's own is one.
+            // One reference is the store's own.
             if lent.0.strong_count() > 1 {
                 lent.1 += 1;
             }
@@ -145,7 +144,7 @@ impl Store for FlakyStore {
     }
 }
 
-/// Two instances on what they share, of which each takes every other call.
+/// Two instances that share their rooms and take turns with the calls.
 pub struct TakingTurns {
     stores: [Arc<dyn Store>; 2],
     calls: AtomicUsize,
@@ -157,7 +156,7 @@ impl TakingTurns {
     }
 
     fn next(&self) -> &Arc<dyn Store> {
-        // Now one twice, now the other: who wrote last is not always who did before.
+        // In the order 0, 1, 0, so that the writer before is now the same instance, now the other.
         &self.stores[self.calls.fetch_add(1, Ordering::Relaxed) % 3 % 2]
     }
 }

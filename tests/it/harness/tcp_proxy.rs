@@ -1,4 +1,4 @@
-//! A stretch of network between two programs, and what networks do.
+//! A network link between two programs, with the faults that links have.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use tokio::{
 /// Passes everything on to a port, unless told otherwise.
 pub struct TcpProxy {
     pub port: u16,
-    road: Arc<Road>,
+    link: Arc<Link>,
     running: JoinHandle<()>,
 }
 
@@ -34,15 +34,15 @@ pub enum Direction {
     FromServer,
 }
 
-struct Road {
-    weather: watch::Sender<Weather>,
+struct Link {
+    conditions: watch::Sender<Conditions>,
     next_connection: AtomicU64,
     /// How many bytes still pass before all connections are cut, in each direction.
     left: [AtomicI64; 2],
 }
 
 #[derive(Clone, Debug)]
-struct Weather {
+struct Conditions {
     target: u16,
     /// New connections are closed at once.
     refuses: bool,
@@ -58,8 +58,8 @@ impl TcpProxy {
     pub async fn start(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let road = Arc::new(Road {
-            weather: watch::Sender::new(Weather {
+        let link = Arc::new(Link {
+            conditions: watch::Sender::new(Conditions {
                 target,
                 refuses: false,
                 latency: Duration::ZERO,
@@ -69,58 +69,58 @@ impl TcpProxy {
             next_connection: AtomicU64::new(0),
             left: [i64::MAX, i64::MAX].map(AtomicI64::new),
         });
-        Self { port, running: tokio::spawn(accept(listener, Arc::clone(&road))), road }
+        Self { port, running: tokio::spawn(accept(listener, Arc::clone(&link))), link }
     }
 
     /// How many connections there have been.
     pub fn connections(&self) -> u64 {
-        self.road.next_connection.load(Ordering::SeqCst)
+        self.link.next_connection.load(Ordering::SeqCst)
     }
 
     /// Closes all connections; new ones are taken.
     pub fn cut(&self) {
-        self.road.cut();
+        self.link.cut();
     }
 
     /// Closes all connections, and new ones at once.
     pub fn refuse(&self) {
-        self.change(|weather| weather.refuses = true);
+        self.change(|conditions| conditions.refuses = true);
         self.cut();
     }
 
     pub fn accept(&self) {
-        self.change(|weather| weather.refuses = false);
+        self.change(|conditions| conditions.refuses = false);
     }
 
     /// Nothing arrives any more on the connections that are there, and nobody is told.
     pub fn forget(&self) {
-        let next = self.road.next_connection.load(Ordering::SeqCst);
-        self.change(|weather| weather.silent_before = next);
+        let next = self.link.next_connection.load(Ordering::SeqCst);
+        self.change(|conditions| conditions.silent_before = next);
     }
 
     /// The same for connections to come, until [`Self::remember`].
     pub fn black_hole(&self) {
-        self.change(|weather| weather.silent_before = u64::MAX);
+        self.change(|conditions| conditions.silent_before = u64::MAX);
     }
 
     /// What was held back arrives.
     pub fn remember(&self) {
-        self.change(|weather| weather.silent_before = 0);
+        self.change(|conditions| conditions.silent_before = 0);
     }
 
     /// How long bytes are on their way from now on, in each direction.
     pub fn delay(&self, latency: Duration) {
-        self.change(|weather| weather.latency = latency);
+        self.change(|conditions| conditions.latency = latency);
     }
 
     /// Cuts all connections in the middle, once so many more bytes have passed.
     pub fn cut_after(&self, direction: Direction, bytes: u32) {
-        self.road.left[direction as usize].store(bytes.into(), Ordering::SeqCst);
+        self.link.left[direction as usize].store(bytes.into(), Ordering::SeqCst);
     }
 
     /// Whether no [`Self::cut_after`] is still to come.
     pub fn has_cut(&self) -> bool {
-        self.road.left.iter().all(|left| left.load(Ordering::SeqCst) > i64::from(u32::MAX))
+        self.link.left.iter().all(|left| left.load(Ordering::SeqCst) > i64::from(u32::MAX))
     }
 
     /// Closes all connections; new ones go elsewhere.
@@ -131,11 +131,11 @@ impl TcpProxy {
 
     /// New connections go elsewhere; those that are there stay, as where a name gets another address.
     pub fn turn_newcomers_to(&self, target: u16) {
-        self.change(|weather| weather.target = target);
+        self.change(|conditions| conditions.target = target);
     }
 
-    fn change(&self, change: impl FnOnce(&mut Weather)) {
-        self.road.weather.send_modify(change);
+    fn change(&self, change: impl FnOnce(&mut Conditions)) {
+        self.link.conditions.send_modify(change);
     }
 }
 
@@ -146,10 +146,10 @@ impl Drop for TcpProxy {
     }
 }
 
-impl Road {
+impl Link {
     fn cut(&self) {
         let next = self.next_connection.load(Ordering::SeqCst);
-        self.weather.send_modify(|weather| weather.cut_before = next);
+        self.conditions.send_modify(|conditions| conditions.cut_before = next);
     }
 
     /// How many of these bytes pass. Fewer than all: then everything is cut.
@@ -169,37 +169,37 @@ impl Road {
     }
 }
 
-async fn accept(listener: TcpListener, road: Arc<Road>) {
+async fn accept(listener: TcpListener, link: Arc<Link>) {
     while let Ok((socket, _)) = listener.accept().await {
-        if !road.weather.borrow().refuses {
-            let number = road.next_connection.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(carry(socket, Arc::clone(&road), number));
+        if !link.conditions.borrow().refuses {
+            let number = link.next_connection.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(carry(socket, Arc::clone(&link), number));
         }
     }
 }
 
-async fn carry(client: TcpStream, road: Arc<Road>, number: u64) -> io::Result<()> {
-    let target = road.weather.borrow().target;
+async fn carry(client: TcpStream, link: Arc<Link>, number: u64) -> io::Result<()> {
+    let target = link.conditions.borrow().target;
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let mut weather = road.weather.subscribe();
-    let there = pass(from_client, to_server, &road, number, Direction::ToServer);
-    let back = pass(from_server, to_client, &road, number, Direction::FromServer);
+    let mut conditions = link.conditions.subscribe();
+    let there = pass(from_client, to_server, &link, number, Direction::ToServer);
+    let back = pass(from_server, to_client, &link, number, Direction::FromServer);
     // Whichever side closes, the other is closed too.
     tokio::select! {
         ended = there => ended,
         ended = back => ended,
-        _ = weather.wait_for(|weather| number < weather.cut_before) => Ok(()),
+        _ = conditions.wait_for(|conditions| number < conditions.cut_before) => Ok(()),
     }
 }
 
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    road: &Arc<Road>,
+    link: &Arc<Link>,
     number: u64,
     direction: Direction,
 ) -> io::Result<()> {
@@ -214,16 +214,16 @@ async fn pass(
             let _ = send.send((Instant::now(), buffer[..count].to_vec()));
         }
     };
-    let mut weather = road.weather.subscribe();
+    let mut conditions = link.conditions.subscribe();
     let writes = async {
         while let Some((came_at, bytes)) = on_their_way.recv().await {
-            let arrives_at = came_at + weather.borrow().latency;
+            let arrives_at = came_at + conditions.borrow().latency;
             tokio::time::sleep_until(arrives_at.into()).await;
-            let _ = weather.wait_for(|weather| number >= weather.silent_before).await;
-            let passing = road.take(direction, bytes.len());
+            let _ = conditions.wait_for(|conditions| number >= conditions.silent_before).await;
+            let passing = link.take(direction, bytes.len());
             to.write_all(&bytes[..passing]).await?;
             if passing < bytes.len() {
-                road.cut();
+                link.cut();
                 return Ok(());
             }
         }

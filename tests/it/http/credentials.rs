@@ -2,7 +2,7 @@
 
 use livekit_presence::livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken};
 
-use crate::harness::{StoreMood, TestApp, joined, webhook_request};
+use crate::harness::{StoreFault, TestApp, joined, webhook_request};
 
 const LIST: &str = "/api/livekit/participants?room=general";
 
@@ -306,7 +306,7 @@ async fn other_origins_pages_can_read_why_they_were_refused() {
     let (subscriber, operator) = (bearer(app.token("general", 60)), bearer(app.list_token()));
     let stream = "/api/livekit/participants/stream?room=general";
     let _open = app.open_stream(stream, &[("Authorization", &subscriber)]).await;
-    app.store.set(StoreMood::Fails);
+    app.store.set_fault(StoreFault::Fails);
     let cases = [
         ("/api/livekit/participants", operator.as_str(), 400),
         (LIST, "Bearer nonsense", 401),

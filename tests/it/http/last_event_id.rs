@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{StoreMood, TestApp, eventually, joined, started};
+use crate::harness::{StoreFault, TestApp, eventually, joined, started};
 
 const READS: &str = "store_calls_total{kind=\"read\",outcome=\"ok\"}";
 const LOOKS: &str = "store_calls_total{kind=\"position\",outcome=\"ok\"}";
@@ -71,7 +71,7 @@ async fn while_the_store_cannot_be_looked_at_a_list_is_kept_and_afterwards_repla
     app.webhooks([started(), joined("alice")]).await;
     let mut honest = app.subscriber("general").await;
     honest.next_list().await;
-    app.store.set(StoreMood::Fails);
+    app.store.set_fault(StoreFault::Fails);
     let mut subscriber = app.subscriber_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
     let first = subscriber.next_of_any_kind().await.unwrap();
     assert_eq!(first.name, "heartbeat", "the store may have what it was sent");
@@ -80,7 +80,7 @@ async fn while_the_store_cannot_be_looked_at_a_list_is_kept_and_afterwards_repla
         "hot",
         "and nobody else notices"
     );
-    app.store.set(StoreMood::Works);
+    app.store.set_fault(StoreFault::None);
     app.webhook(joined("bob")).await;
     assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
 }

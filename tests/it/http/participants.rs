@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use livekit_presence::presence::HostTime;
 
-use crate::harness::{StoreMood, TestApp, finished, joined, left, published, started};
+use crate::harness::{StoreFault, TestApp, finished, joined, left, published, started};
 
 #[tokio::test]
 async fn the_list_is_a_json_array_with_a_version_and_says_where_it_comes_from() {
@@ -117,7 +117,7 @@ async fn when_the_store_fails_a_cold_room_is_503_and_a_hot_one_goes_on() {
     app.webhooks([started(), joined("alice")]).await;
     let mut subscriber = app.subscriber("general").await;
     subscriber.next_list().await;
-    app.store.set(StoreMood::Fails);
+    app.store.set_fault(StoreFault::Fails);
     let cold = app.participants("another").await;
     assert!(cold.problem(503).contains("ask again"));
     assert_eq!(cold.header("retry-after"), "1");

@@ -2,7 +2,7 @@
 
 use livekit_presence::livekit::VideoGrant;
 
-use crate::harness::{StoreMood, TestApp, eventually, joined};
+use crate::harness::{StoreFault, TestApp, eventually, joined};
 
 const STREAM: &str = "/api/livekit/participants/stream?room=general";
 const MANY: &str = "/api/livekit/rooms/stream?room=general";
@@ -81,10 +81,10 @@ async fn a_stream_that_cannot_be_opened_ends_no_other() {
     let alice = format!("Bearer {}", app.token_with(all_rooms(), "alice", 60));
     let mut first = app.open_stream(STREAM, &[("Authorization", &alice)]).await;
     first.next_list().await;
-    app.store.set(StoreMood::Fails);
+    app.store.set_fault(StoreFault::Fails);
     let cold = "/api/livekit/participants/stream?room=cold";
     app.get(cold, &[("Authorization", &alice)]).await.problem(503);
-    app.store.set(StoreMood::Works);
+    app.store.set_fault(StoreFault::None);
     app.webhook(joined("bob")).await;
     first.until_list(&["bob"]).await;
 }

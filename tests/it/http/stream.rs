@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::{
-    Connection, StoreMood, Subscriber, TestApp, eventually, joined, left, published, started,
+    Connection, StoreFault, Subscriber, TestApp, eventually, joined, left, published, started,
 };
 
 #[tokio::test]
@@ -251,10 +251,10 @@ async fn answers_to_earlier_requests_on_the_connection_come_first_and_whole() {
 #[tokio::test]
 async fn when_the_store_fails_a_new_stream_is_503_and_the_next_one_tries_anew() {
     let app = TestApp::start().await;
-    app.store.set(StoreMood::Fails);
+    app.store.set_fault(StoreFault::Fails);
     let target = "/api/livekit/participants/stream?room=general";
     app.get_as_operator(target).await.problem(503);
-    app.store.set(StoreMood::Works);
+    app.store.set_fault(StoreFault::None);
     assert_eq!(app.subscriber("general").await.next_list().await, Vec::<String>::new());
 }
 

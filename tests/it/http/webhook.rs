@@ -8,7 +8,7 @@ use livekit_presence::{
 };
 
 use crate::harness::{
-    Connection, Process, StoreMood, TestApp, eventually, joined, left, published, webhook_request,
+    Connection, Process, StoreFault, TestApp, eventually, joined, left, published, webhook_request,
 };
 
 #[tokio::test]
@@ -281,14 +281,14 @@ async fn more_than_four_mebibytes_are_413_and_the_answer_arrives() {
 #[tokio::test]
 async fn when_the_store_fails_livekit_is_told_to_send_it_again() {
     let app = TestApp::start().await;
-    app.store.set(StoreMood::Fails);
+    app.store.set_fault(StoreFault::Fails);
     let webhook = joined("alice");
     let response = app.post(&webhook).await;
     let detail = response.problem(503);
     assert!(detail.contains("send it again"), "{detail}");
     assert!(!detail.contains("told to fail"), "nothing internal is told");
     assert_eq!(response.header("retry-after"), "1");
-    app.store.set(StoreMood::Works);
+    app.store.set_fault(StoreFault::None);
     app.webhook(webhook).await;
     assert_eq!(app.participants("general").await.json()[0]["identity"], "alice");
 }
@@ -296,7 +296,7 @@ async fn when_the_store_fails_livekit_is_told_to_send_it_again() {
 #[tokio::test]
 async fn when_the_store_hangs_the_answer_comes_within_five_seconds() {
     let app = TestApp::start().await;
-    app.store.set(StoreMood::Hangs);
+    app.store.set_fault(StoreFault::Hangs);
     let asked = Instant::now();
     let response = app.post(&joined("alice")).await;
     response.problem(503);

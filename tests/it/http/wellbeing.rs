@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::harness::{StoreMood, TestApp, joined};
+use crate::harness::{StoreFault, TestApp, joined};
 
 #[tokio::test]
 async fn a_service_that_runs_is_live_and_ready() {
@@ -17,13 +17,13 @@ async fn a_service_that_runs_is_live_and_ready() {
 #[tokio::test]
 async fn without_its_store_it_is_live_and_not_ready() {
     let app = TestApp::start().await;
-    for mood in [StoreMood::Fails, StoreMood::Hangs] {
-        app.store.set(mood);
+    for fault in [StoreFault::Fails, StoreFault::Hangs] {
+        app.store.set_fault(fault);
         let response = app.get("/readyz", &[]).await;
         assert!(response.problem(503).contains("the store"));
         assert_eq!(app.get("/healthz", &[]).await.status, 200);
     }
-    app.store.set(StoreMood::Works);
+    app.store.set_fault(StoreFault::None);
     assert_eq!(app.get("/readyz", &[]).await.status, 200);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::scenario::{Client, Guest, Plan, Stage};
+use super::scenario::{Client, Guest, Plan, Scenario};
 
 /// A ghost is gone within three quarters of a minute; a busy machine needs a little more.
 const EVICTED_WITHIN: Duration = Duration::from_secs(75);
@@ -14,25 +14,26 @@ const RECONCILED: Duration = Duration::from_secs(30);
 const NEXT_RECONCILES: Duration = Duration::from_secs(30);
 
 /// A crash with three people inside: alice on her own, and two who die with LiveKit and will not come back.
-async fn crash(plan: Plan) -> Option<(Stage, Client)> {
-    let mut stage = plan.set().await?;
-    let alice = stage.join("alice").await;
-    let bob = stage.join_apart("bob").await;
-    let carol = Client::beside(&bob, &stage.livekit.url(), &Stage::guest("carol")).await.unwrap();
-    stage.settles(&[&alice, &bob, &carol]).await;
+async fn crash(plan: Plan) -> Option<(Scenario, Client)> {
+    let mut scenario = plan.start().await?;
+    let alice = scenario.join("alice").await;
+    let bob = scenario.join_apart("bob").await;
+    let carol =
+        Client::beside(&bob, &scenario.livekit.url(), &Scenario::guest("carol")).await.unwrap();
+    scenario.settles(&[&alice, &bob, &carol]).await;
     bob.kill().await;
-    stage.livekit.kill().await;
-    stage.acts();
-    Some((stage, alice))
+    scenario.livekit.kill().await;
+    scenario.acts();
+    Some((scenario, alice))
 }
 
 #[tokio::test]
 async fn nobody_comes_back_to_a_livekit_without_redis() {
     let plan = Plan::named("crash without Redis, nobody comes back");
-    let Some((mut stage, alice)) = crash(plan).await else { return };
+    let Some((mut scenario, alice)) = crash(plan).await else { return };
     alice.kill().await;
-    stage.livekit.start_again().await;
-    stage.becomes_right("", &[], RECONCILED).await;
+    scenario.livekit.start_again().await;
+    scenario.becomes_right("", &[], RECONCILED).await;
 }
 
 #[tokio::test]
@@ -48,25 +49,25 @@ async fn nobody_comes_back_to_a_livekit_with_redis_whose_nodes_are_asked_for_lis
 }
 
 async fn nobody_comes_back(plan: Plan) {
-    let Some((mut stage, alice)) = crash(plan).await else { return };
+    let Some((mut scenario, alice)) = crash(plan).await else { return };
     alice.kill().await;
-    stage.livekit.start_again().await;
-    stage.becomes_right("", &[], EVICTED_WITHIN).await;
-    stage.stays_right("from then on", &[], NEXT_RECONCILES).await;
+    scenario.livekit.start_again().await;
+    scenario.becomes_right("", &[], EVICTED_WITHIN).await;
+    scenario.stays_right("from then on", &[], NEXT_RECONCILES).await;
 }
 
 /// Others who live show that LiveKit does answer, so that its silence about the dead says something.
 #[tokio::test]
 async fn nobody_comes_back_to_this_room_but_others_live() {
     let plan = Plan::named("crash with Redis, life in another room only");
-    let Some((mut stage, alice)) = crash(Plan { redis: true, ..plan }).await else { return };
+    let Some((mut scenario, alice)) = crash(Plan { redis: true, ..plan }).await else { return };
     alice.kill().await;
-    stage.livekit.start_again().await;
-    let driver = stage.new_driver().await;
-    let elsewhere = Guest { room: "elsewhere".to_owned(), ..Stage::guest("erin") };
-    let _erin = Client::join(&driver, &stage.livekit.url(), &elsewhere).await.unwrap();
-    stage.becomes_right("", &[], EVICTED_WITHIN).await;
-    stage.stays_right("from then on", &[], NEXT_RECONCILES).await;
+    scenario.livekit.start_again().await;
+    let driver = scenario.new_driver().await;
+    let elsewhere = Guest { room: "elsewhere".to_owned(), ..Scenario::guest("erin") };
+    let _erin = Client::join(&driver, &scenario.livekit.url(), &elsewhere).await.unwrap();
+    scenario.becomes_right("", &[], EVICTED_WITHIN).await;
+    scenario.stays_right("from then on", &[], NEXT_RECONCILES).await;
 }
 
 #[tokio::test]
@@ -92,29 +93,29 @@ async fn some_come_back_to_a_livekit_without_redis() {
 /// Once they are right they must stay so, whatever LiveKit's list goes on saying. The dead may have joined in the second of
 /// the crash, too late for `room_started` to say that they are gone.
 async fn some_come_back(plan: Plan) {
-    let Some((mut stage, alice)) = crash(plan).await else { return };
+    let Some((mut scenario, alice)) = crash(plan).await else { return };
     let reconnects = alice.reconnects().await;
-    stage.livekit.start_again().await;
+    scenario.livekit.start_again().await;
     alice.until_reconnected(reconnects).await;
-    stage.becomes_right("", &[&alice], EVICTED_WITHIN).await;
-    stage.stays_right("from then on", &[&alice], NEXT_RECONCILES).await;
+    scenario.becomes_right("", &[&alice], EVICTED_WITHIN).await;
+    scenario.stays_right("from then on", &[&alice], NEXT_RECONCILES).await;
 }
 
 /// LiveKit told to end twice closes its rooms, and loses the last webhooks of that.
 #[tokio::test]
 async fn livekit_is_told_to_end() {
     for (name, redis) in [("SIGTERM twice", false), ("SIGTERM twice, with Redis", true)] {
-        let Some(mut stage) = Plan { redis, ..Plan::named(name) }.set().await else { return };
-        let alice = stage.join_apart("alice").await;
-        let url = stage.livekit.url();
-        let bob = Client::beside(&alice, &url, &Stage::guest("bob")).await.unwrap();
-        let carol = Client::beside(&alice, &url, &Stage::guest("carol")).await.unwrap();
-        stage.settles(&[&alice, &bob, &carol]).await;
-        stage.acts();
-        stage.livekit.terminate().await;
+        let Some(mut scenario) = Plan { redis, ..Plan::named(name) }.start().await else { return };
+        let alice = scenario.join_apart("alice").await;
+        let url = scenario.livekit.url();
+        let bob = Client::beside(&alice, &url, &Scenario::guest("bob")).await.unwrap();
+        let carol = Client::beside(&alice, &url, &Scenario::guest("carol")).await.unwrap();
+        scenario.settles(&[&alice, &bob, &carol]).await;
+        scenario.acts();
+        scenario.livekit.terminate().await;
         // So that they do not come back by themselves.
         alice.kill().await;
-        stage.livekit.start_again().await;
-        stage.becomes_right("", &[], EVICTED_WITHIN).await;
+        scenario.livekit.start_again().await;
+        scenario.becomes_right("", &[], EVICTED_WITHIN).await;
     }
 }

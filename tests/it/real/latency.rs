@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::scenario::{Plan, ROOM, Stage, say};
+use super::scenario::{Plan, ROOM, Scenario, say};
 
 const TIMES: usize = 100;
 
@@ -15,11 +15,11 @@ const DEAD: Duration = Duration::from_secs(40);
 #[tokio::test]
 async fn subscribers_know_within_milliseconds() {
     let plan = Plan { alone: true, without_proxy: true, ..Plan::named("latency") };
-    let Some(stage) = plan.set().await else { return };
+    let Some(scenario) = plan.start().await else { return };
     let mut times = Times::default();
     let mut number = 0;
     while times.leave.len() < TIMES {
-        come_and_go(&stage, &format!("guest-{number}"), &mut times).await;
+        come_and_go(&scenario, &format!("guest-{number}"), &mut times).await;
         number += 1;
     }
     say(&format!(
@@ -41,31 +41,36 @@ struct Times {
     connected: Vec<Duration>,
 }
 
-async fn come_and_go(stage: &Stage, identity: &str, times: &mut Times) {
-    let seen = stage.watch.frame_count();
-    let (client, called) = stage.try_join(&Stage::guest(identity)).await.unwrap();
-    let frame = stage
+async fn come_and_go(scenario: &Scenario, identity: &str, times: &mut Times) {
+    let seen = scenario.watch.frame_count();
+    let (client, called) = scenario.try_join(&Scenario::guest(identity)).await.unwrap();
+    let frame = scenario
         .watch
         .frame(seen, LATE, |frame| frame.people.iter().any(|one| one.identity == identity))
         .await
-        .unwrap_or_else(|| panic!("the subscriber does not see {identity}\n{}", stage.story()));
+        .unwrap_or_else(|| panic!("the subscriber does not see {identity}\n{}", scenario.story()));
     times.connect.push(since(called.at, frame.wall));
     times.connected.push(since(called.at, called.returned_at));
-    let seen = stage.watch.frame_count();
+    let seen = scenario.watch.frame_count();
     let called = client.leave().await;
-    match stage.watch.frame(seen, LATE, |frame| frame.people.is_empty()).await {
+    match scenario.watch.frame(seen, LATE, |frame| frame.people.is_empty()).await {
         Some(frame) => times.leave.push(since(called.at, frame.wall)),
-        None => times.untold.push(untold_leave(stage, seen, identity, called.at).await),
+        None => times.untold.push(untold_leave(scenario, seen, identity, called.at).await),
     }
 }
 
 /// Now and then the SDK closes its socket before its leave is written. LiveKit then finds out as it does of the dead, and
 /// nobody can know earlier.
-async fn untold_leave(stage: &Stage, seen: usize, identity: &str, left_at: SystemTime) -> Duration {
-    let listed = stage.api().list_participants(ROOM).await.people().unwrap();
-    let story = || format!("the subscriber does not see {identity} go\n{}", stage.story());
+async fn untold_leave(
+    scenario: &Scenario,
+    seen: usize,
+    identity: &str,
+    left_at: SystemTime,
+) -> Duration {
+    let listed = scenario.api().list_participants(ROOM).await.people().unwrap();
+    let story = || format!("the subscriber does not see {identity} go\n{}", scenario.story());
     assert!(listed.iter().any(|one| one.identity == identity), "LiveKit knows; {}", story());
-    let gone = stage.watch.frame(seen, DEAD, |frame| frame.people.is_empty()).await;
+    let gone = scenario.watch.frame(seen, DEAD, |frame| frame.people.is_empty()).await;
     since(left_at, gone.unwrap_or_else(|| panic!("{}", story())).wall)
 }
 

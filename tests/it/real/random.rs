@@ -11,7 +11,9 @@ use std::{
 
 use serde_json::json;
 
-use super::scenario::{Client, Driver, Guest, Mood, Plan, Source, Stage, Watch, Watched, say};
+use super::scenario::{
+    Client, Driver, Guest, Plan, Scenario, Source, Watch, Watched, WebhookFault, say,
+};
 
 const ROOMS: [&str; 4] = ["amber", "birch", "cedar", "dune"];
 
@@ -30,25 +32,25 @@ const UNANSWERED: Duration = Duration::from_secs(3);
 #[tokio::test]
 async fn whatever_happens_subscribers_equal_the_people_inside() {
     let plan = Plan { redis: true, ..Plan::named("random") };
-    let Some(stage) = plan.set().await else { return };
+    let Some(scenario) = plan.start().await else { return };
     let seed = from_environment("REAL_RANDOM_SEED").unwrap_or_else(|| fastrand::u64(..));
     let time = Duration::from_secs(from_environment("REAL_RANDOM_SECS").unwrap_or(180));
     say(&format!("random: REAL_RANDOM_SEED={seed} for {time:?}"));
-    let mut play = Play::begin(stage, seed).await;
+    let mut run = Run::begin(scenario, seed).await;
     let end = Instant::now() + time;
     while Instant::now() < end {
-        play.act().await;
-        play.stage.time_passes(Duration::from_millis(play.random.u64(0..400))).await;
+        run.act().await;
+        run.scenario.time_passes(Duration::from_millis(run.random.u64(0..400))).await;
     }
-    play.end().await;
+    run.end().await;
 }
 
 fn from_environment<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-struct Play {
-    stage: Stage,
+struct Run {
+    scenario: Scenario,
     random: fastrand::Rng,
     watches: Vec<Watch>,
     /// Processes of clients that can be killed.
@@ -99,25 +101,25 @@ enum Deed {
     BeChanged,
 }
 
-impl Play {
-    async fn begin(stage: Stage, seed: u64) -> Self {
-        let drivers = [stage.new_driver().await, stage.new_driver().await];
+impl Run {
+    async fn begin(scenario: Scenario, seed: u64) -> Self {
+        let drivers = [scenario.new_driver().await, scenario.new_driver().await];
         Self {
-            watches: ROOMS.map(|room| stage.watch_room(room)).into(),
+            watches: ROOMS.map(|room| scenario.watch_room(room)).into(),
             random: fastrand::Rng::with_seed(seed),
             drivers,
             clients: Vec::new(),
             bad_until: None,
             began_at: Instant::now(),
             actions: 0,
-            stage,
+            scenario,
         }
     }
 
     /// Does something.
     async fn act(&mut self) {
         if self.bad_until.is_some_and(|until| Instant::now() > until) {
-            self.stage.proxy.set(Mood::Pass);
+            self.scenario.proxy.set_fault(WebhookFault::None);
             self.bad_until = None;
         }
         let action = self.choose();
@@ -133,8 +135,8 @@ impl Play {
         }
     }
 
-    /// What somebody cannot do just now is part of the play, and so is an SDK that never says what came of it: it does not
-    /// where the connection changes under its feet.
+    /// An action may be impossible just now; that is part of the run. So is an SDK that never answers, as it does when the
+    /// connection changes under the call.
     async fn somebody_does(&mut self, deed: Deed) {
         let index = self.random.usize(..self.clients.len().max(1));
         let Some(client) = self.clients.get(index).cloned() else { return };
@@ -146,7 +148,7 @@ impl Play {
     }
 
     async fn does(&mut self, client: &Client, deed: Deed) -> Result<(), String> {
-        let api = self.stage.api();
+        let api = self.scenario.api();
         match deed {
             Deed::Leave => client.try_leave().await.map(drop),
             Deed::Publish => {
@@ -194,7 +196,7 @@ impl Play {
             self.forget_the_gone().await;
         }
         if self.clients.len() < MAX_INSIDE {
-            let url = self.stage.livekit.url();
+            let url = self.scenario.livekit.url();
             let joined = Client::join(&self.drivers[driver], &url, &guest).await;
             self.clients.extend(joined.ok().map(|(client, _)| client));
         }
@@ -212,45 +214,45 @@ impl Play {
     /// A process dies, with everybody in it.
     async fn kill(&mut self) {
         let index = self.random.usize(..self.drivers.len());
-        let driver = self.stage.new_driver().await;
+        let driver = self.scenario.new_driver().await;
         std::mem::replace(&mut self.drivers[index], driver).kill().await;
     }
 
     fn spoil_webhooks(&mut self) {
-        let moods = [
-            Mood::Refuse(503),
-            Mood::Refuse(500),
-            Mood::Close,
-            Mood::LoseAnswer,
-            Mood::Swallow,
-            Mood::Delay(Duration::from_millis(500)),
+        let faults = [
+            WebhookFault::Refuse(503),
+            WebhookFault::Refuse(500),
+            WebhookFault::Close,
+            WebhookFault::LoseAnswer,
+            WebhookFault::Swallow,
+            WebhookFault::Delay(Duration::from_millis(500)),
         ];
-        self.stage.proxy.set(moods[self.random.usize(..moods.len())]);
+        self.scenario.proxy.set_fault(faults[self.random.usize(..faults.len())]);
         let time = Duration::from_millis(self.random.u64(500..10_000));
         self.bad_until = Some(Instant::now() + time);
     }
 
     async fn restart_service(&mut self) {
-        self.stage.kill_service().await;
-        self.stage.time_passes(Duration::from_millis(self.random.u64(0..3_000))).await;
-        self.stage.start_service().await;
+        self.scenario.kill_service().await;
+        self.scenario.time_passes(Duration::from_millis(self.random.u64(0..3_000))).await;
+        self.scenario.start_service().await;
     }
 
     async fn crash_livekit(&mut self) {
-        self.stage.livekit.kill().await;
-        self.stage.livekit.start_again().await;
+        self.scenario.livekit.kill().await;
+        self.scenario.livekit.start_again().await;
     }
 
     /// Calm returns, clients settle, and everything is compared. Into half of the rooms somebody comes; in the others who is
     /// dead must be found out without that.
     async fn end(mut self) {
-        self.stage.proxy.set(Mood::Pass);
+        self.scenario.proxy.set_fault(WebhookFault::None);
         self.forget_the_gone().await;
-        self.stage.acts();
+        self.scenario.acts();
         for (index, room) in ROOMS.into_iter().cycle().step_by(2).take(6).enumerate() {
             let identity = format!("latecomer-{index}");
             let guest = Guest { identity, room: room.to_owned(), ..Guest::default() };
-            self.clients.push(self.stage.join_as(guest).await);
+            self.clients.push(self.scenario.join_as(guest).await);
         }
         let mut inside = Vec::new();
         for client in &self.clients {
@@ -263,12 +265,12 @@ impl Play {
         for (room, watch) in ROOMS.into_iter().zip(&self.watches) {
             let here: Vec<_> = inside.iter().copied().filter(|one| one.room == room).collect();
             let watched = Watched { room, watch };
-            let (time, words) = self.stage.wait_until_right(watched, &here, CALM).await;
+            let (time, words) = self.scenario.wait_until_right(watched, &here, CALM).await;
             slowest = slowest.max(time);
             meanwhile.push(format!("{room}: {words}"));
         }
         let (actions, people) = (self.actions, inside.len());
-        self.stage.reports(
+        self.scenario.reports(
             &format!("{actions} actions, {people} inside at the end"),
             slowest,
             &meanwhile.join("; "),

@@ -1,6 +1,6 @@
 //! LiveKit's API wherever it is: behind TLS, behind an authority of one's own, or not there at all.
 
-use crate::harness::{ApiMood, ScriptedLiveKit, TestApp, eventually, identities, joined};
+use crate::harness::{ApiFault, ScriptedLiveKit, TestApp, eventually, identities, joined};
 
 use super::{KEYS, with_api};
 
@@ -50,11 +50,11 @@ async fn where_nothing_listens_clients_get_what_is_known_at_once() {
 async fn what_the_calls_came_to_is_counted() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     let _subscriber = app.subscriber("general").await;
-    for (mood, outcome) in [
-        (ApiMood::Refuses, "refused"),
-        (ApiMood::Fails, "failed"),
-        (ApiMood::Works, "ok"),
-        (ApiMood::Limits(1), "limited"),
+    for (fault, outcome) in [
+        (ApiFault::Refuses, "refused"),
+        (ApiFault::Fails, "failed"),
+        (ApiFault::None, "ok"),
+        (ApiFault::Limits(1), "limited"),
     ] {
         livekit.list("general", &[joined("alice")]);
         let counted = async || {
@@ -64,7 +64,7 @@ async fn what_the_calls_came_to_is_counted() {
             app.metric(&calls[0]).await + app.metric(&calls[1]).await
         };
         let before = counted().await;
-        livekit.set(mood);
+        livekit.set_fault(fault);
         eventually(outcome, async || counted().await > before).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{ApiMood, eventually, joined, started};
+use crate::harness::{ApiFault, eventually, joined, started};
 
 use super::with_api;
 
@@ -38,7 +38,7 @@ async fn when_livekit_limits_our_calls_none_comes_before_the_time_it_names() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     app.webhook(started()).await;
     let _subscriber = app.subscriber("general").await;
-    livekit.set(ApiMood::Limits(2));
+    livekit.set_fault(ApiFault::Limits(2));
     let before = livekit.calls("ListParticipants", None);
     livekit.until_called("ListParticipants", before + 1).await;
     eventually("the limit to be seen", async || {
@@ -48,7 +48,7 @@ async fn when_livekit_limits_our_calls_none_comes_before_the_time_it_names() {
     .await;
     let limited_at = Instant::now();
     let calls = livekit.calls("ListParticipants", None);
-    livekit.set(ApiMood::Works);
+    livekit.set_fault(ApiFault::None);
     livekit.until_called("ListParticipants", calls + 1).await;
     assert!(limited_at.elapsed() > Duration::from_millis(1_500), "{:?}", limited_at.elapsed());
 }
@@ -58,7 +58,7 @@ async fn a_client_does_not_wait_for_an_api_that_is_known_to_be_down() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     app.webhook(started()).await;
     let _subscriber = app.subscriber("general").await;
-    livekit.set(ApiMood::Limits(60));
+    livekit.set_fault(ApiFault::Limits(60));
     eventually("the limit to be seen", async || {
         app.metric("livekit_calls_total{method=\"list_participants\",outcome=\"limited\"}").await
             > 0.0

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::harness::{ApiMood, Response, identities, joined, left, started};
+use crate::harness::{ApiFault, Response, identities, joined, left, started};
 
 use super::with_api;
 
@@ -31,11 +31,11 @@ async fn a_room_that_sprang_up_from_one_join_shows_everybody_who_is_inside() {
 async fn however_many_ask_livekit_is_asked_once() {
     let (app, livekit) = with_api(&[]).await;
     livekit.list("general", &[joined("alice")]);
-    livekit.set(ApiMood::Hangs);
+    livekit.set_fault(ApiFault::Hangs);
     let answers = async { join_all((0..50).map(|_| app.participants("general"))).await };
     let release = async {
         livekit.until_called("ListParticipants", 1).await;
-        livekit.set(ApiMood::Works);
+        livekit.set_fault(ApiFault::None);
     };
     let (answers, ()) = tokio::join!(answers, release);
     for answer in answers {
@@ -58,7 +58,7 @@ async fn when_livekit_does_not_answer_clients_get_what_is_known_and_streams_corr
     let (app, livekit) = with_api(&[]).await;
     app.webhook(joined("bob")).await;
     livekit.list("general", &[joined("alice"), joined("bob")]);
-    livekit.set(ApiMood::Hangs);
+    livekit.set_fault(ApiFault::Hangs);
     let asked_at = Instant::now();
     let answer = app.participants("general").await;
     assert!(asked_at.elapsed() < Duration::from_secs(4));
@@ -66,7 +66,7 @@ async fn when_livekit_does_not_answer_clients_get_what_is_known_and_streams_corr
     assert_eq!(cache(&answer), "stale");
     let mut subscriber = app.subscriber("general").await;
     assert_eq!(subscriber.next_list().await, ["bob"]);
-    livekit.set(ApiMood::Works);
+    livekit.set_fault(ApiFault::None);
     assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
 }
 
@@ -144,7 +144,7 @@ async fn after_a_restart_one_stream_of_many_rooms_begins_with_everybody() {
 async fn a_client_who_waited_in_vain_gets_what_came_meanwhile() {
     let (app, livekit) = with_api(&[]).await;
     app.webhook(joined("alice")).await;
-    livekit.set(ApiMood::Hangs);
+    livekit.set_fault(ApiFault::Hangs);
     let read = app.participants("general");
     let join = async {
         livekit.until_called("ListParticipants", 1).await;

@@ -1,6 +1,6 @@
 //! People whom a crashed LiveKit goes on listing.
 
-use crate::harness::{ApiMood, eventually, joined, published, started};
+use crate::harness::{ApiFault, eventually, joined, published, started};
 
 use super::with_api;
 
@@ -61,7 +61,7 @@ async fn where_the_nodes_are_asked_for_lists_a_room_without_a_node_is_judged_by_
     app.webhook(started()).await;
     app.webhooks(people).await;
     app.webhooks([started().room("closed"), joined("erin").room("closed")]).await;
-    livekit.set(ApiMood::NoNodes);
+    livekit.set_fault(ApiFault::NoNodes);
     let mut subscriber = app.subscriber("general").await;
     assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
     let mut closed = app.subscriber("closed").await;

@@ -1,18 +1,18 @@
 //! A room that was shown, and of which the store knows nothing any more.
 
-use crate::harness::{ApiMood, patiently};
+use crate::harness::{ApiFault, patiently};
 
 use super::with_api;
 
 #[tokio::test]
 async fn whoever_was_shown_it_keeps_the_list_until_livekit_says_that_nobody_is_inside() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "1s")]).await;
-    livekit.set(ApiMood::Fails);
+    livekit.set_fault(ApiFault::Fails);
     let shown = app.clock.clock().now().as_micros().to_string();
     let mut subscriber = app.subscriber_with("general", &[("Last-Event-ID", &shown)]).await;
     let first = subscriber.next_of_any_kind().await.unwrap();
     assert_eq!(first.name, "heartbeat", "nobody has said that they are gone");
-    livekit.set(ApiMood::Works);
+    livekit.set_fault(ApiFault::None);
     patiently("LiveKit to say so", async || {
         app.participants("general").await.header("x-cache") == "hot"
     })

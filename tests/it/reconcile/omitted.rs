@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{
-    ApiMood, ScriptedLiveKit, TestApp, eventually, identities, joined, published, started,
+    ApiFault, ScriptedLiveKit, TestApp, eventually, identities, joined, published, started,
 };
 
 use super::{beside, with_api};
@@ -76,7 +76,7 @@ async fn who_is_gone_goes_within_one_comparison() {
 async fn while_it_is_not_known_whether_somebody_is_gone_they_are_shown_and_the_list_is_stale() {
     let settings = [OFTEN, ("LKP__RECONCILE__GRACE", "0ms")];
     let (app, livekit) = without_alice(&settings).await;
-    livekit.set_for_probes(ApiMood::Fails);
+    livekit.set_probe_fault(ApiFault::Fails);
     let mut subscriber = app.subscriber("general").await;
     assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
     eventually("the list to count as stale", async || {
@@ -86,7 +86,7 @@ async fn while_it_is_not_known_whether_somebody_is_gone_they_are_shown_and_the_l
     assert_eq!(shown(&app).await, ["alice", "bob"]);
     let rooms = json!([{"name": "general", "numParticipants": 2, "exact": false}]);
     assert_eq!(app.rooms().await, rooms);
-    livekit.set_for_probes(ApiMood::Works);
+    livekit.set_probe_fault(ApiFault::None);
     subscriber.until_list(&["bob"]).await;
     eventually("the list to be right", async || {
         app.participants("general").await.header("x-cache") == "hot"
@@ -113,9 +113,9 @@ async fn who_was_taken_for_gone_comes_back_by_a_webhook_as_they_were() {
 }
 
 /// Alice and bob joined before the room started anew, and LiveKit lists them.
-async fn with_suspects(settings: &[(&str, &str)], mood: ApiMood) -> (TestApp, ScriptedLiveKit) {
+async fn with_suspects(settings: &[(&str, &str)], fault: ApiFault) -> (TestApp, ScriptedLiveKit) {
     let (app, livekit) = with_api(settings).await;
-    livekit.set_for_probes(mood);
+    livekit.set_probe_fault(fault);
     let people = ["alice", "bob"].map(joined);
     livekit.list("general", &people);
     app.webhook(started()).await;
@@ -128,7 +128,7 @@ async fn with_suspects(settings: &[(&str, &str)], mood: ApiMood) -> (TestApp, Sc
 
 #[tokio::test]
 async fn a_room_in_which_suspects_wait_for_an_answer_is_marked_so_everywhere() {
-    let (app, livekit) = with_suspects(&[OFTEN], ApiMood::Fails).await;
+    let (app, livekit) = with_suspects(&[OFTEN], ApiFault::Fails).await;
     let answer = app.participants("general").await;
     assert_eq!((answer.text(), answer.header("x-cache")), ("[]", "stale"));
     let rooms = |count: usize, exact: bool| json!([{"name": "general", "numParticipants": count, "exact": exact}]);
@@ -136,7 +136,7 @@ async fn a_room_in_which_suspects_wait_for_an_answer_is_marked_so_everywhere() {
     let mut subscriber = app.rooms_subscriber(&["general"]).await;
     assert_eq!(subscriber.next().await.unwrap().json()["participants"], json!([]));
     assert_eq!(app.participants("general").await.header("x-cache"), "stale", "a watched room too");
-    livekit.set_for_probes(ApiMood::Works);
+    livekit.set_probe_fault(ApiFault::None);
     eventually("both to be shown", async || app.rooms().await == rooms(2, true)).await;
     assert_eq!(app.participants("general").await.header("x-cache"), "hot");
 }
@@ -144,7 +144,7 @@ async fn a_room_in_which_suspects_wait_for_an_answer_is_marked_so_everywhere() {
 #[tokio::test]
 async fn without_probes_suspects_are_believed_when_two_lists_name_them() {
     let settings = [OFTEN, ("LKP__RECONCILE__PROVE_LIFE", "false")];
-    let (app, livekit) = with_suspects(&settings, ApiMood::Works).await;
+    let (app, livekit) = with_suspects(&settings, ApiFault::None).await;
     let mut subscriber = app.subscriber("general").await;
     subscriber.until_list(&["alice", "bob"]).await;
     assert_eq!(livekit.calls("UpdateSubscriptions", None), 0);

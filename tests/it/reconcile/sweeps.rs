@@ -1,7 +1,7 @@
 //! What has all rooms compared, and what only one.
 
 use crate::harness::{
-    PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, StoreMood, eventually, joined, started,
+    PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, StoreFault, eventually, joined, started,
 };
 
 use super::with_api;
@@ -14,9 +14,9 @@ async fn one_refused_webhook_has_its_own_room_compared_and_no_other() {
         app.webhooks([started().room(name), joined("alice").room(name)]).await;
     }
     livekit.list("general", &[joined("alice")]);
-    app.store.set(StoreMood::Fails);
+    app.store.set_fault(StoreFault::Fails);
     assert_eq!(app.post(&joined("alice")).await.status, 503);
-    app.store.set(StoreMood::Works);
+    app.store.set_fault(StoreFault::None);
     eventually("its room to be compared", async || {
         livekit.calls("ListParticipants", Some("general")) > 0
     })

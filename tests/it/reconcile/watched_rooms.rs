@@ -1,6 +1,6 @@
 //! Rooms that somebody watches are compared regularly, and after whatever may have lost webhooks.
 
-use crate::harness::{ApiMood, StoreMood, eventually, identities, joined, left, started};
+use crate::harness::{ApiFault, StoreFault, eventually, identities, joined, left, started};
 
 use super::with_api;
 
@@ -56,17 +56,17 @@ async fn while_the_api_fails_lists_are_as_webhooks_give_them_and_once_it_works_t
     app.webhook(started()).await;
     let mut subscriber = app.subscriber("general").await;
     assert_eq!(subscriber.next_list().await, Vec::<String>::new());
-    for mood in [ApiMood::Refuses, ApiMood::Fails] {
-        livekit.set(mood);
+    for fault in [ApiFault::Refuses, ApiFault::Fails] {
+        livekit.set_fault(fault);
         eventually("the failure to be seen", async || app.metric("livekit_api_up").await == 0.0)
             .await;
-        app.webhook(joined(&format!("during-{mood:?}"))).await;
-        assert!(subscriber.next_list().await.contains(&format!("during-{mood:?}")));
+        app.webhook(joined(&format!("during-{fault:?}"))).await;
+        assert!(subscriber.next_list().await.contains(&format!("during-{fault:?}")));
         eventually("the list to count as stale", async || {
             app.participants("general").await.header("x-cache") == "stale"
         })
         .await;
-        livekit.set(ApiMood::Works);
+        livekit.set_fault(ApiFault::None);
         livekit.list("general", &[joined("alice")]);
         subscriber.until_list(&["alice"]).await;
         livekit.list("general", &[]);
@@ -81,11 +81,11 @@ async fn after_a_webhook_that_could_not_be_stored_livekit_is_asked() {
     app.webhook(started()).await;
     let mut subscriber = app.subscriber("general").await;
     assert_eq!(subscriber.next_list().await, Vec::<String>::new());
-    app.store.set(StoreMood::Fails);
+    app.store.set_fault(StoreFault::Fails);
     assert_eq!(app.post(&joined("alice")).await.status, 503);
     // LiveKit gives up; nothing tells of it.
     livekit.list("general", &[joined("alice")]);
-    app.store.set(StoreMood::Works);
+    app.store.set_fault(StoreFault::None);
     assert_eq!(subscriber.next_list().await, ["alice"]);
 }
 
@@ -98,7 +98,7 @@ async fn webhooks_newer_than_the_question_are_never_undone() {
     app.webhooks(people.clone()).await;
     let mut subscriber = app.subscriber("general").await;
     assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
-    livekit.set(ApiMood::Hangs);
+    livekit.set_fault(ApiFault::Hangs);
     let asked = livekit.calls("ListParticipants", None);
     livekit.until_called("ListParticipants", asked + 1).await;
     // While LiveKit's answer, which still has both, is on its way.
@@ -106,7 +106,7 @@ async fn webhooks_newer_than_the_question_are_never_undone() {
     assert_eq!(subscriber.next_list().await, ["alice"]);
     let confirmed = "comparisons_total{reason=\"watched\",outcome=\"confirmed\"}";
     let answered = app.metric(confirmed).await;
-    livekit.set(ApiMood::Works);
+    livekit.set_fault(ApiFault::None);
     eventually("the answer", async || app.metric(confirmed).await > answered).await;
     livekit.list("general", &people[..1]);
     assert_eq!(identities(&app.participants("general").await.json()), ["alice"]);

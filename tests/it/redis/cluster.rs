@@ -6,7 +6,7 @@ use crate::harness::{
     Follower, RedisCluster, Seen, Sender, eventually, joined, left, patiently, started,
 };
 
-use super::fixture::{Scene, instance, sorted_identities};
+use super::fixture::{Fixture, instance, sorted_identities};
 
 /// So many rooms lie on all three masters.
 const ROOMS: usize = 12;
@@ -56,10 +56,10 @@ async fn several_addresses_of_which_one_is_dead() {
     let url = [5, 0, 1].map(|index| cluster.nodes[index].url()).join(",");
     // A replica: nobody misses it but for its address.
     cluster.nodes[5].kill().await;
-    let mut scene = Scene::on(&url).await;
-    scene.enters(&joined("bob")).await;
-    scene.leaves("alice").await;
-    scene.becomes_right().await;
+    let mut fixture = Fixture::on(&url).await;
+    fixture.enters(&joined("bob")).await;
+    fixture.leaves("alice").await;
+    fixture.becomes_right().await;
 }
 
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/cluster-ca.pem");
@@ -190,18 +190,18 @@ async fn the_only_node_whose_address_is_known_is_killed() {
 #[tokio::test]
 async fn all_of_it_loses_power_and_comes_back() {
     let mut cluster = RedisCluster::with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
-    let mut scene = Scene::without_livekits_api(&cluster.url()).await;
-    scene.enters(&joined("bob")).await;
-    scene.becomes_right().await;
+    let mut fixture = Fixture::without_livekits_api(&cluster.url()).await;
+    fixture.enters(&joined("bob")).await;
+    fixture.becomes_right().await;
     cluster.restarts().await;
     patiently("webhooks to be taken again", async || {
-        let answer = scene.sender.try_once(&joined("elsewhere").room("another")).await;
+        let answer = fixture.sender.try_once(&joined("elsewhere").room("another")).await;
         answer.is_ok_and(|answer| answer.status == 200)
     })
     .await;
-    scene.enters(&joined("carol")).await;
-    scene.leaves("alice").await;
-    scene.becomes_right().await;
+    fixture.enters(&joined("carol")).await;
+    fixture.leaves("alice").await;
+    fixture.becomes_right().await;
 }
 
 /// The service was given the address of the first node alone.

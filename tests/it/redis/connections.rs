@@ -6,7 +6,7 @@ use crate::harness::{
     Follower, Process, RedisServer, Sender, eventually, free_port, joined, left, started, url_of,
 };
 
-use super::fixture::{Scene, instance, sorted_identities};
+use super::fixture::{Fixture, instance, sorted_identities};
 
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
 
@@ -222,9 +222,9 @@ async fn livekit_may_share_the_same_redis() {
     let redis = RedisServer::start().await;
     redis.ask(&["HSET", "rooms", "general", "livekit's own"]).await;
     redis.ask(&["HSET", "room_participants:general", "alice", "livekit's own"]).await;
-    let mut scene = Scene::on(&redis.url()).await;
-    scene.enters(&joined("bob")).await;
-    scene.becomes_right().await;
+    let mut fixture = Fixture::on(&redis.url()).await;
+    fixture.enters(&joined("bob")).await;
+    fixture.becomes_right().await;
     let keys = redis.keys("*").await;
     let others: Vec<_> = keys.iter().filter(|key| !key.starts_with("lkp:")).collect();
     assert_eq!(others, ["room_participants:general", "rooms"]);

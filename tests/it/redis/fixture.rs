@@ -16,7 +16,7 @@ pub const QUIET: &str = "quiet";
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// One instance, three streams on it, and a LiveKit that knows who is inside.
-pub struct Scene {
+pub struct Fixture {
     pub livekit: Option<ScriptedLiveKit>,
     pub service: Process,
     pub sender: Sender,
@@ -38,22 +38,22 @@ pub async fn instance(redis_url: &str, settings: &[(&str, &str)]) -> Process {
     Process::start(&variables).await
 }
 
-impl Scene {
+impl Fixture {
     /// With the service on a Redis, and a LiveKit which it can ask.
     pub async fn on(redis_url: &str) -> Self {
-        Self::set(redis_url, Some(ScriptedLiveKit::start(PROCESS_KEYS).await)).await
+        Self::start(redis_url, Some(ScriptedLiveKit::start(PROCESS_KEYS).await)).await
     }
 
     /// Nothing but webhooks tells the service who is inside.
     pub async fn without_livekits_api(redis_url: &str) -> Self {
-        Self::set(redis_url, None).await
+        Self::start(redis_url, None).await
     }
 
-    async fn set(redis_url: &str, livekit: Option<ScriptedLiveKit>) -> Self {
+    async fn start(redis_url: &str, livekit: Option<ScriptedLiveKit>) -> Self {
         let livekit_url = livekit.as_ref().map(ScriptedLiveKit::url).unwrap_or_default();
         let service = instance(redis_url, &[("LIVEKIT_URL", &livekit_url)]).await;
         let port = service.address.port();
-        let mut scene = Self {
+        let mut fixture = Self {
             livekit,
             service,
             sender: Sender::to(&[port]),
@@ -61,18 +61,18 @@ impl Scene {
             redis_url: redis_url.to_owned(),
             inside: Vec::new(),
         };
-        scene.is_back().await;
-        scene.opens(ROOM).await;
-        scene.opens(QUIET).await;
-        scene.enters(&joined("quentin").room(QUIET)).await;
-        scene.enters(&joined("alice")).await;
-        scene.followers = vec![
+        fixture.is_back().await;
+        fixture.opens(ROOM).await;
+        fixture.opens(QUIET).await;
+        fixture.enters(&joined("quentin").room(QUIET)).await;
+        fixture.enters(&joined("alice")).await;
+        fixture.followers = vec![
             Follower::of_room(port, ROOM),
             Follower::of_rooms(port, &[ROOM, QUIET]),
             Follower::of_rooms(port, &[QUIET, ROOM]),
         ];
-        scene.becomes_right().await;
-        scene
+        fixture.becomes_right().await;
+        fixture
     }
 
     async fn opens(&self, room: &str) {

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 use crate::harness::{
-    ApiMood, Follower, Nginx, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, Sender,
+    ApiFault, Follower, Nginx, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, Sender,
     WebhookBody, eventually, free_port, joined, left, published, started,
 };
 
@@ -296,14 +296,14 @@ async fn what_a_dead_instance_was_about_to_do_another_one_does() {
     let first = Follower::of_room(fleet.ports[0], "den");
     first.until_people("den", &["alice"]).await;
     // It has asked, and dies before it hears.
-    livekit.set(ApiMood::Hangs);
+    livekit.set_fault(ApiFault::Hangs);
     let asked = livekit.calls("ListParticipants", Some("den"));
     livekit.until_called("ListParticipants", asked + 1).await;
     let second = Follower::of_room(fleet.ports[1], "den");
     second.until_people("den", &["alice"]).await;
     fleet.instances[0].kill().await;
     livekit.list("den", &[alice, joined("bob").room("den")]);
-    livekit.set(ApiMood::Works);
+    livekit.set_fault(ApiFault::None);
     second.until_people("den", &["alice", "bob"]).await;
     second.was_never_cut();
 }

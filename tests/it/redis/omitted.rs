@@ -1,7 +1,7 @@
 //! Several instances beside a LiveKit whose lists lag, or whose probes fail: what one of them knows counts for all.
 
 use crate::harness::{
-    ApiMood, Follower, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, Sender, eventually,
+    ApiFault, Follower, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, Sender, eventually,
     joined, started,
 };
 
@@ -80,7 +80,7 @@ async fn an_instance_whose_probes_come_to_nothing_takes_nobody_out_whom_another_
         [ScriptedLiveKit::start(PROCESS_KEYS).await, ScriptedLiveKit::start(PROCESS_KEYS).await];
     let instances = [beside(&livekits[0], &redis).await, beside(&livekits[1], &redis).await];
     let followers = with_two_inside(&instances, &[&livekits[0], &livekits[1]]).await;
-    livekits[0].set_for_probes(ApiMood::Fails);
+    livekits[0].set_probe_fault(ApiFault::Fails);
     livekits[1].keep_alive("alice");
     for livekit in &livekits {
         livekit.list("general", &[joined("bob")]);
@@ -108,7 +108,7 @@ async fn two_probes_that_fail_in_the_same_hiccup_on_two_instances_are_one_failur
     let instances = [beside(&livekit, &redis).await, beside(&livekit, &redis).await];
     let people = ["alice", "bob"].map(joined);
     livekit.list("general", &people);
-    livekit.set_for_probes(ApiMood::Hangs);
+    livekit.set_probe_fault(ApiFault::Hangs);
     let ports: Vec<_> = instances.iter().map(|one| one.address.port()).collect();
     let sender = Sender::to(&ports);
     for person in &people {
@@ -123,7 +123,7 @@ async fn two_probes_that_fail_in_the_same_hiccup_on_two_instances_are_one_failur
     for person in ["alice", "bob"] {
         livekit.kill(person);
     }
-    livekit.set_for_probes(ApiMood::Works);
+    livekit.set_probe_fault(ApiFault::None);
     // Without a witness it takes three failures, of which those two were one.
     eventually("the ghosts to be evicted", async || {
         metric(&instances, "repairs_total{kind=\"crash_ghost\"}").await == 2.0

@@ -2,7 +2,7 @@
 //! said in one line of the log.
 
 use crate::harness::{
-    Follower, RedisCluster, RedisDoor, RedisServer, Sender, eventually, joined, started, url_of,
+    CommandFilter, Follower, RedisCluster, RedisServer, Sender, eventually, joined, started, url_of,
 };
 
 use super::{
@@ -39,8 +39,8 @@ async fn a_redis_that_does_not_know_hello_is_followed_by_resp2() {
 #[tokio::test]
 async fn a_proxy_that_closes_at_hello_is_followed_by_resp2() {
     let redis = RedisServer::start().await;
-    let door = RedisDoor::start(redis.port, "HELLO").await;
-    follows_by_resp2(&redis, &url_of(door.port)).await;
+    let filter = CommandFilter::start(redis.port, "HELLO").await;
+    follows_by_resp2(&redis, &url_of(filter.port)).await;
 }
 
 #[tokio::test]
@@ -63,8 +63,8 @@ async fn what_can_be_done_without_is_done_without() {
     let (service, sender) = working(&redis.url(), &[]).await;
     works(&service, &sender, "alice").await;
     // Some proxies close a connection that tells them of its library.
-    let door = RedisDoor::start(redis.port, "CLIENT").await;
-    let (service, sender) = working(&url_of(door.port), &[]).await;
+    let filter = CommandFilter::start(redis.port, "CLIENT").await;
+    let (service, sender) = working(&url_of(filter.port), &[]).await;
     works(&service, &sender, "bob").await;
 }
 

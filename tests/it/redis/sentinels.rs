@@ -6,7 +6,7 @@ use crate::harness::{
 
 use super::{
     connections::{working, works},
-    fixture::Scene,
+    fixture::Fixture,
 };
 
 /// Waits until a replica has acknowledged what its master holds now.
@@ -26,21 +26,21 @@ async fn has_all(replica: &RedisServer, master: &RedisServer) {
 #[tokio::test]
 async fn a_master_is_killed_and_streams_go_on_with_the_next() {
     let mut redis = RedisSentinels::start().await;
-    let mut scene = Scene::on(&redis.url()).await;
-    scene.enters(&joined("bob")).await;
-    scene.becomes_right().await;
+    let mut fixture = Fixture::on(&redis.url()).await;
+    fixture.enters(&joined("bob")).await;
+    fixture.becomes_right().await;
     for replica in &redis.servers[1..] {
         has_all(replica, &redis.servers[0]).await;
     }
     redis.servers[0].kill().await;
-    scene.is_away(&joined("early")).await;
+    fixture.is_away(&joined("early")).await;
     let master = redis.until_another_is_master(0).await;
-    patiently("it to be fit", async || scene.service.get("/readyz").await.status == 200).await;
-    scene.enters(&joined("carol")).await;
-    scene.leaves("alice").await;
-    scene.becomes_right().await;
+    patiently("it to be fit", async || fixture.service.get("/readyz").await.status == 200).await;
+    fixture.enters(&joined("carol")).await;
+    fixture.leaves("alice").await;
+    fixture.becomes_right().await;
     assert!(!redis.servers[master].keys("lkp:room:*").await.is_empty());
-    let log = scene.service.log();
+    let log = fixture.service.log();
     let port = redis.servers[master].port;
     assert!(log.contains(&format!("\"master\":\"127.0.0.1:{port}\"")), "{log}");
 }
@@ -48,19 +48,19 @@ async fn a_master_is_killed_and_streams_go_on_with_the_next() {
 #[tokio::test]
 async fn a_master_that_is_demoted_and_lives_is_left() {
     let redis = RedisSentinels::start().await;
-    let mut scene = Scene::on(&redis.url()).await;
+    let mut fixture = Fixture::on(&redis.url()).await;
     redis.fail_over().await;
     let master = redis.until_another_is_master(0).await;
     // Until its sentinels tell it so, the old one takes writes, and loses them.
     patiently("the old master to be demoted", async || redis.has_role(0, "slave").await).await;
     patiently("webhooks to be taken again", async || {
-        let answer = scene.sender.try_once(&started().room("another")).await;
+        let answer = fixture.sender.try_once(&started().room("another")).await;
         answer.is_ok_and(|answer| answer.status == 200)
     })
     .await;
-    scene.enters(&joined("bob")).await;
-    scene.leaves("alice").await;
-    scene.becomes_right().await;
+    fixture.enters(&joined("bob")).await;
+    fixture.leaves("alice").await;
+    fixture.becomes_right().await;
     let key = redis.servers[master].keys("lkp:room:*:another").await;
     assert!(!key.is_empty(), "it is written where the master is");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::{RedisServer, joined, published};
 
-use super::fixture::Scene;
+use super::fixture::Fixture;
 
 /// The oldest that is supported, the newest, and Valkey. Debian's is what all other tests use.
 const PROGRAMS: [&str; 3] = [
@@ -29,18 +29,18 @@ async fn works_on(program: &str) {
         return;
     };
     let mut redis = RedisServer::of(&path, &[]).await;
-    let mut scene = Scene::on(&redis.url()).await;
-    scene.enters(&joined("bob")).await;
-    scene.sender.deliver(&published("bob", "TR_1")).await;
-    scene.leaves("alice").await;
-    scene.becomes_right().await;
+    let mut fixture = Fixture::on(&redis.url()).await;
+    fixture.enters(&joined("bob")).await;
+    fixture.sender.deliver(&published("bob", "TR_1")).await;
+    fixture.leaves("alice").await;
+    fixture.becomes_right().await;
     redis.kill().await;
     let carol = joined("carol");
-    scene.lets_in(&carol);
-    scene.is_away(&carol).await;
+    fixture.lets_in(&carol);
+    fixture.is_away(&carol).await;
     redis.start_again().await;
-    scene.sender.deliver(&carol).await;
-    scene.becomes_right().await;
+    fixture.sender.deliver(&carol).await;
+    fixture.becomes_right().await;
 }
 
 #[tokio::test]

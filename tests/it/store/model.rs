@@ -46,13 +46,13 @@ async fn every_store_does_what_the_rules_say() {
     ];
     let mut steps = 0;
     for seed in seeds {
-        steps += play(seed, &clock, &stores).await;
+        steps += run(seed, &clock, &stores).await;
     }
     assert!(steps > 10, "schedules do something");
 }
 
 /// What a schedule has done so far, and to whom.
-struct Play<'stores> {
+struct Run<'stores> {
     seed: u64,
     room: RoomName,
     rules: Rules,
@@ -63,13 +63,13 @@ struct Play<'stores> {
     feeds: Vec<Feed>,
 }
 
-async fn play(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) -> usize {
+async fn run(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) -> usize {
     let room = RoomName::parse(&format!("room {seed}")).unwrap();
     let mut feeds = Vec::new();
     for (_, store) in stores {
         feeds.push(store.follow(&room).await.unwrap());
     }
-    let mut play = Play {
+    let mut run = Run {
         seed,
         room,
         rules: Rules::default(),
@@ -82,24 +82,24 @@ async fn play(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) -
     for (number, (now, step)) in steps.iter().enumerate() {
         clock.set_as_stores(*now);
         match step {
-            Step::Apply(event) => play.apply(number, event, *now).await,
+            Step::Apply(event) => run.apply(number, event, *now).await,
             Step::Repair(repairs) => {
-                let subjects = repairs.subjects(&play.model);
-                let expected = play.model.repair(repairs, *now, &play.rules);
-                play.learn(repairs.steps.iter().filter_map(session_of));
+                let subjects = repairs.subjects(&run.model);
+                let expected = run.model.repair(repairs, *now, &run.rules);
+                run.learn(repairs.steps.iter().filter_map(session_of));
                 for (index, (_, store)) in stores.iter().enumerate() {
-                    let repaired = store.repair(&play.room, repairs, &subjects).await.unwrap();
-                    assert_eq!(repaired, expected, "{}", play.place(index, number, step));
-                    play.expect_told(index, &expected).await;
+                    let repaired = store.repair(&run.room, repairs, &subjects).await.unwrap();
+                    assert_eq!(repaired, expected, "{}", run.place(index, number, step));
+                    run.expect_told(index, &expected).await;
                 }
             }
         }
-        play.compare(number, step, *now).await;
+        run.compare(number, step, *now).await;
     }
     steps.len()
 }
 
-impl Play<'_> {
+impl Run<'_> {
     async fn apply(&mut self, number: usize, event: &Event, now: StoreTime) {
         let event = Event { room: self.room.clone(), ..event.clone() };
         let expected = self.model.apply(&event, now, &self.rules);

@@ -15,7 +15,7 @@ use livekit_presence::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::harness::{ApiMood, PROCESS_KEYS, is_allowed};
+use crate::harness::{ApiFault, PROCESS_KEYS, is_allowed};
 
 use super::{journal::Journal, livekit::LiveKit, wording};
 
@@ -32,19 +32,19 @@ struct Shared {
     livekit: Arc<LiveKit>,
     journal: Arc<Journal>,
     keys: Keys,
-    mood: watch::Sender<ApiMood>,
+    fault: watch::Sender<ApiFault>,
 }
 
 impl Api {
     pub fn start(listener: TcpListener, livekit: Arc<LiveKit>, journal: Arc<Journal>) -> Self {
         let keys = Keys::new(&ApiKey::parse_lines(PROCESS_KEYS).unwrap());
-        let mood = watch::Sender::new(ApiMood::Works);
-        let shared = Arc::new(Shared { livekit, journal, keys, mood });
+        let fault = watch::Sender::new(ApiFault::None);
+        let shared = Arc::new(Shared { livekit, journal, keys, fault });
         Self { running: tokio::spawn(accept(listener, Arc::clone(&shared))), shared }
     }
 
-    pub fn set(&self, mood: ApiMood) {
-        self.shared.mood.send_replace(mood);
+    pub fn set_fault(&self, fault: ApiFault) {
+        self.shared.fault.send_replace(fault);
     }
 }
 
@@ -82,22 +82,22 @@ impl Shared {
         let request: Value = serde_json::from_slice(&body)?;
         let method = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
         self.journal.count(format!("calls of LiveKit's API: {method}"));
-        let mut mood = self.mood.subscribe();
-        let mood =
-            *mood.wait_for(|mood| *mood != ApiMood::Hangs).await.map_err(io::Error::other)?;
+        let mut fault = self.fault.subscribe();
+        let fault =
+            *fault.wait_for(|fault| *fault != ApiFault::Hangs).await.map_err(io::Error::other)?;
         let room = request["room"].as_str().unwrap_or_default();
-        if mood == ApiMood::Refuses || !is_allowed(&self.keys, &head.headers, room) {
+        if fault == ApiFault::Refuses || !is_allowed(&self.keys, &head.headers, room) {
             return answer(StatusCode::UNAUTHORIZED, "invalid API key\n");
         }
-        match mood {
-            ApiMood::Fails => return answer(StatusCode::BAD_GATEWAY, ""),
-            ApiMood::NoNodes => return unavailable(),
-            ApiMood::Limits(secs) => {
+        match fault {
+            ApiFault::Fails => return answer(StatusCode::BAD_GATEWAY, ""),
+            ApiFault::NoNodes => return unavailable(),
+            ApiFault::Limits(secs) => {
                 let mut limited = answer(StatusCode::TOO_MANY_REQUESTS, "")?;
                 limited.headers_mut().insert(header::RETRY_AFTER, secs.into());
                 return Ok(limited);
             }
-            ApiMood::Works | ApiMood::Hangs | ApiMood::Refuses => {}
+            ApiFault::None | ApiFault::Hangs | ApiFault::Refuses => {}
         }
         match method.as_str() {
             "ListParticipants" => self.list_participants(&room_name(room)?),

@@ -27,12 +27,12 @@ pub struct Balancer {
     fleet: Arc<Fleet>,
     journal: Arc<Journal>,
     random: Mutex<fastrand::Rng>,
-    mood: Mutex<BalancerMood>,
+    fault: Mutex<BalancerFault>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BalancerMood {
-    Works,
+pub enum BalancerFault {
+    None,
     /// Whatever an instance answers does not arrive.
     LosesAnswers,
     /// Nothing arrives anywhere.
@@ -100,17 +100,17 @@ impl fmt::Display for Answer {
 
 impl Balancer {
     pub fn new(fleet: Arc<Fleet>, journal: Arc<Journal>, random: fastrand::Rng) -> Self {
-        Self { fleet, journal, random: Mutex::new(random), mood: Mutex::new(BalancerMood::Works) }
+        Self { fleet, journal, random: Mutex::new(random), fault: Mutex::new(BalancerFault::None) }
     }
 
-    pub fn set(&self, mood: BalancerMood) {
-        *self.mood.lock().unwrap() = mood;
+    pub fn set_fault(&self, fault: BalancerFault) {
+        *self.fault.lock().unwrap() = fault;
     }
 
     /// Posts to any instance.
     pub async fn post(&self, webhook: &Webhook) -> Answer {
         self.journal.count("webhooks posted");
-        if self.mood() == BalancerMood::Refuses {
+        if self.fault() == BalancerFault::Refuses {
             return Answer::Broken;
         }
         let instance = self.fleet.any(&mut self.random.lock().unwrap());
@@ -120,7 +120,7 @@ impl Balancer {
             self.took(asked_at.elapsed());
         }
         match answer {
-            Ok(_) if self.mood() == BalancerMood::LosesAnswers => {
+            Ok(_) if self.fault() == BalancerFault::LosesAnswers => {
                 self.journal.count("webhooks whose answer was lost");
                 Answer::Broken
             }
@@ -142,8 +142,8 @@ impl Balancer {
         }
     }
 
-    fn mood(&self) -> BalancerMood {
-        *self.mood.lock().unwrap()
+    fn fault(&self) -> BalancerFault {
+        *self.fault.lock().unwrap()
     }
 }
 

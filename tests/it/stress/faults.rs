@@ -9,13 +9,13 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::harness::{ApiMood, Direction, RedisServer, TcpProxy};
+use crate::harness::{ApiFault, Direction, RedisServer, TcpProxy};
 
 use super::{
     api::Api,
-    balancer::{Balancer, BalancerMood},
+    balancer::{Balancer, BalancerFault},
     fleet::Instance,
-    run::Stage,
+    run::Fixture,
 };
 
 /// In milliseconds.
@@ -190,28 +190,28 @@ impl Faults {
 
 impl Dealt {
     /// Lets it happen, and heals it.
-    pub async fn happen(self, stage: Arc<Stage>) {
+    pub async fn happen(self, fixture: Arc<Fixture>) {
         let Self { fault, target, time, .. } = &self;
-        stage.journal.count(format!("faults: {fault:?}"));
-        stage.journal.note(&format!("{fault:?} of {target:?} for {time:?}"));
+        fixture.journal.count(format!("faults: {fault:?}"));
+        fixture.journal.note(&format!("{fault:?} of {target:?} for {time:?}"));
         if matches!(fault, Fault::RedisLost | Fault::RedisFlushed) {
-            stage.snapshots.rooms_are_lost();
+            fixture.snapshots.rooms_are_lost();
         }
         match target {
-            Target::Redis => self.befall_redis(&mut *stage.redis.lock().await).await,
-            Target::Link(number) => self.befall_link(&stage.links[*number]).await,
+            Target::Redis => self.befall_redis(&mut *fixture.redis.lock().await).await,
+            Target::Link(number) => self.befall_link(&fixture.links[*number]).await,
             Target::Instance(number) => {
-                self.befall_instance(&stage.fleet.instances()[*number]).await;
+                self.befall_instance(&fixture.fleet.instances()[*number]).await;
             }
             Target::LiveKit => {
-                stage.livekit.crash();
+                fixture.livekit.crash();
                 sleep(*time).await;
-                stage.livekit.start_again();
+                fixture.livekit.start_again();
             }
-            Target::Api => self.befall_api(&stage.api).await,
-            Target::Balancer => self.befall_balancer(&stage.balancer).await,
+            Target::Api => self.befall_api(&fixture.api).await,
+            Target::Balancer => self.befall_balancer(&fixture.balancer).await,
         }
-        stage.journal.note(&format!("{fault:?} of {target:?} is over"));
+        fixture.journal.note(&format!("{fault:?} of {target:?} is over"));
     }
 
     async fn befall_redis(&self, redis: &mut RedisServer) {
@@ -271,23 +271,23 @@ impl Dealt {
     }
 
     async fn befall_api(&self, api: &Api) {
-        api.set(match self.fault {
-            Fault::ApiHangs => ApiMood::Hangs,
-            Fault::ApiFails => ApiMood::Fails,
-            Fault::ApiLimits => ApiMood::Limits(2),
-            _ => ApiMood::Refuses,
+        api.set_fault(match self.fault {
+            Fault::ApiHangs => ApiFault::Hangs,
+            Fault::ApiFails => ApiFault::Fails,
+            Fault::ApiLimits => ApiFault::Limits(2),
+            _ => ApiFault::Refuses,
         });
         sleep(self.time).await;
-        api.set(ApiMood::Works);
+        api.set_fault(ApiFault::None);
     }
 
     async fn befall_balancer(&self, balancer: &Balancer) {
-        balancer.set(match self.fault {
-            Fault::WebhookAnswersLost => BalancerMood::LosesAnswers,
-            _ => BalancerMood::Refuses,
+        balancer.set_fault(match self.fault {
+            Fault::WebhookAnswersLost => BalancerFault::LosesAnswers,
+            _ => BalancerFault::Refuses,
         });
         sleep(self.time).await;
-        balancer.set(BalancerMood::Works);
+        balancer.set_fault(BalancerFault::None);
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Settings {
 }
 
 /// All that things happen to.
-pub struct Stage {
+pub struct Fixture {
     pub journal: Arc<Journal>,
     pub snapshots: Arc<Snapshots>,
     pub livekit: Arc<LiveKit>,
@@ -81,7 +81,7 @@ pub async fn run(settings: &Settings) {
     let seed = settings.seed;
     journal.note(&format!("STRESS_SEED={seed} for {:?}", settings.time));
     let mut run = Run::begin(seed, &journal).await;
-    let fleet = Arc::clone(&run.stage.fleet);
+    let fleet = Arc::clone(&run.fixture.fleet);
     let violation = LocalSet::new().run_until(run.play_to_the_end(settings.time)).await.err();
     println!("\n{}\n", journal.summary());
     if let Some(violation) = violation {
@@ -94,7 +94,7 @@ pub async fn run(settings: &Settings) {
 }
 
 struct Run {
-    stage: Arc<Stage>,
+    fixture: Arc<Fixture>,
     random: fastrand::Rng,
     faults: Faults,
     pages: Vec<Arc<Page>>,
@@ -106,12 +106,12 @@ struct Run {
 impl Run {
     async fn begin(seed: u64, journal: &Arc<Journal>) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let (stage, rooms) = Stage::set(&mut random, journal).await;
+        let (fixture, rooms) = Fixture::start(&mut random, journal).await;
         let is_quiet = Arc::new(AtomicBool::new(false));
         let around = Surroundings {
-            fleet: Arc::clone(&stage.fleet),
+            fleet: Arc::clone(&fixture.fleet),
             journal: Arc::clone(journal),
-            snapshots: Arc::clone(&stage.snapshots),
+            snapshots: Arc::clone(&fixture.snapshots),
             is_quiet: Arc::clone(&is_quiet),
         };
         let pages = open_pages(&rooms, &around, &mut random);
@@ -121,12 +121,12 @@ impl Run {
             looking.spawn(async move { match look.await {} });
         }
         let faults = Faults::new(random.fork());
-        Self { stage, random, faults, pages, looking, is_quiet }
+        Self { fixture, random, faults, pages, looking, is_quiet }
     }
 
     /// An error tells of the promise that was broken.
     async fn play_to_the_end(&mut self, time: Duration) -> Result<(), String> {
-        let journal = Arc::clone(&self.stage.journal);
+        let journal = Arc::clone(&self.fixture.journal);
         tokio::select! {
             () = self.play(time) => Ok(()),
             violation = journal.violation() => Err(violation),
@@ -135,13 +135,13 @@ impl Run {
 
     async fn play(&mut self, time: Duration) {
         let mut phases = 0;
-        while phases < MIN_PHASES || self.stage.journal.time() < time {
+        while phases < MIN_PHASES || self.fixture.journal.time() < time {
             self.is_quiet.store(false, Ordering::Relaxed);
             self.load().await;
             self.is_quiet.store(true, Ordering::Relaxed);
             self.quiet().await;
             phases += 1;
-            self.stage.journal.count("phases that ended right");
+            self.fixture.journal.count("phases that ended right");
         }
     }
 
@@ -153,16 +153,16 @@ impl Run {
         let mut under_way = JoinSet::new();
         while begin.elapsed() < time {
             let room = self.random.usize(..ROOMS);
-            self.stage.livekit.act(room);
+            self.fixture.livekit.act(room);
             if next_fault <= Instant::now() {
                 next_fault += self.faults.pause();
-                if let Some(dealt) = self.faults.deal(self.stage.fleet.instances().len()) {
-                    under_way.spawn_local(dealt.happen(Arc::clone(&self.stage)));
+                if let Some(dealt) = self.faults.deal(self.fixture.fleet.instances().len()) {
+                    under_way.spawn_local(dealt.happen(Arc::clone(&self.fixture)));
                 }
             }
             sleep(Duration::from_millis(self.random.u64(BETWEEN_ACTIONS))).await;
         }
-        self.stage.journal.note("nothing more happens; faults are healed");
+        self.fixture.journal.note("nothing more happens; faults are healed");
         while let Some(healed) = under_way.join_next().await {
             healed.expect("a fault heals");
         }
@@ -170,8 +170,8 @@ impl Run {
 
     /// Waits until everybody is right.
     async fn quiet(&mut self) {
-        let journal = &self.stage.journal;
-        let has_ghosts = self.stage.livekit.has_ghosts();
+        let journal = &self.fixture.journal;
+        let has_ghosts = self.fixture.livekit.has_ghosts();
         let limit = if has_ghosts { RIGHT_WITHIN_DESPITE_GHOSTS } else { RIGHT_WITHIN };
         let with = if has_ghosts { "with" } else { "without" };
         journal.note(&format!("it is quiet, {with} ghosts in LiveKit's list"));
@@ -195,7 +195,7 @@ impl Run {
                 ));
             }
         }
-        for instance in self.stage.fleet.instances() {
+        for instance in self.fixture.fleet.instances() {
             instance.check_log().await;
         }
         journal.took(
@@ -206,7 +206,7 @@ impl Run {
             },
             took,
         );
-        self.stage.snapshots.everybody_is_right();
+        self.fixture.snapshots.everybody_is_right();
         journal.note(&format!("everybody is right after {took:.2?}"));
         if let Some(ended) = self.looking.try_join_next() {
             ended.expect("a page understands what it is sent");
@@ -216,11 +216,11 @@ impl Run {
     /// Pages, and instances, that do not show exactly the people inside; with what they show.
     async fn who_is_wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        if !self.stage.livekit.is_idle() {
+        if !self.fixture.livekit.is_idle() {
             wrong.push("webhooks are under way".to_owned());
         }
-        for room in self.stage.livekit.names() {
-            let inside = wording::shown(&self.stage.livekit.people_inside(room));
+        for room in self.fixture.livekit.names() {
+            let inside = wording::shown(&self.fixture.livekit.people_inside(room));
             let pages = self.pages.iter().filter(|page| page.rooms.contains(room));
             for page in pages {
                 let shown = page.list(room);
@@ -231,13 +231,13 @@ impl Run {
                         shown.as_deref().unwrap_or("nothing")
                     ));
                 }
-                self.stage.journal.count("checks of pages");
+                self.fixture.journal.count("checks of pages");
             }
             // Asking would not make it right, but take the time that it needs.
             if !wrong.is_empty() {
                 continue;
             }
-            for (number, instance) in self.stage.fleet.instances().iter().enumerate() {
+            for (number, instance) in self.fixture.fleet.instances().iter().enumerate() {
                 let shown = self.read(instance, room).await;
                 if shown.as_ref() != Some(&inside) {
                     wrong.push(format!(
@@ -245,7 +245,7 @@ impl Run {
                         shown.as_deref().unwrap_or("nothing")
                     ));
                 }
-                self.stage.journal.count("checks of instances");
+                self.fixture.journal.count("checks of instances");
             }
         }
         wrong
@@ -259,15 +259,18 @@ impl Run {
         let body = body.collect().await.ok()?.to_bytes();
         let version = head.headers.get("etag")?.to_str().ok()?.trim_matches('"').parse().ok()?;
         let list = wording::canonical(&serde_json::from_slice(&body).ok()?);
-        if let Err(fault) = self.stage.snapshots.check(room.as_str(), version, &list) {
-            self.stage.journal.violated(fault);
+        if let Err(fault) = self.fixture.snapshots.check(room.as_str(), version, &list) {
+            self.fixture.journal.violated(fault);
         }
         Some(list)
     }
 }
 
-impl Stage {
-    async fn set(random: &mut fastrand::Rng, journal: &Arc<Journal>) -> (Arc<Self>, Vec<RoomName>) {
+impl Fixture {
+    async fn start(
+        random: &mut fastrand::Rng,
+        journal: &Arc<Journal>,
+    ) -> (Arc<Self>, Vec<RoomName>) {
         let names: Vec<_> = (0..ROOMS).map(|number| format!("room-{number}")).collect();
         let rooms: Vec<_> = names.iter().map(|name| RoomName::parse(name).unwrap()).collect();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -294,8 +297,8 @@ impl Stage {
         let journal = Arc::clone(journal);
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&journal)));
         let redis = Mutex::new(redis);
-        let stage = Self { journal, snapshots, livekit, api, balancer, fleet, links, redis };
-        (Arc::new(stage), rooms)
+        let fixture = Self { journal, snapshots, livekit, api, balancer, fleet, links, redis };
+        (Arc::new(fixture), rooms)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Stands between LiveKit and the service, and does to webhooks what networks do.
+//! A proxy between LiveKit and the service that does to webhooks what networks do.
 
 use std::{
     io,
@@ -19,11 +19,11 @@ use crate::harness::wire;
 
 use super::deliveries::{Deliveries, Delivery};
 
-/// What becomes of a webhook.
+/// What goes wrong with a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub enum WebhookFault {
     /// The service gets it, and LiveKit the answer.
-    Pass,
+    None,
     /// LiveKit is answered this, and the service hears nothing.
     Refuse(u16),
     /// LiveKit's connection is closed without an answer, and the service hears nothing.
@@ -39,7 +39,7 @@ pub enum Mood {
 /// A running proxy.
 pub struct FaultProxy {
     pub port: u16,
-    mood: Arc<Mutex<Mood>>,
+    fault: Arc<Mutex<WebhookFault>>,
     deliveries: Arc<Deliveries>,
     running: JoinHandle<()>,
 }
@@ -49,15 +49,15 @@ impl FaultProxy {
     pub async fn start(service_port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mood = Arc::new(Mutex::new(Mood::Pass));
+        let fault = Arc::new(Mutex::new(WebhookFault::None));
         let deliveries = Arc::new(Deliveries::default());
         let path =
-            Path { service_port, mood: Arc::clone(&mood), deliveries: Arc::clone(&deliveries) };
-        Self { port, mood, deliveries, running: tokio::spawn(accept(listener, path)) }
+            Path { service_port, fault: Arc::clone(&fault), deliveries: Arc::clone(&deliveries) };
+        Self { port, fault, deliveries, running: tokio::spawn(accept(listener, path)) }
     }
 
-    pub fn set(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    pub fn set_fault(&self, fault: WebhookFault) {
+        *self.fault.lock().unwrap() = fault;
     }
 
     pub fn deliveries(&self) -> &Deliveries {
@@ -74,7 +74,7 @@ impl Drop for FaultProxy {
 #[derive(Clone)]
 struct Path {
     service_port: u16,
-    mood: Arc<Mutex<Mood>>,
+    fault: Arc<Mutex<WebhookFault>>,
     deliveries: Arc<Deliveries>,
 }
 
@@ -96,20 +96,20 @@ impl Path {
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let authorization = head.headers.get("authorization").and_then(|it| it.to_str().ok());
         let mut delivery = Delivery::read(authorization.unwrap_or_default(), &body, Instant::now());
-        let mood = *self.mood.lock().unwrap();
-        let answered = match mood {
-            Mood::Pass => self.pass(Request::from_parts(head, body)).await,
-            Mood::Delay(time) => {
+        let fault = *self.fault.lock().unwrap();
+        let answered = match fault {
+            WebhookFault::None => self.pass(Request::from_parts(head, body)).await,
+            WebhookFault::Delay(time) => {
                 tokio::time::sleep(time).await;
                 self.pass(Request::from_parts(head, body)).await
             }
-            Mood::LoseAnswer => {
+            WebhookFault::LoseAnswer => {
                 let _ = self.pass(Request::from_parts(head, body)).await;
                 Err(io::ErrorKind::ConnectionAborted.into())
             }
-            Mood::Refuse(status) => Ok(status),
-            Mood::Swallow => Ok(200),
-            Mood::Close => Err(io::ErrorKind::ConnectionAborted.into()),
+            WebhookFault::Refuse(status) => Ok(status),
+            WebhookFault::Swallow => Ok(200),
+            WebhookFault::Close => Err(io::ErrorKind::ConnectionAborted.into()),
         };
         delivery.answered = answered.as_ref().ok().copied();
         self.deliveries.add(delivery);

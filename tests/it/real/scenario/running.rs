@@ -53,8 +53,8 @@ impl Plan {
         Self { scenario, redis: false, psrpc_lists: false, without_proxy: false, alone: false }
     }
 
-    /// Sets the stage, when there is room for it. None where the programs are not there.
-    pub async fn set(self) -> Option<Stage> {
+    /// Starts everything once the machine has room for it. None where the programs are not installed.
+    pub async fn start(self) -> Option<Scenario> {
         let tools = Tools::find(self.scenario)?;
         let place = self.take_place().await;
         let service_port = free_port();
@@ -67,11 +67,11 @@ impl Plan {
             webhook_key: Key::First,
             webhook_url: format!("http://127.0.0.1:{webhook_port}/api/livekit/webhook"),
         };
-        let (livekit, crew) =
+        let (livekit, driver) =
             tokio::join!(LiveKitServer::start(&tools, settings), Driver::start(&tools));
         let service = start_service(service_port, livekit.port).await;
         let watch = Watch::open(service_port, ROOM);
-        let stage = Stage {
+        let scenario = Scenario {
             plan: self,
             livekit,
             proxy,
@@ -80,13 +80,13 @@ impl Plan {
             acted_at: Instant::now(),
             service: Some(service),
             service_port,
-            crew,
+            driver,
             tools,
             _redis: redis,
             _place: place,
         };
-        patiently("the subscriber's first list", async || stage.watch.seen().is_open).await;
-        Some(stage)
+        patiently("the subscriber's first list", async || scenario.watch.seen().is_open).await;
+        Some(scenario)
     }
 
     async fn take_place(&self) -> SemaphorePermit<'static> {
@@ -104,7 +104,7 @@ impl Plan {
 }
 
 /// Everything that a scenario plays with.
-pub struct Stage {
+pub struct Scenario {
     pub livekit: LiveKitServer,
     pub proxy: FaultProxy,
     /// The subscriber of [`ROOM`].
@@ -115,13 +115,13 @@ pub struct Stage {
     acted_at: Instant,
     service: Option<Process>,
     service_port: u16,
-    crew: Arc<Driver>,
+    driver: Arc<Driver>,
     tools: Tools,
     _redis: Option<RedisServer>,
     _place: SemaphorePermit<'static>,
 }
 
-impl Stage {
+impl Scenario {
     pub fn api(&self) -> Api {
         self.livekit.api()
     }
@@ -165,7 +165,7 @@ impl Stage {
     }
 
     pub async fn try_join(&self, guest: &Guest) -> Result<(Client, Called), String> {
-        Client::join(&self.crew, &self.livekit.url(), guest).await
+        Client::join(&self.driver, &self.livekit.url(), guest).await
     }
 
     /// Somebody comes into [`ROOM`] in a process of their own, so that they can die alone.
