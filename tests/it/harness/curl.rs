@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Stdio};
 
 use tokio::process::Command;
 
-use super::{Child, Folder, eventually, identities, subscriber::Event};
+use super::{Child, EventDecoder, Folder, eventually, identities};
 
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
 
@@ -46,10 +46,9 @@ impl CurlStreams {
         let received = std::fs::read_to_string(file(&self.folder, number)).ok()?;
         let (head, events) = received.split_once("\r\n\r\n")?;
         assert!(head.starts_with("HTTP/2 200"), "{head}");
-        // What follows the last empty line is not whole yet.
-        let (whole, _) = events.rsplit_once("\n\n")?;
-        let lists = whole.split("\n\n").map(Event::parse);
-        let last = lists.filter(|event| event.name == "participants:update").last()?;
+        let mut decoder = EventDecoder::default();
+        decoder.push(events.as_bytes());
+        let last = decoder.filter(|event| event.name == "participants:update").last()?;
         Some(identities(&last.json()))
     }
 }

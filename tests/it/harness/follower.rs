@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use axum::body::Body;
-use http_body_util::BodyExt;
-use hyper::{Request, StatusCode, body::Incoming};
+use hyper::{Request, StatusCode};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{DEADLINE, subscriber::Event, wire};
+use super::{
+    DEADLINE,
+    sse::{Event, EventStream},
+    wire,
+};
 
 /// How soon it comes back after its stream ended; the service's own advice would only slow the tests down.
 const COME_BACK: Duration = Duration::from_millis(100);
@@ -121,7 +124,7 @@ impl Seen {
     fn take(&mut self, event: &Event, room: &str, versions: &mut BTreeMap<String, u64>) {
         let data = match event.name.as_str() {
             "participants:update" | "room:snapshot" | "room:delta" => event.json(),
-            "heartbeat" | "end" => return,
+            "" | "heartbeat" | "end" => return,
             other => return self.faults.push(format!("an unknown event {other}")),
         };
         let (room, version) = match event.name.as_str() {
@@ -202,7 +205,7 @@ async fn follow(port: u16, target: &str, room: &str, tell: &watch::Sender<Seen>)
     if response.status() != StatusCode::OK {
         return Ok(());
     }
-    let mut events = Events { body: response.into_body(), text: Vec::new() };
+    let mut events = EventStream::of(response.into_body());
     let mut versions = BTreeMap::new();
     tell.send_modify(|seen| {
         seen.connections += 1;
@@ -212,28 +215,4 @@ async fn follow(port: u16, target: &str, room: &str, tell: &watch::Sender<Seen>)
         tell.send_modify(|seen| seen.take(&event, room, &mut versions));
     }
     Ok(())
-}
-
-/// The events of a stream.
-struct Events {
-    body: Incoming,
-    text: Vec<u8>,
-}
-
-impl Events {
-    async fn next(&mut self) -> io::Result<Option<Event>> {
-        loop {
-            if let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
-                let block: Vec<u8> = self.text.drain(..end + 2).collect();
-                let event = Event::parse(String::from_utf8_lossy(&block).trim_end());
-                if event.name.is_empty() {
-                    continue;
-                }
-                return Ok(Some(event));
-            }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
-            let frame = frame.map_err(io::Error::other)?;
-            self.text.extend(frame.into_data().unwrap_or_default());
-        }
-    }
 }

@@ -14,15 +14,7 @@ use livekit_presence::{
     livekit::{ApiKey, Keys, WebhookToken},
 };
 
-use super::{PROCESS_KEYS, WebhookBody, wire};
-
-/// How long LiveKit waits between its five attempts, unless the answer says otherwise.
-const WAITS: [Duration; 4] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
+use super::{ATTEMPTS, PROCESS_KEYS, RETRY_WAITS, WebhookBody, is_retried, retry_after, wire};
 
 /// A LiveKit as its webhooks' receivers know it.
 pub struct Sender {
@@ -75,20 +67,20 @@ impl Sender {
     /// LiveKit would have dropped it.
     pub async fn deliver(&self, webhook: &WebhookBody) {
         let mut answers = Vec::new();
-        for wait in WAITS.map(Some).into_iter().chain([None]) {
+        for wait in RETRY_WAITS.map(Some).into_iter().chain([None]) {
             let answer = self.try_once(webhook).await;
             if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
                 return;
             }
             self.refused.fetch_add(1, Ordering::Relaxed);
             let wait = match &answer {
-                Ok(answer) if is_final(answer.status) => None,
+                Ok(answer) if !is_retried(answer.status) => None,
                 Ok(answer) => answer.retry_after().or(wait),
                 Err(_) => wait,
             };
             answers.push(answer.map(|answer| answer.status));
             let Some(wait) = wait else { break };
-            if answers.len() <= WAITS.len() {
+            if answers.len() < ATTEMPTS {
                 tokio::time::sleep(wait).await;
             }
         }
@@ -99,13 +91,6 @@ impl Sender {
 impl Answer {
     /// What LiveKit honours on 429 and 503 instead of its own wait.
     pub fn retry_after(&self) -> Option<Duration> {
-        let is_honoured = matches!(self.status, 429 | 503);
-        let secs = self.headers.get("retry-after").filter(|_| is_honoured)?;
-        Some(Duration::from_secs(secs.to_str().unwrap().parse().unwrap()))
+        retry_after(self.status, &self.headers)
     }
-}
-
-/// LiveKit counts this as sent, whatever it means.
-fn is_final(status: u16) -> bool {
-    status < 500 && status != 429 || status == 501
 }

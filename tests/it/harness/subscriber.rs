@@ -1,10 +1,11 @@
 //! A browser's EventSource, as far as a test needs one.
 
-use std::collections::VecDeque;
-
 use serde_json::Value;
 
-use super::client::{Connection, Head};
+use super::{
+    client::{Connection, Head},
+    sse::{Event, EventDecoder},
+};
 
 /// An open stream.
 pub struct Subscriber {
@@ -12,18 +13,7 @@ pub struct Subscriber {
     pub head: Head,
     /// When to come back, in milliseconds, as the service said last.
     pub retry: Option<u64>,
-    undecoded: Vec<u8>,
-    events: VecDeque<Event>,
-}
-
-/// One event, as the HTML standard reads it from a stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Event {
-    pub name: String,
-    pub id: Option<String>,
-    pub data: String,
-    pub retry: Option<u64>,
-    pub comment: Option<String>,
+    decoder: EventDecoder,
 }
 
 impl Subscriber {
@@ -31,14 +21,17 @@ impl Subscriber {
     pub async fn of(mut connection: Connection) -> Self {
         let head = connection.head().await;
         assert_eq!(head.status(), 200, "{head:?}");
-        Self { connection, head, retry: None, undecoded: Vec::new(), events: VecDeque::new() }
+        Self { connection, head, retry: None, decoder: EventDecoder::default() }
     }
 
     /// The next event, heartbeats included; none at the stream's end.
     pub async fn next_of_any_kind(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return Some(event);
+            for event in self.decoder.by_ref() {
+                self.retry = event.retry.or(self.retry);
+                if !event.name.is_empty() {
+                    return Some(event);
+                }
             }
             let is_chunked = self.head.get("transfer-encoding") == Some("chunked");
             let more = if is_chunked {
@@ -46,8 +39,7 @@ impl Subscriber {
             } else {
                 self.connection.more().await
             };
-            self.undecoded.extend(more?);
-            self.decode();
+            self.decoder.push(&more?);
         }
     }
 
@@ -90,45 +82,6 @@ impl Subscriber {
                 return event.json()["reason"].as_str().unwrap().to_owned();
             }
         }
-    }
-
-    fn decode(&mut self) {
-        while let Some(end) = self.undecoded.windows(2).position(|pair| pair == b"\n\n") {
-            let block: Vec<u8> = self.undecoded.drain(..end + 2).collect();
-            let block = String::from_utf8(block).expect("a stream is UTF-8");
-            let event = Event::parse(block.trim_end());
-            self.retry = event.retry.or(self.retry);
-            if !event.name.is_empty() {
-                self.events.push_back(event);
-            }
-        }
-    }
-}
-
-impl Event {
-    pub fn parse(block: &str) -> Self {
-        let mut event = Self::default();
-        for line in block.lines() {
-            let (field, value) = line.split_once(':').expect("a field");
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match field {
-                "" => event.comment = Some(value.into()),
-                "event" => event.name = value.into(),
-                "id" => event.id = Some(value.into()),
-                "data" => event.data.push_str(value),
-                "retry" => event.retry = Some(value.parse().unwrap()),
-                other => panic!("unknown field {other}"),
-            }
-        }
-        event
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.data).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    pub fn version(&self) -> u64 {
-        self.id.as_ref().expect("it has an id").parse().unwrap()
     }
 }
 

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::harness::ATTEMPTS;
+
 use super::scenario::{Delivery, Plan, ROOM, Scenario, Source, WebhookFault};
 
 /// A watched room is compared with LiveKit's list every 20 s, give or take the jitter; a busy machine needs a little more.
 const RECONCILED: Duration = Duration::from_secs(30);
-
-/// LiveKit tries five times, at 0, 1, 3, 7 and 15 s.
-const ATTEMPTS: usize = 5;
 
 #[tokio::test]
 async fn a_mute_is_seen() {

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    PROCESS_KEYS, Process, ScriptedLiveKit, Spoiled, eventually, identities, joined, started,
+    PROCESS_KEYS, Process, ScriptedLiveKit, SpoiledList, eventually, identities, joined, started,
 };
 
 use super::with_api;
 
 const FAILED: &str = "livekit_calls_total{method=\"list_participants\",outcome=\"failed\"}";
 
-async fn holds_up_nobody_else(how: Spoiled, failures: f64) {
+async fn holds_up_nobody_else(how: SpoiledList, failures: f64) {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     app.webhook(started().room("broken")).await;
     livekit.spoil("broken", how);
@@ -27,23 +27,23 @@ async fn holds_up_nobody_else(how: Spoiled, failures: f64) {
 
 #[tokio::test]
 async fn a_room_whose_list_is_cut_off_holds_up_nobody_else() {
-    holds_up_nobody_else(Spoiled::CutOff, 4.0).await;
+    holds_up_nobody_else(SpoiledList::CutOff, 4.0).await;
 }
 
 #[tokio::test]
 async fn a_room_whose_list_is_too_large_holds_up_nobody_else() {
-    holds_up_nobody_else(Spoiled::TooLarge, 1.0).await;
+    holds_up_nobody_else(SpoiledList::TooLarge, 1.0).await;
 }
 
 #[tokio::test]
 async fn a_room_that_livekit_fails_for_holds_up_nobody_else() {
-    holds_up_nobody_else(Spoiled::Fails, 4.0).await;
+    holds_up_nobody_else(SpoiledList::Fails, 4.0).await;
 }
 
 #[tokio::test]
 async fn the_log_names_the_room_and_the_limit_and_clients_do_not_ask_again_at_once() {
     let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
-    livekit.spoil("broken", Spoiled::TooLarge);
+    livekit.spoil("broken", SpoiledList::TooLarge);
     let app = Process::start(&[("LIVEKIT_URL", &livekit.url())]).await;
     app.webhooks([joined("alice").room("broken")]).await;
     let read = async || app.get("/api/livekit/participants?room=broken").await;

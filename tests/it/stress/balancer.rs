@@ -6,17 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, header},
-};
+use axum::{body::Body, http::header};
 use hyper::Request;
 use livekit_presence::{
     clock::Clock,
     livekit::{ApiKey, Keys, WebhookToken},
 };
 
-use crate::harness::{PROCESS_KEYS, wire};
+use crate::harness::{PROCESS_KEYS, is_retried, retry_after, wire};
 
 use super::{fleet::Fleet, journal::Journal};
 
@@ -83,8 +80,8 @@ impl Answer {
     pub fn retry_after(self) -> Option<Option<Duration>> {
         match self {
             Self::RetryAfter(_, wait) => Some(Some(wait)),
-            Self::Broken | Self::Status(429 | 500 | 502..) => Some(None),
-            Self::Status(_) => None,
+            Self::Broken => Some(None),
+            Self::Status(status) => is_retried(status).then_some(None),
         }
     }
 }
@@ -126,9 +123,9 @@ impl Balancer {
             }
             Ok(answer) => {
                 let status = answer.status().as_u16();
-                match retry_after(answer.headers()) {
-                    Some(wait) if matches!(status, 429 | 503) => Answer::RetryAfter(status, wait),
-                    _ => Answer::Status(status),
+                match retry_after(status, answer.headers()) {
+                    Some(wait) => Answer::RetryAfter(status, wait),
+                    None => Answer::Status(status),
                 }
             }
             Err(_) => Answer::Broken,
@@ -145,9 +142,4 @@ impl Balancer {
     fn fault(&self) -> BalancerFault {
         *self.fault.lock().unwrap()
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let secs = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(secs))
 }

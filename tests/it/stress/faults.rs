@@ -9,10 +9,9 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::harness::{ApiFault, Direction, RedisServer, TcpProxy};
+use crate::harness::{ApiFault, Direction, RedisServer, RoomService, TcpProxy};
 
 use super::{
-    api::Api,
     balancer::{Balancer, BalancerFault},
     fleet::Instance,
     run::Fixture,
@@ -270,7 +269,7 @@ impl Dealt {
         }
     }
 
-    async fn befall_api(&self, api: &Api) {
+    async fn befall_api(&self, api: &RoomService) {
         api.set_fault(match self.fault {
             Fault::ApiHangs => ApiFault::Hangs,
             Fault::ApiFails => ApiFault::Fails,

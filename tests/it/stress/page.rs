@@ -11,12 +11,11 @@ use std::{
 };
 
 use axum::body::Body;
-use http_body_util::BodyExt;
-use hyper::{Request, body::Incoming};
+use hyper::Request;
 use livekit_presence::presence::RoomName;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::{Event, wire};
+use crate::harness::{Event, EventStream, wire};
 
 use super::{fleet::Fleet, held::Held, journal::Journal, snapshots::Snapshots};
 
@@ -102,11 +101,11 @@ impl Page {
 
     /// Follows one stream to its end, and tells why it ended.
     async fn follow(&self, port: u16, come_back: &mut Duration) -> io::Result<&'static str> {
-        let mut stream = match timeout(SILENCE, wire::ask(port, self.request())).await {
+        let response = match timeout(SILENCE, wire::ask(port, self.request())).await {
             Ok(response) => response?,
             Err(_) => return Ok("no head"),
         };
-        match stream.status().as_u16() {
+        match response.status().as_u16() {
             200 => {}
             503 => return Ok("refused with 503"),
             other => {
@@ -116,26 +115,21 @@ impl Page {
         }
         self.held.lock().unwrap().begin_connection();
         self.is_open.store(true, Ordering::Relaxed);
-        let mut text = Vec::new();
+        let mut events = EventStream::of(response.into_body());
         let mut reason = "without a reason";
         loop {
-            let more = match timeout(SILENCE, more(stream.body_mut())).await {
-                Ok(more) => more?,
+            let event = match timeout(SILENCE, events.next()).await {
+                Ok(event) => event?,
                 Err(_) => return Ok("silent"),
             };
-            let Some(more) = more else { return Ok(reason) };
-            text.extend(more);
-            while let Some(end) = text.windows(2).position(|pair| pair == b"\n\n") {
-                let block: Vec<u8> = text.drain(..end + 2).collect();
-                let event = Event::parse(String::from_utf8_lossy(&block).trim_end());
-                if let Some(millis) = event.retry {
-                    *come_back = Duration::from_millis(millis);
-                }
-                match event.name.as_str() {
-                    "" | "heartbeat" => {}
-                    "end" => reason = "in order",
-                    _ => self.take(&event),
-                }
+            let Some(event) = event else { return Ok(reason) };
+            if let Some(millis) = event.retry {
+                *come_back = Duration::from_millis(millis);
+            }
+            match event.name.as_str() {
+                "" | "heartbeat" => {}
+                "end" => reason = "in order",
+                _ => self.take(&event),
             }
         }
     }
@@ -168,10 +162,4 @@ impl Page {
             journal.violated(format!("{} of {:?}: {fault}", self.name, self.rooms));
         }
     }
-}
-
-async fn more(body: &mut Incoming) -> io::Result<Option<Vec<u8>>> {
-    let Some(frame) = body.frame().await else { return Ok(None) };
-    let data = frame.map_err(io::Error::other)?.into_data();
-    Ok(Some(data.map(Vec::from).unwrap_or_default()))
 }

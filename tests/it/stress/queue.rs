@@ -10,6 +10,8 @@ use std::{
 
 use tokio::{sync::Notify, task::JoinHandle, time::sleep};
 
+use crate::harness::RETRY_WAITS;
+
 use super::{
     balancer::{Answer, Balancer, Webhook},
     journal::Journal,
@@ -17,13 +19,6 @@ use super::{
 
 const MAX_WAITING: usize = 200;
 const OLDEST: Duration = Duration::from_secs(30);
-/// The waits between the attempts.
-const WAITS: [Duration; 4] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
 
 /// The queue of a room. All that is in it is lost when it is dropped, as in a crash.
 pub struct RoomQueue {
@@ -101,7 +96,7 @@ impl Shared {
     async fn send(&self, body: Vec<u8>) {
         // Signed once: a repetition is the same to the byte.
         let webhook = Webhook::sign(body);
-        let mut waits = WAITS.into_iter();
+        let mut waits = RETRY_WAITS.into_iter();
         loop {
             let answer = self.balancer.post(&webhook).await;
             if let Answer::Status(status @ 400..=499) = answer

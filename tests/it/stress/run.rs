@@ -21,10 +21,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::harness::{RedisServer, TcpProxy, wire};
+use crate::harness::{PROCESS_KEYS, RedisServer, RoomService, TcpProxy, wire};
 
 use super::{
-    api::Api,
+    api::SimulatedRooms,
     balancer::Balancer,
     faults::Faults,
     fleet::{Fleet, Instance},
@@ -67,7 +67,7 @@ pub struct Fixture {
     pub journal: Arc<Journal>,
     pub snapshots: Arc<Snapshots>,
     pub livekit: Arc<LiveKit>,
-    pub api: Api,
+    pub api: RoomService,
     pub balancer: Arc<Balancer>,
     pub fleet: Arc<Fleet>,
     /// Each instance's way to Redis.
@@ -293,7 +293,9 @@ impl Fixture {
         let balancer = Arc::new(balancer);
         let livekit = LiveKit::new(&rooms, Arc::clone(&balancer), Arc::clone(journal), random);
         let livekit = Arc::new(livekit);
-        let api = Api::start(listener, Arc::clone(&livekit), Arc::clone(journal));
+        let rooms_of_api =
+            SimulatedRooms { livekit: Arc::clone(&livekit), journal: Arc::clone(journal) };
+        let api = RoomService::serve(listener, None, PROCESS_KEYS, Arc::new(rooms_of_api));
         let journal = Arc::clone(journal);
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&journal)));
         let redis = Mutex::new(redis);

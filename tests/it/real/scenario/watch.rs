@@ -7,12 +7,10 @@ use std::{
 };
 
 use axum::body::Body;
-use http_body_util::BodyExt;
-use hyper::{Request, body::Incoming};
-use serde_json::Value;
+use hyper::Request;
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::harness::wire;
+use crate::harness::{EventStream, wire};
 
 use super::Person;
 
@@ -104,9 +102,12 @@ impl Drop for Watch {
 
 async fn follow(port: u16, target: &str, tell: &watch::Sender<Seen>) -> io::Result<()> {
     let request = Request::get(target).body(Body::empty()).unwrap();
-    let mut stream = Lists { body: wire::ask(port, request).await?.into_body(), text: Vec::new() };
-    while let Some(list) = stream.next().await? {
-        let people = Person::read_all(list.as_array().into_iter().flatten());
+    let mut events = EventStream::of(wire::ask(port, request).await?.into_body());
+    while let Some(event) = events.next().await? {
+        if event.name != "participants:update" {
+            continue;
+        }
+        let people = Person::read_all(event.json().as_array().into_iter().flatten());
         let frame = Frame { at: Instant::now(), wall: SystemTime::now(), people };
         tell.send_modify(|seen| {
             seen.is_open = true;
@@ -114,32 +115,4 @@ async fn follow(port: u16, target: &str, tell: &watch::Sender<Seen>) -> io::Resu
         });
     }
     Ok(())
-}
-
-/// The lists of an event stream.
-struct Lists {
-    body: Incoming,
-    text: Vec<u8>,
-}
-
-impl Lists {
-    async fn next(&mut self) -> io::Result<Option<Value>> {
-        loop {
-            while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
-                let event: Vec<u8> = self.text.drain(..end + 2).collect();
-                if let Some(list) = list_of(&String::from_utf8_lossy(&event)) {
-                    return Ok(Some(list));
-                }
-            }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
-            let frame = frame.map_err(io::Error::other)?;
-            self.text.extend(frame.into_data().unwrap_or_default());
-        }
-    }
-}
-
-fn list_of(event: &str) -> Option<Value> {
-    let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    (field("event:") == Some("participants:update")).then_some(())?;
-    serde_json::from_str(field("data:")?).ok()
 }
