@@ -1,5 +1,6 @@
 //! The rules of a room, each by name. `Fixture` lets a test speak of people and seconds.
 
+mod ghosts;
 mod omitted;
 mod reconcile;
 mod reduce;

@@ -4,7 +4,15 @@ use std::time::Duration;
 
 use livekit_presence::presence::HostTime;
 
-use crate::harness::{TestApp, eventually, joined};
+use crate::harness::{Subscriber, TestApp, eventually, joined};
+
+async fn open_streams(app: &TestApp, count: usize) -> Vec<Subscriber> {
+    let mut subscribers = Vec::new();
+    for _ in 0..count {
+        subscribers.push(app.subscriber("general").await);
+    }
+    subscribers
+}
 
 #[tokio::test]
 async fn a_stream_ends_when_its_token_expires() {
@@ -45,10 +53,7 @@ async fn a_token_taken_within_the_leeway_ends_with_it() {
 async fn a_stream_ends_at_its_greatest_age_and_not_all_at_the_same_time() {
     let app = TestApp::with(&[("LKP__STREAM__MAX_AGE", "1s"), ("LKP__AUTH__MODE", "open")]).await;
     let opened = tokio::time::Instant::now();
-    let mut subscribers = Vec::new();
-    for _ in 0..20 {
-        subscribers.push(app.subscriber("general").await);
-    }
+    let mut subscribers = open_streams(&app, 20).await;
     let mut ended = Vec::new();
     let ends = subscribers.iter_mut().map(async |subscriber| {
         assert_eq!(subscriber.end().await, "max_age");
@@ -66,10 +71,7 @@ async fn a_stream_ends_at_its_greatest_age_and_not_all_at_the_same_time() {
 async fn shutting_down_ends_streams_spread_over_the_drain_and_answers_what_is_under_way() {
     let mut app =
         TestApp::with(&[("LKP__SHUTDOWN__DRAIN", "1s"), ("LKP__AUTH__MODE", "open")]).await;
-    let mut subscribers = Vec::new();
-    for _ in 0..40 {
-        subscribers.push(app.subscriber("general").await);
-    }
+    let mut subscribers = open_streams(&app, 40).await;
     let mut idle = app.connect().await;
     idle.request("GET", "/healthz", &[]).await;
     idle.response().await;
@@ -91,17 +93,13 @@ async fn shutting_down_ends_streams_spread_over_the_drain_and_answers_what_is_un
         let reason = subscriber.end().await;
         (reason, told.elapsed())
     });
-    let (_, _, mut ends) = tokio::join!(
-        async {
-            under_way.send(&request[request.len() - 1..]).await;
-            assert_eq!(under_way.response().await.status, 200);
-        },
-        async {
-            let refused = tokio::net::TcpStream::connect(app.address).await;
-            assert!(refused.is_err(), "it no longer listens");
-        },
-        futures_util::future::join_all(ends)
-    );
+    let finish = async {
+        under_way.send(&request[request.len() - 1..]).await;
+        assert_eq!(under_way.response().await.status, 200);
+        let refused = tokio::net::TcpStream::connect(app.address).await;
+        assert!(refused.is_err(), "it no longer listens");
+    };
+    let ((), mut ends) = tokio::join!(finish, futures_util::future::join_all(ends));
     ends.sort_by_key(|(_, end)| *end);
     assert!(ends.iter().all(|(reason, _)| reason == "drain"));
     assert!(ends[39].1 < Duration::from_millis(1_500), "{ends:?}");

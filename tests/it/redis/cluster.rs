@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::harness::{
-    Follower, RedisCluster, Seen, Sender, eventually, joined, left, patiently, started,
+    Follower, RedisCluster, Seen, Sender, WebhookBody, eventually, joined, left, patiently, started,
 };
 
 use super::fixture::{Fixture, instance, sorted_identities};
@@ -13,6 +13,15 @@ const ROOMS: usize = 12;
 
 fn rooms() -> Vec<String> {
     (0..ROOMS).map(|number| format!("room-{number}")).collect()
+}
+
+/// Alice enters each room, and the follower is shown her.
+async fn alice_enters(sender: &Sender, follower: &Follower, rooms: &[&str]) {
+    for room in rooms {
+        sender.deliver(&started().room(room)).await;
+        sender.deliver(&joined("alice").room(room)).await;
+        follower.until_people(room, &["alice"]).await;
+    }
 }
 
 #[tokio::test]
@@ -26,11 +35,7 @@ async fn one_address_is_enough_and_rooms_lie_on_all_masters() {
     let names: Vec<_> = rooms.iter().map(String::as_str).collect();
     let follower = Follower::of_rooms(port, &names);
     follower.until("all rooms", |seen| seen.rooms.len() == ROOMS).await;
-    for room in &names {
-        sender.deliver(&started().room(room)).await;
-        sender.deliver(&joined("alice").room(room)).await;
-        follower.until_people(room, &["alice"]).await;
-    }
+    alice_enters(&sender, &follower, &names).await;
     for room in &names {
         let list = service.get(&format!("/api/livekit/participants?room={room}")).await;
         assert_eq!(sorted_identities(&list), ["alice"]);
@@ -76,11 +81,7 @@ async fn with_tls_nodes_may_announce_addresses_that_their_certificates_do_not_na
     let rooms = rooms();
     let names: Vec<_> = rooms.iter().map(String::as_str).collect();
     let follower = Follower::of_rooms(port, &names);
-    for room in &names {
-        sender.deliver(&started().room(room)).await;
-        sender.deliver(&joined("alice").room(room)).await;
-        follower.until_people(room, &["alice"]).await;
-    }
+    alice_enters(&sender, &follower, &names).await;
     for node in &cluster.nodes[..3] {
         assert!(!node.keys("lkp:room:*").await.is_empty(), "rooms lie on all masters");
     }
@@ -92,11 +93,7 @@ async fn with_tls_nodes_may_announce_addresses_that_their_certificates_do_not_na
     .await;
     cluster.nodes[0].kill().await;
     for room in &names {
-        patiently("the room to take webhooks again", async || {
-            let bob = joined("bob").room(room);
-            sender.try_once(&bob).await.is_ok_and(|answer| answer.status == 200)
-        })
-        .await;
+        until_taken(&sender, &joined("bob").room(room)).await;
         let shows = |seen: &Seen| seen.shown(room).people.contains_key("PA_bob");
         follower.until("the change", shows).await;
     }
@@ -134,22 +131,7 @@ async fn a_slot_moves_under_load() {
     }
     let key = all_keys(&cluster, "lkp:room:*:wandering").await.remove(0);
     let (slot, from) = (cluster.slot_of(&key).await, cluster.master_of(&key).await);
-    let load = tokio::spawn({
-        let sender = Arc::clone(&sender);
-        async move {
-            let mut inside = vec!["alice".to_owned()];
-            for number in 0..150 {
-                let name = format!("person-{number:03}");
-                sender.deliver(&joined(&name).room("wandering")).await;
-                if number % 2 == 0 {
-                    sender.deliver(&left(&name).room("wandering")).await;
-                } else {
-                    inside.push(name);
-                }
-            }
-            inside
-        }
-    });
+    let load = tokio::spawn(come_and_go(Arc::clone(&sender)));
     // To the next master, and to the one after that, and home.
     for step in 0..3 {
         let (from, to) = ((from + step) % 3, (from + step + 1) % 3);
@@ -161,19 +143,37 @@ async fn a_slot_moves_under_load() {
     for follower in &followers {
         follower.until_people("wandering", &inside).await;
     }
-    // Changes are told at once again, and not by a regular check.
+    // Changes arrive at once again, and not only with a regular check.
     for number in 0..3 {
-        let name = format!("zoe-{number}");
-        sender.deliver(&joined(&name).room("wandering")).await;
-        for follower in &followers {
-            let shows =
-                |seen: &Seen| seen.shown("wandering").people.contains_key(&format!("PA_{name}"));
-            follower.within(Duration::from_secs(5), "the change at once", shows).await;
-        }
+        shows_at_once(&sender, &followers, "wandering", &format!("zoe-{number}")).await;
     }
     for follower in &followers {
         follower.until_people("staying", &["alice"]).await;
         follower.was_never_cut();
+    }
+}
+
+/// Many people come into the room that moves, and every second one leaves. Returns who is inside in the end.
+async fn come_and_go(sender: Arc<Sender>) -> Vec<String> {
+    let mut inside = vec!["alice".to_owned()];
+    for number in 0..150 {
+        let name = format!("person-{number:03}");
+        sender.deliver(&joined(&name).room("wandering")).await;
+        if number % 2 == 0 {
+            sender.deliver(&left(&name).room("wandering")).await;
+        } else {
+            inside.push(name);
+        }
+    }
+    inside
+}
+
+/// Somebody joins, and everybody is shown it sooner than a regular check would find it.
+async fn shows_at_once(sender: &Sender, followers: &[Follower], room: &str, identity: &str) {
+    sender.deliver(&joined(identity).room(room)).await;
+    for follower in followers {
+        let shows = |seen: &Seen| seen.shown(room).people.contains_key(&format!("PA_{identity}"));
+        follower.within(Duration::from_secs(5), "the change at once", shows).await;
     }
 }
 
@@ -214,11 +214,7 @@ async fn master_killed(victim: usize) {
     let rooms = rooms();
     let names: Vec<_> = rooms.iter().map(String::as_str).collect();
     let follower = Follower::of_rooms(port, &names);
-    for room in &names {
-        sender.deliver(&started().room(room)).await;
-        sender.deliver(&joined("alice").room(room)).await;
-        follower.until_people(room, &["alice"]).await;
-    }
+    alice_enters(&sender, &follower, &names).await;
     let lost: Vec<_> = cluster.nodes[victim].keys("lkp:room:*").await;
     assert!(!lost.is_empty(), "it has rooms");
     eventually("the replica to have all", async || {
@@ -226,7 +222,29 @@ async fn master_killed(victim: usize) {
     })
     .await;
     cluster.nodes[victim].kill().await;
-    // Rooms elsewhere go on meanwhile.
+    others_go_on(&sender, &names, &lost).await;
+    let promoted = &cluster.nodes[victim + 3];
+    patiently("the replica to take over", async || {
+        promoted.ask(&["INFO", "replication"]).await.text().contains("role:master")
+    })
+    .await;
+    for room in &names {
+        until_taken(&sender, &joined("carol").room(room)).await;
+        let shows = |seen: &Seen| {
+            let shown = seen.shown(room);
+            shown.people.contains_key("PA_carol") && shown.people.contains_key("PA_alice")
+        };
+        follower.until("the room to be right", shows).await;
+    }
+    for room in &names {
+        shows_at_once(&sender, std::slice::from_ref(&follower), room, "zoe").await;
+    }
+    follower.was_never_cut();
+    eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
+}
+
+/// While a master is gone, webhooks of rooms on the others are taken, and those of its own rooms are refused soon.
+async fn others_go_on(sender: &Sender, names: &[&str], lost: &[String]) {
     let has_lost = |room: &&&str| lost.iter().any(|key| key.ends_with(&format!("}}:{room}")));
     let elsewhere = names.iter().find(|room| !has_lost(room)).expect("a room elsewhere");
     let gone = names.iter().find(has_lost).expect("a room that was there");
@@ -234,31 +252,14 @@ async fn master_killed(victim: usize) {
     assert_eq!(answer.status, 200, "another master has {elsewhere}");
     let refused = sender.try_once(&joined("early").room(gone)).await.unwrap();
     assert!(refused.after < Duration::from_secs(5), "{:?}", refused.after);
-    let promoted = &cluster.nodes[victim + 3];
-    patiently("the replica to take over", async || {
-        promoted.ask(&["INFO", "replication"]).await.text().contains("role:master")
+}
+
+/// Posts a webhook until the room takes it.
+async fn until_taken(sender: &Sender, webhook: &WebhookBody) {
+    patiently("the room to take webhooks again", async || {
+        sender.try_once(webhook).await.is_ok_and(|answer| answer.status == 200)
     })
     .await;
-    for room in &names {
-        patiently("the room to take webhooks again", async || {
-            let carol = joined("carol").room(room);
-            sender.try_once(&carol).await.is_ok_and(|answer| answer.status == 200)
-        })
-        .await;
-        let shows = |seen: &Seen| {
-            let shown = seen.shown(room);
-            shown.people.contains_key("PA_carol") && shown.people.contains_key("PA_alice")
-        };
-        follower.until("the room to be right", shows).await;
-    }
-    // Told at once, and not by a regular check.
-    for room in &names {
-        sender.deliver(&joined("zoe").room(room)).await;
-        let shows = |seen: &Seen| seen.shown(room).people.contains_key("PA_zoe");
-        follower.within(Duration::from_secs(5), "the change at once", shows).await;
-    }
-    follower.was_never_cut();
-    eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
 }
 
 async fn all_keys(cluster: &RedisCluster, pattern: &str) -> Vec<String> {

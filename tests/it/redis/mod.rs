@@ -8,6 +8,7 @@ mod cluster;
 mod connections;
 mod errors;
 mod fixture;
+mod fleet;
 mod instances;
 mod omitted;
 mod outages;

@@ -4,6 +4,7 @@ pub mod contract;
 mod memory;
 mod model;
 mod redis;
+mod shared_redis;
 
 use std::sync::Arc;
 

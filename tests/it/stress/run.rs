@@ -195,9 +195,6 @@ impl Run {
                 ));
             }
         }
-        for instance in self.fixture.fleet.instances() {
-            instance.check_log().await;
-        }
         journal.took(
             if has_ghosts {
                 "time until everybody was right, with ghosts"
@@ -206,8 +203,16 @@ impl Run {
             },
             took,
         );
-        self.fixture.snapshots.everybody_is_right();
         journal.note(&format!("everybody is right after {took:.2?}"));
+        self.end_phase().await;
+    }
+
+    /// Checks what must hold whenever everybody is right.
+    async fn end_phase(&mut self) {
+        for instance in self.fixture.fleet.instances() {
+            instance.check_log().await;
+        }
+        self.fixture.snapshots.everybody_is_right();
         if let Some(ended) = self.looking.try_join_next() {
             ended.expect("a page understands what it is sent");
         }

@@ -1,0 +1,305 @@
+//! A schedule: what a simulated LiveKit does, and what arrives of it, with every fault. A seed makes it the same each time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use livekit_presence::presence::{
+    Applied, Change, Event, Identity, Listing, Participant, ParticipantSid, ProbeAnswer,
+    ProbeTarget, Probed, Repair, Repairs, Room, Rules, Session, Standing, StoreTime, Version,
+    missing, plan, plan_without_list,
+};
+
+use super::simulated_livekit::SimulatedLiveKit;
+
+/// What is on its way, and arrives while other things happen.
+enum InFlight {
+    Webhook(Event),
+    /// LiveKit's answer, and what probes came to because of an earlier one.
+    List(Listing, Vec<Probed>),
+    /// A list, and what the probes of those came to whom it omits.
+    Probed(Listing, Vec<Probed>),
+    /// Repairs computed from it, on their way to the store.
+    Repairs(Repairs),
+}
+
+/// What a schedule did to the room.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Apply(Event),
+    Repair(Repairs),
+}
+
+/// Runs the schedule of `seed`, and returns what it did to the room, and when.
+pub fn record(seed: u64) -> Vec<(StoreTime, Step)> {
+    let mut schedule = Schedule::new(seed);
+    for _ in 0..schedule.rng.usize(1..60) {
+        schedule.step().expect("the rules hold");
+    }
+    schedule.done
+}
+
+pub(super) struct Schedule {
+    pub(super) rng: fastrand::Rng,
+    pub(super) livekit: SimulatedLiveKit,
+    pub(super) room: Room,
+    pub(super) rules: Rules,
+    pub(super) now: StoreTime,
+    in_flight: BTreeMap<(StoreTime, u64), InFlight>,
+    next_delivery: u64,
+    last_success: StoreTime,
+    told: BTreeMap<Identity, Participant>,
+    told_version: Version,
+    done: Vec<(StoreTime, Step)>,
+}
+
+impl Schedule {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let keeps_rooms_in_redis = rng.bool();
+        Self {
+            livekit: SimulatedLiveKit::new(rng.u64(..), keeps_rooms_in_redis),
+            rng,
+            room: Room::default(),
+            rules: Rules::default(),
+            now: StoreTime::from_millis(9_000_000_000_000),
+            in_flight: BTreeMap::new(),
+            next_delivery: 0,
+            last_success: StoreTime::default(),
+            told: BTreeMap::new(),
+            told_version: Version::ZERO,
+            done: Vec::new(),
+        }
+    }
+
+    /// LiveKit does something; webhooks travel, with every fault; sometimes we reconcile.
+    pub(super) fn step(&mut self) -> Result<(), String> {
+        self.livekit.act();
+        if self.rng.u8(..12) == 0 {
+            self.livekit.let_lists_lag();
+        }
+        self.post_webhooks();
+        let pause = match self.rng.u8(..10) {
+            0..6 => self.rng.u64(..50),
+            6..9 => self.rng.u64(..2_000),
+            _ => self.rng.u64(..30_000),
+        };
+        self.pass(Duration::from_millis(pause))?;
+        match self.rng.u8(..12) {
+            0 | 1 => self.ask_for_list(),
+            2 => self.probe_someone()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn post_webhooks(&mut self) {
+        for event in self.livekit.take_webhooks() {
+            if self.rng.u8(..100) < 12 {
+                continue;
+            }
+            let copies = if self.rng.u8(..100) < 10 { 2 } else { 1 };
+            for _ in 0..copies {
+                let delay = match self.rng.u8(..10) {
+                    0..7 => self.rng.u64(..5),
+                    7..9 => self.rng.u64(..1_500),
+                    _ => self.rng.u64(..45_000),
+                };
+                self.send(delay, InFlight::Webhook(event.clone()));
+            }
+        }
+    }
+
+    fn send(&mut self, delay_ms: u64, what: InFlight) {
+        self.next_delivery += 1;
+        let at = self.now + Duration::from_millis(delay_ms);
+        self.in_flight.insert((at, self.next_delivery), what);
+    }
+
+    pub(super) fn pass(&mut self, pause: Duration) -> Result<(), String> {
+        let until = self.now + pause;
+        while let Some(entry) = self.in_flight.first_entry()
+            && entry.key().0 <= until
+        {
+            let ((at, _), what) = entry.remove_entry();
+            self.now = self.now.max(at);
+            match what {
+                InFlight::Webhook(event) => self.deliver(&event)?,
+                InFlight::List(listing, probed) => self.probe_missing(listing, probed),
+                InFlight::Probed(listing, probed) => self.judge(&listing, probed)?,
+                InFlight::Repairs(repairs) => self.repair(&repairs)?,
+            }
+        }
+        self.livekit.tick(i64::try_from(pause.as_millis()).expect("short"));
+        self.now = until;
+        Ok(())
+    }
+
+    fn deliver(&mut self, event: &Event) -> Result<(), String> {
+        self.done.push((self.now, Step::Apply(event.clone())));
+        match self.room.apply(event, self.now, &self.rules) {
+            Applied::Changed(change) => self.tell(change)?,
+            Applied::Unchanged | Applied::Unexpected | Applied::Duplicate => {}
+        }
+        self.check_told()
+    }
+
+    fn ask_for_list(&mut self) {
+        if self.rng.u8(..8) == 0 {
+            // LiveKit knows the room and cannot say who is inside.
+            if self.livekit.has_room() {
+                let repairs = plan_without_list(&self.room, self.now);
+                let delay = self.rng.u64(..2_500);
+                self.send(delay, InFlight::Repairs(repairs));
+            }
+            return;
+        }
+        if let Some(sessions) = self.livekit.list_participants() {
+            let listing = Listing { asked_at: self.now, sessions };
+            let took = self.rng.u64(..2_000);
+            self.send(took, InFlight::List(listing, Vec::new()));
+        }
+    }
+
+    /// As an instance does that compares the room: whom the list omits is probed. Several do so at once.
+    fn probe_missing(&mut self, listing: Listing, mut probed: Vec<Probed>) {
+        let targets = missing(&self.room, &listing, &self.rules);
+        let mut took = self.rng.u64(..20);
+        for target in targets {
+            if probed.iter().any(|one| one.sid == target.sid) || self.rng.u8(..8) == 0 {
+                continue;
+            }
+            if let Some(answer) = self.answer(&target.identity) {
+                if answer == ProbeAnswer::Unanswered {
+                    took = took.max(3_000);
+                }
+                probed.push(Probed { sid: target.sid, asked_at: self.now, answer });
+            }
+        }
+        self.send(took, InFlight::Probed(listing, probed));
+    }
+
+    /// A living session is on its node; of others some node says that it is not there, or none answers.
+    pub(super) fn answer(&mut self, identity: &Identity) -> Option<ProbeAnswer> {
+        Some(match self.livekit.answers(identity)? {
+            true => ProbeAnswer::Alive,
+            false if self.rng.bool() => ProbeAnswer::Gone,
+            false => ProbeAnswer::Unanswered,
+        })
+    }
+
+    /// Who lives is noted, repairs are on their way, and where a probe was not answered another list is asked for.
+    fn judge(&mut self, listing: &Listing, probed: Vec<Probed>) -> Result<(), String> {
+        self.note_life(&probed)?;
+        let repairs = plan(&self.room, listing, &probed, &self.rules);
+        let delay = self.rng.u64(..500);
+        self.send(delay, InFlight::Repairs(repairs));
+        let is_new = |probed: &Probed| probed.asked_at > listing.asked_at;
+        if probed.iter().any(|one| one.answer == ProbeAnswer::Unanswered && is_new(one))
+            && let Some(sessions) = self.livekit.list_participants()
+        {
+            let listing = Listing { asked_at: self.now, sessions };
+            let took = self.rng.u64(..2_000);
+            self.send(took, InFlight::List(listing, probed));
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_life(&mut self, probed: &[Probed]) -> Result<(), String> {
+        for one in probed.iter().filter(|probed| probed.answer == ProbeAnswer::Alive) {
+            let repairs = self.of_probe(one.asked_at, Repair::Alive(one.sid.clone()));
+            self.repair(&repairs)?;
+        }
+        Ok(())
+    }
+
+    fn of_probe(&self, asked_at: StoreTime, step: Repair) -> Repairs {
+        Repairs {
+            asked_at,
+            epoch: self.room.epoch(),
+            version: self.room.version(),
+            confirms: false,
+            unlisted_at: None,
+            steps: vec![step],
+        }
+    }
+
+    fn probe_someone(&mut self) -> Result<(), String> {
+        let targets = self.room.to_probe(self.now, &self.rules);
+        let Some(target) = self.rng.choice(targets) else { return Ok(()) };
+        self.probe(&target)?;
+        Ok(())
+    }
+
+    /// Makes one probe; tells whether it failed.
+    pub(super) fn probe(&mut self, target: &ProbeTarget) -> Result<bool, String> {
+        let Some(is_alive) = self.livekit.answers(&target.identity) else { return Ok(false) };
+        let sid = target.sid.clone();
+        let step = if is_alive {
+            self.last_success = self.now;
+            Repair::Alive(sid)
+        } else {
+            let witnessed = target.failed_at.is_some_and(|failed_at| self.last_success > failed_at);
+            Repair::Dead { sid, witnessed }
+        };
+        let repairs = self.of_probe(self.now, step);
+        self.repair(&repairs)?;
+        Ok(!is_alive)
+    }
+
+    pub(super) fn repair(&mut self, repairs: &Repairs) -> Result<(), String> {
+        self.done.push((self.now, Step::Repair(repairs.clone())));
+        let shown = self.living_and_shown();
+        if let Some(change) = self.room.repair(repairs, self.now, &self.rules).change {
+            self.tell(change)?;
+        }
+        if let Some(hidden) = shown.difference(&self.living_and_shown()).next() {
+            return Err(format!("{hidden} lives, and is hidden by {repairs:?}"));
+        }
+        self.check_told()
+    }
+
+    /// Sessions that live and count as being in the room.
+    fn living_and_shown(&self) -> BTreeSet<ParticipantSid> {
+        let present = |sid: &&ParticipantSid| {
+            let is_it = |session: &Session| {
+                session.sid() == *sid && session.standing() == Standing::Present
+            };
+            self.room.sessions().any(is_it)
+        };
+        self.livekit.living().filter(present).cloned().collect()
+    }
+
+    /// A client folds each change into what it holds.
+    fn tell(&mut self, change: Change) -> Result<(), String> {
+        if change.prev < self.told_version || change.version <= change.prev {
+            return Err(format!("{change:?} does not follow {}", self.told_version));
+        }
+        let is_hole = change.prev > self.told_version;
+        self.told_version = change.version;
+        if is_hole {
+            // Read again.
+            self.told =
+                self.room.list().into_iter().map(|one| (one.identity.clone(), one)).collect();
+            return Ok(());
+        }
+        for participant in change.joined.into_iter().chain(change.updated) {
+            self.told.insert(participant.identity.clone(), participant);
+        }
+        for departure in change.left {
+            self.told.remove(&departure.identity);
+        }
+        Ok(())
+    }
+
+    fn check_told(&self) -> Result<(), String> {
+        let mut told: Vec<_> = self.told.values().cloned().collect();
+        told.sort_by(|a, b| a.order().cmp(&b.order()));
+        if told == self.room.list() && self.told_version == self.room.version() {
+            Ok(())
+        } else {
+            Err(format!("clients hold {told:#?}, the room {:#?}", self.room.list()))
+        }
+    }
+}
