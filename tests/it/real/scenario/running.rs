@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::harness::{Process, RedisServer, WAIT_TIMEOUT, free_port, last_lines, patiently, wire};
 
@@ -34,6 +34,18 @@ const AT_ONCE: usize = 6;
 const UNTOLD: Duration = Duration::from_secs(4);
 
 static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
+/// A place has become free.
+static FREED: Notify = Notify::const_new();
+
+/// A scenario's place on the machine, or all of them.
+struct Place(Option<SemaphorePermit<'static>>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        FREED.notify_waiters();
+    }
+}
 
 /// What a scenario needs.
 #[derive(Clone, Debug)]
@@ -89,16 +101,17 @@ impl Plan {
         Some(scenario)
     }
 
-    async fn take_place(&self) -> SemaphorePermit<'static> {
+    async fn take_place(&self) -> Place {
         if !self.alone {
-            return PLACES.acquire().await.unwrap();
+            return Place(Some(PLACES.acquire().await.unwrap()));
         }
-        // Queueing for all of them would keep everybody else waiting, too.
+        // Queueing in the semaphore for all places would keep every other scenario waiting, too.
         loop {
+            let freed = FREED.notified();
             if let Ok(all) = PLACES.try_acquire_many(u32::try_from(AT_ONCE).unwrap()) {
-                return all;
+                return Place(Some(all));
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            freed.await;
         }
     }
 }
@@ -118,7 +131,7 @@ pub struct Scenario {
     driver: Arc<Driver>,
     tools: Tools,
     _redis: Option<RedisServer>,
-    _place: SemaphorePermit<'static>,
+    _place: Place,
 }
 
 impl Scenario {
