@@ -272,8 +272,9 @@ async fn a_token_behind_the_address_opens_the_page_and_goes_nowhere_else() {
     browser.reload().await;
     browser.until_people("general", &["alice"]).await;
     assert_eq!(browser.complaints().await, [""; 0]);
+    let stream = "/api/livekit/participants/stream";
+    eventually("the stream to be logged", async || app.log().contains(stream)).await;
     let log = app.log();
-    assert!(log.contains("/api/livekit/participants/stream"), "{log}");
     let signature = token.rsplit('.').next().unwrap();
     assert!(!log.contains(signature) && !log.contains("access_token"), "{log}");
 }

@@ -25,8 +25,9 @@ async fn the_newest_stream_of_an_identity_works_and_the_oldest_ends() {
     for stream in &mut streams[..4] {
         assert_eq!(stream.end().await, "replaced");
     }
-    eventually("three to be open", async || app.metric("streams_open").await == 3.0).await;
-    assert_eq!(app.metric("streams_closed_total{reason=\"replaced\"}").await, 4.0);
+    let replaced = "streams_closed_total{reason=\"replaced\"}";
+    eventually("four to be closed", async || app.metric(replaced).await == 4.0).await;
+    assert_eq!(app.metric("streams_open").await, 3.0);
     streams.push(bobs);
     for stream in &mut streams[4..] {
         assert!(stream.next().await.is_some(), "these stay");

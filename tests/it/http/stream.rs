@@ -278,8 +278,8 @@ async fn a_client_that_goes_away_is_noticed_at_once() {
     assert_eq!(app.metric("streams_open").await, 1.0);
     drop(subscriber);
     // Neither a heartbeat (every hour here) nor a change is needed to find out.
-    let gone =
-        eventually("the stream to be closed", async || app.metric("streams_open").await == 0.0);
+    let closed = "streams_closed_total{reason=\"client\"}";
+    let gone = eventually("the stream to be closed", async || app.metric(closed).await == 1.0);
     tokio::time::timeout(Duration::from_secs(2), gone).await.unwrap();
-    assert_eq!(app.metric("streams_closed_total{reason=\"client\"}").await, 1.0);
+    assert_eq!(app.metric("streams_open").await, 0.0);
 }

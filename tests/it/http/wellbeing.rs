@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::harness::{StoreFault, TestApp, joined};
+use crate::harness::{StoreFault, TestApp, eventually, joined};
 
 #[tokio::test]
 async fn a_service_that_runs_is_live_and_ready() {
@@ -37,6 +37,7 @@ async fn metrics_tell_what_happened() {
     let response = app.get("/metrics", &[]).await;
     assert!(response.header("content-type").starts_with("application/openmetrics-text"));
     assert!(response.text().ends_with("# EOF\n"));
+    // A worker counts what it has written after it has written it.
     for expected in [
         "webhooks_total{event=\"participant_joined\",outcome=\"changed\"} 1",
         "webhook_seconds_count 1",
@@ -49,7 +50,8 @@ async fn metrics_tell_what_happened() {
         "http_requests_total{route=\"/api/livekit/participants/stream\",status=\"200\"} 1",
         "heartbeat_repairs_total 0",
     ] {
-        assert!(response.text().contains(&format!("livekit_presence_{expected}\n")), "{expected}");
+        let line = format!("livekit_presence_{expected}\n");
+        eventually(expected, async || app.get("/metrics", &[]).await.text().contains(&line)).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::harness::{ApiFault, Response, identities, joined, left, started};
+use crate::harness::{ApiFault, Response, identities, joined, left, patiently, started};
 
 use super::with_api;
 
@@ -125,8 +125,15 @@ async fn what_tells_of_a_missed_join_has_the_room_compared_at_once() {
     assert_eq!(subscriber.next_list().await, ["alice", "carol"]);
 }
 
+/// A stream waits two seconds for LiveKit. Of these forty rooms ten wait one of the two for calls that the budget allows; they
+/// would wait longer without the share of watched rooms. What is left may be too little on a busy machine, through no fault of the
+/// service: then another service that has just started tries it. One that leaves rooms out by itself does so each time.
 #[tokio::test]
 async fn after_a_restart_one_stream_of_many_rooms_begins_with_everybody() {
+    patiently("a stream to begin with everybody", begins_with_everybody).await;
+}
+
+async fn begins_with_everybody() -> bool {
     let (app, livekit) = with_api(&[("LKP__LIMITS__LOOKUPS_PER_ADDRESS", "1")]).await;
     let names: Vec<_> = (0..40).map(|number| format!("room-{number}")).collect();
     for name in &names {
@@ -134,10 +141,13 @@ async fn after_a_restart_one_stream_of_many_rooms_begins_with_everybody() {
     }
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let mut subscriber = app.rooms_subscriber(&names).await;
+    let mut complete = 0;
     for _ in &names {
         let event = subscriber.next().await.unwrap();
-        assert_eq!(identities(&event.json()["participants"]), ["alice"], "{event:?}");
+        complete += usize::from(identities(&event.json()["participants"]) == ["alice"]);
     }
+    println!("{complete} of {} rooms began with everybody", names.len());
+    complete == names.len()
 }
 
 #[tokio::test]

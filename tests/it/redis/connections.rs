@@ -213,8 +213,9 @@ async fn while_redis_cannot_be_reached_the_log_stays_short() {
         assert_eq!(answer.status, 503);
         assert!(answer.after < Duration::from_secs(1));
     }
-    let log = service.log();
-    assert_eq!(log.matches("cannot connect to Redis").count(), 1, "{log}");
+    let said = || service.log().matches("cannot connect to Redis").count();
+    eventually("the reason to be logged", async || said() > 0).await;
+    assert_eq!(said(), 1, "{}", service.log());
 }
 
 #[tokio::test]

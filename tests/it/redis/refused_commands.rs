@@ -20,8 +20,9 @@ async fn without(commands: &[&str]) -> RedisServer {
 async fn follows_by_resp2(redis: &RedisServer, url: &str) {
     let (service, sender) = working(url, &[]).await;
     works(&service, &sender, "alice").await;
-    let said = service.log().matches("changes are followed by RESP2").count();
-    assert_eq!(said, 1, "{}", service.log());
+    let said = || service.log().matches("changes are followed by RESP2").count();
+    eventually("the reason to be logged", async || said() > 0).await;
+    assert_eq!(said(), 1, "{}", service.log());
     let follower = Follower::of_room(service.address.port(), "general");
     follower.until("the room", |seen| seen.rooms.contains_key("general")).await;
     redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;

@@ -40,9 +40,8 @@ async fn a_master_is_killed_and_streams_go_on_with_the_next() {
     fixture.leaves("alice").await;
     fixture.becomes_right().await;
     assert!(!redis.servers[master].keys("lkp:room:*").await.is_empty());
-    let log = fixture.service.log();
-    let port = redis.servers[master].port;
-    assert!(log.contains(&format!("\"master\":\"127.0.0.1:{port}\"")), "{log}");
+    let named = format!("\"master\":\"127.0.0.1:{}\"", redis.servers[master].port);
+    eventually("the master to be logged", async || fixture.service.log().contains(&named)).await;
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use livekit_presence::{
     coordination::{CallBucket, Lease, Peers, SharedRooms},
-    presence::{Applied, Change, Listing, Repairs, Rules, SessionInfo, Version, plan},
+    presence::{
+        Applied, Change, Listing, Repair, Repairs, Rules, SessionInfo, Subjects, Version, plan,
+    },
     store::Store,
 };
 
-use crate::harness::{RedisServer, eventually};
+use crate::harness::{RedisServer, eventually, patiently};
 
 use super::contract::{self, joined, left, room, started};
 
@@ -152,6 +154,36 @@ async fn two_instances_write_one_room_as_fast_as_they_can_and_it_has_one_history
     assert_eq!((held.count(), held.version()), (0, version));
 }
 
+/// What a list changes in a room as it is now.
+async fn planned(store: &dyn Store, sessions: &[SessionInfo]) -> (Repairs, Subjects) {
+    let asked_at = store.now().await.unwrap();
+    let held = store.read(&room("general")).await.unwrap().unwrap_or_default();
+    let listing = Listing { asked_at, sessions: sessions.to_vec() };
+    let repairs = plan(&held, &listing, &[], &Rules::default());
+    let subjects = repairs.subjects(&held);
+    (repairs, subjects)
+}
+
+/// Brings a room into line with a list in which everybody is new or has changed. A store gives a step up after 2.5 s; on a busy
+/// machine, the writers beside it may keep it from the room for that long. Then the comparison is made again, as the service does.
+async fn compare(store: &dyn Store, sessions: &[SessionInfo]) {
+    let changes = |repairs: &Repairs| {
+        let is_change = |step: &&Repair| matches!(step, Repair::Add { .. } | Repair::Update(_));
+        repairs.steps.iter().filter(is_change).count()
+    };
+    assert_eq!(changes(&planned(store, sessions).await.0), sessions.len());
+    patiently("the room to be in line with the list", async || {
+        let (repairs, subjects) = planned(store, sessions).await;
+        let repaired = store.repair(&room("general"), &repairs, &subjects).await;
+        if let Err(error) = &repaired {
+            println!("the comparison is made again: {error}");
+        }
+        repaired.is_ok_and(|repaired| !repaired.is_refused)
+    })
+    .await;
+    assert_eq!(changes(&planned(store, sessions).await.0), 0, "the store has taken all of it");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_of_ten_thousand_is_compared_while_others_write_to_it() {
     let server = RedisServer::start().await;
@@ -173,16 +205,7 @@ async fn a_room_of_ten_thousand_is_compared_while_others_write_to_it() {
         (0..10_000).map(|number| contract::session(&format!("user-{number:05}"), number)).collect();
     for version in [2, 3] {
         sessions.iter_mut().for_each(|session| session.version = version);
-        let asked_at = comparing.now().await.unwrap();
-        let held = comparing.read(&general).await.unwrap().unwrap_or_default();
-        let listing = Listing { asked_at, sessions: sessions.clone() };
-        let repairs = plan(&held, &listing, &[], &Rules::default());
-        let of_us = |repairs: &Repairs| repairs.steps.len() >= 10_000;
-        assert!(of_us(&repairs));
-        let repaired =
-            comparing.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap();
-        assert!(!repaired.is_refused);
-        assert_eq!(repaired.counts.added + repaired.counts.updated, 10_000, "{repaired:?}");
+        compare(&*comparing, &sessions).await;
     }
     is_over.cancel();
     assert!(load.await.unwrap() > 0, "others wrote");
