@@ -149,6 +149,8 @@ async fn no_change_is_missed_between_the_list_and_what_follows() {
     let app = TestApp::with(&[
         ("LKP__STREAM__COALESCE", "0ms"),
         ("LKP__LIMITS__STREAMS_PER_IDENTITY", "0"),
+        // They read one after the other, which takes a busy machine long.
+        ("LKP__STREAM__WRITE_TIMEOUT", "10m"),
     ])
     .await;
     let names: Vec<_> = (0..300).map(|number| format!("user-{number:03}")).collect();
