@@ -17,11 +17,11 @@ pub struct Capture {
     pub moments: Vec<Moment>,
 }
 
-/// What happened, in the order in which it did.
+/// One line of a capture.
 pub enum Moment {
     Webhook(CapturedWebhook),
     Checkpoint(Checkpoint),
-    /// What the driver or a client did.
+    /// An action of the driver or of a client.
     Action {
         at: StoreTime,
         what: String,
@@ -29,13 +29,13 @@ pub enum Moment {
 }
 
 pub struct CapturedWebhook {
-    /// By the clock of the host that took it, which stands for the store's too.
+    /// By the clock of the host that received it, which stands for the store's, too.
     pub at: HostTime,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-/// LiveKit's own list at a moment.
+/// LiveKit's own list at one moment.
 pub struct Checkpoint {
     pub asked_at: StoreTime,
     pub at: StoreTime,
@@ -44,7 +44,7 @@ pub struct Checkpoint {
     pub list: Option<Vec<SessionInfo>>,
 }
 
-/// Whom clients see: sessions with their tracks.
+/// The sessions that clients see, with their tracks.
 pub type People = BTreeSet<(ParticipantSid, Vec<TrackSid>)>;
 
 impl Capture {
@@ -63,7 +63,7 @@ impl Capture {
         Keys::new(&self.keys)
     }
 
-    /// As `LIVEKIT_KEYS` would have them.
+    /// The keys as lines of `LIVEKIT_KEYS`.
     pub fn key_lines(&self) -> Vec<String> {
         self.key_lines.clone()
     }
@@ -140,7 +140,7 @@ impl Checkpoint {
         }
     }
 
-    /// Those in LiveKit's list whom clients may see.
+    /// The visible people in LiveKit's list.
     pub fn people(&self) -> Option<People> {
         let visible = self
             .list

@@ -16,12 +16,12 @@
 //! | `real` | the service beside a real LiveKit with clients of its own SDK | livekit-server, Python clients, Redis |
 //! | `stress` | everything at once, while everything fails at random | Redis |
 //!
-//! `harness` starts those programs and lets tests speak; `captures.rs` reads the captured webhooks. A scripted LiveKit is a fake whose
-//! lists and faults the test sets. The service runs inside the test (`TestApp`), or as a process (`Process`) where only that shows
-//! something.
+//! `harness` starts those programs and lets tests speak; `captures.rs` reads the captured webhooks. A scripted LiveKit is a
+//! fake whose lists and faults the test sets. The service runs inside the test (`TestApp`), or as a process (`Process`) where
+//! only that shows something.
 //!
-//! One test: `cargo test --test it http::limits::reads_are_limited_per_address`. A folder: `cargo test --test it delivery::`. All:
-//! `make test`, which installs what they need; so does `make setup-tests`.
+//! One test: `cargo test --test it http::limits::reads_are_limited_per_address`. A folder: `cargo test --test it delivery::`.
+//! All: `make test`, which installs what they need; so does `make setup-tests`.
 
 mod captures;
 mod client;

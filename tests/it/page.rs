@@ -18,7 +18,7 @@ fn page_of(app: &Process) -> String {
     format!("http://{}/", app.address)
 }
 
-/// The address of the page with a token that is good for so much.
+/// The address of the page with a token that has this grant, and the token.
 fn page_with_token(app: &Process, video: VideoGrant) -> (String, String) {
     let keys = Keys::new(&ApiKey::parse_lines(PROCESS_KEYS).unwrap());
     let expires_at = Clock::system().now().as_secs() + 600;
@@ -27,7 +27,7 @@ fn page_with_token(app: &Process, video: VideoGrant) -> (String, String) {
 }
 
 #[tokio::test]
-async fn who_comes_publishes_and_leaves_is_shown_without_a_reload() {
+async fn joins_tracks_and_leaves_are_shown_without_a_reload() {
     let (app, mut browser) = service_and_browser(&[]).await;
     app.webhooks([started(), joined("alice")]).await;
     browser.open(&page_of(&app)).await;
@@ -55,7 +55,7 @@ async fn who_comes_publishes_and_leaves_is_shown_without_a_reload() {
 }
 
 #[tokio::test]
-async fn what_somebody_is_and_sends_can_be_told_apart() {
+async fn kinds_of_participants_and_tracks_can_be_told_apart() {
     let (app, mut browser) = service_and_browser(&[]).await;
     app.webhooks([
         started(),
@@ -115,7 +115,7 @@ async fn a_service_that_dies_and_comes_back_is_shown_as_it_is() {
     let colors = [&live.link_color, &connecting.link_color, &lost.link_color];
     assert!(colors[0] != colors[1] && colors[1] != colors[2] && colors[0] != colors[2]);
 
-    // Nothing of before is left in the embedded store.
+    // The new process has an empty store.
     let again = Process::start(&[("LKP__HTTP__BIND", &app.address.to_string())]).await;
     again.webhooks([started(), joined("carol")]).await;
     let back = browser.until_people("general", &["carol"]).await;
@@ -219,7 +219,7 @@ fn rgb(color: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn who_asks_for_less_motion_sees_none() {
+async fn a_visitor_who_asks_for_less_motion_sees_none() {
     let (app, mut browser) = service_and_browser(&[]).await;
     app.webhooks([started(), joined("alice")]).await;
     let windows = [("no-preference", true), ("reduce", false)];

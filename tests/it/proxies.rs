@@ -1,4 +1,4 @@
-//! Behind the proxies whose configuration is shipped, as browsers see them: by TLS and HTTP/2.
+//! The service behind the proxies whose configurations are shipped, as browsers see it: over TLS and HTTP/2.
 
 use axum::body::Body;
 use hyper::Request;
@@ -11,12 +11,12 @@ use crate::harness::{
 const STREAMS: usize = 20;
 const LIST: &str = "/api/livekit/participants?room=general";
 
-/// Without heartbeats, which would carry along what a proxy holds back.
+/// Starts the service without heartbeats, which would push out what a proxy holds back.
 async fn instance() -> Process {
     Process::start(&[("LKP__STREAM__HEARTBEAT", "1h")]).await
 }
 
-/// Many streams by one connection to a port where a proxy speaks TLS.
+/// Many streams over one connection to a proxy's TLS port.
 struct Page {
     link: TcpProxy,
     streams: CurlStreams,
@@ -30,7 +30,7 @@ impl Page {
         Self { streams: CurlStreams::open(&url, STREAMS), link }
     }
 
-    /// Waits until it shows these people in each of its streams, none of which was ever cut.
+    /// Waits until each stream shows these people, and checks that none was ever cut.
     async fn shows(&mut self, expected: &[&str]) {
         self.streams.until_people(expected).await;
         assert!(self.streams.are_open());
@@ -117,7 +117,7 @@ async fn caddy_shows_no_metrics_and_logs_no_token() {
     }
 }
 
-/// Addresses of the webhook with slashes too many, as people write them.
+/// Addresses of the webhook with extra slashes, as people write them.
 const SPARE_SLASHES: [&str; 5] = [
     "/api/livekit/webhook/",
     "//api/livekit/webhook",
@@ -133,7 +133,7 @@ async fn post_webhook(port: u16, path: &str, app: &TestApp, identity: &str) -> u
 }
 
 #[tokio::test]
-async fn nginx_takes_a_webhook_with_slashes_too_many_to_who_can_store_it() {
+async fn nginx_takes_a_webhook_with_slashes_too_many_to_an_instance_that_can_store_it() {
     let (fails, works) = (TestApp::start().await, TestApp::start().await);
     fails.store.set_fault(StoreFault::Fails);
     let nginx = Nginx::before(&[fails.address.port(), works.address.port()]).await;

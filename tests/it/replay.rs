@@ -1,5 +1,5 @@
-//! The captured webhooks, posted to the whole service over HTTP: where webhooks alone lead to LiveKit's own list, clients get
-//! that list.
+//! The captured webhooks, posted to the service over HTTP. Where webhooks alone lead to LiveKit's own list, clients get that
+//! list.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::{
     harness::{RedisServer, TestApp, webhook_request},
 };
 
-/// At how many of a scenario's checkpoints webhooks alone do not lead to LiveKit's list: they were late, lost or never sent, or
-/// the list has ghosts, or (`updates-by-api`) somebody was hidden by the API, for which LiveKit sends none. All other
-/// checkpoints must be equal.
+/// Scenarios, each with the number of checkpoints at which webhooks alone do not lead to LiveKit's list: webhooks were late,
+/// lost or never sent, the list has ghosts, or (`updates-by-api`) the API hid somebody, for which LiveKit sends no webhook. All
+/// other checkpoints must be equal.
 const DIFFERENT: [(&str, usize); 8] = [
     ("crash-memory", 7),
     ("crash-redis", 3),
@@ -31,7 +31,7 @@ async fn the_captured_webhooks_lead_clients_to_livekits_list() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn and_so_they_do_with_rooms_in_redis() {
+async fn the_captured_webhooks_lead_clients_to_livekits_list_with_rooms_in_redis() {
     replay_all(Some(&RedisServer::start().await)).await;
 }
 
@@ -51,7 +51,7 @@ async fn replay_all(redis: Option<&RedisServer>) {
 async fn replay(redis: Option<&RedisServer>, capture: &Capture, equal: &mut usize) -> Vec<String> {
     let keys: Vec<_> = capture.key_lines();
     if let Some(redis) = redis {
-        // Scenarios use the same rooms, and ids of events.
+        // Scenarios share the names of rooms and the ids of events.
         redis.ask(&["FLUSHALL"]).await;
     }
     let app = TestApp::on(redis, &[], &keys.join("\n")).await;

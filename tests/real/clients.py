@@ -1,8 +1,8 @@
 """Real LiveKit clients, told what to do by a test.
 
-Reads one JSON command a line, `{"id": 1, "do": "join", "client": 7, …}`, and answers each, `{"id": 1, "ok": {…}}` or
-`{"id": 1, "error": "…"}`. Commands run side by side. A client is a connection to a room, known by a number that the test
-chose. Ends when its input ends; a test that wants a client to die kills the whole process.
+Reads one JSON command a line, `{"id": 1, "do": "join", "client": 7, …}`, and answers each with `{"id": 1, "ok": {…}}` or
+`{"id": 1, "error": "…"}`. Commands run concurrently. A client is a connection to a room; the test chooses its number. The
+process ends with its input; a test kills it to make its clients die.
 """
 
 import asyncio
@@ -118,7 +118,7 @@ class Client:
         return self.room.local_participant.track_publications[track]
 
     def describe(self):
-        """What this client knows of itself: the truth that readers are held against."""
+        """What this client knows of itself: the truth that subscribers are compared with."""
         described = {"state": self.state, "reason": self.reason, "reconnects": self.reconnects}
         if self.room._local_participant is None:
             return described

@@ -8,7 +8,7 @@ fn after_a_crash_the_dead_that_livekit_lists_are_not_shown() {
     fixture.started();
     fixture.joined(session("alice", "PA_1", 1));
     fixture.joined(session("bob", "PA_2", 2));
-    // LiveKit is killed, and alice comes back.
+    // LiveKit crashes, and only alice comes back.
     fixture.at(30).started();
     fixture.joined(session("alice", "PA_3", 30));
     let still_listed = || vec![session("alice", "PA_3", 30), session("bob", "PA_2", 2)];
@@ -55,7 +55,7 @@ fn a_version_counts_as_life_only_between_two_lists_since_the_start() {
     assert_eq!(fixture.list(), ["bob/PA_2"]);
 }
 
-/// A room of the living and dead that nobody re-entered after a crash: LiveKit lists them all, and no start comes.
+/// A room that nobody entered again after a crash: LiveKit lists the living and the dead, and sends no start.
 fn unvisited() -> Fixture {
     let mut fixture = Fixture::new();
     fixture.started();

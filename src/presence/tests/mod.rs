@@ -1,4 +1,4 @@
-//! The rules of a room, each by name. `Fixture` lets a test speak of people and seconds.
+//! The rules of a room, each with a test of its name. `Fixture` lets a test speak of people and seconds.
 
 mod ghosts;
 mod omitted;
@@ -10,9 +10,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{row::MAX_EVENT_IDS, *};
 
-/// The start of every test, by LiveKit's clock, in seconds. Far from the store's, so that mixing them up shows.
+/// The start of every test by LiveKit's clock, in seconds. It is far from the store's, so that a test fails if the two are
+/// mixed up.
 const LIVEKIT_EPOCH: i64 = 1_700_000_000;
-/// The same by the store's clock.
+/// The start of every test by the store's clock.
 const STORE_EPOCH: u64 = 9_000_000_000;
 
 /// A room, its clock, and what its clients were told.
@@ -20,11 +21,11 @@ struct Fixture {
     room: Room,
     rules: Rules,
     now: StoreTime,
-    /// Folded from the changes alone, as a client does.
+    /// The list as a client folds it, from the changes alone.
     told: BTreeMap<Identity, Participant>,
     told_version: Version,
     next_event: u64,
-    /// All that were applied, and when.
+    /// The events that were applied, and when.
     events: Vec<(StoreTime, Event)>,
 }
 
@@ -79,7 +80,7 @@ impl Fixture {
     fn tell(&mut self, change: Change) {
         assert!(change.version > change.prev, "the version rises");
         let is_hole = std::mem::replace(&mut self.told_version, change.version) != change.prev;
-        // Read again.
+        // After a hole the client reads the room again.
         assert!(!is_hole || self.room.is_lost(), "a client can tell that it missed nothing");
         for participant in change.joined.into_iter().chain(change.updated) {
             self.told.insert(participant.identity.clone(), participant);
@@ -134,7 +135,7 @@ impl Fixture {
         self.apply(&event)
     }
 
-    /// Reconciles with a list asked for `secs` after the start; it arrives now.
+    /// Compares the room with a list that was asked for `asked_at` seconds after the start and arrives now.
     fn reconciled(&mut self, asked_at: u64, who: Vec<Who>) -> RepairCounts {
         let listing = Listing {
             asked_at: Self::time(asked_at),
@@ -144,7 +145,7 @@ impl Fixture {
         self.repaired(&repairs)
     }
 
-    /// As [`Self::reconciled`]; those whom the list omits were probed at `probed_at`, and this was said of each.
+    /// As [`Self::reconciled`], with probes at `probed_at` of those whom the list omits, all answered with `said`.
     fn compared(
         &mut self,
         asked_at: u64,
@@ -174,7 +175,7 @@ impl Fixture {
         repaired.counts
     }
 
-    /// The outcome of one liveness probe, made now.
+    /// Applies the outcome of a liveness probe that is made now.
     fn after_probe(&mut self, step: Repair) -> RepairCounts {
         let repairs = Repairs {
             asked_at: self.now,
@@ -195,7 +196,7 @@ impl Fixture {
             .collect()
     }
 
-    /// Who is in the list, as `identity/sid[tracks]`, in the list's order.
+    /// The list, each as `identity/sid[tracks]`.
     fn list(&self) -> Vec<String> {
         let tracks = |participant: &Participant| {
             let sids: Vec<_> = participant.tracks.iter().map(|track| track.sid.as_str()).collect();
@@ -281,5 +282,5 @@ fn track(sid: &str) -> Track {
     }
 }
 
-/// Nobody.
+/// An empty list.
 const NOBODY: [&str; 0] = [];

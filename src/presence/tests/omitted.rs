@@ -1,4 +1,4 @@
-//! Rule 10: a list omits people who live, and suspects are not known to be gone.
+//! Rule 10: LiveKit's list omits sessions that live, and has suspects that may be alive.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn sid(sid: &str) -> ParticipantSid {
     ParticipantSid::new(sid)
 }
 
-/// Alice has been inside since the start, with a track and a name.
+/// Alice is inside since the start, with a track and a name.
 fn with_alice() -> Fixture {
     let mut fixture = Fixture::new();
     fixture.started();
@@ -15,7 +15,7 @@ fn with_alice() -> Fixture {
     fixture
 }
 
-/// As [`with_alice`], and LiveKit said that she is gone.
+/// As [`with_alice`], but a probe said that she is gone.
 fn without_alice() -> Fixture {
     let mut fixture = with_alice();
     fixture.at(60).compared(60, vec![], 60, ProbeAnswer::Gone);
@@ -25,7 +25,7 @@ fn without_alice() -> Fixture {
 }
 
 #[test]
-fn whom_a_list_omits_goes_by_what_a_probe_says() {
+fn a_session_that_a_list_omits_stays_or_goes_by_its_probe() {
     for (said, is_listed, is_complete) in [
         (Some(ProbeAnswer::Alive), true, true),
         (Some(ProbeAnswer::Gone), false, true),
@@ -39,18 +39,18 @@ fn whom_a_list_omits_goes_by_what_a_probe_says() {
             None => fixture.reconciled(60, vec![]),
         };
         assert_eq!(!fixture.list().is_empty(), is_listed, "{said:?}");
-        assert_eq!(fixture.is_complete(), is_complete, "{said:?}: whoever is undecided is shown");
+        assert_eq!(fixture.is_complete(), is_complete, "{said:?}: an undecided session is shown");
     }
 }
 
 #[test]
-fn who_answers_nothing_goes_when_a_list_asked_for_after_that_omits_them_too() {
+fn a_session_that_answers_nothing_goes_when_a_later_list_omits_it_too() {
     let mut fixture = with_alice();
     fixture.at(63).compared(60, vec![], 60, ProbeAnswer::Unanswered);
     assert_eq!(fixture.list().len(), 1);
     let counts = fixture.at(64).compared(64, vec![], 60, ProbeAnswer::Unanswered);
     assert_eq!((fixture.list().len(), counts.removed), (0, 1));
-    // Not before she is past the grace.
+    // Within the grace she stays.
     let mut fixture = with_alice();
     fixture.at(4).compared(4, vec![], 1, ProbeAnswer::Unanswered);
     assert_eq!(fixture.list().len(), 1);
@@ -58,7 +58,7 @@ fn who_answers_nothing_goes_when_a_list_asked_for_after_that_omits_them_too() {
 }
 
 #[test]
-fn who_is_listed_again_or_shows_life_is_no_longer_undecided() {
+fn a_session_that_is_listed_again_or_shows_life_is_no_longer_undecided() {
     for sign in ["list", "webhook", "probe"] {
         let mut fixture = with_alice();
         fixture.at(60).reconciled(60, vec![]);
@@ -145,7 +145,7 @@ fn of_many_missing_sessions_the_newest_are_kept() {
 }
 
 #[test]
-fn who_was_taken_for_gone_and_is_listed_again_is_probed_first() {
+fn a_session_that_was_taken_for_gone_and_is_listed_again_is_probed_first() {
     let mut fixture = without_alice();
     fixture.at(80).reconciled(80, vec![session("alice", "PA_1", 0)]);
     assert_eq!(fixture.list(), NOBODY);
@@ -157,7 +157,7 @@ fn who_was_taken_for_gone_and_is_listed_again_is_probed_first() {
 }
 
 #[test]
-fn who_came_back_under_a_new_room_sid_is_not_hidden_by_lists_that_lag() {
+fn a_person_who_came_back_under_a_new_room_sid_is_not_hidden_by_lists_that_lag() {
     let mut fixture = with_alice();
     fixture.at(60).left("PA_1");
     fixture.finished();
@@ -213,7 +213,7 @@ fn without_probes_two_lists_the_grace_apart_remove_and_a_webhook_brings_back() {
     assert_eq!(fixture.list().len(), 1, "not two lists in a row");
 }
 
-/// The room started, two joined, and it started again a minute later: its list still has both.
+/// Two joined, and the room started again a minute later; LiveKit's list still has both.
 fn with_suspects(can_probe: bool) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.rules.can_probe = can_probe;
@@ -267,7 +267,7 @@ fn two_failures_in_one_hiccup_are_one() {
     };
     let first = dead(&fixture, 31);
     assert_eq!(fixture.at(34).repaired(&first).noted, 1, "it had ended at 34 s");
-    // Another instance asked meanwhile.
+    // Another instance asked before the first probe had ended.
     let second = dead(&fixture, 33);
     assert_eq!(fixture.at(36).repaired(&second).outdated, 1);
     fixture.at(37).reconciled(37, vec![session("alice", "PA_1", 0)]);
@@ -275,7 +275,7 @@ fn two_failures_in_one_hiccup_are_one() {
     let third = dead(&fixture, 38);
     fixture.at(41).repaired(&third);
     fixture.at(42).reconciled(42, vec![session("alice", "PA_1", 0)]);
-    // More than half of the room would go: one failure more.
+    // More than half of the room would go, so it takes one failure more.
     let fourth = dead(&fixture, 43);
     fixture.at(46).repaired(&fourth);
     fixture.at(47).reconciled(47, vec![session("alice", "PA_1", 0)]);
@@ -283,7 +283,7 @@ fn two_failures_in_one_hiccup_are_one() {
 }
 
 #[test]
-fn what_only_confirms_a_room_copies_nobody_in_it() {
+fn a_comparison_that_only_confirms_a_room_copies_nobody_in_it() {
     let mut fixture = with_alice();
     let before = fixture.room.clone();
     fixture.at(30).reconciled(30, vec![session("alice", "PA_1", 0)]);

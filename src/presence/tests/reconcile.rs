@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_list_adds_who_was_missed_and_removes_who_left_unheard() {
+fn a_list_adds_missed_joins_and_removes_missed_leaves() {
     let mut fixture = Fixture::new();
     fixture.started();
     fixture.joined(session("alice", "PA_1", 0));
@@ -35,7 +35,7 @@ fn the_first_confirmation_of_an_unknown_room_is_published() {
 }
 
 #[test]
-fn who_was_recorded_after_the_question_stays() {
+fn a_session_recorded_after_the_question_stays() {
     let mut fixture = Fixture::new();
     fixture.started();
     fixture.at(20).joined(session("alice", "PA_1", 20));
@@ -102,7 +102,7 @@ fn a_newer_list_does_not_undo_the_tracks_of_webhooks_since_the_question() {
 }
 
 #[test]
-fn who_left_is_not_brought_back_by_a_list_that_still_shows_them() {
+fn a_session_that_left_is_not_brought_back_by_a_list_that_still_shows_it() {
     let mut fixture = Fixture::new();
     fixture.started();
     fixture.joined(session("alice", "PA_1", 0));
@@ -152,7 +152,7 @@ fn webhooks_that_come_before_the_repairs_win_over_them() {
         sessions: vec![session("renamed", "PA_2", 0).named("by the list").0],
     };
     let repairs = plan(&fixture.room, &listing, &[], &fixture.rules);
-    assert_eq!(repairs.steps.len(), 2, "one is to be removed, the other updated");
+    assert_eq!(repairs.steps.len(), 2, "one is removed, the other updated");
     fixture.at(11).published("PA_1", "TR_1");
     fixture.published("PA_2", "TR_2");
     let counts = fixture.at(12).repaired(&repairs);
@@ -188,7 +188,7 @@ fn steady_agreement_needs_no_repairs() {
 }
 
 #[test]
-fn a_room_that_is_not_whole_does_not_become_so_without_a_list() {
+fn a_partial_room_does_not_become_complete_without_a_list() {
     let mut fixture = Fixture::new();
     fixture.joined(session("alice", "PA_1", 0));
     let repairs = plan_without_list(&fixture.room, fixture.now);

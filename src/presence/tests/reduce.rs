@@ -156,7 +156,7 @@ fn a_track_of_a_session_that_left_is_dropped() {
 }
 
 #[test]
-fn a_room_start_drops_who_joined_well_before_it_and_keeps_the_others() {
+fn a_room_start_drops_those_who_joined_well_before_it_and_keeps_the_others() {
     let mut fixture = Fixture::new();
     fixture.joined(session("ghost", "PA_1", 0));
     fixture.joined(session("early", "PA_2", 98));
@@ -189,7 +189,7 @@ fn a_room_start_makes_the_room_complete_unless_somebody_was_inside() {
 }
 
 #[test]
-fn a_room_finish_drops_who_was_recorded_under_its_sid_or_under_none() {
+fn a_room_finish_drops_sessions_recorded_under_its_sid_or_under_none() {
     let mut fixture = Fixture::new();
     let under = |fixture: &mut Fixture, who: Who, room_sid: Option<&str>| {
         let mut joined = fixture.event(EventKind::Joined(who.0));
@@ -204,7 +204,7 @@ fn a_room_finish_drops_who_was_recorded_under_its_sid_or_under_none() {
 }
 
 #[test]
-fn a_room_sid_is_used_again_so_a_finish_spares_who_joined_after_it() {
+fn a_room_sid_is_used_again_so_a_finish_spares_those_who_joined_after_it() {
     let mut fixture = Fixture::new();
     let finished = fixture.at(30).event(EventKind::Room(RoomLifecycle::Finished));
     fixture.at(31).started();
@@ -298,7 +298,7 @@ fn a_leave_from_a_room_that_may_have_been_lost_has_everybody_read_it_again() {
 }
 
 #[test]
-fn what_nobody_sees_raises_no_version() {
+fn changes_that_nobody_sees_raise_no_version() {
     let mut fixture = Fixture::new();
     fixture.started();
     fixture.joined(session("alice", "PA_1", 0));
@@ -324,7 +324,7 @@ fn a_room_that_was_not_confirmed_for_long_is_partial_whatever_comes_next() {
 }
 
 #[test]
-fn what_tells_of_somebody_missed_is_unexpected_and_the_end_of_what_never_began_is_not() {
+fn a_sign_of_somebody_missed_is_unexpected_and_an_aborted_join_is_not() {
     let mut fixture = Fixture::new();
     fixture.started();
     fixture.joined(session("alice", "PA_1", 0));

@@ -1,15 +1,15 @@
-//! Rules on a part of a room: which rows they need, and that rows keep what they must.
+//! The rules on a part of a room: which rows they need, and what rows keep.
 
 use super::*;
 
-/// What a store would keep of the room.
+/// The rows that a store would keep of a room.
 struct Kept {
     room: String,
     persons: BTreeMap<String, String>,
 }
 
 impl Kept {
-    /// A room in which these people were let in, by `fixture`.
+    /// The rows after the events of a fixture.
     fn of(fixture: &Fixture) -> Self {
         let mut slice = RoomSlice::new(None);
         for (now, event) in &fixture.events {
@@ -23,7 +23,7 @@ impl Kept {
         Self { room: serde_json::to_string(&slice.row()).unwrap(), persons: persons.collect() }
     }
 
-    /// A slice with these people.
+    /// A slice with the rows of these people.
     fn slice(&self, identities: &[&str]) -> RoomSlice {
         let mut slice = RoomSlice::new(Some(serde_json::from_str(&self.room).unwrap()));
         for identity in identities {
@@ -40,7 +40,7 @@ impl Kept {
     }
 }
 
-/// Alice and Bob, who joined 10 and 20 s after the room had started.
+/// A room with Alice and Bob, who joined 10 and 20 s after its start.
 fn two_inside() -> Fixture {
     let mut fixture = Fixture::new();
     fixture.started();
@@ -50,7 +50,7 @@ fn two_inside() -> Fixture {
 }
 
 #[test]
-fn one_persons_row_is_enough_for_what_is_about_one_person() {
+fn one_persons_row_is_enough_for_an_event_about_one_person() {
     let mut fixture = two_inside();
     let kept = Kept::of(&fixture);
     let mut slice = kept.slice(&["bob"]);
@@ -138,7 +138,7 @@ fn an_event_that_names_no_identity_needs_everybody_and_finds_whom_it_is_about() 
 }
 
 #[test]
-fn what_is_told_of_nobody_known_is_remembered_in_the_rooms_own_row() {
+fn an_event_about_an_unknown_session_is_remembered_in_the_rooms_own_row() {
     let mut fixture = two_inside();
     let mut slice = Kept::of(&fixture).everybody();
     let left = fixture
@@ -157,7 +157,7 @@ fn what_is_told_of_nobody_known_is_remembered_in_the_rooms_own_row() {
 }
 
 #[test]
-fn a_person_of_whom_nothing_is_to_be_remembered_has_no_row() {
+fn a_person_of_whom_nothing_needs_to_be_remembered_has_no_row() {
     let fixture = two_inside();
     let row = Kept::of(&fixture).slice(&["nobody"]).person_row(&Identity::new("nobody"));
     assert!(row.is_empty());
@@ -179,7 +179,7 @@ fn a_rows_ids_of_events_are_bounded() {
     assert_eq!(slice.person_row(&Identity::new("alice")).events.len(), MAX_EVENT_IDS);
 }
 
-// The fields of a row stand in another order than in rows of the build before.
+// An earlier build writes the fields of a row in another order.
 #[test]
 fn a_rooms_row_that_an_earlier_build_has_written_is_read_and_has_the_same_fields() {
     for row in [
@@ -194,7 +194,7 @@ fn a_rooms_row_that_an_earlier_build_has_written_is_read_and_has_the_same_fields
     }
 }
 
-// What stands in a row is a promise to the versions to come: another shape needs another `ROW_FORMAT`.
+// Later versions must read these rows: another shape needs another `ROW_FORMAT`.
 #[test]
 fn rows_are_as_documented() {
     let mut fixture = two_inside();
@@ -214,7 +214,7 @@ fn rows_are_as_documented() {
 
 /// Releases beside this one read and write these names.
 #[test]
-fn what_was_renamed_in_the_code_keeps_its_name_in_rows() {
+fn names_in_rows_stay_when_the_code_is_renamed() {
     assert_eq!(serde_json::to_string(&Standing::Evicted).unwrap(), r#""condemned""#);
     let kept = Kept::of(&two_inside()).room.replace(r#""visible""#, r#""condemnedAt":5,"visible""#);
     let row: RoomRow = serde_json::from_str(&kept).unwrap();

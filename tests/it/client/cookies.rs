@@ -1,4 +1,4 @@
-//! A page of another origin than the service's reads with a cookie, if it asks for that.
+//! A page of another origin reads with its cookie, if it asks for that.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ async fn a_page_of_another_origin_reads_with_its_cookie_if_it_asks_for_that() {
     let mut fixture = Fixture::with(&[]).await;
     let origin = fixture.origin();
     let blank = fixture.tab().await;
-    // Of all ports of this host, and so of both origins.
+    // Cookies belong to all ports of a host, and so to both origins.
     fixture
         .browser
         .run::<()>(blank, "document.cookie = `session=${argument}`", token_for(600))
@@ -26,7 +26,7 @@ async fn a_page_of_another_origin_reads_with_its_cookie_if_it_asks_for_that() {
         .await;
         service.webhooks([started(), joined("alice")]).await;
         let url = format!("http://{}", service.address);
-        // Not by a shared worker: that of the service's own page may connect to no other origin.
+        // Without a shared worker: the worker of the service's page may connect to its own origin only.
         for share in [true, false] {
             let options = |with_credentials: Value| {
                 json!({

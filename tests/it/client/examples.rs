@@ -1,4 +1,4 @@
-//! The examples, as somebody opens them.
+//! The examples in a browser.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 const TO_BUILD: &str =
     "`make test-client` builds it, and so does `npm run build` in examples/react";
 
-/// The text that is to be seen in a tab.
+/// The visible text of a tab.
 async fn text(browser: &mut Browser, tab: usize) -> String {
     browser.run(tab, "return document.body.innerText", ()).await
 }

@@ -14,12 +14,12 @@ use crate::harness::{Browser, DEADLINE, Nginx, PROCESS_KEYS, Process, WebhookBod
 
 const LOOKS_EVERY: Duration = Duration::from_millis(10);
 
-/// What a tab runs: it watches a room, and notes each status. As the page does, it takes the package from the service.
+/// Runs in a tab: watches a room, and notes each status. It takes the package from the service, as the page does.
 const WATCH: &str = r#"
     if (argument.without) delete globalThis[argument.without];
     const { watchRoom } = await import("/page/livekit-presence.js");
     const { tokens, ...options } = argument;
-    // Each as often as it is asked for, the last for ever.
+    // Gives one token after the other, and the last one for ever.
     globalThis.tokensLeft = tokens;
     if (tokens) options.token = async () => (tokensLeft.length > 1 ? tokensLeft.shift() : tokensLeft[0]);
     const room = watchRoom({ room: "general", ...options });
@@ -47,9 +47,9 @@ pub struct Shown {
     pub status: String,
     pub version: Option<u64>,
     pub error: Option<Refusal>,
-    /// All that it has been.
+    /// All statuses so far.
     pub statuses: Vec<String>,
-    /// All that was wrong.
+    /// All errors so far.
     pub reasons: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl Fixture {
         format!("http://127.0.0.1:{}", self.proxy_port)
     }
 
-    /// A page without anything on it, of the same origin as the service.
+    /// A blank page of the service's origin.
     pub fn blank(&self) -> String {
         format!("{}/healthz", self.origin())
     }
@@ -89,14 +89,14 @@ impl Fixture {
         self.browser.open_tab(&blank).await
     }
 
-    /// A tab that watches the room `general`, with these options of the package and of `WATCH`.
+    /// Opens a tab that watches the room `general`, with these options of the package and of `WATCH`.
     pub async fn watching(&mut self, options: Value) -> usize {
         let tab = self.tab().await;
         self.watch(tab, options).await;
         tab
     }
 
-    /// A tab with a connection of its own, whose time stands still but for what `pass_time` lets pass.
+    /// Opens a tab with its own connection, whose time stands still except in `pass_time`.
     pub async fn watching_out_of_time(&mut self) -> usize {
         self.watching_out_of_time_as(alone()).await
     }
@@ -161,7 +161,7 @@ impl Fixture {
         self.app.kill().await;
     }
 
-    /// Another process at the same address, which remembers nothing.
+    /// Starts another process at the same address, which remembers nothing.
     pub async fn restart_service(&mut self) {
         let bind = self.app.address.to_string();
         let mut variables: Vec<(&str, &str)> = self.variables.clone();
@@ -191,7 +191,7 @@ impl Fixture {
         self.metric("streams_open").await
     }
 
-    /// Tells a tab that it is hidden, or shown. What is drawn of a browser without a screen is always visible.
+    /// Tells a tab that it is hidden or shown. A browser without a screen shows all its tabs otherwise.
     pub async fn hide(&mut self, tab: usize, is_hidden: bool) {
         let script = r#"
             Object.defineProperty(document, "hidden", { configurable: true, value: argument });
@@ -201,7 +201,7 @@ impl Fixture {
     }
 }
 
-/// A token that reads the room `general`, until so many seconds from now.
+/// A token that reads the room `general` and expires in `seconds`.
 pub fn token_for(seconds: i64) -> String {
     token_of(
         &VideoGrant { room: "general".into(), room_join: true, ..VideoGrant::default() },
@@ -215,7 +215,7 @@ pub fn token_of(video: &VideoGrant, seconds: i64) -> String {
     AccessToken::sign("alice", video.clone(), expires_at, &keys).unwrap()
 }
 
-/// Options of a tab that has a connection of its own.
+/// Options of a tab with its own connection.
 pub fn alone() -> Value {
     json!({ "share": false })
 }

@@ -1,4 +1,4 @@
-//! How long it takes, and what it holds, when there is much to do. What is measured is printed: `--nocapture` shows it.
+//! The package under load: its times, and what it holds in memory. The figures are printed; `--nocapture` shows them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use crate::harness::{eventually, joined, left, started};
 
 use super::fixture::{Fixture, alone};
 
-/// Draws the room as a list, as an app does: who is there stays the same element.
+/// Draws the room as a list, as an app does: a person keeps their element.
 const DRAW: &str = r#"
     const list = document.body.appendChild(document.createElement("ul"));
     const rows = new Map();
@@ -60,7 +60,7 @@ fn percentile(sorted: &[f64], percent: usize) -> f64 {
 #[tokio::test]
 async fn from_webhook_to_document() {
     const GUESTS: usize = 200;
-    /// More than `stream.coalesce`: what comes sooner waits for it.
+    /// More than `stream.coalesce`, so that no change waits for it.
     const APART: Duration = Duration::from_millis(50);
     for options in [json!({}), alone()] {
         let mut fixture = Fixture::with(&[]).await;
@@ -116,7 +116,7 @@ impl Frames {
 async fn a_thousand_changes_in_ten_seconds_are_shown_without_a_stutter() {
     const CROWD: usize = 200;
     const CHANGES: u32 = 1_000;
-    /// What the tab may compute for each of them, in milliseconds. With four of them in a frame it is on time.
+    /// The time that the tab may compute for each change, in milliseconds. Four changes then fit into a frame.
     const MAX_MILLIS_EACH: f64 = 4.0;
     let mut fixture = Fixture::with(&[]).await;
     let crowd: Vec<_> = (0..CROWD).map(|number| joined(&format!("person {number:03}"))).collect();
@@ -142,7 +142,7 @@ async fn a_thousand_changes_in_ten_seconds_are_shown_without_a_stutter() {
         frames.in_words(),
         computed / f64::from(CHANGES)
     );
-    // Of the tab's own processor time: how long a frame takes depends on who else wants the processor.
+    // The tab's own processor time is compared, since the length of a frame depends on other processes, too.
     assert!(computed / f64::from(CHANGES) < MAX_MILLIS_EACH, "{computed} ms");
     let rows: usize =
         fixture.browser.run(tab, "return document.querySelectorAll('li').length", ()).await;
@@ -150,7 +150,7 @@ async fn a_thousand_changes_in_ten_seconds_are_shown_without_a_stutter() {
     assert_eq!(fixture.look(tab).await.statuses, ["connecting", "live"]);
 }
 
-/// Its time runs a thousand times as fast as that of the service, so that the stream seems dead to it again and again.
+/// The tab's time runs a thousand times faster than the service's, so that the stream seems dead to it again and again.
 #[tokio::test]
 async fn an_hour_leaves_nothing_behind() {
     let mut fixture = Fixture::with(&[]).await;
@@ -177,7 +177,7 @@ async fn an_hour_leaves_nothing_behind() {
     for what in ["JSHeapUsedSize", "JSEventListeners", "Nodes"] {
         let over_time: Vec<_> = held.iter().map(|held| held[what]).collect();
         println!("{what} every ten minutes: {over_time:?}");
-        // Until then the browser goes on compiling, the longer the busier the machine is.
+        // The browser goes on compiling until about then, and longer on a busy machine.
         let (warm, last) = (over_time[4], over_time[over_time.len() - 1]);
         assert!(last <= warm * 1.05, "{what} grows: {over_time:?}");
     }

@@ -1,4 +1,4 @@
-//! The package of `clients/js` in a real Chromium, before the real service behind the real nginx.
+//! The package of `clients/js` in a real Chromium, with the service behind a real nginx.
 
 mod cookies;
 mod examples;

@@ -1,4 +1,4 @@
-//! Whatever breaks, a tab says so, and is right by itself once it is mended.
+//! When something breaks, a tab says so, and is right again by itself once it works.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ async fn a_tab_that_is_hidden_stays_if_it_wants_to_and_goes_at_once_if_not() {
     }
     fixture.until_status(closer, "disconnected").await;
     eventually("one stream", async || fixture.streams_open().await == 1.0).await;
-    // More than the minute for which others stay, with a sign of life before three heartbeats are missing.
+    // Longer than the minute for which other tabs stay, with a change before three heartbeats are missing.
     let mut people = vec!["alice"];
     for guest in ["bob", "carol", "dave"] {
         fixture.browser.pass_time(keeper, Duration::from_secs(30)).await;
@@ -205,7 +205,7 @@ async fn a_token_is_renewed_before_it_expires_and_nobody_sees_it() {
 async fn a_token_that_expires_for_good_is_an_error() {
     let mut fixture = Fixture::with(&[("LKP__AUTH__MODE", "livekit")]).await;
     fixture.webhooks([started(), joined("alice")]).await;
-    // Within the leeway of a minute, long enough for a browser on a busy machine to begin, and then no more.
+    // The token expires within the leeway of a minute. That is long enough for a browser on a busy machine to begin.
     let tab = fixture.watching(json!({ "token": token_for(-48) })).await;
     fixture.until_live(tab, &["alice"]).await;
     let refused = fixture.until_status(tab, "error").await;

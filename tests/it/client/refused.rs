@@ -1,4 +1,4 @@
-//! What the service refuses is told as the service says it, and what helps is done.
+//! A tab says why the service refuses it, in the service's words, and does what helps.
 
 use livekit_presence::livekit::VideoGrant;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::harness::{joined, left, started};
 use super::fixture::{Fixture, alone, token_for, token_of};
 
 #[tokio::test]
-async fn who_may_not_read_is_told_why_and_does_not_try_again() {
+async fn a_client_that_may_not_read_is_told_why_and_does_not_try_again() {
     let mut fixture = Fixture::with(&[("LKP__AUTH__MODE", "livekit")]).await;
     let other = VideoGrant { room: "music".into(), room_join: true, ..VideoGrant::default() };
     let bad = format!("{}x", token_for(600));
@@ -69,8 +69,8 @@ async fn without_streams_lists_are_asked_for() {
 }
 
 #[tokio::test]
-async fn who_gets_no_stream_for_now_asks_for_the_list_and_gets_one_later() {
-    // A connection of its own for each of two tabs, of which one is refused with 429 and then with 503.
+async fn a_client_that_gets_no_stream_for_now_polls_and_gets_one_later() {
+    // Two tabs with a connection each. The second is refused with 429, and in the next round with 503.
     let limits = ["LKP__LIMITS__STREAMS_PER_ADDRESS", "LKP__LIMITS__STREAMS"];
     for limit in limits {
         let mut fixture =
@@ -93,7 +93,7 @@ async fn who_gets_no_stream_for_now_asks_for_the_list_and_gets_one_later() {
 
 #[tokio::test]
 async fn a_service_that_cannot_answer_is_asked_again() {
-    // Nothing listens there: what is not known cannot be read.
+    // Nothing listens there, so the service can read nothing.
     let mut fixture = Fixture::with(&[("REDIS_URL", "redis://127.0.0.1:1")]).await;
     let tab = fixture.watching(json!({})).await;
     let shown = fixture.until_status(tab, "disconnected").await;

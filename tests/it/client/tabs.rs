@@ -1,4 +1,4 @@
-//! The tabs of a browser share one connection, whoever of them goes.
+//! The tabs of a browser share one connection, whichever of them is closed.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn eight_tabs_have_one_connection_and_lose_nothing_with_any_of_them() {
         let mut tabs = tabs_of(&mut fixture, &json!({ "without": without })).await;
         assert_eq!(fixture.streams_open().await, 1.0);
         assert_eq!(fixture.metric("streams_opened_total").await, 1.0);
-        // The first is who leads, where there is no worker.
+        // Without a worker, the first tab leads.
         while tabs.len() > 2 {
             let gone = tabs.remove(0);
             fixture.browser.close_tab(gone).await;
@@ -122,7 +122,7 @@ async fn tabs_whose_tokens_open_one_room_each_have_a_connection_for_each() {
 }
 
 #[tokio::test]
-async fn who_does_not_want_to_share_has_one_of_their_own() {
+async fn a_tab_that_does_not_share_has_a_connection_of_its_own() {
     let mut fixture = Fixture::with(&[]).await;
     fixture.webhooks([started(), joined("alice")]).await;
     for _ in 0..3 {

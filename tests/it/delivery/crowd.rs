@@ -22,7 +22,7 @@ async fn five_thousand_subscribers_of_one_room_all_see_each_change() {
         assert_eq!(*bytes.get_or_insert_with(|| event.clone()), event, "the same bytes for all");
     }
     assert_eq!(bytes.unwrap().json()[1]["identity"], "bob");
-    // Churn while changes go out: whoever stays misses nothing.
+    // Subscribers come and go while changes go out: those who stay miss nothing.
     for round in 0..5 {
         subscribers.drain(..subscribers.len() / 3);
         let opening = (0..300).map(|_| app.subscriber("general"));

@@ -1,9 +1,9 @@
-//! Streams of many rooms that are a little behind: they are sent the changes that they missed, and not the list.
+//! A stream of many rooms that is a little behind is sent the changes that it missed, not the list.
 
 use crate::harness::{Connection, Subscriber, TestApp, eventually, joined, started};
 
 #[tokio::test]
-async fn whoever_was_busy_while_a_room_changed_is_sent_the_changes_in_their_order() {
+async fn a_subscriber_that_was_busy_while_a_room_changed_is_sent_the_changes_in_order() {
     let app = TestApp::with(&[("LKP__STREAM__COALESCE", "0ms")]).await;
     app.webhooks([started(), joined("large").metadata(&"x".repeat(400_000))]).await;
     let mut connection = Connection::with_receive_buffer(app.address, Some(4096)).await;

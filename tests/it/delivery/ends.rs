@@ -36,7 +36,7 @@ async fn a_stream_ends_when_its_token_expires() {
 #[tokio::test]
 async fn a_token_taken_within_the_leeway_ends_with_it() {
     let app = TestApp::start().await;
-    // By this clock the token has one second of the leeway left.
+    // The token has one second of the leeway left by this clock.
     let now = HostTime::from_millis(1_800_000_000_000);
     app.clock.set(now);
     let bearer = format!("Bearer {}", app.token("general", 0));
@@ -81,7 +81,7 @@ async fn shutting_down_ends_streams_spread_over_the_drain_and_answers_what_is_un
     under_way.send(&request[..request.len() - 1]).await;
     let mut readiness = app.connect().await;
     readiness.send(b"GET /readyz HTTP/1.1\r\nHost: a\r\n").await;
-    // The service has all of that when it has answered once more.
+    // Once the service has answered another request, it has received all of that.
     assert_eq!(app.get("/healthz", &[]).await.status, 200);
 
     app.tell_to_end();
@@ -116,7 +116,7 @@ async fn a_client_that_reads_nothing_does_not_hold_up_the_shutdown() {
     let told = tokio::time::Instant::now();
     app.ended().await;
     assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
-    // What it had of a list when it was cut off has no proper end, so it cannot be mistaken for one.
+    // The list that was cut off has no proper end, so a client cannot take it for whole.
     let rest = subscriber.connection.rest().await;
     assert!(!rest.ends_with(b"0\r\n\r\n"));
 }

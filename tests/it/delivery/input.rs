@@ -1,9 +1,9 @@
-//! What a client says after its request.
+//! Bytes that a client sends after its request.
 
 use crate::harness::{TestApp, eventually, joined};
 
 #[tokio::test]
-async fn what_a_client_says_after_its_request_is_thrown_away() {
+async fn bytes_that_a_client_sends_after_its_request_are_thrown_away() {
     let app = TestApp::start().await;
     let mut subscriber = app.subscriber("general").await;
     subscriber.next_list().await;

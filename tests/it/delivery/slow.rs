@@ -1,4 +1,4 @@
-//! A client that does not read: nobody else notices, and it is right again as soon as it reads.
+//! A client that does not read affects nobody else, and is right again as soon as it reads.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::harness::{
     Connection, Process, Subscriber, TestApp, WebhookBody, eventually, joined, started,
 };
 
-/// Fills any socket: a receive buffer is a few kibibytes in these tests.
+/// A join that fills any socket: receive buffers are a few kibibytes in these tests.
 fn large(name: &str) -> WebhookBody {
     joined(name).metadata(&"x".repeat(400_000))
 }
@@ -61,7 +61,7 @@ async fn a_subscriber_that_sleeps_through_a_thousand_changes_costs_no_memory() {
     let mut connection = Connection::with_receive_buffer(app.address, Some(4096)).await;
     connection.request("GET", "/api/livekit/participants/stream?room=general", &[]).await;
     let mut slow = Subscriber::of(connection).await;
-    // Some changes first, so that the process has the memory that it needs for one.
+    // First some changes, so that the process has allocated what one needs.
     app.webhooks((0..50).map(|number| joined("bob").version(number + 3))).await;
     let before = app.resident_kib();
     let changes =
@@ -92,7 +92,7 @@ async fn a_client_that_trickles_is_closed_as_well() {
     app.webhooks([started(), large("large"), large("larger"), large("largest")]).await;
     let mut slow = slow_subscriber(&app).await.connection;
     let begun = Instant::now();
-    // It takes a little now and then, so that bytes move all the time, and never finishes.
+    // It takes a few bytes every 20 ms, so that bytes move all the time and the frame is never finished.
     let mut closed = false;
     while !closed && begun.elapsed() < Duration::from_secs(15) {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -113,7 +113,7 @@ async fn when_slow_clients_keep_too_much_the_slowest_go() {
     .await;
     app.webhooks([started(), large("large")]).await;
     let mut slow = Vec::new();
-    // Each keeps a list of its own: every one is begun at another version.
+    // Each holds another list, since it began at another version.
     for number in 0..4 {
         let subscriber = slow_subscriber(&app).await;
         subscriber.connection.socket.readable().await.unwrap();
@@ -135,7 +135,7 @@ async fn the_slowest_goes_whichever_thread_has_it() {
     for room in ["first", "second"] {
         app.webhooks([started().room(room), large("large").room(room)]).await;
     }
-    // Where there are two threads, they go to one each.
+    // With two delivery threads, each gets one.
     let _first = slow_subscriber_of(&app, "first").await;
     eventually("the first to be slow", async || app.metric("pinned_bytes").await > 400_000.0).await;
     let mut second = slow_subscriber_of(&app, "second").await;

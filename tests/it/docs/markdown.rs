@@ -1,4 +1,4 @@
-//! The Markdown of this repository, as far as the tests here read it.
+//! Reads the Markdown of this repository.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
 
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Folders of what others wrote, or what a build left.
+/// Folders with the files of others, or of a build.
 const NOT_OURS: [&str; 6] = ["node_modules", "target", "dist", ".tools", ".git", "corpus"];
 
 /// A file, by its path from the root of the repository.
@@ -20,12 +20,12 @@ pub struct Document {
 pub struct Block {
     pub place: Place,
     pub language: String,
-    /// What the comment on the line before it says, as in `<!-- shell: … -->`.
+    /// The text of the comment on the line before, as in `<!-- shell: … -->`.
     pub marker: Option<String>,
     pub text: String,
 }
 
-/// Where something stands.
+/// A line of a file.
 #[derive(Clone)]
 pub struct Place {
     pub path: String,
@@ -127,7 +127,7 @@ impl Document {
         self.prose().flat_map(of_line).collect()
     }
 
-    /// What a link can name after `#`, as GitHub makes it of headings.
+    /// The anchors that GitHub makes of the headings.
     pub fn anchors(&self) -> Vec<String> {
         let headings = self.prose().filter(|(_, line)| line.starts_with('#'));
         headings.map(|(_, line)| anchor(line.trim_start_matches('#').trim())).collect()

@@ -1,4 +1,4 @@
-//! What the documentation says: its commands work, its links lead somewhere, what it names is there.
+//! The documentation: its commands work, its links lead somewhere, and what it names exists.
 
 mod markdown;
 mod names;
@@ -60,11 +60,11 @@ fn a_snippet_is_left_out_only_for_a_known_reason_and_its_targets_exist() {
     }
 }
 
-/// What would be done is printed and not done.
+/// Checks that these targets exist, without making them.
 fn has_targets(place: &str, arguments: &str) {
     let mut make = std::process::Command::new("make");
     make.args(["--dry-run", "--directory", ROOT]).args(arguments.split(' '));
-    // Of the make that runs the tests.
+    // The tests may run under make themselves.
     make.env_remove("MAKEFLAGS");
     let output = make.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

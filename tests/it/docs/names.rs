@@ -1,10 +1,10 @@
-//! What documentation names in backticks: files, folders, symbols, configuration keys. A rename has to visit it, too.
+//! Names in backticks: files, folders, symbols and configuration keys exist, so that a rename updates the documentation, too.
 
 use std::path::{Path, PathBuf};
 
 use super::markdown::{Document, Place, ROOT, documents};
 
-/// Names of others, which are written as ours are.
+/// Names of other software that look like ours.
 const NOT_OURS: [&str; 3] = ["EventSource", "ETag", "UpdateSubscriptions"];
 
 /// Everything between backticks outside of blocks.
@@ -22,7 +22,7 @@ fn is_path(name: &str) -> bool {
     name.chars().all(is_plain) && (is_in_a_folder || Path::new(ROOT).join(name).exists())
 }
 
-/// A type, a constant, or a function, if it is written as one.
+/// The type, constant or function that this names, if it looks like one.
 fn symbol(name: &str) -> Option<&str> {
     let name = name.rsplit("::").next()?;
     if let Some(function) = name.strip_suffix("()") {
@@ -101,7 +101,7 @@ fn every_folder_of_the_source_is_in_the_code_map() {
     }
 }
 
-/// Not in decisions and in the log of changes, which tell of what was.
+/// Decisions and the changelog are left out, since they tell of the past.
 #[test]
 fn every_configuration_key_that_is_named_exists() {
     let defaults = std::fs::read_to_string(Path::new(ROOT).join("config/default.toml")).unwrap();

@@ -1,4 +1,4 @@
-//! Runs what documentation shows of a shell, against services that are really there.
+//! Runs the shell snippets of the documentation against real services.
 
 use std::{
     os::unix::fs::{PermissionsExt, symlink},
@@ -23,23 +23,23 @@ use crate::harness::{
 
 use super::markdown::{Block, Place, ROOT};
 
-/// Those in the room `support`, in the order in which they come and go.
+/// The people in the room `support`, in the order in which they come and go.
 const CALLERS: [&str; 2] = ["concierge", "rosa"];
 
-/// Where a block of shell is run, if at all.
+/// The service that a block of shell runs against, if it runs at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The service of the examples, in which anybody reads, and people come and go.
+    /// The service of the examples: anybody may read, and people come and go.
     Demo,
-    /// One that wants tokens, and where one person has joined.
+    /// A service that wants tokens, and where one person has joined.
     OwnService,
     NotRun(Reason),
 }
 
-/// Why a block is not run. There are no others.
+/// The only reasons for which a block is not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Its targets are looked up in the Makefile instead.
+    /// Its targets must exist in the Makefile instead.
     BuildsForMinutes,
     NeedsDocker,
     NeedsLiveKitsCommandLine,
@@ -71,7 +71,7 @@ impl Target {
     }
 }
 
-/// The commands of a block, with what each shows.
+/// A command of a block, with the output that it must show.
 pub struct Step {
     place: Place,
     command: String,
@@ -79,13 +79,13 @@ pub struct Step {
 }
 
 impl Step {
-    /// Whether it is a stream, which ends when it has shown what it should.
+    /// Whether the command is a stream, which ends once it has shown its output.
     fn is_endless(&self) -> bool {
         self.command.contains("curl -N")
     }
 }
 
-/// In a `console` block commands begin with `$ `, and what follows is what they show. A `sh` block is one command.
+/// The commands of a block. In a `console` block each begins with `$ ` and its output follows; a `sh` block is one command.
 pub fn steps(block: &Block) -> Vec<Step> {
     let place = block.place.clone();
     if block.language == "sh" {
@@ -108,14 +108,14 @@ pub fn steps(block: &Block) -> Vec<Step> {
     steps
 }
 
-/// What the snippets of one document find around them: a folder, and services at the addresses that they name.
+/// The surroundings of a document's snippets: a folder, and services at the addresses that they name.
 pub struct Fixture {
     folder: Folder,
     demo: Process,
     own: Process,
     redis: RedisServer,
     livekit: ScriptedLiveKit,
-    /// How often everybody in the room `support` has left.
+    /// The rounds in which everybody in the room `support` has left and come back.
     rounds: AtomicUsize,
 }
 
@@ -144,7 +144,7 @@ impl Fixture {
             Target::OwnService => &self.own,
             Target::NotRun(_) => unreachable!("it is not run"),
         };
-        // Only streams show it.
+        // Only streams show people coming and going.
         let (stop, stopped) = watch::channel(!step.is_endless());
         let ran = async {
             let ran = self.run_against(service, step).await;
@@ -206,9 +206,9 @@ impl Fixture {
             .unwrap()
     }
 
-    /// In the room `support` of the demo, until a round ends after it was told to stop.
+    /// Has people come and go in the room `support` of the demo, until it is told to stop and the round ends.
     async fn come_and_go(&self, stopped: watch::Receiver<bool>) {
-        /// So that each goes out by itself (`stream.coalesce`).
+        /// More than `stream.coalesce`, so that each change goes out by itself.
         const PAUSE: Duration = Duration::from_millis(40);
         while !*stopped.borrow() {
             let round = self.rounds.fetch_add(1, Ordering::Relaxed);
@@ -222,7 +222,8 @@ impl Fixture {
     }
 }
 
-/// A program of that name which serves until it is fit for traffic, and then ends in order. The rest is as it is.
+/// Puts a program of the service's name into the folder. It serves until it is ready, and then ends in order; other commands
+/// are the service's own.
 fn put_program(folder: &Path) {
     let program = env!("CARGO_BIN_EXE_livekit-presence");
     let script = format!(
@@ -277,7 +278,7 @@ fn in_support(identity: &str, round: usize) -> WebhookBody {
     joined(identity).name(&capital(identity)).room("support").sid(&sid(identity, round))
 }
 
-/// Another one each time, since a session that has left does not come back.
+/// A sid for each round, since a session that has left does not come back.
 fn sid(identity: &str, round: usize) -> String {
     format!("PA_{identity}{round}")
 }
@@ -287,7 +288,7 @@ fn capital(name: &str) -> String {
     first.to_uppercase() + rest
 }
 
-/// The first piece of what should be shown, if any, that is not there after the one before it. Pieces end with a line or `…`.
+/// The first piece of the expected output that does not follow the piece before it, if any. Pieces end with a line or `…`.
 fn missing(expected: &str, shown: &[u8]) -> Option<String> {
     let shown = without_chance(&text(shown));
     let mut rest = shown.as_str();
@@ -300,7 +301,7 @@ fn missing(expected: &str, shown: &[u8]) -> Option<String> {
     None
 }
 
-/// Times, versions and sids are others each time: every number of four or more digits becomes `0`, every sid its prefix.
+/// Replaces what differs in each run: a number of four or more digits becomes `0`, a sid its prefix.
 fn without_chance(text: &str) -> String {
     let mut kept = String::new();
     for word in text.split_inclusive(|one: char| !one.is_alphanumeric() && one != '_') {

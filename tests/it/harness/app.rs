@@ -36,7 +36,7 @@ pub struct TestApp {
     running: JoinHandle<()>,
 }
 
-/// A clock that a test can set. Until then it is the machine's, or as far from that as the test wants it.
+/// A clock that a test can set. Until then it is the machine's, or differs from it as the test wants.
 #[derive(Clone, Default)]
 pub struct TestClock {
     micros: Arc<AtomicU64>,
@@ -44,17 +44,17 @@ pub struct TestClock {
 }
 
 impl TestClock {
-    /// One that goes wrong by this much.
+    /// A clock that is ahead of the machine's, or behind where `secs` is negative.
     pub fn ahead_by(secs: i64) -> Self {
         Self { secs_ahead: secs, ..Self::default() }
     }
 
-    /// From now on it stands still.
+    /// Sets the clock, which then stands still.
     pub fn set(&self, now: HostTime) {
         self.micros.store(now.as_micros(), Ordering::Relaxed);
     }
 
-    /// The same where it stands for a store's clock.
+    /// Sets the clock where it stands for a store's.
     pub fn set_as_stores(&self, now: StoreTime) {
         self.set(HostTime::from_micros(now.as_micros()));
     }
@@ -77,7 +77,7 @@ impl TestApp {
         Self::with(&[]).await
     }
 
-    /// With settings as the environment would say them. Without a heartbeat that could come between, unless one is set.
+    /// Starts with settings as the environment has them. There is no heartbeat within the test's time, unless one is set.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         Self::with_keys(settings, KEYS).await
     }
@@ -86,7 +86,7 @@ impl TestApp {
         Self::on(None, settings, keys).await
     }
 
-    /// With rooms in Redis, whose clock is the test's too; or else in memory.
+    /// Keeps rooms in Redis, by the test's clock, or in memory where there is none.
     pub async fn on(redis: Option<&RedisServer>, settings: &[(&str, &str)], keys: &str) -> Self {
         let config = config(settings, keys);
         let clock = TestClock::default();
@@ -97,7 +97,7 @@ impl TestApp {
         Self::over(kept, &config, clock, keys)
     }
 
-    /// On a host whose clock is another than that of its Redis.
+    /// Runs on a host whose clock differs from that of its Redis.
     pub async fn on_host(
         clock: TestClock,
         redis: &RedisServer,
@@ -134,7 +134,7 @@ impl TestApp {
         assert_eq!(response.status, 200, "{}", response.text());
     }
 
-    /// Posts several, one after the other, on one connection.
+    /// Posts several webhooks, one after the other, on one connection.
     pub async fn webhooks(&self, webhooks: impl IntoIterator<Item = WebhookBody>) {
         let mut connection = self.connect().await;
         for webhook in webhooks {
@@ -163,7 +163,7 @@ impl TestApp {
         &self.keys
     }
 
-    /// A token that reads one room, valid for so many seconds.
+    /// A token that reads one room and is valid for `secs` seconds.
     pub fn token(&self, room: &str, secs: i64) -> String {
         let video = VideoGrant { room: room.to_owned(), room_join: true, ..VideoGrant::default() };
         self.token_with(video, "alice", secs)
@@ -193,7 +193,7 @@ impl TestApp {
         self.open_stream(&target, &headers).await
     }
 
-    /// Opens one stream of many rooms.
+    /// Opens a stream of many rooms.
     pub async fn rooms_subscriber(&self, rooms: &[&str]) -> Subscriber {
         let bearer = format!("Bearer {}", self.list_token());
         let target = format!("/api/livekit/rooms/stream?room={}", rooms.join("&room="));
@@ -226,7 +226,7 @@ impl TestApp {
         connection.response_to(method).await
     }
 
-    /// Sends a request as it is, on a connection of its own.
+    /// Sends these bytes on a connection of their own.
     pub async fn send(&self, request: &[u8]) -> Response {
         let mut connection = self.connect().await;
         connection.send(request).await;
@@ -245,12 +245,12 @@ impl TestApp {
         value.map_or(0.0, |value| value.parse().unwrap())
     }
 
-    /// Tells it to end.
+    /// Tells the service to end.
     pub fn tell_to_end(&mut self) {
         let _ = self.shutdown.take().expect("it was not told before").send(());
     }
 
-    /// Waits until it has ended.
+    /// Waits until the service has ended.
     pub async fn ended(self) {
         within_deadline("the service's end", self.running).await.unwrap();
     }

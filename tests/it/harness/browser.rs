@@ -1,4 +1,4 @@
-//! A real Chromium, for what only a browser can show. `tests/browser/driver.js` drives it, a command a line.
+//! A real Chromium, for tests of what only a browser can show. `tests/browser/driver.js` drives it with one command a line.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use tokio::{
 use super::DEADLINE;
 
 const DRIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/driver.js");
-/// A browser takes longer to start than anything else here.
+/// No other program of the tests takes as long to start as a browser.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 const LOOKS_EVERY: Duration = Duration::from_millis(30);
 const TO_INSTALL: &str = "the tests of the page need Chromium, Node.js 18 or newer, and the packages of tests/browser; \
@@ -30,7 +30,7 @@ pub struct Browser {
     answers: Lines<BufReader<ChildStdout>>,
 }
 
-/// What a page is opened in.
+/// The window in which a page is opened.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Window {
@@ -43,28 +43,28 @@ pub struct Window {
 /// What a person sees on the page.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Sight {
-    /// How the page is in touch with the service.
+    /// The state of the page's connection to the service.
     pub link: String,
-    /// All that it has been since the page was loaded.
+    /// All its states since the page was loaded.
     pub link_history: Vec<String>,
     pub link_color: String,
-    /// What a screen reader says about that.
+    /// What a screen reader says about the connection.
     pub announced: String,
     pub problem: String,
     pub rooms: Vec<RoomCard>,
     pub hints: Vec<String>,
     /// What happened, newest first.
     pub activity: Vec<String>,
-    /// Another one after each load of the page.
+    /// Differs after each load of the page.
     pub loaded_at: f64,
     pub address: String,
     pub width: u32,
     pub content_width: u32,
     pub background: String,
-    /// Where the keyboard is.
+    /// The element that has the keyboard's focus.
     pub focus: String,
     pub animations: usize,
-    /// How many elements came out of what should have been text.
+    /// Elements that names turned into, where there should be text alone.
     pub markup_in_names: usize,
 }
 
@@ -105,7 +105,7 @@ impl Window {
 
 impl Browser {
     pub async fn start() -> Self {
-        // It ends with its input: the browser must, too.
+        // The driver ends with its input, and ends the browser.
         let driver =
             Command::new("node").arg(DRIVER).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut driver = match driver {
@@ -140,7 +140,7 @@ impl Browser {
         self.tell("look".into()).await
     }
 
-    /// Looks again and again until something is to be seen.
+    /// Looks until the page shows something.
     pub async fn until(&mut self, what: &str, mut is_seen: impl FnMut(&Sight) -> bool) -> Sight {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -163,12 +163,12 @@ impl Browser {
         self.until(expected, |sight| sight.link == expected).await
     }
 
-    /// Errors on the console, exceptions, and breaches of the content security policy, since the page was opened.
+    /// Errors on the console, exceptions and breaches of the content security policy since the page was opened.
     pub async fn complaints(&mut self) -> Vec<String> {
         self.tell("complaints".into()).await
     }
 
-    /// What a program that tests for accessibility has to say.
+    /// What axe finds wrong with the page's accessibility.
     pub async fn audit(&mut self) -> Vec<String> {
         self.tell("audit".into()).await
     }
@@ -185,22 +185,22 @@ impl Browser {
         self.tell::<()>("reload".into()).await;
     }
 
-    /// Opens one more tab of one profile, and answers with its number.
+    /// Opens a tab in the profile that all tabs share, and returns its number.
     pub async fn open_tab(&mut self, url: &str) -> usize {
         self.tell(json!({ "openTab": { "url": url } })).await
     }
 
-    /// A tab whose time stands still, but for what `pass_time` lets pass.
+    /// Opens a tab whose time stands still except in `pass_time`.
     pub async fn open_tab_out_of_time(&mut self, url: &str) -> usize {
         self.tell(json!({ "openTab": { "url": url, "clock": true } })).await
     }
 
-    /// Has the files of a built app be those of an origin, besides what else is there.
+    /// Serves the files of a built app at an origin, beside what the origin serves itself.
     pub async fn serve(&mut self, origin: &str, folder: &str) {
         self.tell::<()>(json!({ "serve": { "origin": origin, "folder": folder } })).await;
     }
 
-    /// Runs the body of an async function in a tab, with `argument`, and answers with what it returns.
+    /// Runs the body of an async function in a tab with `argument`, and returns its result.
     pub async fn run<T: DeserializeOwned>(
         &mut self,
         tab: usize,
@@ -214,7 +214,7 @@ impl Browser {
         self.tell::<()>(json!({ "closeTab": tab })).await;
     }
 
-    /// Has a tab show another address.
+    /// Takes a tab to another address.
     pub async fn go(&mut self, tab: usize, url: &str) {
         self.tell::<()>(json!({ "go": { "tab": tab, "url": url } })).await;
     }
@@ -224,27 +224,27 @@ impl Browser {
         self.tell::<()>(json!({ "passTime": { "tab": tab, "millis": millis } })).await;
     }
 
-    /// Takes the network from all tabs, or gives it back.
+    /// Cuts all tabs off the network, or connects them again.
     pub async fn set_offline(&mut self, is_offline: bool) {
         self.tell::<()>(json!({ "offline": is_offline })).await;
     }
 
-    /// Stops all that a tab does, as browsers do with one that nobody has looked at for long; or lets it go on.
+    /// Freezes a tab, as browsers do when nobody has looked at it for a while, or lets it go on.
     pub async fn freeze(&mut self, tab: usize, is_frozen: bool) {
         self.tell::<()>(json!({ "freeze": { "tab": tab, "isFrozen": is_frozen } })).await;
     }
 
-    /// Ends the shared workers, as a crash does, and answers with how many there were.
+    /// Ends the shared workers, as a crash does, and returns how many there were.
     pub async fn end_workers(&mut self) -> usize {
         self.tell("endWorkers".into()).await
     }
 
-    /// What a tab holds, by Chromium's names, once its garbage is collected.
+    /// What a tab holds after garbage collection, by Chromium's names.
     pub async fn holds(&mut self, tab: usize) -> BTreeMap<String, f64> {
         self.tell(json!({ "holds": tab })).await
     }
 
-    /// What a program that tests for accessibility has to say about a tab.
+    /// What axe finds wrong with a tab's accessibility.
     pub async fn audit_tab(&mut self, tab: usize) -> Vec<String> {
         self.tell(json!({ "audit": tab })).await
     }
@@ -270,7 +270,7 @@ impl Sight {
         self.rooms.iter().find(|room| room.name == name)
     }
 
-    /// The people of a room, in their order. None are in a room that is not there.
+    /// The people of a room, in the page's order; nobody where the page has no such room.
     pub fn people(&self, room: &str) -> Vec<&str> {
         let people = self.room(room).into_iter().flat_map(|room| &room.people);
         people.map(|person| person.name.as_str()).collect()
@@ -280,7 +280,7 @@ impl Sight {
         self.rooms.iter().flat_map(|room| &room.people).find(|person| person.name == name)
     }
 
-    /// Whether somebody stands there twice.
+    /// Whether the page shows somebody twice.
     pub fn has_doubles(&self) -> bool {
         let names = self.rooms.iter().flat_map(|room| &room.people).map(|person| &person.name);
         let mut seen = BTreeSet::new();

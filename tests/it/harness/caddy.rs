@@ -1,4 +1,4 @@
-//! The real Caddy with the configuration that is shipped, before instances of the service.
+//! The real Caddy with the shipped configuration, before instances of the service.
 
 use std::{path::Path, process::Stdio};
 
@@ -10,10 +10,10 @@ const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/Caddyfi
 const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
 const SITE: &str = "presence.example.com {";
 
-/// A running Caddy. It and its files end with the test.
+/// A running Caddy. Ends with the test, and so do its files.
 pub struct Caddy {
     pub port: u16,
-    /// Where it speaks TLS and HTTP/2, as `localhost`.
+    /// The port where it speaks TLS and HTTP/2, as `localhost`.
     pub tls_port: u16,
     control_port: u16,
     running: Child,
@@ -21,7 +21,7 @@ pub struct Caddy {
 }
 
 impl Caddy {
-    /// Starts one, and waits until something answers behind it.
+    /// Starts Caddy, and waits until an instance answers behind it.
     pub async fn before(instances: &[u16]) -> Self {
         let [port, tls_port, control_port] = [free_port(), free_port(), free_port()];
         let folder = Folder::new("caddy");
@@ -38,7 +38,7 @@ impl Caddy {
         Self { port, tls_port, control_port, running, folder }
     }
 
-    /// Has it take its configuration anew, as after a change.
+    /// Reloads the configuration, as after a change.
     pub async fn reload(&self) {
         let mut command = command(self.folder.path(), "reload");
         let address = format!("127.0.0.1:{}", self.control_port);
@@ -46,13 +46,13 @@ impl Caddy {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// All that it has logged.
+    /// Everything that Caddy has logged.
     pub fn log(&self) -> String {
         self.running.last_words(usize::MAX)
     }
 }
 
-/// It writes nowhere but in this folder.
+/// A command that writes to this folder only.
 fn command(folder: &Path, what: &str) -> Command {
     let mut command = Command::new("caddy");
     command
@@ -63,8 +63,8 @@ fn command(folder: &Path, what: &str) -> Command {
     command
 }
 
-/// The configuration with other ports, its own and those of the instances, and the site at two addresses: one with the tests'
-/// certificate, and one without TLS for who does not speak it.
+/// The configuration with the ports of the test, and with the site at two addresses: one with the tests' certificate, and one
+/// without TLS.
 fn adapted(shipped: &str, ports: [u16; 3], instances: &[u16]) -> String {
     let [port, tls_port, control_port] = ports;
     let replace = |text: &str, what: &str, with: &str| {

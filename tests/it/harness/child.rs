@@ -1,4 +1,4 @@
-//! A process of somebody else's program, with what it says. Killed when dropped.
+//! A process of another program, and its output. Killed when dropped.
 
 use std::{
     process::Stdio,
@@ -12,7 +12,7 @@ use tokio::{
 
 use super::WAIT_TIMEOUT;
 
-/// What is kept of its output, in lines.
+/// The lines of output that are kept.
 const KEPT_LINES: usize = 2_000;
 
 pub struct Child {
@@ -21,7 +21,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts it; what it says on stderr is kept, and on stdout too where nobody else reads that.
+    /// Starts the process, and keeps what it writes to stderr.
     pub fn spawn(command: &mut Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -29,7 +29,7 @@ impl Child {
         Self { process, said }
     }
 
-    /// As a machine that loses power: it can say nothing more.
+    /// Kills the process, as a loss of power does.
     pub async fn kill(&mut self) {
         self.process.kill().await.unwrap();
     }
@@ -45,13 +45,13 @@ impl Child {
         ended.expect("it ends when it is told to").unwrap();
     }
 
-    /// The last lines it said.
+    /// The last lines of its output.
     pub fn last_words(&self, lines: usize) -> String {
         last_lines(self.said.lock().unwrap().iter().map(String::as_str), lines)
     }
 }
 
-/// The last of the lines that say something: not that somebody asked for a list.
+/// The last lines, without those that only log a request for a list.
 pub fn last_lines<'a>(said: impl DoubleEndedIterator<Item = &'a str>, count: usize) -> String {
     let telling = said.rev().filter(|line| !line.contains("ListParticipants"));
     let mut last: Vec<_> = telling.take(count).collect();

@@ -1,4 +1,4 @@
-//! A client of a few lines, so that a test sees every byte.
+//! A small HTTP client that shows a test every byte.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::within_deadline;
 
-/// A connection on which requests can be sent one after the other.
+/// A connection for requests, one after the other.
 pub struct Connection {
     pub socket: TcpStream,
     received: Vec<u8>,
@@ -36,7 +36,7 @@ impl Connection {
         Self::with_receive_buffer(address, None).await
     }
 
-    /// From another of this machine's own addresses.
+    /// Connects from another loopback address.
     pub async fn from(own: &str, address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
@@ -44,7 +44,7 @@ impl Connection {
         Self { socket, received: Vec::new() }
     }
 
-    /// A small receive buffer makes a slow subscriber out of a test sooner.
+    /// Connects with a receive buffer of this size; a small one makes a slow subscriber soon.
     pub async fn with_receive_buffer(address: SocketAddr, bytes: Option<u32>) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = bytes {
@@ -63,7 +63,7 @@ impl Connection {
         self.send(&request_head(method, target, headers)).await;
     }
 
-    /// Reads an answer to its end: by its length, its chunks, or the end of the connection.
+    /// Reads an answer to its end, which its length, its last chunk or the end of the connection marks.
     pub async fn response(&mut self) -> Response {
         self.response_to("GET").await
     }
@@ -109,7 +109,7 @@ impl Connection {
         std::mem::take(&mut self.received)
     }
 
-    /// Reads a chunk; none for the last one, and what follows it is the end of the connection or another answer.
+    /// Reads a chunk; none for the last one, after which the connection ends or another answer follows.
     pub async fn chunk(&mut self) -> Option<Vec<u8>> {
         let end = self.receive_until("a chunk's length", |bytes| find(bytes, b"\r\n")).await;
         let line: Vec<u8> = self.received.drain(..end + 2).collect();
@@ -120,13 +120,13 @@ impl Connection {
         (length > 0).then(|| chunk[..length].to_vec())
     }
 
-    /// What has come beyond what was read, up to the end of the connection.
+    /// Everything that was not read yet, up to the end of the connection.
     pub async fn rest(&mut self) -> Vec<u8> {
         while self.receive().await > 0 {}
         std::mem::take(&mut self.received)
     }
 
-    /// More bytes of a body that only the end of the connection ends. None at that end.
+    /// More bytes of a body that ends with the connection; none at its end.
     pub async fn more(&mut self) -> Option<Vec<u8>> {
         if self.received.is_empty() {
             self.receive().await;
@@ -135,7 +135,7 @@ impl Connection {
         (!more.is_empty()).then_some(more)
     }
 
-    /// Whether the other side closes the connection, and sends nothing more.
+    /// Whether the other side closes the connection without sending anything more.
     pub async fn is_closed(&mut self) -> bool {
         self.received.is_empty() && self.receive().await == 0
     }
@@ -185,7 +185,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
-    /// Checks that this is a problem, and returns what it tells the caller.
+    /// Checks that this is a problem with that status, and returns its detail.
     pub fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
         assert_eq!(self.header("content-type"), "application/problem+json");

@@ -1,4 +1,4 @@
-//! The real curl, for what a browser does and this harness does not: TLS and HTTP/2.
+//! The real curl, for TLS and HTTP/2, which the client of this harness does not speak.
 
 use std::{path::PathBuf, process::Stdio};
 
@@ -8,7 +8,7 @@ use super::{Child, EventDecoder, Folder, eventually, identities};
 
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
 
-/// Streams that one curl reads, on one connection where the server speaks HTTP/2. Ends with the test.
+/// Streams that one curl reads, on one connection if the server speaks HTTP/2. Ends with the test.
 pub struct CurlStreams {
     count: usize,
     running: Child,
@@ -16,11 +16,11 @@ pub struct CurlStreams {
 }
 
 impl CurlStreams {
-    /// Opens so many of the same one.
+    /// Opens the same stream `count` times.
     pub fn open(url: &str, count: usize) -> Self {
         let folder = Folder::new("curl");
         let mut command = curl();
-        // Without buffers, and the heads of answers before their bodies.
+        // Unbuffered, with the head of each answer before its body.
         command.args(["--no-buffer", "--include", "--parallel", "--parallel-max"]);
         command.arg(count.to_string()).stdout(Stdio::null());
         for number in 0..count {
@@ -29,7 +29,7 @@ impl CurlStreams {
         Self { count, running: Child::spawn(&mut command), folder }
     }
 
-    /// Waits until the last list of each has exactly these people, all by HTTP/2.
+    /// Waits until the last list of each stream has exactly these people. All streams must come by HTTP/2.
     pub async fn until_people(&self, expected: &[&str]) {
         eventually(&format!("{expected:?} in {} streams", self.count), async || {
             (0..self.count).all(|number| self.people(number).is_some_and(|shown| shown == expected))
@@ -37,7 +37,7 @@ impl CurlStreams {
         .await;
     }
 
-    /// Whether none has ended.
+    /// Whether all streams are open.
     pub fn are_open(&mut self) -> bool {
         self.running.process.try_wait().unwrap().is_none()
     }
@@ -53,7 +53,7 @@ impl CurlStreams {
     }
 }
 
-/// Reads no configuration of whoever runs the tests, and trusts their authority alone.
+/// Reads no configuration of the machine, and trusts the tests' authority alone.
 fn curl() -> Command {
     let mut command = Command::new("curl");
     command.args([

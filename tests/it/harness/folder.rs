@@ -1,4 +1,4 @@
-//! A folder of one test's own.
+//! A temporary folder for one test.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,7 +7,7 @@ use std::{
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Removed when dropped, with all that is in it.
+/// Removed with its content when dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {

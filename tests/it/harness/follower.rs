@@ -1,4 +1,4 @@
-//! A browser's page for the length of a test: keeps a stream open, folds what it receives, and notes what no stream may do.
+//! A page's part in a test: it keeps a stream open, folds what it receives, and notes what no stream may do.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -13,29 +13,29 @@ use super::{
     wire,
 };
 
-/// How soon it comes back after its stream ended; the service's own advice would only slow the tests down.
+/// The wait after a stream ended. The service advises a longer one, which would only slow the tests down.
 const COME_BACK: Duration = Duration::from_millis(100);
 
-/// A subscriber that comes back when it is cut off.
+/// A subscriber that reconnects when it is cut off.
 pub struct Follower {
     seen: watch::Receiver<Seen>,
     running: JoinHandle<()>,
 }
 
-/// What it knows so far.
+/// What a follower has seen so far.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// How often it was connected.
+    /// Streams that were opened.
     pub connections: usize,
     pub is_open: bool,
     /// What no stream may do.
     pub faults: Vec<String>,
     pub rooms: BTreeMap<String, Shown>,
-    /// The fewest people that a room was shown with, since there were any.
+    /// The smallest list of each room since it had anybody.
     pub fewest: BTreeMap<String, usize>,
 }
 
-/// A room as it was shown last.
+/// A room as the last event left it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
     pub version: u64,
@@ -44,13 +44,13 @@ pub struct Shown {
 }
 
 impl Follower {
-    /// Follows the lists of a room at a port.
+    /// Follows the lists of a room at this port.
     pub fn of_room(port: u16, room: &str) -> Self {
         let target = format!("/api/livekit/participants/stream?room={room}");
         Self::open(port, target, room)
     }
 
-    /// Follows many rooms on one connection, by what changes in them.
+    /// Follows the changes in several rooms on one connection.
     pub fn of_rooms(port: u16, rooms: &[&str]) -> Self {
         let target = format!("/api/livekit/rooms/stream?room={}", rooms.join("&room="));
         Self::open(port, target, "")
@@ -61,7 +61,7 @@ impl Follower {
         let room = room.to_owned();
         let running = tokio::spawn(async move {
             loop {
-                // However a stream ends, the page comes back.
+                // The page reconnects, however a stream ends.
                 let _ = follow(port, &target, &room, &tell).await;
                 tell.send_modify(|seen| seen.is_open = false);
                 tokio::time::sleep(COME_BACK).await;
@@ -78,7 +78,7 @@ impl Follower {
         self.seen.borrow().shown(room)
     }
 
-    /// Waits until it has seen something.
+    /// Waits until what it has seen satisfies a condition.
     pub async fn until(&self, what: &str, holds: impl Fn(&Seen) -> bool) {
         self.within(DEADLINE, what, holds).await;
     }
@@ -89,19 +89,19 @@ impl Follower {
         assert!(came, "waited {time:?} for {what}; saw {:#?}", self.seen());
     }
 
-    /// Waits until it is shown exactly these people, in the order of their names.
+    /// Waits until the open stream shows exactly these people, in the order of their names.
     pub async fn until_people(&self, room: &str, expected: &[&str]) {
         let shows = |seen: &Seen| seen.is_open && seen.shown(room).identities() == expected;
         self.until(&format!("{expected:?} in {room}"), shows).await;
     }
 
-    /// Checks that it saw nothing that no stream may do.
+    /// Checks that its streams did nothing that no stream may do.
     pub fn is_content(&self) {
         let faults = &self.seen.borrow().faults;
         assert!(faults.is_empty(), "{faults:#?}");
     }
 
-    /// Checks that its first stream goes on.
+    /// Checks that its first stream is still open.
     pub fn was_never_cut(&self) {
         self.is_content();
         let seen = self.seen.borrow();
@@ -120,7 +120,7 @@ impl Seen {
         self.rooms.get(room).cloned().unwrap_or_default()
     }
 
-    /// Takes an event. `versions` are those that came on this connection.
+    /// Folds an event in. `versions` has what came on this connection, by room.
     fn take(&mut self, event: &Event, room: &str, versions: &mut BTreeMap<String, u64>) {
         let data = match event.name.as_str() {
             "participants:update" | "room:snapshot" | "room:delta" => event.json(),
@@ -168,7 +168,7 @@ impl Shown {
         Vec::new()
     }
 
-    /// Returns what the change and the list do not agree about.
+    /// Applies a change, and returns where it does not fit the list.
     fn change(&mut self, delta: &Value) -> Vec<String> {
         let mut faults = Vec::new();
         for (sid, _) in by_sid(&delta["left"]) {

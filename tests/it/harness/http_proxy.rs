@@ -1,5 +1,5 @@
-//! An HTTP proxy of a few lines: it must take a name that nobody resolves to a server of this test, and tell what it was asked.
-//! Real ones do neither on demand.
+//! A small HTTP proxy that takes names nobody can resolve to a server of the test, and tells what it was asked. Real ones do
+//! neither.
 
 use std::{
     io,
@@ -13,7 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Takes `CONNECT` and whole addresses, both to one port here. Runs until dropped.
+/// Takes `CONNECT` and absolute addresses, and leads both to one port. Runs until dropped.
 pub struct HttpProxy {
     pub port: u16,
     asked: Arc<Mutex<Vec<String>>>,
@@ -21,7 +21,7 @@ pub struct HttpProxy {
 }
 
 impl HttpProxy {
-    /// Where `credentials` are given, whoever does not show them in `Proxy-Authorization` is answered 407.
+    /// With `credentials`, a request that does not show them in `Proxy-Authorization` is answered 407.
     pub async fn start(target: u16, credentials: Option<&'static str>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -35,7 +35,7 @@ impl HttpProxy {
         Self { port, asked, running }
     }
 
-    /// The first lines of all requests so far.
+    /// The first line of each request so far.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -77,7 +77,7 @@ async fn serve(
     if line.starts_with("CONNECT ") {
         client.get_mut().write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     } else {
-        // What a server understands of a whole address is the same as of a path.
+        // To a server an absolute address means the same as its path.
         server.write_all(head.as_bytes()).await?;
     }
     copy_bidirectional(&mut client, &mut server).await.map(|_| ())

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-/// Makes ids and join times of one test process rise.
+/// Gives ids and join times, which rise within a test process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 const EPOCH_MS: u64 = 1_795_391_850_000;
 
-/// The body of a webhook; in room `general` unless told otherwise.
+/// The body of a webhook, in the room `general` unless another is set.
 #[derive(Clone, Debug)]
 pub struct WebhookBody(pub Value);
 
@@ -21,7 +21,7 @@ pub fn finished() -> WebhookBody {
     event("room_finished")
 }
 
-/// A session of `identity`, whose sid is `PA_` and that identity.
+/// A join of `identity`, whose session has the sid `PA_` + identity.
 pub fn joined(identity: &str) -> WebhookBody {
     event("participant_joined").participant(identity, "ACTIVE")
 }
@@ -71,14 +71,14 @@ impl WebhookBody {
         self
     }
 
-    /// A caller by telephone, and how far the call is.
+    /// Makes it a telephone participant with this call status.
     pub fn calling(mut self, status: &str) -> Self {
         self.0["participant"]["kind"] = "SIP".into();
         self.0["participant"]["attributes"] = json!({"sip.callStatus": status});
         self
     }
 
-    /// What a track shows, instead of the microphone's sound.
+    /// Makes the track a video from this source.
     pub fn video_of(mut self, source: &str) -> Self {
         self.0["track"]["source"] = source.into();
         self.0["track"]["type"] = "VIDEO".into();
@@ -90,7 +90,7 @@ impl WebhookBody {
         self
     }
 
-    /// When it was made, by LiveKit's clock.
+    /// Sets when LiveKit made it, by LiveKit's clock.
     pub fn created_at_ms(mut self, millis: u64) -> Self {
         self.0["createdAt"] = (millis / 1000).to_string().into();
         self

@@ -1,4 +1,5 @@
-//! What lets a test speak: `app.webhook(joined("alice"))`, `subscriber.next_list()`.
+//! What lets a test speak: `app.webhook(joined("alice"))`, `subscriber.next_list()`. It starts the programs that tests need,
+//! and holds their fakes: `ScriptedLiveKit` and its `RoomService`, `FlakyStore`, proxies with faults.
 
 mod app;
 mod browser;

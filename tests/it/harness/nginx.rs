@@ -1,4 +1,4 @@
-//! The real nginx with the configuration that is shipped, before instances of the service.
+//! The real nginx with the shipped configuration, before instances of the service.
 
 use std::process::Stdio;
 
@@ -9,27 +9,27 @@ use super::{Child, Folder, free_port, patiently, wire};
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nginx.conf");
 const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
 
-/// A running nginx. It and its files end with the test.
+/// A running nginx. Ends with the test, and so do its files.
 pub struct Nginx {
     pub port: u16,
-    /// Where it speaks TLS and HTTP/2, as `localhost`.
+    /// The port where it speaks TLS and HTTP/2, as `localhost`.
     pub tls_port: u16,
     _running: Child,
     _folder: Folder,
 }
 
 impl Nginx {
-    /// Starts one, and waits until something answers behind it.
+    /// Starts nginx, and waits until an instance answers behind it.
     pub async fn before(instances: &[u16]) -> Self {
         Self::at(free_port(), instances).await
     }
 
-    /// The same at a port that is known.
+    /// Starts nginx at this port.
     pub async fn at(port: u16, instances: &[u16]) -> Self {
         Self::start(port, instances, "").await
     }
 
-    /// The same with more lines where subscribers are passed on.
+    /// Starts nginx with more lines in the location of subscribers.
     pub async fn with(lines: &str, instances: &[u16]) -> Self {
         Self::start(free_port(), instances, lines).await
     }
@@ -50,7 +50,7 @@ impl Nginx {
             .arg(folder.path())
             .arg("-c")
             .arg(&file)
-            // Were it several processes, killing one would leave the others.
+            // One process, so that killing it leaves no others behind.
             .args(["-g", "master_process off;"])
             .stdin(Stdio::null())
             .stdout(Stdio::null());
@@ -64,8 +64,8 @@ impl Nginx {
     }
 }
 
-/// The configuration with other ports: its own, and those of the instances instead of `presence-1:8080` and so on. The way to
-/// listen for the public, of which it tells in a comment, is taken beside the other: the older one, which newer ones know too.
+/// The configuration with the ports of the test in place of `presence-1:8080` and so on. A comment in it tells how to listen for
+/// the public; the older of its two ways is taken beside the other, since newer versions know it too.
 fn adapted(shipped: &str, port: u16, tls_port: u16, instances: &[u16]) -> String {
     let mut lines = Vec::new();
     let (mut is_in_servers, mut listens, mut listens_for_public) = (false, false, false);

@@ -1,17 +1,17 @@
-//! Ports that stay a server's own when it is killed and started again.
+//! Ports that a server keeps when it is killed and started again.
 
 use std::{
     net::{Ipv4Addr, TcpListener, UdpSocket},
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// Below the range from which the system gives ports to whoever connects, so that no client of ours takes one meanwhile.
+/// Below the range from which the system takes ports for outgoing connections, so that no client takes one meanwhile.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 static TAKEN: AtomicU16 = AtomicU16::new(0);
 
-/// A port that is free for TCP and for UDP, given once in this process. Processes start at different places.
+/// A port that is free for TCP and UDP. This process gives each port once; others begin elsewhere in the range.
 pub fn free_port() -> u16 {
     #[expect(clippy::cast_possible_truncation, reason = "less than COUNT")]
     let offset = (std::process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;

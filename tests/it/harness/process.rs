@@ -1,4 +1,4 @@
-//! The service as a process of its own, for what only a process can show: signals, memory, descriptors, its log.
+//! The service as a process, for tests of what only a process shows: signals, memory, descriptors, its log.
 
 use std::{
     net::SocketAddr,
@@ -29,7 +29,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// The program, with an environment that says nothing else.
+    /// The program with these variables and no others.
     pub fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_livekit-presence"));
         command
@@ -41,7 +41,7 @@ impl Process {
         command
     }
 
-    /// Starts the service; anybody reads, unless told otherwise.
+    /// Starts the service. Anybody may read, unless the variables say otherwise.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         Self::start_as(&[], variables).await
     }
@@ -59,7 +59,7 @@ impl Process {
         Self::spawn(Self::command(arguments, &variables)).await
     }
 
-    /// Starts a prepared command, and waits until it listens.
+    /// Starts a prepared command, and waits until the service listens.
     pub async fn spawn(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -87,7 +87,7 @@ impl Process {
         self.child.id().expect("it runs")
     }
 
-    /// Everything it has logged.
+    /// Everything it has logged, as far as the pipe has brought it.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
@@ -104,14 +104,14 @@ impl Process {
         within_deadline("the process to end", self.child.wait()).await.unwrap()
     }
 
-    /// What it holds in memory, in KiB.
+    /// Its resident memory, in KiB.
     pub fn resident_kib(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Ends it as a machine that loses power would.
+    /// Kills the process, as a loss of power does.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
@@ -145,7 +145,7 @@ impl Process {
     }
 }
 
-/// What it said last, for whoever has to find out why a test failed.
+/// Prints the end of its log where a test fails.
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -157,7 +157,7 @@ impl Drop for Process {
     }
 }
 
-/// Where a service listens, if that is what the line says.
+/// The address at which a service listens, if this line of its log says so.
 pub fn listening_address(line: &str) -> Option<SocketAddr> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     (line["message"] == "listening").then(|| line["address"].as_str()?.parse().ok())?

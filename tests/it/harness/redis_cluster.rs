@@ -6,26 +6,26 @@ use super::{RedisServer, Reply, free_port, patiently};
 
 const MASTERS: usize = 3;
 const SLOTS: u16 = 16_384;
-/// Soon enough for a test, and long enough for a busy machine.
+/// Short, so that a test sees a failover; long enough for a busy machine.
 const NODE_TIMEOUT_MILLIS: &str = "1500";
 
-/// Its nodes; the first ones are masters in the beginning.
+/// The nodes of a Cluster. The first ones are its masters in the beginning.
 pub struct RedisCluster {
     pub nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts one, and waits until it takes commands and its replicas have copied their masters.
+    /// Starts a Cluster, and waits until it takes commands and its replicas have copied their masters.
     pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// With further arguments for each node.
+    /// Starts each node with further arguments.
     pub async fn with(arguments: &[&str]) -> Self {
         Self::assemble(arguments, false).await
     }
 
-    /// Starts one that speaks TLS. Its nodes announce 127.0.0.1, and their certificates name `localhost` and no address.
+    /// Starts a Cluster that speaks TLS. Its nodes announce 127.0.0.1, but their certificates name `localhost` alone.
     pub async fn with_tls() -> Self {
         Self::assemble(&["--tls-cluster", "yes", "--tls-replication", "yes"], true).await
     }
@@ -54,19 +54,19 @@ impl RedisCluster {
         cluster
     }
 
-    /// The address of one node, of which a client learns the others.
+    /// The address of one node. A client learns the others from it.
     pub fn url(&self) -> String {
         self.nodes[0].url()
     }
 
-    /// All machines lose power at once, and come back with what they kept.
+    /// Kills all nodes at once and starts them again with the data on their disks.
     pub async fn restarts(&mut self) {
         join_all(self.nodes.iter_mut().map(RedisServer::kill)).await;
         join_all(self.nodes.iter_mut().map(RedisServer::start_again)).await;
         self.all_say("cluster_state:ok").await;
     }
 
-    /// Which node is the master of a key's slot now, as the others say.
+    /// The node that is the master of a key's slot now, as its peers say.
     pub async fn master_of(&self, key: &str) -> usize {
         let slot: u16 =
             self.anybody().ask(&["CLUSTER", "KEYSLOT", key]).await.text().parse().unwrap();
@@ -84,7 +84,7 @@ impl RedisCluster {
         panic!("nobody has slot {slot}")
     }
 
-    /// Moves a slot with its keys to another master, in the steps that operators' tools take.
+    /// Moves a slot with its keys to another master, in the steps of `redis-cli --cluster reshard`.
     pub async fn move_slot(&self, slot: u16, from: usize, to: usize) {
         let (source, target) = (&self.nodes[from], &self.nodes[to]);
         let (source_id, target_id) = (id(source).await, id(target).await);
@@ -164,7 +164,7 @@ async fn id(node: &RedisServer) -> String {
     node.ask(&["CLUSTER", "MYID"]).await.text()
 }
 
-/// What a node says of the cluster; none where it does not run.
+/// What a node says of the Cluster; none where it does not run.
 async fn state(node: &RedisServer) -> Option<String> {
     Some(node.try_ask(&["CLUSTER", "INFO"]).await.ok()?.text())
 }

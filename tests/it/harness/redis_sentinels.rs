@@ -1,16 +1,16 @@
-//! A real Redis with two replicas, and three real sentinels that watch them.
+//! A real Redis with two replicas, and three real Sentinels that watch them.
 
 use futures_util::future::join_all;
 use tokio::process::Command;
 
 use super::{Child, Folder, RedisServer, Reply, free_port, patiently, resp};
 
-/// What the sentinels call it.
+/// The name of the service in the Sentinels' configuration.
 const SERVICE: &str = "presence";
 
 /// Ends with the test.
 pub struct RedisSentinels {
-    /// The first one is the master in the beginning.
+    /// The first server is the master in the beginning.
     pub servers: Vec<RedisServer>,
     ports: Vec<u16>,
     password: Option<String>,
@@ -18,12 +18,12 @@ pub struct RedisSentinels {
 }
 
 impl RedisSentinels {
-    /// Starts them, and waits until a master's death would be noticed and survived.
+    /// Starts all of them, and waits until the Sentinels could replace a master that dies.
     pub async fn start() -> Self {
         Self::with_sentinel_password(None).await
     }
 
-    /// With sentinels that want a password.
+    /// Starts Sentinels that want a password.
     pub async fn with_sentinel_password(password: Option<&str>) -> Self {
         let master = RedisServer::start().await;
         let replicas =
@@ -46,13 +46,13 @@ impl RedisSentinels {
         sentinels
     }
 
-    /// The address of all of them.
+    /// An address with all Sentinels.
     pub fn url(&self) -> String {
         let hosts: Vec<_> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("redis+sentinel://{}/{SERVICE}", hosts.join(","))
     }
 
-    /// Which server all sentinels call the master.
+    /// The server that all Sentinels call the master.
     pub async fn master(&self) -> Option<usize> {
         let mut named = Vec::new();
         for index in 0..self.ports.len() {
@@ -64,7 +64,7 @@ impl RedisSentinels {
         self.servers.iter().position(|server| server.port.to_string() == *port)
     }
 
-    /// Waits until another server is the master, and says so itself.
+    /// Waits until the Sentinels name another server, and that server calls itself the master.
     pub async fn until_another_is_master(&self, than: usize) -> usize {
         let mut now = than;
         patiently("a replica to take over", async || {
@@ -78,13 +78,13 @@ impl RedisSentinels {
         now
     }
 
-    /// Whether a server says so itself. A sentinel that gives it another role cuts its connections, this one too.
+    /// Whether a server says that it has a role. A Sentinel that gives it another role cuts its connections, this one too.
     pub async fn has_role(&self, index: usize, role: &str) -> bool {
         let answer = self.servers[index].try_ask(&["INFO", "replication"]).await;
         answer.is_ok_and(|info| info.text().contains(&format!("role:{role}")))
     }
 
-    /// Has the sentinels make another server the master, as an operator would.
+    /// Has the Sentinels make another server the master, as an operator would.
     pub async fn fail_over(&self) {
         patiently("a failover to begin", async || {
             let answer = self.ask(0, &["SENTINEL", "FAILOVER", SERVICE]).await;

@@ -1,4 +1,4 @@
-//! A real Redis, and what can happen to it.
+//! A real Redis that can be paused, killed and started again.
 
 use std::{
     collections::BTreeMap,
@@ -18,10 +18,10 @@ use super::{Child, Folder, Reply, free_port, patiently, resp};
 
 const TLS_FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/");
 
-/// A server that can be killed and started again on its port. It and its files end with the test.
+/// A server that keeps its port when it is killed and started again. Ends with the test, and so do its files.
 pub struct RedisServer {
     pub port: u16,
-    /// Where it speaks TLS; only where that was asked for.
+    /// The port where it speaks TLS; zero for a server without.
     pub tls_port: u16,
     program: PathBuf,
     arguments: Vec<String>,
@@ -31,17 +31,17 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one that keeps nothing on disk, and waits until it answers.
+    /// Starts a server that keeps nothing on disk, and waits until it answers.
     pub async fn start() -> Self {
         Self::with(&["--appendonly", "no"]).await
     }
 
-    /// Starts one that loses nothing which it acknowledged, unless its files are lost.
+    /// Starts a server that keeps on disk what it acknowledges.
     pub async fn keeping_data() -> Self {
         Self::with(&["--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
-    /// Starts one that nobody uses without its password.
+    /// Starts a server with a password.
     pub async fn with_password(password: &str) -> Self {
         let mut redis = Self::new("redis-server".as_ref(), &["--requirepass", password]);
         redis.password = Some(password.to_owned());
@@ -49,12 +49,12 @@ impl RedisServer {
         redis
     }
 
-    /// Starts one that speaks TLS on a port of its own, with a certificate for `localhost` and 127.0.0.1.
+    /// Starts a server that also speaks TLS, with a certificate for `localhost` and 127.0.0.1.
     pub async fn with_tls() -> Self {
         Self::with_certificate(["localhost.pem", "localhost-key.pem", "ca.pem"], &[]).await
     }
 
-    /// Starts one that speaks TLS on a port of its own, to clients and to other nodes, as `localhost` alone.
+    /// Starts a server that also speaks TLS, to clients and to other nodes, with a certificate for `localhost` alone.
     pub async fn with_tls_in_cluster(arguments: &[&str]) -> Self {
         let files = ["cluster.pem", "cluster-key.pem", "cluster-ca.pem"];
         Self::with_certificate(files, arguments).await
@@ -74,7 +74,7 @@ impl RedisServer {
         redis
     }
 
-    /// Starts one that copies what the server on that port holds, and waits until it does.
+    /// Starts a replica of the server on that port, and waits until it is up to date.
     pub async fn replica_of(port: u16) -> Self {
         let replica = Self::with(&["--replicaof", "127.0.0.1", &port.to_string()]).await;
         patiently("the replica to be up to date", async || {
@@ -88,14 +88,14 @@ impl RedisServer {
         Self::of("redis-server".as_ref(), arguments).await
     }
 
-    /// Starts another program that is one.
+    /// Starts another program that is a Redis.
     pub async fn of(program: &Path, arguments: &[&str]) -> Self {
         let mut redis = Self::new(program, arguments);
         redis.start_again().await;
         redis
     }
 
-    /// One that does not run yet.
+    /// A server that does not run yet.
     pub fn new(program: &Path, arguments: &[&str]) -> Self {
         Self {
             port: free_port(),
@@ -108,7 +108,7 @@ impl RedisServer {
         }
     }
 
-    /// Starts it where it does not run, with the data that it kept, and waits until it answers.
+    /// Starts a server that does not run, with the data on its disk, and waits until it answers.
     pub async fn start_again(&mut self) {
         let mut command = Command::new(&self.program);
         command
@@ -126,18 +126,18 @@ impl RedisServer {
         patiently("Redis to answer", answers).await;
     }
 
-    /// As a machine that loses power.
+    /// Kills the server, as a loss of power does.
     pub async fn kill(&mut self) {
         self.running.take().expect("it runs").kill().await;
     }
 
-    /// What it kept on disk is gone. It must not run.
+    /// Deletes the data on its disk. The server must not run.
     pub fn lose_data(&mut self) {
         assert!(self.running.is_none(), "its files are its own while it runs");
         self.folder = Folder::new("redis");
     }
 
-    /// It stands still, with its connections open.
+    /// Stops the process, with its connections open.
     pub fn pause(&self) {
         self.running.as_ref().expect("it runs").signal("STOP");
     }
@@ -154,7 +154,7 @@ impl RedisServer {
         url_of(self.port)
     }
 
-    /// A store in this process, and what it shares with others on this server.
+    /// A store in this process, and what instances on this server share.
     pub fn store(&self, rules: Rules, clock: Option<Clock>) -> (RedisStore, RedisPeers) {
         let settings = RedisSettings {
             address: RedisAddress::parse(&self.url()).unwrap(),
@@ -177,14 +177,14 @@ impl RedisServer {
         resp::ask(self.port, self.password.as_deref(), command).await
     }
 
-    /// The keys that match, in order.
+    /// The keys that match, sorted.
     pub async fn keys(&self, pattern: &str) -> Vec<String> {
         let mut keys = self.ask(&["KEYS", pattern]).await.texts();
         keys.sort();
         keys
     }
 
-    /// All keys that match with what they hold, but for how long they live.
+    /// All keys that match with their values, without their times to live.
     pub async fn dump(&self, pattern: &str) -> BTreeMap<String, Reply> {
         let mut dump = BTreeMap::new();
         for key in self.keys(pattern).await {

@@ -1,4 +1,4 @@
-//! A client for Redis of a few lines, which owes nothing to the library that the service uses.
+//! A small client for Redis that shares nothing with the library of the service.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What Redis answers.
+/// An answer of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     Bytes(Vec<u8>),
@@ -18,7 +18,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// A text, or a number as one.
+    /// The answer as text, which may be a number.
     pub fn text(&self) -> String {
         match self {
             Self::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -35,7 +35,7 @@ impl Reply {
     }
 }
 
-/// Sends one command on a connection of its own.
+/// Sends one command on a new connection.
 pub async fn ask(port: u16, password: Option<&str>, command: &[&str]) -> io::Result<Reply> {
     let mut socket = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
     if let Some(password) = password {

@@ -1,5 +1,5 @@
-//! A LiveKit whose API does what a test needs: it is slow, refuses, limits, lists ghosts. A real server does none of this on demand;
-//! `tests/it/real` tests what a real one does by itself.
+//! A LiveKit whose API does what a test needs: it is slow, refuses, limits, lists ghosts. A real server does none of this on
+//! demand; `tests/it/real` tests what a real one does by itself.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -16,9 +16,9 @@ use livekit_presence::{
 
 use super::{ATTEMPTS, PROCESS_KEYS, RETRY_WAITS, WebhookBody, is_retried, retry_after, wire};
 
-/// A LiveKit as its webhooks' receivers know it.
+/// Delivers webhooks with LiveKit's retries.
 pub struct Sender {
-    /// Each attempt goes to one of these by chance.
+    /// Each attempt goes to one of these at random.
     ports: Vec<u16>,
     keys: Keys,
     /// Attempts that did not succeed.
@@ -42,7 +42,7 @@ impl Sender {
         }
     }
 
-    /// One attempt; an error where nobody answers.
+    /// Makes one attempt; an error where nobody answers.
     pub async fn try_once(&self, webhook: &WebhookBody) -> io::Result<Answer> {
         let port = self.ports[fastrand::usize(..self.ports.len())];
         let body = webhook.bytes();
@@ -61,10 +61,10 @@ impl Sender {
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, after })
     }
 
-    /// Sends a webhook until it is taken. One room's must be sent one after the other, which is the caller's part.
+    /// Sends a webhook until it is taken. The caller must send those of one room one after the other, as LiveKit does.
     ///
     /// # Panics
-    /// LiveKit would have dropped it.
+    /// LiveKit would have dropped the webhook.
     pub async fn deliver(&self, webhook: &WebhookBody) {
         let mut answers = Vec::new();
         for wait in RETRY_WAITS.map(Some).into_iter().chain([None]) {

@@ -11,13 +11,13 @@ use super::{
 pub struct Subscriber {
     pub connection: Connection,
     pub head: Head,
-    /// When to come back, in milliseconds, as the service said last.
+    /// The time to reconnect after, in milliseconds, as the service said last.
     pub retry: Option<u64>,
     decoder: EventDecoder,
 }
 
 impl Subscriber {
-    /// Takes over a connection on which a stream was asked for.
+    /// Takes over a connection on which a stream was requested.
     pub async fn of(mut connection: Connection) -> Self {
         let head = connection.head().await;
         assert_eq!(head.status(), 200, "{head:?}");
@@ -43,7 +43,7 @@ impl Subscriber {
         }
     }
 
-    /// The next event that is no heartbeat.
+    /// The next event other than a heartbeat.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             let event = self.next_of_any_kind().await?;
@@ -53,7 +53,7 @@ impl Subscriber {
         }
     }
 
-    /// The next list, by the identities in it.
+    /// The identities in the next list.
     pub async fn next_list(&mut self) -> Vec<String> {
         let event = self.next().await.expect("the stream goes on");
         assert_eq!(event.name, "participants:update", "{event:?}");
@@ -71,7 +71,7 @@ impl Subscriber {
         }
     }
 
-    /// Reads to the stream's end, which must be an orderly one. Returns its reason.
+    /// Reads to the stream's end, which must be orderly, and returns its reason.
     pub async fn end(&mut self) -> String {
         loop {
             let event = self.next().await.expect("an end comes before the end");

@@ -20,14 +20,14 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Passes everything on to a port, unless told otherwise.
+/// Passes everything on to a port, except for the faults that are set.
 pub struct TcpProxy {
     pub port: u16,
     link: Arc<Link>,
     running: JoinHandle<()>,
 }
 
-/// Seen from whoever connects.
+/// The direction of bytes, as the client sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     ToServer,
@@ -37,20 +37,20 @@ pub enum Direction {
 struct Link {
     conditions: watch::Sender<Conditions>,
     next_connection: AtomicU64,
-    /// How many bytes still pass before all connections are cut, in each direction.
+    /// The bytes that still pass before all connections are cut, by direction.
     left: [AtomicI64; 2],
 }
 
 #[derive(Clone, Debug)]
 struct Conditions {
     target: u16,
-    /// New connections are closed at once.
+    /// Whether new connections are closed at once.
     refuses: bool,
-    /// How long bytes are on their way, in each direction.
+    /// The delay of bytes, in each direction.
     latency: Duration,
     /// Connections with lower numbers are closed.
     cut_before: u64,
-    /// Nothing arrives on connections with lower numbers, nor are they closed.
+    /// Connections with lower numbers stay open and carry nothing.
     silent_before: u64,
 }
 
@@ -72,17 +72,17 @@ impl TcpProxy {
         Self { port, running: tokio::spawn(accept(listener, Arc::clone(&link))), link }
     }
 
-    /// How many connections there have been.
+    /// The number of connections so far.
     pub fn connections(&self) -> u64 {
         self.link.next_connection.load(Ordering::SeqCst)
     }
 
-    /// Closes all connections; new ones are taken.
+    /// Closes all connections; new ones are accepted.
     pub fn cut(&self) {
         self.link.cut();
     }
 
-    /// Closes all connections, and new ones at once.
+    /// Closes all connections, and new ones as they come.
     pub fn refuse(&self) {
         self.change(|conditions| conditions.refuses = true);
         self.cut();
@@ -92,44 +92,44 @@ impl TcpProxy {
         self.change(|conditions| conditions.refuses = false);
     }
 
-    /// Nothing arrives any more on the connections that are there, and nobody is told.
+    /// Silences the connections that are open, without closing them.
     pub fn forget(&self) {
         let next = self.link.next_connection.load(Ordering::SeqCst);
         self.change(|conditions| conditions.silent_before = next);
     }
 
-    /// The same for connections to come, until [`Self::remember`].
+    /// Silences all connections, new ones too, until [`Self::remember`].
     pub fn black_hole(&self) {
         self.change(|conditions| conditions.silent_before = u64::MAX);
     }
 
-    /// What was held back arrives.
+    /// Delivers what was held back, and goes on.
     pub fn remember(&self) {
         self.change(|conditions| conditions.silent_before = 0);
     }
 
-    /// How long bytes are on their way from now on, in each direction.
+    /// Delays bytes from now on, in each direction.
     pub fn delay(&self, latency: Duration) {
         self.change(|conditions| conditions.latency = latency);
     }
 
-    /// Cuts all connections in the middle, once so many more bytes have passed.
+    /// Cuts all connections once `bytes` more have passed, in the middle of what is sent.
     pub fn cut_after(&self, direction: Direction, bytes: u32) {
         self.link.left[direction as usize].store(bytes.into(), Ordering::SeqCst);
     }
 
-    /// Whether no [`Self::cut_after`] is still to come.
+    /// Whether every [`Self::cut_after`] has happened.
     pub fn has_cut(&self) -> bool {
         self.link.left.iter().all(|left| left.load(Ordering::SeqCst) > i64::from(u32::MAX))
     }
 
-    /// Closes all connections; new ones go elsewhere.
+    /// Closes all connections; new ones go to another port.
     pub fn turn_to(&self, target: u16) {
         self.turn_newcomers_to(target);
         self.cut();
     }
 
-    /// New connections go elsewhere; those that are there stay, as where a name gets another address.
+    /// Leads new connections to another port; open ones stay, as when a name gets another address.
     pub fn turn_newcomers_to(&self, target: u16) {
         self.change(|conditions| conditions.target = target);
     }
@@ -152,7 +152,7 @@ impl Link {
         self.conditions.send_modify(|conditions| conditions.cut_before = next);
     }
 
-    /// How many of these bytes pass. Fewer than all: then everything is cut.
+    /// The number of these bytes that pass. If it is not all of them, everything is cut.
     fn take(&self, direction: Direction, bytes: usize) -> usize {
         let left = &self.left[direction as usize];
         let limit = left.load(Ordering::SeqCst);
@@ -188,7 +188,7 @@ async fn carry(client: TcpStream, link: Arc<Link>, number: u64) -> io::Result<()
     let mut conditions = link.conditions.subscribe();
     let there = pass(from_client, to_server, &link, number, Direction::ToServer);
     let back = pass(from_server, to_client, &link, number, Direction::FromServer);
-    // Whichever side closes, the other is closed too.
+    // When one side closes, the other is closed too.
     tokio::select! {
         ended = there => ended,
         ended = back => ended,

@@ -1,24 +1,24 @@
-//! How long a test waits for what must come.
+//! Waiting for an event, with a deadline.
 
 use std::time::Duration;
 
-/// Nothing that a test waits for takes longer, unless something is broken.
+/// The deadline for the service. It needs longer only if something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Nor does anything that other programs do on a busy machine.
+/// The deadline for other programs on a busy machine.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Waits for something that must come.
+/// Waits for a future that must end.
 pub async fn within_deadline<T>(what: &str, future: impl Future<Output = T>) -> T {
     within(DEADLINE, what, future).await
 }
 
-/// Asks again and again until something holds. For what cannot be waited for, such as a count in another process.
+/// Asks until a condition holds. For what cannot be awaited, such as a count in another process.
 pub async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
     within(DEADLINE, what, until(holds)).await;
 }
 
-/// The same for what another program does.
+/// As [`eventually`], for what another program does.
 pub async fn patiently(what: &str, holds: impl AsyncFnMut() -> bool) {
     within(WAIT_TIMEOUT, what, until(holds)).await;
 }

@@ -1,4 +1,4 @@
-//! One request, one answer, on a connection of its own; and errors are answers too, for servers that are killed.
+//! One request and its answer on a new connection. Errors are returned, since the server may be killed.
 
 use std::{io, net::Ipv4Addr};
 
@@ -8,7 +8,7 @@ use hyper::{Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Sends a request to a port of this machine, and returns the answer's head with its body to come.
+/// Sends a request to a local port, and returns the head of the answer with its body still to come.
 pub async fn ask(port: u16, mut request: Request<Body>) -> io::Result<Response<Incoming>> {
     let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     socket.set_nodelay(true)?;

@@ -1,4 +1,4 @@
-//! Who may read, and from which pages.
+//! Which tokens may read what, and from which pages.
 
 use livekit_presence::livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken};
 
@@ -22,7 +22,7 @@ async fn a_token_comes_in_the_header_or_in_the_query() {
     assert_eq!(both.status, 200, "the header comes before the query");
 }
 
-// Read from a file it has one, and where a header is trimmed on its way, an address is not.
+// A token that was read from a file ends in a line break. Headers are trimmed on their way, addresses are not.
 #[tokio::test]
 async fn a_token_in_the_query_may_end_in_a_line_break() {
     let app = TestApp::start().await;
@@ -35,7 +35,7 @@ async fn a_token_in_the_query_may_end_in_a_line_break() {
     app.get(&inside, &[]).await.problem(401);
 }
 
-// A page behind nginx's `auth_basic` sends the proxy's password with everything, and nginx passes it on.
+// A page behind nginx's `auth_basic` sends the proxy's password with every request, and nginx passes it on.
 #[tokio::test]
 async fn a_header_of_another_scheme_is_passed_over_for_the_query_and_the_cookie() {
     let app = TestApp::with(&[("LKP__AUTH__COOKIE", "session")]).await;
@@ -143,7 +143,7 @@ async fn a_token_opens_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn open_means_that_anybody_reads() {
+async fn in_open_mode_anybody_reads() {
     let app = TestApp::with(&[("LKP__AUTH__MODE", "open")]).await;
     assert_eq!(app.get(LIST, &[]).await.status, 200);
     assert_eq!(app.get(LIST, &[("Authorization", "Bearer nonsense")]).await.status, 200);
@@ -225,9 +225,9 @@ async fn a_preflight_is_told_what_is_allowed() {
     assert_eq!(response.head.get("access-control-allow-credentials"), None);
 }
 
-// Tracing and monitoring add headers to each request of a page, and one that is not allowed fails the poll.
+// Tracing and monitoring add headers to each request of a page. One that is not allowed would fail the request.
 #[tokio::test]
-async fn a_page_with_tracing_may_ask() {
+async fn a_page_may_send_the_headers_of_tracing() {
     let app = TestApp::with(&[
         ("LKP__HTTP__CORS_ORIGINS", "https://a.example"),
         ("LKP__AUTH__COOKIE", "session"),
@@ -249,7 +249,7 @@ async fn a_page_with_tracing_may_ask() {
     assert_eq!(response.header("access-control-allow-headers"), asked);
     assert_eq!(response.header("access-control-allow-origin"), "https://a.example");
     assert_eq!(response.header("access-control-allow-credentials"), "true");
-    // What proxies write is no page's to say; what is no name is not repeated.
+    // Pages may not set the headers of proxies, and a malformed name is not repeated.
     let response = preflight("traceparent,x-forwarded-for,forwarded,a b,<script>").await;
     assert_eq!(response.header("access-control-allow-headers"), "traceparent");
     assert_eq!(preflight("x-real-ip").await.head.get("access-control-allow-headers"), None);
@@ -297,7 +297,7 @@ async fn origins_are_known_however_they_are_configured() {
 async fn other_origins_pages_can_read_why_they_were_refused() {
     let app = TestApp::with(&[
         ("LKP__HTTP__CORS_ORIGINS", "https://a.example"),
-        // An identity's newest stream is never refused, an address's is.
+        // The newest stream of an identity is never refused; that of an address is.
         ("LKP__LIMITS__STREAMS_PER_ADDRESS", "1"),
         ("LKP__HTTP__TRUSTED_PROXIES", "127.0.0.1"),
     ])
@@ -344,7 +344,7 @@ async fn too_many_reads_of_another_origins_page_are_told_so() {
     last.problem(429);
     assert_eq!(last.header("access-control-allow-origin"), "https://a.example");
     assert!(!last.header("retry-after").is_empty());
-    // A question whether one may ask is not counted.
+    // A preflight does not count.
     let preflight = [origin, ("Access-Control-Request-Method", "GET")];
     assert_eq!(app.ask("OPTIONS", LIST, &preflight).await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! What is asked wrongly is refused with one sentence that says what to do.
+//! Wrong requests are refused with one sentence that says what to do.
 
 use crate::harness::TestApp;
 
@@ -18,7 +18,7 @@ async fn a_room_that_is_no_room_is_400_before_anything_else() {
     ];
     for route in ["participants", "participants/stream", "rooms/stream"] {
         for (query, expected) in cases {
-            // Without a token: a room's name is looked at first.
+            // There is no token: the name of the room is checked first.
             let response = app.get(&format!("/api/livekit/{route}{query}"), &[]).await;
             let detail = response.problem(400);
             assert!(detail.contains(expected), "{route}{query}: {detail}");
@@ -31,7 +31,7 @@ async fn a_room_that_is_no_room_is_400_before_anything_else() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_404() {
+async fn an_unknown_path_is_404() {
     let app = TestApp::start().await;
     for target in ["/nothing", "/api", "/api/livekit", "/api/livekit/participants/", "/page.html"] {
         app.get(target, &[]).await.problem(404);
@@ -60,7 +60,7 @@ async fn a_method_that_is_not_taken_is_405_and_told_which_are() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_refused_and_the_service_goes_on() {
+async fn malformed_http_is_refused_and_the_service_goes_on() {
     let app = TestApp::start().await;
     let long_head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(300_000));
     let cases: [(&[u8], u16); 4] = [

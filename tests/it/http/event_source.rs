@@ -1,4 +1,4 @@
-//! The browser's own EventSource, where an identity has more streams than it may.
+//! The browser's own EventSource, for an identity that has more streams than it may.
 
 use livekit_presence::{
     clock::Clock,
@@ -20,7 +20,7 @@ const OPEN: &str = r#"
             seen.people = JSON.parse(data).map(({ identity }) => identity);
         });
         sources.push({ source, seen });
-        // One after the other, so that it is known which is the oldest.
+        // One after the other, so that the test knows which is the oldest.
         await new Promise((resolve) => source.addEventListener("open", resolve, { once: true }));
     }
 "#;

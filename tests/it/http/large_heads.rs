@@ -1,4 +1,4 @@
-//! Heads as large as many rooms in one address and long access tokens make them.
+//! Large heads: many rooms in one address, long access tokens.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ fn hundred_rooms() -> String {
     format!("/api/livekit/rooms/stream?{}", rooms.join("&"))
 }
 
-/// A token with so much metadata, every other character of it to be escaped. `key` is "name: secret".
+/// A token with `bytes` of metadata, of which every second character is escaped. `key` is "name: secret".
 fn token_with_metadata(key: &str, bytes: usize) -> String {
     let (name, secret) = key.split_once(": ").unwrap();
     let claims = serde_json::json!({
@@ -93,7 +93,7 @@ async fn a_large_head_is_followed_by_others_on_a_connection_that_had_small_ones(
     assert!(connection.is_closed().await, "what a large head takes in memory goes with it");
 }
 
-/// What strangers make the service keep in memory is bounded, and nobody has all of it.
+/// The memory that strangers can take is bounded, and no address gets all of it.
 #[tokio::test]
 async fn large_heads_have_a_share_of_memory_and_an_address_a_part_of_it() {
     let app = TestApp::with(&[
@@ -134,7 +134,7 @@ async fn large_heads_have_a_share_of_memory_and_an_address_a_part_of_it() {
 }
 
 #[tokio::test]
-async fn who_is_slow_with_large_heads_makes_room_for_others() {
+async fn clients_that_are_slow_with_large_heads_make_room_for_others() {
     let app = TestApp::with(&[
         ("LKP__AUTH__MODE", "open"),
         // Four of 512 KiB; an address has two.
@@ -157,7 +157,8 @@ async fn who_is_slow_with_large_heads_makes_room_for_others() {
     assert!(slow[0].is_closed().await, "the first that did not go on made room");
 }
 
-/// That a head is large is known in the middle of it, and does not begin its time anew.
+/// The service finds in the middle of a head that it is large, and must not begin its time anew. The two seconds are part of
+/// what is tested: only time that has passed shows it.
 #[tokio::test]
 async fn a_large_head_has_no_more_time_than_a_small_one() {
     let app = TestApp::with(&[("LKP__HTTP__HEAD_TIMEOUT", "3s")]).await;

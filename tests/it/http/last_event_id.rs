@@ -1,4 +1,4 @@
-//! What clients say they were sent last: it is their own matter, and nobody else notices.
+//! The last event ids that clients send. A wrong one affects its own client alone.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const READS: &str = "store_calls_total{kind=\"read\",outcome=\"ok\"}";
 const LOOKS: &str = "store_calls_total{kind=\"position\",outcome=\"ok\"}";
 const LIFTS: &str = "store_calls_total{kind=\"lift\",outcome=\"ok\"}";
 
-/// The store's time as a version that it could have given just now, and did not.
+/// A version that the store could have given just now, but did not: its time.
 fn made_up(app: &TestApp) -> String {
     app.clock.clock().now().as_micros().to_string()
 }
@@ -56,7 +56,7 @@ async fn nobody_makes_a_room_stale_or_has_it_read_by_a_made_up_last_event_id() {
 }
 
 #[tokio::test]
-async fn whoever_was_sent_what_the_store_lost_is_sent_the_list_and_what_follows() {
+async fn a_client_that_was_sent_what_the_store_lost_is_sent_the_list_and_what_follows() {
     let app = with_streams().await;
     app.webhooks([started(), joined("alice")]).await;
     let mut subscriber = app.subscriber_with("general", &[("Last-Event-ID", &made_up(&app))]).await;
@@ -104,13 +104,13 @@ async fn a_made_up_last_event_id_waits_for_no_more_than_one_look() {
 }
 
 #[tokio::test]
-async fn what_was_sent_last_is_read_from_the_address_as_polyfills_write_it() {
+async fn the_last_event_id_is_read_from_the_address_as_polyfills_write_it() {
     let app = with_streams().await;
     app.webhooks([started(), joined("alice")]).await;
     let mut honest = app.subscriber("general").await;
     let version = honest.next().await.unwrap().version();
     for name in ["last_event_id", "lastEventId", "lastEventID", "Last-Event-ID"] {
-        // A polyfill that comes back adds to the address that it was given.
+        // A polyfill that reconnects adds its parameter to the address that it has.
         let room = format!("general&last_event_id=1&{name}={version}");
         let mut subscriber = app.subscriber_with(&room, &[]).await;
         let first = subscriber.next_of_any_kind().await.unwrap();

@@ -1,4 +1,4 @@
-//! How much anybody may ask for.
+//! Limits of streams, reads and refused webhooks.
 
 use crate::harness::{TestApp, eventually, joined, webhook_request};
 

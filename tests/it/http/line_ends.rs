@@ -1,5 +1,4 @@
-//! Characters that some clients take for the end of a line, and so of a `data:` line: Python's `splitlines` is what common SSE clients
-//! read streams with.
+//! Characters that some clients take for the end of a `data:` line: common SSE clients in Python read streams with `splitlines`.
 
 use serde_json::Value;
 
@@ -7,7 +6,7 @@ use crate::harness::{TestApp, joined};
 
 const TEXT: &str = "a\u{2028}b\u{2029}c\u{85}d\u{7f}e\rf\u{b}g\u{c}h\u{1c}i\u{feff}j\u{a0}k\u{c3}l\u{2027}m\u{202a}n";
 
-/// What ends a line for `splitlines`, LF apart.
+/// The characters that end a line for `splitlines`, except LF.
 fn line_ends(text: &str) -> Vec<char> {
     let is_end = |letter: &char| {
         matches!(

@@ -1,4 +1,4 @@
-//! Each route, each refusal, each header.
+//! Each route with its answers, refusals and headers.
 
 mod credentials;
 mod errors;

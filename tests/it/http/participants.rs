@@ -61,7 +61,7 @@ async fn a_hot_room_is_read_from_what_its_streams_show() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_everybody_is_marked_stale() {
+async fn a_list_that_may_not_be_everybody_is_marked_stale() {
     let app = TestApp::start().await;
     let cache = async |room: &str| app.participants(room).await.header("x-cache").to_owned();
     assert_eq!(cache("never-heard-of").await, "stale");

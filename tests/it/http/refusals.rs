@@ -1,4 +1,4 @@
-//! What no route sees is refused as everything else is: as a problem, which pages of other origins can read.
+//! Requests that reach no route are refused with a problem, too, and pages of other origins can read it.
 
 use crate::harness::{TestApp, eventually, joined};
 
@@ -6,7 +6,7 @@ const STREAM: &str = "/api/livekit/participants/stream?room=general";
 const PAGE: &str = "https://app.example.com";
 
 #[tokio::test]
-async fn what_cannot_be_read_is_a_problem_with_cors() {
+async fn a_request_that_cannot_be_read_is_a_problem_with_cors() {
     for origins in ["*", PAGE] {
         let app = TestApp::with(&[("LKP__HTTP__CORS_ORIGINS", origins)]).await;
         let long_address = format!("GET /?{} HTTP/1.1\r\n", "x".repeat(70_000));
@@ -91,7 +91,7 @@ async fn a_stream_asked_for_while_draining_is_503_and_told_when_to_come_back() {
     app.ended().await;
 }
 
-/// Each costs a walk over all series, or a call to the store.
+/// Each of these costs a walk over all series, or a call to the store.
 #[tokio::test]
 async fn health_and_metrics_are_limited_per_address_and_apart_from_reads() {
     let app = TestApp::with(&[
@@ -119,7 +119,7 @@ async fn health_and_metrics_are_limited_per_address_and_apart_from_reads() {
             assert!(asked < 400, "{target} has no limit");
         };
         assert!(refused.problem(429).contains("`limits.reads_per_address` (2)"));
-        // All series cost more than a word.
+        // All series cost more than one word.
         let wait = if target == "/metrics" { "3" } else { "1" };
         assert_eq!(refused.header("retry-after"), wait, "{target}");
         assert!(asked >= 4, "{target}: {asked}");
@@ -134,7 +134,7 @@ async fn an_idle_connection_outlives_the_time_for_a_head() {
     let mut never_asked = app.connect().await;
     let mut connection = app.connect().await;
     let webhook = app.webhook_request(&joined("alice").bytes());
-    // Its body comes after its head, and is no beginning of another.
+    // The body comes after the head, and must not count as the beginning of another head.
     let body_at = webhook.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
     connection.send(&webhook[..body_at]).await;
     assert_eq!(app.get("/healthz", &[]).await.status, 200);
@@ -168,7 +168,7 @@ async fn an_idle_connection_is_closed_after_its_own_time_and_without_a_word() {
     assert_eq!(slow.response().await.status, 200, "a head that has begun has its own time");
 }
 
-/// A proxy that keeps a connection for longer than we do sends its next request into a closed one, and answers 502.
+/// A proxy that keeps a connection longer than the service does sends its next request into a closed one, and answers 502.
 #[test]
 fn the_shipped_proxies_close_idle_connections_before_the_service_does() {
     let text = |file: &str| {

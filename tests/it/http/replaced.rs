@@ -1,4 +1,4 @@
-//! Where an identity has too many streams, the newest works and the oldest ends for good.
+//! When an identity has too many streams, the newest works and the oldest ends for good.
 
 use livekit_presence::livekit::VideoGrant;
 
@@ -34,9 +34,9 @@ async fn the_newest_stream_of_an_identity_works_and_the_oldest_ends() {
     }
 }
 
-/// `EventSource` comes back with the last id it was sent, and stops for good at 204 (HTML standard, 9.2.3).
+/// `EventSource` reconnects with the last id that it was sent, and stops for good at 204 (HTML standard, 9.2.3).
 #[tokio::test]
-async fn who_was_replaced_and_comes_back_by_itself_is_told_to_stop_and_replaces_nobody() {
+async fn a_replaced_stream_that_comes_back_by_itself_is_told_to_stop_and_replaces_nobody() {
     let app = TestApp::with(&[("LKP__LIMITS__STREAMS_PER_IDENTITY", "1")]).await;
     let alice = format!("Bearer {}", app.token_with(all_rooms(), "alice", 60));
     for target in [STREAM, MANY] {
@@ -54,12 +54,12 @@ async fn who_was_replaced_and_comes_back_by_itself_is_told_to_stop_and_replaces_
         let in_address = format!("{target}&last_event_id={id}");
         assert_eq!(app.get(&in_address, &headers[..1]).await.status, 204);
     }
-    // Each newest one, and nobody who came back.
+    // The two pairs above, and no stream that came back.
     assert_eq!(app.metric("streams_opened_total").await, 4.0);
 }
 
-/// A client that renews its token closes the one stream and opens the next. What closes the first may arrive later than what opens the
-/// second, by way of a proxy at least.
+/// A client that renews its token closes one stream and opens the next. Through a proxy, the end of the first may arrive after
+/// the request for the second.
 #[tokio::test]
 async fn a_stream_in_place_of_one_that_is_being_closed_ends_no_other() {
     let app = TestApp::with(&[("LKP__LIMITS__STREAMS_PER_IDENTITY", "2")]).await;

@@ -33,7 +33,7 @@ async fn a_room_leaves_the_list_when_it_is_finished() {
     app.webhooks([started(), joined("alice"), left("alice")]).await;
     assert_eq!(app.rooms().await[0]["numParticipants"], 0);
     app.webhook(finished()).await;
-    // One list serves all who ask within a second.
+    // One list serves everybody who asks within a second.
     eventually("it to be gone", async || app.rooms().await == json!([])).await;
 }
 

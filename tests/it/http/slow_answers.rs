@@ -2,7 +2,7 @@
 
 use crate::harness::{Connection, TestApp, eventually, joined, started};
 
-/// Some four megabytes, in a room that nobody streams.
+/// Starts the service with a room of some four megabytes that nobody streams.
 async fn with_a_big_room(settings: &[(&str, &str)]) -> TestApp {
     let mut all = vec![("LKP__AUTH__MODE", "open"), ("LKP__LIMITS__READS_PER_ADDRESS", "0")];
     all.extend(settings);
@@ -26,16 +26,16 @@ async fn pinned(app: &TestApp) -> f64 {
     app.metric("pinned_bytes").await
 }
 
-// They were refused for as long as slow ones kept what there is. Now slow ones give way, whatever they asked for.
+// Once, new clients were refused while slow ones held all the memory. Now the slow ones give way.
 #[tokio::test]
-async fn they_hold_no_more_memory_than_they_may_and_the_slowest_gives_way() {
+async fn slow_answers_hold_bounded_memory_and_the_slowest_gives_way() {
     let app = with_a_big_room(&[("LKP__STREAM__PINNED_BYTES", "10000000")]).await;
     let mut slowest = ask_and_not_read(&app).await;
     eventually("it to be held", async || pinned(&app).await > 3_000_000.0).await;
     let _other = ask_and_not_read(&app).await;
     eventually("the other to be held", async || pinned(&app).await > 7_000_000.0).await;
     let list = || app.get("/api/livekit/participants?room=general", &[]);
-    // For the first second nobody counts as slow: who comes later is told to ask again.
+    // In its first second no client counts as slow, and new ones are told to ask again.
     eventually("the next to be answered", async || list().await.status == 200).await;
     assert!(pinned(&app).await <= 10_000_000.0);
     assert_eq!(app.metric("slow_clients_cut_off_total").await, 1.0);
@@ -44,7 +44,7 @@ async fn they_hold_no_more_memory_than_they_may_and_the_slowest_gives_way() {
 }
 
 #[tokio::test]
-async fn so_it_is_with_the_lists_of_a_room_that_is_streamed() {
+async fn slow_answers_from_a_hot_room_give_way_too() {
     let app = with_a_big_room(&[
         ("LKP__STREAM__PINNED_BYTES", "10000000"),
         ("LKP__STREAM__COALESCE", "0ms"),
@@ -52,7 +52,7 @@ async fn so_it_is_with_the_lists_of_a_room_that_is_streamed() {
     .await;
     let mut subscriber = app.subscriber("general").await;
     subscriber.next().await.unwrap();
-    // Each keeps a list of its own.
+    // Each holds another list.
     let mut unread = Vec::new();
     for (number, counted) in [(0, 3_000_000.0), (1, 7_000_000.0)] {
         unread.push(ask_and_not_read(&app).await);
@@ -69,7 +69,7 @@ async fn so_it_is_with_the_lists_of_a_room_that_is_streamed() {
 }
 
 #[tokio::test]
-async fn so_it_is_with_lists_of_rooms() {
+async fn slow_answers_with_the_list_of_rooms_are_cut_off() {
     let app = TestApp::with(&[
         ("LKP__AUTH__MODE", "open"),
         ("LKP__LIMITS__READS_PER_ADDRESS", "0"),
@@ -85,7 +85,7 @@ async fn so_it_is_with_lists_of_rooms() {
 }
 
 #[tokio::test]
-async fn they_are_cut_off_in_the_end() {
+async fn slow_answers_are_cut_off_in_the_end() {
     let app = with_a_big_room(&[("LKP__STREAM__WRITE_TIMEOUT", "2s")]).await;
     let mut unread = ask_and_not_read(&app).await;
     eventually("it to be held", async || pinned(&app).await > 3_000_000.0).await;

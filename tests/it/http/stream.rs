@@ -27,7 +27,7 @@ async fn a_stream_has_the_headers_that_proxies_and_browsers_need() {
     let app = TestApp::start().await;
     let subscriber = app.subscriber("general").await;
     let expected = [
-        // Without a charset it is Latin-1 to common clients, by RFC 2616's rule for text.
+        // Without a charset, common clients read it as Latin-1, by RFC 2616's rule for text.
         ("content-type", "text/event-stream; charset=utf-8"),
         ("cache-control", "no-store, no-transform"),
         ("x-accel-buffering", "no"),
@@ -71,7 +71,7 @@ async fn an_unknown_room_is_an_empty_list_until_somebody_comes() {
 }
 
 #[tokio::test]
-async fn what_the_client_has_is_not_repeated() {
+async fn a_list_that_the_client_has_is_not_repeated() {
     let app = TestApp::start().await;
     app.webhook(joined("alice")).await;
     let version = app.subscriber("general").await.next().await.unwrap().version();
@@ -109,7 +109,7 @@ async fn a_script_says_in_the_query_what_it_has() {
     let old = app.subscriber("general").await.next().await.unwrap().version().to_string();
     app.webhook(joined("bob")).await;
     let newest = app.subscriber("general").await.next().await.unwrap().version().to_string();
-    // What is in the query, what is in the header, and whether the list is repeated.
+    // The id in the query, the id in the header, and whether the list is repeated.
     let cases = [
         (newest.as_str(), None, false),
         (&old, None, true),
@@ -156,7 +156,7 @@ async fn no_change_is_missed_between_the_list_and_what_follows() {
     let names: Vec<_> = (0..300).map(|number| format!("user-{number:03}")).collect();
     let posting = app.webhooks(names.iter().map(|name| joined(name)));
     let expected: Vec<&str> = names.iter().map(String::as_str).collect();
-    // Clients come while the room fills: each sees a list, and then every change up to the last.
+    // Clients come while the room fills. Each sees a list, and then all changes up to the last.
     let reading = async {
         let mut subscribers = Vec::new();
         for _ in 0..40 {
@@ -180,7 +180,7 @@ async fn no_change_is_missed_between_the_list_and_what_follows() {
 }
 
 #[tokio::test]
-async fn what_follows_a_change_closely_goes_out_together_and_the_last_state_always() {
+async fn changes_in_quick_succession_go_out_together_and_the_last_state_always_does() {
     let app = TestApp::with(&[("LKP__STREAM__COALESCE", "10s")]).await;
     let mut subscriber = app.subscriber("general").await;
     subscriber.next_list().await;
@@ -239,7 +239,7 @@ async fn answers_to_earlier_requests_on_the_connection_come_first_and_whole() {
     let bearer = format!("Bearer {}", app.list_token());
     let headers = [("Authorization", bearer.as_str())];
     let mut connection = Connection::with_receive_buffer(app.address, Some(4096)).await;
-    // All three at once, and nothing is read until the stream must have been opened.
+    // All three are sent at once, and nothing is read before.
     connection.request("GET", "/api/livekit/participants?room=general", &headers).await;
     connection.request("GET", "/healthz", &headers).await;
     connection.request("GET", "/api/livekit/participants/stream?room=quiet", &headers).await;
@@ -264,7 +264,7 @@ async fn when_the_store_fails_a_new_stream_is_503_and_the_next_one_tries_anew() 
 async fn a_room_cools_down_after_its_last_client_and_comes_back_for_the_next() {
     let app = TestApp::start().await;
     let subscriber = app.subscriber("general").await;
-    // Nobody knows whether its list is everybody.
+    // The room is stale, since nobody knows whether its list is everybody.
     let hot = "rooms_hot{state=\"stale\"}";
     assert_eq!(app.metric(hot).await, 1.0);
     drop(subscriber);
@@ -279,7 +279,7 @@ async fn a_client_that_goes_away_is_noticed_at_once() {
     let subscriber = app.subscriber("general").await;
     assert_eq!(app.metric("streams_open").await, 1.0);
     drop(subscriber);
-    // Neither a heartbeat (every hour here) nor a change is needed to find out.
+    // The service needs neither a heartbeat, which comes every hour here, nor a change to find out.
     let closed = "streams_closed_total{reason=\"client\"}";
     let gone = eventually("the stream to be closed", async || app.metric(closed).await == 1.0);
     tokio::time::timeout(Duration::from_secs(2), gone).await.unwrap();

@@ -29,9 +29,9 @@ async fn a_signed_webhook_is_answered_200_on_both_paths_and_seen_by_subscribers(
     );
 }
 
-// LiveKit takes a 404 for an answer: what comes to an address with a slash too many would be lost without a word.
+// LiveKit does not repeat after a 404: a webhook to an address with an extra slash would be lost without a word.
 #[tokio::test]
-async fn slashes_too_many_lose_no_webhook() {
+async fn extra_slashes_lose_no_webhook() {
     let app = TestApp::start().await;
     let paths = [
         "/api/livekit/webhook/",
@@ -95,12 +95,12 @@ async fn a_signed_webhook_at_another_path_is_logged_with_the_right_one() {
     let lines: Vec<_> = log.lines().filter(|line| line.contains("/livekit/hook")).collect();
     assert!(lines[0].contains("\"level\":\"WARN\""), "{}", lines[0]);
     assert!(lines[0].contains("/api/livekit/webhook"), "{}", lines[0]);
-    // Once a minute: even those that an address may have refused would fill a disk.
+    // Once a minute, since even the webhooks that one address may have refused would fill a disk.
     assert_eq!(lines.len(), 1, "a line each would fill a disk");
 }
 
 #[tokio::test]
-async fn what_is_not_signed_learns_nothing_and_its_body_is_not_read() {
+async fn an_unsigned_request_learns_nothing_and_its_body_is_not_read() {
     let app = TestApp::start().await;
     let body = joined("alice").bytes();
     let now = app.clock.clock().now().as_secs();
@@ -121,7 +121,7 @@ async fn what_is_not_signed_learns_nothing_and_its_body_is_not_read() {
     assert!(!metrics.text().contains("misdirected"));
 }
 
-// Go's client follows a redirect with 301 or 302 by a GET without a body, and keeps the header.
+// Go's client follows a redirect of 301 or 302 with a GET that has no body and keeps the header.
 #[tokio::test]
 async fn a_webhook_that_a_redirect_turned_into_a_get_is_told_so() {
     let app = TestApp::start().await;
@@ -151,7 +151,7 @@ async fn a_bearer_prefix_and_any_configured_key_are_taken() {
 }
 
 #[tokio::test]
-async fn what_is_not_signed_for_this_body_is_401() {
+async fn a_token_that_does_not_sign_this_body_is_401() {
     let app = TestApp::start().await;
     let body = joined("alice").bytes();
     let foreign =
@@ -203,7 +203,7 @@ async fn an_expired_token_is_401_and_a_minute_of_difference_between_clocks_is_no
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_400_and_says_what_is_missing() {
+async fn a_malformed_webhook_is_400_and_the_answer_says_what_is_missing() {
     let app = TestApp::start().await;
     let mut no_sid = joined("alice");
     no_sid.0["participant"]["sid"] = "".into();
@@ -223,7 +223,7 @@ async fn what_is_malformed_is_400_and_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn what_this_version_does_not_know_is_taken_and_ignored() {
+async fn events_that_this_version_does_not_know_are_taken_and_ignored() {
     let app = TestApp::start().await;
     for body in [
         r#"{}"#,
@@ -320,7 +320,7 @@ async fn bodies_share_a_bounded_memory() {
     let large = app.webhook_request(&joined("alice").metadata(&"x".repeat(90_000)).bytes());
     let mut first = app.connect().await;
     first.send(&large[..large.len() - 1]).await;
-    // The first holds most of it, until its last byte has come.
+    // The first body holds most of the memory until its last byte has come.
     let small = joined("bob").metadata(&"x".repeat(20_000));
     eventually("the first body to be counted", async || app.post(&small).await.status == 503).await;
     let refused = app.post(&small).await;

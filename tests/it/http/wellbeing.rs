@@ -55,7 +55,7 @@ async fn metrics_tell_what_happened() {
     }
 }
 
-/// Read of the sources: what has not happened yet is not shown.
+/// The names come from the sources, since metrics show only what has happened.
 #[test]
 fn the_documentation_names_every_metric_and_no_other() {
     let base = |name: &str| {

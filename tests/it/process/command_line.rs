@@ -1,4 +1,4 @@
-//! `serve`, `demo`, `check`, `healthcheck`.
+//! The commands `serve`, `demo`, `check` and `healthcheck`.
 
 use std::process::Output;
 
@@ -109,7 +109,7 @@ async fn a_dot_env_file_in_the_working_directory_is_read_below_the_environment()
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named_without_its_secrets() {
+async fn a_file_that_cannot_be_read_is_named_without_its_secrets() {
     let folder = std::env::temp_dir().join(format!("lkp-secrets-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let toml = folder.join("presence.toml");
@@ -133,7 +133,7 @@ async fn the_example_of_an_environment_is_one_that_works() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
     let folder = std::env::temp_dir().join(format!("lkp-example-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    // What is commented out must be right as well.
+    // The lines that are commented out must be right, too.
     let all: String = example
         .lines()
         .map(|line| {

@@ -1,4 +1,4 @@
-//! Whoever takes all places, LiveKit still gets one.
+//! LiveKit gets a connection, though others take all the rest.
 
 use livekit_presence::{
     clock::Clock,
@@ -12,7 +12,7 @@ use super::descriptors::with_descriptors;
 const STREAM: &str = "/api/livekit/participants/stream?room=general";
 /// Of 256 descriptors 128 are for connections, and of these eight for webhooks.
 const PLACES: usize = 120;
-/// What one address may have.
+/// The connections that one address may have.
 const OF_ADDRESS: usize = 96;
 
 async fn ask(app: &Process, from: &str) -> u16 {
@@ -27,7 +27,7 @@ async fn post(app: &Process, from: &str) -> (u16, Connection) {
     (connection.response().await.status, connection)
 }
 
-/// Streams, which leave no place until they end.
+/// Opens streams, which hold their places until they end.
 async fn fill_with_streams(app: &Process, from: &[&str]) -> Vec<Subscriber> {
     let mut subscribers = Vec::new();
     for number in 0..PLACES {
@@ -77,8 +77,8 @@ async fn an_idle_connection_makes_room_before_anybody_is_refused() {
 }
 
 #[tokio::test]
-async fn a_share_of_the_connections_is_kept_for_who_has_sent_a_verified_webhook() {
-    // LiveKit by itself, and behind the proxy that the clients come through as well.
+async fn a_share_of_the_connections_is_kept_for_peers_that_have_sent_a_verified_webhook() {
+    // LiveKit comes directly, or through the proxy that clients come through as well.
     for (livekit, proxy) in [("127.0.0.9", "10.0.0.1"), ("127.0.0.1", "127.0.0.1")] {
         let settings = [("LKP__LIMITS__STREAMS", "1000"), ("LKP__HTTP__TRUSTED_PROXIES", proxy)];
         let app = with_descriptors(256, &settings).await;
@@ -92,7 +92,7 @@ async fn a_share_of_the_connections_is_kept_for_who_has_sent_a_verified_webhook(
         kept.send(&app.webhook_request(&joined("bob").bytes())).await;
         assert_eq!(kept.response().await.status, 200, "it is used again");
         assert_eq!(ask(&app, livekit).await, 503, "it is for webhooks alone");
-        // Who says nothing there, or nothing verified, leaves it to the next webhook.
+        // Connections that send nothing leave the place to the next webhook.
         let mut silent = Vec::new();
         for _ in 0..20 {
             silent.push(Connection::from(livekit, app.address).await);
@@ -101,9 +101,9 @@ async fn a_share_of_the_connections_is_kept_for_who_has_sent_a_verified_webhook(
     }
 }
 
-/// Somebody may have seen a webhook on its way, and send it again.
+/// An attacker may have seen a webhook under way, and send it again.
 #[tokio::test]
-async fn a_webhook_that_is_sent_again_keeps_no_place_for_who_sends_it() {
+async fn a_repeated_webhook_keeps_no_place_for_its_sender() {
     let app = with_descriptors(256, &[("LKP__LIMITS__STREAMS", "1000")]).await;
     let seen = app.webhook_request(&joined("alice").bytes());
     let send = async |from: &str| {
@@ -118,7 +118,7 @@ async fn a_webhook_that_is_sent_again_keeps_no_place_for_who_sends_it() {
     assert_eq!(send("127.0.0.9").await, 200);
 }
 
-/// A connection whose last answer is out is read for a moment, so that the answer arrives.
+/// After its last answer a connection is read for a moment, so that the answer arrives.
 #[tokio::test]
 async fn connections_that_their_clients_do_not_close_keep_nobody_away() {
     let app = with_descriptors(256, &[]).await;
@@ -141,7 +141,7 @@ async fn connections_that_their_clients_do_not_close_keep_nobody_away() {
     }
 }
 
-/// Behind a proxy that is not named, all clients have one address.
+/// Behind a proxy that is not in the configuration, all clients have one address.
 #[tokio::test]
 async fn an_address_of_many_people_is_told_to_the_operator_once() {
     let settings = [("LKP__AUTH__MODE", "livekit"), ("LKP__LIMITS__STREAMS_PER_ADDRESS", "10")];

@@ -1,8 +1,8 @@
-//! Running out of descriptors is an answer, not an accident.
+//! When descriptors run out, the service answers so and recovers.
 
 use crate::harness::{Connection, Process, eventually};
 
-/// The service in a shell that allows it only so many descriptors.
+/// Starts the service with at most `count` descriptors.
 pub async fn with_descriptors(count: u32, variables: &[(&str, &str)]) -> Process {
     let mut command = tokio::process::Command::new("sh");
     command
@@ -25,7 +25,7 @@ pub async fn with_descriptors(count: u32, variables: &[(&str, &str)]) -> Process
 
 #[tokio::test]
 async fn streams_leave_descriptors_for_webhooks_and_reads() {
-    // A proxy may have all of them, anybody else three quarters.
+    // A trusted proxy may take all of them, any other address three quarters.
     let app = with_descriptors(256, &[("LKP__HTTP__TRUSTED_PROXIES", "127.0.0.1")]).await;
     let mut subscribers = Vec::new();
     for _ in 0..96 {
@@ -46,7 +46,7 @@ async fn streams_leave_descriptors_for_webhooks_and_reads() {
 #[tokio::test]
 async fn too_many_connections_are_answered_503_and_then_it_recovers() {
     let app = with_descriptors(256, &[("LKP__LIMITS__STREAMS", "1000")]).await;
-    // As many as there are for anybody's connections; all of them are streams, since those that say nothing make room.
+    // All connections that anybody may have. They are streams, since silent connections would make room.
     let mut streams = Vec::new();
     for number in 0..120 {
         let from = if number < 96 { "127.0.0.1" } else { "127.0.0.2" };
@@ -60,7 +60,7 @@ async fn too_many_connections_are_answered_503_and_then_it_recovers() {
     let refused = one_more.response().await;
     assert!(refused.problem(503).contains("as many connections"));
     assert_eq!(refused.header("retry-after"), "1");
-    assert!(!app.log().contains("cannot accept"), "it is no accident yet");
+    assert!(!app.log().contains("cannot accept"), "accepting works");
     eventually("the reason to be logged", async || app.log().contains("as many connections")).await;
     drop(streams);
     eventually("it to recover", async || {
@@ -78,7 +78,7 @@ async fn one_address_cannot_take_all_connections() {
     for _ in 0..96 {
         silent.push(Connection::open(app.address).await);
     }
-    // More than are told why.
+    // More than the service tells the reason to.
     for _ in 0..64 {
         silent.push(Connection::open(app.address).await);
     }

@@ -1,4 +1,4 @@
-//! A `.env` in the working directory.
+//! A `.env` file in the working directory.
 
 use livekit_presence::livekit::{ApiKey, Keys, WebhookToken};
 
@@ -15,7 +15,7 @@ async fn check(env_file: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8(text).unwrap())
 }
 
-// The end of such a secret was replaced by an empty variable, and every webhook was 401.
+// Once, the end of such a secret was replaced by an empty variable, and every webhook was answered 401.
 #[tokio::test]
 async fn a_dollar_that_might_be_replaced_is_refused_by_name_and_line() {
     for line in ["LIVEKIT_API_SECRET=hunter$2", "LIVEKIT_API_SECRET=\"hunter${x}2\""] {

@@ -1,4 +1,4 @@
-//! What is logged, and what never is.
+//! What the service logs, and what it never logs.
 
 use livekit_presence::{
     clock::Clock,
@@ -94,9 +94,9 @@ async fn a_log_that_nobody_reads_any_more_ends_nothing() {
     assert_eq!(ended.code(), Some(0));
 }
 
-/// Anybody can send what is no webhook.
+/// Anybody can post to the webhook's path.
 #[tokio::test]
-async fn what_strangers_post_makes_few_lines() {
+async fn requests_of_strangers_make_few_lines() {
     let app = Process::start(&[]).await;
     let mut connection = Connection::open(app.address).await;
     for number in 0..150 {

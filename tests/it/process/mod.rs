@@ -1,4 +1,4 @@
-//! What only a process of its own can show.
+//! What only a process shows.
 
 mod command_line;
 mod crowd;

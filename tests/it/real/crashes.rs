@@ -1,19 +1,19 @@
-//! LiveKit dies. Nobody is told who left, and with Redis its own list shows the dead from then on.
+//! LiveKit crashes. It tells nobody who left, and with Redis its own list shows the dead from then on.
 
 use std::time::Duration;
 
 use super::scenario::{Client, Guest, Plan, Scenario};
 
-/// A ghost is gone within three quarters of a minute; a busy machine needs a little more.
+/// A ghost is gone within 45 s; a busy machine needs a little more.
 const EVICTED_WITHIN: Duration = Duration::from_secs(75);
 
-/// LiveKit without Redis has forgotten them, so one reconcile is enough.
+/// LiveKit without Redis has forgotten everybody, so one comparison is enough.
 const RECONCILED: Duration = Duration::from_secs(30);
 
-/// Longer than from one reconcile to the next.
-const NEXT_RECONCILES: Duration = Duration::from_secs(30);
+/// Longer than the time between two comparisons.
+const NEXT_COMPARISONS: Duration = Duration::from_secs(30);
 
-/// A crash with three people inside: alice on her own, and two who die with LiveKit and will not come back.
+/// A crash with three people inside: alice in a process of her own, and two who die with LiveKit and do not come back.
 async fn crash(plan: Plan) -> Option<(Scenario, Client)> {
     let mut scenario = plan.start().await?;
     let alice = scenario.join("alice").await;
@@ -53,10 +53,10 @@ async fn nobody_comes_back(plan: Plan) {
     alice.kill().await;
     scenario.livekit.start_again().await;
     scenario.becomes_right("", &[], EVICTED_WITHIN).await;
-    scenario.stays_right("from then on", &[], NEXT_RECONCILES).await;
+    scenario.stays_right("from then on", &[], NEXT_COMPARISONS).await;
 }
 
-/// Others who live show that LiveKit does answer, so that its silence about the dead says something.
+/// People who live in another room show that LiveKit does answer, so its silence about the dead counts.
 #[tokio::test]
 async fn nobody_comes_back_to_this_room_but_others_live() {
     let plan = Plan::named("crash with Redis, life in another room only");
@@ -67,7 +67,7 @@ async fn nobody_comes_back_to_this_room_but_others_live() {
     let elsewhere = Guest { room: "elsewhere".to_owned(), ..Scenario::guest("erin") };
     let _erin = Client::join(&driver, &scenario.livekit.url(), &elsewhere).await.unwrap();
     scenario.becomes_right("", &[], EVICTED_WITHIN).await;
-    scenario.stays_right("from then on", &[], NEXT_RECONCILES).await;
+    scenario.stays_right("from then on", &[], NEXT_COMPARISONS).await;
 }
 
 #[tokio::test]
@@ -90,15 +90,15 @@ async fn some_come_back_to_a_livekit_without_redis() {
     some_come_back(Plan::named("crash without Redis, one of three comes back")).await;
 }
 
-/// Once they are right they must stay so, whatever LiveKit's list goes on saying. The dead may have joined in the second of
-/// the crash, too late for `room_started` to say that they are gone.
+/// Once subscribers are right they must stay right, whatever LiveKit's list says. The dead may have joined in the second of the
+/// crash, too late for `room_started` to tell that they are gone.
 async fn some_come_back(plan: Plan) {
     let Some((mut scenario, alice)) = crash(plan).await else { return };
     let reconnects = alice.reconnects().await;
     scenario.livekit.start_again().await;
     alice.until_reconnected(reconnects).await;
     scenario.becomes_right("", &[&alice], EVICTED_WITHIN).await;
-    scenario.stays_right("from then on", &[&alice], NEXT_RECONCILES).await;
+    scenario.stays_right("from then on", &[&alice], NEXT_COMPARISONS).await;
 }
 
 /// LiveKit told to end twice closes its rooms, and loses the last webhooks of that.
@@ -113,7 +113,7 @@ async fn livekit_is_told_to_end() {
         scenario.settles(&[&alice, &bob, &carol]).await;
         scenario.acts();
         scenario.livekit.terminate().await;
-        // So that they do not come back by themselves.
+        // Otherwise they would come back by themselves.
         alice.kill().await;
         scenario.livekit.start_again().await;
         scenario.becomes_right("", &[], EVICTED_WITHIN).await;

@@ -1,4 +1,4 @@
-//! How long after a client does something its subscribers know.
+//! The time from a client's action until its subscribers see it.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,10 +6,10 @@ use super::scenario::{Plan, ROOM, Scenario, say};
 
 const TIMES: usize = 100;
 
-/// A webhook takes milliseconds; only a fault takes so long.
+/// A webhook takes milliseconds. Only a fault takes longer than this.
 const LATE: Duration = Duration::from_secs(5);
 
-/// LiveKit takes twenty seconds to find that somebody is dead.
+/// LiveKit takes 20 s to find that somebody is dead.
 const DEAD: Duration = Duration::from_secs(40);
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn subscribers_know_within_milliseconds() {
 struct Times {
     connect: Vec<Duration>,
     leave: Vec<Duration>,
-    /// Leaves of which LiveKit was not told.
+    /// Leaves that the SDK did not tell LiveKit.
     untold: Vec<Duration>,
     connected: Vec<Duration>,
 }

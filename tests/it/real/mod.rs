@@ -1,8 +1,8 @@
-//! The service beside a real livekit-server with real clients in it: what subscribers see is held against the people who are
-//! inside, whom the test itself sent there. Each scenario prints how long subscribers were wrong, and what LiveKit's own list
-//! said meanwhile.
+//! The service beside a real livekit-server with real clients: each test sends people into a room, and compares what
+//! subscribers see with the people inside. It prints how long subscribers were wrong, and what LiveKit's own list said
+//! meanwhile.
 //!
-//! Needs what `make setup-tests` installs, and says so where it is missing.
+//! The tests need what `make setup-tests` installs, and say so where it is missing.
 
 mod crashes;
 mod latency;

@@ -1,7 +1,7 @@
-//! Everything that can happen, at random: at the end subscribers equal the people inside, whoever they are by then.
+//! Random actions of everybody: in the end subscribers see exactly the people inside.
 //!
-//! Three minutes of it; `REAL_RANDOM_SECS` plays another time, such as 60 while one works on something else. The seed is
-//! printed, and `REAL_RANDOM_SEED` plays it again: the same actions, though LiveKit and the clients take their own time.
+//! It runs for three minutes, or for `REAL_RANDOM_SECS`. The seed is printed, and `REAL_RANDOM_SEED` repeats its actions,
+//! though LiveKit and the clients take their own time.
 
 use std::{
     str::FromStr,
@@ -17,16 +17,16 @@ use super::scenario::{
 
 const ROOMS: [&str; 4] = ["amber", "birch", "cedar", "dune"];
 
-/// Few enough that the same come back, sometimes while they are still inside.
+/// Few, so that the same people come back, sometimes while they are still inside.
 const IDENTITIES: usize = 16;
 
-/// What two cores carry beside LiveKit.
+/// The clients that two cores carry beside LiveKit.
 const MAX_INSIDE: usize = 24;
 
-/// As long as a ghost may take, and then what a busy machine needs.
+/// The time that a ghost may take, with a margin for a busy machine.
 const CALM: Duration = Duration::from_secs(90);
 
-/// How long a client may take to answer.
+/// A client that takes longer to answer is left alone.
 const UNANSWERED: Duration = Duration::from_secs(3);
 
 #[tokio::test]
@@ -55,15 +55,15 @@ struct Run {
     watches: Vec<Watch>,
     /// Processes of clients that can be killed.
     drivers: [Arc<Driver>; 2],
-    /// Everybody who came and did not leave, the gone among them until there is no more room.
+    /// Everybody who came and did not leave. Those who are gone are removed when the list is full.
     clients: Vec<Client>,
-    /// Until when webhooks fare badly.
+    /// The end of the fault that webhooks meet.
     bad_until: Option<Instant>,
     began_at: Instant,
     actions: usize,
 }
 
-/// With how often each comes. The weights are percentages.
+/// The actions with their weights, which are percentages.
 const ACTIONS: [(Action, usize); 12] = [
     (Action::Join, 42),
     (Action::Kill, 2),
@@ -89,7 +89,7 @@ enum Action {
     Of(Deed),
 }
 
-/// What somebody does who is inside, or has done to them.
+/// An action of somebody inside, or one that is done to them.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Leave,
@@ -116,7 +116,7 @@ impl Run {
         }
     }
 
-    /// Does something.
+    /// Does one action.
     async fn act(&mut self) {
         if self.bad_until.is_some_and(|until| Instant::now() > until) {
             self.scenario.proxy.set_fault(WebhookFault::None);
@@ -202,7 +202,7 @@ impl Run {
         }
     }
 
-    /// The dead, the removed, and those whose identity another took.
+    /// Drops clients that are dead, removed, or replaced by another of their identity.
     async fn forget_the_gone(&mut self) {
         for client in std::mem::take(&mut self.clients) {
             if client.state().await.is_some_and(|state| state["state"] != "disconnected") {
@@ -211,7 +211,7 @@ impl Run {
         }
     }
 
-    /// A process dies, with everybody in it.
+    /// Kills a process of clients with everybody in it.
     async fn kill(&mut self) {
         let index = self.random.usize(..self.drivers.len());
         let driver = self.scenario.new_driver().await;
@@ -243,8 +243,8 @@ impl Run {
         self.scenario.livekit.start_again().await;
     }
 
-    /// Calm returns, clients settle, and everything is compared. Into half of the rooms somebody comes; in the others who is
-    /// dead must be found out without that.
+    /// Ends all faults, waits until clients have settled, and compares everything. Somebody joins half of the rooms; in the
+    /// others the dead must be found without that.
     async fn end(mut self) {
         self.scenario.proxy.set_fault(WebhookFault::None);
         self.forget_the_gone().await;

@@ -1,4 +1,4 @@
-//! What no webhook says, or a webhook that never arrived: right once the service has asked LiveKit.
+//! Changes that no webhook tells, and webhooks that never arrive: subscribers are right once the service has asked LiveKit.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::harness::ATTEMPTS;
 
 use super::scenario::{Delivery, Plan, ROOM, Scenario, Source, WebhookFault};
 
-/// A watched room is compared with LiveKit's list every 20 s, give or take the jitter; a busy machine needs a little more.
+/// A watched room is compared with LiveKit's list every 20 s, with some jitter; a busy machine needs a little more.
 const RECONCILED: Duration = Duration::from_secs(30);
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_new_name_metadata_and_attributes_are_seen() {
 }
 
 #[tokio::test]
-async fn who_is_hidden_goes_and_who_is_no_longer_comes() {
+async fn a_participant_goes_when_hidden_and_comes_back_when_shown() {
     let Some(mut scenario) = Plan::named("hidden").start().await else { return };
     let alice = scenario.join("alice").await;
     let bob = scenario.join("bob").await;
@@ -68,7 +68,7 @@ async fn who_is_hidden_goes_and_who_is_no_longer_comes() {
 }
 
 #[tokio::test]
-async fn who_may_no_longer_publish_is_shown_without_tracks() {
+async fn a_participant_who_may_no_longer_publish_is_shown_without_tracks() {
     let Some(mut scenario) = Plan::named("permission to publish withdrawn").start().await else {
         return;
     };
@@ -80,7 +80,7 @@ async fn who_may_no_longer_publish_is_shown_without_tracks() {
     scenario.api().update_participant(ROOM, "alice", update).await.done();
     let ended = |one: &Delivery| one.is("track_unpublished", "alice");
     scenario.proxy.deliveries().until("the end of her track", 1, ended).await;
-    // Her SDK is not told; it drops what it takes for published.
+    // LiveKit does not tell her SDK, so she unpublishes what it still takes for published.
     alice.unpublish(&microphone).await;
     scenario.becomes_right("", &[&alice], RECONCILED).await;
 }
@@ -150,7 +150,7 @@ async fn a_room_is_right_though_no_webhook_ever_arrives() {
     scenario.becomes_right("leave", &[&alice], RECONCILED).await;
 }
 
-/// With this setting a room that is closed is a 503 after three seconds, and not an empty list.
+/// With this setting LiveKit answers for a closed room with 503 after three seconds, not with an empty list.
 #[tokio::test]
 async fn a_room_is_right_where_its_node_is_asked_for_lists() {
     let plan = Plan::named("no webhook arrives, psrpc lists");

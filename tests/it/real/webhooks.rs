@@ -1,4 +1,4 @@
-//! What webhooks alone make right, as long as all of them arrive.
+//! What webhooks alone make right, if all of them arrive.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::scenario::{Client, Guest, Key, Plan, ROOM, Scenario, Source, WebhookFault};
 
-/// A webhook is here within milliseconds; the rest is a busy machine. Less than reconcile would need.
+/// A webhook arrives within milliseconds; the rest is a margin for a busy machine. It is less than a comparison would need.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
@@ -93,15 +93,15 @@ async fn a_session_that_starts_anew_replaces_the_old_one_with_its_tracks() {
     scenario.becomes_right("server leave", &[&bob], AT_ONCE).await;
 }
 
-/// Plays a scenario and waits until the client says that it is connected again.
-async fn comes_back(client: &Client, scenario: &str) {
+/// Simulates a failure, and waits until the client says that it is connected again.
+async fn comes_back(client: &Client, failure: &str) {
     let before = client.reconnects().await;
-    client.simulate(scenario).await;
+    client.simulate(failure).await;
     client.until_reconnected(before).await;
 }
 
 #[tokio::test]
-async fn who_is_removed_is_gone_at_once() {
+async fn a_removed_participant_is_gone_at_once() {
     let Some(mut scenario) = Plan::named("removed by the API").start().await else { return };
     let alice = scenario.join("alice").await;
     let bob = scenario.join("bob").await;
@@ -122,7 +122,7 @@ async fn who_is_removed_is_gone_at_once() {
 }
 
 #[tokio::test]
-async fn who_comes_hidden_is_never_shown() {
+async fn a_participant_who_joins_hidden_is_never_shown() {
     let Some(mut scenario) = Plan::named("hidden from the start").start().await else { return };
     let alice = scenario.join("alice").await;
     scenario.settles(&[&alice]).await;
@@ -151,7 +151,7 @@ async fn thirty_come_and_go_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_seconds_comes_later_and_in_order() {
+async fn webhooks_that_are_refused_for_seconds_come_later_and_in_order() {
     let Some(mut scenario) = Plan::named("webhooks refused for seconds").start().await else {
         return;
     };
@@ -169,7 +169,7 @@ async fn what_is_refused_for_seconds_comes_later_and_in_order() {
         let bob = scenario.join("bob").await;
         let carol = scenario.join("carol").await;
         scenario.leave(&[&bob]).await;
-        // The first of the webhooks is tried at once, after one second, and two seconds later.
+        // LiveKit tries the first of the webhooks at once, after one second, and two seconds later.
         scenario.proxy.deliveries().until("two attempts", seen + 2, |_| true).await;
         scenario.proxy.set_fault(WebhookFault::None);
         scenario.becomes_right(name, &[&alice, &carol], 4 * AT_ONCE).await;
@@ -179,19 +179,19 @@ async fn what_is_refused_for_seconds_comes_later_and_in_order() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_to_a_crashed_livekit_drives_out_the_dead() {
+async fn a_participant_who_comes_back_to_a_crashed_livekit_drives_out_the_dead() {
     for (name, redis) in [("crash without Redis", false), ("crash with Redis", true)] {
         let Some(mut scenario) = Plan { redis, ..Plan::named(name) }.start().await else { return };
         let bob = scenario.join_apart("bob").await;
         let alice = scenario.join("alice").await;
         scenario.settles(&[&alice, &bob]).await;
-        // LiveKit says in whole seconds when a room started, so whoever joined just before that may be of it.
+        // LiveKit gives the start of a room in whole seconds, so a session from just before may belong to it.
         scenario.time_passes(Duration::from_secs(3)).await;
         let reconnects = alice.reconnects().await;
         bob.kill().await;
         scenario.livekit.kill().await;
         scenario.livekit.start_again().await;
-        // The SDK finds out by itself that its session is no more, and starts another.
+        // The SDK finds out by itself that its session has ended, and starts another.
         scenario.acts();
         alice.until_reconnected(reconnects).await;
         scenario.becomes_right("somebody comes back", &[&alice], AT_ONCE).await;

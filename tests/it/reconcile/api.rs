@@ -1,4 +1,4 @@
-//! LiveKit's API wherever it is: behind TLS, behind an authority of one's own, or not there at all.
+//! LiveKit's API behind TLS, behind a private authority, or unreachable.
 
 use crate::harness::{ApiFault, ScriptedLiveKit, TestApp, eventually, identities, joined};
 
@@ -47,7 +47,7 @@ async fn where_nothing_listens_clients_get_what_is_known_at_once() {
 }
 
 #[tokio::test]
-async fn what_the_calls_came_to_is_counted() {
+async fn outcomes_of_calls_are_counted() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
     let _subscriber = app.subscriber("general").await;
     for (fault, outcome) in [

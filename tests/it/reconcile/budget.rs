@@ -1,4 +1,4 @@
-//! LiveKit is not asked more often than it was agreed.
+//! LiveKit is not called more often than the budget allows.
 
 use std::time::{Duration, Instant};
 

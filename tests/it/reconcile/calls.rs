@@ -1,4 +1,4 @@
-//! A caller by telephone rings and answers, and no webhook tells of it.
+//! Telephone calls: no webhook tells that a call rings or is answered.
 
 use crate::harness::{eventually, joined, started};
 
@@ -10,7 +10,7 @@ fn status(list: &serde_json::Value) -> Option<&str> {
 
 #[tokio::test]
 async fn a_watched_room_in_which_somebody_is_called_shows_at_once_that_they_answer() {
-    // Rooms are not compared otherwise.
+    // Other rooms are not compared within the test's time.
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "1h")]).await;
     app.webhook(started()).await;
     let mut subscriber = app.subscriber("general").await;

@@ -1,4 +1,4 @@
-//! A room that is not known to be complete: its clients wait for LiveKit, once however many ask.
+//! A room that is not known to be complete: its clients wait for LiveKit, which is asked once for all of them.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn cache(response: &Response) -> &str {
 #[tokio::test]
 async fn a_room_that_sprang_up_from_one_join_shows_everybody_who_is_inside() {
     let (app, livekit) = with_api(&[]).await;
-    // Nobody looked for long, and what was known of alice is gone.
+    // The service has forgotten alice, since nobody looked for a long time.
     livekit.list("general", &[joined("alice"), joined("bob")]);
     app.webhook(joined("bob")).await;
     let answer = app.participants("general").await;
@@ -71,7 +71,7 @@ async fn when_livekit_does_not_answer_clients_get_what_is_known_and_streams_corr
 }
 
 #[tokio::test]
-async fn a_whole_room_costs_no_call() {
+async fn a_complete_room_costs_no_call() {
     let (app, livekit) = with_api(&[]).await;
     app.webhook(started()).await;
     app.webhook(joined("alice")).await;
@@ -106,14 +106,14 @@ async fn made_up_rooms_fill_no_store_and_cost_few_calls() {
     assert!(calls <= 11, "{calls} calls of one address");
     assert_eq!(cache(&app.participants("made-up-29").await), "stale");
     assert_eq!(app.rooms().await, serde_json::json!([]));
-    // It begins to exist.
+    // The room comes into being.
     app.webhook(started().room("made-up")).await;
     app.webhook(joined("alice").room("made-up")).await;
     assert_eq!(identities(&app.participants("made-up").await.json()), ["alice"]);
 }
 
 #[tokio::test]
-async fn what_tells_of_a_missed_join_has_the_room_compared_at_once() {
+async fn a_sign_of_a_missed_join_has_the_room_compared_at_once() {
     let (app, livekit) = with_api(&[]).await;
     app.webhook(started()).await;
     app.webhook(joined("alice")).await;
@@ -126,8 +126,8 @@ async fn what_tells_of_a_missed_join_has_the_room_compared_at_once() {
 }
 
 /// A stream waits two seconds for LiveKit. Of these forty rooms ten wait one of the two for calls that the budget allows; they
-/// would wait longer without the share of watched rooms. What is left may be too little on a busy machine, through no fault of the
-/// service: then another service that has just started tries it. One that leaves rooms out by itself does so each time.
+/// would wait longer without the share of watched rooms. What is left may be too little on a busy machine, through no fault of
+/// the service: then another service that has just started tries it. One that leaves rooms out by itself does so each time.
 #[tokio::test]
 async fn after_a_restart_one_stream_of_many_rooms_begins_with_everybody() {
     patiently("a stream to begin with everybody", begins_with_everybody).await;
@@ -151,7 +151,7 @@ async fn begins_with_everybody() -> bool {
 }
 
 #[tokio::test]
-async fn a_client_who_waited_in_vain_gets_what_came_meanwhile() {
+async fn a_client_that_waited_in_vain_gets_what_came_meanwhile() {
     let (app, livekit) = with_api(&[]).await;
     app.webhook(joined("alice")).await;
     livekit.set_fault(ApiFault::Hangs);

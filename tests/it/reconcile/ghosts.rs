@@ -1,11 +1,11 @@
-//! People whom a crashed LiveKit goes on listing.
+//! Ghosts: people whom LiveKit goes on listing after a crash.
 
 use crate::harness::{ApiFault, eventually, joined, published, started};
 
 use super::with_api;
 
 #[tokio::test]
-async fn who_fails_liveness_probes_is_shown_no_longer_though_livekit_lists_them() {
+async fn a_session_that_fails_liveness_probes_is_hidden_though_livekit_lists_it() {
     let settings = [("LKP__RECONCILE__EVERY", "400ms")];
     let (app, livekit) = with_api(&settings).await;
     let people = ["alice", "bob", "carol"].map(joined);
@@ -17,7 +17,7 @@ async fn who_fails_liveness_probes_is_shown_no_longer_though_livekit_lists_them(
     livekit.kill("bob");
     assert_eq!(subscriber.next_list().await, ["alice", "carol"]);
     assert_eq!(app.metric("repairs_total{kind=\"crash_ghost\"}").await, 1.0);
-    // It was a mistake: bob answers again.
+    // Bob answers again, and is shown.
     livekit.revive("bob");
     app.webhook(published("bob", "TR_1")).await;
     assert_eq!(subscriber.next_list().await, ["alice", "bob", "carol"]);
@@ -66,7 +66,7 @@ async fn where_the_nodes_are_asked_for_lists_a_room_without_a_node_is_judged_by_
     assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
     let mut closed = app.subscriber("closed").await;
     assert_eq!(closed.next_list().await, ["erin"]);
-    // LiveKit has the one room without a node, and not the other.
+    // LiveKit has `general`, though no node does, and does not have `closed`.
     closed.until_list(&[]).await;
     eventually("probes to be made", async || {
         livekit.calls("UpdateSubscriptions", Some("general")) > 2

@@ -1,11 +1,11 @@
-//! A room that was shown, and of which the store knows nothing any more.
+//! A room that clients were shown, and that the store has lost.
 
 use crate::harness::{ApiFault, patiently};
 
 use super::with_api;
 
 #[tokio::test]
-async fn whoever_was_shown_it_keeps_the_list_until_livekit_says_that_nobody_is_inside() {
+async fn a_client_keeps_the_list_of_a_lost_room_until_livekit_says_that_nobody_is_inside() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "1s")]).await;
     livekit.set_fault(ApiFault::Fails);
     let shown = app.clock.clock().now().as_micros().to_string();

@@ -1,4 +1,4 @@
-//! More watched rooms than the budget allows: each is compared less often, and trusted for longer.
+//! More watched rooms than the budget allows: each is compared less often and trusted longer.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ async fn quiet_rooms_beyond_the_budget_are_never_stale_while_livekit_answers() {
     app.webhooks(webhooks).await;
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let _subscriber = app.rooms_subscriber(&names).await;
-    // Each room takes a comparison and a liveness probe, so that a round of all takes 24 s instead of two.
+    // Each room takes a comparison and a probe, so a round of all rooms takes 24 s instead of two.
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(12) {
         let stale = app.metric("rooms_hot{state=\"stale\"}").await;
@@ -38,8 +38,8 @@ async fn quiet_rooms_beyond_the_budget_are_never_stale_while_livekit_answers() {
 }
 
 #[tokio::test]
-async fn a_client_who_finds_no_call_left_is_answered_at_once() {
-    // One call each six seconds, and one at once.
+async fn a_client_that_finds_no_call_left_is_answered_at_once() {
+    // One call at once, and one every six seconds.
     let (app, livekit) = with_api(&[("LKP__LIVEKIT__CALLS_PER_MINUTE", "10")]).await;
     for room in ["first", "second"] {
         livekit.list(room, &[joined("alice").room(room), joined("bob").room(room)]);
@@ -51,7 +51,7 @@ async fn a_client_who_finds_no_call_left_is_answered_at_once() {
     assert_eq!(answer.header("x-cache"), "stale");
     assert_eq!(answer.json().as_array().unwrap().len(), 1, "what is known");
     assert!(asked_at.elapsed() < Duration::from_millis(1_500), "{:?}", asked_at.elapsed());
-    // It is compared as soon as there is a call.
+    // The room is compared as soon as the budget has a call.
     crate::harness::eventually("everybody", async || {
         app.participants("second").await.json().as_array().unwrap().len() == 2
     })

@@ -1,5 +1,5 @@
-//! What LiveKit's API makes up for, and what happens when it does not work. The rules are tested in `presence` and `rules`,
-//! a real LiveKit in `real`; here it is whom is asked when, and what clients see meanwhile.
+//! What LiveKit's API makes up for, and what happens when it does not work: which room is asked about when, and what clients see
+//! meanwhile. The rules are tested in `presence` and `rules`, a real LiveKit in `real`.
 
 mod api;
 mod budget;
@@ -20,7 +20,7 @@ use crate::harness::{ScriptedLiveKit, TestApp};
 
 const KEYS: &str = "APItest: secret-of-the-tests-0123456789abcdef";
 
-/// The service beside a LiveKit whose API can be told how to answer.
+/// The service beside a scripted LiveKit.
 async fn with_api(settings: &[(&str, &str)]) -> (TestApp, ScriptedLiveKit) {
     let livekit = ScriptedLiveKit::start(KEYS).await;
     let app = beside(&livekit, settings).await;

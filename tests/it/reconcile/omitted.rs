@@ -1,4 +1,4 @@
-//! People whom LiveKit's list omits although they live, or of whom it is not known.
+//! People whom LiveKit's list omits although they live, or of whom nobody knows.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::harness::{
 use super::{beside, with_api};
 
 const OFTEN: (&str, &str) = ("LKP__RECONCILE__EVERY", "100ms");
-/// Every GET has the room compared, and a list decides at once.
+/// Every GET has the room compared, and there is no grace.
 const UNTRUSTED: [(&str, &str); 2] =
     [("LKP__PRESENCE__TTL", "1ms"), ("LKP__RECONCILE__GRACE", "0ms")];
 
-/// Alice and bob are inside, and from now on the list has bob alone.
+/// Alice and Bob are inside, and LiveKit lists Bob alone.
 async fn without_alice(settings: &[(&str, &str)]) -> (TestApp, ScriptedLiveKit) {
     let (app, livekit) = with_api(settings).await;
     let people = ["alice", "bob"].map(joined);
@@ -30,7 +30,7 @@ async fn shown(app: &TestApp) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_lives_is_shown_all_the_time_whatever_the_list_says() {
+async fn a_living_session_is_shown_throughout_whatever_the_list_says() {
     let settings = [OFTEN, ("LKP__RECONCILE__GRACE", "0ms")];
     let (app, livekit) = without_alice(&settings).await;
     livekit.keep_alive("alice");
@@ -41,7 +41,7 @@ async fn who_lives_is_shown_all_the_time_whatever_the_list_says() {
     assert!(livekit.calls("UpdateSubscriptions", Some("general")) >= 7);
     assert_eq!(app.participants("general").await.header("x-cache"), "hot");
     app.webhook(published("alice", "TR_1")).await;
-    // The first thing that clients see is her track.
+    // Clients see nothing before her track.
     let event = subscriber.next().await.unwrap();
     assert_eq!(identities(&event.json()), ["alice", "bob"]);
     assert_eq!(event.json()[0]["tracks"][0]["sid"], "TR_1");
@@ -61,7 +61,7 @@ async fn a_get_of_a_cold_room_waits_for_the_probe_too() {
 }
 
 #[tokio::test]
-async fn who_is_gone_goes_within_one_comparison() {
+async fn a_session_that_is_gone_goes_within_one_comparison() {
     for is_known_to_a_node in [true, false] {
         let (app, livekit) = without_alice(&UNTRUSTED).await;
         if is_known_to_a_node {
@@ -95,7 +95,7 @@ async fn while_it_is_not_known_whether_somebody_is_gone_they_are_shown_and_the_l
 }
 
 #[tokio::test]
-async fn who_was_taken_for_gone_comes_back_by_a_webhook_as_they_were() {
+async fn a_session_that_was_taken_for_gone_comes_back_by_a_webhook_as_it_was() {
     let (app, livekit) = without_alice(&[OFTEN]).await;
     app.webhook(joined("alice").version(3).metadata("busy")).await;
     let mut subscriber = app.subscriber("general").await;
@@ -112,7 +112,7 @@ async fn who_was_taken_for_gone_comes_back_by_a_webhook_as_they_were() {
     assert_eq!(shown(&app).await, ["bob", "alice"]);
 }
 
-/// Alice and bob joined before the room started anew, and LiveKit lists them.
+/// Alice and Bob joined before the room started again, and LiveKit lists them.
 async fn with_suspects(settings: &[(&str, &str)], fault: ApiFault) -> (TestApp, ScriptedLiveKit) {
     let (app, livekit) = with_api(settings).await;
     livekit.set_probe_fault(fault);
@@ -154,7 +154,7 @@ async fn without_probes_suspects_are_believed_when_two_lists_name_them() {
     .await;
 }
 
-/// A room of 60, of whom nobody is listed.
+/// A room of 60 people, of whom LiveKit lists nobody.
 async fn unlisted_crowd(settings: &[(&str, &str)]) -> (TestApp, ScriptedLiveKit, Vec<String>) {
     let livekit = ScriptedLiveKit::start(super::KEYS).await;
     livekit.list("general", &[]);

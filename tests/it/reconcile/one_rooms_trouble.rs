@@ -1,4 +1,4 @@
-//! A list that cannot be read is its room's trouble, and nobody else's.
+//! A list that cannot be read affects its own room alone.
 
 use std::time::{Duration, Instant};
 

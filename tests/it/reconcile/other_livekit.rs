@@ -1,4 +1,4 @@
-//! Webhooks of a second LiveKit come here too: its people are not on the one that is asked.
+//! Webhooks of a second LiveKit: the one that the service asks does not have its people.
 
 use livekit_presence::{
     clock::Clock,
@@ -36,7 +36,7 @@ async fn signed_with_the_other_key(app: &Process, webhook: &WebhookBody) {
 }
 
 #[tokio::test]
-async fn people_whom_only_the_webhooks_of_another_key_name_are_said_in_the_log_once() {
+async fn people_whom_only_webhooks_of_another_key_name_are_reported_in_the_log_once() {
     let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
     let app = with_two_keys(&livekit).await;
     app.webhooks([started(), joined("alice")]).await;
@@ -54,7 +54,7 @@ async fn people_whom_only_the_webhooks_of_another_key_name_are_said_in_the_log_o
 }
 
 #[tokio::test]
-async fn a_second_key_of_the_same_livekit_is_not() {
+async fn a_second_key_of_the_same_livekit_is_not_reported() {
     let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
     let app = with_two_keys(&livekit).await;
     app.webhooks([started()]).await;
@@ -65,7 +65,7 @@ async fn a_second_key_of_the_same_livekit_is_not() {
     let comparisons = async || livekit.calls("ListParticipants", Some("general"));
     let before = comparisons().await;
     eventually("a comparison", async || comparisons().await > before + 1).await;
-    // Whose leaves were lost.
+    // People whose leaves were lost.
     for name in ["carol", "dave", "erin", "frank"] {
         livekit.kill(name);
         signed_with_the_other_key(&app, &joined(name)).await;

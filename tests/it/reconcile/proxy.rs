@@ -8,7 +8,7 @@ const CA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/c
 /// `user:hunter2`.
 const CREDENTIALS: &str = "Basic dXNlcjpodW50ZXIy";
 
-/// The service with an environment, and a LiveKit that lists Alice.
+/// Checks that the service reaches LiveKit with these settings.
 async fn lists_alice(livekit: &ScriptedLiveKit, settings: &[(&str, &str)]) {
     livekit.list("general", &[joined("alice")]);
     let app = TestApp::with_keys(settings, KEYS).await;
@@ -22,7 +22,7 @@ async fn an_api_with_tls_is_reached_through_a_tunnel() {
     let livekit = ScriptedLiveKit::start_with_tls(KEYS).await;
     let proxy = HttpProxy::start(livekit.address.port(), Some(CREDENTIALS)).await;
     let through = format!("http://user:hunter2@127.0.0.1:{}", proxy.port);
-    // Nobody listens there: only the proxy knows where that is.
+    // Nothing listens on that port; the proxy leads elsewhere.
     let settings = [("LIVEKIT_URL", "wss://localhost:9"), ("LKP__LIVEKIT__CA_FILE", CA_FILE)];
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
         lists_alice(&livekit, &[settings.as_slice(), &[(name, &through)]].concat()).await;
@@ -55,7 +55,7 @@ async fn hosts_that_need_no_proxy_are_reached_without() {
         let settings = [("LIVEKIT_URL", url.as_str()), ("HTTP_PROXY", broken), (no_proxy, value)];
         lists_alice(&livekit, &settings).await;
     }
-    // Nor does the proxy of another scheme count.
+    // The proxy of another scheme does not count.
     lists_alice(&livekit, &[("LIVEKIT_URL", &url), ("HTTPS_PROXY", broken)]).await;
 }
 

@@ -1,4 +1,4 @@
-//! The list of rooms, with those that only LiveKit knows.
+//! The list of rooms, with the rooms that only LiveKit knows.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What has all rooms compared, and what only one.
+//! Events that have all rooms compared, and events that have one.
 
 use crate::harness::{
     PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, StoreFault, eventually, joined, started,
@@ -21,7 +21,7 @@ async fn one_refused_webhook_has_its_own_room_compared_and_no_other() {
         livekit.calls("ListParticipants", Some("general")) > 0
     })
     .await;
-    // For as long as a sweep would take to begin; a watched room tells the time.
+    // A sweep would begin within five comparisons of a watched room.
     let _subscriber = app.subscriber("watched").await;
     eventually("five comparisons of a watched room", async || {
         app.metric("comparisons_total{reason=\"watched\",outcome=\"confirmed\"}").await >= 5.0

@@ -1,4 +1,4 @@
-//! Rooms that somebody watches are compared regularly, and after whatever may have lost webhooks.
+//! Watched rooms are compared regularly, and after anything that may have lost webhooks.
 
 use crate::harness::{ApiFault, StoreFault, eventually, identities, joined, left, started};
 
@@ -11,7 +11,7 @@ async fn a_watched_room_becomes_what_livekit_says_without_any_webhook() {
     assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     livekit.list("general", &[joined("alice")]);
     assert_eq!(subscriber.next_list().await, ["alice"]);
-    // Hidden by the API, for which there is no webhook.
+    // LiveKit sends no webhook when the API hides somebody.
     livekit.list("general", &[joined("alice").version(3).hidden()]);
     assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     livekit.list("general", &[joined("alice").version(4).metadata("busy")]);
@@ -23,7 +23,7 @@ async fn a_watched_room_becomes_what_livekit_says_without_any_webhook() {
 }
 
 #[tokio::test]
-async fn who_left_unheard_goes_after_the_grace_and_not_before() {
+async fn a_participant_whose_leave_was_missed_goes_after_the_grace_and_not_before() {
     let settings = [("LKP__RECONCILE__EVERY", "100ms"), ("LKP__RECONCILE__GRACE", "1s")];
     let (app, livekit) = with_api(&settings).await;
     app.webhook(started()).await;
@@ -83,7 +83,7 @@ async fn after_a_webhook_that_could_not_be_stored_livekit_is_asked() {
     assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     app.store.set_fault(StoreFault::Fails);
     assert_eq!(app.post(&joined("alice")).await.status, 503);
-    // LiveKit gives up; nothing tells of it.
+    // LiveKit drops the webhook.
     livekit.list("general", &[joined("alice")]);
     app.store.set_fault(StoreFault::None);
     assert_eq!(subscriber.next_list().await, ["alice"]);
@@ -101,7 +101,7 @@ async fn webhooks_newer_than_the_question_are_never_undone() {
     livekit.set_fault(ApiFault::Hangs);
     let asked = livekit.calls("ListParticipants", None);
     livekit.until_called("ListParticipants", asked + 1).await;
-    // While LiveKit's answer, which still has both, is on its way.
+    // Bob leaves while LiveKit's answer, which still has both, is under way.
     app.webhook(left("bob")).await;
     assert_eq!(subscriber.next_list().await, ["alice"]);
     let confirmed = "comparisons_total{reason=\"watched\",outcome=\"confirmed\"}";
@@ -110,7 +110,7 @@ async fn webhooks_newer_than_the_question_are_never_undone() {
     eventually("the answer", async || app.metric(confirmed).await > answered).await;
     livekit.list("general", &people[..1]);
     assert_eq!(identities(&app.participants("general").await.json()), ["alice"]);
-    // Nothing but alice was shown until then.
+    // Until then the stream showed alice alone.
     app.webhook(left("alice")).await;
     assert_eq!(subscriber.next_list().await, Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! A host whose clock is two minutes off: what the store stamps is compared with the store's clock, and nobody notices.
+//! A host whose clock is two minutes off. The service compares what the store stamps with the store's clock, so nobody notices.
 
 use crate::harness::{
     RedisServer, ScriptedLiveKit, TestApp, TestClock, eventually, joined, started,
@@ -7,7 +7,7 @@ use crate::harness::{
 const KEYS: &str = "APItest: secret-of-the-tests-0123456789abcdef";
 const TWO_MINUTES: i64 = 120;
 
-/// Whose clocks are wrong, and by how much.
+/// Hosts, and the error of their clocks in seconds.
 const HOSTS: [(&str, i64); 2] = [("ahead", TWO_MINUTES), ("behind", -TWO_MINUTES)];
 
 async fn cache(app: &TestApp, room: &str) -> String {
@@ -15,7 +15,7 @@ async fn cache(app: &TestApp, room: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_confirmed_counts_as_such_on_a_host_whose_clock_is_off() {
+async fn a_confirmed_room_counts_as_confirmed_on_a_host_whose_clock_is_off() {
     let redis = RedisServer::start().await;
     let livekit = ScriptedLiveKit::start(KEYS).await;
     let url = livekit.url();
@@ -44,7 +44,7 @@ async fn what_is_confirmed_counts_as_such_on_a_host_whose_clock_is_off() {
 }
 
 #[tokio::test]
-async fn what_is_confirmed_no_longer_counts_as_such_on_a_host_whose_clock_is_off() {
+async fn a_room_loses_its_confirmation_in_time_on_a_host_whose_clock_is_off() {
     let redis = RedisServer::start().await;
     let livekit = ScriptedLiveKit::start(KEYS).await;
     let url = livekit.url();
@@ -57,14 +57,14 @@ async fn what_is_confirmed_no_longer_counts_as_such_on_a_host_whose_clock_is_off
         let app = TestApp::on_host(TestClock::ahead_by(secs), &redis, &settings, KEYS).await;
         app.webhooks([started().room(room), joined("alice").room(room)]).await;
         livekit.list(room, &[joined("alice").room(room)]);
-        // By the store's clock a second goes by, and then LiveKit is asked.
+        // LiveKit is asked once a second has passed by the store's clock.
         eventually(room, async || cache(&app, room).await == "livekit").await;
         assert_eq!(cache(&app, room).await, "store", "{room}: for another second");
     }
 }
 
 #[tokio::test]
-async fn what_a_client_has_is_not_repeated_on_a_host_whose_clock_is_off() {
+async fn a_list_that_the_client_has_is_not_repeated_on_a_host_whose_clock_is_off() {
     let redis = RedisServer::start().await;
     for (room, secs) in HOSTS {
         let app = TestApp::on_host(TestClock::ahead_by(secs), &redis, &[], KEYS).await;

@@ -1,4 +1,4 @@
-//! A Cluster is the same service: its slots move, its masters die.
+//! The service on a Cluster whose slots move and whose masters die.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::harness::{
 
 use super::fixture::{Fixture, instance, sorted_identities};
 
-/// So many rooms lie on all three masters.
+/// Enough rooms that each of the three masters has some.
 const ROOMS: usize = 12;
 
 fn rooms() -> Vec<String> {
@@ -59,7 +59,7 @@ async fn one_address_is_enough_and_rooms_lie_on_all_masters() {
 async fn several_addresses_of_which_one_is_dead() {
     let mut cluster = RedisCluster::start().await;
     let url = [5, 0, 1].map(|index| cluster.nodes[index].url()).join(",");
-    // A replica: nobody misses it but for its address.
+    // A replica, so only its address is missing.
     cluster.nodes[5].kill().await;
     let mut fixture = Fixture::on(&url).await;
     fixture.enters(&joined("bob")).await;
@@ -69,7 +69,7 @@ async fn several_addresses_of_which_one_is_dead() {
 
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/cluster-ca.pem");
 
-/// As managed services do: the certificates name hosts, and `CLUSTER SLOTS` has addresses.
+/// As with managed services: certificates name hosts, and `CLUSTER SLOTS` has addresses.
 #[tokio::test]
 async fn with_tls_nodes_may_announce_addresses_that_their_certificates_do_not_name() {
     let mut cluster = RedisCluster::with_tls().await;
@@ -85,7 +85,7 @@ async fn with_tls_nodes_may_announce_addresses_that_their_certificates_do_not_na
     for node in &cluster.nodes[..3] {
         assert!(!node.keys("lkp:room:*").await.is_empty(), "rooms lie on all masters");
     }
-    // The only named one goes, and its replica's certificate names no address either.
+    // The node that the address names dies. Its replica's certificate names no address either.
     let kept = cluster.nodes[0].keys("lkp:room:*").await;
     eventually("the replica to have all", async || {
         cluster.nodes[3].keys("lkp:room:*").await == kept
@@ -132,7 +132,7 @@ async fn a_slot_moves_under_load() {
     let key = all_keys(&cluster, "lkp:room:*:wandering").await.remove(0);
     let (slot, from) = (cluster.slot_of(&key).await, cluster.master_of(&key).await);
     let load = tokio::spawn(come_and_go(Arc::clone(&sender)));
-    // To the next master, and to the one after that, and home.
+    // To the next master, to the one after that, and back.
     for step in 0..3 {
         let (from, to) = ((from + step) % 3, (from + step + 1) % 3);
         cluster.move_slot(slot, from, to).await;
@@ -204,7 +204,7 @@ async fn all_of_it_loses_power_and_comes_back() {
     fixture.becomes_right().await;
 }
 
-/// The service was given the address of the first node alone.
+/// Kills a master. The service knows the address of the first node alone.
 async fn master_killed(victim: usize) {
     let mut cluster = RedisCluster::start().await;
     let service = instance(&cluster.url(), &[]).await;

@@ -1,4 +1,4 @@
-//! Where Redis is and how it is entered: TLS, users, databases, prefixes, and a Redis that comes later than the service.
+//! How the service reaches Redis: TLS, users, databases, prefixes, and a Redis that starts after the service.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::fixture::{Fixture, instance, sorted_identities};
 
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
 
-/// An instance that is fit, and what sends it webhooks.
+/// An instance that is ready, and a sender of webhooks to it.
 pub async fn working(redis_url: &str, settings: &[(&str, &str)]) -> (Process, Sender) {
     let service = instance(redis_url, settings).await;
     eventually("it to be fit", async || service.get("/readyz").await.status == 200).await;
@@ -18,7 +18,7 @@ pub async fn working(redis_url: &str, settings: &[(&str, &str)]) -> (Process, Se
     (service, sender)
 }
 
-/// Webhooks go in, and both kinds of reading give them out.
+/// Checks that webhooks come out again, in a stream and in a GET.
 pub async fn works(service: &Process, sender: &Sender, person: &str) {
     let follower = Follower::of_room(service.address.port(), "general");
     sender.deliver(&started()).await;
@@ -73,7 +73,7 @@ async fn a_user_with_no_more_rights_than_needed() {
             "+info",
         ])
         .await;
-    // A password as it is written in an address.
+    // The password is percent-encoded in the address.
     let url = format!("redis://presence:hunter2%25%26@127.0.0.1:{}", redis.port);
     let (service, sender) = working(&url, &[]).await;
     works(&service, &sender, "alice").await;
@@ -135,7 +135,7 @@ async fn a_prefix_that_would_move_keys_between_slots_is_refused() {
     }
 }
 
-/// Two instances that share nothing but a server hear nothing of each other.
+/// Checks that two instances which share only the server hear nothing of each other.
 async fn are_strangers(one: (Process, Sender), other: (Process, Sender)) {
     let mut versions = Vec::new();
     let mut followers = Vec::new();
@@ -149,7 +149,7 @@ async fn are_strangers(one: (Process, Sender), other: (Process, Sender)) {
     }
     one.1.deliver(&joined("carol")).await;
     followers[0].until_people("general", &["alice", "carol"]).await;
-    // Whatever the other one was going to hear of it, it hears before this.
+    // If the other instance hears of it, it does so before this.
     other.1.deliver(&joined("dave")).await;
     followers[1].until_people("general", &["bob", "dave"]).await;
     for (follower, (service, _)) in followers.iter().zip([&one, &other]) {

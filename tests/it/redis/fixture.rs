@@ -1,4 +1,4 @@
-//! The service with its clients on a Redis, and the people inside.
+//! The service on a Redis with its clients, and the people inside its rooms.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use crate::harness::{
     eventually, joined, left, started,
 };
 
-/// Where people come and go.
+/// The room where people come and go.
 pub const ROOM: &str = "general";
-/// Where nothing happens that a webhook would tell.
+/// A room of which no webhook tells anything.
 pub const QUIET: &str = "quiet";
 
-/// LiveKit never waits longer for an answer.
+/// LiveKit waits no longer for an answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// One instance, three streams on it, and a LiveKit that knows who is inside.
@@ -20,7 +20,7 @@ pub struct Fixture {
     pub livekit: Option<ScriptedLiveKit>,
     pub service: Process,
     pub sender: Sender,
-    /// A list, and two streams of both rooms.
+    /// One stream of a room's lists, and two of both rooms.
     pub followers: Vec<Follower>,
     redis_url: String,
     inside: Vec<WebhookBody>,
@@ -39,12 +39,12 @@ pub async fn instance(redis_url: &str, settings: &[(&str, &str)]) -> Process {
 }
 
 impl Fixture {
-    /// With the service on a Redis, and a LiveKit which it can ask.
+    /// Starts the service on a Redis beside a LiveKit that it can ask.
     pub async fn on(redis_url: &str) -> Self {
         Self::start(redis_url, Some(ScriptedLiveKit::start(PROCESS_KEYS).await)).await
     }
 
-    /// Nothing but webhooks tells the service who is inside.
+    /// Starts the service on a Redis without LiveKit's API: only webhooks tell it who is inside.
     pub async fn without_livekits_api(redis_url: &str) -> Self {
         Self::start(redis_url, None).await
     }
@@ -80,19 +80,19 @@ impl Fixture {
         self.sender.deliver(&started().room(room)).await;
     }
 
-    /// Somebody enters whom LiveKit lists from now on. Their webhook is for the caller to send.
+    /// Lets somebody in, whom LiveKit lists from now on. The caller sends the webhook.
     pub fn lets_in(&mut self, webhook: &WebhookBody) {
         self.inside.push(webhook.clone());
         self.list(room_of(webhook));
     }
 
-    /// Somebody enters, and the service is told until it takes it.
+    /// Lets somebody in, and sends the webhook until it is taken.
     pub async fn enters(&mut self, webhook: &WebhookBody) {
         self.lets_in(webhook);
         self.sender.deliver(webhook).await;
     }
 
-    /// Somebody is inside no longer; returns the webhook for the caller to send.
+    /// Lets somebody out, and returns the webhook for the caller to send.
     pub fn lets_out(&mut self, identity: &str) -> WebhookBody {
         let is_it = |one: &WebhookBody| one.0["participant"]["identity"] == identity;
         let index = self.inside.iter().position(is_it).expect("who leaves is inside");
@@ -101,7 +101,7 @@ impl Fixture {
         left(identity).room(&room)
     }
 
-    /// Somebody leaves, and the service is told until it takes it.
+    /// Lets somebody out, and sends the webhook until it is taken.
     pub async fn leaves(&mut self, identity: &str) {
         let webhook = self.lets_out(identity);
         self.sender.deliver(&webhook).await;
@@ -114,7 +114,7 @@ impl Fixture {
         }
     }
 
-    /// Those who are in a room, in the order of their names.
+    /// The people in a room, in the order of their names.
     pub fn inside(&self, room: &str) -> Vec<String> {
         let people = self.inside.iter().filter(|one| room_of(one) == room);
         let identity =
@@ -124,7 +124,7 @@ impl Fixture {
         people
     }
 
-    /// Waits until every stream and a GET show exactly those inside. The streams are still the first ones.
+    /// Waits until every stream and a GET show exactly the people inside, and checks that no stream was cut.
     pub async fn becomes_right(&self) {
         for room in [ROOM, QUIET] {
             let inside = self.inside(room);
@@ -150,7 +150,7 @@ impl Fixture {
         }
     }
 
-    /// Checks that a webhook is refused so that LiveKit sends it again, and soon enough.
+    /// Checks that a webhook is refused in time, and so that LiveKit sends it again.
     pub async fn refuses(&self, webhook: &WebhookBody) {
         let answer = self.sender.try_once(webhook).await.expect("an answer");
         let Answer { status, after, .. } = answer;
@@ -159,7 +159,7 @@ impl Fixture {
         assert!(after < ANSWERED_WITHIN, "answered after {after:?}");
     }
 
-    /// Checks that nothing is taken, everybody is told so, and nobody is cut off or shown nothing.
+    /// Checks what clients see while Redis is away: webhooks are refused, lists are stale, and no stream is cut or emptied.
     pub async fn is_away(&self, webhook: &WebhookBody) {
         self.refuses(webhook).await;
         eventually("it to be unfit", async || self.service.get("/readyz").await.status == 503)
@@ -170,7 +170,7 @@ impl Fixture {
         })
         .await;
         assert!(!sorted_identities(&self.read(ROOM).await).is_empty(), "nobody vanishes");
-        // Who comes meanwhile is shown what is known, and not that nobody is there.
+        // A new client is shown what is known, and not an empty room.
         let port = self.service.address.port();
         let newcomer = Follower::of_room(port, ROOM);
         newcomer.until("what is known", |seen| !seen.shown(ROOM).people.is_empty()).await;

@@ -14,7 +14,7 @@ use super::fixture::{instance, sorted_identities};
 
 pub const ROOMS: [&str; 4] = ["atrium", "balcony", "cellar", "den"];
 
-/// Instances on one Redis, each on a port of its own.
+/// Instances on one Redis, each on its own port.
 pub struct Fleet {
     pub redis: RedisServer,
     pub ports: Vec<u16>,
@@ -47,14 +47,14 @@ impl Fleet {
         one
     }
 
-    /// What one instance shows of a room, and its version.
+    /// The people whom one instance shows in a room, and the version.
     pub async fn read(&self, index: usize, room: &str) -> (Vec<String>, String) {
         let target = format!("/api/livekit/participants?room={room}");
         let answer = self.instances[index].get(&target).await;
         (sorted_identities(&answer), answer.header("etag").to_owned())
     }
 
-    /// Waits until clients everywhere and all instances show the same, and these people.
+    /// Waits until all followers and all instances show these people in one version.
     pub async fn agrees(&self, followers: &[Follower], room: &str, inside: &[String]) {
         let inside: Vec<_> = inside.iter().map(String::as_str).collect();
         for follower in followers {
@@ -66,7 +66,7 @@ impl Fleet {
             shown.windows(2).all(|pair| pair[0] == pair[1])
         })
         .await;
-        // A comparison may still raise the version, of which one of them hears first.
+        // A comparison may still raise the version, and one instance hears of it first.
         eventually("all instances to answer with it", async || {
             let version = followers[0].shown(room).version.to_string();
             for index in 0..self.instances.len() {
@@ -81,7 +81,7 @@ impl Fleet {
     }
 }
 
-/// Two clients of each kind at each of these ports: of one room, and of all.
+/// For each of these ports, a subscriber of all rooms and one of a single room.
 pub fn subscribers_at(ports: &[u16]) -> (Vec<Follower>, Vec<(&'static str, Follower)>) {
     let of_all = ports.iter().map(|port| Follower::of_rooms(*port, &ROOMS)).collect();
     let of_one = ports.iter().enumerate().map(|(index, port)| {
@@ -91,7 +91,7 @@ pub fn subscribers_at(ports: &[u16]) -> (Vec<Follower>, Vec<(&'static str, Follo
     (of_all, of_one.collect())
 }
 
-/// One room's story: many come, publish and go, and some stay. Returns its webhooks, and who is inside in the end.
+/// The webhooks of a room in which many come, publish and go, and those who are inside in the end.
 fn story(room: &str, people: usize) -> (Vec<WebhookBody>, Vec<String>) {
     let mut webhooks = vec![started().room(room)];
     let mut inside = Vec::new();
@@ -108,7 +108,7 @@ fn story(room: &str, people: usize) -> (Vec<WebhookBody>, Vec<String>) {
     (webhooks, inside)
 }
 
-/// Tells the stories of all rooms at once, as LiveKit does: those of one room in turn, by a sender each.
+/// Sends the webhooks of all rooms at once, those of one room in turn, as LiveKit does.
 pub struct Load(Vec<JoinHandle<()>>, Vec<(&'static str, Vec<String>)>);
 
 impl Load {
@@ -132,7 +132,7 @@ impl Load {
         self.0.iter().any(|one| !one.is_finished())
     }
 
-    /// Who is inside when all is told.
+    /// The people inside when all webhooks are sent.
     pub async fn end(self) -> Vec<(&'static str, Vec<String>)> {
         for told in join_all(self.0).await {
             told.expect("LiveKit drops nothing");

@@ -36,7 +36,7 @@ async fn webhooks_by_chance_and_clients_everywhere() {
     for follower in &of_all {
         follower.was_never_cut();
     }
-    // Who comes now gets the same.
+    // A new subscriber gets the same.
     let newcomer = Follower::of_rooms(nginx.port, &ROOMS);
     for room in ROOMS {
         newcomer.until("the room", |seen| seen.shown(room) == of_all[0].shown(room)).await;
@@ -74,7 +74,7 @@ async fn one_instance_killed_under_load() {
     let sender = Arc::new(Sender::to(&[nginx.port]));
     let load = Load::begin(&sender, 60);
     subscribers[0].until("the load", |seen| seen.shown("den").people.len() > 5).await;
-    // One that has clients.
+    // An instance that has clients.
     let has_subscribers = async |one: &Process| {
         let metrics = one.get("/metrics").await;
         let open = "livekit_presence_streams_open";
@@ -102,7 +102,7 @@ async fn a_rolling_restart_under_load() {
     let mut fleet = Fleet::of(3, &[("LKP__SHUTDOWN__DRAIN", "500ms")]).await;
     let nginx = Nginx::before(&fleet.ports).await;
     let (of_all, of_one) = subscribers_at(&[&fleet.ports[..], &[nginx.port]].concat());
-    // Some webhooks go past nginx, to where nobody listens for a moment.
+    // Some webhooks go past nginx, to instances that do not listen for a moment.
     let sender = Arc::new(Sender::to(&[&fleet.ports[..], &[nginx.port; 3]].concat()));
     let load = Load::begin(&sender, 150);
     of_all[0].until("the load", |seen| seen.shown("den").people.len() > 2).await;
@@ -144,7 +144,7 @@ async fn together_they_ask_livekit_as_often_as_one() {
     livekit.until_called("ListParticipants", before + 10).await;
     let took = began_at.elapsed();
     assert!(took > Duration::from_millis(3_500), "ten comparisons within {took:?}");
-    // All see what one of them found out.
+    // All of them show what one has found out.
     livekit.list("den", &[joined("alice").room("den"), joined("bob").room("den")]);
     for follower in &followers {
         follower.until_people("den", &["alice", "bob"]).await;
@@ -152,7 +152,7 @@ async fn together_they_ask_livekit_as_often_as_one() {
 }
 
 #[tokio::test]
-async fn what_a_dead_instance_was_about_to_do_another_one_does() {
+async fn another_instance_does_what_a_dead_one_was_about_to_do() {
     let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
     let settings = [("LIVEKIT_URL", livekit.url())];
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -165,7 +165,7 @@ async fn what_a_dead_instance_was_about_to_do_another_one_does() {
     livekit.list("den", std::slice::from_ref(&alice));
     let first = Follower::of_room(fleet.ports[0], "den");
     first.until_people("den", &["alice"]).await;
-    // It has asked, and dies before it hears.
+    // The first instance has asked LiveKit, and dies before the answer.
     livekit.set_fault(ApiFault::Hangs);
     let asked = livekit.calls("ListParticipants", Some("den"));
     livekit.until_called("ListParticipants", asked + 1).await;
@@ -240,9 +240,9 @@ async fn wiped_under_all_of_them() {
 }
 
 #[tokio::test]
-async fn one_that_stood_still_shows_what_it_missed() {
+async fn an_instance_that_stood_still_shows_what_it_missed() {
     let fleet = Fleet::of(2, &[]).await;
-    // So much less than it misses that Redis gives it up.
+    // Less than the instance misses, so that Redis closes its subscription.
     let limits = "pubsub 65536 65536 0";
     fleet.redis.ask(&["CONFIG", "SET", "client-output-buffer-limit", limits]).await;
     let followers: Vec<_> =

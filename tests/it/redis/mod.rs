@@ -1,7 +1,7 @@
-//! Several instances are one service on one Redis, and stay right whatever happens to it. The service is the real program, so
-//! are Redis, its Cluster and nginx; only LiveKit's API is scripted, so that it is known who is inside.
+//! Several instances are one service on one Redis, and stay right whatever happens to it. The service, Redis, its Cluster and
+//! nginx are the real programs. Only LiveKit's API is scripted, so that the test knows who is inside.
 //!
-//! The rules on Redis are tested in `store`, by the suite that every store passes.
+//! The rules on Redis are tested in `store`, with the contract that every store keeps.
 
 mod clocks;
 mod cluster;

@@ -1,4 +1,4 @@
-//! Several instances beside a LiveKit whose lists lag, or whose probes fail: what one of them knows counts for all.
+//! Several instances beside a LiveKit whose lists lag or whose probes fail: what one instance knows counts for all.
 
 use crate::harness::{
     ApiFault, Follower, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, Sender, eventually,
@@ -7,7 +7,7 @@ use crate::harness::{
 
 use super::fixture::instance;
 
-/// An instance that compares often, and decides at once.
+/// An instance that compares often and has no grace.
 async fn beside(livekit: &ScriptedLiveKit, redis: &RedisServer) -> Process {
     let url = livekit.url();
     let settings = [
@@ -20,7 +20,7 @@ async fn beside(livekit: &ScriptedLiveKit, redis: &RedisServer) -> Process {
     one
 }
 
-/// Alice and bob are inside, and a stream at each instance shows them.
+/// Lets Alice and Bob in, and follows a stream at each instance that shows them.
 async fn with_two_inside(instances: &[Process], livekits: &[&ScriptedLiveKit]) -> Vec<Follower> {
     let ports: Vec<_> = instances.iter().map(|one| one.address.port()).collect();
     let people = ["alice", "bob"].map(joined);
@@ -51,7 +51,7 @@ async fn metric(instances: &[Process], name: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn who_lives_is_hidden_by_no_list_on_any_instance() {
+async fn a_living_session_is_hidden_by_no_list_on_any_instance() {
     let redis = RedisServer::start().await;
     let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
     let instances = [beside(&livekit, &redis).await, beside(&livekit, &redis).await];
@@ -65,7 +65,7 @@ async fn who_lives_is_hidden_by_no_list_on_any_instance() {
         follower.was_never_cut();
     }
     assert_eq!(metric(&instances, "repairs_total{kind=\"missed_leave\"}").await, 0.0);
-    // She goes, and nobody is told.
+    // She leaves, and no webhook tells of it.
     livekit.forget("alice");
     for follower in &followers {
         follower.until_people("general", &["bob"]).await;
@@ -75,7 +75,7 @@ async fn who_lives_is_hidden_by_no_list_on_any_instance() {
 #[tokio::test]
 async fn an_instance_whose_probes_come_to_nothing_takes_nobody_out_whom_another_knows_to_live() {
     let redis = RedisServer::start().await;
-    // Each instance has its own way to LiveKit: of the one nobody is probed, of the other nobody is listed who lives.
+    // Each instance asks another LiveKit: the first answers no probes, the second omits Alice and answers them.
     let livekits =
         [ScriptedLiveKit::start(PROCESS_KEYS).await, ScriptedLiveKit::start(PROCESS_KEYS).await];
     let instances = [beside(&livekits[0], &redis).await, beside(&livekits[1], &redis).await];
@@ -93,7 +93,7 @@ async fn an_instance_whose_probes_come_to_nothing_takes_nobody_out_whom_another_
     for follower in &followers {
         assert_eq!(follower.seen().fewest["general"], 2, "nobody was hidden for one moment");
     }
-    // Whoever hears that she is gone takes her out for all.
+    // The instance that hears that she is gone removes her for both.
     livekits[1].forget("alice");
     for follower in &followers {
         follower.until_people("general", &["bob"]).await;
@@ -117,7 +117,7 @@ async fn two_probes_that_fail_in_the_same_hiccup_on_two_instances_are_one_failur
     for person in &people {
         sender.deliver(person).await;
     }
-    // They joined before the room started: both are probed, by each instance.
+    // They joined before the room started, so each instance probes both.
     let later = started();
     let created_at: u64 = later.0["createdAt"].as_str().unwrap().parse().unwrap();
     sender.deliver(&later.created_at_ms((created_at + 60) * 1_000)).await;
@@ -127,7 +127,7 @@ async fn two_probes_that_fail_in_the_same_hiccup_on_two_instances_are_one_failur
         livekit.kill(person);
     }
     livekit.set_probe_fault(ApiFault::None);
-    // Without a witness it takes three failures, of which those two were one.
+    // Without a witness it takes three failures, and those two count as one.
     eventually("the ghosts to be evicted", async || {
         metric(&instances, "repairs_total{kind=\"crash_ghost\"}").await == 2.0
     })

@@ -1,5 +1,5 @@
-//! A Redis, or a proxy before it, that refuses some commands: what can be done without is done without, and what cannot is
-//! said in one line of the log.
+//! A Redis, or a proxy before it, that refuses some commands. The service does without those it does not need, and names the
+//! others in one line of its log.
 
 use crate::harness::{
     CommandFilter, Follower, RedisCluster, RedisServer, Sender, eventually, joined, started, url_of,
@@ -10,13 +10,13 @@ use super::{
     fixture::instance,
 };
 
-/// A Redis without some commands, as if it had never heard of them.
+/// A Redis that does not know some commands.
 async fn without(commands: &[&str]) -> RedisServer {
     let renamed: Vec<_> = commands.iter().flat_map(|name| ["--rename-command", name, ""]).collect();
     RedisServer::with(&renamed).await
 }
 
-/// Streams work, and come back after their connection to Redis was lost.
+/// Checks that streams work, and go on after the connection to Redis was lost.
 async fn follows_by_resp2(redis: &RedisServer, url: &str) {
     let (service, sender) = working(url, &[]).await;
     works(&service, &sender, "alice").await;
@@ -59,18 +59,18 @@ async fn a_resp2_connection_that_stands_still_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_can_be_done_without_is_done_without() {
+async fn commands_that_are_not_needed_may_be_refused() {
     let redis = without(&["CLIENT", "INFO", "CLUSTER"]).await;
     let (service, sender) = working(&redis.url(), &[]).await;
     works(&service, &sender, "alice").await;
-    // Some proxies close a connection that tells them of its library.
+    // Some proxies close a connection that names its library.
     let filter = CommandFilter::start(redis.port, "CLIENT").await;
     let (service, sender) = working(&url_of(filter.port), &[]).await;
     works(&service, &sender, "bob").await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_without_is_said_in_one_line() {
+async fn a_refused_command_that_is_needed_is_named_in_one_line() {
     for (command, needed) in [
         ("TIME", "TIME, PUBLISH"),
         ("EVALSHA", "unknown command 'EVALSHA'"),
@@ -123,8 +123,8 @@ async fn a_cluster_that_refuses_hello_says_what_its_streams_need() {
     .await;
 }
 
-/// Where `INFO` is refused, a Cluster looks like one Redis that refuses commands about several slots. So do proxies before
-/// several Redis.
+/// Without `INFO` a Cluster looks like a single Redis that refuses commands about several slots. So does a proxy before several
+/// Redis.
 #[tokio::test]
 async fn the_list_of_rooms_names_no_keys_of_several_slots() {
     let redis = RedisServer::with(&["--cluster-enabled", "yes"]).await;

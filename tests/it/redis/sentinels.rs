@@ -1,4 +1,4 @@
-//! Sentinels know the master: it dies, or is replaced, and the service goes on with the next.
+//! Sentinels name the master. It dies or is replaced, and the service goes on with the next.
 
 use crate::harness::{
     Process, RedisSentinels, RedisServer, eventually, joined, left, patiently, started,
@@ -50,7 +50,7 @@ async fn a_master_that_is_demoted_and_lives_is_left() {
     let mut fixture = Fixture::on(&redis.url()).await;
     redis.fail_over().await;
     let master = redis.until_another_is_master(0).await;
-    // Until its sentinels tell it so, the old one takes writes, and loses them.
+    // The old master takes writes, and loses them, until the Sentinels demote it.
     patiently("the old master to be demoted", async || redis.has_role(0, "slave").await).await;
     patiently("webhooks to be taken again", async || {
         let answer = fixture.sender.try_once(&started().room("another")).await;

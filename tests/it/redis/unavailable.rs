@@ -1,10 +1,10 @@
-//! A 503 that the log does not explain is a fault of its own.
+//! The log explains every 503.
 
 use crate::harness::{Process, RedisServer, Sender, eventually, started};
 
 use super::connections::working;
 
-/// How often a line with these words was logged.
+/// The number of lines in the log that have all these words.
 fn lines(service: &Process, words: &[&str]) -> usize {
     service.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
 }
@@ -32,7 +32,7 @@ async fn every_route_that_is_answered_503_says_why_once() {
         for _ in 0..3 {
             assert_eq!(service.get(target).await.status, 503, "{target}");
         }
-        // Another reason is said too: the connection is gone, then there is none.
+        // There may be two reasons: the connection broke, and then there is none.
         let route = format!("\"http.route\":\"{route}\"");
         let said = || lines(&service, &["answered 503", &route, "\"error\":"]);
         eventually("the reason to be logged", async || said() > 0).await;

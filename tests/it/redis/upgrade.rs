@@ -1,5 +1,5 @@
-//! From a release that kept a room in several keys, on the same Redis: its keys, as it left them, are in
-//! `tests/fixtures/redis/release-0.1.jsonl`, a command a line.
+//! An upgrade from a release that kept a room in several keys, on the same Redis. `tests/fixtures/redis/release-0.1.jsonl` has
+//! the keys that it left, a command a line.
 
 use crate::harness::{
     Follower, PROCESS_KEYS, RedisServer, ScriptedLiveKit, Sender, eventually, joined, left,
@@ -10,7 +10,7 @@ use super::fixture::{instance, sorted_identities};
 
 const RECORDED: &str = include_str!("../../fixtures/redis/release-0.1.jsonl");
 
-/// A Redis as that release left it: in `general` are alice, with a track, and bob; in `quiet` quentin; and a `closed` room.
+/// A Redis as that release left it: alice, with a track, and bob in `general`, quentin in `quiet`, and a `closed` room.
 async fn left_behind() -> RedisServer {
     let redis = RedisServer::start().await;
     for line in RECORDED.lines() {
@@ -35,7 +35,7 @@ async fn the_keys_of_an_older_release_are_left_alone_and_all_is_right_within_one
     let follower = Follower::of_rooms(port, &["general", "quiet"]);
     follower.until_people("general", &["alice", "bob"]).await;
     follower.until_people("quiet", &["quentin"]).await;
-    // What comes now builds on that.
+    // Later webhooks build on that.
     let sender = Sender::to(&[port]);
     livekit.list("general", &[joined("alice"), joined("carol")]);
     sender.deliver(&joined("carol")).await;

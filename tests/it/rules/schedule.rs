@@ -13,14 +13,14 @@ use livekit_presence::presence::{
 
 use super::simulated_livekit::SimulatedLiveKit;
 
-/// What is on its way, and arrives while other things happen.
+/// A message that arrives later, while other things happen.
 enum InFlight {
     Webhook(Event),
-    /// LiveKit's answer, and what probes came to because of an earlier one.
+    /// LiveKit's list, and the answers of probes that an earlier list caused.
     List(Listing, Vec<Probed>),
-    /// A list, and what the probes of those came to whom it omits.
+    /// A list, and the answers of probes of those whom it omits.
     Probed(Listing, Vec<Probed>),
-    /// Repairs computed from it, on their way to the store.
+    /// Repairs that were computed from a list.
     Repairs(Repairs),
 }
 
@@ -73,7 +73,7 @@ impl Schedule {
         }
     }
 
-    /// LiveKit does something; webhooks travel, with every fault; sometimes we reconcile.
+    /// Lets LiveKit do something, delivers webhooks with every fault, and sometimes compares.
     pub(super) fn step(&mut self) -> Result<(), String> {
         self.livekit.act();
         if self.rng.u8(..12) == 0 {
@@ -147,7 +147,7 @@ impl Schedule {
 
     fn ask_for_list(&mut self) {
         if self.rng.u8(..8) == 0 {
-            // LiveKit knows the room and cannot say who is inside.
+            // LiveKit has the room, but cannot say who is inside.
             if self.livekit.has_room() {
                 let repairs = plan_without_list(&self.room, self.now);
                 let delay = self.rng.u64(..2_500);
@@ -162,7 +162,7 @@ impl Schedule {
         }
     }
 
-    /// As an instance does that compares the room: whom the list omits is probed. Several do so at once.
+    /// Probes those whom a list omits, as an instance does that compares the room. Several comparisons may be under way.
     fn probe_missing(&mut self, listing: Listing, mut probed: Vec<Probed>) {
         let targets = missing(&self.room, &listing, &self.rules);
         let mut took = self.rng.u64(..20);
@@ -180,7 +180,7 @@ impl Schedule {
         self.send(took, InFlight::Probed(listing, probed));
     }
 
-    /// A living session is on its node; of others some node says that it is not there, or none answers.
+    /// A living session answers. Of another, its node says that it is not there, or no node answers.
     pub(super) fn answer(&mut self, identity: &Identity) -> Option<ProbeAnswer> {
         Some(match self.livekit.answers(identity)? {
             true => ProbeAnswer::Alive,
@@ -189,7 +189,7 @@ impl Schedule {
         })
     }
 
-    /// Who lives is noted, repairs are on their way, and where a probe was not answered another list is asked for.
+    /// Notes who lives, sends the repairs, and asks for another list where a probe was not answered.
     fn judge(&mut self, listing: &Listing, probed: Vec<Probed>) -> Result<(), String> {
         self.note_life(&probed)?;
         let repairs = plan(&self.room, listing, &probed, &self.rules);
@@ -260,7 +260,7 @@ impl Schedule {
         self.check_told()
     }
 
-    /// Sessions that live and count as being in the room.
+    /// Sessions that live and that the room shows.
     fn living_and_shown(&self) -> BTreeSet<ParticipantSid> {
         let present = |sid: &&ParticipantSid| {
             let is_it = |session: &Session| {
@@ -279,7 +279,7 @@ impl Schedule {
         let is_hole = change.prev > self.told_version;
         self.told_version = change.version;
         if is_hole {
-            // Read again.
+            // After a hole the client reads the room again.
             self.told =
                 self.room.list().into_iter().map(|one| (one.identity.clone(), one)).collect();
             return Ok(());

@@ -59,7 +59,7 @@ fn shortest_failure(seed: u64) -> String {
 }
 
 struct Outcome {
-    /// How long after the first reconcile the list became right, where LiveKit listed ghosts.
+    /// The time from the first comparison until the list was right, where LiveKit listed ghosts.
     ghosts_gone_after: Option<Duration>,
 }
 
@@ -74,7 +74,7 @@ fn run(seed: u64, acts: Option<usize>) -> Result<Outcome, String> {
 }
 
 impl Schedule {
-    /// Everything arrives, the grace passes, and from then on LiveKit is asked as often as the service does.
+    /// Delivers everything, lets the grace pass, and then asks LiveKit as often as the service does, until the list is right.
     fn settle(mut self) -> Result<Outcome, String> {
         self.livekit.bring_up();
         self.livekit.let_lists_catch_up();
@@ -100,7 +100,7 @@ impl Schedule {
         }
     }
 
-    /// One comparison: whom the list omits is probed, and if that is not answered a second list decides.
+    /// Makes one comparison: sessions that the list omits are probed, and where one does not answer a second list decides.
     fn list_now(&mut self) -> Result<(), String> {
         let mut probed: Vec<Probed> = Vec::new();
         for _ in 0..2 {
@@ -126,7 +126,7 @@ impl Schedule {
         Ok(())
     }
 
-    /// Asks everybody who is to be asked; tells whether somebody failed.
+    /// Makes all probes that the rules want, and tells whether one failed.
     fn probe_all(&mut self) -> Result<bool, String> {
         let mut failed = false;
         for target in self.room.to_probe(self.now, &self.rules) {

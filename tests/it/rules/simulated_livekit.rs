@@ -1,4 +1,4 @@
-//! LiveKit as its clients cannot see it: who is truly inside one room, what its API lists, and which webhooks it would send.
+//! A simulated LiveKit with one room: who is truly inside, what its API lists, and which webhooks it sends.
 //!
 //! Follows `livekit-server` 1.13 on one node: a room object is built when somebody enters; a newer session of an identity
 //! ends the older one first; a crash sends nothing; with Redis the list and the room sid survive a crash, ghosts included.
@@ -25,11 +25,11 @@ pub struct SimulatedLiveKit {
     stored_sid: Option<RoomSid>,
     inside: BTreeMap<Identity, SessionInfo>,
     listed: BTreeMap<Identity, SessionInfo>,
-    /// Lists lag: until then they omit somebody who lives, or are as they were.
+    /// Lists lag until these times: they omit somebody who lives, or stay as they were.
     omitted: BTreeMap<Identity, i64>,
     frozen: Option<(i64, BTreeMap<Identity, SessionInfo>)>,
     outbox: Vec<Event>,
-    /// Whose each session is that there ever was.
+    /// The identity of every session so far.
     owners: BTreeMap<ParticipantSid, Identity>,
     next_id: u64,
 }
@@ -59,7 +59,7 @@ impl SimulatedLiveKit {
         }
     }
 
-    /// One thing happens, chosen at random.
+    /// Does one thing, chosen at random.
     pub fn act(&mut self) {
         self.tick(1);
         if !self.is_up {
@@ -72,7 +72,7 @@ impl SimulatedLiveKit {
         }
     }
 
-    /// One thing happens that needs no crash, chosen at random.
+    /// Does one thing other than a crash, chosen at random.
     pub fn live(&mut self) {
         let hundredth = self.rng.u8(..97);
         self.happen(hundredth);
@@ -96,7 +96,7 @@ impl SimulatedLiveKit {
         self.now_ms += millis;
     }
 
-    /// From now on it is this late, in milliseconds since the Unix epoch. Time never runs back.
+    /// Sets the clock, in milliseconds since the Unix epoch. It never runs back.
     pub fn set_clock(&mut self, now_ms: i64) {
         self.now_ms = self.now_ms.max(now_ms);
     }
@@ -105,8 +105,8 @@ impl SimulatedLiveKit {
         self.is_up = true;
     }
 
-    /// From now on, for a while, its lists omit somebody who is inside, or everybody, or stay as they are. Seen with stores
-    /// that are replicated, and with several nodes (livekit/livekit#4373, #4316).
+    /// For a while, its lists omit somebody who is inside, or everybody, or stay as they are. Replicated stores and several
+    /// nodes do this (livekit/livekit#4373, #4316).
     pub fn let_lists_lag(&mut self) {
         let until = self.now_ms + self.rng.i64(..90_000);
         match self.rng.u8(..10) {
@@ -120,13 +120,13 @@ impl SimulatedLiveKit {
         }
     }
 
-    /// Its lists have caught up.
+    /// Ends the lag of its lists.
     pub fn let_lists_catch_up(&mut self) {
         self.omitted.clear();
         self.frozen = None;
     }
 
-    /// Who lives: everybody who is inside while the server is up.
+    /// The living sessions: all that are inside while the server is up.
     pub fn living(&self) -> impl Iterator<Item = &ParticipantSid> {
         self.inside.values().filter(|_| self.is_up).map(|info| &info.sid)
     }
@@ -164,7 +164,7 @@ impl SimulatedLiveKit {
         self.listed.keys().any(|identity| !self.inside.contains_key(identity))
     }
 
-    /// Who is truly inside and may be seen, as clients should see them.
+    /// The people who are truly inside and visible, as clients should see them.
     pub fn people_inside(&self) -> Vec<Participant> {
         let mut people: Vec<_> = self
             .inside
@@ -187,7 +187,7 @@ impl SimulatedLiveKit {
         self.enter(&identity, SessionState::Connecting);
     }
 
-    /// The same person anew: `left` of the old session, then `joined` of a new one.
+    /// A new session of the same person: `left` of the old one, then `joined` of the new one.
     fn restart_signalling(&mut self) {
         if let Some(identity) = self.someone() {
             self.enter(&identity, SessionState::Active);
@@ -264,7 +264,7 @@ impl SimulatedLiveKit {
         }
     }
 
-    /// Changes for which LiveKit sends no webhook. Muting does not even raise the session's version.
+    /// Makes a change for which LiveKit sends no webhook. Muting does not even raise the session's version.
     fn update_in_silence(&mut self) {
         let name = self.fresh("name");
         let Some(mut info) = self.some_active() else { return };
@@ -303,12 +303,12 @@ impl SimulatedLiveKit {
         }
     }
 
-    /// The process is gone, with everybody in it.
+    /// Ends the process with everybody in it.
     pub fn crash(&mut self) {
         self.is_up = false;
         self.open = None;
         self.inside.clear();
-        // What was queued and not sent is lost with the process.
+        // Webhooks that were queued and not sent are lost.
         let sent = self.rng.usize(..=self.outbox.len());
         self.outbox.truncate(sent);
         if !self.keeps_rooms_in_redis {
@@ -347,7 +347,7 @@ impl SimulatedLiveKit {
         self.outbox.push(event);
     }
 
-    /// Whose session an event is about. Some leave it out, as no LiveKit does: then it must be right all the same.
+    /// The identity of an event's session. Some events leave it out, which no LiveKit does; the rules must hold all the same.
     fn whose(&self, kind: &EventKind) -> Option<Identity> {
         let sid = match kind {
             EventKind::Room(_) => return None,

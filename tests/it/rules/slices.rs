@@ -1,5 +1,5 @@
-//! The rules on a few rows do what they do on the whole room, whatever happens. As a store uses them: each step reads the rows
-//! that it is about, and leaves nothing behind but what it writes.
+//! The rules do on a few rows what they do on the whole room, whatever happens. They run as a store runs them: each step reads
+//! the rows that it needs, and keeps only what it writes.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
     assert!(reads_of_everybody * 10 < steps, "{reads_of_everybody} of {steps}");
 }
 
-/// A room in rows, as JSON.
+/// The rows of a room, as JSON.
 #[derive(Default)]
 struct Rows {
     room: Option<String>,

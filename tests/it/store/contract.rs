@@ -1,4 +1,4 @@
-//! What every store does. `suite!` makes the tests for one of them.
+//! The contract of every store. `suite!` makes its tests for one store.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,9 +23,9 @@ macro_rules! suite {
                 an_event_is_applied_once_however_many_bring_it
                 rooms_know_nothing_of_each_other
                 followers_get_every_change_in_order
-                who_follows_and_then_reads_misses_nothing
+                a_follower_that_then_reads_misses_nothing
                 a_follower_that_falls_behind_is_told_of_a_gap
-                who_stops_following_hears_nothing_more
+                a_feed_that_was_dropped_gets_nothing_more
                 repairs_are_applied_and_published
                 repairs_that_no_longer_hold_are_not_applied
                 active_rooms_are_listed
@@ -116,7 +116,7 @@ pub async fn followers_get_every_change_in_order(store: Shared) {
     }
 }
 
-pub async fn who_follows_and_then_reads_misses_nothing(store: Shared) {
+pub async fn a_follower_that_then_reads_misses_nothing(store: Shared) {
     let general = room("general");
     let posting = tokio::spawn({
         let (store, general) = (Arc::clone(&store), general.clone());
@@ -156,7 +156,7 @@ pub async fn a_follower_that_falls_behind_is_told_of_a_gap(store: Shared) {
     let mut read = store.read(&general).await.unwrap().unwrap();
     assert_eq!(read.count(), 500, "reading again makes up for it");
     store.apply(&joined(&general, "late", 999)).await.unwrap();
-    // What was on its way when the room was read arrives late.
+    // Messages that were under way when the room was read arrive late.
     while read.count() == 500 {
         match next(&mut feed).await {
             FeedMessage::Changed(change) if change.version <= read.version() => {}
@@ -169,7 +169,7 @@ pub async fn a_follower_that_falls_behind_is_told_of_a_gap(store: Shared) {
     }
 }
 
-pub async fn who_stops_following_hears_nothing_more(store: Shared) {
+pub async fn a_feed_that_was_dropped_gets_nothing_more(store: Shared) {
     let general = room("general");
     let gone = store.follow(&general).await.unwrap();
     let mut stays = store.follow(&general).await.unwrap();
@@ -246,7 +246,7 @@ pub async fn the_clock_goes_forward(store: Shared) {
     assert!(after.since(before) < Duration::from_mins(1));
 }
 
-/// And the last of the removed tracks stay removed.
+/// Removed tracks stay removed, as far as the store remembers them.
 pub async fn going_on_and_off_costs_no_more_each_time(store: Shared) {
     let general = room("general");
     store.apply(&joined(&general, "alice", 1)).await.unwrap();
@@ -284,7 +284,7 @@ pub fn finished(room: &RoomName) -> Event {
     event(room, EventKind::Room(RoomLifecycle::Finished))
 }
 
-/// The same event, of this opening of the room.
+/// The event with the room sid of one opening.
 pub fn in_opening(event: Event, sid: &str) -> Event {
     Event { room_sid: Some(RoomSid::new(sid)), ..event }
 }

@@ -1,4 +1,4 @@
-//! What is the embedded store's own: it forgets, so that rooms do not pile up.
+//! What only the embedded store does: it forgets rooms, so that they do not pile up.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ async fn a_room_is_forgotten_after_a_day_without_a_sign_unless_it_is_renewed() {
     assert!(store.read(&forgotten).await.unwrap().is_none());
     assert_eq!(store.read(&renewed).await.unwrap().unwrap().count(), 1);
     assert_eq!(store.rooms().await.unwrap().len(), 1);
-    // Memory is given back as events come.
+    // Later events free the memory.
     for number in 1_000..1_400 {
         store.apply(&left(&room(&format!("room-{number}")), "bob")).await.unwrap();
     }

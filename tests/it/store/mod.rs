@@ -1,4 +1,4 @@
-//! The contract of a store, kept by every one of them.
+//! The contract that every store keeps, and what only one of them does.
 
 pub mod contract;
 mod memory;
@@ -16,7 +16,7 @@ use livekit_presence::{
 
 use self::redis::redis_store;
 
-/// A fresh store that nobody else uses.
+/// A new embedded store.
 async fn memory_store() -> (Arc<dyn Store>, ()) {
     (Arc::new(MemoryStore::new(Rules::default(), Clock::system())), ())
 }

@@ -1,6 +1,6 @@
-//! A store runs the rules on what it holds of a room: the embedded one on all of it, that on Redis on a few rows, read by one
-//! instance or by another. Here both are played the same schedules, with every fault. After each step they must hold the same room
-//! as the rules alone, and must have told the same.
+//! Every store does what the rules alone do. The embedded store runs them on the whole room, the one on Redis on a few rows
+//! that one instance or another has read. All take the steps of the same schedules, with every fault; after each step they must
+//! hold the same room as the rules alone, and must have published the same change.
 //!
 //! `MODEL_SCHEDULES=10000` runs more of them, `MODEL_SEED=17` runs one.
 
@@ -51,13 +51,13 @@ async fn every_store_does_what_the_rules_say() {
     assert!(steps > 10, "schedules do something");
 }
 
-/// What a schedule has done so far, and to whom.
+/// The state of one schedule.
 struct Run<'stores> {
     seed: u64,
     room: RoomName,
     rules: Rules,
     model: Room,
-    /// Every session that was ever told of.
+    /// Every session that a step has named.
     known: BTreeMap<ParticipantSid, SessionInfo>,
     stores: &'stores [(&'stores str, Arc<dyn Store>)],
     feeds: Vec<Feed>,
@@ -124,7 +124,7 @@ impl Run<'_> {
         }
     }
 
-    /// The rooms are the same to their last detail, and so is what would be done about them next.
+    /// Checks that all stores hold the room of the model in every detail, and would plan the same repairs.
     async fn compare(&self, number: usize, step: &Step, now: StoreTime) {
         for (index, (_, store)) in self.stores.iter().enumerate() {
             let place = || self.place(index, number, step);
@@ -169,7 +169,7 @@ fn session_of(repair: &Repair) -> Option<&SessionInfo> {
     }
 }
 
-/// Everything about a room that can be seen from outside.
+/// Everything that a room shows of itself.
 fn describe(room: &Room) -> String {
     let mut sessions: Vec<_> = room.sessions().map(|session| format!("{session:#?}")).collect();
     sessions.sort();

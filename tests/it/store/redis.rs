@@ -11,7 +11,7 @@ use crate::harness::{RedisServer, TestClock, eventually, within_deadline};
 
 use super::contract::{self, finished, in_opening, joined, left, room, started};
 
-/// A store on a server of its own.
+/// A store on a new server.
 pub async fn redis_store() -> (Arc<dyn Store>, RedisServer) {
     let server = RedisServer::start().await;
     (Arc::new(server.store(Rules::default(), None).0), server)
@@ -47,7 +47,7 @@ async fn a_start_or_finish_that_ends_nobodys_session_reads_nobody() {
         store.apply(&in_opening(joined, "RM_2")).await.unwrap();
     }
     server.ask(&["CONFIG", "RESETSTAT"]).await;
-    // Of the opening before, of this one before they joined, and late ones of both.
+    // Ends and starts of the opening before, and of this one before they joined.
     for (event, opening) in [(finished(&general), "RM_1"), (finished(&general), "RM_2")] {
         store.apply(&in_opening(event, opening)).await.unwrap();
         store.apply(&in_opening(started(&general), opening)).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_start_or_finish_that_ends_nobodys_session_reads_nobody() {
     assert!(stats.contains("cmdstat_evalsha:calls=4,"), "{stats}");
     assert!(!stats.contains("cmdstat_hgetall"), "{stats}");
     assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 100);
-    // One that ends somebody's still does.
+    // A finish that ends sessions still ends them.
     let mut ending = in_opening(finished(&general), "RM_2");
     ending.created_at = LiveKitTime::from_millis(10_050 - 1_000);
     store.apply(&ending).await.unwrap();
@@ -105,7 +105,7 @@ async fn an_evicted_room_is_lost_as_a_whole_and_an_event_does_not_build_on_what_
     assert!(after.is_lost());
     assert!(!after.completeness().is_complete_at(store.now().await.unwrap()));
 
-    // From there on it is a room like any other.
+    // From there on the room is like any other.
     let Applied::Changed(change) = store.apply(&joined(&general, "carol", 3)).await.unwrap() else {
         panic!("clients see carol");
     };
@@ -202,7 +202,7 @@ async fn rooms_that_are_forgotten_are_taken_out_of_the_list() {
 }
 
 #[tokio::test]
-async fn who_reads_a_room_takes_rows_along_that_remember_nothing() {
+async fn reading_a_room_deletes_rows_that_remember_nothing() {
     let clock = TestClock::default();
     let server = RedisServer::start().await;
     let store = server.store(Rules::default(), Some(clock.clock())).0;

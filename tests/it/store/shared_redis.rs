@@ -70,7 +70,7 @@ async fn instances_tell_each_other_for_how_long_rooms_have_to_wait() {
 }
 
 #[tokio::test]
-async fn what_one_instance_was_told_of_livekits_rooms_all_know() {
+async fn all_instances_know_livekits_rooms_once_one_has_asked() {
     let server = RedisServer::start().await;
     let (store, first) = server.store(Rules::default(), None);
     let (_second_store, second) = server.store(Rules::default(), None);
@@ -84,7 +84,7 @@ async fn what_one_instance_was_told_of_livekits_rooms_all_know() {
 }
 
 #[tokio::test]
-async fn what_another_instance_wrote_costs_one_more_call() {
+async fn a_row_that_another_instance_wrote_costs_one_more_call() {
     let server = RedisServer::start().await;
     let stores = [server.store(Rules::default(), None).0, server.store(Rules::default(), None).0];
     let general = room("general");
@@ -104,7 +104,7 @@ async fn what_another_instance_wrote_costs_one_more_call() {
     assert!(inside.contains("calls=40,"), "a conflict brings the rows along: {inside}");
 }
 
-/// Several at a time join and leave a room, each in turn. Returns what clients were told.
+/// Has four people at a time join and leave a room, again and again. Returns the changes that clients were told.
 async fn come_and_go(store: Arc<dyn Store>, name: &str, commits: usize) -> Vec<Change> {
     const AT_ONCE: usize = 4;
     let general = room("general");
@@ -165,7 +165,8 @@ async fn planned(store: &dyn Store, sessions: &[SessionInfo]) -> (Repairs, Subje
 }
 
 /// Brings a room into line with a list in which everybody is new or has changed. A store gives a step up after 2.5 s; on a busy
-/// machine, the writers beside it may keep it from the room for that long. Then the comparison is made again, as the service does.
+/// machine, the writers beside it may keep it from the room for that long. Then the comparison is made again, as the service
+/// does.
 async fn compare(store: &dyn Store, sessions: &[SessionInfo]) {
     let changes = |repairs: &Repairs| {
         let is_change = |step: &&Repair| matches!(step, Repair::Add { .. } | Repair::Update(_));

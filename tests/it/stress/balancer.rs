@@ -1,4 +1,4 @@
-//! What stands between LiveKit and the instances: each webhook goes to any of them, dead ones included.
+//! The load balancer between LiveKit and the instances: each webhook goes to any of them, dead ones included.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::harness::{PROCESS_KEYS, is_retried, retry_after, wire};
 
 use super::{fleet::Fleet, journal::Journal};
 
-/// The service promises to answer within 5 s whatever happens; the rest is this machine's.
+/// The service promises an answer within 5 s; the rest is a margin for the machine.
 const MAX_ANSWER: Duration = Duration::from_secs(10);
 
 pub struct Balancer {
@@ -30,9 +30,9 @@ pub struct Balancer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BalancerFault {
     None,
-    /// Whatever an instance answers does not arrive.
+    /// The answers of instances are lost.
     LosesAnswers,
-    /// Nothing arrives anywhere.
+    /// No webhook arrives anywhere.
     Refuses,
 }
 
@@ -42,11 +42,11 @@ pub struct Webhook {
     token: String,
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
     Status(u16),
-    /// 429 or 503, with when to come back.
+    /// 429 or 503 with `Retry-After`.
     RetryAfter(u16, Duration),
     /// No answer came.
     Broken,
@@ -76,7 +76,7 @@ impl fmt::Debug for Webhook {
 }
 
 impl Answer {
-    /// Whether LiveKit tries again: after its usual wait, or when the answer says.
+    /// Whether LiveKit tries again: after the wait that the answer names, or after its usual one.
     pub fn retry_after(self) -> Option<Option<Duration>> {
         match self {
             Self::RetryAfter(_, wait) => Some(Some(wait)),
@@ -104,7 +104,7 @@ impl Balancer {
         *self.fault.lock().unwrap() = fault;
     }
 
-    /// Posts to any instance.
+    /// Posts to an instance, chosen at random.
     pub async fn post(&self, webhook: &Webhook) -> Answer {
         self.journal.count("webhooks posted");
         if self.fault() == BalancerFault::Refuses {

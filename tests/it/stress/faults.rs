@@ -1,4 +1,4 @@
-//! What goes wrong, one thing after the other and several at a time, each healed after a while.
+//! The faults of a run: one after the other and several at a time, each healed after a while.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -20,27 +20,27 @@ use super::{
 /// In milliseconds.
 const LOAD: Range<u64> = 10_000..20_000;
 const BETWEEN_FAULTS: Range<u64> = 500..3_000;
-/// How long bytes are on their way over a slow link, in each direction.
+/// The delay of a slow link, in each direction.
 const SLOW: Duration = Duration::from_millis(100);
-/// A link is cut after at least so many more bytes.
+/// The fewest bytes that pass before a link is cut midway.
 const MIDWAY_BYTES: u32 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// Killed, and started again with what it had acknowledged.
+    /// Killed, and started again with the data it had acknowledged.
     RedisKilled,
     /// Killed, and started again empty.
     RedisLost,
     RedisStopped,
     RedisFlushed,
     ScriptsFlushed,
-    /// All of an instance's connections to Redis.
+    /// All connections of an instance to Redis are cut.
     LinkCut,
-    /// In the middle of what is sent or answered.
+    /// They are cut in the middle of a command or an answer.
     LinkCutMidway,
     LinkRefused,
     LinkSlow,
-    /// Nothing arrives, and nobody is told; in the end it arrives late.
+    /// Nothing arrives while the connections stay open; in the end everything arrives late.
     LinkSilent,
     InstanceKilled,
     InstanceRestarted,
@@ -77,11 +77,11 @@ const ALL: [Fault; 20] = [
     Fault::WebhooksHeldUp,
 ];
 
-/// What a fault befalls. Two at a time befall nothing.
+/// What a fault affects. No two faults affect the same target at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Redis,
-    /// Between an instance and Redis.
+    /// The link between an instance and Redis.
     Link(usize),
     Instance(usize),
     LiveKit,
@@ -89,31 +89,31 @@ enum Target {
     Balancer,
 }
 
-/// Deals faults: each kind comes once before any comes again.
+/// Chooses faults: each kind comes once before any comes again.
 pub struct Faults {
     random: fastrand::Rng,
     deck: VecDeque<Fault>,
     busy: Arc<Mutex<BTreeSet<Target>>>,
 }
 
-/// A fault that is about to happen.
+/// A fault that has been chosen.
 pub struct Dealt {
     fault: Fault,
     target: Target,
     time: Duration,
-    /// Chooses among variants of it.
+    /// Chooses among variants of the fault.
     choice: usize,
     busy: Arc<Mutex<BTreeSet<Target>>>,
 }
 
 impl Fault {
-    /// How long it lasts, in milliseconds.
+    /// The time that the fault lasts, in milliseconds.
     fn lasts(self) -> Range<u64> {
         match self {
             Self::RedisFlushed | Self::ScriptsFlushed | Self::LinkCut | Self::InstanceRestarted => {
                 0..1
             }
-            // It waits until something passes.
+            // The cut waits until enough bytes pass.
             Self::LinkCutMidway => 1_000..2_000,
             Self::RedisKilled | Self::RedisLost => 0..6_000,
             Self::RedisStopped | Self::LinkSilent => 500..10_000,
@@ -124,7 +124,7 @@ impl Fault {
             Self::ApiHangs | Self::ApiFails | Self::ApiRefuses => 1_000..9_000,
             Self::ApiLimits => 500..3_000,
             Self::WebhookAnswersLost => 500..4_000,
-            // Sometimes so long that LiveKit gives webhooks up.
+            // Long enough, now and then, that LiveKit drops webhooks.
             Self::WebhooksHeldUp => 1_000..20_000,
         }
     }
@@ -156,8 +156,8 @@ impl Faults {
         Self { random, deck: VecDeque::new(), busy: Arc::default() }
     }
 
-    /// How long things happen until it becomes quiet. What goes wrong has its own chance, so that how much happens meanwhile,
-    /// which depends on the machine, changes nothing about it.
+    /// The length of the next phase of load. Faults have their own random numbers, since the number of actions meanwhile
+    /// depends on the machine.
     pub fn load_time(&mut self) -> Duration {
         Duration::from_millis(self.random.u64(LOAD))
     }
@@ -166,7 +166,7 @@ impl Faults {
         Duration::from_millis(self.random.u64(BETWEEN_FAULTS))
     }
 
-    /// The next that befalls something which is well; none where all that is left befalls what is not.
+    /// The next fault whose target has none now; none if all that are left have.
     pub fn deal(&mut self, instances: usize) -> Option<Dealt> {
         if self.deck.is_empty() {
             let mut all = ALL;
@@ -188,7 +188,7 @@ impl Faults {
 }
 
 impl Dealt {
-    /// Lets it happen, and heals it.
+    /// Makes the fault happen, and heals it.
     pub async fn happen(self, fixture: Arc<Fixture>) {
         let Self { fault, target, time, .. } = &self;
         fixture.journal.count(format!("faults: {fault:?}"));
@@ -239,7 +239,7 @@ impl Dealt {
                 let direction = [Direction::ToServer, Direction::FromServer][self.choice % 2];
                 link.cut_after(direction, MIDWAY_BYTES + u32::try_from(self.choice).unwrap());
                 sleep(self.time).await;
-                // Where too little passed until now.
+                // Too few bytes may have passed until now.
                 link.cut();
             }
             Fault::LinkRefused => {

@@ -1,4 +1,4 @@
-//! The instances of the service. Each is killed, ended, stopped and started again by itself.
+//! The instances of the service. Each can be killed, ended, stopped and started again.
 
 use std::{
     sync::{
@@ -14,9 +14,9 @@ use crate::harness::Process;
 
 use super::journal::Journal;
 
-/// `shutdown.drain`, and what a busy machine adds.
+/// `shutdown.drain`, with a margin for a busy machine.
 const MAX_END: Duration = Duration::from_secs(18);
-/// What is kept of the logs of those that are gone, in lines.
+/// The lines that are kept of the log of a process that has ended.
 const KEPT_LINES: usize = 40;
 
 pub struct Fleet {
@@ -28,14 +28,14 @@ pub struct Instance {
     process: sync::Mutex<Process>,
     port: AtomicU16,
     is_living: AtomicBool,
-    /// Rises when it is stopped, and when it goes on.
+    /// Rises when the process is stopped and when it goes on.
     pauses: AtomicU32,
     last_words: Mutex<Vec<String>>,
     journal: Arc<Journal>,
 }
 
 impl Fleet {
-    /// Starts an instance with each of these environments.
+    /// Starts an instance for each of these environments.
     pub async fn start(environments: Vec<Vec<(String, String)>>, journal: &Arc<Journal>) -> Self {
         let mut instances = Vec::new();
         for variables in environments {
@@ -52,14 +52,14 @@ impl Fleet {
         random.choice(&self.instances).expect("a fleet is not empty")
     }
 
-    /// One that is not known to be dead.
+    /// An instance that is not known to be dead.
     pub fn a_living(&self, random: &mut fastrand::Rng) -> Option<&Instance> {
         let is_living = |one: &&Instance| one.is_living.load(Ordering::Relaxed);
         let living: Vec<_> = self.instances.iter().filter(is_living).collect();
         random.choice(living)
     }
 
-    /// The last that each of them said.
+    /// The last lines of each instance's log.
     pub async fn last_words(&self) -> String {
         let mut words = String::new();
         for (number, instance) in self.instances.iter().enumerate() {
@@ -93,7 +93,7 @@ impl Instance {
         self.pauses.load(Ordering::Relaxed)
     }
 
-    /// As a machine that loses power, for so long.
+    /// Kills the process, as a loss of power does, and starts another after this time.
     pub async fn die_for(&self, time: Duration) {
         let mut process = self.process.lock().await;
         self.is_living.store(false, Ordering::Relaxed);
@@ -102,7 +102,7 @@ impl Instance {
         self.replace(&mut process).await;
     }
 
-    /// Ends when it is told to, and is started again.
+    /// Tells the process to end, and starts another.
     pub async fn restart(&self) {
         let mut process = self.process.lock().await;
         self.is_living.store(false, Ordering::Relaxed);
@@ -114,7 +114,7 @@ impl Instance {
         self.replace(&mut process).await;
     }
 
-    /// Stands still for so long.
+    /// Stops the process for this time.
     pub async fn stop_for(&self, time: Duration) {
         let process = self.process.lock().await;
         process.signal("STOP");
@@ -124,7 +124,7 @@ impl Instance {
         process.signal("CONT");
     }
 
-    /// Whatever it logged as an error should not be.
+    /// Checks that the log has no unexpected error.
     pub async fn check_log(&self) {
         self.check(&*self.process.lock().await);
     }
@@ -139,7 +139,7 @@ impl Instance {
 
     fn check(&self, process: &Process) {
         let log = process.log();
-        // Whoever asks while Redis is away is told so, and the log is too.
+        // Requests while Redis is away are logged as errors.
         let is_wrong = |line: &&str| {
             line.contains(r#""level":"ERROR""#) && !line.contains("the store cannot be reached")
         };

@@ -1,5 +1,5 @@
-//! What a page holds of its rooms, folded from what a stream sends, and what it may rely on meanwhile: versions that rise,
-//! and differences that fit what it holds.
+//! What a page holds of its rooms, folded from the events of a stream, with the checks that a page relies on: versions rise, and
+//! changes fit what it holds.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::harness::Event;
 
 use super::wording::canonical;
 
-/// What a page is shown of a room after an event.
+/// A room as a page shows it after an event.
 pub struct Shown {
     pub room: String,
     pub version: u64,
     /// In canonical form.
     pub list: String,
-    /// Older than what the page held before it came back: to an instance that is behind, where the stream is one of many rooms,
-    /// which is not told what the page holds; or after the store has lost what the page was shown.
+    /// Whether it is older than what the page held before it reconnected. That happens with an instance that is behind, where a
+    /// stream of many rooms does not tell what the page holds, and after the store has lost what the page was shown.
     pub is_older: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct Held {
 #[derive(Default)]
 struct HeldRoom {
     version: Option<u64>,
-    /// It came on the connection that is open now.
+    /// Whether it came on the connection that is open now.
     is_of_connection: bool,
     people: Vec<Value>,
 }
@@ -39,7 +39,7 @@ impl Held {
         Self { rooms: rooms.into_iter().map(room).collect() }
     }
 
-    /// The page is loaded again.
+    /// Forgets everything, as a page does that is loaded again.
     pub fn forget(&mut self) {
         self.rooms.values_mut().for_each(|room| *room = HeldRoom::default());
     }
@@ -48,18 +48,18 @@ impl Held {
         self.rooms.values_mut().for_each(|room| room.is_of_connection = false);
     }
 
-    /// For `Last-Event-ID`; the only room's version.
+    /// The version of the only room, for `Last-Event-ID`.
     pub fn version(&self) -> Option<u64> {
         self.rooms.values().next()?.version
     }
 
-    /// The list of a room in canonical form; none before one came.
+    /// The list of a room in canonical form; none before the first one came.
     pub fn list(&self, room: &str) -> Option<String> {
         let room = &self.rooms[room];
         room.version.map(|_| room.list())
     }
 
-    /// Folds an event in. An error tells what is wrong with it.
+    /// Folds an event in. An error tells what is wrong with the event.
     pub fn take(&mut self, event: &Event) -> Result<Shown, String> {
         match event.name.as_str() {
             "participants:update" => self.update(event),
@@ -72,7 +72,7 @@ impl Held {
     fn update(&mut self, event: &Event) -> Result<Shown, String> {
         let (name, room) = self.rooms.iter_mut().next().expect("a page has a room");
         let version = event.version();
-        // It said what it holds, so an older list means that the store has nothing later.
+        // The page has said what it holds, so an older list means that the store has nothing later.
         let is_older = room.version > Some(version);
         room.replace(version, &event.json())?;
         Ok(room.shown(name, is_older))
@@ -196,7 +196,7 @@ mod tests {
         Event { name: "room:delta".into(), data, ..Event::default() }
     }
 
-    /// Takes all of these on one connection; the error of the last, whose predecessors must be right.
+    /// Takes all of these events on one connection. All but the last must be right; returns the result of the last.
     fn last_of(events: &[Event]) -> Result<String, String> {
         let mut held = Held::of_rooms(["r"]);
         held.begin_connection();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stream_may_not_do_is_told() {
+    fn faults_of_a_stream_are_told() {
         let begin = snapshot(5, &["alice"]);
         let wrong = [
             ("a version twice", snapshot(5, &["alice"])),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_comes_back_may_be_shown_an_older_list() {
+    fn only_a_page_that_comes_back_may_be_shown_an_older_list() {
         let mut held = Held::of_rooms(["r"]);
         assert!(!held.take(&snapshot(5, &["alice"])).unwrap().is_older);
         held.begin_connection();

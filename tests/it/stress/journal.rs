@@ -1,4 +1,4 @@
-//! What happened, when, and how often; and the first promise that was broken, which ends the run.
+//! The events of a run with their times and counts, and the first broken promise, which ends the run.
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +34,7 @@ impl Journal {
         self.started_at.elapsed()
     }
 
-    /// Writes down, and prints, what is done.
+    /// Records and prints an action.
     pub fn note(&self, what: &str) {
         let line = format!("{:7.2} s  {what}", self.time().as_secs_f64());
         println!("{line}");
@@ -49,14 +49,14 @@ impl Journal {
         *self.notes().counts.entry(what.into()).or_default() += times;
     }
 
-    /// Keeps the longest of the times that something took.
+    /// Keeps the longest time that something took.
     pub fn took(&self, what: &'static str, time: Duration) {
         let mut notes = self.notes();
         let longest = notes.longest.entry(what).or_default();
         *longest = time.max(*longest);
     }
 
-    /// A promise is broken. The first one ends the run.
+    /// Records a broken promise. The first one ends the run.
     pub fn violated(&self, what: impl Into<String>) {
         let what = format!("{:.2} s: {}", self.time().as_secs_f64(), what.into());
         self.violation.send_if_modified(|violation| {

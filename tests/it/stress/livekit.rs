@@ -1,5 +1,5 @@
-//! A LiveKit of many rooms: its model of each, the queues of their webhooks, and its API. It crashes as a whole, and comes
-//! back with what its Redis kept: everybody who was inside, still listed.
+//! A simulated LiveKit of many rooms, with a model and a queue of webhooks for each. It crashes as a whole, and comes back with
+//! what its Redis kept: everybody who was inside is still listed.
 
 use std::{
     sync::{Arc, Mutex},
@@ -43,7 +43,7 @@ impl LiveKit {
         self.rooms.iter().map(|(name, _)| name)
     }
 
-    /// Something happens in one of the rooms, unless the process is down.
+    /// Does something in one of the rooms, unless the process is down.
     pub fn act(&self, index: usize) {
         let room = &mut *self.rooms[index].1.lock().unwrap();
         let Some(queue) = &room.queue else { return };
@@ -55,7 +55,7 @@ impl LiveKit {
         }
     }
 
-    /// As a process that is killed: nothing more is sent, and nobody is inside any more.
+    /// Crashes: it sends nothing more, and nobody is inside any more.
     pub fn crash(&self) {
         for (_, room) in &self.rooms {
             let mut room = room.lock().unwrap();
@@ -77,24 +77,24 @@ impl LiveKit {
         self.rooms.iter().all(|(_, room)| room.lock().unwrap().queue.is_some())
     }
 
-    /// Whether every webhook was sent or given up.
+    /// Whether every webhook was sent or dropped.
     pub fn is_idle(&self) -> bool {
         self.rooms
             .iter()
             .all(|(_, room)| room.lock().unwrap().queue.as_ref().is_some_and(RoomQueue::is_idle))
     }
 
-    /// Whether its API lists people who are not there.
+    /// Whether its API lists ghosts.
     pub fn has_ghosts(&self) -> bool {
         self.rooms.iter().any(|(_, room)| room.lock().unwrap().model.has_ghosts())
     }
 
-    /// Who is truly inside, as clients should see them.
+    /// The people who are truly inside, as clients should see them.
     pub fn people_inside(&self, room: &RoomName) -> Vec<Participant> {
         self.with(room, |model| model.people_inside()).unwrap_or_default()
     }
 
-    /// What its API lists.
+    /// The people whom its API lists.
     pub fn list_participants(&self, room: &RoomName) -> Vec<SessionInfo> {
         self.with(room, SimulatedLiveKit::list_participants).flatten().unwrap_or_default()
     }
@@ -103,7 +103,7 @@ impl LiveKit {
         self.with(room, |model| model.has_room()).unwrap_or_default()
     }
 
-    /// Whether a node carries out a call for somebody.
+    /// Whether the node of a session answers a call about it.
     pub fn answers(&self, room: &RoomName, identity: &Identity) -> bool {
         self.with(room, |model| model.answers(identity)).flatten().unwrap_or_default()
     }

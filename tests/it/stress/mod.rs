@@ -1,9 +1,9 @@
-//! A run that checks itself: instances of the service with a LiveKit that is simulated down to how it queues webhooks, pages
-//! that fold what they are sent, and everything going wrong at random. Whatever happens, versions rise, one version is one
-//! list, and when it becomes quiet everybody shows the people who are inside.
+//! A run that checks itself: instances of the service, a LiveKit that is simulated down to its queues of webhooks, pages that
+//! fold what they are sent, and random faults everywhere. Whatever happens, versions rise, one version is one list, and after
+//! each phase of load everybody shows the people inside.
 //!
-//! `make stress SECONDS=600`; a failure names the seed that `STRESS_SEED` plays again: the same actions and faults, though
-//! processes take their own time.
+//! `make stress SECONDS=600` runs it longer. A failure names its seed, with which `STRESS_SEED` repeats the same actions and
+//! faults, though processes take their own time.
 
 mod api;
 mod balancer;

@@ -1,4 +1,4 @@
-//! A page in somebody's browser that shows a room, or several, and comes back to any instance when its stream ends.
+//! A page in a browser that shows one room or several, and reconnects to any instance when its stream ends.
 
 use std::{
     convert::Infallible,
@@ -19,11 +19,11 @@ use crate::harness::{Event, EventStream, wire};
 
 use super::{fleet::Fleet, held::Held, journal::Journal, snapshots::Snapshots};
 
-/// When to come back, until the service says.
+/// The wait before a reconnection, until the service names one.
 const COME_BACK: Duration = Duration::from_secs(1);
-/// Streams show every 15 s that they are alive. A page that sees nothing for longer gives the connection up.
+/// Streams send a heartbeat every 15 s. A page closes a connection that is silent for longer than this.
 const SILENCE: Duration = Duration::from_secs(40);
-/// In seconds: pages are loaded again after such times.
+/// The time after which a page is loaded again, in seconds.
 const LOADED_AGAIN: std::ops::Range<u64> = 5..90;
 
 /// What all pages share.
@@ -32,7 +32,7 @@ pub struct Surroundings {
     pub fleet: Arc<Fleet>,
     pub journal: Arc<Journal>,
     pub snapshots: Arc<Snapshots>,
-    /// Nobody loads a page again now.
+    /// Whether no page is loaded again now.
     pub is_quiet: Arc<AtomicBool>,
 }
 
@@ -59,13 +59,13 @@ impl Page {
         Arc::new(Self { name, rooms, held, is_open: AtomicBool::new(false), around })
     }
 
-    /// The list that it shows of a room, if it is connected and was sent one.
+    /// The list that the page shows of a room, if it is connected and was sent one.
     pub fn list(&self, room: &RoomName) -> Option<String> {
         let is_open = self.is_open.load(Ordering::Relaxed);
         is_open.then(|| self.held.lock().unwrap().list(room.as_str())).flatten()
     }
 
-    /// Looks at its rooms, until the run ends.
+    /// Shows its rooms until the run ends.
     pub async fn look(self: Arc<Self>, mut random: fastrand::Rng) -> Infallible {
         loop {
             let time = Duration::from_secs(random.u64(LOADED_AGAIN));
@@ -99,7 +99,7 @@ impl Page {
         }
     }
 
-    /// Follows one stream to its end, and tells why it ended.
+    /// Follows a stream to its end, and tells why it ended.
     async fn follow(&self, port: u16, come_back: &mut Duration) -> io::Result<&'static str> {
         let response = match timeout(SILENCE, wire::ask(port, self.request())).await {
             Ok(response) => response?,

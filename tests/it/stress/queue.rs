@@ -1,6 +1,6 @@
-//! LiveKit's queue of the webhooks of one room, with its own rules (`webhook/resource_queue.go` and
-//! `webhook/resource_url_notifier.go` of livekit/protocol): strictly in order, one request at a time without any time limit,
-//! five attempts, what is too old or too much is dropped and nobody is told.
+//! LiveKit's queue of the webhooks of one room, by the rules of `webhook/resource_queue.go` and
+//! `webhook/resource_url_notifier.go` in livekit/protocol: strictly in order, one request at a time without a time limit, five
+//! attempts. Webhooks that are too old, or too many, are dropped in silence.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ use super::{
 const MAX_WAITING: usize = 200;
 const OLDEST: Duration = Duration::from_secs(30);
 
-/// The queue of a room. All that is in it is lost when it is dropped, as in a crash.
+/// The queue of a room. Dropping it loses its webhooks, as a crash does.
 pub struct RoomQueue {
     shared: Arc<Shared>,
     sending: JoinHandle<()>,
@@ -46,7 +46,7 @@ impl RoomQueue {
         Self { sending: tokio::spawn(Arc::clone(&shared).run()), shared }
     }
 
-    /// Queues a webhook's body. A full queue refuses it.
+    /// Queues the body of a webhook. A full queue drops it.
     pub fn put(&self, body: Vec<u8>) {
         let mut waiting = self.shared.waiting.lock().unwrap();
         if waiting.webhooks.len() >= MAX_WAITING {
@@ -57,7 +57,7 @@ impl RoomQueue {
         self.shared.has_more.notify_one();
     }
 
-    /// Whether everything was sent or given up.
+    /// Whether every webhook was sent or dropped.
     pub fn is_idle(&self) -> bool {
         let waiting = self.shared.waiting.lock().unwrap();
         waiting.webhooks.is_empty() && !waiting.is_sending
@@ -94,7 +94,7 @@ impl Shared {
     }
 
     async fn send(&self, body: Vec<u8>) {
-        // Signed once: a repetition is the same to the byte.
+        // Signed once, since LiveKit repeats the same bytes.
         let webhook = Webhook::sign(body);
         let mut waits = RETRY_WAITS.into_iter();
         loop {

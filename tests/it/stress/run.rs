@@ -1,5 +1,4 @@
-//! The run: things happen and go wrong, everything is healed, it becomes quiet, and then everybody is to be right; again and
-//! again.
+//! A run, in phases: people act and faults happen, then all faults are healed and everybody must become right.
 
 use std::{
     net::Ipv4Addr,
@@ -37,7 +36,7 @@ use super::{
 
 const INSTANCES: usize = 3;
 const ROOMS: usize = 24;
-/// Each room has one of its own, so that somewhere it is watched.
+/// More than rooms, so that each room is watched somewhere.
 const PAGES_OF_ONE_ROOM: usize = 36;
 const PAGES_OF_MANY_ROOMS: usize = 24;
 
@@ -45,16 +44,16 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 /// In milliseconds.
 const BETWEEN_ACTIONS: std::ops::Range<u64> = 0..40;
 
-/// Two comparisons, the rest of LiveKit's last retries, and the longest pause after LiveKit's API failed.
+/// Two comparisons, the rest of LiveKit's retries, and the longest pause after its API failed.
 const RIGHT_WITHIN: Duration = Duration::from_secs(35);
-/// Where LiveKit lists people who are not there, they must fail liveness probes.
+/// With ghosts in LiveKit's list, which have to fail liveness probes first.
 const RIGHT_WITHIN_DESPITE_GHOSTS: Duration = Duration::from_secs(90);
 const MAX_GET: Duration = Duration::from_secs(5);
 const BETWEEN_CHECKS: Duration = Duration::from_millis(300);
-/// What is right stays right.
+/// Everybody must stay right for this time.
 const STAYS_RIGHT: Duration = Duration::from_secs(1);
 
-/// At least so many times it becomes quiet.
+/// A run has at least this many phases.
 const MIN_PHASES: u32 = 2;
 
 pub struct Settings {
@@ -62,7 +61,7 @@ pub struct Settings {
     pub time: Duration,
 }
 
-/// All that things happen to.
+/// Everything that actions and faults affect.
 pub struct Fixture {
     pub journal: Arc<Journal>,
     pub snapshots: Arc<Snapshots>,
@@ -70,12 +69,12 @@ pub struct Fixture {
     pub api: RoomService,
     pub balancer: Arc<Balancer>,
     pub fleet: Arc<Fleet>,
-    /// Each instance's way to Redis.
+    /// The link of each instance to Redis.
     pub links: Vec<TcpProxy>,
     pub redis: Mutex<RedisServer>,
 }
 
-/// Runs for some time. Panics with the story where a promise is broken.
+/// Runs for some time. Panics with a report if a promise is broken.
 pub async fn run(settings: &Settings) {
     let journal = Arc::new(Journal::new());
     let seed = settings.seed;
@@ -124,7 +123,7 @@ impl Run {
         Self { fixture, random, faults, pages, looking, is_quiet }
     }
 
-    /// An error tells of the promise that was broken.
+    /// An error is the promise that was broken.
     async fn play_to_the_end(&mut self, time: Duration) -> Result<(), String> {
         let journal = Arc::clone(&self.fixture.journal);
         tokio::select! {
@@ -145,7 +144,7 @@ impl Run {
         }
     }
 
-    /// Things happen, and go wrong; at the end nothing is wrong any more.
+    /// Has people act and faults happen, and heals all faults in the end.
     async fn load(&mut self) {
         let begin = Instant::now();
         let time = self.faults.load_time();
@@ -218,7 +217,7 @@ impl Run {
         }
     }
 
-    /// Pages, and instances, that do not show exactly the people inside; with what they show.
+    /// Pages and instances that do not show exactly the people inside, with what they show.
     async fn who_is_wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         if !self.fixture.livekit.is_idle() {
@@ -238,7 +237,7 @@ impl Run {
                 }
                 self.fixture.journal.count("checks of pages");
             }
-            // Asking would not make it right, but take the time that it needs.
+            // Instances that are asked now would only have less time to become right.
             if !wrong.is_empty() {
                 continue;
             }
@@ -309,7 +308,7 @@ impl Fixture {
     }
 }
 
-/// One page for each room, more for the first ones, and some that show several.
+/// Opens a page for each room, more for the first rooms, and some that show several.
 fn open_pages(
     rooms: &[RoomName],
     around: &Surroundings,

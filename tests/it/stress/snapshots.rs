@@ -1,4 +1,4 @@
-//! One version of a room is one list, whoever shows it, on whichever instance.
+//! One version of a room is one list, on every page and every instance.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,7 +7,7 @@ use std::{
 
 use super::journal::Journal;
 
-/// So many versions of a room are remembered.
+/// Versions that are remembered for each room.
 const REMEMBERED: usize = 300;
 
 pub struct Snapshots {
@@ -18,7 +18,7 @@ pub struct Snapshots {
 #[derive(Default)]
 struct Known {
     rooms: HashMap<String, BTreeMap<u64, String>>,
-    /// Redis lost rooms, and not everybody is right again.
+    /// Whether Redis lost rooms, and not everybody is right since.
     has_lost_rooms: bool,
 }
 
@@ -27,8 +27,8 @@ impl Snapshots {
         Self { journal, known: Mutex::default() }
     }
 
-    /// From now until everybody is right, an instance that held a room goes on showing whom the store lost, beside whom it has
-    /// anew. Another that did not hold it shows only these, under the same version.
+    /// Redis loses rooms now. Until everybody is right, an instance that held a room shows those whom the store lost beside
+    /// those who are new; another instance shows only the new ones, under the same version.
     pub fn rooms_are_lost(&self) {
         self.known.lock().unwrap().has_lost_rooms = true;
     }
@@ -37,7 +37,7 @@ impl Snapshots {
         *self.known.lock().unwrap() = Known::default();
     }
 
-    /// Compares a list with what others were shown under the same version.
+    /// Compares a list with the one that others were shown under the same version.
     pub fn check(&self, room: &str, version: u64, list: &str) -> Result<(), String> {
         let known = &mut *self.known.lock().unwrap();
         let versions = known.rooms.entry(room.to_owned()).or_default();

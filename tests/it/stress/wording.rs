@@ -1,5 +1,4 @@
-//! LiveKit's words for what its model says: protojson in webhooks (camelCase, zero values left out), Twirp's `snake_case`
-//! with everything in it in lists.
+//! LiveKit's encodings: protojson in webhooks (camelCase, without zero values), and Twirp's complete `snake_case` in lists.
 
 use livekit_presence::presence::{
     Event, EventKind, Participant, RoomLifecycle, SessionInfo, SessionState, Track,
@@ -59,12 +58,12 @@ pub fn listed(info: &SessionInfo) -> Value {
     })
 }
 
-/// A list as clients should see it, in the one form in which lists are compared here.
+/// A list as clients should see it, in canonical form.
 pub fn shown(people: &[Participant]) -> String {
     canonical(&json!(people))
 }
 
-/// Equal for equal JSON, whatever the order of its fields.
+/// The canonical form of a list: equal for equal JSON, whatever the order of its fields.
 pub fn canonical(list: &Value) -> String {
     list.to_string()
 }

@@ -1,4 +1,4 @@
-//! LiveKit's RoomService, as a backend calls it.
+//! A client of LiveKit's RoomService, as a backend has one.
 
 use std::{
     io,
@@ -13,16 +13,16 @@ use crate::harness::wire;
 
 use super::{Person, livekit_server::Key, token};
 
-/// Calls one LiveKit. A call never panics: a LiveKit that is down is part of the play.
+/// Calls one LiveKit. A call never panics, since LiveKit may be down in a scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Api {
     pub port: u16,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// None where nobody answered.
+    /// None if nobody answered.
     pub status: Option<u16>,
     pub body: Value,
     pub took: Duration,
@@ -89,13 +89,13 @@ impl Answer {
         }
     }
 
-    /// Checks that the call was carried out.
+    /// Checks that the call succeeded.
     pub fn done(self) -> Self {
         assert_eq!(self.status, Some(200), "{self:?}");
         self
     }
 
-    /// Those in a list who take part and are not hidden; in words why there is no list.
+    /// The active and visible people in a list; an error says why there is none.
     pub fn people(&self) -> Result<Vec<Person>, String> {
         match self.status {
             Some(200) => {

@@ -1,4 +1,4 @@
-//! People: clients of LiveKit's own SDK.
+//! Clients of LiveKit's own SDK.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use super::{Person, driver::Driver, livekit_server::Key, token};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// Who somebody is when they come, as their token says it.
+/// Somebody as their token describes them.
 #[derive(Clone, Debug, Default)]
 pub struct Guest {
     pub identity: String,
@@ -27,7 +27,7 @@ pub struct Guest {
     pub hidden: bool,
 }
 
-/// What a track shows.
+/// The source of a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Microphone,
@@ -45,7 +45,7 @@ impl Source {
     }
 }
 
-/// A connection to a room, or what is left of it.
+/// A client in a room, connected or not.
 #[derive(Clone)]
 pub struct Client {
     pub identity: String,
@@ -54,11 +54,11 @@ pub struct Client {
     driver: Arc<Driver>,
 }
 
-/// When a client called something, by the clock of the machine.
+/// The times of a client's call, by the clock of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Called {
     pub at: SystemTime,
-    /// When the SDK said that it was done.
+    /// When the SDK's call returned.
     pub returned_at: SystemTime,
 }
 
@@ -96,7 +96,7 @@ impl Client {
         Ok((client, Called::of(&joined)))
     }
 
-    /// Connects somebody in the process of another, to die with them.
+    /// Connects somebody in the process of another, who will die with them.
     pub async fn beside(other: &Self, url: &str, guest: &Guest) -> Result<Self, String> {
         Ok(Self::join(&other.driver, url, guest).await?.0)
     }
@@ -135,12 +135,12 @@ impl Client {
         self.tell("mute", json!({"track": track, "muted": muted})).await.map(drop)
     }
 
-    /// Changes its own `name`, `metadata`, `attributes`.
+    /// Changes the client's own `name`, `metadata` and `attributes`.
     pub async fn update(&self, update: Value) {
         self.tell("update", update).await.unwrap();
     }
 
-    /// Has the SDK and LiveKit play one of the things that happen to connections.
+    /// Has the SDK and LiveKit simulate a failure of the connection.
     pub async fn simulate(&self, scenario: &str) {
         self.try_simulate(scenario).await.unwrap();
     }
@@ -149,12 +149,12 @@ impl Client {
         self.tell("simulate", json!({"scenario": scenario})).await.map(drop)
     }
 
-    /// What the client says of itself, or none where its process is dead.
+    /// What the client says of itself; none if its process is dead.
     pub async fn state(&self) -> Option<Value> {
         self.tell("state", json!({})).await.ok()
     }
 
-    /// Waits until it is either connected or for good not, and returns which.
+    /// Waits until the client is connected or has given up, and tells whether it is connected.
     pub async fn is_inside_at_last(&self) -> bool {
         let mut is_inside = false;
         patiently(&format!("{} to come back or to give up", self.identity), async || {
@@ -167,18 +167,18 @@ impl Client {
         is_inside
     }
 
-    /// Who it is in the room, as long as it is connected.
+    /// The client's view of itself in the room, while it is connected.
     pub async fn person(&self) -> Option<Person> {
         let state = self.state().await?;
         (state["state"] == "connected").then(|| Person::read(&state))
     }
 
-    /// How often it has come back.
+    /// The number of reconnections so far.
     pub async fn reconnects(&self) -> u64 {
         self.state().await.and_then(|state| state["reconnects"].as_u64()).unwrap_or_default()
     }
 
-    /// Waits until it has come back once more than before.
+    /// Waits until the client has reconnected once more than `before`.
     pub async fn until_reconnected(&self, before: u64) {
         patiently(&format!("{} to be connected again", self.identity), async || {
             self.state().await.is_some_and(|state| {
@@ -188,7 +188,7 @@ impl Client {
         .await;
     }
 
-    /// Waits until it knows of a change to itself.
+    /// Waits until the client's view of itself satisfies a condition.
     pub async fn until(&self, what: &str, holds: impl Fn(&Person) -> bool) {
         patiently(what, async || self.person().await.is_some_and(|me| holds(&me))).await;
     }
@@ -199,7 +199,7 @@ impl Client {
         self.until("a change of mute", is_so).await;
     }
 
-    /// Kills its process, and with it whoever shares that.
+    /// Kills the client's process with everybody in it.
     pub async fn kill(&self) {
         self.driver.kill().await;
     }

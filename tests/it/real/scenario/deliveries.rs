@@ -1,4 +1,4 @@
-//! What LiveKit has sent, as the fault proxy saw it.
+//! The webhooks that LiveKit has sent, as the fault proxy saw them.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::harness::WAIT_TIMEOUT;
 
-/// One attempt of LiveKit to deliver a webhook.
+/// One of LiveKit's attempts to deliver a webhook.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub at: Instant,
@@ -18,9 +18,9 @@ pub struct Delivery {
     pub sid: String,
     /// Why somebody left.
     pub reason: String,
-    /// The key that signed it.
+    /// The name of the key that signed it.
     pub key: String,
-    /// What LiveKit was answered; none where its connection was closed instead.
+    /// The status that LiveKit got; none if its connection was closed instead.
     pub answered: Option<u16>,
 }
 
@@ -51,7 +51,7 @@ fn claims(token: &str) -> Value {
     payload.ok().and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default()
 }
 
-/// All attempts, in order of their answers.
+/// All attempts, in the order of their answers.
 pub struct Deliveries(watch::Sender<Vec<Delivery>>);
 
 impl Default for Deliveries {
@@ -73,7 +73,7 @@ impl Deliveries {
         self.0.borrow().iter().filter(|one| wanted(one)).cloned().collect()
     }
 
-    /// Waits until there are so many that match, and returns them.
+    /// Waits until `count` attempts match, and returns those that do.
     pub async fn until(
         &self,
         what: &str,

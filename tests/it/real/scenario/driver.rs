@@ -1,4 +1,4 @@
-//! The process in which clients live: `tests/real/clients.py`, a JSON command a line, an answer a line.
+//! A process of clients, `tests/real/clients.py`: it takes a JSON command a line, and answers each with a line.
 
 use std::{
     collections::HashMap,
@@ -20,12 +20,12 @@ use crate::harness::{Child, WAIT_TIMEOUT};
 
 use super::tools::Tools;
 
-/// Who waits for an answer; none once the process has ended and nobody will get one.
+/// The commands that wait for an answer, by id; none once the process has ended.
 type Waiting = Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Result<Value, String>>>>>>;
 
 const ENDED: &str = "the clients' process has ended";
 
-/// One process of clients. They die with it.
+/// A process of clients, which die with it.
 pub struct Driver {
     child: tokio::sync::Mutex<Child>,
     commands: mpsc::UnboundedSender<String>,
@@ -34,10 +34,10 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts one and waits until it takes commands.
+    /// Starts a process, and waits until it takes commands.
     pub async fn start(tools: &Tools) -> Arc<Self> {
         let mut command = Command::new(&tools.python);
-        // Rust's part of the SDK says what goes wrong with a connection.
+        // The Rust part of the SDK logs what goes wrong with a connection.
         command
             .arg(&tools.driver)
             .env_clear()
@@ -57,7 +57,7 @@ impl Driver {
         Arc::new(Self { child, commands, waiting, next_id: AtomicU64::new(1) })
     }
 
-    /// Tells it something, and returns what came of it.
+    /// Sends a command, and returns its answer.
     pub async fn tell(&self, action: &str, client: u64, with: Value) -> Result<Value, String> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
@@ -74,7 +74,7 @@ impl Driver {
         }
     }
 
-    /// Kills all its clients, as a crash of a browser would.
+    /// Kills all its clients, as a crash of a browser does.
     pub async fn kill(&self) {
         self.child.lock().await.kill().await;
     }
@@ -88,7 +88,7 @@ async fn write(mut stdin: ChildStdin, mut commands: mpsc::UnboundedReceiver<Stri
     }
 }
 
-/// Hands answers to those who wait for them; at the end of the process nobody waits any more.
+/// Hands each answer to the command that waits for it. At the end of the process, none waits any longer.
 async fn read(answers: BufReader<ChildStdout>, waiting: Waiting, ready: oneshot::Sender<()>) {
     let mut ready = Some(ready);
     let mut lines = answers.lines();

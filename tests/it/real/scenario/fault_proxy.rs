@@ -22,17 +22,17 @@ use super::deliveries::{Deliveries, Delivery};
 /// What goes wrong with a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookFault {
-    /// The service gets it, and LiveKit the answer.
+    /// The service gets it, and LiveKit gets the answer.
     None,
-    /// LiveKit is answered this, and the service hears nothing.
+    /// LiveKit gets this status, and the service gets nothing.
     Refuse(u16),
-    /// LiveKit's connection is closed without an answer, and the service hears nothing.
+    /// LiveKit's connection is closed without an answer, and the service gets nothing.
     Close,
     /// The service gets it, but the answer is lost.
     LoseAnswer,
-    /// LiveKit is told that it was taken, but nobody took it.
+    /// LiveKit is answered 200, but the service gets nothing.
     Swallow,
-    /// It passes, late.
+    /// The service gets it late.
     Delay(Duration),
 }
 
@@ -45,7 +45,7 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Passes everything on to the service on that port.
+    /// Starts a proxy that passes everything on to the service on that port.
     pub async fn start(service_port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -117,7 +117,7 @@ impl Path {
         Ok(Response::builder().status(status).body(Body::empty()).unwrap())
     }
 
-    /// The service's answer; an error where it is down.
+    /// The service's answer; an error if it is down.
     async fn pass(&self, request: Request<Bytes>) -> io::Result<u16> {
         Ok(wire::fetch(self.service_port, request.map(Body::from)).await?.0)
     }

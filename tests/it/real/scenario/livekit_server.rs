@@ -1,4 +1,4 @@
-//! livekit-server on loopback.
+//! A real livekit-server on loopback.
 
 use std::process::Stdio;
 
@@ -9,10 +9,10 @@ use crate::harness::{Child, free_port, patiently};
 
 use super::{Api, tools::Tools};
 
-/// The two API keys that every server here knows, so that the one which signs webhooks can be switched.
+/// The two API keys that every server knows, so that a test can switch the one that signs webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// Signs tokens and calls, and webhooks until told otherwise.
+    /// Signs tokens and calls, and webhooks unless a test switches that.
     First,
     Second,
 }
@@ -32,7 +32,7 @@ impl Key {
         }
     }
 
-    /// Both, as `LIVEKIT_KEYS` has them.
+    /// Both keys as lines of `LIVEKIT_KEYS`.
     pub fn lines() -> String {
         [Self::First, Self::Second]
             .map(|key| format!("{}: {}", key.name(), key.secret()))
@@ -40,18 +40,18 @@ impl Key {
     }
 }
 
-/// How a server is set up.
+/// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it keeps its rooms; in its memory without.
+    /// The Redis that keeps its rooms; without one they are in its memory.
     pub redis_port: Option<u16>,
-    /// Whether ListParticipants asks the node that has the room, and not the store.
+    /// Whether `ListParticipants` asks the node of the room instead of the store.
     pub psrpc_lists: bool,
     pub webhook_key: Key,
     pub webhook_url: String,
 }
 
-/// A server that can be killed and started again on its ports.
+/// A server that keeps its ports when it is killed and started again.
 pub struct LiveKitServer {
     pub settings: Settings,
     pub port: u16,
@@ -62,7 +62,7 @@ pub struct LiveKitServer {
 }
 
 impl LiveKitServer {
-    /// Starts one and waits until its API answers.
+    /// Starts a server, and waits until its API answers.
     pub async fn start(tools: &Tools, settings: Settings) -> Self {
         let (port, tcp_port, udp_port) = (free_port(), free_port(), free_port());
         let tools = tools.clone();
@@ -71,7 +71,7 @@ impl LiveKitServer {
         server
     }
 
-    /// Starts it where it does not run, and waits until its API answers.
+    /// Starts a server that does not run, and waits until its API answers.
     pub async fn start_again(&mut self) {
         let mut command = Command::new(&self.tools.livekit_server);
         command
@@ -85,13 +85,13 @@ impl LiveKitServer {
             .await;
     }
 
-    /// Kills it: it sends nothing, and leaves in Redis what is there.
+    /// Kills the server. It sends nothing more, and its rooms stay in Redis.
     pub async fn kill(&mut self) {
         self.running.take().expect("it runs").kill().await;
     }
 
-    /// Ends it as an impatient operator would: the first SIGTERM makes it wait for everybody to leave, the second closes its
-    /// rooms. The last webhooks of that are lost.
+    /// Ends the server as an impatient operator does: the first SIGTERM makes it wait until everybody has left, the second
+    /// closes its rooms. The last webhooks of that are lost.
     pub async fn terminate(&mut self) {
         let mut running = self.running.take().expect("it runs");
         running.signal("TERM");
@@ -105,7 +105,7 @@ impl LiveKitServer {
         Api { port: self.port }
     }
 
-    /// Where clients connect.
+    /// The address where clients connect.
     pub fn url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.port)
     }
@@ -114,7 +114,7 @@ impl LiveKitServer {
         self.running.as_ref().map_or_else(String::new, |running| running.last_words(lines))
     }
 
-    /// JSON is YAML. Everything that is not said is LiveKit's default.
+    /// The configuration as JSON, which is YAML. The rest is LiveKit's default.
     fn config(&self) -> Value {
         let keys = [Key::First, Key::Second].map(|key| (key.name(), key.secret()));
         let mut config = json!({

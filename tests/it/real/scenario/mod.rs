@@ -1,5 +1,4 @@
-//! A real livekit-server, real clients and the service as the program that it is, all on loopback, and what goes wrong
-//! between them. Used by the tests of `real` only.
+//! A scenario: a real livekit-server, real clients and the service as a process, all on loopback, and the faults between them.
 
 mod api;
 mod clients;

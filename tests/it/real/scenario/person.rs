@@ -1,10 +1,10 @@
-//! Somebody in a room, in the words that clients, subscribers and LiveKit's list share, so that one can be held against another.
+//! Somebody in a room, in the form that clients, subscribers and LiveKit's list share, so that they can be compared.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
-/// A session with what can be seen of it.
+/// A session and its visible fields.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Person {
     pub identity: String,
@@ -12,12 +12,12 @@ pub struct Person {
     pub name: String,
     pub metadata: String,
     pub attributes: BTreeMap<String, String>,
-    /// By sid: source and whether it is muted.
+    /// Source and mute of each track, by sid.
     pub tracks: BTreeMap<String, (String, bool)>,
 }
 
 impl Person {
-    /// Reads one from a subscriber's list, from LiveKit's, or from what a client says of itself: all use these names.
+    /// Reads one from a subscriber's list, from LiveKit's, or from what a client says of itself. All use the same names.
     pub fn read(value: &Value) -> Self {
         let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
         let attributes = value["attributes"].as_object().into_iter().flatten();
@@ -39,7 +39,7 @@ impl Person {
         }
     }
 
-    /// Reads a list, in order of identities.
+    /// Reads a list, sorted by identity.
     pub fn read_all<'a>(list: impl IntoIterator<Item = &'a Value>) -> Vec<Self> {
         let mut people: Vec<_> = list.into_iter().map(Self::read).collect();
         people.sort();
@@ -47,7 +47,7 @@ impl Person {
     }
 }
 
-/// In one line, so that a list can be read.
+/// One line for each person, so that a list is readable.
 impl fmt::Debug for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.identity, self.sid)?;
@@ -61,7 +61,7 @@ impl fmt::Debug for Person {
     }
 }
 
-/// How `list` differs from the truth, in words; none where it does not.
+/// The difference between a list and the truth, in words; none if they are equal.
 pub fn difference(list: &[Person], truth: &[Person]) -> Option<String> {
     let find = |people: &[Person], identity: &str| {
         people.iter().find(|one| one.identity == identity).cloned()

@@ -1,4 +1,4 @@
-//! What LiveKit's own list said meanwhile, and the line that is printed of a scenario.
+//! The result of a scenario, in one printed line, with what LiveKit's own list said meanwhile.
 
 use std::{
     sync::{Arc, Mutex},
@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 
 use super::{Api, Person, person::difference, tools::say};
 
-/// How long after an answer LiveKit is asked again.
+/// The wait between an answer of LiveKit and the next question.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Asks LiveKit for its list of a room again and again, while the test waits for the service to be right.
+/// Asks LiveKit for its list of a room repeatedly, while the test waits for the service to be right.
 pub struct Meanwhile {
     api: Api,
     room: String,
@@ -23,7 +23,7 @@ pub struct Meanwhile {
 #[derive(Clone, Debug)]
 struct Answered {
     asked_at: Instant,
-    /// The people, or why there is no list.
+    /// The people, or the reason why there is no list.
     list: Result<Vec<Person>, String>,
 }
 
@@ -41,7 +41,7 @@ impl Meanwhile {
         Self { api, room: room.to_owned(), answers, running }
     }
 
-    /// What it said, held against the truth: what was wrong, and since when it is right.
+    /// Compares its answers with the truth: what was wrong, and since when the list is right.
     pub async fn in_words(&self, truth: &[Person], since: Instant) -> String {
         let last = ask(self.api, &self.room).await;
         let mut answers = self.answers.lock().unwrap().clone();
@@ -75,16 +75,16 @@ async fn ask(api: Api, room: &str) -> Answered {
     Answered { asked_at, list: api.list_participants(room).await.people() }
 }
 
-/// How subscribers fared.
+/// When subscribers were right.
 #[derive(Clone, Copy, Debug)]
 pub enum Right {
-    /// They were wrong, or behind, for so long.
+    /// They became right after this time.
     After(Duration),
-    /// They were never wrong, watched for so long.
+    /// They were right during all of this time.
     Throughout(Duration),
 }
 
-/// The line of a scenario.
+/// Prints the line of a scenario.
 pub fn print(scenario: &str, right: Right, meanwhile: &str) {
     let right = match right {
         Right::After(time) => format!("right after {:.2} s", time.as_secs_f64()),

@@ -1,4 +1,4 @@
-//! LiveKit, the service, its subscribers and the people in a room, set up for one scenario.
+//! A running scenario: LiveKit, the service, its subscribers and the people in a room.
 
 use std::{
     sync::Arc,
@@ -26,11 +26,11 @@ use super::{
 /// The room of a scenario that needs only one.
 pub const ROOM: &str = "general";
 
-/// Most scenarios wait most of the time, so more of them run beside each other than there are cores; but each costs two
-/// seconds of a core to set up, and then what it does.
+/// Scenarios that run at the same time. Most of them wait most of the time, so there are more than cores; but each needs two
+/// seconds of a core to start.
 const AT_ONCE: usize = 6;
 
-/// A leave of which LiveKit does not know after this time, it was not told of.
+/// If LiveKit does not know of a leave after this time, the SDK has not told it.
 const UNTOLD: Duration = Duration::from_secs(4);
 
 static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
@@ -51,12 +51,12 @@ impl Drop for Place {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub scenario: &'static str,
-    /// LiveKit keeps its rooms in a Redis, which outlives it.
+    /// Whether LiveKit keeps its rooms in a Redis, which outlives it.
     pub redis: bool,
     pub psrpc_lists: bool,
-    /// Webhooks go straight to the service, as they would anywhere else.
+    /// Whether webhooks go straight to the service, without the fault proxy.
     pub without_proxy: bool,
-    /// Nothing else runs meanwhile.
+    /// Whether no other scenario may run meanwhile.
     pub alone: bool,
 }
 
@@ -116,7 +116,7 @@ impl Plan {
     }
 }
 
-/// Everything that a scenario plays with.
+/// The programs and people of a scenario.
 pub struct Scenario {
     pub livekit: LiveKitServer,
     pub proxy: FaultProxy,
@@ -124,7 +124,7 @@ pub struct Scenario {
     pub watch: Watch,
     plan: Plan,
     opened_at: Instant,
-    /// When the scenario last did something that subscribers are to see.
+    /// When the scenario last did something that subscribers must see.
     acted_at: Instant,
     service: Option<Process>,
     service_port: u16,
@@ -139,13 +139,13 @@ impl Scenario {
         self.livekit.api()
     }
 
-    /// From now on the time counts until subscribers are right.
+    /// Starts the time that is counted until subscribers are right.
     pub fn acts(&mut self) {
         self.acted_at = Instant::now();
     }
 
-    /// They leave at once, and the time counts. Now and then the SDK closes its socket before its leave is written; then it
-    /// counts from when LiveKit has found out, as it does of the dead.
+    /// Has clients leave at the same time, and starts the time that is counted. Now and then the SDK closes its socket before
+    /// its leave is written; then the time counts from when LiveKit has found out, as it does of the dead.
     pub async fn leave(&mut self, clients: &[&Client]) {
         let leaving = truth(clients).await.unwrap();
         self.acts();
@@ -163,12 +163,12 @@ impl Scenario {
         }
     }
 
-    /// Somebody of whom nothing but the name is known.
+    /// Somebody with an identity and nothing else.
     pub fn guest(identity: &str) -> Guest {
         Guest { identity: identity.to_owned(), room: ROOM.to_owned(), ..Guest::default() }
     }
 
-    /// Somebody comes into [`ROOM`].
+    /// Has somebody join [`ROOM`].
     pub async fn join(&self, identity: &str) -> Client {
         self.join_as(Self::guest(identity)).await
     }
@@ -181,18 +181,18 @@ impl Scenario {
         Client::join(&self.driver, &self.livekit.url(), guest).await
     }
 
-    /// Somebody comes into [`ROOM`] in a process of their own, so that they can die alone.
+    /// Has somebody join [`ROOM`] in a process of their own, so that they can die alone.
     pub async fn join_apart(&self, identity: &str) -> Client {
         let driver = self.new_driver().await;
         Client::join(&driver, &self.livekit.url(), &Self::guest(identity)).await.unwrap().0
     }
 
-    /// Another process for clients.
+    /// Starts another process of clients.
     pub async fn new_driver(&self) -> Arc<Driver> {
         Driver::start(&self.tools).await
     }
 
-    /// Kills the service: it forgets everything, and its subscribers are cut off.
+    /// Kills the service, which forgets everything and cuts off its subscribers.
     pub async fn kill_service(&mut self) {
         let mut service = self.service.take().expect("it runs");
         service.signal("KILL");
@@ -203,7 +203,7 @@ impl Scenario {
         self.service = Some(start_service(self.service_port, self.livekit.port).await);
     }
 
-    /// Nothing happens for a while, where that is what the scenario is about.
+    /// Lets time pass, where a scenario is about that.
     pub async fn time_passes(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
@@ -213,7 +213,7 @@ impl Scenario {
         Watch::open(self.service_port, room)
     }
 
-    /// Waits until the stream and a GET of [`ROOM`] both show exactly those who are inside, as these know themselves, and
+    /// Waits until the stream and a GET of [`ROOM`] both show exactly the clients inside, as these describe themselves, and
     /// prints how long that took.
     pub async fn becomes_right(&self, what: &str, inside: &[&Client], within: Duration) {
         let watched = Watched { room: ROOM, watch: &self.watch };
@@ -221,13 +221,13 @@ impl Scenario {
         print(&self.line(what), Right::After(right_after), &meanwhile);
     }
 
-    /// The same without a word: a scenario begins or goes on from here.
+    /// As [`Self::becomes_right`], without printing: the scenario begins or goes on from here.
     pub async fn settles(&self, inside: &[&Client]) {
         let watched = Watched { room: ROOM, watch: &self.watch };
         self.wait_until_right(watched, inside, WAIT_TIMEOUT).await;
     }
 
-    /// The same for any room; returns how long it took, and what LiveKit's own list said.
+    /// As [`Self::becomes_right`], for any room. Returns how long it took, and what LiveKit's own list said.
     pub async fn wait_until_right(
         &self,
         watched: Watched<'_>,
@@ -266,7 +266,7 @@ impl Scenario {
         }
     }
 
-    /// Checks that for so long no frame shows anything else than those inside, nor does a GET.
+    /// Checks that during this time each frame shows exactly the clients inside, and a GET after it, too.
     pub async fn stays_right(&self, what: &str, inside: &[&Client], time: Duration) {
         let meanwhile = Meanwhile::watch(self.api(), ROOM);
         let truth = truth(inside).await.unwrap();
@@ -278,12 +278,12 @@ impl Scenario {
         print(&self.line(what), Right::Throughout(time), &words);
     }
 
-    /// Prints what a test of its own found.
+    /// Prints a result that the test has measured itself.
     pub fn reports(&self, what: &str, right_after: Duration, meanwhile: &str) {
         print(&self.line(what), Right::After(right_after), meanwhile);
     }
 
-    /// What a GET of a room shows.
+    /// The people that a GET of a room shows.
     pub async fn read(&self, room: &str) -> Result<Vec<Person>, String> {
         let target = format!("/api/livekit/participants?room={room}");
         match wire::get(self.service_port, &target).await {
@@ -303,7 +303,7 @@ impl Scenario {
         format!("{}: {what}", self.plan.scenario)
     }
 
-    /// What led here, for whoever has to find out why a test failed.
+    /// The webhooks and logs so far, to explain a failure.
     pub fn story(&self) -> String {
         let webhooks = self.proxy.deliveries().all();
         let webhooks = webhooks.iter().map(|one| {
@@ -330,7 +330,7 @@ pub struct Watched<'a> {
     pub watch: &'a Watch,
 }
 
-/// Those inside as they know themselves; an error names who is not connected.
+/// The clients inside as they describe themselves; an error names one that is not connected.
 async fn truth(inside: &[&Client]) -> Result<Vec<Person>, String> {
     let mut people = Vec::new();
     for client in inside {

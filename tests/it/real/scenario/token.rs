@@ -1,4 +1,4 @@
-//! LiveKit's tokens as any backend would make them: signed here, not by the code that is tested.
+//! LiveKit's tokens, signed here and not by the code that is tested.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use super::livekit_server::Key;
 
 const LIFE: Duration = Duration::from_hours(6);
 
-/// Signs `claims`, adding who signs and how long it is good.
+/// Signs `claims`, and adds the issuer and the times of validity.
 pub fn sign(key: Key, mut claims: Value) -> String {
     // Installs the process's HS256.
     let _ = Keys::new(&[ApiKey::new(key.name(), key.secret()).unwrap()]);

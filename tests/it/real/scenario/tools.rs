@@ -1,11 +1,11 @@
-//! What must be installed, and what is said where it is not.
+//! The programs that must be installed, and the message where one is missing.
 
 use std::{
     io::Write,
     path::{Path, PathBuf},
 };
 
-/// Where the programs are.
+/// The paths of the programs.
 #[derive(Clone, Debug)]
 pub struct Tools {
     pub livekit_server: PathBuf,
@@ -15,10 +15,11 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// None where something is missing; said on the real stderr, which a passing test's output does not reach otherwise.
+    /// Finds the programs; none if one is missing, which is printed to the real stderr, since the output of a passing test is
+    /// hidden.
     ///
     /// # Panics
-    /// Something is missing, and `REQUIRE_REAL=1` says that it must not be.
+    /// A program is missing and `REQUIRE_REAL=1` is set.
     pub fn find(scenario: &str) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let tools = Self {
@@ -41,7 +42,7 @@ impl Tools {
     }
 }
 
-/// Prints a line whatever becomes of the test.
+/// Prints a line, even if the test passes.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

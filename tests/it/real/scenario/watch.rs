@@ -1,4 +1,4 @@
-//! A subscriber of one room for the length of a test: an EventSource that comes back when it is cut off.
+//! A subscriber of one room for the length of a test, which reconnects when it is cut off, as an EventSource does.
 
 use std::{
     io,
@@ -14,10 +14,10 @@ use crate::harness::{EventStream, wire};
 
 use super::Person;
 
-/// How soon a subscriber that was cut off asks again; the service's own advice would only slow the tests down.
+/// The wait after a stream ended. The service advises a longer one, which would only slow the tests down.
 const COME_BACK: Duration = Duration::from_millis(100);
 
-/// What subscribers of a room have been shown.
+/// What a subscriber of a room has been shown.
 pub struct Watch {
     seen: watch::Receiver<Seen>,
     running: JoinHandle<()>,
@@ -29,7 +29,7 @@ pub struct Seen {
     pub is_open: bool,
 }
 
-/// One list that came.
+/// A list from the stream.
 #[derive(Debug)]
 pub struct Frame {
     pub at: Instant,
@@ -44,7 +44,7 @@ impl Watch {
         let target = format!("/api/livekit/participants/stream?room={room}");
         let running = tokio::spawn(async move {
             loop {
-                // However a stream ends, the subscriber comes back.
+                // The subscriber reconnects, however a stream ends.
                 let _ = follow(service_port, &target, &tell).await;
                 tell.send_modify(|seen| seen.is_open = false);
                 tokio::time::sleep(COME_BACK).await;
@@ -57,12 +57,12 @@ impl Watch {
         self.seen.borrow().clone()
     }
 
-    /// How many frames have come.
+    /// The number of frames so far.
     pub fn frame_count(&self) -> usize {
         self.seen.borrow().frames.len()
     }
 
-    /// Since when the subscriber has been shown exactly these; none where it is not now.
+    /// Since when the subscriber has been shown exactly these people; none if it is not shown them now.
     pub fn right_since(&self, truth: &[Person]) -> Option<Instant> {
         let seen = self.seen.borrow();
         if !seen.is_open {
@@ -72,7 +72,7 @@ impl Watch {
         right.last().map(|frame| frame.at)
     }
 
-    /// Waits until a frame comes, or until the time is over.
+    /// Waits until a frame comes or the time is over.
     pub async fn changed_within(&self, time: Duration) {
         let mut seen = self.seen.clone();
         seen.mark_unchanged();

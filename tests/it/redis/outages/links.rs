@@ -27,7 +27,7 @@ async fn cut_in_the_middle_of_a_call_or_of_its_answer() {
             expected.push(name);
         }
     }
-    // Nothing was lost, nothing counted twice, and the clients were told in the end.
+    // Nothing was lost, nothing counted twice, and the streams show it in the end.
     fixture.becomes_right().await;
     assert!(fixture.sender.refused.load(std::sync::atomic::Ordering::Relaxed) > 0);
     let mut shown = sorted_identities(&fixture.read(ROOM).await);
@@ -41,7 +41,7 @@ async fn cut_in_the_middle_of_what_is_published() {
     let redis = RedisServer::start().await;
     let proxy = TcpProxy::start(redis.port).await;
     let fixture = Fixture::without_livekits_api(&url_of(proxy.port)).await;
-    // Another instance takes the webhooks, on a road of its own. This one only listens.
+    // Another instance takes the webhooks over a link of its own. This one only listens.
     let other = instance(&redis.url(), &[]).await;
     let sender = Sender::to(&[other.address.port()]);
     let mut inside = vec!["alice".to_owned()];
@@ -71,7 +71,7 @@ async fn half_open_connections() {
     let proxy = TcpProxy::start(redis.port).await;
     let mut fixture = Fixture::without_livekits_api(&url_of(proxy.port)).await;
     proxy.forget();
-    // The first ones find out.
+    // The first call finds that the connections are dead.
     let bob = joined("bob");
     fixture.lets_in(&bob);
     fixture.sender.deliver(&bob).await;
@@ -90,7 +90,7 @@ async fn unreachable_without_a_word() {
     let bob = joined("bob");
     fixture.lets_in(&bob);
     fixture.is_away(&bob).await;
-    // Further ones do not queue behind the first.
+    // Further webhooks do not queue behind the first.
     let (one, two) = (joined("one").room("one"), joined("two").room("two"));
     tokio::join!(fixture.refuses(&bob), fixture.refuses(&one), fixture.refuses(&two));
     proxy.remember();
@@ -109,7 +109,7 @@ async fn connections_closed_by_an_operator() {
         let person = joined(&format!("person-{number}"));
         fixture.lets_in(&person);
         redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-        // Published while nobody listens.
+        // Redis publishes this while the instance is not subscribed.
         sender.deliver(&person).await;
         fixture.becomes_right().await;
         redis.ask(&["CLIENT", "KILL", "TYPE", "normal"]).await;

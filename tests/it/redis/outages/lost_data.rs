@@ -20,7 +20,7 @@ async fn wiped() {
     fixture.becomes_right().await;
     let after = fixture.followers[1].seen().rooms;
     assert!(after[ROOM].version > before[ROOM].version, "versions never run back");
-    // In the store again, for whoever comes to another instance.
+    // The store has the room again, for clients of another instance.
     eventually("the quiet room to be stored again", async || {
         !redis.keys(&format!("lkp:room:*:{QUIET}")).await.is_empty()
     })
@@ -37,7 +37,7 @@ async fn wiped_while_livekits_api_is_down() {
         follower.until_people(ROOM, &["alice", "bob"]).await;
     }
     redis.ask(&["FLUSHALL"]).await;
-    // Everything is read again.
+    // A lost subscription has everything read again.
     redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
     fixture.enters(&joined("carol")).await;
     for follower in &fixture.followers {
@@ -67,7 +67,7 @@ async fn wiped_without_livekits_api() {
     fixture.enters(&joined("bob")).await;
     fixture.enters(&joined("carol")).await;
     fixture.leaves("bob").await;
-    // Nobody can say who else is inside. What is told from now on is shown, and that it is not all.
+    // Nobody can say who else is inside. The service shows what it is told from now on, as stale.
     for follower in &fixture.followers {
         let shows_it = |seen: &Seen| {
             let people = seen.shown(ROOM).people;
@@ -84,7 +84,7 @@ async fn its_scripts_forgotten() {
     let redis = RedisServer::start().await;
     let mut fixture = Fixture::without_livekits_api(&redis.url()).await;
     redis.ask(&["SCRIPT", "FLUSH"]).await;
-    // At once, not at LiveKit's next attempt.
+    // At the first attempt.
     let answer = fixture.sender.try_once(&joined("stranger").room("cold")).await.unwrap();
     assert_eq!(answer.status, 200);
     redis.ask(&["SCRIPT", "FLUSH"]).await;
@@ -96,7 +96,7 @@ async fn its_scripts_forgotten() {
     assert_eq!(fixture.sender.refused.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
-/// As where Redis evicts keys to make room.
+/// As when Redis evicts keys to free memory.
 #[tokio::test]
 async fn a_room_evicted() {
     let redis = RedisServer::start().await;
@@ -160,7 +160,7 @@ async fn nothing_is_kept_forever() {
     assert!(keys.len() >= 6, "{keys:?}");
     for key in keys {
         let secs: i64 = redis.ask(&["TTL", &key]).await.text().parse().unwrap();
-        // Gone meanwhile, or going within a day.
+        // It is gone already, or goes within a day.
         assert!(secs == -2 || (0..=24 * 3600 + 1).contains(&secs), "{key} lives {secs} s");
     }
 }

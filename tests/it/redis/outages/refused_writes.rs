@@ -5,7 +5,7 @@ use crate::{
     redis::fixture::{Fixture, ROOM, sorted_identities},
 };
 
-/// Redis goes on, but takes nothing.
+/// Redis answers, and refuses every write while a setting has this value.
 async fn takes_nothing(setting: &str, while_away: &str, again: &str) {
     let redis = RedisServer::start().await;
     let mut fixture = Fixture::on(&redis.url()).await;
@@ -86,7 +86,7 @@ async fn another_type_at_one_of_our_keys() {
         redis.ask(&["RENAME", "kept", key]).await;
         assert_eq!(fixture.sender.try_once(&grace).await.unwrap().status, 200);
     }
-    // Others never noticed.
+    // Other rooms were not affected.
     fixture.enters(&joined("bob")).await;
     fixture.becomes_right().await;
     assert_eq!(sorted_identities(&fixture.read("broken").await).len(), 1 + keys.len());

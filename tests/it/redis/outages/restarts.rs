@@ -22,7 +22,7 @@ async fn killed_and_restarted_empty() {
     fixture.becomes_right().await;
     let now = fixture.followers[1].seen().rooms;
     assert!(now[ROOM].version > versions[ROOM].version, "versions never run back");
-    // Nobody but LiveKit knows of quentin now.
+    // Only LiveKit knows of quentin now.
     let stored = fixture.read(QUIET).await;
     assert_eq!(sorted_identities(&stored), ["quentin"]);
 }
@@ -43,7 +43,7 @@ async fn killed_and_restarted_empty_after_a_leave_that_livekit_gave_up_to_tell()
 #[tokio::test]
 async fn killed_and_restarted_with_its_data() {
     let mut redis = RedisServer::keeping_data().await;
-    // What is right afterwards, it is right by what was kept and by LiveKit's further attempts.
+    // Without the API, only the data on disk and LiveKit's retries can make it right.
     let mut fixture = Fixture::without_livekits_api(&redis.url()).await;
     fixture.enters(&joined("bob")).await;
     fixture.enters(&joined("carol")).await;
@@ -71,7 +71,7 @@ async fn away_for_almost_as_long_as_livekit_goes_on_trying() {
         tokio::time::sleep(Duration::from_secs(13)).await;
         redis.start_again().await;
     };
-    // Neither is dropped; LiveKit's five attempts take 15 s where nothing asks it to come back sooner.
+    // LiveKit drops neither: its five attempts take 15 s, unless an answer asks for a shorter wait.
     tokio::join!(fixture.sender.deliver(&bob), fixture.sender.deliver(&erin), outage);
     fixture.becomes_right().await;
 }
@@ -85,14 +85,14 @@ async fn standing_still_for_a_while() {
     let bob = joined("bob");
     fixture.lets_in(&bob);
     fixture.is_away(&bob).await;
-    // Longer than any time-out, so that each is over.
+    // Longer than any timeout, so that each has passed.
     while paused_at.elapsed() < Duration::from_secs(6) {
         fixture.refuses(&bob).await;
     }
     fixture.streams_stayed_open();
     redis.resume();
     fixture.is_back().await;
-    // What Redis took late, and what it is sent again, count once.
+    // The webhook counts once, although Redis took it late and is sent it again.
     fixture.sender.deliver(&bob).await;
     fixture.becomes_right().await;
     fixture.leaves("alice").await;
@@ -134,7 +134,7 @@ async fn demoted_to_a_replica_with_its_connections_open() {
     let proxy = TcpProxy::start(old.port).await;
     let mut fixture = Fixture::without_livekits_api(&url_of(proxy.port)).await;
     let port = new.port.to_string();
-    // Nobody could say what the new master has missed.
+    // Nobody could say what a new master had missed, so it must have everything before.
     eventually("the replica to have all of it", async || {
         let info = old.ask(&["INFO", "replication"]).await.text();
         let number_after = |name: &str| {
