@@ -10,7 +10,13 @@ use crate::{
     presence::RoomName,
 };
 
-use super::{Http, HttpState, cors::CorsOrigins, permits::IdentityKey, problem::Problem, query};
+use crate::http::{
+    extract::query,
+    limits::permits::IdentityKey,
+    middleware::cors::CorsOrigins,
+    problem::Problem,
+    state::{Http, HttpState},
+};
 
 /// Whether clients need a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

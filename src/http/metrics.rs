@@ -19,7 +19,7 @@ use crate::{
     metrics::{Buckets, RegistryExt, label},
 };
 
-use super::{Http, problem::Problem};
+use crate::http::{problem::Problem, state::Http};
 
 /// Requests, webhooks, and where answers came from.
 #[derive(Clone, Debug)]

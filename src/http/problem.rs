@@ -13,7 +13,7 @@ use tracing::error;
 
 use crate::{error_chain::Chain, store::StoreError};
 
-use super::{permits::TooMany, unavailable::Why};
+use crate::http::{limits::permits::TooMany, middleware::unavailable::Why};
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]

@@ -1,0 +1,4 @@
+//! What handlers take from a request.
+
+pub(super) mod client_address;
+pub(super) mod query;

@@ -1,0 +1,109 @@
+//! Query strings, read strictly: what is not UTF-8 is refused rather than replaced.
+
+use std::borrow::Cow;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use percent_encoding::percent_decode_str;
+
+use crate::presence::RoomName;
+
+use crate::http::problem::Problem;
+
+/// As many rooms as one stream can watch.
+const MAX_ROOMS: usize = 100;
+
+/// The one room that a request names.
+pub(in crate::http) struct RoomParam(pub RoomName);
+
+/// The rooms that a request names, in its order, each once.
+pub(in crate::http) struct RoomParams(pub Vec<RoomName>);
+
+impl<S: Sync> FromRequestParts<S> for RoomParam {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut names = rooms(parts)?.into_iter();
+        match (names.next(), names.next()) {
+            (Some(name), None) => Ok(Self(name)),
+            (None, _) => Err(missing()),
+            (Some(_), Some(_)) => {
+                Err(Problem::bad_request("name exactly one room here; `rooms/stream` takes more"))
+            }
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RoomParams {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut names: Vec<RoomName> = Vec::new();
+        for name in rooms(parts)? {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            if names.len() > MAX_ROOMS {
+                return Err(Problem::bad_request(format!(
+                    "one stream watches at most {MAX_ROOMS} rooms; open another for the rest"
+                )));
+            }
+        }
+        if names.is_empty() { Err(missing()) } else { Ok(Self(names)) }
+    }
+}
+
+fn missing() -> Problem {
+    Problem::bad_request("name a room: add `?room=` and its name to the URL")
+}
+
+fn rooms(parts: &Parts) -> Result<Vec<RoomName>, Problem> {
+    values(parts.uri.query().unwrap_or_default(), "room")
+        .map(|value| {
+            let value =
+                value.ok_or_else(|| Problem::bad_request("the room's name is not UTF-8"))?;
+            RoomName::parse(&value).map_err(|error| Problem::bad_request(error.to_string()))
+        })
+        .collect()
+}
+
+/// The values of a parameter, decoded; none for one that is not UTF-8.
+pub(in crate::http) fn values<'query>(
+    query: &'query str,
+    name: &str,
+) -> impl Iterator<Item = Option<Cow<'query, str>>> {
+    values_of_any(query, move |key| key == name)
+}
+
+/// The same of all parameters whose names are meant.
+pub(in crate::http) fn values_of_any<'query>(
+    query: &'query str,
+    is_meant: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = Option<Cow<'query, str>>> {
+    query.split('&').filter_map(move |pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        decode(key).is_some_and(|key| is_meant(&key)).then(|| decode(value))
+    })
+}
+
+/// Decodes `application/x-www-form-urlencoded`.
+fn decode(text: &str) -> Option<Cow<'_, str>> {
+    if text.contains('+') {
+        let spaced = text.replace('+', " ");
+        return Some(Cow::Owned(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned()));
+    }
+    percent_decode_str(text).decode_utf8().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_decoded_and_what_is_not_utf8_is_noticed() {
+        let query = "room=a+b%26c&x=1&room=%C3%A9&ro%6Fm=%FF&room&roomy=no&room=%zz";
+        let values: Vec<_> =
+            values(query, "room").map(|value| value.map(Cow::into_owned)).collect();
+        let expected = [Some("a b&c"), Some("é"), None, Some(""), Some("%zz")];
+        assert_eq!(values, expected.map(|value| value.map(str::to_owned)));
+    }
+}

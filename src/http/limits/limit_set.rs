@@ -1,0 +1,223 @@
+//! How much anybody may ask for.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::warn;
+
+use crate::delivery::Permit;
+
+use crate::http::{
+    auth::Client, extract::client_address::ClientAddress, problem::Problem,
+    server::connection::LARGE_HEAD_MEMORY_BYTES, state::Http,
+};
+
+use super::{
+    permits::{PermitLimits, Permits, TooMany},
+    rate_limit::RateLimit,
+    repeats::Repeats,
+};
+
+/// What an operator can set about limits.
+#[derive(Clone, Debug)]
+pub struct LimitSettings {
+    /// As many as there are descriptors for; one client address may have three quarters of them.
+    pub connections: usize,
+    /// Of these, kept for peers that have sent a verified webhook.
+    pub webhook_connections: usize,
+    pub streams: usize,
+    /// Zero: no limit. So for those below.
+    pub streams_per_address: u32,
+    pub streams_per_identity: u32,
+    /// A second; ten times that at once. A stream of many rooms reads each of them. As much again, counted apart, may be asked of
+    /// health and metrics.
+    pub reads_per_address: u32,
+    /// Rooms that the store does not hold, for which LiveKit is asked.
+    pub lookups_per_address: u32,
+    pub refused_webhooks_per_address: u32,
+    /// What the bodies of webhooks may take together while they are read.
+    pub body_bytes: usize,
+    /// What requests' heads may take together, where they are large.
+    pub head_bytes: usize,
+}
+
+/// The limits, with what counts towards them.
+pub struct Limits {
+    pub(in crate::http) permits: Arc<Permits>,
+    settings: LimitSettings,
+    reads: RateLimit<ClientAddress>,
+    wellbeing: RateLimit<ClientAddress>,
+    has_named_proxies: AtomicBool,
+    lookups: RateLimit<ClientAddress>,
+    pub(in crate::http) refused_webhooks: RateLimit<ClientAddress>,
+    /// What the log has of webhooks that are not taken.
+    pub(in crate::http) webhook_log: Repeats<String>,
+    bodies: Arc<Semaphore>,
+}
+
+/// What a look at all metrics costs, in looks at health.
+const METRICS_COST: usize = 5;
+
+/// Who was refused a stream is to come back after this time, in seconds.
+const STREAM_RETRY_SECS: u64 = 10;
+
+impl Limits {
+    pub fn new(settings: &LimitSettings) -> Self {
+        let large_heads = (settings.head_bytes / LARGE_HEAD_MEMORY_BYTES).max(1);
+        Self {
+            permits: Permits::new(PermitLimits {
+                connections: settings.connections,
+                webhook_connections: settings.webhook_connections,
+                connections_per_address: settings.connections - settings.connections / 4,
+                large_heads,
+                large_heads_per_address: large_heads.div_ceil(2),
+                streams: settings.streams,
+                streams_per_address: settings.streams_per_address as usize,
+                streams_per_identity: settings.streams_per_identity as usize,
+            }),
+            settings: settings.clone(),
+            reads: RateLimit::new(settings.reads_per_address),
+            wellbeing: RateLimit::new(settings.reads_per_address),
+            has_named_proxies: AtomicBool::new(false),
+            lookups: RateLimit::new(settings.lookups_per_address),
+            refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
+            webhook_log: Repeats::default(),
+            bodies: bytes(settings.body_bytes),
+        }
+    }
+
+    /// Counts this many rooms as read.
+    pub(in crate::http) fn take_reads(
+        &self,
+        address: ClientAddress,
+        rooms: usize,
+    ) -> Result<(), Problem> {
+        self.take(&self.reads, address, rooms)
+    }
+
+    /// Counts a look at health or metrics, which costs as much as `cost` reads. Clients behind the same address do not use it up:
+    /// they would make an instance look unfit.
+    pub(in crate::http) fn take_looks(
+        &self,
+        address: ClientAddress,
+        cost: usize,
+    ) -> Result<(), Problem> {
+        self.take(&self.wellbeing, address, cost)
+    }
+
+    fn take(
+        &self,
+        limit: &RateLimit<ClientAddress>,
+        address: ClientAddress,
+        count: usize,
+    ) -> Result<(), Problem> {
+        limit.take_many(address, count, Instant::now()).map_err(|wait| {
+            let most = self.settings.reads_per_address;
+            let detail = format!(
+                "too many requests from this address; slow down to `limits.reads_per_address` ({most}) a second"
+            );
+            Problem::too_many(detail, wait.as_secs() + 1)
+        })
+    }
+
+    /// Whether LiveKit may be asked, for this address, about a room that may be made up. Otherwise it is shown as unknown.
+    pub(in crate::http) fn may_look_up(&self, address: ClientAddress) -> bool {
+        self.lookups.take(address, Instant::now()).is_ok()
+    }
+
+    /// Counts a stream.
+    pub(in crate::http) fn open_stream(
+        &self,
+        address: ClientAddress,
+        client: &Client,
+    ) -> Result<Permit, Problem> {
+        self.permits.open_stream(address, client.identity()).map_err(|refused| match refused {
+            TooMany::InAll => {
+                let most = self.settings.streams;
+                let detail = format!(
+                    "this instance has as many streams as it can take, `limits.streams` ({most}); try another, or later"
+                );
+                Problem::unavailable(detail, STREAM_RETRY_SECS)
+            }
+            TooMany::OfAddress => {
+                self.name_proxies(address);
+                let most = self.settings.streams_per_address;
+                let detail = format!(
+                    "too many streams are open from this address; close some, or raise `limits.streams_per_address` ({most})"
+                );
+                Problem::too_many(detail, STREAM_RETRY_SECS)
+            }
+        })
+    }
+
+    /// Tells the operator, once, that all clients seem to have the address of a proxy.
+    fn name_proxies(&self, address: ClientAddress) {
+        if self.has_named_proxies.load(Ordering::Relaxed)
+            || !self.permits.looks_like_proxy(address, Instant::now())
+            || self.has_named_proxies.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        warn!(
+            client.address = %address,
+            "streams are refused at `limits.streams_per_address`, and those of this address are of many people; if it is a proxy, name it in `http.trusted_proxies`"
+        );
+    }
+
+    /// Reserves memory for a part of a body, or says that there is none at the moment.
+    pub(in crate::http) fn reserve_body(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        reserve(&self.bodies, bytes)
+    }
+}
+
+fn bytes(most: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))
+}
+
+fn reserve(from: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(from).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+}
+
+/// Limits how often an address reads.
+pub(in crate::http) async fn limit_reads(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.take_reads(address, 1)?;
+    Ok(next.run(request).await)
+}
+
+/// Limits how often an address asks for health.
+pub(in crate::http) async fn limit_looks(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.take_looks(address, 1)?;
+    Ok(next.run(request).await)
+}
+
+/// The same for metrics: all series are written out for each look.
+pub(in crate::http) async fn limit_metrics(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.take_looks(address, METRICS_COST)?;
+    Ok(next.run(request).await)
+}

@@ -1,0 +1,178 @@
+//! Which connections wait for a request, and which of them makes room when a place is needed. Pure: `permits` holds the lock.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::http::extract::client_address::{ClientAddress, Peer};
+
+/// Connections that were told to leave and are not closed yet. Their descriptors are among those kept for other things.
+const MAX_LEAVING: usize = 32;
+/// Peers that have sent a verified webhook, the latest. A LiveKit with more nodes than this posts through some balancer.
+const MAX_WEBHOOK_SENDERS: usize = 64;
+
+/// Whose places a connection is counted among.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Share {
+    Anybody,
+    /// Kept for webhooks.
+    Webhooks,
+}
+
+/// All connections, by permit.
+#[derive(Default)]
+pub(in crate::http) struct Seats {
+    taken: HashMap<u32, Seated>,
+    anybody: Queues,
+    webhooks: Queues,
+    leaving: usize,
+    webhook_senders: Vec<ClientAddress>,
+    turn: u64,
+}
+
+struct Seated {
+    share: Share,
+    came: u64,
+    has_asked: bool,
+    /// Its place in one of the queues.
+    waits: Option<u64>,
+}
+
+#[derive(Default)]
+struct Queues {
+    taken: usize,
+    /// Connections on which nothing valid was ever asked, by when they came.
+    never_asked: BTreeMap<u64, u32>,
+    /// Connections that wait for another request, by since when.
+    idle: BTreeMap<u64, u32>,
+}
+
+impl Seats {
+    /// Somebody has connected, and has said nothing yet.
+    pub fn take(&mut self, key: u32, share: Share) {
+        self.turn += 1;
+        let turn = self.turn;
+        let queues = self.queues(share);
+        queues.taken += 1;
+        queues.never_asked.insert(turn, key);
+        let seated = Seated { share, came: turn, has_asked: false, waits: Some(turn) };
+        self.taken.insert(key, seated);
+    }
+
+    /// It has asked something. False where it was told to leave before.
+    pub fn begin(&mut self, key: u32) -> bool {
+        let Some(seated) = self.taken.get_mut(&key) else { return false };
+        let (share, waits) = (seated.share, seated.waits.take());
+        if let Some(turn) = waits {
+            self.queues(share).remove(turn);
+        }
+        true
+    }
+
+    /// What it asked is answered. Idle connections of a proxy, or of a peer that sends webhooks, are wanted again soon: they are
+    /// told to leave only by each other, in the share that is kept for them.
+    pub fn wait(&mut self, key: u32, peer: Peer, is_valid: bool) {
+        self.turn += 1;
+        let turn = self.turn;
+        let is_wanted = peer.is_proxy || self.has_sent_webhooks(peer.address);
+        let Some(seated) = self.taken.get_mut(&key) else { return };
+        seated.has_asked |= is_valid;
+        let (share, has_asked) = (seated.share, seated.has_asked);
+        let turn = if has_asked { turn } else { seated.came };
+        if has_asked && is_wanted && share == Share::Anybody {
+            return;
+        }
+        seated.waits = Some(turn);
+        let queues = self.queues(share);
+        if has_asked { &mut queues.idle } else { &mut queues.never_asked }.insert(turn, key);
+    }
+
+    /// It is nobody's turn to ask any more, and it stays.
+    pub fn settle(&mut self, key: u32) {
+        self.begin(key);
+        // A stream's memory is kept small: what is known of its connection is that it is counted.
+        self.taken.remove(&key);
+    }
+
+    pub fn leave(&mut self, key: u32, share: Share) {
+        self.settle(key);
+        self.queues(share).taken -= 1;
+    }
+
+    /// Who was told to leave has left.
+    pub fn has_left(&mut self) {
+        self.leaving -= 1;
+    }
+
+    pub fn taken(&self, share: Share) -> usize {
+        match share {
+            Share::Anybody => self.anybody.taken,
+            Share::Webhooks => self.webhooks.taken,
+        }
+    }
+
+    /// Finds who has to leave so that somebody else can have the place. None where all are being answered, or stream.
+    pub fn make_room(&mut self, share: Share) -> Option<u32> {
+        if self.leaving >= MAX_LEAVING {
+            return None;
+        }
+        let queues = self.queues(share);
+        let first = queues.never_asked.pop_first().or_else(|| queues.idle.pop_first());
+        let (_, key) = first?;
+        queues.taken -= 1;
+        self.taken.remove(&key);
+        self.leaving += 1;
+        Some(key)
+    }
+
+    /// Has this one leave, if it waits, and as many may leave.
+    pub fn make_leave(&mut self, key: u32) -> bool {
+        let Some(&Seated { share, waits: Some(turn), .. }) = self.taken.get(&key) else {
+            return false;
+        };
+        if self.leaving >= MAX_LEAVING {
+            return false;
+        }
+        let queues = self.queues(share);
+        queues.remove(turn);
+        queues.taken -= 1;
+        self.taken.remove(&key);
+        self.leaving += 1;
+        true
+    }
+
+    pub fn remember_webhook_sender(&mut self, peer: ClientAddress) {
+        if self.webhook_senders.last() == Some(&peer) {
+            return;
+        }
+        self.webhook_senders.retain(|sender| *sender != peer);
+        if self.webhook_senders.len() == MAX_WEBHOOK_SENDERS {
+            self.webhook_senders.remove(0);
+        }
+        self.webhook_senders.push(peer);
+    }
+
+    pub fn has_sent_webhooks(&self, peer: ClientAddress) -> bool {
+        self.webhook_senders.contains(&peer)
+    }
+
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        let queued = |queues: &Queues| queues.taken + queues.never_asked.len() + queues.idle.len();
+        let counted = queued(&self.anybody) + queued(&self.webhooks) + self.leaving;
+        self.taken.is_empty() && counted == 0
+    }
+
+    fn queues(&mut self, share: Share) -> &mut Queues {
+        match share {
+            Share::Anybody => &mut self.anybody,
+            Share::Webhooks => &mut self.webhooks,
+        }
+    }
+}
+
+impl Queues {
+    fn remove(&mut self, turn: u64) {
+        if self.never_asked.remove(&turn).is_none() {
+            self.idle.remove(&turn);
+        }
+    }
+}

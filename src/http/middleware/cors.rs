@@ -1,0 +1,153 @@
+//! Which other origins' pages may read.
+
+use std::time::Duration;
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use crate::http::origin::AllowedOrigin;
+
+/// Origins that browsers are told to let in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Only pages of this service's own origin.
+    #[default]
+    None,
+    Any,
+    These(Vec<AllowedOrigin>),
+}
+
+impl CorsOrigins {
+    /// Whether a page of this origin was named.
+    pub(in crate::http) fn name(&self, origin: &HeaderValue) -> bool {
+        matches!(self, Self::These(origins) if origins.iter().any(|one| one.matches(origin)))
+    }
+}
+
+/// Names of headers that a preflight may ask for. A page asks for some ten.
+const MAX_ASKED_HEADERS: usize = 64;
+
+/// Headers by which proxies tell who asks, or for what, and what begins like them. The service believes those of its own proxies
+/// alone, but no page needs to write them.
+const WRITTEN_BY_PROXIES: [&str; 18] = [
+    "cf-",
+    "client-ip",
+    "fastly-client-",
+    "forwarded",
+    "proxy-",
+    "remote-user",
+    "true-client-ip",
+    "via",
+    "x-auth-",
+    "x-authenticated-",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    "x-http-method",
+    "x-original-",
+    "x-real-ip",
+    "x-remote-",
+    "x-rewrite-url",
+];
+
+/// Answers preflights, and lets pages read answers.
+///
+/// A preflight is allowed every header that it asks for, but for those that proxies write: tracing and monitoring put ever new ones on
+/// each request (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-…`), and one that is not allowed fails every poll of the page.
+/// That is safe with cookies too: the handlers of these routes give a meaning to no header but the credential, `If-None-Match` and
+/// `Last-Event-ID`, so that no other changes what is answered; any program can send them as well; and which page may read
+/// is a matter of its origin alone.
+pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsLayer {
+    let origins = match origins {
+        CorsOrigins::None => return CorsLayer::new(),
+        CorsOrigins::Any => AllowOrigin::any(),
+        CorsOrigins::These(_) => {
+            let origins = origins.clone();
+            AllowOrigin::predicate(move |origin, _| origins.name(origin))
+        }
+    };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_credentials(with_cookies)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            header::ETAG,
+            header::RETRY_AFTER,
+            HeaderName::from_static("x-cache"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(Duration::from_hours(2))
+}
+
+/// Leaves in a preflight's question only what is allowed, before [`layer`] repeats it as its answer.
+pub(in crate::http) fn ask_for_what_is_allowed(mut request: Request) -> Request {
+    if request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        let headers = request.headers_mut();
+        match allowed_of(headers) {
+            Some(allowed) => headers.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, allowed),
+            None => headers.remove(header::ACCESS_CONTROL_REQUEST_HEADERS),
+        };
+    }
+    request
+}
+
+fn allowed_of(headers: &HeaderMap) -> Option<HeaderValue> {
+    let asked = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+    let asked = asked.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    // Parsed, they are tokens in lower case.
+    let names = asked.filter_map(|name| name.trim().parse::<HeaderName>().ok());
+    let is_of_a_proxy =
+        |name: &HeaderName| WRITTEN_BY_PROXIES.iter().any(|one| name.as_str().starts_with(one));
+    let allowed: Vec<_> =
+        names.filter(|name| !is_of_a_proxy(name)).take(MAX_ASKED_HEADERS).collect();
+    let allowed: Vec<&str> = allowed.iter().map(HeaderName::as_str).collect();
+    (!allowed.is_empty()).then(|| HeaderValue::from_str(&allowed.join(",")).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(asked: &[&'static str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for value in asked {
+            headers.append(header::ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(value));
+        }
+        allowed_of(&headers).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_page_may_send_what_has_no_meaning_here_and_nothing_that_proxies_write() {
+        let cases: [(&[&str], Option<&str>); 9] = [
+            (&[], None),
+            (&[""], None),
+            (&["authorization,if-none-match"], Some("authorization,if-none-match")),
+            (&["Baggage, X-Made-Up-Tomorrow"], Some("baggage,x-made-up-tomorrow")),
+            (&["baggage", "traceparent"], Some("baggage,traceparent")),
+            (&["a b, tracestate, c;d, <x>"], Some("tracestate")),
+            (&["x-forwarded-for"], None),
+            (
+                &["Forwarded,via,x-real-ip,x-request-id,x-forwarded-proto,cf-connecting-ip"],
+                Some("x-request-id"),
+            ),
+            (&["x-http-method-override,x-client-info"], Some("x-client-info")),
+        ];
+        for (asked, expected) in cases {
+            assert_eq!(allowed(asked).as_deref(), expected, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_preflight_that_asks_for_hundreds_is_answered_for_some() {
+        let many: Vec<_> = (0..500).map(|number| format!("x-{number}")).collect();
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(&many.join(",")).unwrap();
+        headers.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, value);
+        let answer = allowed_of(&headers).unwrap();
+        assert_eq!(answer.to_str().unwrap().split(',').count(), MAX_ASKED_HEADERS);
+    }
+}

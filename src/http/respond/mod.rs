@@ -1,0 +1,4 @@
+//! What handlers answer with, beside problems.
+
+pub(super) mod conditional;
+pub(super) mod kept_answer;

@@ -1,0 +1,66 @@
+//! Which address has which handler, and what happens around it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+use tower::util::MapRequestLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::{
+    limits::limit_set,
+    metrics,
+    middleware::{
+        answer_in_time, cors, request_id,
+        unavailable::{self, UnavailableLog},
+    },
+    problem,
+    routes::{
+        health,
+        misdirected::{self, WEBHOOK_PATHS},
+        page, participants, rooms, rooms_stream, stream, webhook,
+    },
+    state::Http,
+};
+
+/// All routes of the service.
+pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
+    let reads = Router::new()
+        .route("/api/livekit/participants", get(participants::list))
+        .route("/api/livekit/participants/stream", get(stream::open))
+        .route("/api/livekit/rooms", get(rooms::list))
+        .route("/api/rooms", get(rooms::list))
+        .route("/api/livekit/rooms/stream", get(rooms_stream::open))
+        .method_not_allowed_fallback(misdirected::no_method)
+        .layer(from_fn_with_state(http.clone(), limit_set::limit_reads))
+        // Within CORS, so that pages can read why.
+        .layer(from_fn(answer_in_time::answer_in_time))
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+        .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
+        .layer(MapRequestLayer::new(cors::ask_for_what_is_allowed));
+    let webhooks = WEBHOOK_PATHS
+        .into_iter()
+        .fold(Router::new(), |router, path| router.route(path, post(webhook::receive)));
+    let looks = from_fn_with_state(http.clone(), limit_set::limit_looks);
+    let metrics = from_fn_with_state(http.clone(), limit_set::limit_metrics);
+    let wellbeing = Router::new()
+        .route("/healthz", get(health::live).layer(looks.clone()))
+        .route("/readyz", get(health::ready).layer(looks))
+        .route("/metrics", get(metrics::show).layer(metrics));
+    Router::new()
+        .merge(reads)
+        .merge(webhooks)
+        .merge(wellbeing)
+        .merge(page::routes())
+        .fallback(misdirected::no_route)
+        .method_not_allowed_fallback(misdirected::no_method)
+        .layer(from_fn(answer_in_time::answer_in_time))
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+        .layer(from_fn_with_state(http.clone(), metrics::count))
+        .layer(from_fn_with_state(unavailable, unavailable::log))
+        .layer(from_fn(request_id::name_request))
+        .with_state(http)
+}

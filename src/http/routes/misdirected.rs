@@ -1,0 +1,121 @@
+//! Webhooks that LiveKit sends to an address where none is taken. It takes a 404 for an answer and does not repeat them, so that every
+//! one would be lost without a word.
+
+use std::time::Instant;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, Method, Uri},
+};
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::livekit::WebhookName;
+
+use crate::http::{
+    extract::client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem, state::Http,
+};
+
+use super::webhook::{self, LIVEKIT_WAITS, Taken};
+
+/// Where webhooks are taken. The first is the one that is recommended.
+pub(in crate::http) const WEBHOOK_PATHS: [&str; 2] =
+    ["/api/livekit/webhook", "/api/webhooks/livekit"];
+
+/// Whether a path is one of these but for repeated and trailing slashes, as come of putting an address together from parts.
+fn is_webhook_path(path: &str) -> bool {
+    let segments = || path.split('/').filter(|segment| !segment.is_empty());
+    WEBHOOK_PATHS.iter().any(|known| segments().eq(known[1..].split('/')))
+}
+
+/// Answers what has no route: a webhook with slashes too many is taken like any other.
+pub(in crate::http) async fn no_route(
+    State(http): State<Http>,
+    address: ClientAddress,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Taken, Problem> {
+    if method == Method::POST && is_webhook_path(uri.path()) {
+        return webhook::receive(State(http), address, headers, body).await;
+    }
+    Err(explain(&http, &method, &headers, body).await.unwrap_or_else(Problem::not_found))
+}
+
+/// Answers a method that a route does not take.
+pub(in crate::http) async fn no_method(
+    State(http): State<Http>,
+    method: Method,
+    headers: HeaderMap,
+    body: Body,
+) -> Problem {
+    let explained = explain(&http, &method, &headers, body).await;
+    explained.unwrap_or_else(Problem::method_not_allowed)
+}
+
+/// What to tell LiveKit about a webhook that it signed. None for everybody else, after a look at their token.
+async fn explain(http: &Http, method: &Method, headers: &HeaderMap, body: Body) -> Option<Problem> {
+    let started = Instant::now();
+    let received_at = http.clock.now();
+    let token = webhook::token(http, headers, received_at).ok()?;
+    let is_post = method == Method::POST;
+    let name: Option<WebhookName> = if is_post {
+        let webhook = webhook::read(http, token, body, received_at);
+        Some(timeout(LIVEKIT_WAITS, webhook).await.ok()?.ok()?.name)
+    } else {
+        None
+    };
+    http.metrics.webhook(name, WebhookOutcome::Misdirected, started.elapsed());
+    // LiveKit would send thousands of them.
+    let reason = if is_post { "a path that takes none" } else { "a redirect" };
+    let may_log = http.limits.webhook_log.unsaid(reason.to_owned(), started).is_some();
+    let path = WEBHOOK_PATHS[0];
+    if is_post {
+        if may_log {
+            warn!(
+                webhook.path = path,
+                "LiveKit sends webhooks to a path that takes none, and they are lost; correct `webhook.urls` in its configuration"
+            );
+        }
+        return Some(Problem::elsewhere(format!(
+            "webhooks are not taken here but at {path}; correct `webhook.urls` in LiveKit's configuration"
+        )));
+    }
+    if may_log {
+        warn!(
+            webhook.path = path,
+            "a redirect turned LiveKit's webhooks into GETs, and they are lost; give `webhook.urls` in its configuration the address behind it, with https"
+        );
+    }
+    Some(Problem::elsewhere(format!(
+        "a redirect turned this webhook into a {method} without a body; give `webhook.urls` in LiveKit's configuration the address behind it, which ends in {path}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhooks_path_may_have_slashes_too_many_and_nothing_else() {
+        let paths = [
+            ("/api/livekit/webhook", true),
+            ("/api/livekit/webhook/", true),
+            ("//api/livekit/webhook", true),
+            ("/api///webhooks//livekit///", true),
+            ("/api/livekit", false),
+            ("/api/livekit/webhooks", false),
+            ("/api/webhooks/livekit/x", false),
+            ("/x/api/livekit/webhook", false),
+            ("/API/livekit/webhook", false),
+            ("/", false),
+            ("", false),
+            ("*", false),
+        ];
+        for (path, expected) in paths {
+            assert_eq!(is_webhook_path(path), expected, "{path}");
+        }
+    }
+}

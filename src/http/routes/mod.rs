@@ -1,0 +1,10 @@
+//! What each address answers: one file a route. A handler reads as a sentence.
+
+pub(super) mod health;
+pub(super) mod misdirected;
+pub(super) mod page;
+pub(super) mod participants;
+pub(super) mod rooms;
+pub(super) mod rooms_stream;
+pub(super) mod stream;
+pub(super) mod webhook;

@@ -1,0 +1,52 @@
+//! The page: every room, live. Its files are compiled in; two of them are the package of `clients/js`, built.
+
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::http::state::Http;
+
+/// Nothing from elsewhere, nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Where each file is served, as what, and the file.
+const FILES: [(&str, &str, &str); 13] = [
+    ("/", HTML, include_str!("../../../web/page/index.html")),
+    ("/page/style.css", CSS, include_str!("../../../web/page/style.css")),
+    ("/page/main.js", SCRIPT, include_str!("../../../web/page/main.js")),
+    ("/page/activity.js", SCRIPT, include_str!("../../../web/page/activity.js")),
+    ("/page/board.js", SCRIPT, include_str!("../../../web/page/board.js")),
+    ("/page/card.js", SCRIPT, include_str!("../../../web/page/card.js")),
+    ("/page/connection.js", SCRIPT, include_str!("../../../web/page/connection.js")),
+    ("/page/livekit-presence.js", SCRIPT, include_str!("../../../web/page/livekit-presence.js")),
+    ("/page/parts.js", SCRIPT, include_str!("../../../web/page/parts.js")),
+    ("/page/room.js", SCRIPT, include_str!("../../../web/page/room.js")),
+    ("/page/time.js", SCRIPT, include_str!("../../../web/page/time.js")),
+    ("/page/token.js", SCRIPT, include_str!("../../../web/page/token.js")),
+    ("/page/worker.js", SCRIPT, include_str!("../../../web/page/worker.js")),
+];
+
+pub(in crate::http) fn routes() -> Router<Http> {
+    FILES.into_iter().fold(Router::new(), |router, (path, content_type, content)| {
+        router.route(path, get(move || async move { serve(content_type, content) }))
+    })
+}
+
+fn serve(content_type: &'static str, content: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (headers, content).into_response()
+}

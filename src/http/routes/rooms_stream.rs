@@ -1,0 +1,51 @@
+//! `GET /api/livekit/rooms/stream?room=A&room=B`: many rooms on one connection, a snapshot of each and then what changes.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use futures_util::future::try_join_all;
+
+use crate::{delivery::HandoffWatch, hub::View};
+
+use crate::http::{
+    auth::Client,
+    extract::{client_address::ClientAddress, query::RoomParams},
+    problem::Problem,
+    state::Http,
+};
+
+use super::stream::{hand_off, head, was_replaced};
+
+pub(in crate::http) async fn open(
+    State(http): State<Http>,
+    RoomParams(rooms): RoomParams,
+    client: Client,
+    address: ClientAddress,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    for room in &rooms {
+        client.may_read(room)?;
+    }
+    if !http.streams.enabled || was_replaced(&headers, uri.query().unwrap_or_default()) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    if method == Method::HEAD {
+        return Ok(head());
+    }
+    // The request itself has cost one.
+    http.limits.take_reads(address, rooms.len() - 1)?;
+    let permit = http.open_stream(address, &client)?;
+    let subscriptions = rooms
+        .iter()
+        .map(|room| http.hub.subscribe(room, View::Deltas, || http.limits.may_look_up(address)));
+    let watches = try_join_all(subscriptions)
+        .await?
+        .into_iter()
+        .map(|subscription| HandoffWatch { subscription, has: None })
+        .collect();
+    Ok(hand_off(&http, &client, watches, permit))
+}

@@ -1,0 +1,273 @@
+//! `POST /api/livekit/webhook`: verified, read, stored; and only then answered with 200.
+
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use http_body_util::BodyExt;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tracing::{debug, warn};
+
+use crate::{
+    error_chain::Chain,
+    livekit::{BodyMismatch, MalformedWebhook, TokenError, Webhook, WebhookName, WebhookToken},
+    presence::{Applied, HostTime, RoomName},
+    store::StoreError,
+};
+
+use crate::http::{
+    extract::client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem, state::Http,
+};
+
+/// LiveKit's own limits allow half a mebibyte of metadata, which escaping can double, twice.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// LiveKit makes five attempts, and waits between them as `Retry-After` says. The first wait is the shortest, in seconds, and
+/// each is as long as webhooks have been refused until then, so that together they outlast LiveKit's own 1, 2, 4, 8 s.
+const MAX_RETRY_AFTER_SECS: u64 = 8;
+
+/// LiveKit waits for an answer without end, and sends the room's next webhook only after it. So it is answered within this time.
+pub(in crate::http) const LIVEKIT_WAITS: Duration = Duration::from_secs(4);
+
+/// In the extensions of an answer: who asked sends LiveKit's webhooks. One that was known before, or that no store remembers,
+/// tells nothing: somebody may have seen it on its way and send it again.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct SendsWebhooks;
+
+/// The answer to a webhook that was taken.
+pub(in crate::http) struct Taken(WebhookOutcome);
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        let mut response = ().into_response();
+        if matches!(self.0, WebhookOutcome::Changed | WebhookOutcome::Unchanged) {
+            response.extensions_mut().insert(SendsWebhooks);
+        }
+        response
+    }
+}
+
+pub(in crate::http) async fn receive(
+    State(http): State<Http>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Taken, Problem> {
+    let started = Instant::now();
+    let taken = timeout(LIVEKIT_WAITS, take(&http, &headers, body)).await;
+    let taken = taken.unwrap_or(Err(Rejection::TooSlow));
+    let (name, outcome, answer) = match taken {
+        Ok((name, outcome)) => (Some(name), outcome, Ok(Taken(outcome))),
+        Err(refusal) => {
+            let problem = refusal.into_problem(&http, address);
+            (None, problem.0, Err(problem.1))
+        }
+    };
+    http.metrics.webhook(name, outcome, started.elapsed());
+    answer
+}
+
+/// The token first, from the headers alone; then the body, then its hash, then its meaning.
+async fn take(
+    http: &Http,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(WebhookName, WebhookOutcome), Rejection> {
+    let received_at = http.clock.now();
+    let token = token(http, headers, received_at)?;
+    let key_name = token.key_name().to_owned();
+    let webhook = read(http, token, body, received_at).await?;
+    debug!(webhook.event = webhook.name.as_str(), "received a webhook");
+    let Some(event) = webhook.event else {
+        return Ok((webhook.name, WebhookOutcome::Ignored));
+    };
+    let unstored = Unstored { http, room: Some(&event.room) };
+    let applied = http.store.apply(&event).await?;
+    unstored.arrived();
+    if http.refusing.end() {
+        http.hub.webhook_taken();
+    }
+    http.hub.webhook_signed(&event, &key_name);
+    if applied == Applied::Unexpected {
+        http.hub.suspect(&event.room);
+    }
+    // The tasks that carry this to subscribers go first: people wait for it, and LiveKit can wait for its answer.
+    tokio::task::yield_now().await;
+    let outcome = match applied {
+        Applied::Changed(_) => WebhookOutcome::Changed,
+        Applied::Unchanged | Applied::Unexpected => WebhookOutcome::Unchanged,
+        Applied::Duplicate => WebhookOutcome::Duplicate,
+    };
+    Ok((webhook.name, outcome))
+}
+
+/// Verifies the token.
+pub(in crate::http) fn token(
+    http: &Http,
+    headers: &HeaderMap,
+    now: HostTime,
+) -> Result<WebhookToken, Rejection> {
+    let authorization = headers.get(header::AUTHORIZATION).ok_or(Rejection::NoToken)?;
+    let authorization =
+        authorization.to_str().map_err(|_| Rejection::Token(TokenError::Malformed))?;
+    Ok(WebhookToken::verify(authorization, &http.keys, now.as_secs())?)
+}
+
+/// Reads the body that the token vouches for.
+pub(in crate::http) async fn read(
+    http: &Http,
+    token: WebhookToken,
+    body: Body,
+    received_at: HostTime,
+) -> Result<Webhook, Rejection> {
+    let body = ReadBody::read(body, http).await?;
+    Ok(token.vouch_for(&body.bytes)?.parse(received_at)?)
+}
+
+/// Since when webhooks have been refused because they could not be stored.
+#[derive(Debug, Default)]
+pub struct Refusing(Mutex<Option<Instant>>);
+
+impl Refusing {
+    /// Tells whether they had been.
+    fn end(&self) -> bool {
+        self.since().take().is_some()
+    }
+
+    /// What to say in `Retry-After`, in seconds.
+    fn retry_after(&self) -> u64 {
+        let since = *self.since().get_or_insert_with(Instant::now);
+        (since.elapsed().as_secs() + 1).min(MAX_RETRY_AFTER_SECS)
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().expect("nothing panics while it is locked")
+    }
+}
+
+/// A webhook on its way into the store. Dropped before it is there, also because nobody waits for the store any longer, it
+/// has LiveKit asked later.
+struct Unstored<'webhook> {
+    http: &'webhook Http,
+    room: Option<&'webhook RoomName>,
+}
+
+impl Unstored<'_> {
+    fn arrived(mut self) {
+        self.room = None;
+    }
+}
+
+impl Drop for Unstored<'_> {
+    fn drop(&mut self) {
+        if self.room.is_some() {
+            self.http.hub.webhook_refused(self.room);
+        }
+    }
+}
+
+/// A body, with the memory that is counted for it.
+struct ReadBody {
+    bytes: Vec<u8>,
+    _reserved: Option<OwnedSemaphorePermit>,
+}
+
+impl ReadBody {
+    async fn read(mut body: Body, http: &Http) -> Result<Self, Rejection> {
+        let mut read = Self { bytes: Vec::new(), _reserved: None };
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Rejection::BodyBroken)?.into_data() else { continue };
+            if read.bytes.len() + data.len() > MAX_BODY_BYTES {
+                return Err(Rejection::TooLarge);
+            }
+            let more = http.limits.reserve_body(data.len()).ok_or(Rejection::NoMemory)?;
+            match &mut read._reserved {
+                Some(reserved) => reserved.merge(more),
+                None => read._reserved = Some(more),
+            }
+            read.bytes.extend_from_slice(&data);
+        }
+        Ok(read)
+    }
+}
+
+/// Anybody can post what is no webhook, and LiveKit repeats what it does wrong.
+fn log_refusal(http: &Http, reason: &str) {
+    if let Some(more) = http.limits.webhook_log.unsaid(reason.to_owned(), Instant::now()) {
+        warn!(reason, more, "refused a webhook; said once a minute");
+    }
+}
+
+/// LiveKit sends it again.
+fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOutcome, Problem) {
+    let problem = Problem::unavailable(detail, http.refusing.retry_after());
+    (WebhookOutcome::Unavailable, problem.because(cause))
+}
+
+/// Why a webhook was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::http) enum Rejection {
+    #[error("a webhook needs LiveKit's token in `Authorization`")]
+    NoToken,
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Body(#[from] BodyMismatch),
+    #[error(transparent)]
+    Malformed(#[from] MalformedWebhook),
+    #[error("a webhook's body has at most {MAX_BODY_BYTES} bytes")]
+    TooLarge,
+    #[error("the body ended before it was whole")]
+    BodyBroken,
+    #[error("too many webhooks are being read at the moment; send it again")]
+    NoMemory,
+    #[error("the webhook did not arrive, or could not be stored, in time; send it again")]
+    TooSlow,
+    #[error("the webhook cannot be stored at the moment; send it again")]
+    Store(#[from] StoreError),
+}
+
+impl Rejection {
+    /// What LiveKit retries is answered 503, what it must not repeat 4xx.
+    fn into_problem(self, http: &Http, address: ClientAddress) -> (WebhookOutcome, Problem) {
+        let detail = self.to_string();
+        match self {
+            Self::NoToken | Self::Token(_) | Self::Body(_) => {
+                match http.limits.refused_webhooks.take(address, Instant::now()) {
+                    Ok(()) => {
+                        log_refusal(http, &detail);
+                        (WebhookOutcome::Unauthorized, Problem::unauthorized(detail))
+                    }
+                    Err(wait) => {
+                        let detail =
+                            "too many webhooks from this address were refused; check its API key";
+                        (WebhookOutcome::Limited, Problem::too_many(detail, wait.as_secs() + 1))
+                    }
+                }
+            }
+            Self::Malformed(_) | Self::BodyBroken => {
+                log_refusal(http, &detail);
+                (WebhookOutcome::Malformed, Problem::bad_request(detail))
+            }
+            Self::TooLarge => {
+                log_refusal(http, &detail);
+                (WebhookOutcome::TooLarge, Problem::too_large(detail))
+            }
+            Self::NoMemory => {
+                http.hub.webhook_refused(None);
+                unavailable(http, detail, "no memory for its body; raise `limits.body_bytes`")
+            }
+            Self::TooSlow => {
+                unavailable(http, detail, "it took too long; LiveKit will send it again")
+            }
+            Self::Store(error) => unavailable(http, detail, Chain(&error)),
+        }
+    }
+}

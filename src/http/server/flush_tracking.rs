@@ -1,0 +1,81 @@
+//! A socket that remembers whether all that hyper was given for it has been written.
+//!
+//! When a stream's socket is taken away from hyper, an earlier answer on the same connection may still be in hyper's buffer.
+//! hyper flushes its socket only after it has written its buffer out, and writes again only with something new.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+pub(in crate::http) struct FlushTracking {
+    socket: TokioIo<TcpStream>,
+    is_flushed: Arc<AtomicBool>,
+}
+
+impl FlushTracking {
+    /// The flag tells whether everything has been written; it is shared with the code that takes the socket away.
+    pub fn new(socket: TcpStream, is_flushed: Arc<AtomicBool>) -> Self {
+        Self { socket: TokioIo::new(socket), is_flushed }
+    }
+
+    pub fn into_inner(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
+    fn socket(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
+        Pin::new(&mut self.get_mut().socket)
+    }
+}
+
+impl Read for FlushTracking {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.socket().poll_read(cx, buffer)
+    }
+}
+
+impl Write for FlushTracking {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.is_flushed.store(false, Ordering::Relaxed);
+        self.socket().poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_flushed.store(true, Ordering::Relaxed);
+        self.socket().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.is_flushed.store(false, Ordering::Relaxed);
+        self.socket().poll_write_vectored(cx, slices)
+    }
+}

@@ -1,0 +1,92 @@
+//! What handlers share.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::extract::FromRef;
+use prometheus_client::registry::Registry;
+
+use crate::{
+    clock::Clock,
+    delivery::{Permit, Pinned},
+    hub::Hub,
+    livekit::Keys,
+    store::Store,
+};
+
+use super::{
+    auth::{AuthSettings, Client},
+    extract::client_address::{ClientAddress, TrustedProxies},
+    limits::limit_set::Limits,
+    metrics::HttpMetrics,
+    middleware::cors::CorsOrigins,
+    problem::Problem,
+    routes::{rooms::RoomList, stream::StreamSettings, webhook::Refusing},
+};
+
+/// Everything that handlers need.
+pub struct HttpState {
+    pub hub: Hub,
+    pub store: Arc<dyn Store>,
+    /// May sign webhooks.
+    pub keys: Keys,
+    /// May sign clients' tokens.
+    pub client_keys: Keys,
+    pub auth: AuthSettings,
+    pub cors: CorsOrigins,
+    pub trusted_proxies: TrustedProxies,
+    pub streams: StreamSettings,
+    pub limits: Limits,
+    pub metrics: HttpMetrics,
+    /// All that `/metrics` shows.
+    pub registry: Registry,
+    pub clock: Clock,
+    /// What slow clients keep, whatever they asked for.
+    pub pinned: Arc<Pinned>,
+    pub room_list: RoomList,
+    /// Shutting down: no longer fit for traffic.
+    pub is_draining: AtomicBool,
+    pub refusing: Refusing,
+}
+
+impl HttpState {
+    pub fn start_draining(&self) {
+        self.is_draining.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
+    }
+
+    /// Counts a stream, which a service that is about to end would only end again.
+    pub(super) fn open_stream(
+        &self,
+        address: ClientAddress,
+        client: &Client,
+    ) -> Result<Permit, Problem> {
+        if self.is_draining() {
+            return Err(Problem::draining());
+        }
+        self.limits.open_stream(address, client)
+    }
+}
+
+/// What axum clones per request.
+#[derive(Clone)]
+pub(super) struct Http(pub Arc<HttpState>);
+
+impl std::ops::Deref for Http {
+    type Target = HttpState;
+
+    fn deref(&self) -> &HttpState {
+        &self.0
+    }
+}
+
+impl FromRef<Http> for Arc<HttpState> {
+    fn from_ref(http: &Http) -> Self {
+        Self::clone(&http.0)
+    }
+}
