@@ -15,25 +15,9 @@ use crate::http::{
     limits::permits::IdentityKey,
     middleware::cors::CorsOrigins,
     problem::Problem,
+    settings::AuthMode,
     state::{Http, HttpState},
 };
-
-/// Whether clients need a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMode {
-    /// Anybody reads everything.
-    Open,
-    /// A LiveKit access token says what its holder reads.
-    LiveKit,
-}
-
-/// How clients show who they are.
-#[derive(Clone, Debug)]
-pub struct AuthSettings {
-    pub mode: AuthMode,
-    /// The name of a cookie that may hold the token.
-    pub cookie: Option<String>,
-}
 
 /// Who asks.
 #[derive(Debug)]

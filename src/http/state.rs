@@ -17,13 +17,14 @@ use crate::{
 };
 
 use super::{
-    auth::{AuthSettings, Client},
+    auth::Client,
     extract::client_address::{ClientAddress, TrustedProxies},
     limits::limit_set::Limits,
     metrics::HttpMetrics,
     middleware::cors::CorsOrigins,
     problem::Problem,
-    routes::{rooms::RoomList, stream::StreamSettings, webhook::Refusing},
+    routes::{rooms::RoomList, webhook::Refusing},
+    settings::{AuthSettings, StreamSettings},
 };
 
 /// Everything that handlers need.

@@ -20,7 +20,7 @@ use crate::delivery::Permit;
 
 use crate::http::{
     auth::Client, extract::client_address::ClientAddress, problem::Problem,
-    server::connection::LARGE_HEAD_MEMORY_BYTES, state::Http,
+    server::connection::LARGE_HEAD_MEMORY_BYTES, settings::LimitSettings, state::Http,
 };
 
 use super::{
@@ -28,29 +28,6 @@ use super::{
     rate_limit::RateLimit,
     repeats::Repeats,
 };
-
-/// What an operator can set about limits.
-#[derive(Clone, Debug)]
-pub struct LimitSettings {
-    /// As many as there are descriptors for; one client address may have three quarters of them.
-    pub connections: usize,
-    /// Of these, kept for peers that have sent a verified webhook.
-    pub webhook_connections: usize,
-    pub streams: usize,
-    /// Zero: no limit. So for those below.
-    pub streams_per_address: u32,
-    pub streams_per_identity: u32,
-    /// A second; ten times that at once. A stream of many rooms reads each of them. As much again, counted apart, may be asked of
-    /// health and metrics.
-    pub reads_per_address: u32,
-    /// Rooms that the store does not hold, for which LiveKit is asked.
-    pub lookups_per_address: u32,
-    pub refused_webhooks_per_address: u32,
-    /// What the bodies of webhooks may take together while they are read.
-    pub body_bytes: usize,
-    /// What requests' heads may take together, where they are large.
-    pub head_bytes: usize,
-}
 
 /// The limits, with what counts towards them.
 pub struct Limits {

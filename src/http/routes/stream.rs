@@ -34,15 +34,6 @@ use crate::http::{
     state::{Http, HttpState},
 };
 
-/// How streams are opened.
-#[derive(Clone, Debug)]
-pub struct StreamSettings {
-    /// When not, streams are answered 204, which tells an EventSource to stop.
-    pub enabled: bool,
-    /// A stream ends after this time at the latest; up to a fifth earlier, so that they do not end together.
-    pub max_age: Duration,
-}
-
 pub(in crate::http) async fn open(
     State(http): State<Http>,
     RoomParam(room): RoomParam,

@@ -47,13 +47,13 @@ use crate::http::{
     problem::Problem,
     respond::kept_answer::SlowClient,
     routes::{stream::HandoffExtension, webhook::SendsWebhooks},
+    settings::ServerSettings,
     state::Http,
 };
 
 use super::{
     flush_tracking::FlushTracking,
     head_watch::{HeadProgress, HeadTimer, HeadWatch},
-    listener::ServerSettings,
     refusal::Refusals,
 };
 

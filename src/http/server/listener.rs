@@ -22,6 +22,7 @@ use crate::http::{
     middleware::unavailable::UnavailableLog,
     problem::Problem,
     router::router,
+    settings::ServerSettings,
     state::{Http, HttpState},
 };
 
@@ -49,19 +50,6 @@ const REFUSAL: Duration = Duration::from_secs(2);
 const REFUSAL_RETRY_SECS: u64 = 1;
 /// Connections that are told at the same time; others are cut off.
 const MAX_REFUSALS: usize = 32;
-
-/// How connections are accepted.
-#[derive(Clone, Debug)]
-pub struct ServerSettings {
-    pub bind: SocketAddr,
-    /// A request's head has to be there within this time from its first byte.
-    pub head_timeout: Duration,
-    /// A connection on which nothing is asked is closed after this time.
-    pub idle_timeout: Duration,
-    /// An answer has to be taken within this time; and what was sent and is not acknowledged within it means that the client is
-    /// gone.
-    pub write_timeout: Duration,
-}
 
 /// A bound listener.
 pub struct Server {
