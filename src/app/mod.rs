@@ -18,8 +18,8 @@ use crate::{
     coordination::{Peers, SingleInstance},
     delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Workers},
     http::{
-        HttpMetrics, HttpState, LimitSettings, Limits, Refusing, RoomList, Server, ServerSettings,
-        StreamSettings,
+        HttpMetrics, HttpState, LimitSettings, Limits, RoomList, Server, ServerSettings,
+        StreamSettings, WebhookOutage,
     },
     hub::{Hub, HubConfig, HubMetrics, Watchers},
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
@@ -149,7 +149,7 @@ impl App {
             pinned,
             room_list: RoomList::default(),
             is_draining: false.into(),
-            refusing: Refusing::default(),
+            webhook_outage: WebhookOutage::default(),
         });
         warn_about(config);
         Ok(Self { server, workers, state, drain: config.shutdown.drain })

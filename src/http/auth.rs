@@ -10,10 +10,10 @@ use crate::{
     presence::RoomName,
 };
 
-use crate::http::{
+use super::{
     extract::query,
-    limits::permits::IdentityKey,
-    middleware::cors::CorsOrigins,
+    limits::identity_key::IdentityKey,
+    origin::CorsOrigins,
     problem::Problem,
     settings::AuthMode,
     state::{Http, HttpState},

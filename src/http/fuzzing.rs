@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use crate::presence::{RoomName, Version};
 
-use crate::http::{extract::query::RoomParams, routes::stream};
+use super::{extract::query::RoomParams, routes::stream};
 
 /// The rooms that a query string names; none where the request would be refused.
 pub fn rooms(query: &str) -> Option<Vec<RoomName>> {

@@ -1,15 +1,9 @@
-//! What is counted of requests, and how all counts are shown.
+//! What is counted of requests.
 
 use std::time::Duration;
 
-use axum::{
-    extract::{MatchedPath, Request, State},
-    http::header,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
@@ -18,8 +12,6 @@ use crate::{
     livekit::WebhookName,
     metrics::{Buckets, RegistryExt, label},
 };
-
-use crate::http::{problem::Problem, state::Http};
 
 /// Requests, webhooks, and where answers came from.
 #[derive(Clone, Debug)]
@@ -93,6 +85,11 @@ impl HttpMetrics {
         }
     }
 
+    pub(super) fn answered(&self, route: &str, status: u16) {
+        let route = route.to_owned();
+        self.requests.get_or_create(&RequestLabels { route, status }).inc();
+    }
+
     pub(super) fn webhook(
         &self,
         name: Option<WebhookName>,
@@ -107,27 +104,4 @@ impl HttpMetrics {
     pub(super) fn read(&self, result: CacheResult) {
         self.cache.get_or_create(&result).inc();
     }
-}
-
-/// Counts answers by route, never by what a client made up.
-pub(super) async fn count(
-    State(http): State<Http>,
-    path: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let response = next.run(request).await;
-    let route = path.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let status = response.status().as_u16();
-    http.metrics.requests.get_or_create(&RequestLabels { route, status }).inc();
-    response
-}
-
-/// `GET /metrics`.
-pub(super) async fn show(State(http): State<Http>) -> Result<Response, Problem> {
-    http.hub.count_rooms();
-    let mut text = String::new();
-    encode(&mut text, &http.registry).map_err(|_| Problem::internal())?;
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
 }

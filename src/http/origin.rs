@@ -14,6 +14,23 @@ pub enum AllowedOrigin {
     },
 }
 
+/// Origins that browsers are told to let in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Only pages of this service's own origin.
+    #[default]
+    None,
+    Any,
+    These(Vec<AllowedOrigin>),
+}
+
+impl CorsOrigins {
+    /// Whether a page of this origin was named.
+    pub(super) fn name(&self, origin: &HeaderValue) -> bool {
+        matches!(self, Self::These(origins) if origins.iter().any(|one| one.matches(origin)))
+    }
+}
+
 /// Why something is no origin that a browser would send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrigin {

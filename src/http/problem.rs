@@ -13,8 +13,6 @@ use tracing::error;
 
 use crate::{error_chain::Chain, store::StoreError};
 
-use crate::http::{limits::permits::TooMany, middleware::unavailable::Why};
-
 /// A refused or failed request.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
@@ -98,22 +96,11 @@ impl Problem {
         Self::unavailable("this instance is shutting down; ask again, and another answers", 1)
     }
 
-    /// A connection for which there is no place.
-    pub fn no_connection(reason: TooMany, retry_after_secs: u64) -> Self {
-        match reason {
-            TooMany::InAll => Self::no_place(retry_after_secs),
-            TooMany::OfAddress => Self::too_many(
-                "too many connections are open from this address; close some, or name it in `http.trusted_proxies` if it is a proxy",
-                retry_after_secs,
-            ),
-        }
-    }
-
-    /// The places that are left are kept for webhooks.
-    pub fn no_place(retry_after_secs: u64) -> Self {
+    /// All connections are taken, or those that are left are kept for webhooks.
+    pub fn no_place() -> Self {
         Self::unavailable(
             "this instance has as many connections as it can take (it is bounded by open files); try another, or later",
-            retry_after_secs,
+            1,
         )
     }
 
@@ -198,6 +185,13 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Why an answer is 503, in its extensions: what the client is told, and the cause that only the log names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::http) struct Why {
+    pub detail: String,
+    pub cause: Option<String>,
 }
 
 /// A handler's panic is answered, and the process lives on.

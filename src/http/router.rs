@@ -11,15 +11,13 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    limits::limit_set,
-    metrics,
     middleware::{
-        answer_in_time, cors, request_id,
+        answer_in_time, cors, count, limit, request_id,
         unavailable::{self, UnavailableLog},
     },
     problem,
     routes::{
-        health,
+        health, metrics,
         misdirected::{self, WEBHOOK_PATHS},
         page, participants, rooms, rooms_stream, stream, webhook,
     },
@@ -35,7 +33,7 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .route("/api/rooms", get(rooms::list))
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
         .method_not_allowed_fallback(misdirected::no_method)
-        .layer(from_fn_with_state(http.clone(), limit_set::limit_reads))
+        .layer(from_fn_with_state(http.clone(), limit::limit_reads))
         // Within CORS, so that pages can read why.
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
@@ -44,8 +42,8 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
     let webhooks = WEBHOOK_PATHS
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, post(webhook::receive)));
-    let looks = from_fn_with_state(http.clone(), limit_set::limit_looks);
-    let metrics = from_fn_with_state(http.clone(), limit_set::limit_metrics);
+    let looks = from_fn_with_state(http.clone(), limit::limit_looks);
+    let metrics = from_fn_with_state(http.clone(), limit::limit_metrics);
     let wellbeing = Router::new()
         .route("/healthz", get(health::live).layer(looks.clone()))
         .route("/readyz", get(health::ready).layer(looks))
@@ -59,7 +57,7 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
-        .layer(from_fn_with_state(http.clone(), metrics::count))
+        .layer(from_fn_with_state(http.clone(), count::count_answer))
         .layer(from_fn_with_state(unavailable, unavailable::log))
         .layer(from_fn(request_id::name_request))
         .with_state(http)

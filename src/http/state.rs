@@ -17,14 +17,17 @@ use crate::{
 };
 
 use super::{
-    auth::Client,
-    extract::client_address::{ClientAddress, TrustedProxies},
-    limits::limit_set::Limits,
+    limits::{
+        client_address::{ClientAddress, TrustedProxies},
+        identity_key::IdentityKey,
+        limit_set::Limits,
+    },
     metrics::HttpMetrics,
-    middleware::cors::CorsOrigins,
+    origin::CorsOrigins,
     problem::Problem,
-    routes::{rooms::RoomList, webhook::Refusing},
+    room_list::RoomList,
     settings::{AuthSettings, StreamSettings},
+    webhook_outage::WebhookOutage,
 };
 
 /// Everything that handlers need.
@@ -49,7 +52,7 @@ pub struct HttpState {
     pub room_list: RoomList,
     /// Shutting down: no longer fit for traffic.
     pub is_draining: AtomicBool,
-    pub refusing: Refusing,
+    pub webhook_outage: WebhookOutage,
 }
 
 impl HttpState {
@@ -65,12 +68,12 @@ impl HttpState {
     pub(super) fn open_stream(
         &self,
         address: ClientAddress,
-        client: &Client,
+        identity: Option<IdentityKey>,
     ) -> Result<Permit, Problem> {
         if self.is_draining() {
             return Err(Problem::draining());
         }
-        self.limits.open_stream(address, client)
+        self.limits.open_stream(address, identity)
     }
 }
 

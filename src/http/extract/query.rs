@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use percent_encoding::percent_decode_str;
 
-use crate::presence::RoomName;
-
-use crate::http::problem::Problem;
+use crate::{http::problem::Problem, presence::RoomName};
 
 /// As many rooms as one stream can watch.
 const MAX_ROOMS: usize = 100;

@@ -8,26 +8,27 @@ use std::{
     time::Instant,
 };
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
-use crate::delivery::Permit;
-
-use crate::http::{
-    auth::Client, extract::client_address::ClientAddress, problem::Problem,
-    server::connection::LARGE_HEAD_MEMORY_BYTES, settings::LimitSettings, state::Http,
+use crate::{
+    delivery::Permit,
+    http::{problem::Problem, settings::LimitSettings},
 };
 
 use super::{
-    permits::{PermitLimits, Permits, TooMany},
+    client_address::{ClientAddress, Peer},
+    identity_key::IdentityKey,
+    permits::{PermitLimits, Permits, Seat, TooMany},
     rate_limit::RateLimit,
     repeats::Repeats,
 };
+
+/// Heads of requests have at most this many bytes: a token with 64 KiB of metadata, which escaping doubles and base64 makes a
+/// third larger, and room for the rest.
+pub(in crate::http) const LARGE_HEAD_BYTES: usize = 256 * 1024;
+/// The memory that hyper takes to read a large head: its buffer grows by doubling.
+const LARGE_HEAD_MEMORY_BYTES: usize = 2 * LARGE_HEAD_BYTES;
 
 /// The limits, with what counts towards them.
 pub struct Limits {
@@ -43,10 +44,9 @@ pub struct Limits {
     bodies: Arc<Semaphore>,
 }
 
-/// What a look at all metrics costs, in looks at health.
-const METRICS_COST: usize = 5;
-
-/// Who was refused a stream is to come back after this time, in seconds.
+/// A client that was refused a connection comes back after this time, in seconds. It may be LiveKit with a webhook.
+const CONNECTION_RETRY_SECS: u64 = 1;
+/// A client that was refused a stream comes back after this time, in seconds.
 const STREAM_RETRY_SECS: u64 = 10;
 
 impl Limits {
@@ -72,6 +72,31 @@ impl Limits {
             webhook_log: Repeats::default(),
             bodies: bytes(settings.body_bytes),
         }
+    }
+
+    /// Finds a place for a connection.
+    pub(in crate::http) fn connect(&self, peer: Peer) -> Result<Seat, Problem> {
+        self.permits.connect(peer).map_err(|refused| match refused {
+            TooMany::InAll => Problem::no_place(),
+            TooMany::OfAddress => Problem::too_many(
+                "too many connections are open from this address; close some, or name it in `http.trusted_proxies` if it is a proxy",
+                CONNECTION_RETRY_SECS,
+            ),
+        })
+    }
+
+    /// Counts a large head, which takes more memory than its connection is counted with.
+    pub(in crate::http) fn read_large_head(
+        &self,
+        connection: &Permit,
+        peer: Peer,
+    ) -> Result<Permit, Problem> {
+        self.permits.read_large_head(connection, peer).map_err(|_| {
+            Problem::unavailable(
+                "too many requests with large heads are being read at the moment (`limits.head_bytes`); ask again",
+                CONNECTION_RETRY_SECS,
+            )
+        })
     }
 
     /// Counts this many rooms as read.
@@ -117,9 +142,9 @@ impl Limits {
     pub(in crate::http) fn open_stream(
         &self,
         address: ClientAddress,
-        client: &Client,
+        identity: Option<IdentityKey>,
     ) -> Result<Permit, Problem> {
-        self.permits.open_stream(address, client.identity()).map_err(|refused| match refused {
+        self.permits.open_stream(address, identity).map_err(|refused| match refused {
             TooMany::InAll => {
                 let most = self.settings.streams;
                 let detail = format!(
@@ -164,37 +189,4 @@ fn bytes(most: usize) -> Arc<Semaphore> {
 
 fn reserve(from: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
     Arc::clone(from).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
-}
-
-/// Limits how often an address reads.
-pub(in crate::http) async fn limit_reads(
-    State(http): State<Http>,
-    address: ClientAddress,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    http.limits.take_reads(address, 1)?;
-    Ok(next.run(request).await)
-}
-
-/// Limits how often an address asks for health.
-pub(in crate::http) async fn limit_looks(
-    State(http): State<Http>,
-    address: ClientAddress,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    http.limits.take_looks(address, 1)?;
-    Ok(next.run(request).await)
-}
-
-/// The same for metrics: all series are written out for each look.
-pub(in crate::http) async fn limit_metrics(
-    State(http): State<Http>,
-    address: ClientAddress,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    http.limits.take_looks(address, METRICS_COST)?;
-    Ok(next.run(request).await)
 }

@@ -1,5 +1,7 @@
 //! How much anybody may have: connections, streams, reads, bodies, lines in the log.
 
+pub(super) mod client_address;
+pub(super) mod identity_key;
 pub(super) mod limit_set;
 pub(super) mod permits;
 pub(super) mod rate_limit;

@@ -10,15 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sha2::{Digest, Sha256};
 use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::delivery::{self, Permit};
 
-use crate::http::extract::client_address::{ClientAddress, Peer};
-
-use super::seats::{Seats, Share};
+use super::{
+    client_address::{ClientAddress, Peer},
+    identity_key::IdentityKey,
+    seats::{Seats, Share},
+};
 
 /// An address whose streams are of this many people is a proxy's, most likely.
 const MANY_IDENTITIES: usize = 10;
@@ -90,22 +91,6 @@ pub(in crate::http) struct Seat {
     /// Notified once, when somebody else gets the place.
     pub told_to_leave: Arc<Notify>,
     pub share: Share,
-}
-
-/// Stands for whom a token names, whatever the length of the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::http) struct IdentityKey([u8; 16]);
-
-impl IdentityKey {
-    pub fn of(issuer: &str, identity: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update((issuer.len() as u64).to_le_bytes());
-        hash.update(issuer);
-        hash.update(identity);
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize()[..16]);
-        Self(key)
-    }
 }
 
 /// Which limit was reached.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::http::extract::client_address::{ClientAddress, Peer};
+use super::client_address::{ClientAddress, Peer};
 
 /// Connections that were told to leave and are not closed yet. Their descriptors are among those kept for other things.
 const MAX_LEAVING: usize = 32;

@@ -8,24 +8,7 @@ use axum::{
 };
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::http::origin::AllowedOrigin;
-
-/// Origins that browsers are told to let in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum CorsOrigins {
-    /// Only pages of this service's own origin.
-    #[default]
-    None,
-    Any,
-    These(Vec<AllowedOrigin>),
-}
-
-impl CorsOrigins {
-    /// Whether a page of this origin was named.
-    pub(in crate::http) fn name(&self, origin: &HeaderValue) -> bool {
-        matches!(self, Self::These(origins) if origins.iter().any(|one| one.matches(origin)))
-    }
-}
+use crate::http::origin::CorsOrigins;
 
 /// Names of headers that a preflight may ask for. A page asks for some ten.
 const MAX_ASKED_HEADERS: usize = 64;

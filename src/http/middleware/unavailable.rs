@@ -11,14 +11,7 @@ use axum::{
 };
 use tracing::warn;
 
-use crate::http::limits::repeats::Repeats;
-
-/// Why an answer is 503, in its extensions: what the client is told, and the cause that only the log names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::http) struct Why {
-    pub detail: String,
-    pub cause: Option<String>,
-}
+use crate::http::{limits::repeats::Repeats, problem::Why};
 
 /// What was said, by route.
 #[derive(Default)]

@@ -7,11 +7,10 @@ use tokio::sync::Notify;
 
 use crate::{
     delivery::{CutOff, Pin, Pinned},
+    http::problem::Problem,
     hub::Snapshot,
     sse::{Frame, PREFIX_BYTES},
 };
-
-use crate::http::problem::Problem;
 
 /// The connection that an answer goes to. In every request's extensions.
 #[derive(Clone, Debug, Default)]

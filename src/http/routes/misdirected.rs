@@ -11,10 +11,12 @@ use axum::{
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::livekit::WebhookName;
-
-use crate::http::{
-    extract::client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem, state::Http,
+use crate::{
+    http::{
+        limits::client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem,
+        state::Http,
+    },
+    livekit::WebhookName,
 };
 
 use super::webhook::{self, LIVEKIT_WAITS, Taken};

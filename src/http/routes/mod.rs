@@ -1,6 +1,7 @@
 //! What each address answers: one file a route. A handler reads as a sentence.
 
 pub(super) mod health;
+pub(super) mod metrics;
 pub(super) mod misdirected;
 pub(super) mod page;
 pub(super) mod participants;

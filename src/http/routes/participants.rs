@@ -8,18 +8,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{hub::Source, presence::Version};
-
-use crate::http::{
-    auth::Client,
-    extract::{client_address::ClientAddress, query::RoomParam},
-    metrics::CacheResult,
-    problem::Problem,
-    respond::{
-        conditional::{etag, is_known},
-        kept_answer::{KeptFrame, SlowClient},
+use crate::{
+    http::{
+        auth::Client,
+        extract::query::RoomParam,
+        limits::client_address::ClientAddress,
+        metrics::CacheResult,
+        problem::Problem,
+        respond::{
+            conditional::{etag, is_known},
+            kept_answer::{KeptFrame, SlowClient},
+        },
+        state::Http,
     },
-    state::Http,
+    hub::Source,
+    presence::Version,
 };
 
 pub(in crate::http) async fn list(

@@ -7,13 +7,13 @@ use axum::{
 };
 use futures_util::future::try_join_all;
 
-use crate::{delivery::HandoffWatch, hub::View};
-
-use crate::http::{
-    auth::Client,
-    extract::{client_address::ClientAddress, query::RoomParams},
-    problem::Problem,
-    state::Http,
+use crate::{
+    delivery::HandoffWatch,
+    http::{
+        auth::Client, extract::query::RoomParams, limits::client_address::ClientAddress,
+        problem::Problem, state::Http,
+    },
+    hub::View,
 };
 
 use super::stream::{hand_off, head, was_replaced};
@@ -38,7 +38,7 @@ pub(in crate::http) async fn open(
     }
     // The request itself has cost one.
     http.limits.take_reads(address, rooms.len() - 1)?;
-    let permit = http.open_stream(address, &client)?;
+    let permit = http.open_stream(address, client.identity())?;
     let subscriptions = rooms
         .iter()
         .map(|room| http.hub.subscribe(room, View::Deltas, || http.limits.may_look_up(address)));

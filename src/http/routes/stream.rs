@@ -19,19 +19,16 @@ use hyper::body::Frame;
 
 use crate::{
     delivery::{CloseReason, Handoff, HandoffWatch, Permit, StreamEnd},
+    http::{
+        auth::Client,
+        extract::query::{self, RoomParam},
+        limits::client_address::ClientAddress,
+        problem::Problem,
+        state::{Http, HttpState},
+    },
     hub::View,
     presence::Version,
     sse::REPLACED_ID,
-};
-
-use crate::http::{
-    auth::Client,
-    extract::{
-        client_address::ClientAddress,
-        query::{self, RoomParam},
-    },
-    problem::Problem,
-    state::{Http, HttpState},
 };
 
 pub(in crate::http) async fn open(
@@ -50,7 +47,7 @@ pub(in crate::http) async fn open(
     if method == Method::HEAD {
         return Ok(head());
     }
-    let permit = http.open_stream(address, &client)?;
+    let permit = http.open_stream(address, client.identity())?;
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
     let has = match last_event_id(&headers, uri.query().unwrap_or_default()) {

@@ -1,9 +1,6 @@
 //! `POST /api/livekit/webhook`: verified, read, stored; and only then answered with 200.
 
-use std::{
-    sync::{Mutex, MutexGuard},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{
     body::Body,
@@ -17,21 +14,17 @@ use tracing::{debug, warn};
 
 use crate::{
     error_chain::Chain,
+    http::{
+        limits::client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem,
+        state::Http,
+    },
     livekit::{BodyMismatch, MalformedWebhook, TokenError, Webhook, WebhookName, WebhookToken},
     presence::{Applied, HostTime, RoomName},
     store::StoreError,
 };
 
-use crate::http::{
-    extract::client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem, state::Http,
-};
-
 /// LiveKit's own limits allow half a mebibyte of metadata, which escaping can double, twice.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-
-/// LiveKit makes five attempts, and waits between them as `Retry-After` says. The first wait is the shortest, in seconds, and
-/// each is as long as webhooks have been refused until then, so that together they outlast LiveKit's own 1, 2, 4, 8 s.
-const MAX_RETRY_AFTER_SECS: u64 = 8;
 
 /// LiveKit waits for an answer without end, and sends the room's next webhook only after it. So it is answered within this time.
 pub(in crate::http) const LIVEKIT_WAITS: Duration = Duration::from_secs(4);
@@ -91,7 +84,7 @@ async fn take(
     let unstored = Unstored { http, room: Some(&event.room) };
     let applied = http.store.apply(&event).await?;
     unstored.arrived();
-    if http.refusing.end() {
+    if http.webhook_outage.end() {
         http.hub.webhook_taken();
     }
     http.hub.webhook_signed(&event, &key_name);
@@ -129,27 +122,6 @@ pub(in crate::http) async fn read(
 ) -> Result<Webhook, Rejection> {
     let body = ReadBody::read(body, http).await?;
     Ok(token.vouch_for(&body.bytes)?.parse(received_at)?)
-}
-
-/// Since when webhooks have been refused because they could not be stored.
-#[derive(Debug, Default)]
-pub struct Refusing(Mutex<Option<Instant>>);
-
-impl Refusing {
-    /// Tells whether they had been.
-    fn end(&self) -> bool {
-        self.since().take().is_some()
-    }
-
-    /// What to say in `Retry-After`, in seconds.
-    fn retry_after(&self) -> u64 {
-        let since = *self.since().get_or_insert_with(Instant::now);
-        (since.elapsed().as_secs() + 1).min(MAX_RETRY_AFTER_SECS)
-    }
-
-    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().expect("nothing panics while it is locked")
-    }
 }
 
 /// A webhook on its way into the store. Dropped before it is there, also because nobody waits for the store any longer, it
@@ -207,7 +179,7 @@ fn log_refusal(http: &Http, reason: &str) {
 
 /// LiveKit sends it again.
 fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOutcome, Problem) {
-    let problem = Problem::unavailable(detail, http.refusing.retry_after());
+    let problem = Problem::unavailable(detail, http.webhook_outage.retry_after());
     (WebhookOutcome::Unavailable, problem.because(cause))
 }
 

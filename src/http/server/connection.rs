@@ -34,21 +34,20 @@ use tracing::debug;
 use crate::{
     clock::Clock,
     delivery::{Handoff, Transport, Workers},
-    sse::Framing,
-};
-
-use crate::http::{
-    extract::client_address::{Peer, PeerAddress},
-    limits::{
-        permits::{IdentityKey, Seat},
-        seats::Share,
+    http::{
+        extract::client_address::PeerAddress,
+        limits::{
+            client_address::Peer, identity_key::IdentityKey, limit_set::LARGE_HEAD_BYTES,
+            permits::Seat, seats::Share,
+        },
+        middleware::unavailable::UnavailableLog,
+        problem::Problem,
+        respond::kept_answer::SlowClient,
+        routes::{stream::HandoffExtension, webhook::SendsWebhooks},
+        settings::ServerSettings,
+        state::Http,
     },
-    middleware::unavailable::UnavailableLog,
-    problem::Problem,
-    respond::kept_answer::SlowClient,
-    routes::{stream::HandoffExtension, webhook::SendsWebhooks},
-    settings::ServerSettings,
-    state::Http,
+    sse::Framing,
 };
 
 use super::{
@@ -59,10 +58,6 @@ use super::{
 
 /// Heads are no larger, but for those that are given more memory.
 const SMALL_HEAD_BYTES: usize = 16 * 1024;
-/// Nor are those: a token with 64 KiB of metadata, which escaping doubles and base64 makes a third larger, and room for the rest.
-const LARGE_HEAD_BYTES: usize = 256 * 1024;
-/// What hyper takes in memory to read one: its buffer grows by doubling.
-pub(in crate::http) const LARGE_HEAD_MEMORY_BYTES: usize = 2 * LARGE_HEAD_BYTES;
 /// hyper reads no longer address (`http::Uri`).
 const MAX_ADDRESS_BYTES: usize = 65_534;
 /// Nor more headers.
@@ -71,8 +66,6 @@ const MAX_HEADERS: usize = 100;
 const REST_OF_HEAD: Duration = Duration::from_secs(2);
 /// What closes a stream arrives within this time after what opens the one in its place, also by way of a proxy.
 const CLOSED_STREAM_ARRIVES: Duration = Duration::from_secs(1);
-/// A refused client is to come back after this time, in seconds.
-const RETRY_SECS: u64 = 1;
 /// After the last answer the client gets a moment to read it, and what it still sends is thrown away up to a bound. Closing at
 /// once would reset the connection and could take the answer with it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -147,7 +140,7 @@ pub(in crate::http) async fn serve(
         return finish(ended, client, &service).await;
     }
     // Once more, with the memory that a large head takes.
-    match service.http.limits.permits.read_large_head(&client.seat.permit, peer) {
+    match service.http.limits.read_large_head(&client.seat.permit, peer) {
         Ok(_memory) => {
             let spent = client.head.begun_at().map_or(Duration::ZERO, |at| at.elapsed());
             let timeout = head_timeout.saturating_sub(spent);
@@ -155,11 +148,7 @@ pub(in crate::http) async fn serve(
             let ended = converse(ended.socket, ended.read, large, &client, &service).await;
             finish(ended, client, &service).await;
         }
-        Err(_) => {
-            let problem = Problem::unavailable(
-                "too many requests with large heads are being read at the moment (`limits.head_bytes`); ask again",
-                RETRY_SECS,
-            );
+        Err(problem) => {
             let answering =
                 service.refusals.answer(ended.socket, &ended.read, problem, REST_OF_HEAD);
             unless_told_to_leave(&client.seat.told_to_leave, answering).await;
@@ -349,7 +338,7 @@ async fn answer(
     }
     let is_kept_for_webhooks = client.seat.share == Share::Webhooks;
     let mut response = if is_kept_for_webhooks && !is_post {
-        let refusal = Problem::no_place(RETRY_SECS).into_response();
+        let refusal = Problem::no_place().into_response();
         service.unavailable.look_at("none", &refusal);
         refusal
     } else {

@@ -16,14 +16,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use crate::delivery::Workers;
-
-use crate::http::{
-    middleware::unavailable::UnavailableLog,
-    problem::Problem,
-    router::router,
-    settings::ServerSettings,
-    state::{Http, HttpState},
+use crate::{
+    delivery::Workers,
+    http::{
+        middleware::unavailable::UnavailableLog,
+        router::router,
+        settings::ServerSettings,
+        state::{Http, HttpState},
+    },
 };
 
 use super::{
@@ -46,8 +46,6 @@ const MAX_BACKOFF: Duration = Duration::from_secs(1);
 const REQUEST_OF_REFUSED: Duration = Duration::from_millis(200);
 /// And this long to read why.
 const REFUSAL: Duration = Duration::from_secs(2);
-/// It is to come back after this time, in seconds: it may be LiveKit with a webhook.
-const REFUSAL_RETRY_SECS: u64 = 1;
 /// Connections that are told at the same time; others are cut off.
 const MAX_REFUSALS: usize = 32;
 
@@ -111,17 +109,16 @@ impl Server {
             };
             backoff = FIRST_BACKOFF;
             let known = state.trusted_proxies.peer(peer.ip());
-            match state.limits.permits.connect(known) {
+            match state.limits.connect(known) {
                 Ok(seat) => {
                     tasks.spawn(connection::serve(socket, peer, known, seat, Arc::clone(&service)));
                 }
-                Err(reason) => {
+                Err(problem) => {
                     // Who has no place to be told is cut off: nobody else may have to wait for that.
                     let Ok(place) = Arc::clone(&refusals).try_acquire_owned() else { continue };
                     let service = Arc::clone(&service);
                     tasks.spawn(async move {
                         let _place = place;
-                        let problem = Problem::no_connection(reason, REFUSAL_RETRY_SECS);
                         let answering =
                             service.refusals.answer(socket, b"", problem, REQUEST_OF_REFUSED);
                         let _ = timeout(REFUSAL, answering).await;

@@ -18,12 +18,11 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::http::{
-    metrics,
     middleware::{
-        cors::{self, CorsOrigins},
-        request_id,
+        cors, count, request_id,
         unavailable::{self, UnavailableLog},
     },
+    origin::CorsOrigins,
     problem::Problem,
     state::Http,
 };
@@ -49,7 +48,7 @@ impl Refusals {
         let router = Router::new()
             .fallback(|Extension(problem): Extension<Problem>| async { problem })
             .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
-            .layer(from_fn_with_state(http.clone(), metrics::count))
+            .layer(from_fn_with_state(http.clone(), count::count_answer))
             .layer(from_fn_with_state(unavailable, unavailable::log))
             .layer(from_fn(request_id::name_request))
             .with_state(http.clone());

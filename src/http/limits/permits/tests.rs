@@ -202,8 +202,3 @@ fn nothing_is_kept_of_who_is_gone_or_was_refused() {
     assert!(given.connections_of.is_empty() && given.large_heads_of.is_empty());
     assert!(given.streams_of.is_empty() && given.streams_as.is_empty());
 }
-
-#[test]
-fn an_identity_is_its_issuers_own() {
-    assert_ne!(IdentityKey::of("a", "bc"), IdentityKey::of("ab", "c"));
-}

@@ -1,0 +1,45 @@
+//! Limits how often an address asks.
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+
+use crate::http::{limits::client_address::ClientAddress, problem::Problem, state::Http};
+
+/// What a look at all metrics costs, in looks at health.
+const METRICS_COST: usize = 5;
+
+/// Limits how often an address reads.
+pub(in crate::http) async fn limit_reads(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.take_reads(address, 1)?;
+    Ok(next.run(request).await)
+}
+
+/// Limits how often an address asks for health.
+pub(in crate::http) async fn limit_looks(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.take_looks(address, 1)?;
+    Ok(next.run(request).await)
+}
+
+/// The same for metrics: all series are written out for each look.
+pub(in crate::http) async fn limit_metrics(
+    State(http): State<Http>,
+    address: ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    http.limits.take_looks(address, METRICS_COST)?;
+    Ok(next.run(request).await)
+}
