@@ -2,9 +2,9 @@
 
 use axum::{
     Extension,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
 
@@ -16,7 +16,7 @@ use crate::{
         metrics::CacheResult,
         problem::Problem,
         respond::{
-            conditional::{etag, is_known},
+            conditional::{etag, json_unless_known},
             kept_answer::{KeptFrame, SlowClient},
         },
         state::Http,
@@ -43,20 +43,10 @@ pub(in crate::http) async fn list(
     };
     http.metrics.read(result);
     let version = reading.snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version());
-    let etag = etag(version);
-    let is_known = is_known(&headers, &etag);
-    let caching = [
-        (header::ETAG, etag),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (HeaderName::from_static("x-cache"), HeaderValue::from_static(result.as_str())),
-    ];
-    if is_known {
-        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
-    }
-    let json = match &reading.snapshot {
-        Some(snapshot) => KeptFrame::of(snapshot).into_bytes(&http.pinned, &connection)?,
-        None => Bytes::from_static(b"[]"),
-    };
-    let content_type = [(header::CONTENT_TYPE, "application/json")];
-    Ok((caching, content_type, Body::from(json)).into_response())
+    let answer = json_unless_known(&headers, etag(version), || match &reading.snapshot {
+        Some(snapshot) => KeptFrame::of(snapshot).into_bytes(&http.pinned, &connection),
+        None => Ok(Bytes::from_static(b"[]")),
+    })?;
+    let source = HeaderValue::from_static(result.as_str());
+    Ok(([(HeaderName::from_static("x-cache"), source)], answer).into_response())
 }
