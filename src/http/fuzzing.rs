@@ -2,13 +2,13 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, Request},
+    http::{HeaderValue, Request},
 };
 use futures_util::FutureExt;
 
 use crate::presence::{RoomName, Version};
 
-use super::{extract::query::RoomParams, routes::stream};
+use super::extract::{last_event_id::LastEventId, query::RoomParams};
 
 /// The rooms that a query string names; none where the request would be refused.
 pub fn rooms(query: &str) -> Option<Vec<RoomName>> {
@@ -20,7 +20,11 @@ pub fn rooms(query: &str) -> Option<Vec<RoomName>> {
 
 /// What a `Last-Event-ID` with this value says.
 pub fn last_event_id(value: &[u8]) -> Option<Version> {
-    let mut headers = HeaderMap::new();
-    headers.insert("last-event-id", HeaderValue::from_bytes(value).ok()?);
-    stream::last_event_id(&headers, "")
+    let request = Request::get("/")
+        .header("last-event-id", HeaderValue::from_bytes(value).ok()?)
+        .body(())
+        .ok()?;
+    let (mut parts, ()) = request.into_parts();
+    let id = LastEventId::from_request_parts(&mut parts, &()).now_or_never()?.ok()?;
+    id.version()
 }

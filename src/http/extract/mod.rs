@@ -1,4 +1,5 @@
 //! What handlers take from a request.
 
 pub(super) mod client_address;
+pub(super) mod last_event_id;
 pub(super) mod query;

@@ -1,4 +1,5 @@
 //! What handlers answer with, beside problems.
 
 pub(super) mod conditional;
+pub(super) mod event_stream;
 pub(super) mod kept_answer;

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, Method, StatusCode, Uri},
+    http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
 use futures_util::future::try_join_all;
@@ -10,13 +10,15 @@ use futures_util::future::try_join_all;
 use crate::{
     delivery::HandoffWatch,
     http::{
-        auth::Client, extract::query::RoomParams, limits::client_address::ClientAddress,
-        problem::Problem, state::Http,
+        auth::Client,
+        extract::{last_event_id::LastEventId, query::RoomParams},
+        limits::client_address::ClientAddress,
+        problem::Problem,
+        respond::event_stream::{hand_off, head},
+        state::Http,
     },
     hub::View,
 };
-
-use super::stream::{hand_off, head, was_replaced};
 
 pub(in crate::http) async fn open(
     State(http): State<Http>,
@@ -24,13 +26,12 @@ pub(in crate::http) async fn open(
     client: Client,
     address: ClientAddress,
     method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    last_event_id: LastEventId,
 ) -> Result<Response, Problem> {
     for room in &rooms {
         client.may_read(room)?;
     }
-    if !http.streams.enabled || was_replaced(&headers, uri.query().unwrap_or_default()) {
+    if !http.streams.enabled || last_event_id.is_of_replaced_stream() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if method == Method::HEAD {

@@ -1,0 +1,80 @@
+//! The answer of a stream: a head, and with it what is handed off to a worker.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderValue, header},
+    response::Response,
+};
+use futures_util::stream;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+
+use crate::{
+    delivery::{CloseReason, Handoff, HandoffWatch, Permit, StreamEnd},
+    http::{auth::Client, state::HttpState},
+};
+
+/// The response of a stream: its head, and in its extensions what a worker needs to serve the stream.
+pub(in crate::http) fn hand_off(
+    http: &HttpState,
+    client: &Client,
+    watches: Vec<HandoffWatch>,
+    permit: Permit,
+) -> Response {
+    let handoff = Handoff { watches, end: end_of(http, client), permit };
+    let mut response = head();
+    response.extensions_mut().insert(HandoffExtension::new(handoff));
+    response
+}
+
+/// The head of every stream. The connection ends with it.
+pub(in crate::http) fn head() -> Response {
+    // Of unknown length, lest somebody adds `Content-Length: 0`.
+    let mut response = Response::new(Body::new(StreamBody::new(stream::empty::<Nothing>())));
+    let headers = response.headers_mut();
+    headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    // nginx passes on what is not buffered only if told so.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+type Nothing = Result<Frame<Bytes>, std::convert::Infallible>;
+
+/// At the token's expiry or at the greatest age, whichever comes first.
+fn end_of(http: &HttpState, client: &Client) -> StreamEnd {
+    let now = Instant::now();
+    let age = http.streams.max_age.mul_f64(fastrand::f64().mul_add(0.2, 0.8));
+    let by_age = StreamEnd { at: now + age, reason: CloseReason::MaxAge };
+    let clock = http.clock.now();
+    let Some(expires_at) = client.ends_at(clock.as_secs()) else { return by_age };
+    let expires_in =
+        Duration::from_secs(expires_at).saturating_sub(Duration::from_micros(clock.as_micros()));
+    if expires_in < age {
+        StreamEnd { at: now + expires_in, reason: CloseReason::Expired }
+    } else {
+        by_age
+    }
+}
+
+/// A [`Handoff`] in the extensions of a response. The connection that the response belongs to takes it; where nobody does, the
+/// stream ends with the response.
+#[derive(Clone)]
+pub(in crate::http) struct HandoffExtension(Arc<Mutex<Option<Handoff>>>);
+
+impl HandoffExtension {
+    fn new(handoff: Handoff) -> Self {
+        Self(Arc::new(Mutex::new(Some(handoff))))
+    }
+
+    pub fn take(&self) -> Option<Handoff> {
+        self.0.lock().expect("never held in a panic").take()
+    }
+}
