@@ -133,6 +133,15 @@ impl Problem {
         )
     }
 
+    /// A head that does not follow HTTP's grammar.
+    pub fn unreadable_head() -> Self {
+        Self::bad_request("this is no HTTP/1.1 request; its head cannot be read")
+    }
+
+    pub fn http2() -> Self {
+        Self::bad_request("HTTP/2 is not spoken here; use HTTP/1.1, or a proxy that does")
+    }
+
     /// What made it so, for the log.
     pub fn because(self, cause: impl ToString) -> Self {
         Self { cause: Some(cause.to_string()), ..self }

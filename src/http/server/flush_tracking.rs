@@ -17,7 +17,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-pub(in crate::http) struct FlushTracking {
+pub(super) struct FlushTracking {
     socket: TokioIo<TcpStream>,
     is_flushed: Arc<AtomicBool>,
 }

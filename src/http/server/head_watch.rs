@@ -22,7 +22,7 @@ const PIECE_BYTES: usize = 8 * 1024;
 
 /// How far the head of the next request is. Shared by a connection's socket, its timer, and what answers its requests.
 #[derive(Debug, Default)]
-pub(in crate::http) struct HeadProgress(Mutex<Head>);
+pub(super) struct HeadProgress(Mutex<Head>);
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Head {
@@ -65,7 +65,7 @@ impl HeadProgress {
 
 /// A socket that notes when a head begins, and keeps back what hyper itself would answer to a head that it cannot read: a status
 /// and nothing else, which no page of another origin may see.
-pub(in crate::http) struct HeadWatch {
+pub(super) struct HeadWatch {
     socket: FlushTracking,
     /// What was read of the socket before, and is read again.
     begin: Bytes,
@@ -178,7 +178,7 @@ impl Write for HeadWatch {
 
 /// Times a head: how long it may be awaited is hyper's deadline, and from its first byte on it has a time of its own.
 #[derive(Clone, Debug)]
-pub(in crate::http) struct HeadTimer {
+pub(super) struct HeadTimer {
     pub progress: Arc<HeadProgress>,
     pub head_timeout: Duration,
 }

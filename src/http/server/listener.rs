@@ -1,4 +1,4 @@
-//! Listens, and accepts connections for as long as there are descriptors for them.
+//! Listens, and accepts connections while there are places for them.
 
 use std::{
     io,
@@ -9,8 +9,8 @@ use std::{
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -18,35 +18,27 @@ use tracing::{debug, info, warn};
 
 use crate::{
     delivery::Workers,
-    http::{
-        middleware::unavailable::UnavailableLog,
-        router::router,
-        settings::ServerSettings,
-        state::{Http, HttpState},
-    },
+    http::{problem::Problem, settings::ServerSettings, state::HttpState},
 };
 
-use super::{
-    connection::{self, Service},
-    refusal::Refusals,
-};
+use super::{connection, service::Service};
 
-/// Connections that wait to be accepted. The system may allow fewer.
+/// Connections that can wait to be accepted. The system may allow fewer.
 const BACKLOG: i32 = 4096;
-/// Unsent bytes that a socket takes before it counts as full. Without this the system lets it grow to megabytes, for a client
-/// that then reads thousands of lists that are long out of date.
-const UNSENT_BYTES: u32 = 16 * 1024;
-/// An idle connection is probed after this time, this many times, and then given up.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-const KEEPALIVE_PROBE_EVERY: Duration = Duration::from_secs(10);
+/// A socket with this many unsent bytes counts as full. Without this limit the system lets a socket buffer megabytes, and its client
+/// then reads thousands of lists that are long out of date.
+const MAX_UNSENT_BYTES: u32 = 16 * 1024;
+/// A connection without traffic is probed after this time, and given up after this many probes without an answer.
+const KEEPALIVE_DELAY: Duration = Duration::from_secs(30);
+const KEEPALIVE_PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
-/// A client that is turned away has this long to send its request, if that has to tell its origin.
-const REQUEST_OF_REFUSED: Duration = Duration::from_millis(200);
-/// And this long to read why.
-const REFUSAL: Duration = Duration::from_secs(2);
-/// Connections that are told at the same time; others are cut off.
+/// A client that is turned away has this long to send its request, where the answer depends on its origin.
+const REFUSED_HEAD_TIMEOUT: Duration = Duration::from_millis(200);
+/// A client that is turned away has this long to send its request and to read the answer.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Clients that are turned away at the same time with an answer. Others are cut off.
 const MAX_REFUSALS: usize = 32;
 
 /// A bound listener.
@@ -56,7 +48,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds. Where the address is `[::]` and the machine has no IPv6, `0.0.0.0` is bound instead.
+    /// Binds the address. Where that is `[::]` and the machine has no IPv6, binds `0.0.0.0` instead.
     ///
     /// # Errors
     /// The address cannot be bound.
@@ -64,7 +56,7 @@ impl Server {
         let listener = match listen(settings.bind, settings.write_timeout) {
             Err(error) if settings.bind.is_ipv6() && settings.bind.ip().is_unspecified() => {
                 let bind = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), settings.bind.port());
-                debug!(%error, "cannot listen on IPv6, so only on IPv4");
+                debug!(%error, "cannot listen on IPv6; listening on IPv4 only");
                 listen(bind, settings.write_timeout)?
             }
             listener => listener?,
@@ -76,20 +68,10 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Accepts connections until `stop`, and returns when all of them have ended or been handed to `workers`.
+    /// Accepts connections until `stop`, and returns when all of them have ended or were handed off to `workers`.
     pub async fn run(self, state: Arc<HttpState>, workers: Arc<Workers>, stop: CancellationToken) {
+        let service = Arc::new(Service::new(state, workers, self.settings, stop.clone()));
         let tasks = TaskTracker::new();
-        let http = Http(Arc::clone(&state));
-        let unavailable = Arc::<UnavailableLog>::default();
-        let service = Arc::new(Service {
-            router: router(http.clone(), Arc::clone(&unavailable)),
-            refusals: Refusals::new(&http, Arc::clone(&unavailable)),
-            unavailable,
-            http,
-            workers,
-            settings: self.settings,
-            stop: stop.clone(),
-        });
         let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
         let mut backoff = FIRST_BACKOFF;
         loop {
@@ -108,21 +90,16 @@ impl Server {
                 }
             };
             backoff = FIRST_BACKOFF;
-            let known = state.trusted_proxies.peer(peer.ip());
-            match state.limits.connect(known) {
+            let known = service.http.trusted_proxies.peer(peer.ip());
+            let service = Arc::clone(&service);
+            match service.http.limits.connect(known) {
                 Ok(seat) => {
-                    tasks.spawn(connection::serve(socket, peer, known, seat, Arc::clone(&service)));
+                    tasks.spawn(connection::serve(socket, peer, known, seat, service));
                 }
                 Err(problem) => {
-                    // Who has no place to be told is cut off: nobody else may have to wait for that.
+                    // A client for whom there is no refusal either is cut off: no other connection may wait for it.
                     let Ok(place) = Arc::clone(&refusals).try_acquire_owned() else { continue };
-                    let service = Arc::clone(&service);
-                    tasks.spawn(async move {
-                        let _place = place;
-                        let answering =
-                            service.refusals.answer(socket, b"", problem, REQUEST_OF_REFUSED);
-                        let _ = timeout(REFUSAL, answering).await;
-                    });
+                    tasks.spawn(refuse(socket, problem, service, place));
                 }
             }
         }
@@ -131,6 +108,16 @@ impl Server {
         tasks.close();
         tasks.wait().await;
     }
+}
+
+async fn refuse(
+    socket: TcpStream,
+    problem: Problem,
+    service: Arc<Service>,
+    _place: OwnedSemaphorePermit,
+) {
+    let answering = service.refusals.answer(socket, b"", problem, REFUSED_HEAD_TIMEOUT);
+    let _ = timeout(REFUSAL_TIMEOUT, answering).await;
 }
 
 fn listen(bind: SocketAddr, user_timeout: Duration) -> io::Result<std::net::TcpListener> {
@@ -146,20 +133,20 @@ fn listen(bind: SocketAddr, user_timeout: Duration) -> io::Result<std::net::TcpL
     Ok(socket.into())
 }
 
-/// Set once on the listener: what it accepts inherits them.
+/// Sets the options on the listener alone: the sockets that it accepts inherit them.
 fn set_options(socket: &Socket, user_timeout: Duration) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE)
-        .with_interval(KEEPALIVE_PROBE_EVERY)
+        .with_time(KEEPALIVE_DELAY)
+        .with_interval(KEEPALIVE_PROBE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive)?;
     let socket = SockRef::from(socket);
     socket.set_tcp_user_timeout(Some(user_timeout))?;
-    socket.set_tcp_notsent_lowat(UNSENT_BYTES)
+    socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES)
 }
 
-/// An error of the connection that was to be accepted, and not of accepting.
+/// Whether accepting failed for this one connection only.
 fn is_about_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -172,8 +159,6 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpStream;
-
     use super::*;
 
     #[tokio::test]
@@ -190,9 +175,9 @@ mod tests {
         let socket = SockRef::from(&socket);
         assert!(socket.tcp_nodelay().unwrap());
         assert!(socket.keepalive().unwrap());
-        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_DELAY);
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
-        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_BYTES);
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), MAX_UNSENT_BYTES);
     }
 
     #[tokio::test]

@@ -1,7 +1,15 @@
-//! The listener, and the connections on it up to the hand-off of a stream. Only here is hyper spoken to.
+//! The listener, and the connections on it until they are closed or handed off. Only here is hyper spoken to.
 
-pub(super) mod connection;
-pub(super) mod flush_tracking;
-pub(super) mod head_watch;
+mod answer;
+mod connection;
+mod connection_state;
+mod conversation;
+mod flush_tracking;
+mod hand_off;
+mod head;
+mod head_watch;
+mod linger;
 pub(super) mod listener;
-pub(super) mod refusal;
+mod origin_scan;
+mod refusal;
+mod service;

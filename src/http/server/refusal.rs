@@ -1,17 +1,17 @@
-//! Answers whom no route can answer: a request that hyper cannot read, and a connection for which there is no place. As a problem,
-//! with the headers of every other answer, so that pages of other origins can read why.
+//! Answers where no route can: a request that hyper cannot read, a connection for which there is no place, a stream that is opened
+//! during a drain. Such an answer is a `Problem` like any other, with the same headers, so that pages of other origins can read why.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
     body::Body,
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderValue, Request, Response, header},
     middleware::{from_fn, from_fn_with_state},
 };
 use http_body_util::BodyExt;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::TcpStream,
     time::{Instant, timeout_at},
 };
@@ -27,19 +27,15 @@ use crate::http::{
     state::Http,
 };
 
-use super::connection;
+use super::{head, linger::linger, origin_scan::OriginScan};
 
-/// A line of a head that is longer holds no origin: a host's name has 253 bytes.
-const MAX_ORIGIN_LINE_BYTES: usize = 512;
-/// What is read of a head that is too large, only to find its origin.
-const MAX_SKIPPED_BYTES: usize = 1024 * 1024;
-/// An answer has to be taken within this time.
-const TAKEN_WITHIN: Duration = Duration::from_secs(2);
+/// The client must take the answer within this time.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Answers without a route.
-pub(in crate::http) struct Refusals {
+pub(super) struct Refusals {
     router: Router,
-    /// Whether it matters which origin asks.
+    /// Whether answers differ by origin.
     names_origins: bool,
 }
 
@@ -56,8 +52,8 @@ impl Refusals {
         Self { router, names_origins }
     }
 
-    /// Answers and closes. `read` is what was read of the request; for the rest of its head it waits as long as `patience`, if that
-    /// can tell the origin.
+    /// Answers and closes. `read` is what was read of the request. If that lacks its origin, and the origin matters, this waits for
+    /// the rest of the head, at most for `patience`.
     pub async fn answer(
         &self,
         mut socket: TcpStream,
@@ -73,7 +69,7 @@ impl Refusals {
         self.answer_to(origin.found, socket, problem).await;
     }
 
-    /// The same where it is known which origin asks.
+    /// Answers a request whose origin is known, and closes.
     pub async fn answer_to(
         &self,
         origin: Option<HeaderValue>,
@@ -81,9 +77,9 @@ impl Refusals {
         problem: Problem,
     ) {
         let bytes = self.encode(problem, origin).await;
-        let deadline = Instant::now() + TAKEN_WITHIN;
+        let deadline = Instant::now() + WRITE_TIMEOUT;
         if matches!(timeout_at(deadline, socket.write_all(&bytes)).await, Ok(Ok(()))) {
-            connection::linger(socket).await;
+            linger(socket).await;
         }
     }
 
@@ -100,106 +96,11 @@ impl Refusals {
 
 /// The bytes of the last answer on a connection.
 async fn encode(response: Response<Body>) -> Vec<u8> {
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let mut bytes = encode_status(head.status).into_bytes();
-    let mut length = String::new();
-    let _ = write!(length, "connection: close\r\ncontent-length: {}\r\n", body.len());
-    bytes.extend_from_slice(length.as_bytes());
-    for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH) {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"\r\n");
+    head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    let mut bytes = head::encode(&head);
     bytes.extend_from_slice(&body);
     bytes
-}
-
-fn encode_status(status: StatusCode) -> String {
-    let reason = status.canonical_reason().unwrap_or_default();
-    format!("HTTP/1.1 {} {reason}\r\n", status.as_u16())
-}
-
-/// Looks for the origin in a head, however large, and keeps no more than a line of it.
-#[derive(Default)]
-struct OriginScan {
-    line: Vec<u8>,
-    found: Option<HeaderValue>,
-    is_at_end: bool,
-}
-
-impl OriginScan {
-    fn read(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if self.is_at_end {
-                return;
-            }
-            match byte {
-                b'\n' => self.end_line(),
-                _ if self.line.len() < MAX_ORIGIN_LINE_BYTES => self.line.push(byte),
-                _ => {}
-            }
-        }
-    }
-
-    fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        let line = line.trim_ascii();
-        if line.is_empty() || self.found.is_some() {
-            self.is_at_end = true;
-        } else if let Some((name, value)) = line.split_at_checked(b"origin:".len())
-            && name.eq_ignore_ascii_case(b"origin:")
-            && line.len() < MAX_ORIGIN_LINE_BYTES
-        {
-            self.found = HeaderValue::from_bytes(value.trim_ascii()).ok();
-        }
-    }
-
-    async fn read_on(&mut self, socket: &mut TcpStream, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        let mut scratch = [0; 8 * 1024];
-        let mut skipped = 0;
-        while !self.is_at_end && self.found.is_none() && skipped < MAX_SKIPPED_BYTES {
-            match timeout_at(deadline, socket.read(&mut scratch)).await {
-                Ok(Ok(count)) if count > 0 => {
-                    self.read(&scratch[..count]);
-                    skipped += count;
-                }
-                _ => return,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_origin_is_found_wherever_it_stands_in_whatever_pieces() {
-        let long = "x".repeat(100_000);
-        let head =
-            format!("GET /{long} HTTP/1.1\r\nX: {long}\r\nORIGIN:  https://a.example \r\n\r\n");
-        for size in [1, 7, 4096, head.len()] {
-            let mut scan = OriginScan::default();
-            head.as_bytes().chunks(size).for_each(|piece| scan.read(piece));
-            assert_eq!(scan.found.as_ref().unwrap(), "https://a.example");
-        }
-    }
-
-    #[test]
-    fn no_origin_is_found_where_there_is_none() {
-        for head in [
-            "",
-            "GET / HTTP/1.1\r\nX-Origin: https://a.example\r\n\r\n",
-            "GET / HTTP/1.1\r\n\r\nOrigin: https://a.example\r\n\r\n",
-            "GET / HTTP/1.1\r\nOrigin: https://a.example",
-        ] {
-            let mut scan = OriginScan::default();
-            scan.read(head.as_bytes());
-            assert_eq!(scan.found, None, "{head}");
-        }
-    }
 }
