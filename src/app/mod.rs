@@ -103,33 +103,9 @@ impl App {
         let store: Arc<dyn Store> =
             Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
-        let workers = Workers::start(
-            &DeliveryConfig {
-                threads: 0,
-                heartbeat: config.stream.heartbeat,
-                write_timeout: config.stream.write_timeout,
-            },
-            &DeliveryMetrics::register(&mut registry),
-            &clock,
-            &pinned,
-        )
-        .map_err(StartError::Threads)?;
-        let reconciler = start_reconciler(config, &store, peers, &clock, &mut registry)?;
-        let hub = Hub::new(
-            Arc::clone(&store),
-            reconciler,
-            Arc::clone(&workers) as Arc<dyn Watchers>,
-            HubConfig { coalesce: config.stream.coalesce },
-            HubMetrics::register(&mut registry),
-        );
-        let settings = ServerSettings {
-            bind: config.http.bind,
-            head_timeout: config.http.head_timeout,
-            idle_timeout: config.http.idle_timeout,
-            write_timeout: config.stream.write_timeout,
-        };
-        let server = Server::bind(&settings)
-            .map_err(|error| StartError::Bind { bind: config.http.bind, error })?;
+        let workers = start_workers(config, &clock, &pinned, &mut registry)?;
+        let hub = start_hub(config, &store, peers, &workers, &clock, &mut registry)?;
+        let server = bind(config)?;
         let state = Arc::new(HttpState {
             hub,
             store,
@@ -186,6 +162,49 @@ impl App {
             Err(_) => warn!("some connections did not end in time; leaving them"),
         }
     }
+}
+
+fn start_hub(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    peers: Arc<dyn Peers>,
+    workers: &Arc<Workers>,
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Result<Hub, StartError> {
+    let reconciler = start_reconciler(config, store, peers, clock, registry)?;
+    Ok(Hub::new(
+        Arc::clone(store),
+        reconciler,
+        Arc::clone(workers) as Arc<dyn Watchers>,
+        HubConfig { coalesce: config.stream.coalesce },
+        HubMetrics::register(registry),
+    ))
+}
+
+fn bind(config: &Config) -> Result<Server, StartError> {
+    let settings = ServerSettings {
+        bind: config.http.bind,
+        head_timeout: config.http.head_timeout,
+        idle_timeout: config.http.idle_timeout,
+        write_timeout: config.stream.write_timeout,
+    };
+    Server::bind(&settings).map_err(|error| StartError::Bind { bind: config.http.bind, error })
+}
+
+fn start_workers(
+    config: &Config,
+    clock: &Clock,
+    pinned: &Arc<Pinned>,
+    registry: &mut Registry,
+) -> Result<Arc<Workers>, StartError> {
+    let settings = DeliveryConfig {
+        threads: 0,
+        heartbeat: config.stream.heartbeat,
+        write_timeout: config.stream.write_timeout,
+    };
+    let metrics = DeliveryMetrics::register(registry);
+    Workers::start(&settings, &metrics, clock, pinned).map_err(StartError::Threads)
 }
 
 fn new_registry() -> Registry {
