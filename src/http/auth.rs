@@ -1,4 +1,4 @@
-//! Who asks, and what they may see. The credential is the one a browser already has: its LiveKit access token.
+//! Who asks, and what they may read. The credential is one that a browser already has: its LiveKit access token.
 
 use axum::{
     extract::FromRequestParts,
@@ -84,8 +84,8 @@ impl FromRequestParts<Http> for Client {
     }
 }
 
-/// The token: from the header, before the query, before the cookie. A header of another scheme is for somebody before us, such as
-/// a proxy that asks for a password, which a browser then sends with everything: it is passed over.
+/// The token from the header, before the query, before the cookie. A header of another scheme is passed over: it is for a proxy
+/// that asks for a password, which the browser then sends with every request.
 fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem> {
     let authorizations = || parts.headers.get_all(header::AUTHORIZATION).iter();
     if let Some(token) = authorizations().find_map(bearer) {
@@ -95,7 +95,7 @@ fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem
     if let Some(value) = query::values(query, "access_token").next() {
         let value =
             value.ok_or_else(|| Problem::unauthorized(TokenError::Malformed.to_string()))?;
-        // A program that reads it from a file may pass the line break on.
+        // A program that reads the token from a file may leave the line break at its end.
         return Ok(Some(value.trim_ascii().to_owned()));
     }
     let shown = http.auth.cookie.as_ref().and_then(|name| cookie(&parts.headers, name));
@@ -142,7 +142,7 @@ fn is_from_a_page_of_ours(headers: &HeaderMap, cors: &CorsOrigins) -> bool {
     if let Some(origin) = headers.get(header::ORIGIN) {
         return cors.name(origin) || is_own_origin(origin, headers);
     }
-    // A GET of the same origin has no `Origin`. Browsers since 2023 say where it comes from.
+    // A GET of the same origin has no `Origin`. Browsers since 2023 send `Sec-Fetch-Site`.
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }
 

@@ -13,7 +13,7 @@ use crate::{
     metrics::{Buckets, RegistryExt, label},
 };
 
-/// Requests, webhooks, and where answers came from.
+/// Counts requests, webhooks, and where answers came from.
 #[derive(Clone, Debug)]
 pub struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
@@ -43,7 +43,7 @@ label! {
         /// Applied; nobody sees a difference.
         Unchanged = "unchanged",
         Duplicate = "duplicate",
-        /// It says nothing about who is in a room.
+        /// It does not say who is in a room.
         Ignored = "ignored",
         /// Not signed by one of our keys, or not for this body.
         Unauthorized = "unauthorized",

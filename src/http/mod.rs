@@ -1,4 +1,4 @@
-//! Routes, credentials, limits and errors. Handlers read as a sentence; status codes are named here and nowhere else.
+//! Routes, credentials, limits and errors. Handlers read as a sentence; only this layer names status codes.
 
 mod auth;
 mod extract;

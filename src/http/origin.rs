@@ -3,7 +3,7 @@
 use axum::http::HeaderValue;
 use url::{Host, Url};
 
-/// One origin, or all that are exactly one label below a domain.
+/// One origin, or all origins exactly one label below a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigin {
     Exact(HeaderValue),
@@ -31,7 +31,7 @@ impl CorsOrigins {
     }
 }
 
-/// Why something is no origin that a browser would send.
+/// Why a text is not an origin that a browser would send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrigin {
     #[error(
@@ -65,7 +65,7 @@ impl AllowedOrigin {
     /// addresses in their shortest form.
     ///
     /// # Errors
-    /// What no browser would ever send.
+    /// No browser would ever send this.
     pub fn parse(text: &str) -> Result<Self, InvalidOrigin> {
         if text.eq_ignore_ascii_case("null") {
             return Err(InvalidOrigin::Null);
@@ -90,7 +90,7 @@ impl AllowedOrigin {
         }
     }
 
-    /// Whether a browser means this by its `Origin`.
+    /// Whether the `Origin` of a request is allowed by this.
     pub(super) fn matches(&self, origin: &HeaderValue) -> bool {
         match self {
             Self::Exact(exact) => exact == origin,
@@ -112,7 +112,7 @@ fn web_url(scheme: &str, authority: &str) -> Result<Url, InvalidOrigin> {
     Url::parse(&format!("{scheme}://{authority}")).map_err(|_| InvalidOrigin::NotAnOrigin)
 }
 
-/// A label in place of the open one makes it an origin like any other.
+/// Reads a pattern by putting a label in place of the open one, which makes it an origin like any other.
 fn pattern(scheme: &str, domain: &str) -> Result<AllowedOrigin, InvalidOrigin> {
     let url = web_url(scheme, &format!("x.{domain}")).map_err(|_| InvalidOrigin::Pattern)?;
     let Some(Host::Domain(host)) = url.host() else { return Err(InvalidOrigin::Pattern) };
@@ -134,7 +134,7 @@ fn is_label(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_plain)
 }
 
-/// Browsers and shells of apps have schemes of their own, with hosts that no standard normalises.
+/// Reads an origin with the scheme of a browser extension or an app shell. No standard normalises its host.
 fn of_an_app(scheme: &str, authority: &str) -> Result<AllowedOrigin, InvalidOrigin> {
     let mut letters = scheme.bytes();
     let is_scheme = letters.next().is_some_and(|first| first.is_ascii_lowercase())
@@ -196,10 +196,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_no_browser_sends_is_refused() {
+    const REFUSED: &[(&str, InvalidOrigin)] = {
         use InvalidOrigin::{NotAnOrigin, NotOfPages, Null, OfAnApp, Pattern};
-        let cases = [
+        &[
             ("app.example.com", NotAnOrigin),
             ("//app.example.com", NotAnOrigin),
             ("https:/app.example.com", NotAnOrigin),
@@ -239,9 +238,13 @@ mod tests {
             ("app://bücher", OfAnApp),
             ("app://", OfAnApp),
             ("1app://localhost", NotAnOrigin),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(written(text), Err(expected), "{text}");
+        ]
+    };
+
+    #[test]
+    fn what_no_browser_sends_is_refused() {
+        for (text, expected) in REFUSED {
+            assert_eq!(written(text), Err(*expected), "{text}");
         }
     }
 

@@ -60,7 +60,7 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "there is nothing here; the README lists the routes")
     }
 
-    /// There is nothing here for what came, and it is known where there is.
+    /// The request belongs to another address, which `detail` names.
     pub fn elsewhere(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
@@ -83,7 +83,7 @@ impl Problem {
         }
     }
 
-    /// Something that passes: the same request is welcome again.
+    /// A fault that passes: the client can send the same request again.
     pub fn unavailable(detail: impl Into<String>, retry_after_secs: u64) -> Self {
         Self {
             retry_after: Some(retry_after_secs),
@@ -91,7 +91,7 @@ impl Problem {
         }
     }
 
-    /// A stream is asked for, or readiness, of an instance that is about to end.
+    /// This instance is shutting down; it opens no streams and is not ready.
     pub fn draining() -> Self {
         Self::unavailable("this instance is shutting down; ask again, and another answers", 1)
     }
@@ -142,7 +142,7 @@ impl Problem {
         Self::bad_request("HTTP/2 is not spoken here; use HTTP/1.1, or a proxy that does")
     }
 
-    /// What made it so, for the log.
+    /// Adds the cause, for the log alone.
     pub fn because(self, cause: impl ToString) -> Self {
         Self { cause: Some(cause.to_string()), ..self }
     }
@@ -203,7 +203,7 @@ pub(in crate::http) struct Why {
     pub cause: Option<String>,
 }
 
-/// A handler's panic is answered, and the process lives on.
+/// Answers for a handler that panicked; the process lives on.
 pub(super) fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     let message = panic
         .downcast_ref::<String>()

@@ -19,10 +19,10 @@ use crate::{
 
 use super::{problem::Problem, respond::conditional::etag};
 
-/// The list is made anew this long after it was made last, however many ask.
+/// The list is made at most once in this time; all requests in between get the same one.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The list of rooms as it was made last. A request that comes while it is being made waits for it.
+/// The list of rooms as it was made last. A request that comes while the list is being made waits for it.
 #[derive(Default)]
 pub struct RoomList(Mutex<Option<Made>>);
 
@@ -31,7 +31,7 @@ struct Made {
     list: Arc<EncodedRooms>,
 }
 
-/// The list, encoded once for all who ask.
+/// The list, encoded once for all clients.
 pub(super) struct EncodedRooms {
     pub frame: Arc<Frame>,
     pub etag: HeaderValue,
@@ -42,7 +42,7 @@ pub(super) struct EncodedRooms {
 struct RoomBody {
     name: RoomName,
     num_participants: usize,
-    /// Whether that is known to be everybody.
+    /// Whether the number is known to count everybody.
     exact: bool,
 }
 
@@ -54,7 +54,7 @@ impl RoomList {
         }
         let at = Instant::now();
         let list = Arc::new(encode(hub).await?);
-        // Clients that are slow with the same list share it.
+        // Slow clients that take an equal list share its memory.
         let before = made.take().map(|made| made.list);
         let list = before.filter(|before| before.etag == list.etag).unwrap_or(list);
         *made = Some(Made { at, list: Arc::clone(&list) });

@@ -1,4 +1,4 @@
-//! Which address has which handler, and what happens around it.
+//! Which handler answers which path, and the middleware around the handlers.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
         .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn_with_state(http.clone(), limit::limit_reads))
-        // Within CORS, so that pages can read why.
+        // The layers above stand within CORS, so that pages of other origins can read their refusals.
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
@@ -42,16 +42,16 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
     let webhooks = WEBHOOK_PATHS
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, post(webhook::receive)));
-    let looks = from_fn_with_state(http.clone(), limit::limit_looks);
-    let metrics = from_fn_with_state(http.clone(), limit::limit_metrics);
-    let wellbeing = Router::new()
-        .route("/healthz", get(health::live).layer(looks.clone()))
-        .route("/readyz", get(health::ready).layer(looks))
-        .route("/metrics", get(metrics::show).layer(metrics));
+    let health_limit = from_fn_with_state(http.clone(), limit::limit_health);
+    let metrics_limit = from_fn_with_state(http.clone(), limit::limit_metrics);
+    let health_and_metrics = Router::new()
+        .route("/healthz", get(health::live).layer(health_limit.clone()))
+        .route("/readyz", get(health::ready).layer(health_limit))
+        .route("/metrics", get(metrics::show).layer(metrics_limit));
     Router::new()
         .merge(reads)
         .merge(webhooks)
-        .merge(wellbeing)
+        .merge(health_and_metrics)
         .merge(page::routes())
         .fallback(misdirected::no_route)
         .method_not_allowed_fallback(misdirected::no_method)

@@ -44,13 +44,13 @@ pub struct HttpState {
     pub streams: StreamSettings,
     pub limits: Limits,
     pub metrics: HttpMetrics,
-    /// All that `/metrics` shows.
+    /// Everything that `/metrics` shows.
     pub registry: Registry,
     pub clock: Clock,
-    /// What slow clients keep, whatever they asked for.
+    /// What slow clients keep in memory, streams and answers alike.
     pub pinned: Arc<Pinned>,
     pub room_list: RoomList,
-    /// Shutting down: no longer fit for traffic.
+    /// The instance is shutting down, and not ready for traffic.
     pub is_draining: AtomicBool,
     pub webhook_outage: WebhookOutage,
 }
@@ -64,7 +64,7 @@ impl HttpState {
         self.is_draining.load(Ordering::Acquire)
     }
 
-    /// Counts a stream, which a service that is about to end would only end again.
+    /// Counts a stream. A service that is shutting down refuses it, since it would end it at once.
     pub(super) fn open_stream(
         &self,
         address: ClientAddress,

@@ -5,16 +5,16 @@ use std::{
     time::Instant,
 };
 
-/// LiveKit makes five attempts, and waits between them as `Retry-After` says. The first wait is the shortest, in seconds, and
-/// each is as long as webhooks have been refused until then, so that together they outlast LiveKit's own 1, 2, 4, 8 s.
+/// The longest `Retry-After`, in seconds. LiveKit makes five attempts, and waits between them as `Retry-After` says. Each wait is
+/// as long as the outage has lasted, up to this, so that together they outlast LiveKit's own waits of 1, 2, 4 and 8 s.
 const MAX_RETRY_AFTER_SECS: u64 = 8;
 
-/// Since when webhooks have been refused because they could not be stored.
+/// When the service began to refuse webhooks because it could not store them.
 #[derive(Debug, Default)]
 pub struct WebhookOutage(Mutex<Option<Instant>>);
 
 impl WebhookOutage {
-    /// Tells whether they had been.
+    /// Ends the outage, and tells whether there was one.
     pub(super) fn end(&self) -> bool {
         self.since().take().is_some()
     }

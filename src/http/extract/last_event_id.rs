@@ -36,8 +36,8 @@ impl<S: Sync> FromRequestParts<S> for LastEventId {
     }
 }
 
-/// From the header, failing that from the query. A script that opens a new `EventSource` can set no header, so it writes the id into
-/// the query. When that `EventSource` comes back by itself, the browser adds the header, which is newer.
+/// From the header, failing that from the query. A script that opens a new `EventSource` can set no header, so it writes the id
+/// into the query. When that `EventSource` comes back by itself, the browser adds the header, which is newer.
 fn last_id<'request>(
     headers: &'request HeaderMap,
     query: &'request str,

@@ -1,4 +1,4 @@
-//! Whose request it is, for the limits.
+//! The addresses that limits count by, and the proxies that stand before clients.
 
 use std::{
     fmt,
@@ -23,8 +23,7 @@ impl TrustedProxies {
         Peer { address: ClientAddress::of(address), is_proxy: self.contain(address) }
     }
 
-    /// The first address from the right that is not a trusted proxy's. What stands to the left of that was written by
-    /// somebody whom nobody vouches for.
+    /// The first address from the right that is not a trusted proxy's. No trusted proxy vouches for what stands to the left of it.
     pub(in crate::http) fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.contain(client) {
@@ -55,14 +54,14 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
     address.or_else(with_port).or_else(in_brackets).map(|address| address.to_canonical())
 }
 
-/// The other end of a socket, and whether its connections are those of many.
+/// The other end of a socket, and whether it is a proxy with the connections of many clients.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct Peer {
     pub address: ClientAddress,
     pub is_proxy: bool,
 }
 
-/// What the limits count by: an IPv4 address, or the /64 network that one IPv6 customer has to themselves.
+/// What limits count by: an IPv4 address, or an IPv6 /64 network, which providers give to one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::http) struct ClientAddress(IpAddr);
 

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// Stands for whom a token names, whatever the length of the name.
+/// A short key for the holder of a token: identities can be long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::http) struct IdentityKey([u8; 16]);
 

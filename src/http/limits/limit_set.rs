@@ -30,7 +30,7 @@ pub(in crate::http) const LARGE_HEAD_BYTES: usize = 256 * 1024;
 /// The memory that hyper takes to read a large head: its buffer grows by doubling.
 const LARGE_HEAD_MEMORY_BYTES: usize = 2 * LARGE_HEAD_BYTES;
 
-/// The limits, with what counts towards them.
+/// All limits, with what counts towards them.
 pub struct Limits {
     pub(in crate::http) permits: Arc<Permits>,
     settings: LimitSettings,
@@ -39,7 +39,7 @@ pub struct Limits {
     has_named_proxies: AtomicBool,
     lookups: RateLimit<ClientAddress>,
     pub(in crate::http) refused_webhooks: RateLimit<ClientAddress>,
-    /// What the log has of webhooks that are not taken.
+    /// Bounds the log lines about refused webhooks.
     pub(in crate::http) webhook_log: Repeats<String>,
     bodies: Arc<Semaphore>,
 }
@@ -108,9 +108,9 @@ impl Limits {
         self.take(&self.reads, address, rooms)
     }
 
-    /// Counts a look at health or metrics, which costs as much as `cost` reads. Clients behind the same address do not use it up:
-    /// they would make an instance look unfit.
-    pub(in crate::http) fn take_looks(
+    /// Counts a request for health or metrics, which costs as much as `cost` reads. Reads are counted apart: otherwise clients
+    /// behind the same address would use up the limit and make the instance look unhealthy.
+    pub(in crate::http) fn take_health_checks(
         &self,
         address: ClientAddress,
         cost: usize,
@@ -133,7 +133,8 @@ impl Limits {
         })
     }
 
-    /// Whether LiveKit may be asked, for this address, about a room that may be made up. Otherwise it is shown as unknown.
+    /// Whether this address may have LiveKit asked about a room that the store does not hold; its name may be invented. If not, the
+    /// room is shown as unknown.
     pub(in crate::http) fn may_look_up(&self, address: ClientAddress) -> bool {
         self.lookups.take(address, Instant::now()).is_ok()
     }
@@ -163,7 +164,7 @@ impl Limits {
         })
     }
 
-    /// Tells the operator, once, that all clients seem to have the address of a proxy.
+    /// Tells the operator, once, that this address seems to be a proxy's.
     fn name_proxies(&self, address: ClientAddress) {
         if self.has_named_proxies.load(Ordering::Relaxed)
             || !self.permits.looks_like_proxy(address, Instant::now())
@@ -173,11 +174,11 @@ impl Limits {
         }
         warn!(
             client.address = %address,
-            "streams are refused at `limits.streams_per_address`, and those of this address are of many people; if it is a proxy, name it in `http.trusted_proxies`"
+            "refusing streams at `limits.streams_per_address`, and this address has streams of many people; if it is a proxy, name it in `http.trusted_proxies`"
         );
     }
 
-    /// Reserves memory for a part of a body, or says that there is none at the moment.
+    /// Reserves memory for a part of a body. None if all of it is in use.
     pub(in crate::http) fn reserve_body(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         reserve(&self.bodies, bytes)
     }

@@ -1,4 +1,4 @@
-//! How much anybody may have: connections, streams, reads, bodies, lines in the log.
+//! How much clients may have: connections, streams, reads, memory for heads and bodies, lines in the log.
 
 pub(super) mod client_address;
 pub(super) mod identity_key;

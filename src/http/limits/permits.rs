@@ -21,12 +21,12 @@ use super::{
     seats::{Seats, Share},
 };
 
-/// An address whose streams are of this many people is a proxy's, most likely.
+/// An address with streams of this many people is most likely a proxy's.
 const MANY_IDENTITIES: usize = 10;
-/// Looking for such an address visits all streams.
+/// Looking for such an address visits all streams, so it happens at most this often.
 const LOOK_FOR_PROXY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What an operator, or the system, allows. Zero is no limit for streams of addresses and identities.
+/// What the operator and the system allow. Zero means no limit for the streams of an address or identity.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct PermitLimits {
     pub connections: usize,
@@ -40,13 +40,14 @@ pub(in crate::http) struct PermitLimits {
     pub streams_per_identity: usize,
 }
 
-/// Gives permits as long as there are some.
+/// Gives permits within the limits.
 pub(in crate::http) struct Permits {
     most: PermitLimits,
     given: Mutex<Given>,
 }
 
-/// What is held, side by side: among the short-lived memory of requests each would keep a page of it.
+/// The permits that are held, in one slab. Allocated one by one among the short-lived memory of requests, each would keep a page of
+/// it.
 #[derive(Default)]
 struct Given {
     holders: Slab<Holder>,
@@ -63,15 +64,15 @@ struct Given {
 }
 
 enum Holder {
-    /// No address where connections from it are somebody else's, as those of a proxy are.
+    /// `counted` is none for a proxy, whose connections are those of many clients.
     Connection {
         counted: Option<ClientAddress>,
         share: Share,
         told_to_leave: Option<Arc<Notify>>,
     },
-    /// A connection that was told to leave, and is counted no longer.
+    /// A connection that was told to leave, and is no longer counted.
     Leaving,
-    /// What it read.
+    /// The large head of a connection that was told to leave.
     LeavingHead,
     /// The head of this connection's request.
     LargeHead {
@@ -105,7 +106,7 @@ impl Permits {
         Arc::new(Self { most, given: Mutex::default() })
     }
 
-    /// For a connection. A peer that has sent a verified webhook also gets one of the places that are kept for such peers.
+    /// Gives a connection its permit. A peer that has sent a verified webhook may also have a place that is kept for such peers.
     pub fn connect(self: &Arc<Self>, peer: Peer) -> Result<Seat, TooMany> {
         let mut given = self.given();
         let share = match given.find_place(&self.most, peer) {
@@ -125,7 +126,7 @@ impl Permits {
         Ok(Seat { permit, told_to_leave, share })
     }
 
-    /// A request is about to be answered: from now on its connection is not told to leave. False where it was before.
+    /// A request is about to be answered: from now on its connection is not told to leave. False if it was told before.
     pub fn begin(&self, connection: &Permit) -> bool {
         self.given().seats.begin(connection.key())
     }
@@ -151,7 +152,7 @@ impl Permits {
         self.given().seats.remember_webhook_sender(peer.address);
     }
 
-    /// For a head that takes much memory, beside its connection's. Where there are too many, the one that has taken the longest to
+    /// Gives a large head its permit, in addition to the connection's. If there are too many, the one that has taken the longest to
     /// arrive makes room.
     pub fn read_large_head(
         self: &Arc<Self>,
@@ -175,7 +176,7 @@ impl Permits {
         Ok(permit)
     }
 
-    /// For a stream, beside its connection's.
+    /// Gives a stream its permit, in addition to the connection's.
     pub fn open_stream(
         self: &Arc<Self>,
         address: ClientAddress,
@@ -201,7 +202,8 @@ impl Permits {
         (most > 0 && streams.len() > most).then_some(identity)
     }
 
-    /// Revokes the permits of an identity's oldest streams, as long as it has too many, and returns them: those have to end.
+    /// Revokes the permits of an identity's oldest streams until it has no more than it may, and returns them: those streams must
+    /// end.
     pub fn revoke_oldest(&self, identity: IdentityKey) -> Vec<u32> {
         let mut given = self.given();
         let given = &mut *given;
@@ -216,7 +218,7 @@ impl Permits {
         oldest
     }
 
-    /// Whether an address has streams of more people than one household, and so must be a proxy's. Looks only now and then.
+    /// Whether an address has streams of more people than a household, as only a proxy has. Says no between two looks.
     pub fn looks_like_proxy(&self, address: ClientAddress, now: Instant) -> bool {
         let mut given = self.given();
         let looked = given.looked_for_proxy_at;
@@ -254,7 +256,7 @@ impl delivery::PermitIssuer for Permits {
 }
 
 impl Given {
-    /// A place that anybody may have. A connection without a request makes room.
+    /// Finds a place that anybody may have. A connection without a request makes room.
     fn find_place(&mut self, most: &PermitLimits, peer: Peer) -> Result<(), TooMany> {
         let of_address = self.connections_of.get(&peer.address).copied().unwrap_or_default();
         let places = most.connections - most.webhook_connections;
@@ -270,7 +272,7 @@ impl Given {
         Ok(())
     }
 
-    /// A place that is kept for webhooks, for a peer that has sent a verified one.
+    /// Finds a place that is kept for webhooks, for a peer that has sent a verified one.
     fn find_webhook_place(&mut self, most: &PermitLimits, peer: Peer) -> bool {
         if !self.seats.has_sent_webhooks(peer.address) {
             return false;
@@ -316,7 +318,7 @@ impl Given {
         }
     }
 
-    /// Tells the connection to leave whose large head has taken the longest. False where all of them are being answered.
+    /// Tells the connection to leave whose large head has taken the longest. False if all of them are being answered.
     fn end_oldest_large_head(&mut self) -> bool {
         let heads = self.large_heads.iter();
         let found = heads.filter_map(|head| match self.holders.get(*head as usize) {

@@ -8,15 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What may happen at once, as seconds of the rate.
+/// As much as the rate allows in this time may happen at once.
 const BURST: Duration = Duration::from_secs(10);
 
-/// More keys than this are not told apart: a client with a fresh address for each request shares one bucket with others like it.
+/// Beyond this many, keys share one bucket. That bounds what a client with a new address for each request costs.
 const MAX_KEYS: usize = 100_000;
 
 /// A limit per key. Forgets keys whose bucket is full again.
 pub(in crate::http) struct RateLimit<K> {
-    /// The time that one costs; none where there is no limit.
+    /// The time that one costs. None means no limit.
     cost: Option<Duration>,
     buckets: Mutex<Buckets<K>>,
 }
@@ -24,7 +24,7 @@ pub(in crate::http) struct RateLimit<K> {
 struct Buckets<K> {
     /// When each bucket will be full.
     full_at: HashMap<K, Instant>,
-    /// The bucket of those for whom there is no room.
+    /// The bucket that keys beyond `MAX_KEYS` share.
     others_full_at: Option<Instant>,
     sweep_at: usize,
 }

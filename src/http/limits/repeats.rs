@@ -1,4 +1,4 @@
-//! What is logged once a minute, however often it happens: otherwise a client that can make it happen could fill the log.
+//! Bounds log lines that clients can cause: each reason is logged at most once a minute, so that nobody can fill the log.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 
 /// The same reason is logged again after this time, with the number of times since.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
-/// Reasons that are told apart; some have texts of others in them. Further ones count as one.
+/// Beyond this many, reasons count as one. Some reasons contain text that a client wrote.
 const MAX_REASONS: usize = 100;
 
 /// What was said, and when. None stands for all reasons above the limit.

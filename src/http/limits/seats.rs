@@ -1,15 +1,16 @@
-//! Which connections wait for a request, and which of them makes room when a place is needed. Pure: `permits` holds the lock.
+//! Which connections wait for a request, and which of them makes room when somebody needs its place. Pure: `permits` holds the
+//! lock.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::client_address::{ClientAddress, Peer};
 
-/// Connections that were told to leave and are not closed yet. Their descriptors are among those kept for other things.
+/// Connections that were told to leave and are not closed yet. They use descriptors that `app` keeps for other things.
 const MAX_LEAVING: usize = 32;
-/// Peers that have sent a verified webhook, the latest. A LiveKit with more nodes than this posts through some balancer.
+/// The latest peers that have sent a verified webhook. A LiveKit with more nodes than this posts through a load balancer.
 const MAX_WEBHOOK_SENDERS: usize = 64;
 
-/// Whose places a connection is counted among.
+/// Among whose places a connection is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Share {
     Anybody,
@@ -39,14 +40,14 @@ struct Seated {
 #[derive(Default)]
 struct Queues {
     taken: usize,
-    /// Connections on which nothing valid was ever asked, by when they came.
+    /// Connections without a valid request so far, by the turn in which they came.
     never_asked: BTreeMap<u64, u32>,
-    /// Connections that wait for another request, by since when.
+    /// Connections that wait for another request, by the turn in which they began to wait.
     idle: BTreeMap<u64, u32>,
 }
 
 impl Seats {
-    /// Somebody has connected, and has said nothing yet.
+    /// Seats a new connection, which has asked nothing yet.
     pub fn take(&mut self, key: u32, share: Share) {
         self.turn += 1;
         let turn = self.turn;
@@ -57,7 +58,7 @@ impl Seats {
         self.taken.insert(key, seated);
     }
 
-    /// It has asked something. False where it was told to leave before.
+    /// The connection has a request. False if it was told to leave before.
     pub fn begin(&mut self, key: u32) -> bool {
         let Some(seated) = self.taken.get_mut(&key) else { return false };
         let (share, waits) = (seated.share, seated.waits.take());
@@ -67,8 +68,8 @@ impl Seats {
         true
     }
 
-    /// What it asked is answered. Idle connections of a proxy, or of a peer that sends webhooks, are wanted again soon: they are
-    /// told to leave only by each other, in the share that is kept for them.
+    /// The connection's request is answered. Idle connections of a proxy, or of a peer that sends webhooks, have another request
+    /// soon: they stay, except that in the share for webhooks they make room for each other.
     pub fn wait(&mut self, key: u32, peer: Peer, is_valid: bool) {
         self.turn += 1;
         let turn = self.turn;
@@ -85,10 +86,10 @@ impl Seats {
         if has_asked { &mut queues.idle } else { &mut queues.never_asked }.insert(turn, key);
     }
 
-    /// It is nobody's turn to ask any more, and it stays.
+    /// The connection has no more requests, and stays.
     pub fn settle(&mut self, key: u32) {
         self.begin(key);
-        // A stream's memory is kept small: what is known of its connection is that it is counted.
+        // To keep a stream's memory small, nothing is known of its connection but that it is counted.
         self.taken.remove(&key);
     }
 
@@ -97,7 +98,7 @@ impl Seats {
         self.queues(share).taken -= 1;
     }
 
-    /// Who was told to leave has left.
+    /// A connection that was told to leave is closed.
     pub fn has_left(&mut self) {
         self.leaving -= 1;
     }
@@ -109,7 +110,7 @@ impl Seats {
         }
     }
 
-    /// Finds who has to leave so that somebody else can have the place. None where all are being answered, or stream.
+    /// Picks the connection that must leave for a newcomer. None if every connection is being answered or streams.
     pub fn make_room(&mut self, share: Share) -> Option<u32> {
         if self.leaving >= MAX_LEAVING {
             return None;
@@ -123,7 +124,7 @@ impl Seats {
         Some(key)
     }
 
-    /// Has this one leave, if it waits, and as many may leave.
+    /// Makes this connection leave if it waits for a request and not too many are leaving already.
     pub fn make_leave(&mut self, key: u32) -> bool {
         let Some(&Seated { share, waits: Some(turn), .. }) = self.taken.get(&key) else {
             return false;

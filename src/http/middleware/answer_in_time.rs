@@ -1,5 +1,5 @@
-//! Every request is answered within five seconds, whatever happens. LiveKit waits for an answer without end, and sends a room's
-//! next webhook only after it.
+//! Bounds the time of every answer to five seconds. LiveKit waits for the answer to a webhook for ever, and sends the room's next
+//! webhook only after it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which other origins' pages may read.
+//! CORS: pages of which other origins may read.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::http::origin::CorsOrigins;
 
-/// Names of headers that a preflight may ask for. A page asks for some ten.
+/// Headers that a preflight may ask for. A page asks for about ten.
 const MAX_ASKED_HEADERS: usize = 64;
 
-/// Headers by which proxies tell who asks, or for what, and what begins like them. The service believes those of its own proxies
-/// alone, but no page needs to write them.
+/// Prefixes of headers by which proxies say who asks, and for what. The service believes only its own proxies, but no page needs to
+/// write these headers.
 const WRITTEN_BY_PROXIES: [&str; 18] = [
     "cf-",
     "client-ip",
@@ -38,11 +38,11 @@ const WRITTEN_BY_PROXIES: [&str; 18] = [
 
 /// Answers preflights, and lets pages read answers.
 ///
-/// A preflight is allowed every header that it asks for, but for those that proxies write: tracing and monitoring put ever new ones on
-/// each request (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-…`), and one that is not allowed fails every poll of the page.
-/// That is safe with cookies too: the handlers of these routes give a meaning to no header but the credential, `If-None-Match` and
-/// `Last-Event-ID`, so that no other changes what is answered; any program can send them as well; and which page may read
-/// is a matter of its origin alone.
+/// A preflight is allowed every header that it asks for, but for those that proxies write: tracing and monitoring put ever new ones
+/// on each request (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-…`), and one that is not allowed fails every poll of the
+/// page. That is safe with cookies too: the handlers of these routes give a meaning to no header but the credential,
+/// `If-None-Match` and `Last-Event-ID`, so that no other changes what is answered; any program can send them as well; and which
+/// page may read is a matter of its origin alone.
 pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsLayer {
     let origins = match origins {
         CorsOrigins::None => return CorsLayer::new(),
@@ -66,7 +66,7 @@ pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsL
         .max_age(Duration::from_hours(2))
 }
 
-/// Leaves in a preflight's question only what is allowed, before [`layer`] repeats it as its answer.
+/// Removes from a preflight's question what is not allowed, since [`layer`] repeats the question as its answer.
 pub(in crate::http) fn ask_for_what_is_allowed(mut request: Request) -> Request {
     if request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         let headers = request.headers_mut();

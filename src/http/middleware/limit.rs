@@ -8,7 +8,7 @@ use axum::{
 
 use crate::http::{limits::client_address::ClientAddress, problem::Problem, state::Http};
 
-/// What a look at all metrics costs, in looks at health.
+/// A request for metrics costs as much as this many requests for health: all series are written out for it.
 const METRICS_COST: usize = 5;
 
 /// Limits how often an address reads.
@@ -23,23 +23,23 @@ pub(in crate::http) async fn limit_reads(
 }
 
 /// Limits how often an address asks for health.
-pub(in crate::http) async fn limit_looks(
+pub(in crate::http) async fn limit_health(
     State(http): State<Http>,
     address: ClientAddress,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    http.limits.take_looks(address, 1)?;
+    http.limits.take_health_checks(address, 1)?;
     Ok(next.run(request).await)
 }
 
-/// The same for metrics: all series are written out for each look.
+/// Limits how often an address asks for metrics.
 pub(in crate::http) async fn limit_metrics(
     State(http): State<Http>,
     address: ClientAddress,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    http.limits.take_looks(address, METRICS_COST)?;
+    http.limits.take_health_checks(address, METRICS_COST)?;
     Ok(next.run(request).await)
 }

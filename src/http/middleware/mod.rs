@@ -1,4 +1,4 @@
-//! What happens to every request, or to every answer, of several routes.
+//! What several routes share: it happens before or after their handlers.
 
 pub(super) mod answer_in_time;
 pub(super) mod cors;

@@ -1,4 +1,4 @@
-//! Names each request, for the log and for clients that ask about it.
+//! Gives each request an id, by which a client's report leads to its lines in the log.
 
 use axum::{
     extract::Request,
@@ -10,10 +10,10 @@ use tracing::{Instrument, debug, info_span};
 
 static HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A proxy's id is kept if it is no longer than this.
+/// Longer ids of proxies are replaced.
 const MAX_BYTES: usize = 64;
 
-/// Answers within a span that says what is asked: its path, and never its query, which can hold a token.
+/// Answers within a span that names the path and never the query, which can hold a token.
 pub(in crate::http) async fn name_request(request: Request, next: Next) -> Response {
     let id = fit_id(request.headers()).unwrap_or_else(random_id);
     let span = info_span!(
@@ -28,7 +28,7 @@ pub(in crate::http) async fn name_request(request: Request, next: Next) -> Respo
     response
 }
 
-/// The id that a proxy gave, unless it does not look like one: it ends up in the log.
+/// The id that a proxy gave, if it looks like one. It goes to the log.
 fn fit_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     let id = headers.get(&HEADER)?;

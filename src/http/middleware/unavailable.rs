@@ -1,5 +1,5 @@
-//! Says in the log why requests are answered 503: every reason once a minute, never once a request. A 503 that nobody can
-//! explain from the log is a fault of its own, so this looks at every answer, wherever it comes from.
+//! Logs why requests are answered 503, each reason once a minute. The log must explain every 503, so this looks at all answers,
+//! wherever they come from.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::http::{limits::repeats::Repeats, problem::Why};
 
-/// What was said, by route.
+/// The reasons that were logged lately, by route.
 #[derive(Default)]
 pub(in crate::http) struct UnavailableLog(Repeats<(String, Why)>);
 
@@ -27,7 +27,7 @@ impl UnavailableLog {
         }
     }
 
-    /// Logs it, unless that was done lately.
+    /// Logs a reason, unless it was logged lately.
     fn note(&self, route: &str, why: Why) {
         let reason = (route.to_owned(), why.clone());
         let Some(unsaid) = self.0.unsaid(reason, Instant::now()) else { return };
@@ -36,7 +36,7 @@ impl UnavailableLog {
             reason = why.detail,
             error = why.cause,
             more = unsaid,
-            "answered 503; said once a minute"
+            "answered 503 (logged once a minute)"
         );
     }
 }

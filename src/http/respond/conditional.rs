@@ -1,4 +1,5 @@
-//! The answer to a GET that may be conditional (RFC 9110, 8.8.3 and 13.1.2): the body under its tag, or 304 for a client that has it.
+//! The answer to a GET that may be conditional (RFC 9110, 8.8.3 and 13.1.2): the body under its tag, or 304 for a client that has
+//! it.
 
 use axum::{
     body::{Body, Bytes},

@@ -34,13 +34,13 @@ pub(in crate::http) fn hand_off(
 
 /// The head of every stream. The connection ends with it.
 pub(in crate::http) fn head() -> Response {
-    // Of unknown length, lest somebody adds `Content-Length: 0`.
+    // A body of unknown length: to an empty one axum would add `Content-Length: 0`.
     let mut response = Response::new(Body::new(StreamBody::new(stream::empty::<Nothing>())));
     let headers = response.headers_mut();
     headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
-    // nginx passes on what is not buffered only if told so.
+    // Without this header nginx buffers the stream.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
@@ -48,7 +48,7 @@ pub(in crate::http) fn head() -> Response {
 
 type Nothing = Result<Frame<Bytes>, std::convert::Infallible>;
 
-/// At the token's expiry or at the greatest age, whichever comes first.
+/// A stream ends at the token's expiry or at the greatest age, whichever comes first.
 fn end_of(http: &HttpState, client: &Client) -> StreamEnd {
     let now = Instant::now();
     let age = http.streams.max_age.mul_f64(fastrand::f64().mul_add(0.2, 0.8));

@@ -1,4 +1,4 @@
-//! Answers that a client may be slow to take: what they keep in memory is counted, until the last of it is in the socket.
+//! Bodies that are frames. Slow clients keep them in memory, so each is counted until the last of it is in the socket.
 
 use std::{ops::Range, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     sse::{Frame, PREFIX_BYTES},
 };
 
-/// The connection that an answer goes to. In every request's extensions.
+/// The connection that an answer goes to, in the extensions of every request.
 #[derive(Clone, Debug, Default)]
 pub(in crate::http) struct SlowClient(Arc<Notify>);
 
@@ -41,7 +41,7 @@ impl KeptFrame {
         Self { frame, part }
     }
 
-    /// All that a frame says.
+    /// The whole text of a frame.
     pub fn whole(frame: Arc<Frame>) -> Self {
         let part = PREFIX_BYTES..PREFIX_BYTES + frame.plain().len();
         Self { frame, part }
@@ -50,7 +50,7 @@ impl KeptFrame {
     /// The body, counted from now on until it is dropped.
     ///
     /// # Errors
-    /// Too much is kept already, and nobody has been slow for long enough to be cut off for this one.
+    /// Slow clients keep too much already, and none of them has been slow for long enough to be cut off.
     pub fn into_bytes(self, pinned: &Arc<Pinned>, client: &SlowClient) -> Result<Bytes, Problem> {
         let pin = pinned.pin_answer(&self.frame, client.cutting_off()).ok_or_else(|| {
             Problem::unavailable("too many lists are on their way to slow clients; ask again", 1)

@@ -1,4 +1,4 @@
-//! Whether this instance lives, and whether it is fit for traffic.
+//! `GET /healthz` and `/readyz`: whether this instance lives, and whether it is fit for traffic.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use crate::http::{problem::Problem, state::Http};
 
-/// A store that takes longer is not fit.
-const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// An instance whose store takes longer to answer is not ready.
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(in crate::http) async fn live() -> &'static str {
     "ok\n"
@@ -18,7 +18,7 @@ pub(in crate::http) async fn ready(State(http): State<Http>) -> Result<&'static 
     if http.is_draining() {
         return Err(Problem::draining());
     }
-    match timeout(STORE_ANSWERS_WITHIN, http.store.check()).await {
+    match timeout(STORE_TIMEOUT, http.store.check()).await {
         Ok(Ok(_)) => Ok("ready\n"),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Problem::unavailable("the store does not answer", 1)),

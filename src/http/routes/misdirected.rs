@@ -1,5 +1,5 @@
-//! Webhooks that LiveKit sends to an address where none is taken. It takes a 404 for an answer and does not repeat them, so that every
-//! one would be lost without a word.
+//! Webhooks that LiveKit sends to a wrong address. LiveKit does not repeat a webhook after a 404, so all of them would be lost
+//! silently; the log tells the operator the right address.
 
 use std::time::Instant;
 
@@ -19,19 +19,19 @@ use crate::{
     livekit::WebhookName,
 };
 
-use super::webhook::{self, LIVEKIT_WAITS, Taken};
+use super::webhook::{self, Taken, WEBHOOK_TIMEOUT};
 
-/// Where webhooks are taken. The first is the one that is recommended.
+/// The paths that take webhooks. The first is the recommended one.
 pub(in crate::http) const WEBHOOK_PATHS: [&str; 2] =
     ["/api/livekit/webhook", "/api/webhooks/livekit"];
 
-/// Whether a path is one of these but for repeated and trailing slashes, as come of putting an address together from parts.
+/// Whether a path is one of these, apart from repeated and trailing slashes, which come from joining parts of an address.
 fn is_webhook_path(path: &str) -> bool {
     let segments = || path.split('/').filter(|segment| !segment.is_empty());
     WEBHOOK_PATHS.iter().any(|known| segments().eq(known[1..].split('/')))
 }
 
-/// Answers what has no route: a webhook with slashes too many is taken like any other.
+/// Answers a path without a route. A webhook whose path has too many slashes is taken like any other.
 pub(in crate::http) async fn no_route(
     State(http): State<Http>,
     address: ClientAddress,
@@ -57,7 +57,7 @@ pub(in crate::http) async fn no_method(
     explained.unwrap_or_else(Problem::method_not_allowed)
 }
 
-/// What to tell LiveKit about a webhook that it signed. None for everybody else, after a look at their token.
+/// What to tell LiveKit about a webhook that it signed. None for any other request, after a look at its token.
 async fn explain(http: &Http, method: &Method, headers: &HeaderMap, body: Body) -> Option<Problem> {
     let started = Instant::now();
     let received_at = http.clock.now();
@@ -65,12 +65,12 @@ async fn explain(http: &Http, method: &Method, headers: &HeaderMap, body: Body) 
     let is_post = method == Method::POST;
     let name: Option<WebhookName> = if is_post {
         let webhook = webhook::read(http, token, body, received_at);
-        Some(timeout(LIVEKIT_WAITS, webhook).await.ok()?.ok()?.name)
+        Some(timeout(WEBHOOK_TIMEOUT, webhook).await.ok()?.ok()?.name)
     } else {
         None
     };
     http.metrics.webhook(name, WebhookOutcome::Misdirected, started.elapsed());
-    // LiveKit would send thousands of them.
+    // LiveKit may send thousands of them.
     let reason = if is_post { "a path that takes none" } else { "a redirect" };
     let may_log = http.limits.webhook_log.unsaid(reason.to_owned(), started).is_some();
     let path = WEBHOOK_PATHS[0];

@@ -1,4 +1,4 @@
-//! What each address answers: one file a route. A handler reads as a sentence.
+//! The handlers, one file for each route. A handler reads as a sentence.
 
 pub(super) mod health;
 pub(super) mod metrics;

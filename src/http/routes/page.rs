@@ -1,4 +1,4 @@
-//! The page: every room, live. Its files are compiled in; two of them are the package of `clients/js`, built.
+//! `GET /`: the page with every room, live. Its files are compiled in; two of them are the built package of `clients/js`.
 
 use axum::{
     Router,
@@ -9,7 +9,7 @@ use axum::{
 
 use crate::http::state::Http;
 
-/// Nothing from elsewhere, nothing inline.
+/// Allows nothing from other origins and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -17,7 +17,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Where each file is served, as what, and the file.
+/// The path, content type and content of each file.
 const FILES: [(&str, &str, &str); 13] = [
     ("/", HTML, include_str!("../../../web/page/index.html")),
     ("/page/style.css", CSS, include_str!("../../../web/page/style.css")),

@@ -26,11 +26,11 @@ use crate::{
 /// LiveKit's own limits allow half a mebibyte of metadata, which escaping can double, twice.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// LiveKit waits for an answer without end, and sends the room's next webhook only after it. So it is answered within this time.
-pub(in crate::http) const LIVEKIT_WAITS: Duration = Duration::from_secs(4);
+/// A webhook is answered within this time: LiveKit waits for the answer for ever, and sends the room's next webhook only after it.
+pub(in crate::http) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// In the extensions of an answer: who asked sends LiveKit's webhooks. One that was known before, or that no store remembers,
-/// tells nothing: somebody may have seen it on its way and send it again.
+/// In the extensions of an answer: its peer sends LiveKit's webhooks. A webhook that was known before, or that the store does not
+/// remember, proves nothing: somebody may have seen it on its way and send it again.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct SendsWebhooks;
 
@@ -54,7 +54,7 @@ pub(in crate::http) async fn receive(
     body: Body,
 ) -> Result<Taken, Problem> {
     let started = Instant::now();
-    let taken = timeout(LIVEKIT_WAITS, take(&http, &headers, body)).await;
+    let taken = timeout(WEBHOOK_TIMEOUT, take(&http, &headers, body)).await;
     let taken = taken.unwrap_or(Err(Rejection::TooSlow));
     let (name, outcome, answer) = match taken {
         Ok((name, outcome)) => (Some(name), outcome, Ok(Taken(outcome))),
@@ -91,7 +91,7 @@ async fn take(
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }
-    // The tasks that carry this to subscribers go first: people wait for it, and LiveKit can wait for its answer.
+    // The tasks that carry the change to subscribers run first: people wait for them, and LiveKit can wait for its answer.
     tokio::task::yield_now().await;
     let outcome = match applied {
         Applied::Changed(_) => WebhookOutcome::Changed,
@@ -124,8 +124,8 @@ pub(in crate::http) async fn read(
     Ok(token.vouch_for(&body.bytes)?.parse(received_at)?)
 }
 
-/// A webhook on its way into the store. Dropped before it is there, also because nobody waits for the store any longer, it
-/// has LiveKit asked later.
+/// A webhook on its way into the store. If it is dropped before it arrives, for instance because the caller gave up, the hub asks
+/// LiveKit about its room later.
 struct Unstored<'webhook> {
     http: &'webhook Http,
     room: Option<&'webhook RoomName>,
@@ -170,14 +170,14 @@ impl ReadBody {
     }
 }
 
-/// Anybody can post what is no webhook, and LiveKit repeats what it does wrong.
+/// Logs a refusal, at most once a minute: anybody can post something else, and LiveKit repeats its mistakes.
 fn log_refusal(http: &Http, reason: &str) {
     if let Some(more) = http.limits.webhook_log.unsaid(reason.to_owned(), Instant::now()) {
-        warn!(reason, more, "refused a webhook; said once a minute");
+        warn!(reason, more, "refused a webhook (logged once a minute)");
     }
 }
 
-/// LiveKit sends it again.
+/// The problem for a webhook that LiveKit sends again.
 fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOutcome, Problem) {
     let problem = Problem::unavailable(detail, http.webhook_outage.retry_after());
     (WebhookOutcome::Unavailable, problem.because(cause))
@@ -207,7 +207,7 @@ pub(in crate::http) enum Rejection {
 }
 
 impl Rejection {
-    /// What LiveKit retries is answered 503, what it must not repeat 4xx.
+    /// 503 makes LiveKit send the webhook again, 4xx does not.
     fn into_problem(self, http: &Http, address: ClientAddress) -> (WebhookOutcome, Problem) {
         let detail = self.to_string();
         match self {

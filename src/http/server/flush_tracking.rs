@@ -1,7 +1,8 @@
-//! A socket that remembers whether all that hyper was given for it has been written.
+//! A socket that knows whether hyper still holds bytes that it has to write.
 //!
 //! When a stream's socket is taken away from hyper, an earlier answer on the same connection may still be in hyper's buffer.
-//! hyper flushes its socket only after it has written its buffer out, and writes again only with something new.
+//! hyper flushes the socket only after it has written its whole buffer, so a flush with no write since means that the buffer is
+//! empty.
 
 use std::{
     io,
@@ -23,7 +24,7 @@ pub(super) struct FlushTracking {
 }
 
 impl FlushTracking {
-    /// The flag tells whether everything has been written; it is shared with the code that takes the socket away.
+    /// `is_flushed` is shared with the code that takes the socket away. It is true while everything is written.
     pub fn new(socket: TcpStream, is_flushed: Arc<AtomicBool>) -> Self {
         Self { socket: TokioIo::new(socket), is_flushed }
     }

@@ -1,5 +1,5 @@
-//! What hyper does not do about a request's head: tell the time until it begins from the time that it takes, and let somebody
-//! else answer where it cannot be read.
+//! What hyper does not do about a request's head. hyper has one timeout for the wait until a head begins and for the head itself,
+//! and it answers by itself to a head that it cannot read.
 
 use std::{
     io,
@@ -20,17 +20,17 @@ use super::flush_tracking::FlushTracking;
 /// A large head is read in pieces of this size.
 const PIECE_BYTES: usize = 8 * 1024;
 
-/// How far the head of the next request is. Shared by a connection's socket, its timer, and what answers its requests.
+/// How much of the next request's head has arrived. A connection's socket, its timer and its handler share this.
 #[derive(Debug, Default)]
 pub(super) struct HeadProgress(Mutex<Head>);
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Head {
-    /// Nothing of it is there.
+    /// Nothing of it has arrived.
     #[default]
     Awaited,
     Begun(Instant),
-    /// It was read, and the request is being answered.
+    /// It was read in full, and the request is being answered.
     Read,
 }
 
@@ -39,7 +39,7 @@ impl HeadProgress {
         self.begun_at().is_some()
     }
 
-    /// None where nothing of it is there, or all.
+    /// None before the first byte of a head, and after the last.
     pub fn begun_at(&self) -> Option<Instant> {
         match *self.head() {
             Head::Begun(at) => Some(at),
@@ -63,13 +63,14 @@ impl HeadProgress {
     }
 }
 
-/// A socket that notes when a head begins, and keeps back what hyper itself would answer to a head that it cannot read: a status
-/// and nothing else, which no page of another origin may see.
+/// A socket that notes when a head begins, and keeps back what hyper answers by itself to a head that it cannot read. That answer
+/// is a bare status, which pages of other origins cannot see.
 pub(super) struct HeadWatch {
     socket: FlushTracking,
-    /// What was read of the socket before, and is read again.
+    /// What was read of the socket before. hyper reads it again.
     begin: Bytes,
-    /// Where the head may be large, it is read by way of this: hyper's own buffer doubles, and may take twice as much as it should.
+    /// Large heads are read through this buffer in small pieces: hyper's own buffer doubles with each read, and would grow to twice
+    /// its limit.
     piece: Option<Box<[u8]>>,
     progress: Arc<HeadProgress>,
     is_flushed: Arc<AtomicBool>,
@@ -92,8 +93,8 @@ impl HeadWatch {
         (self.socket, self.kept_back)
     }
 
-    /// hyper answers by itself only to a head, once all that was answered before is out. Answers of ours begin otherwise, or while
-    /// their request is being answered.
+    /// Tells hyper's own answer from ours. hyper answers by itself only while a head is being read and everything before is
+    /// written.
     fn keep_back(&mut self, bytes: &[u8]) -> bool {
         let status = || std::str::from_utf8(bytes.get(9..12)?).ok()?.parse().ok();
         let is_refusal = bytes.starts_with(b"HTTP/1.1 4") || bytes.starts_with(b"HTTP/1.0 4");
@@ -132,7 +133,7 @@ impl Read for HeadWatch {
                 buffer.put_slice(piece.filled());
             }
         }
-        // Or it is the end, which nothing follows.
+        // At the end of the connection this is wrong, and nothing follows.
         self.progress.begin();
         Poll::Ready(Ok(()))
     }
@@ -176,7 +177,7 @@ impl Write for HeadWatch {
     }
 }
 
-/// Times a head: how long it may be awaited is hyper's deadline, and from its first byte on it has a time of its own.
+/// Times a head. Until its first byte hyper's own deadline holds; from then on `head_timeout` does.
 #[derive(Clone, Debug)]
 pub(super) struct HeadTimer {
     pub progress: Arc<HeadProgress>,
@@ -188,7 +189,7 @@ impl Timer for HeadTimer {
         self.sleep_until(Instant::now() + duration)
     }
 
-    /// hyper calls this when it begins to wait for a head, and for nothing else.
+    /// hyper calls this only when it begins to wait for a head.
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         *self.progress.head() = Head::Awaited;
         Box::pin(HeadSleep {

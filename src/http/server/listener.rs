@@ -25,8 +25,8 @@ use super::{connection, service::Service};
 
 /// Connections that can wait to be accepted. The system may allow fewer.
 const BACKLOG: i32 = 4096;
-/// A socket with this many unsent bytes counts as full. Without this limit the system lets a socket buffer megabytes, and its client
-/// then reads thousands of lists that are long out of date.
+/// A socket with this many unsent bytes counts as full. Without this limit the system lets a socket buffer megabytes, and its
+/// client then reads thousands of lists that are long out of date.
 const MAX_UNSENT_BYTES: u32 = 16 * 1024;
 /// A connection without traffic is probed after this time, and given up after this many probes without an answer.
 const KEEPALIVE_DELAY: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 //! Answers where no route can: a request that hyper cannot read, a connection for which there is no place, a stream that is opened
-//! during a drain. Such an answer is a `Problem` like any other, with the same headers, so that pages of other origins can read why.
+//! during a drain. Such an answer is a `Problem` like any other, with the same headers, so that pages of other origins can read
+//! why.
 
 use std::{sync::Arc, time::Duration};
 
