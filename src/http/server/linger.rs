@@ -19,7 +19,8 @@ pub(super) async fn linger(mut socket: TcpStream) {
     if socket.shutdown().await.is_err() {
         return;
     }
-    let mut scratch = [0; 8 * 1024];
+    // On the heap: a connection is not larger all its life for this.
+    let mut scratch = vec![0; 8 * 1024];
     let mut discarded = 0;
     let discard = async {
         while discarded < MAX_DISCARDED_BYTES {
