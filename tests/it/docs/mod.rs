@@ -1,5 +1,6 @@
 //! The documentation: its commands work, its links lead somewhere, and what it names exists.
 
+mod layout;
 mod markdown;
 mod names;
 mod shell;

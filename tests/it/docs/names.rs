@@ -39,8 +39,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn rust_sources() -> Vec<(PathBuf, String)> {
-    let files = files(&Path::new(ROOT).join("src"));
+/// The Rust files of a folder and of those in it, each with its text.
+pub fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+    let files = files(&Path::new(ROOT).join(folder));
     let rust = files.into_iter().filter(|file| file.extension().is_some_and(|one| one == "rs"));
     rust.map(|file| (file.clone(), std::fs::read_to_string(file).unwrap())).collect()
 }
@@ -62,7 +63,7 @@ fn files_are_there(path: &str, least: usize) {
 
 #[test]
 fn every_symbol_that_the_architecture_names_is_defined() {
-    let sources = rust_sources();
+    let sources = rust_files("src");
     let is_defined = |symbol: &str| {
         let kinds = ["struct", "enum", "trait", "type", "const", "static", "fn"];
         let definitions = kinds.map(|kind| format!("{kind} {symbol}"));
