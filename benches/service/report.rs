@@ -29,6 +29,11 @@ impl Figures {
         self.per_delivery(self.cpu.saturating_sub(self.webhooks_cpu))
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a fraction of a length is below it"
+    )]
     pub fn percentile_millis(&self, fraction: f64) -> f64 {
         let index = (self.latencies.len() as f64 * fraction) as usize;
         self.latencies[index.min(self.latencies.len() - 1)] as f64 / 1e6

@@ -30,7 +30,9 @@ pub fn on_redis() {
         let services: Vec<_> =
             (0..count).map(|_| Measured::service_with(&[("REDIS_URL", &url)])).collect();
         let addresses: Vec<_> = services.iter().map(|service| service.address).collect();
-        addresses.iter().for_each(|address| until_ready(*address));
+        for address in &addresses {
+            until_ready(*address);
+        }
         fill_rooms(addresses[0]);
         fan_out(&redis, &services, &addresses);
         throughput(&redis, &services, &addresses);

@@ -153,7 +153,7 @@ impl App {
         self.state.start_draining();
         stop.cancel();
         let drained = async {
-            let (_, served) = tokio::join!(self.workers.drain(self.drain), serving);
+            let ((), served) = tokio::join!(self.workers.drain(self.drain), serving);
             served
         };
         match timeout(self.drain + LAST_ANSWERS, drained).await {

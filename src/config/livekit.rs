@@ -28,7 +28,7 @@ pub struct LiveKitConfig {
     pub calls_per_minute: u32,
     pub timeout: Duration,
     pub ca_file: Option<PathBuf>,
-    /// From HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+    /// From `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     pub proxy: Option<Proxy>,
 }
 
@@ -89,7 +89,7 @@ fn take_proxy(values: &mut Values, variables: &Variables, url: &Uri) -> Option<P
     })
 }
 
-/// The key of LIVEKIT_API_KEY, and those of `livekit.keys` after it.
+/// The key of `LIVEKIT_API_KEY`, and those of `livekit.keys` after it.
 fn take_all_keys(values: &mut Values, variables: &Variables, start_mode: StartMode) -> Vec<ApiKey> {
     let mut keys = Vec::from_iter(take_single_key(values, variables));
     keys.extend(take_keys(values, "livekit.keys"));

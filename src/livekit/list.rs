@@ -23,6 +23,9 @@ impl From<Missing> for UnreadableList {
 }
 
 /// Reads the body of a successful `ListParticipants`.
+///
+/// # Errors
+/// The body is not such a list, or somebody in it has no `sid` or no `identity`.
 pub fn parse_participants(body: &[u8]) -> Result<Vec<SessionInfo>, UnreadableList> {
     let Object(list): Object<ParticipantList> = serde_json::from_slice(body)?;
     let participants = list.participants.unwrap_or_default();
@@ -34,6 +37,9 @@ pub fn parse_participants(body: &[u8]) -> Result<Vec<SessionInfo>, UnreadableLis
 
 /// Reads the names from the body of a successful `ListRooms`. Its counts are often wrong, and a room whose name this service
 /// cannot watch is left out.
+///
+/// # Errors
+/// The body is not such a list.
 pub fn parse_rooms(body: &[u8]) -> Result<Vec<RoomName>, UnreadableList> {
     let Object(list): Object<RoomList> = serde_json::from_slice(body)?;
     let names = list.rooms.unwrap_or_default().into_iter().filter_map(|Object(room)| room.name);

@@ -23,6 +23,8 @@
 //! One test: `cargo test --test it http::limits::reads_are_limited_per_address`. A folder: `cargo test --test it delivery::`.
 //! All: `make test`, which installs what they need; so does `make setup-tests`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod captures;
 mod client;
 mod delivery;

@@ -73,10 +73,10 @@ pub(in crate::http) fn values<'query>(
 }
 
 /// The same of all parameters whose names are meant.
-pub(in crate::http) fn values_of_any<'query>(
-    query: &'query str,
+pub(in crate::http) fn values_of_any(
+    query: &str,
     is_meant: impl Fn(&str) -> bool,
-) -> impl Iterator<Item = Option<Cow<'query, str>>> {
+) -> impl Iterator<Item = Option<Cow<'_, str>>> {
     query.split('&').filter_map(move |pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         decode(key).is_some_and(|key| is_meant(&key)).then(|| decode(value))

@@ -35,7 +35,7 @@ pub(in crate::http) fn json_unless_known(
 fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let known =
         headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.flat_map(|value| value.split(',')).map(|tag| tag.trim()).any(|tag| {
+    known.flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
         tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
     })
 }

@@ -19,7 +19,7 @@ pub(in crate::http) async fn ready(State(http): State<Http>) -> Result<&'static 
         return Err(Problem::draining());
     }
     match timeout(STORE_TIMEOUT, http.store.check()).await {
-        Ok(Ok(_)) => Ok("ready\n"),
+        Ok(Ok(())) => Ok("ready\n"),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Problem::unavailable("the store does not answer", 1)),
     }

@@ -1,4 +1,4 @@
-//! `GET /metrics`: everything that is counted, as OpenMetrics.
+//! `GET /metrics`: everything that is counted, as `OpenMetrics`.
 
 use axum::{
     extract::State,

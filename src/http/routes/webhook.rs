@@ -148,21 +148,21 @@ impl Drop for Unstored<'_> {
 /// A body, with the memory that is counted for it.
 struct ReadBody {
     bytes: Vec<u8>,
-    _reserved: Option<OwnedSemaphorePermit>,
+    reserved: Option<OwnedSemaphorePermit>,
 }
 
 impl ReadBody {
     async fn read(mut body: Body, http: &Http) -> Result<Self, Rejection> {
-        let mut read = Self { bytes: Vec::new(), _reserved: None };
+        let mut read = Self { bytes: Vec::new(), reserved: None };
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Rejection::BodyBroken)?.into_data() else { continue };
             if read.bytes.len() + data.len() > MAX_BODY_BYTES {
                 return Err(Rejection::TooLarge);
             }
             let more = http.limits.reserve_body(data.len()).ok_or(Rejection::NoMemory)?;
-            match &mut read._reserved {
+            match &mut read.reserved {
                 Some(reserved) => reserved.merge(more),
-                None => read._reserved = Some(more),
+                None => read.reserved = Some(more),
             }
             read.bytes.extend_from_slice(&data);
         }

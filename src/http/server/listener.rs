@@ -64,6 +64,10 @@ impl Server {
         Ok(Self { listener: TcpListener::from_std(listener)?, settings: settings.clone() })
     }
 
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The socket does not say.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }

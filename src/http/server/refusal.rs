@@ -98,7 +98,7 @@ impl Refusals {
 /// The bytes of the last answer on a connection.
 async fn encode(response: Response<Body>) -> Vec<u8> {
     let (mut head, body) = response.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     head.headers.insert(header::CONTENT_LENGTH, body.len().into());
     let mut bytes = head::encode(&head);

@@ -46,7 +46,7 @@ impl ListRequest<'_> {
         };
         match early {
             Some(Err(error @ ApiError::NoResponse)) => {
-                self.after_silence(self.exists().await?, &error)
+                Ok(self.after_silence(self.exists().await?, &error))
             }
             Some(list) => self.heard(list),
             None => self.ask_beside(list).await,
@@ -62,7 +62,7 @@ impl ListRequest<'_> {
         tokio::select! {
             list = &mut list => match list {
                 Err(error @ (ApiError::NoResponse | ApiError::TimedOut(_))) => {
-                    self.after_silence(exists.await?, &error)
+                    Ok(self.after_silence(exists.await?, &error))
                 }
                 list => self.heard(list),
             },
@@ -70,7 +70,7 @@ impl ListRequest<'_> {
                 Ok(false) => Ok(Inside::Listed(Vec::new())),
                 exists => match list.await {
                     Err(error @ (ApiError::NoResponse | ApiError::TimedOut(_))) => {
-                        self.after_silence(exists?, &error)
+                        Ok(self.after_silence(exists?, &error))
                     }
                     list => self.heard(list),
                 },
@@ -87,12 +87,12 @@ impl ListRequest<'_> {
     }
 
     /// LiveKit did not say who is inside, but whether it has the room.
-    fn after_silence(self, exists: bool, error: &ApiError) -> Result<Inside, Failure> {
+    fn after_silence(self, exists: bool, error: &ApiError) -> Inside {
         if !exists {
-            return Ok(Inside::Listed(Vec::new()));
+            return Inside::Listed(Vec::new());
         }
         self.context.list_failed(self.room, error);
-        Ok(Inside::Unsaid)
+        Inside::Unsaid
     }
 
     async fn exists(self) -> Result<bool, Failure> {

@@ -64,7 +64,7 @@ mod tests {
             let mut refusals = Refusals::default();
             assert!(!refused(&mut refusals, start, at), "{at:?}");
             assert!(!refusals.taken(), "{at:?}");
-            assert!(!refusals.look(start + Duration::from_secs(600)), "{at:?}");
+            assert!(!refusals.look(start + Duration::from_mins(10)), "{at:?}");
         }
     }
 

@@ -35,10 +35,10 @@ const WATCH: &str = r#"
     note();
 "#;
 
-const LOOK: &str = r#"
+const LOOK: &str = r"
     const { participants, status, version, error } = room.snapshot();
     return { people: participants.map(({ identity }) => identity), status, version, error, statuses, reasons };
-"#;
+";
 
 /// What a tab shows.
 #[derive(Clone, Debug, Deserialize)]

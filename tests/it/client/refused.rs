@@ -84,7 +84,7 @@ async fn a_client_that_gets_no_stream_for_now_polls_and_gets_one_later() {
         fixture.browser.close_tab(first).await;
         fixture.webhooks([left("alice"), joined("bob")]).await;
         fixture
-            .within(std::time::Duration::from_secs(60), second, "a stream", &mut |shown| {
+            .within(std::time::Duration::from_mins(1), second, "a stream", &mut |shown| {
                 shown.status == "live" && shown.people == ["bob"]
             })
             .await;

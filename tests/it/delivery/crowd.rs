@@ -27,7 +27,7 @@ async fn five_thousand_subscribers_of_one_room_all_see_each_change() {
         subscribers.drain(..subscribers.len() / 3);
         let opening = (0..300).map(|_| app.subscriber("general"));
         let name = format!("guest-{round}");
-        let (_, mut fresh) =
+        let ((), mut fresh) =
             tokio::join!(app.webhooks([joined(&name)]), futures_util::future::join_all(opening));
         subscribers.append(&mut fresh);
     }

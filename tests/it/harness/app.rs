@@ -87,6 +87,7 @@ impl TestApp {
     }
 
     /// Keeps rooms in Redis, by the test's clock, or in memory where there is none.
+    #[expect(clippy::unused_async, reason = "callers await the start, whatever it takes")]
     pub async fn on(redis: Option<&RedisServer>, settings: &[(&str, &str)], keys: &str) -> Self {
         let config = config(settings, keys);
         let clock = TestClock::default();

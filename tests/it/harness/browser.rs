@@ -19,7 +19,7 @@ use super::DEADLINE;
 
 const DRIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/driver.js");
 /// No other program of the tests takes as long to start as a browser.
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
+const STARTS_WITHIN: Duration = Duration::from_mins(1);
 const LOOKS_EVERY: Duration = Duration::from_millis(30);
 const TO_INSTALL: &str = "the tests of the page need Chromium, Node.js 18 or newer, and the packages of tests/browser; \
      `make test` installs them, and so do `apt-get install chromium nodejs npm` and `npm ci` in tests/browser";

@@ -49,7 +49,7 @@ pub async fn ask(port: u16, password: Option<&str>, command: &[&str]) -> io::Res
 async fn send(socket: &mut BufReader<TcpStream>, command: &[&str]) -> io::Result<()> {
     let mut request = format!("*{}\r\n", command.len());
     for part in command {
-        request += &format!("${}\r\n{part}\r\n", part.len());
+        request.extend([format!("${}\r\n", part.len()).as_str(), part, "\r\n"]);
     }
     socket.write_all(request.as_bytes()).await
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The deadline for other programs on a busy machine.
-pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
+pub const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Waits for a future that must end.
 pub async fn within_deadline<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -32,8 +32,6 @@ async fn until(mut holds: impl AsyncFnMut() -> bool) {
 }
 
 async fn within<T>(time: Duration, what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(time, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {time:?} for {what}"),
-    }
+    let waited = tokio::time::timeout(time, future).await;
+    waited.unwrap_or_else(|_| panic!("waited {time:?} for {what}"))
 }

@@ -25,9 +25,9 @@ const OPEN: &str = r#"
     }
 "#;
 
-const LOOK: &str = r#"
+const LOOK: &str = r"
     return sources.map(({ source, seen }) => ({ state: source.readyState, ...seen }));
-"#;
+";
 
 #[derive(Debug, serde::Deserialize)]
 struct Source {

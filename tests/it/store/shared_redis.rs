@@ -20,7 +20,7 @@ async fn one_instance_at_a_time_holds_a_lease() {
     let (_first_store, first) = server.store(Rules::default(), None);
     let (_second_store, second) = server.store(Rules::default(), None);
     let lease = Lease::Comparison(room("general"));
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     let held = first.lease(&lease, minute).await.unwrap().unwrap();
     assert_eq!(second.lease(&lease, minute).await.unwrap(), None);
     let other = second.lease(&Lease::Rooms, minute).await.unwrap().unwrap();
@@ -79,7 +79,7 @@ async fn all_instances_know_livekits_rooms_once_one_has_asked() {
         asked_at: store.now().await.unwrap(),
         names: vec![room("general"), room("Zimmer 7: 🚪")],
     };
-    first.share_rooms(&rooms, Duration::from_secs(60)).await.unwrap();
+    first.share_rooms(&rooms, Duration::from_mins(1)).await.unwrap();
     assert_eq!(second.shared_rooms().await.unwrap(), Some(rooms));
 }
 
@@ -205,7 +205,9 @@ async fn a_room_of_ten_thousand_is_compared_while_others_write_to_it() {
     let mut sessions: Vec<SessionInfo> =
         (0..10_000).map(|number| contract::session(&format!("user-{number:05}"), number)).collect();
     for version in [2, 3] {
-        sessions.iter_mut().for_each(|session| session.version = version);
+        for session in &mut sessions {
+            session.version = version;
+        }
         compare(&*comparing, &sessions).await;
     }
     is_over.cancel();

@@ -77,6 +77,7 @@ impl fmt::Debug for Webhook {
 
 impl Answer {
     /// Whether LiveKit tries again: after the wait that the answer names, or after its usual one.
+    #[expect(clippy::option_option, reason = "three cases, which the sentence above names")]
     pub fn retry_after(self) -> Option<Option<Duration>> {
         match self {
             Self::RetryAfter(_, wait) => Some(Some(wait)),

@@ -120,10 +120,9 @@ impl Fault {
             Self::LinkRefused | Self::LinkSlow => 1_000..8_000,
             Self::InstanceKilled => 0..3_000,
             Self::InstanceStopped => 500..8_000,
-            Self::LiveKitCrashed => 500..4_000,
+            Self::LiveKitCrashed | Self::WebhookAnswersLost => 500..4_000,
             Self::ApiHangs | Self::ApiFails | Self::ApiRefuses => 1_000..9_000,
             Self::ApiLimits => 500..3_000,
-            Self::WebhookAnswersLost => 500..4_000,
             // Long enough, now and then, that LiveKit drops webhooks.
             Self::WebhooksHeldUp => 1_000..20_000,
         }

@@ -65,7 +65,7 @@ impl Fleet {
         for (number, instance) in self.instances.iter().enumerate() {
             instance.keep_last_words(&*instance.process.lock().await);
             let lines = instance.last_words.lock().unwrap().join("\n");
-            words += &format!("--- instance {number}\n{lines}\n");
+            words.extend([format!("--- instance {number}\n").as_str(), &lines, "\n"]);
         }
         words
     }

@@ -201,7 +201,9 @@ mod tests {
         let mut held = Held::of_rooms(["r"]);
         held.begin_connection();
         let (last, before) = events.split_last().unwrap();
-        before.iter().for_each(|event| assert!(held.take(event).is_ok(), "{event:?}"));
+        for event in before {
+            assert!(held.take(event).is_ok(), "{event:?}");
+        }
         held.take(last).map(|shown| shown.list)
     }
 

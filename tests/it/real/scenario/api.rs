@@ -1,4 +1,4 @@
-//! A client of LiveKit's RoomService, as a backend has one.
+//! A client of LiveKit's `RoomService`, as a backend has one.
 
 use std::{
     io,

@@ -49,6 +49,7 @@ impl Drop for Place {
 
 /// What a scenario needs.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that a scenario has or has not")]
 pub struct Plan {
     pub scenario: &'static str,
     /// Whether LiveKit keeps its rooms in a Redis, which outlives it.
