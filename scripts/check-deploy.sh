@@ -129,7 +129,7 @@ includes_are_there() {
     local file included
     while IFS=: read -r file included; do
         [ -f "$(dirname "$file")/$included" ] || fail "Dockerfile: $file includes $included, which is not copied"
-    done < <(grep -roP --include='*.rs' --exclude=tests.rs 'include_(str|bytes)!\("\K[^"]+' "$scratch/build/src")
+    done < <(grep -roP --include='*.rs' --exclude=tests.rs --exclude-dir=tests 'include_(str|bytes)!\("\K[^"]+' "$scratch/build/src")
 }
 
 # attempt WHAT COMMAND...: what the command says is shown only if it fails.
