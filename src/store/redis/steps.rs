@@ -24,8 +24,10 @@ use super::{
 /// After this many conflicts with other instances a step has the room wait for it, so that a slow instance does not lose every
 /// time.
 const CONFLICTS_BEFORE_RESERVATION: u32 = 2;
-/// How long the room waits, unless the write comes first.
-const RESERVATION: Duration = Duration::from_millis(200);
+/// How long the room waits, unless the write comes first. Twice as long after each further conflict, for an instance that gets so
+/// little of its machine that it comes too late.
+const MIN_RESERVATION: Duration = Duration::from_millis(200);
+const MAX_RESERVATION: Duration = Duration::from_secs(1);
 /// The longest delay before a step tries again while the room waits for another instance.
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(2);
 /// The shortest time between two writes that put off the time at which a room is forgotten.
@@ -236,10 +238,10 @@ impl<'step> Progress<'step> {
 
     /// How long the room waits for this step if it cannot write now.
     fn reservation(&self) -> Duration {
-        match self.conflicts {
-            0..CONFLICTS_BEFORE_RESERVATION => Duration::ZERO,
-            _ => RESERVATION,
-        }
+        let Some(further) = self.conflicts.checked_sub(CONFLICTS_BEFORE_RESERVATION) else {
+            return Duration::ZERO;
+        };
+        MIN_RESERVATION.saturating_mul(1 << further.min(3)).min(MAX_RESERVATION)
     }
 }
 
