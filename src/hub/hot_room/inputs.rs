@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::{
+    error_chain::Chain,
     presence::{Change, Version},
     store::Position,
 };
@@ -92,7 +93,7 @@ impl HotRoom {
         let stored = match self.shared.lookup.store.position(self.topic.name()).await {
             Ok(stored) => version_of(stored),
             Err(error) => {
-                debug!(room.name = %self.topic.name(), %error, "cannot look for a later version");
+                debug!(room.name = %self.topic.name(), error = %Chain(&error), "cannot look for a later version");
                 return;
             }
         };

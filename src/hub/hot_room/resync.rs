@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use crate::{
+    error_chain::Chain,
     presence::{Completeness, Knowledge, Room, Version},
     store::StoreError,
 };
@@ -103,6 +104,6 @@ impl HotRoom {
 
     pub(super) fn on_store_error(&self, error: &StoreError) {
         self.topic.known_to_be(Completeness::Partial);
-        debug!(room.name = %self.topic.name(), %error, "cannot read a hot room again");
+        debug!(room.name = %self.topic.name(), error = %Chain(&error), "cannot read a hot room again");
     }
 }

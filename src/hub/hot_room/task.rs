@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use crate::{
+    error_chain::Chain,
     presence::{Completeness, Knowledge, Room, Version},
     reconcile::Watched,
     store::{Feed, FeedMessage, Position, StoreError},
@@ -60,7 +61,7 @@ impl HotRoom {
         match Self::open(Arc::clone(&shared), Arc::clone(&topic), may_look_up).await {
             Ok(room) => room.follow().await,
             Err(error) => {
-                debug!(room.name = %topic.name(), %error, "cannot open a room");
+                debug!(room.name = %topic.name(), error = %Chain(&error), "cannot open a room");
                 shared.rooms.give_up(&topic, error);
             }
         }
