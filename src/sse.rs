@@ -11,6 +11,9 @@ use std::{
 
 use crate::presence::{HostTime, Version};
 
+/// The content type of every stream. With a charset, since some proxies add one of their own where there is none.
+pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
+
 /// A chunk begins with its length in eight hexadecimal digits and CRLF, so that the prefix has its size before the length is
 /// known.
 pub const PREFIX_BYTES: usize = 10;

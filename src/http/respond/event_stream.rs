@@ -17,6 +17,7 @@ use hyper::body::Frame;
 use crate::{
     delivery::{CloseReason, Handoff, HandoffWatch, Permit, StreamEnd},
     http::{auth::Client, state::HttpState},
+    sse::CONTENT_TYPE,
 };
 
 /// The response of a stream: its head, and in its extensions what a worker needs to serve the stream.
@@ -37,8 +38,7 @@ pub(in crate::http) fn head() -> Response {
     // A body of unknown length: to an empty one axum would add `Content-Length: 0`.
     let mut response = Response::new(Body::new(StreamBody::new(stream::empty::<Nothing>())));
     let headers = response.headers_mut();
-    headers
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     // Without this header nginx buffers the stream.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
