@@ -35,7 +35,7 @@ impl CorsOrigins {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrigin {
     #[error(
-        "is no origin; write scheme, host and port as browsers do, such as https://app.example.com, or only \"*\""
+        "is not an origin; write scheme, host and port as browsers do, such as https://app.example.com, or only \"*\""
     )]
     NotAnOrigin,
     #[error(
@@ -47,7 +47,7 @@ pub enum InvalidOrigin {
     )]
     NotOfPages,
     #[error(
-        "is no pattern; only one leading label can be left open, below a domain of at least two, such as https://*.preview.example.com"
+        "is not a pattern; only one leading label can be left open, below a domain of at least two, such as https://*.preview.example.com"
     )]
     Pattern,
     #[error(

@@ -26,7 +26,7 @@ const HTTP: &[WrongValue] = &[
     (
         "LKP__HTTP__CORS_ORIGINS",
         "https://a.example/",
-        "`http.cors_origins`: \"https://a.example/\" is no origin; write scheme, host and port as browsers do, such as https://app.example.com, or only \"*\"",
+        "`http.cors_origins`: \"https://a.example/\" is not an origin; write scheme, host and port as browsers do, such as https://app.example.com, or only \"*\"",
     ),
     (
         "LKP__HTTP__CORS_ORIGINS",
@@ -36,7 +36,7 @@ const HTTP: &[WrongValue] = &[
     (
         "LKP__HTTP__CORS_ORIGINS",
         "https://*.com",
-        "`http.cors_origins`: \"https://*.com\" is no pattern; only one leading label can be left open, below a domain of at least two, such as https://*.preview.example.com",
+        "`http.cors_origins`: \"https://*.com\" is not a pattern; only one leading label can be left open, below a domain of at least two, such as https://*.preview.example.com",
     ),
 ];
 
