@@ -33,7 +33,7 @@ label! {
         Repair = "repair",
         Read = "read",
         Position = "position",
-        Advance = "lift",
+        Advance = "advance",
         Rooms = "rooms",
         Follow = "follow",
         Renew = "renew",

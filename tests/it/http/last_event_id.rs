@@ -9,7 +9,7 @@ use crate::harness::{StoreFault, TestApp, eventually, joined, started};
 
 const READS: &str = "store_calls_total{kind=\"read\",outcome=\"ok\"}";
 const LOOKS: &str = "store_calls_total{kind=\"position\",outcome=\"ok\"}";
-const LIFTS: &str = "store_calls_total{kind=\"lift\",outcome=\"ok\"}";
+const ADVANCES: &str = "store_calls_total{kind=\"advance\",outcome=\"ok\"}";
 
 /// A version that the store could have given just now, but did not: its time.
 fn made_up(app: &TestApp) -> String {
@@ -43,7 +43,7 @@ async fn nobody_makes_a_room_stale_or_has_it_read_by_a_made_up_last_event_id() {
     .await;
     let looks = app.metric(LOOKS).await - looks;
     assert_eq!(app.metric(READS).await, reads, "nothing is read");
-    assert_eq!(app.metric(LIFTS).await, 0.0, "no version is raised");
+    assert_eq!(app.metric(ADVANCES).await, 0.0, "no version is raised");
     let secs = asked_at.elapsed().as_secs_f64();
     assert!((1.0..=secs + 2.0).contains(&looks), "{looks} looks within {secs} s");
     let answer = app.participants("general").await;
