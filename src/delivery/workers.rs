@@ -69,7 +69,7 @@ impl Workers {
             );
             let (done, finished) = oneshot::channel();
             thread::Builder::new().name(format!("delivery-{index}")).spawn(move || {
-                abort_on_panic::thread("a delivery thread", || worker.run());
+                abort_on_panic::thread("a worker of streams", || worker.run());
                 let _ = done.send(());
             })?;
             inboxes.push(inbox);

@@ -1,0 +1,230 @@
+//! Makes the parts of the service from its configuration, and puts them together.
+
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
+
+use prometheus_client::{metrics::info::Info, registry::Registry};
+use tracing::warn;
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    coordination::{Peers, SingleInstance},
+    delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Workers},
+    http::{
+        HttpMetrics, HttpState, LimitSettings, Limits, RoomList, Server, ServerSettings,
+        StreamSettings, WebhookOutage,
+    },
+    hub::{Hub, HubConfig, HubMetrics, Watchers},
+    livekit::{Api, ApiMetrics, ApiSettings, Keys},
+    reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
+    store::{
+        MemoryStore, MeteredStore, RedisMetrics, RedisSettings, RedisStore, Store, StoreMetrics,
+    },
+};
+
+use super::{
+    descriptors::{self, Descriptors},
+    service::App,
+};
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {bind}: {error}; choose another address with `http.bind` or PORT")]
+    Bind { bind: SocketAddr, error: io::Error },
+    #[error("cannot start the workers: {0}")]
+    Workers(io::Error),
+    #[error("cannot read `{key}`: {error}; it must be a PEM file with certificates")]
+    CaFile { key: &'static str, error: io::Error },
+}
+
+impl App {
+    /// Binds, with the store that is configured. Must be called in a runtime.
+    ///
+    /// # Errors
+    /// The address cannot be bound, the system gives no threads, or a file cannot be read.
+    pub fn build(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let mut registry = new_registry();
+        let Some(address) = config.store.redis.clone() else {
+            let store = MemoryStore::new(config.rules(), clock.clone());
+            return Self::assemble(
+                config,
+                Arc::new(store),
+                Arc::new(SingleInstance),
+                clock,
+                registry,
+            );
+        };
+        let settings = RedisSettings {
+            address: address.with_authority(read_authority(config.store.ca_file.as_deref())?),
+            key_prefix: config.store.key_prefix.clone(),
+            clock: None,
+        };
+        let metrics = RedisMetrics::register(&mut registry);
+        let (store, peers) = RedisStore::start(&settings, config.rules(), metrics);
+        Self::assemble(config, Arc::new(store), Arc::new(peers), clock, registry)
+    }
+
+    /// Binds, with any store, as the only instance.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the system gives no threads.
+    pub fn with_store(
+        config: &Config,
+        store: Arc<dyn Store>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        Self::assemble(config, store, Arc::new(SingleInstance), clock, new_registry())
+    }
+
+    fn assemble(
+        config: &Config,
+        store: Arc<dyn Store>,
+        peers: Arc<dyn Peers>,
+        clock: Clock,
+        mut registry: Registry,
+    ) -> Result<Self, StartError> {
+        let descriptors = descriptors::raise();
+        let store: Arc<dyn Store> =
+            Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
+        let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
+        let workers = start_workers(config, &clock, &pinned, &mut registry)?;
+        let hub = start_hub(config, &store, peers, &workers, &clock, &mut registry)?;
+        let server = bind(config)?;
+        let state = Arc::new(HttpState {
+            hub,
+            store,
+            keys: Keys::new(&config.livekit.keys),
+            client_keys: Keys::new(&config.client_keys()),
+            auth: config.auth.settings.clone(),
+            cors: config.http.cors_origins.clone(),
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            streams: StreamSettings {
+                enabled: config.stream.enabled,
+                max_age: config.stream.max_age,
+            },
+            limits: Limits::new(&limits_of(config, descriptors)),
+            metrics: HttpMetrics::register(&mut registry),
+            registry,
+            clock,
+            pinned,
+            room_list: RoomList::default(),
+            is_draining: false.into(),
+            webhook_outage: WebhookOutage::default(),
+        });
+        warn_about(config);
+        Ok(Self { server, workers, state, drain: config.shutdown.drain })
+    }
+}
+
+fn start_hub(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    peers: Arc<dyn Peers>,
+    workers: &Arc<Workers>,
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Result<Hub, StartError> {
+    let reconciler = start_reconciler(config, store, peers, clock, registry)?;
+    Ok(Hub::new(
+        Arc::clone(store),
+        reconciler,
+        Arc::clone(workers) as Arc<dyn Watchers>,
+        HubConfig { coalesce: config.stream.coalesce },
+        HubMetrics::register(registry),
+    ))
+}
+
+fn bind(config: &Config) -> Result<Server, StartError> {
+    let settings = ServerSettings {
+        bind: config.http.bind,
+        head_timeout: config.http.head_timeout,
+        idle_timeout: config.http.idle_timeout,
+        write_timeout: config.stream.write_timeout,
+    };
+    Server::bind(&settings).map_err(|error| StartError::Bind { bind: config.http.bind, error })
+}
+
+fn start_workers(
+    config: &Config,
+    clock: &Clock,
+    pinned: &Arc<Pinned>,
+    registry: &mut Registry,
+) -> Result<Arc<Workers>, StartError> {
+    let settings = DeliveryConfig {
+        threads: 0,
+        heartbeat: config.stream.heartbeat,
+        write_timeout: config.stream.write_timeout,
+    };
+    let metrics = DeliveryMetrics::register(registry);
+    Workers::start(&settings, &metrics, clock, pinned).map_err(StartError::Workers)
+}
+
+fn new_registry() -> Registry {
+    let mut registry = Registry::with_prefix("livekit_presence");
+    let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "What runs here", version);
+    registry
+}
+
+fn read_authority(file: Option<&Path>) -> Result<Option<Vec<u8>>, StartError> {
+    let read = file.map(std::fs::read).transpose();
+    read.map_err(|error| StartError::CaFile { key: "store.ca_file", error })
+}
+
+/// Compares rooms with LiveKit's own lists, where its API is configured.
+fn start_reconciler(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    peers: Arc<dyn Peers>,
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Result<Option<Reconciler>, StartError> {
+    let Some(url) = config.livekit.url.clone() else { return Ok(None) };
+    let settings = ApiSettings {
+        url,
+        timeout: config.livekit.timeout,
+        ca_file: config.livekit.ca_file.clone(),
+        proxy: config.livekit.proxy.clone(),
+    };
+    let keys = Keys::new(&config.livekit.keys);
+    let api = Api::new(&settings, keys, clock.clone(), ApiMetrics::register(registry))
+        .map_err(|error| StartError::CaFile { key: "livekit.ca_file", error })?;
+    let settings = ReconcileSettings {
+        every: config.reconcile.every,
+        calls_per_minute: config.livekit.calls_per_minute,
+    };
+    Ok(Some(Reconciler::start(
+        api,
+        Arc::clone(store),
+        peers,
+        config.rules(),
+        settings,
+        ReconcileMetrics::register(registry),
+    )))
+}
+
+fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
+    let limits = &config.limits;
+    LimitSettings {
+        connections: descriptors.connections(),
+        webhook_connections: descriptors.webhook_connections(),
+        streams: limits.streams.unwrap_or(descriptors.streams()),
+        streams_per_address: limits.streams_per_address,
+        streams_per_identity: limits.streams_per_identity,
+        reads_per_address: limits.reads_per_address,
+        lookups_per_address: limits.lookups_per_address,
+        refused_webhooks_per_address: limits.refused_webhooks_per_address,
+        body_bytes: limits.body_bytes,
+        head_bytes: limits.head_bytes,
+    }
+}
+
+fn warn_about(config: &Config) {
+    for key in config.livekit.keys.iter().filter(|key| key.is_weak()) {
+        warn!(key.name = key.name(), "the secret of this API key has fewer than 32 characters");
+    }
+    if config.livekit.url.is_none() {
+        warn!("without `livekit.url` (LIVEKIT_URL) nothing makes up for webhooks that get lost");
+    }
+}
