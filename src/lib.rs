@@ -3,6 +3,7 @@
 //! Bottom-up; a lower layer never imports a higher one. `docs/ARCHITECTURE.md` is the map, with a webhook's way and a stream's.
 //!
 //! - [`presence`]: the rules of a room, pure: what webhooks and LiveKit's lists do to it
+//! - [`clock`]: the time of day, handed down so that tests can set it
 //! - [`livekit`]: LiveKit's format: keys, tokens, webhooks, lists, its API
 //! - [`coordination`]: what the instances agree on: leases, the budget of calls, LiveKit's rooms
 //! - [`store`]: where rooms live, in memory or in Redis
@@ -11,7 +12,8 @@
 //! - [`hub`]: follows the rooms that somebody watches, and encodes each list and each change once
 //! - [`delivery`]: owns the subscribers' sockets, and writes frames to them
 //! - [`http`]: routes, tokens, limits, errors
-//! - [`app`], [`config`], [`clock`]: put it together, configure it, tell the time
+//! - [`config`]: what the operator says, parsed once
+//! - [`app`]: puts the parts together, runs them, ends them in order
 //! - [`demo`]: the simulated LiveKit of `livekit-presence demo`
 
 mod abort_on_panic;

@@ -6,7 +6,7 @@ use redis::{AsyncConnectionConfig, RedisError};
 
 /// A connection must be there within this time, TLS and authentication included.
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
-/// An answer must be there within this time, because webhooks are answered within five seconds whatever happens.
+/// An answer must be there within this time, because webhooks are answered within four seconds whatever happens.
 pub(super) const ANSWER: Duration = Duration::from_millis(2_500);
 
 pub(super) fn config() -> AsyncConnectionConfig {

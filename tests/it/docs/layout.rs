@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{markdown::ROOT, names::rust_files};
 
-/// The modules of `src`, bottom-up, as `docs/ARCHITECTURE.md` and `src/lib.rs` have them.
+/// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
 const LAYERS: [&str; 19] = [
     "presence",
     "clock",
