@@ -21,13 +21,14 @@ use super::{
     turns::{RoomTurn, Turns},
 };
 
-/// After this many conflicts with other instances a step has the room wait for it, so that a slow instance does not lose every
+/// After losing to this many writes of other instances a step has the room wait for it, so that a slow instance does not lose every
 /// time.
-const CONFLICTS_BEFORE_RESERVATION: u32 = 2;
-/// How long the room waits, unless the write comes first. Twice as long after each further conflict, for an instance that gets so
-/// little of its machine that it comes too late.
+const LOSSES_BEFORE_RESERVATION: u32 = 2;
+/// How long the room waits, unless the write comes first. Twice as long after each further loss, for an instance that gets too
+/// little of its machine to come in time.
 const MIN_RESERVATION: Duration = Duration::from_millis(200);
-const MAX_RESERVATION: Duration = Duration::from_secs(1);
+/// What a step leaves behind that gives up, or whose instance dies.
+const MAX_RESERVATION: Duration = Duration::from_millis(800);
 /// The longest delay before a step tries again while the room waits for another instance.
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(2);
 /// The shortest time between two writes that put off the time at which a room is forgotten.
@@ -83,7 +84,8 @@ struct Progress<'step> {
     is_read: bool,
     /// The version that this instance wrote last. Only a Redis that lost its last writes has an earlier one.
     acknowledged: Option<Version>,
-    conflicts: u32,
+    /// Writes of other instances that came before this step's.
+    losses: u32,
 }
 
 impl Steps {
@@ -166,8 +168,9 @@ impl Steps {
             }
             Committed::Conflict(fresh) => {
                 self.metrics.conflicted();
-                progress.conflicts += 1;
-                if fresh.revision == held.revision && !supposes_absence {
+                if fresh.revision != held.revision {
+                    progress.losses += 1;
+                } else if !supposes_absence {
                     // Nobody has written: the room waits for another instance.
                     sleep(MAX_RETRY_DELAY.mul_f64(fastrand::f64())).await;
                 }
@@ -220,7 +223,7 @@ impl<'step> Progress<'step> {
         let held = turn.take_held();
         let acknowledged = held.as_ref().map(|held| held.slice.version());
         let next = held.filter(|_| wanted.may_be_unread);
-        Self { is_read: next.is_none(), wanted, turn, next, acknowledged, conflicts: 0 }
+        Self { is_read: next.is_none(), wanted, turn, next, acknowledged, losses: 0 }
     }
 
     /// Another attempt follows, on rows that were read.
@@ -238,10 +241,10 @@ impl<'step> Progress<'step> {
 
     /// How long the room waits for this step if it cannot write now.
     fn reservation(&self) -> Duration {
-        let Some(further) = self.conflicts.checked_sub(CONFLICTS_BEFORE_RESERVATION) else {
-            return Duration::ZERO;
-        };
-        MIN_RESERVATION.saturating_mul(1 << further.min(3)).min(MAX_RESERVATION)
+        match self.losses.checked_sub(LOSSES_BEFORE_RESERVATION) {
+            Some(further) => (MIN_RESERVATION * (1 << further.min(8))).min(MAX_RESERVATION),
+            None => Duration::ZERO,
+        }
     }
 }
 
