@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc};
 /// The store could not do what it was asked. It did all of it or nothing, and the caller may ask again.
 #[derive(Clone, Debug)]
 pub enum StoreError {
-    /// There is no connection to it, or the connection was lost.
+    /// There is no connection to it, the connection was lost, or it is just starting or failing over.
     Unreachable(Cause),
     /// It did not answer in time. It may have done what it was asked.
     TimedOut(Cause),

@@ -1,6 +1,6 @@
 //! What an error of Redis is to those above: which [`StoreError`], and what an operator can do about it.
 
-use redis::{ErrorKind, RedisError, make_extension_error};
+use redis::{ErrorKind, RedisError, ServerErrorKind, make_extension_error};
 
 use crate::store::{Cause, StoreError};
 
@@ -10,14 +10,20 @@ const ARGUMENTS: &str = ", with args beginning with";
 /// The error for those above. Its source is the error of Redis, without the arguments of commands.
 pub(super) fn failed(error: &RedisError) -> StoreError {
     let text = error.to_string();
-    let advice = advice(error, &text);
-    let source = match text.split_once(ARGUMENTS) {
-        Some((start, _)) => without_arguments(error, start),
-        None => error.clone(),
+    let (text, source) = match text.split_once(ARGUMENTS) {
+        Some((start, _)) => (start, without_arguments(error, start)),
+        None => (text.as_str(), error.clone()),
     };
-    let cause = Cause::new(source).with_advice(advice);
+    let cause = Cause::new(source).with_advice(advice(error, text));
     match error.kind() {
         _ if error.is_timeout() => StoreError::TimedOut(cause),
+        // It starts, or another server takes over. This passes by itself.
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::TryAgain,
+        ) => StoreError::Unreachable(cause),
         ErrorKind::Server(_)
         | ErrorKind::Extension
         | ErrorKind::AuthenticationFailed
@@ -62,6 +68,9 @@ const CHECK_SERVICE: &str = "check the service's name at the end of `store.redis
 
 /// What an operator can do, where that is known.
 fn advice(error: &RedisError, text: &str) -> Option<&'static str> {
+    if error.kind() == ErrorKind::MasterNameNotFoundBySentinel {
+        return Some(CHECK_SERVICE);
+    }
     // The library parses some codes. Others, and those of errors in scripts, stand in the text.
     let says = |word: &str| error.code() == Some(word) || text.contains(word);
     if says("NOPROTO") || text.to_ascii_lowercase().contains("hello") {
@@ -71,7 +80,6 @@ fn advice(error: &RedisError, text: &str) -> Option<&'static str> {
     match error.kind() {
         _ if known.is_some() => known.map(|(_, advice)| *advice),
         ErrorKind::AuthenticationFailed => Some(CHECK_PASSWORD),
-        ErrorKind::MasterNameNotFoundBySentinel => Some(CHECK_SERVICE),
         _ => None,
     }
 }
@@ -122,6 +130,27 @@ mod tests {
         assert!(source("OOM command not allowed").contains("command not allowed"));
         let said = source("ERR unknown command 'EVALSHA', with args beginning with: 'lkp:room'");
         assert!(said.ends_with("unknown command 'EVALSHA'") && !said.contains("lkp"), "{said}");
+    }
+
+    #[test]
+    fn advice_is_for_what_redis_said_and_not_for_the_names_in_it() {
+        let error = answered(
+            "ERR unknown command 'EVALSHA', with args beginning with: 'lkp:room:{b1}:hello' 'OOM' ",
+        );
+        assert!(error.to_string().contains("Redis 6.2"), "{error}");
+    }
+
+    #[test]
+    fn a_redis_that_starts_or_fails_over_is_unreachable() {
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "CLUSTERDOWN The cluster is down",
+            "MASTERDOWN Link with MASTER is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+        ] {
+            let error = answered(line);
+            assert!(matches!(error, StoreError::Unreachable(_)), "{line}: {error:?}");
+        }
     }
 
     #[test]
