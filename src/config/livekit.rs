@@ -91,11 +91,13 @@ fn take_proxy(values: &mut Values, variables: &Variables, url: &Uri) -> Option<P
 
 /// The key of `LIVEKIT_API_KEY`, and those of `livekit.keys` after it.
 fn take_all_keys(values: &mut Values, variables: &Variables, start_mode: StartMode) -> Vec<ApiKey> {
+    let errors_before = values.errors.len();
     let mut keys = Vec::from_iter(take_single_key(values, variables));
     keys.extend(take_keys(values, "livekit.keys"));
     reject_repeated(values, "livekit.keys", &[], &keys);
-    let has_errors = !values.errors.is_empty();
-    if keys.is_empty() && start_mode == StartMode::Serve && !has_errors {
+    // A key that is wrong is told already.
+    let is_told = values.errors.len() > errors_before;
+    if keys.is_empty() && start_mode == StartMode::Serve && !is_told {
         values.reject(
             "livekit.keys",
             "is empty, so no webhook could be verified; set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or LIVEKIT_KEYS",

@@ -41,6 +41,16 @@ fn the_defaults_need_nothing_but_a_key() {
 }
 
 #[test]
+fn a_missing_key_is_told_beside_whatever_else_is_wrong() {
+    let wrong =
+        [("LIVEKIT_KEYS", ""), ("LKP__HTTP__HEAD_TIMEOUT", "15"), ("LKP__LOG__LEVEL", "inof")];
+    let told = errors(&wrong);
+    for key in ["livekit.keys", "http.head_timeout", "log.level"] {
+        assert!(told.iter().any(|error| error.contains(key)), "{key}: {told:?}");
+    }
+}
+
+#[test]
 fn the_environment_says_what_differs() {
     let config = with(&[
         ("LKP__STREAM__HEARTBEAT", "250ms"),
