@@ -63,7 +63,10 @@ async fn sweep(context: &Context, wanted_at: Instant) -> Result<(), Failure> {
         swept?;
     }
     if all > 0 {
-        info!(rooms = all, "compared all rooms with LiveKit's lists");
+        info!(
+            rooms = all,
+            "compared every room that had not been compared since with LiveKit's list"
+        );
     }
     Ok(())
 }
