@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::harness::{ApiFault, Response, identities, joined, left, patiently, started};
+use crate::harness::{ApiFault, Response, identities, joined, left, started};
 
 use super::with_api;
 
@@ -127,15 +127,28 @@ async fn a_sign_of_a_missed_join_has_the_room_compared_at_once() {
 
 /// A stream waits two seconds for LiveKit. Of these forty rooms ten wait one of the two for calls that the budget allows; they
 /// would wait longer without the share of watched rooms. What is left may be too little on a busy machine, through no fault of
-/// the service: then another service that has just started tries it. One that leaves rooms out by itself does so each time.
+/// the service: then another service that has just started tries it, twice at most. One that leaves rooms out by itself does so
+/// each time.
 #[tokio::test]
 async fn after_a_restart_one_stream_of_many_rooms_begins_with_everybody() {
-    patiently("a stream to begin with everybody", begins_with_everybody).await;
+    let mut complete = Vec::new();
+    for _ in 0..3 {
+        complete.push(begin_with_everybody().await);
+        assert!(*complete.last().unwrap() >= 30, "rooms that began with everybody: {complete:?}");
+        if complete.ends_with(&[ROOMS]) {
+            return;
+        }
+    }
+    panic!("of {ROOMS} rooms began with everybody: {complete:?}");
 }
 
-async fn begins_with_everybody() -> bool {
+/// How many there are in that stream.
+const ROOMS: usize = 40;
+
+/// How many rooms of a stream begin with everybody.
+async fn begin_with_everybody() -> usize {
     let (app, livekit) = with_api(&[("LKP__LIMITS__LOOKUPS_PER_ADDRESS", "1")]).await;
-    let names: Vec<_> = (0..40).map(|number| format!("room-{number}")).collect();
+    let names: Vec<_> = (0..ROOMS).map(|number| format!("room-{number}")).collect();
     for name in &names {
         livekit.list(name, &[joined("alice").room(name)]);
     }
@@ -146,8 +159,7 @@ async fn begins_with_everybody() -> bool {
         let event = subscriber.next().await.unwrap();
         complete += usize::from(identities(&event.json()["participants"]) == ["alice"]);
     }
-    println!("{complete} of {} rooms began with everybody", names.len());
-    complete == names.len()
+    complete
 }
 
 #[tokio::test]
