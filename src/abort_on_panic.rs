@@ -1,5 +1,5 @@
-//! For threads and tasks without which the process would go on only in appearance: some browsers would silently hear nothing
-//! more. When one of them panics the process ends. The supervisor starts it again, and the browsers come back.
+//! Ends the process when one of its vital threads or tasks panics. Otherwise the process would seem to work, while some browsers
+//! silently got nothing more. The supervisor starts the process again, and the browsers come back.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -24,7 +24,7 @@ pub(crate) async fn task(what: &str, run: impl Future<Output = ()>) {
 }
 
 fn abort(what: &str) -> ! {
-    // Whatever happens to the log.
+    // The process ends even if logging panics.
     let _ = catch_unwind(|| error!("{what} failed; ending the process"));
     process::abort()
 }

@@ -1,5 +1,5 @@
-//! What the instances of this service agree on: who holds which lease, how many calls to LiveKit's API are left for all of them
-//! together, and what one of them was told of LiveKit's rooms.
+//! What the instances of this service agree on: which of them holds a lease, how many calls to LiveKit's API they have left
+//! together, and the list of LiveKit's rooms that one of them got.
 //!
 //! Below `store`: this names what is shared, and the Redis that carries it implements [`Peers`] in `src/store/redis`. Knows only
 //! `presence`. `reconcile` is its only user.
@@ -13,7 +13,7 @@ use crate::presence::{RoomName, StoreTime};
 /// The other instances.
 #[async_trait]
 pub trait Peers: Send + Sync + 'static {
-    /// Takes a lease, unless somebody holds it. The lease ends by itself after `time`.
+    /// Takes a lease, unless another instance holds it. The lease ends by itself after `time`.
     async fn lease(
         &self,
         lease: &Lease,
@@ -27,8 +27,8 @@ pub trait Peers: Send + Sync + 'static {
     /// taken.
     async fn take_call(&self, buckets: &[CallBucket]) -> Result<Duration, CoordinationError>;
 
-    /// Tells the others how long a room waits for its comparison here; they forget it after the time `fresh`. Returns the longest
-    /// wait that any instance told.
+    /// Tells the others how long rooms wait for their comparison here; they forget it after `fresh`. Returns the longest wait of
+    /// any instance.
     async fn share_wait(
         &self,
         wait: Duration,
@@ -42,7 +42,7 @@ pub trait Peers: Send + Sync + 'static {
         fresh: Duration,
     ) -> Result<(), CoordinationError>;
 
-    /// What another instance told of LiveKit's rooms, while it is fresh.
+    /// LiveKit's rooms as another instance shared them, while that is fresh.
     async fn shared_rooms(&self) -> Result<Option<SharedRooms>, CoordinationError>;
 }
 
@@ -81,7 +81,7 @@ pub struct SharedRooms {
     pub names: Vec<RoomName>,
 }
 
-/// What carries the agreement did not answer, and says why.
+/// Why the instances could not be asked: the store that they share did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct CoordinationError(Box<dyn Error + Send + Sync>);

@@ -25,7 +25,8 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
     out
 }
 
-/// Compact, with those line breaks escaped that JSON allows. All others are control characters, which JSON always escapes.
+/// Writes compact JSON, and escapes the line breaks that JSON would allow. All others are control characters, which JSON always
+/// escapes.
 struct OneLine;
 
 impl Formatter for OneLine {

@@ -99,7 +99,7 @@ fn serve(file: Option<&Path>, start_mode: StartMode) -> Result<(), Failure> {
     })
 }
 
-/// LiveKit's part in the demo. It goes first, so that no webhook meets a service that is ending.
+/// LiveKit's part in the demo. It stops first, so that it posts no webhook to a service that is shutting down.
 async fn simulate_until(told_to_end: impl Future<Output = ()>, address: SocketAddr, clock: Clock) {
     info!("the demo runs: open {} in a browser", demo::page_url(address));
     tokio::select! {
@@ -108,8 +108,8 @@ async fn simulate_until(told_to_end: impl Future<Output = ()>, address: SocketAd
     }
 }
 
-/// Half as many as processors: the other half's work is delivery, which has threads of its own. More would spend their time
-/// waking each other up.
+/// Half as many as there are processors: the other half is for delivery, which has threads of its own. More would spend their
+/// time waking each other up.
 fn workers() -> usize {
     thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }

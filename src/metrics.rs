@@ -1,4 +1,4 @@
-//! What every `metrics.rs` needs: metrics that are registered where they are made, and labels.
+//! What every `metrics.rs` needs: constructors that also register a metric, and labels.
 //!
 //! A layer's metrics are a struct of these. `docs/metrics.md` lists them all.
 

@@ -21,8 +21,8 @@ const SUFFIX: &[u8] = b"\r\n";
 /// Ends a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// The id of the last event of a stream that is ended for good. A browser that reconnects by itself sends it back, and is turned
-/// away.
+/// The id of the last event of a stream that ended for good. A browser that reconnects by itself sends it back, and gets 204,
+/// which stops it.
 pub const REPLACED_ID: &str = "replaced";
 
 /// How the client finds the end of the body.
@@ -39,7 +39,7 @@ pub struct Frame {
     bytes: Box<[u8]>,
     /// Where the chunk ends. Only in the last frame of a stream does something follow it.
     chunk_end: usize,
-    /// The connections that keep the frame because their sockets are full.
+    /// The streams with full sockets, and the other answers, that keep the frame.
     pins: AtomicU32,
 }
 
@@ -72,7 +72,7 @@ impl Frame {
         self.pins.load(Ordering::Acquire) > 0
     }
 
-    /// Counts a connection that keeps the frame until its socket takes more. Returns whether it is the first.
+    /// Counts a connection that keeps the frame. Returns whether it is the first.
     pub fn pin(&self) -> bool {
         self.pins.fetch_add(1, Ordering::AcqRel) == 0
     }

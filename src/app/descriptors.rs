@@ -3,16 +3,17 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::debug;
 
-/// Kept for what is not a client's connection: listener, polls, log, and the moment between accepting and refusing.
+/// Descriptors for everything but clients' connections: listener, polls, log, Redis, LiveKit, and connections that are being
+/// refused.
 const OTHERS: u64 = 128;
-/// Where there is no limit, no more is planned for.
+/// Assumed where the system sets no limit.
 const PLENTY: u64 = 1 << 20;
 
 /// The descriptors of this process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Descriptors(u64);
 
-/// Raises the limit as far as the system allows without asking, and tells it.
+/// Raises the soft limit to the hard limit, and returns it.
 pub(super) fn raise() -> Descriptors {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
@@ -31,7 +32,7 @@ impl Descriptors {
         usize::try_from(connections).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Of the connections that no stream may have, those that are kept for webhooks from peers that have sent a verified one.
+    /// The connections, out of those that streams cannot take, that are reserved for peers that have sent a verified webhook.
     pub fn webhook_connections(self) -> usize {
         (self.connections() - self.streams()).div_ceil(4)
     }

@@ -15,7 +15,7 @@ pub fn start_logging(config: &LogConfig) {
         LogFormat::Json => true,
         LogFormat::Auto => !is_terminal,
     };
-    // Where nobody reads the log any more, saying so there would end the thread that logs.
+    // If nobody reads the log any more, reporting that to the log would end the thread that logs.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -11,7 +11,7 @@ use crate::{
     http::{HttpState, Server},
 };
 
-/// What is under way when the service is told to end gets this long beyond the drain.
+/// Requests and streams under way at shutdown get this long after the drain has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(6);
 
 /// The service, bound and ready to run.

@@ -6,5 +6,5 @@ use std::time::Duration;
 pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
-/// Longer durations are meant to be "never", which no duration says.
+/// A longer duration would stand for "never", which no duration can express.
 pub(super) const MONTH: Duration = Duration::from_hours(24 * 30);

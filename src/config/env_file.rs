@@ -1,9 +1,8 @@
 //! `.env`: `NAME=value`, one per line.
 //!
-//! Each program reads such files a little differently: Compose, Ruby and Node with an extension replace `$NAME`, others do not;
-//! shells take away quotes and backslashes within a value, others do not. A secret that programs read differently is refused,
-//! with the name of its variable, and not guessed. Single quotes make it clear: every program takes what stands between them as
-//! it is.
+//! Programs read such files differently: Compose, Ruby, and Node with an extension replace `$NAME`, others do not; shells remove
+//! quotes and backslashes within a value, others do not. A value that programs would read differently is refused, with the name
+//! of its variable, rather than guessed. Single quotes make it unambiguous: every program takes the text between them literally.
 
 use std::collections::BTreeMap;
 

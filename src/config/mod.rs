@@ -1,4 +1,4 @@
-//! What an operator says, parsed once into final types and checked before anything is bound. The only place that reads the
+//! The configuration: parsed once into its final types, and checked before any address is bound. Nothing else reads the
 //! environment.
 //!
 //! Each table of `config/default.toml` has a file here with its struct, its parsing and its bounds.

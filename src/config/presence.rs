@@ -9,7 +9,7 @@ use super::{
 
 /// How long a list counts as confirmed where LiveKit's API confirms it regularly.
 const TTL_WITH_API: Duration = Duration::from_mins(1);
-/// How long it does where nothing but webhooks confirms it.
+/// How long a list counts as confirmed where only webhooks confirm it.
 const TTL_WITHOUT_API: Duration = Duration::from_hours(24);
 /// The shortest `presence.ttl`; no list is ever confirmed for less than a round trip takes.
 const MIN_TTL: Duration = Duration::from_millis(1);

@@ -7,9 +7,9 @@ use super::{
     values::{Values, bytes, duration, switch},
 };
 
-/// Every heartbeat visits a part of all streams, so more of them would keep a core busy.
+/// A shorter interval would keep a core busy with heartbeats.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(10);
-/// A list whose changes wait longer is not live.
+/// A list whose changes are held back for longer is not live.
 const MAX_COALESCE: Duration = Duration::from_mins(1);
 
 /// How streams are fed.

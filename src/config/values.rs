@@ -30,7 +30,8 @@ impl Values {
         self.errors.push(ConfigError { key: key.to_owned(), problem: problem.into() });
     }
 
-    /// Takes a value. A wrong one is noted and replaced by `T`'s default, which nobody uses, because an error ends the start.
+    /// Takes a value. A wrong one is noted and replaced by `T`'s default. Nothing uses that default, because the service does not
+    /// start with an error.
     pub fn take<T: Default>(
         &mut self,
         key: &str,
@@ -97,7 +98,7 @@ pub(super) fn lines(value: &Value) -> Result<String, String> {
     }
 }
 
-/// A duration from one to another, both included.
+/// A duration within these bounds, both included.
 pub(super) fn duration(
     bounds: RangeInclusive<Duration>,
 ) -> impl Fn(&Value) -> Result<Duration, String> {
@@ -137,7 +138,7 @@ pub(super) fn switch(value: &Value) -> Result<bool, String> {
     }
 }
 
-/// A whole number from one to another, both included.
+/// An integer within these bounds, both included.
 pub(super) fn whole_number(bounds: RangeInclusive<u32>) -> impl Fn(&Value) -> Result<u32, String> {
     move |value| {
         let text = text(value)?;

@@ -21,7 +21,7 @@ label! {
         WriteTimeout = "write_timeout",
         /// The client was the slowest when slow clients kept more than `stream.pinned_bytes`.
         PinnedBytes = "pinned_bytes",
-        /// The client sent more than a subscriber has to say.
+        /// The client sent more than a subscriber may send (64 KiB).
         TooMuchInput = "too_much_input",
         /// The socket failed.
         Socket = "socket",
@@ -29,7 +29,7 @@ label! {
 }
 
 impl CloseReason {
-    /// The reason when a write failed. That a client went away shows in writes as well as in reads.
+    /// The reason when a write failed. A client that went away is noticed by writes as well as by reads.
     pub(super) fn of_write(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Self::Client,

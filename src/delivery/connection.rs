@@ -1,5 +1,5 @@
-//! One stream's connection: its socket, what it watches, what it was sent, and, only while the socket is full, the rest of one
-//! frame.
+//! One stream's connection: its socket, the rooms it watches, and the versions it was sent. While the socket is full, it also
+//! keeps the rest of one frame.
 
 use std::{
     io::{self, IoSlice, Read, Write},
@@ -17,7 +17,7 @@ use crate::{
 
 use super::{close_reason::CloseReason, permit::Permit, pinned::Pin, wheel::WheelPosition};
 
-/// A subscriber has nothing to say after its request. A stream whose client sends more than this, in all, is ended.
+/// A subscriber has nothing to send after its request. A stream ends when its client has sent more than this in total.
 const MAX_INPUT_BYTES: u32 = 64 * 1024;
 
 /// A connection that takes frames.
@@ -27,8 +27,8 @@ pub(super) struct Connection {
     pub watches: Watches,
     pub phase: Phase,
     pub place: WheelPosition,
-    /// When the stream ends, or, once it has ended, when the worker stops waiting for the client to close; in the worker's
-    /// milliseconds.
+    /// In the worker's milliseconds: when the stream ends. Once it has ended: when the worker stops waiting for the client to
+    /// close.
     pub ends_at: u64,
     pub end_reason: CloseReason,
     input_bytes: u32,
@@ -42,7 +42,6 @@ pub(super) enum Watches {
     Many(Box<[Watch]>),
 }
 
-/// One watched room.
 pub(super) struct Watch {
     pub subscription: Subscription,
     /// The version that was last sent, as a whole or in part.
@@ -63,7 +62,7 @@ pub(super) enum Phase {
     Closing,
 }
 
-/// Whether a connection ends when its socket, which is full, drains.
+/// What a connection with a full socket does once the socket drains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     No,
@@ -73,7 +72,7 @@ pub(super) enum Ending {
     LastBegun,
 }
 
-/// The rest of a frame of which a part was written.
+/// The rest of a partly written frame.
 pub(super) struct Tail {
     pin: Pin,
     framing: Framing,
@@ -193,10 +192,10 @@ pub(super) struct FirstWritten {
     pub rest: Rest,
 }
 
-/// What was written in part, and how many bytes of it.
+/// What was written only in part, and how many of its bytes were.
 pub(super) enum Rest {
     Nothing,
-    /// The head of the response. This takes a socket that is full of earlier answers.
+    /// The head of the response. Happens only when the socket is still full of earlier answers.
     OfHead(usize),
     /// The last frame that was begun.
     OfFrame(usize),

@@ -28,7 +28,7 @@ pub struct StreamEnd {
     pub reason: CloseReason,
 }
 
-/// What a handed-off stream is written to: a connection on which HTTP is over.
+/// The connection of a handed-off stream. The worker writes to it, and no HTTP server reads it any more.
 pub struct Transport {
     /// Non-blocking.
     pub socket: TcpStream,

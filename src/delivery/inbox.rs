@@ -21,12 +21,14 @@ pub(super) struct Inbox {
     connections: AtomicUsize,
 }
 
-/// Bounded by what exists: each handed-off connection is here once, and each watched room and each pin at most once.
+/// Needs no limit of its own: it holds each handed-off connection once, and each watched room, each replaced stream and each pin
+/// at most once.
 #[derive(Default)]
 pub(super) struct Mail {
     pub handoffs: Vec<(Handoff, Transport)>,
     pub changed: Vec<Arc<Topic>>,
-    /// The permits of streams that end for good: at most one for each stream that was opened since the worker looked.
+    /// The permits of streams that end for good. Every worker gets all of them, because a permit does not tell which worker
+    /// serves the stream.
     pub replaced: Vec<u32>,
     /// Connections that keep too much, each with the pin that is too much.
     pub cut_off: Vec<(u32, u64)>,
@@ -40,7 +42,7 @@ impl Inbox {
         Self { waker, mail: Mutex::default(), connections: AtomicUsize::default() }
     }
 
-    /// Puts something in. Wakes the worker unless there was mail already, for which it was woken.
+    /// Puts something in, and wakes the worker if the inbox was empty. If it was not, the worker has been woken already.
     pub fn send(&self, put: impl FnOnce(&mut Mail)) {
         let mut mail = self.mail.lock().expect("never held in a panic");
         let was_empty = mail.is_empty();
@@ -58,7 +60,7 @@ impl Inbox {
         std::mem::take(&mut *self.mail.lock().expect("never held in a panic"))
     }
 
-    /// Takes no more mail from now on, unless there is some. Tells whether it is closed.
+    /// Closes the inbox if it is empty, and tells whether it is closed.
     pub fn close_if_empty(&self) -> bool {
         let mut mail = self.mail.lock().expect("never held in a panic");
         mail.is_closed = mail.is_empty();

@@ -1,7 +1,7 @@
 //! The last step to the browsers: a few workers, which own their sockets and write frames to them.
 //!
-//! A connection here is a socket, the rooms it watches, and the version that it was last sent of each. It has no task, no timer
-//! and no queue; a frame costs it one `write`. HTTP is over when a connection arrives: its request was read, and the head of its
+//! A connection here is a socket, the rooms it watches, and the version of each that it was last sent. It has no task, no timer
+//! and no queue; a frame costs it one `write`. When a connection arrives here, its request has been read, and the head of its
 //! response comes with it.
 //!
 //! `workers` starts the threads and chooses one for each `handoff`; an `inbox` carries it there; `worker` is the thread.

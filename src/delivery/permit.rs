@@ -11,8 +11,8 @@ pub trait PermitIssuer: Send + Sync {
     fn is_revoked(&self, key: u32) -> bool;
 }
 
-/// Counts its holder until it is dropped. Only the issuer knows what it counts. Here it is a number, so that none of ten thousand
-/// holders costs an allocation.
+/// Counts its holder until it is dropped. Only the issuer knows what it counts. A permit is a number, so that ten thousand
+/// holders need no allocation each.
 pub struct Permit {
     issuer: Arc<dyn PermitIssuer>,
     key: u32,
@@ -23,7 +23,7 @@ impl Permit {
         Self { issuer, key }
     }
 
-    /// Its number, which differs from that of every other permit that is held.
+    /// Unique among the permits that are held now.
     pub fn key(&self) -> u32 {
         self.key
     }

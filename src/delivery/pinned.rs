@@ -1,5 +1,5 @@
-//! What all slow clients together keep in memory: streams on every worker, and answers that are not taken. It is counted and
-//! bounded. The client that has been slow for longest is cut off first, whichever thread serves it.
+//! Counts and bounds the memory that slow clients take up: those of streams, on every worker, and those of other answers. Above
+//! the bound, the client that has been slow for longest is cut off first, on whichever thread it is served.
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +14,11 @@ use prometheus_client::{
 
 use crate::{metrics::RegistryExt, sse::Frame};
 
-/// A client is slow after this time. For a new answer only slow clients are cut off; without one the new client is told to ask
-/// again.
+/// A client counts as slow after this time. A new answer may only displace a slow client; if there is none, the new client is
+/// told to ask again.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
-/// Has the client's thread cut the client off. Its argument is the pin that is too much.
+/// Tells the worker or the task that serves the client to cut it off. The argument is the number of the client's pin.
 pub type CutOff = Box<dyn FnOnce(u64) + Send>;
 
 /// The frames that slow clients keep, and the clients that keep them.
@@ -33,9 +33,10 @@ pub struct Pinned {
 struct Kept {
     /// Each frame counts once, even if several clients keep it.
     bytes: usize,
-    /// What clients keep that were told to leave and have not let go yet. No other client is told for these bytes.
+    /// Bytes kept by clients that were cut off and have not let go yet. They count as free, so that no other client is cut off
+    /// for them.
     leaving: usize,
-    /// In the order in which they began, so that the slowest comes first.
+    /// Oldest first, so that the client that has been slow for longest comes first.
     holders: BTreeMap<u64, Holder>,
     next: u64,
 }
@@ -43,7 +44,7 @@ struct Kept {
 struct Holder {
     since: Instant,
     bytes: usize,
-    /// None once the client was told.
+    /// None once the client was cut off.
     cut_off: Option<CutOff>,
 }
 
@@ -75,8 +76,8 @@ impl Pinned {
         pin
     }
 
-    /// Counts a frame that is being written as an answer. None if there is no room for it, and no client has been slow for long
-    /// enough to be cut off for it.
+    /// Counts a frame that is being written as an answer. None if there is no memory left for it, and no client has been slow for
+    /// long enough to be cut off instead.
     pub fn pin_answer(self: &Arc<Self>, frame: &Arc<Frame>, cut_off: CutOff) -> Option<Pin> {
         let mut kept = self.kept();
         let is_new = !frame.is_pinned();
@@ -105,8 +106,8 @@ impl Pinned {
         Pin { pinned: Arc::clone(self), number, frame: Arc::clone(frame) }
     }
 
-    /// Above the bound, tells the slowest client that was not told yet. What the told clients keep counts as gone, even if others
-    /// keep the same frame. Once they have let go, the next client is told if that was not enough.
+    /// Above the bound, cuts off the slowest client that was not cut off yet. What such clients keep counts as free, even if
+    /// others keep the same frame. If that turns out not to be enough, the next client is cut off when they have let go.
     fn relieve(&self) {
         let mut kept = self.kept();
         if kept.bytes.saturating_sub(kept.leaving) <= self.max_bytes {
@@ -147,7 +148,7 @@ impl Pinned {
 }
 
 impl Pin {
-    /// The number with which its client is told to let go.
+    /// Identifies the pin to the code that cuts its client off.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_counts_once_and_the_slowest_is_told_until_it_is_enough() {
+    fn a_frame_counts_once_and_the_slowest_clients_are_cut_off_until_the_bound_holds() {
         let pinned = Pinned::register(2_500, &mut Registry::default());
         let (tell, told) = mpsc::channel();
         let cut_off = || -> CutOff {
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn no_client_is_told_for_what_others_are_about_to_let_go() {
+    fn no_client_is_cut_off_for_bytes_that_others_are_about_to_free() {
         let pinned = Pinned::register(2_500, &mut Registry::default());
         let (tell, told) = mpsc::channel();
         let pins = [(); 4].map(|()| {

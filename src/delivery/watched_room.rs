@@ -18,7 +18,7 @@ pub(super) struct Member {
     pub watch: u32,
 }
 
-/// A fan-out under way. The members before the cursor have been visited, and the others have not.
+/// A fan-out under way. The members before the cursor have been visited; those after it have not.
 #[derive(Clone, Copy, Debug)]
 struct FanOut {
     cursor: usize,

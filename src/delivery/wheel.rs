@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 const PLACES: usize = 128;
 
-/// Successive connections are this many places apart, so that a few connections are spread as evenly as many.
+/// Successive connections are this many places apart, which spreads even a few connections evenly.
 const STRIDE: usize = 79;
 
 /// Where connections wait for their next heartbeat.
@@ -18,7 +18,7 @@ pub(super) struct Wheel {
     step: Duration,
 }
 
-/// Where a connection is on the wheel. It leaves with it.
+/// Where a connection is on the wheel. [`Wheel::leave`] needs it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WheelPosition {
     place: u8,

@@ -28,14 +28,14 @@ use super::{
 /// Each worker is a bit in a room's topic.
 const MAX_WORKERS: usize = 64;
 
-/// A room with fewer subscribers than this has all its new ones on a worker that serves it already, so that a change wakes one
-/// worker and not all.
+/// While a room has fewer list streams than this, a new one goes to a worker that already serves the room, so that a change wakes
+/// one worker rather than all.
 const MAX_TOGETHER: usize = 256;
 
 /// The workers, as other threads see them.
 pub struct Workers {
     inboxes: Vec<Arc<Inbox>>,
-    /// Each is told when its thread has ended.
+    /// Each resolves when its thread has ended.
     threads: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
@@ -85,15 +85,15 @@ impl Workers {
         inbox.send(|mail| mail.handoffs.push((handoff, transport)));
     }
 
-    /// Ends a stream for good, because its identity has newer ones. The stream may be on its way to a worker still, so its permit
-    /// must have been revoked before.
+    /// Ends a stream for good, because its identity has newer ones. The caller must have revoked its permit: the stream may still
+    /// be on its way to a worker.
     pub fn replace(&self, permit: u32) {
         for inbox in &self.inboxes {
             inbox.send(|mail| mail.replaced.push(permit));
         }
     }
 
-    /// Ends all streams, spread evenly over `time`, and then the threads. Returns when that is done.
+    /// Ends all streams, spread over `time`, then the threads. Returns when that is done.
     pub async fn drain(&self, time: Duration) {
         for inbox in &self.inboxes {
             inbox.send(|mail| mail.drain = Some(time));
@@ -105,7 +105,8 @@ impl Workers {
         }
     }
 
-    /// A worker that serves the room already, for the only room of a stream; otherwise the one with the fewest connections.
+    /// For a stream of one room: a worker that already serves the room, if there is one. Otherwise the worker with the fewest
+    /// connections.
     fn inbox_for(&self, handoff: &Handoff) -> &Inbox {
         let home = match handoff.watches.as_slice() {
             [watch] => watch.subscription.topic().home(MAX_TOGETHER),

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 
 use super::session::Session;
 
-/// What people publish, and its kind. The microphone stands here twice, so it comes most often.
+/// What people publish, and its kind. The microphone is listed twice, so it is picked most often.
 const SOURCES: [(&str, &str); 4] = [
     ("MICROPHONE", "AUDIO"),
     ("MICROPHONE", "AUDIO"),

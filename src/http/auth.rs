@@ -84,8 +84,8 @@ impl FromRequestParts<Http> for Client {
     }
 }
 
-/// The token from the header, before the query, before the cookie. A header of another scheme is passed over: it is for a proxy
-/// that asks for a password, which the browser then sends with every request.
+/// The token: from the header, else from the query, else from the cookie. A header of another scheme is ignored: it belongs to a
+/// proxy that asked for a password, and the browser sends it with every request.
 fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem> {
     let authorizations = || parts.headers.get_all(header::AUTHORIZATION).iter();
     if let Some(token) = authorizations().find_map(bearer) {

@@ -14,7 +14,7 @@ pub enum AllowedOrigin {
     },
 }
 
-/// Origins that browsers are told to let in.
+/// The origins whose pages may read, as browsers are told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CorsOrigins {
     /// Only pages of this service's own origin.

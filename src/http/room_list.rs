@@ -19,7 +19,7 @@ use crate::{
 
 use super::{problem::Problem, respond::conditional::etag};
 
-/// The list is made at most once in this time; all requests in between get the same one.
+/// The list is built at most once in this time. All requests in between get the same one.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The list of rooms as it was made last. A request that comes while the list is being made waits for it.

@@ -24,7 +24,6 @@ use super::{
     state::Http,
 };
 
-/// All routes of the service.
 pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
     let reads = Router::new()
         .route("/api/livekit/participants", get(participants::list))

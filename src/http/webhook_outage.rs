@@ -6,7 +6,8 @@ use std::{
 };
 
 /// The longest `Retry-After`, in seconds. LiveKit makes five attempts, and waits between them as `Retry-After` says. Each wait is
-/// as long as the outage has lasted, up to this, so that together they outlast LiveKit's own waits of 1, 2, 4 and 8 s.
+/// about as long as the outage has lasted, up to this, so that together they are at least as long as LiveKit's own waits of 1, 2,
+/// 4 and 8 s.
 const MAX_RETRY_AFTER_SECS: u64 = 8;
 
 /// When the service began to refuse webhooks because it could not store them.

@@ -18,7 +18,7 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct List {
     entries: Arc<Vec<Arc<Entry>>>,
-    /// The join time and the identity give an entry's place in the order.
+    /// The join time of each identity. Together they give an entry's place in the order.
     joined_at: HashMap<Identity, LiveKitTime>,
 }
 

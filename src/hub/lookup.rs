@@ -1,4 +1,4 @@
-//! Reads rooms: from the store, and where that does not know everybody, after LiveKit has been asked.
+//! Reads rooms from the store. If the store does not know everybody in a room, LiveKit is asked first.
 
 use std::{sync::Arc, time::Instant};
 
@@ -27,8 +27,8 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// Reads a room from the store. Where that does not know everybody, LiveKit is asked first. `may_look_up` is called before
-    /// LiveKit is asked about a room that the store does not hold.
+    /// Reads a room from the store. If the store does not know everybody in it, LiveKit is asked first. `may_look_up` is called
+    /// before LiveKit is asked about a room that neither the store nor LiveKit's list of rooms has.
     pub async fn read_or_ask(
         &self,
         room: &RoomName,
@@ -78,7 +78,7 @@ impl Lookup {
         }
     }
 
-    /// Whether a room's list is everybody, and until when, by what the store holds of it.
+    /// Whether a room's list has everybody, and until when, given what the store holds of it.
     pub fn completeness(&self, name: &RoomName, stored: Option<Position>) -> Completeness {
         match (stored, &self.reconciler) {
             (Some(stored), _) => stored.completeness,
@@ -87,8 +87,8 @@ impl Lookup {
         }
     }
 
-    /// Whether a list is complete now. The end of that time is the store's, so the store's clock decides, not this host's. While
-    /// rooms have to wait for calls to LiveKit, they are trusted for longer.
+    /// Whether a list is complete now. The store's clock decides and not this host's, because the store stamped the end of that
+    /// time. While rooms have to wait for calls to LiveKit, they are trusted for longer.
     pub fn is_complete(&self, completeness: Completeness) -> bool {
         let reconciler = self.reconciler.as_ref().filter(|_| !completeness.is_partial());
         let extra_trust = reconciler.map(Reconciler::extra_trust).unwrap_or_default();

@@ -20,8 +20,8 @@ use super::{
     topic::{Subscription, Topic, Watchers},
 };
 
-/// A subscriber that returns with a later version waits this long for its room: up to a second until the store may be looked at
-/// again, and a second for the look.
+/// A subscriber that returns with a later version waits at most this long for its room: up to a second until the next look at the
+/// store is allowed, and a second for the look itself.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How the hub behaves.
@@ -58,8 +58,9 @@ impl Hub {
         Self(Arc::new(Shared::new(Lookup { store, reconciler }, watchers, metrics, coalesce)))
     }
 
-    /// Subscribes to a room. Returns once the room's list is known, if need be from LiveKit; from then on no change of it is
-    /// missed. `may_look_up` is called before LiveKit is asked about a room that the store does not hold.
+    /// Subscribes to a room. Returns once the room's list is known, if need be from LiveKit; from then on the subscriber misses
+    /// no change. `may_look_up` is called before LiveKit is asked about a room that neither the store nor LiveKit's list of rooms
+    /// has.
     ///
     /// # Errors
     /// The store could not be read.
@@ -83,8 +84,9 @@ impl Hub {
     /// The version from which a returning subscriber can go on, if its claim that it was `sent` that version holds. Another
     /// instance may have sent it, or this one before the store lost it.
     ///
-    /// Waits for a moment until the room here is as new, or until a look at the store has found nothing as new. In that case
-    /// the claim counts for nothing, and the subscriber is sent the list. The claim has no effect on anybody else.
+    /// Waits briefly until the room here is as new, or until a look at the store has found nothing as new. Then the subscriber is
+    /// sent the list. If the store does not hold the room, or did not answer in time, the subscriber keeps what it has until the
+    /// room is settled. The claim has no effect on anybody else.
     pub async fn catch_up(&self, subscription: &Subscription, sent: Version) -> Option<Version> {
         let (topic, lookup) = (subscription.topic(), &self.0.lookup);
         if !self.is_plausible(sent) || lookup.is_empty_room(topic) {
@@ -158,7 +160,7 @@ impl Hub {
         }
     }
 
-    /// Notes which key signed a webhook: by it the reconciler recognises webhooks of a LiveKit other than the one it asks.
+    /// Notes which key signed a webhook. That is how the reconciler recognises webhooks of a second LiveKit.
     pub fn webhook_signed(&self, event: &Event, key_name: &str) {
         if let Some(reconciler) = &self.0.lookup.reconciler {
             reconciler.webhook_signed(event, key_name);

@@ -12,7 +12,7 @@ use super::{
     topic::{Subscription, Topic},
 };
 
-/// Entering and leaving a room take the same lock, so that no room ends under a new subscriber.
+/// Entering a room and closing it take the same lock, so that no room closes under a new subscriber.
 #[derive(Default)]
 pub(super) struct HotRooms(Mutex<Rooms>);
 
@@ -49,7 +49,7 @@ impl HotRooms {
         true
     }
 
-    /// Removes a room that could not be opened. Those who wait for it are told, and the next subscriber tries again.
+    /// Removes a room that could not be opened. Waiting subscribers get the error, and the next subscriber tries again.
     pub fn give_up(&self, topic: &Topic, error: StoreError) {
         self.lock().by_name.remove(topic.name());
         topic.fail(error);

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{lookup::Lookup, metrics::HubMetrics, rooms::HotRooms, topic::Watchers};
 
-/// At most this many rooms are read again at the same time: when Redis returns, every hot room wants to be.
+/// At most this many rooms are read again at the same time. When Redis returns, all hot rooms need it at once.
 const MAX_CONCURRENT_RESYNCS: usize = 64;
 
 /// Held by the hub and by each task of a hot room.

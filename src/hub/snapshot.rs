@@ -15,8 +15,8 @@ use crate::{
 
 use super::list::{Entry, List};
 
-/// A snapshot keeps at most this many of the last changes, and at most this many bytes of them, for streams that are a little
-/// behind.
+/// For streams that are a little behind, a snapshot keeps up to this many of the last changes. All but the newest together have
+/// at most this many bytes.
 const MAX_RECENT_CHANGES: usize = 64;
 const MAX_RECENT_BYTES: usize = 64 * 1024;
 
@@ -68,12 +68,12 @@ pub(super) struct Delta {
 #[derive(Clone, Debug)]
 struct Update {
     frame: Arc<Frame>,
-    /// Where the list is in the chunk, whose prefix counts: the body of a GET is that part of the same bytes.
+    /// Where the list is in the chunk, counted from the chunk's prefix. The body of a GET is this part of the same bytes.
     json: Range<usize>,
 }
 
 impl Snapshot {
-    /// `change` comes with the snapshot on which it builds.
+    /// `change` is the difference and the snapshot that it builds on.
     pub(super) fn new(
         room: RoomName,
         version: Version,
@@ -143,7 +143,7 @@ impl Snapshot {
         })
     }
 
-    /// Encodes the frame that most subscribers of this view will need, so that workers do not have to.
+    /// Encodes in advance the frame that most subscribers of this view will need, so that no worker has to.
     pub(super) fn encode_for(&self, view: View) {
         let _ = self.frame_after(self.changes.last().map(|change| change.delta.prev), view);
     }
@@ -158,7 +158,7 @@ impl Snapshot {
         }
     }
 
-    /// The last changes that the next snapshot keeps too: those that a stream has needed, as far as they fit.
+    /// The last changes that the next snapshot keeps as well. Stops at the first that no stream has needed, or that does not fit.
     fn recent_changes(&self) -> Vec<Arc<RecentChange>> {
         let mut bytes = 0;
         let is_kept = |change: &&Arc<RecentChange>| {
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_kept_as_far_as_they_fit_and_sent_while_they_are_smaller_than_the_list() {
+    fn changes_that_fit_are_kept_and_sent_while_they_are_smaller_than_the_list() {
         let mut snapshots = snapshots(10, 20_000);
         let newest = snapshots.last_mut().unwrap();
         assert!(

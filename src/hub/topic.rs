@@ -17,16 +17,16 @@ use crate::{
 
 use super::snapshot::{Snapshot, View};
 
-/// Is told that a topic holds a new snapshot. Delivery implements it.
+/// Gets a call when a topic holds a new snapshot. Delivery implements it.
 pub trait Watchers: Send + Sync + 'static {
     fn room_changed(&self, topic: &Arc<Topic>);
 }
 
 /// A hot room as workers see it.
 ///
-/// No change is lost between hub and delivery, because of the order of two steps on each side. The hub puts a snapshot in, and
-/// then asks which workers watch. A worker marks itself as watching, and then takes the snapshot out. Whichever side comes second
-/// sees what the other did, because the snapshot lies behind a lock.
+/// Two steps in the right order on each side make sure that no change is lost between hub and delivery. The hub puts a snapshot
+/// in, and then reads which workers watch. A worker marks itself as watching, and then takes the snapshot out. Both take the
+/// snapshot's lock, so the side that comes second sees what the first one did.
 #[derive(Debug)]
 pub struct Topic {
     id: u64,
@@ -42,14 +42,14 @@ pub struct Topic {
     idle: Notify,
     /// Notified when a subscriber says that it was sent a later version elsewhere.
     is_behind: Notify,
-    /// The looks at the store that were begun for such subscribers, and the last one that has ended.
+    /// How many looks at the store were begun for such subscribers, and the last one that ended.
     looks_begun: AtomicU64,
     last_look: watch::Sender<Look>,
     /// A subscriber keeps what it was sent elsewhere until it is known whether the store has lost that.
     has_subscribers_ahead: AtomicBool,
     /// Notified when a snapshot was put in.
     published: Notify,
-    /// The workers that watch this room, and those that were told of its newest snapshot: a bit for each worker.
+    /// A bit for each worker: whether it watches this room, and whether it was told of a snapshot that it has not looked at yet.
     watching: AtomicU64,
     told: AtomicU64,
 }
@@ -90,7 +90,7 @@ impl Topic {
         }
     }
 
-    /// Unlike the name, it is never used again when the room is hot another time.
+    /// Unlike the name, it is never reused: a room that becomes hot again gets another one.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -109,7 +109,7 @@ impl Topic {
         StoreTime::from_micros(self.completeness.load(Ordering::Relaxed)).into()
     }
 
-    /// A worker that watches this room already, while the room has fewer than `max_subscribers`.
+    /// A worker that already watches this room, while the room has fewer than `max_subscribers` list streams.
     pub fn home(&self, max_subscribers: usize) -> Option<u32> {
         let watching = self.watching.load(Ordering::Relaxed);
         let is_small = self.count(View::Lists) < max_subscribers;
@@ -136,7 +136,7 @@ impl Topic {
         self.told.load(Ordering::Acquire) & (1 << worker) != 0
     }
 
-    /// A worker is about to look. It must be told of every snapshot that is put in from now on.
+    /// A worker is about to look at the topic. It must be told of every later snapshot.
     pub fn heard(&self, worker: u32) {
         self.told.fetch_and(!(1 << worker), Ordering::AcqRel);
     }
@@ -164,7 +164,8 @@ impl Topic {
     }
 
     /// Waits until the newest snapshot is at least as new as what a subscriber was sent elsewhere, or until a look at the store
-    /// that began after this call has found nothing as new. Returns whether the snapshot is as new. One look serves all who wait.
+    /// that began after this call has found nothing as new. Returns whether the snapshot is as new. One look serves all waiting
+    /// subscribers.
     pub(super) async fn caught_up(&self, sent: Version) -> bool {
         let awaited = self.looks_begun.load(Ordering::Acquire) + 1;
         let mut last_look = self.last_look.subscribe();
@@ -247,7 +248,7 @@ impl Topic {
         self.subscribers(view).load(Ordering::Acquire)
     }
 
-    /// Resolves when the last subscriber has left, perhaps more than once for the same one.
+    /// Resolves when the last subscriber has left. May resolve again although nobody came in between.
     pub(super) async fn idle(&self) {
         self.idle.notified().await;
     }
@@ -260,7 +261,7 @@ impl Topic {
     }
 }
 
-/// One connection's interest in one room. The room stays hot while it lives.
+/// One stream's interest in one room. The room stays hot at least until this is dropped.
 #[derive(Debug)]
 pub struct Subscription {
     topic: Arc<Topic>,

@@ -65,8 +65,8 @@ impl AccessToken {
         self.identity.as_deref().map(|identity| (self.issuer.as_str(), identity))
     }
 
-    /// When a stream that was opened with it at `now` must end, in seconds since the Unix epoch: at its expiry, or, if that has
-    /// passed already, when the leeway ends.
+    /// When a stream that was opened with this token at `now` must end, in seconds since the Unix epoch: when the token expires,
+    /// or, if it has expired already, when the leeway ends.
     pub fn ends_at(&self, now: u64) -> u64 {
         if now < self.expires_at { self.expires_at } else { self.expires_at + LEEWAY_SECS }
     }

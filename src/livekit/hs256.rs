@@ -1,4 +1,4 @@
-//! HMAC-SHA-256 for `jsonwebtoken`: LiveKit signs with this algorithm only, and every other one is refused.
+//! HMAC-SHA-256 for `jsonwebtoken`. LiveKit signs with no other algorithm, so all others are refused.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{

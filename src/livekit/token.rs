@@ -101,7 +101,7 @@ pub(super) fn verify(token: &str, keys: &Keys, now: u64) -> Result<Claims, Token
     Ok(claims)
 }
 
-/// Leaves the times to us, because the library knows no clock but the machine's.
+/// Leaves the check of times to us, because the library can only use the machine's clock.
 fn signature_only() -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.required_spec_claims = HashSet::new();

@@ -35,7 +35,7 @@ pub struct Departure {
     pub identity: Identity,
 }
 
-/// Collects what identities looked like before a step, to tell afterwards what became different.
+/// Collects what identities looked like before a step, to tell afterwards what changed.
 ///
 /// Its cost depends on what the step touches, not on the size of the room.
 #[derive(Debug, Default)]
@@ -51,7 +51,6 @@ impl ViewDiff {
         }
     }
 
-    /// Whether nothing was touched.
     pub fn is_empty(&self) -> bool {
         self.before.is_empty()
     }

@@ -13,7 +13,8 @@ pub struct Event {
     pub id: Option<EventId>,
     pub room: RoomName,
     pub room_sid: Option<RoomSid>,
-    /// Whose session it is about, where LiveKit says so. A store that keeps a row for each person then reads no other row.
+    /// The identity of the session it is about, if LiveKit names one. A store with a row for each person then reads only this
+    /// row.
     pub identity: Option<Identity>,
     /// When LiveKit made the event, in whole seconds, so that it orders nothing within a second.
     pub created_at: LiveKitTime,

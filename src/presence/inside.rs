@@ -1,5 +1,5 @@
-//! Counts of the sessions in a room: how many are held, by the opening of the room that they belong to, and how many are
-//! undecided. With them a `room_started` or `room_finished` looks through the sessions only where it may end one.
+//! Counts of the sessions in a room: those held, by the opening that they belong to, and the undecided ones. Thanks to them, a
+//! `room_started` or `room_finished` looks through the sessions only if it may end one.
 
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,6 @@ impl Inside {
         self.openings.retain(|one| one.count > 0);
     }
 
-    /// Whether nobody is held.
     pub fn is_empty(&self) -> bool {
         self.openings.is_empty()
     }

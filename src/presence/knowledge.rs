@@ -1,7 +1,7 @@
 //! What is known of a room: whether its list is everybody, and whether people may be shown whom the store has lost.
 //!
-//! Each rule about that stands here, once. The rules of events and repairs say what happened, stores pass on what follows from
-//! it, and those above ask whether a list is complete now.
+//! All rules about that are here. The rules of events and repairs say what happened, stores pass on what follows from it, and the
+//! layers above ask whether a list is complete now.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use super::{inside::Inside, time::StoreTime};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoreTime", into = "StoreTime")]
 pub enum Completeness {
-    /// It is everybody: nothing was missed since the room's start or its last comparison. Past this time another sign is needed,
-    /// because the webhooks that would tell of a change may have been lost.
+    /// It has everybody: nothing was missed since the room's start or its last comparison. After `until` another webhook or
+    /// comparison is needed, because the webhooks that would tell of a change may have been lost.
     Complete { until: StoreTime },
     /// It may lack people who are inside, or have people who are not.
     #[default]
@@ -170,7 +170,7 @@ impl Knowledge {
 struct Spelled {
     is_whole: bool,
     is_torn: bool,
-    /// Has no meaning in a room that is not whole.
+    /// Has no meaning in a room that is not complete.
     trusted_until: StoreTime,
 }
 

@@ -37,9 +37,9 @@ impl Listing {
     }
 }
 
-/// The sessions to probe before this list is believed that they are gone, those with the newest signs of life first. Lists omit
-/// the living: 5 to 15 % of LiveKit's lag right after a join (livekit/livekit#4373), and a node's mistake has emptied the list of
-/// a room of hundreds (livekit/livekit#4316).
+/// The sessions that this list omits and that must be probed before they count as gone, those with the newest signs of life
+/// first. Lists omit the living: 5 to 15 % of LiveKit's lag right after a join (livekit/livekit#4373), and a node's mistake has
+/// emptied the list of a room of hundreds (livekit/livekit#4316).
 pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProbeTarget> {
     if !rules.can_probe {
         return Vec::new();
@@ -55,8 +55,8 @@ pub fn missing(room: &Room, listing: &Listing, rules: &Rules) -> Vec<ProbeTarget
     missing.into_iter().map(Session::as_target).collect()
 }
 
-/// What must change for the room to agree with LiveKit's list. LiveKit wins, except over what webhooks did since it was asked,
-/// over ghosts, and over sessions that it omits: those stay until a probe tells that they are gone. `probed` has the answers of
+/// What must change for the room to agree with LiveKit's list. LiveKit wins, with three exceptions: what webhooks did since it
+/// was asked, ghosts, and sessions that it omits, which stay until a probe shows that they are gone. `probed` has the answers of
 /// these probes; a session that lives was noted by a repair of its own.
 pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) -> Repairs {
     let asked_at = listing.asked_at;
@@ -315,8 +315,8 @@ impl Room {
         self.started.is_some_and(|started| started.applied_at >= moment)
     }
 
-    /// How long the thing that a repair mends had been wrong, where that can be told. For measurements only: the time of a join
-    /// is by LiveKit's clock, which is taken for the store's here.
+    /// How long what a repair mends had been wrong, if that can be told. For measurements only: the time of a join is by
+    /// LiveKit's clock, which is taken for the store's here.
     pub fn age_of(&self, repair: &Repair, asked_at: StoreTime) -> Option<Duration> {
         match repair {
             Repair::Add { session, .. } => {

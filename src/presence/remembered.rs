@@ -12,7 +12,7 @@ use super::time::StoreTime;
 #[derive(Clone, Debug)]
 pub(super) struct Remembered<K, V = ()> {
     entries: HashMap<K, (StoreTime, V)>,
-    /// Every insertion, oldest first. A key that was inserted again stands here twice, and the later one counts.
+    /// Every insertion, oldest first. A key that was inserted again is here twice, and the later insertion counts.
     order: VecDeque<(StoreTime, K)>,
 }
 

@@ -148,7 +148,7 @@ impl Room {
         self.sid.as_ref()
     }
 
-    /// Whether the room belongs into the list of rooms: somebody is visible in it, or LiveKit said that it exists.
+    /// Whether the room belongs in the list of rooms: somebody is visible in it, or LiveKit said that it exists.
     pub fn is_active(&self) -> bool {
         self.visible > 0 || self.opening == Opening::Open
     }

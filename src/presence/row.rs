@@ -1,7 +1,7 @@
 //! What a store outside this process keeps of a room: the room's own row, and one for each person.
 //!
-//! Rows serialize with field names, so that an operator can read them. Each has the number of its format, and a reader refuses a
-//! format that it does not know: writing the row back would lose what it does not understand.
+//! Rows serialize with field names, so that an operator can read them. Each has the number of its format, and an instance refuses
+//! a format that it does not know: writing the row back would lose what it does not understand.
 
 use serde::{Deserialize, Serialize};
 

@@ -24,13 +24,14 @@ pub const MAX_MISSING: usize = 64;
 pub enum Standing {
     #[default]
     Present,
-    /// LiveKit lists it, but it may be dead: hidden until it answers a probe or has a webhook of its own.
+    /// LiveKit lists it, but it may be dead: hidden until it shows life, by a probe, a webhook of its own, or a new version in a
+    /// list. Without probes, two lists that name it are enough.
     Suspect,
     /// LiveKit lists it, but its liveness probes failed: a ghost of a crashed LiveKit. Rows of format 1 have its former name.
     #[serde(rename = "condemned")]
     Evicted,
-    /// It counts as gone: LiveKit's lists omit it, and its liveness probe failed. It is kept for [`MISSING_MEMORY`] because lists
-    /// can be wrong. A webhook of its own brings it back as it was.
+    /// It counts as gone: LiveKit's lists omit it, and its liveness probe failed (or it could not be probed, or a newer session
+    /// replaced it). It is kept for [`MISSING_MEMORY`] because lists can be wrong. A webhook of its own brings it back as it was.
     Missing,
 }
 
@@ -191,7 +192,7 @@ pub enum OpeningOf {
 
 impl OpeningOf {
     /// Whether the end of the opening `finished`, in the second that begins at `second`, ended a session that joined at
-    /// `joined_at`. Within that second a supposed opening does not count: a person who is missing is worse than one too many,
+    /// `joined_at`. Within that second a supposed opening does not count: to miss a person is worse than to show one too many,
     /// whom the next comparison removes.
     pub fn ended_with(
         &self,
@@ -223,8 +224,8 @@ pub struct Life {
     /// Its version in the last list that showed it, and when that list was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listed: Option<LastListed>,
-    /// While it is open whether it is gone: when the first of the lists in a row that omit it was asked for. Of a session that is
-    /// kept as missing: when it was removed.
+    /// For a held session: when the first of the successive lists that omit it was asked for. For one that is kept as missing:
+    /// when it was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<StoreTime>,
     /// Failed probes in a row, each made after the one before had ended.

@@ -2,7 +2,7 @@
 //! a join does not read the ten thousand others.
 //!
 //! A slice has no list and no sessions to look through. A step that needs everybody says so, and is taken again on a slice that
-//! has everybody. Most starts and ends of a room need nobody, as the room's own row tells.
+//! has everybody. Most starts and ends of a room end no session, which the room's own row can tell.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -26,7 +26,7 @@ use super::{
 /// A part of a room.
 #[derive(Clone, Debug, Default)]
 pub struct RoomSlice {
-    /// The room as if only the persons whose rows are held were in it. Its counts are those of everybody.
+    /// The room, with the sessions of only those persons whose rows are held. Its counts include everybody.
     room: Room,
     persons: HashMap<Identity, Person>,
     nameless: Person,

@@ -1,11 +1,11 @@
-//! The clocks of the rules, kept apart by type so that they are never compared, and the version that orders what clients see.
+//! The clocks of the rules, kept apart by type so that no rule compares them, and the version that orders what clients see.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A moment by the store's clock, in microseconds since the Unix epoch. Only stores make them: what a store stamps is compared
-/// only with the time that a store tells.
+/// A moment by the store's clock, in microseconds since the Unix epoch. What a store stamps is compared only with the time that a
+/// store tells. (One metric takes a join time for a store's time; no rule does.)
 ///
 /// The clock of this machine is another one, and may be minutes off:
 ///

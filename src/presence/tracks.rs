@@ -83,7 +83,7 @@ impl Tracks {
         }
     }
 
-    /// Adds the tracks of a `participant_joined`. What track webhooks said goes first.
+    /// Adds the tracks of a `participant_joined`. Track webhooks take precedence.
     pub fn join(&mut self, described: &[Track]) {
         for track in described {
             if self.removed.iter().all(|(sid, _)| *sid != track.sid) {

@@ -1,5 +1,5 @@
-//! Whether LiveKit's API works, told from its answers; and whether an answer that says nothing is everybody's trouble or one
-//! room's.
+//! Judges from LiveKit's answers whether its API works, and whether a failed answer is a general failure or the trouble of one
+//! room.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,8 +17,7 @@ use super::{
     },
 };
 
-/// After this many calls in a row that said nothing, LiveKit is asked something small. If it does not answer that either, this is
-/// not one room's own trouble.
+/// After this many failed calls in a row LiveKit is asked something small. If that fails too, the trouble is not one room's own.
 const FAILURES_IN_A_ROW: u32 = 3;
 
 /// What LiveKit was asked about.
@@ -33,7 +32,7 @@ pub(super) enum CallTarget<'room> {
 }
 
 impl Context {
-    /// Notes whether LiveKit's API works, and slows down while it does not. Says so once, not at each call.
+    /// Notes whether LiveKit's API works, and slows down while it does not. Logs each change once.
     pub fn api_answered(&self, target: CallTarget<'_>, error: Option<&ApiError>) {
         let mut schedule = self.schedule();
         let now = Instant::now();
@@ -92,7 +91,7 @@ impl Context {
             }
             CallTarget::Existence | CallTarget::Rooms => {
                 self.api_is_down(schedule, error, now);
-                // The next room that fails is reason enough to check again.
+                // The next failure of a room starts another check.
                 schedule.failures = FAILURES_IN_A_ROW - 1;
             }
         }
@@ -143,7 +142,7 @@ impl Context {
         let is_too_large = matches!(error, ApiError::TooLarge(_));
         let trouble = schedule.troubles.failed(room, is_too_large, now);
         let is_up = matches!(schedule.health, Health::Up);
-        // Said at once if only the room can be the reason, otherwise when the check has shown that it is.
+        // Logged at once if only the room can be the reason, otherwise after the check has shown that it is.
         let is_news = trouble.failures == if is_too_large { 1 } else { FAILURES_IN_A_ROW + 1 };
         if is_news && is_up {
             warn!(

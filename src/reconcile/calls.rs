@@ -1,4 +1,5 @@
-//! Calls to LiveKit's API, taken from this instance's budget and from what all instances together have. No call is made without.
+//! The permission for each call to LiveKit's API: taken from this instance's budget, and from the budget of all instances
+//! together.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use super::{
     state::{budget::CallPurpose, queue::Importance},
 };
 
-/// A probe lets clients who wait go first: it looks again after this time.
+/// A probe lets comparisons for waiting clients go first, and tries again after this time.
 const STAND_BACK_DELAY: Duration = Duration::from_millis(20);
 /// A further call of a comparison waits this long for the budget.
 const BUDGET_TIMEOUT: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ impl Context {
         }
     }
 
-    /// Takes a call from what all instances together have. If they have none, returns when to ask again, and this instance's own
+    /// Takes a call from the budget of all instances together. If none is left, returns how long to wait, and this instance's own
     /// budget grants none until then.
     pub async fn take_shared_call(
         &self,

@@ -1,4 +1,4 @@
-//! What all parts of `reconcile` work on: LiveKit's API, the store, the other instances, and the state behind its lock.
+//! What all parts of `reconcile` share: LiveKit's API, the store, the other instances, and the state behind a lock.
 
 use std::{
     sync::{
@@ -84,7 +84,7 @@ impl Context {
         self.signers.lock().expect("never held in a panic")
     }
 
-    /// Looks whether LiveKit lists in a room whom webhooks named. Warns of a key whose people it does not have.
+    /// Checks that LiveKit lists the people whom webhooks named. Warns of a key whose people it never lists.
     pub fn compare_signers(&self, room: &RoomName, listed: &[SessionInfo], asked_at: Instant) {
         if let Some(key_name) = self.signers().listed(room, listed, asked_at) {
             warn!(
@@ -110,7 +110,7 @@ impl Context {
         Duration::from_micros(self.extra_trust.load(Ordering::Relaxed))
     }
 
-    /// How often a watched room can be compared.
+    /// The interval at which watched rooms can be compared at the moment.
     pub fn interval(&self) -> Duration {
         self.settings.every + self.schedule().pace.wait()
     }

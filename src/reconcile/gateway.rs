@@ -24,7 +24,7 @@ use super::{
     watched::Watched,
 };
 
-/// A client that asks for a room that may be made up waits this long for LiveKit's list of rooms.
+/// How long a client that asks for an unknown room waits for LiveKit's list of rooms.
 const ROOMS_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Compares rooms with LiveKit's lists. Cheap to clone.
@@ -35,7 +35,7 @@ pub struct Reconciler(Arc<Context>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmation {
     Confirmed,
-    /// LiveKit did not say in time. The room is compared as soon as it does.
+    /// LiveKit did not answer in time, its answer left somebody undecided, or it cannot be asked now.
     Unknown,
 }
 
@@ -54,8 +54,8 @@ impl Reconciler {
         Self(context)
     }
 
-    /// Has a room compared, and waits for it. All who wait for a room share one comparison. One that is under way serves, and so
-    /// does one that another instance has made since `asked_at`, when the caller was about to read what the store has.
+    /// Has a room compared, and waits for the outcome. All clients that wait for a room share one comparison. A comparison under
+    /// way will do, and so will one that another instance has made since `asked_at`, the moment before the caller read the store.
     pub async fn confirm(&self, room: &RoomName, asked_at: Instant) -> Confirmation {
         let mut answer = {
             let mut schedule = self.0.schedule();
@@ -81,8 +81,8 @@ impl Reconciler {
         self.0.wake.notify_one();
     }
 
-    /// A webhook could not be stored, and LiveKit may give it up before it can be. Its room is compared. If webhooks are refused
-    /// for longer than LiveKit repeats them, all rooms are.
+    /// A webhook could not be stored, and LiveKit may stop repeating it before it can be. Has its room compared. If webhooks are
+    /// refused for longer than LiveKit repeats them, all rooms are compared.
     pub fn webhook_refused(&self, room: Option<&RoomName>) {
         let mut schedule = self.0.schedule();
         let now = Instant::now();
@@ -151,8 +151,8 @@ impl Reconciler {
         Watched::new(Arc::clone(&self.0), room.clone(), confirmed)
     }
 
-    /// For how much longer than the rules say rooms are trusted now, because they have to wait for their comparison. A room's own
-    /// `until` is without it.
+    /// How much longer than the rules say rooms are trusted now, because they have to wait for their comparison. A room's own
+    /// `until` does not include it.
     pub fn extra_trust(&self) -> Duration {
         self.0.extra_trust()
     }

@@ -69,12 +69,12 @@ impl ReconcileMetrics {
             repairs: registry.register_new("repairs", "What was wrong in a room and was put right"),
             ages: registry.register_seconds(
                 "repair_age",
-                "For how long it had been wrong",
+                "How long something had been wrong before it was repaired",
                 Buckets { first: 0.1, factor: 2.0, count: 14 },
             ),
             waits: registry.register_seconds(
                 "comparison_wait",
-                "From when a room was due to when the budget allowed its comparison",
+                "How long a room that was due waited until the budget allowed its comparison",
                 Buckets { first: 0.001, factor: 4.0, count: 10 },
             ),
             api_up: registry.register_new(

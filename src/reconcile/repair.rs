@@ -12,8 +12,7 @@ use crate::{
 use super::{context::Context, metrics::RepairKind};
 
 impl Context {
-    /// Repairs a room. Takes the room as it was read, because a store that shares it would have to copy it while somebody holds
-    /// it.
+    /// Repairs a room. Takes `held` by value and drops it first: a store that shares it would otherwise have to copy the room.
     pub async fn repair(
         &self,
         room: &RoomName,

@@ -21,7 +21,7 @@ use super::{
 };
 
 impl Context {
-    /// LiveKit's rooms, at most a few seconds old.
+    /// LiveKit's rooms. The list may be up to twice [`FRESH`] old: another instance may have asked for it.
     pub async fn listed_rooms(&self) -> Option<Arc<RoomNames>> {
         self.listed_rooms.get(async || self.fetch_rooms().await).await
     }

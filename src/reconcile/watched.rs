@@ -24,7 +24,7 @@ impl Watched {
         Self { context, room, confirmed }
     }
 
-    /// Waits until the room is confirmed the next time.
+    /// Waits until the next comparison of the room has ended. The room may be confirmed then, or still have undecided sessions.
     pub async fn confirmed(&mut self) {
         if self.confirmed.changed().await.is_err() {
             std::future::pending::<()>().await;

@@ -9,12 +9,12 @@ pub enum StoreError {
     Unreachable(Cause),
     /// It did not answer in time. It may have done what it was asked.
     TimedOut(Cause),
-    /// It answered that it does not do this: a right is missing, it is full, it takes no writes. Asking again helps only once
-    /// somebody, or a failover, has changed that.
+    /// It refused: a right is missing, it is full, or it takes no writes. Asking again helps only after an operator or a failover
+    /// has changed that.
     Refused(Cause),
     /// It holds something that this version does not understand, and must not overwrite.
     Malformed(Cause),
-    /// Writes of others to the same room came first until the time was over.
+    /// Other writes to the same room kept coming first until the time was up.
     Busy,
     /// It can be reached, but the changes of other instances do not arrive.
     NoChanges,

@@ -1,4 +1,4 @@
-//! How much longer than its rules say a store trusts rooms. Those above set it while the service runs.
+//! How much longer than the rules say a store trusts rooms. `reconcile` sets it while the service runs.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -1,4 +1,4 @@
-//! What a follower of a room receives: the room's changes in order, or word that some were lost.
+//! What a follower of a room receives: the room's changes in order, or a gap in place of lost ones.
 
 use std::sync::{
     Arc,

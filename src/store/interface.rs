@@ -29,11 +29,11 @@ pub trait Store: Send + Sync + 'static {
     /// The room as it is now, with what it remembers of sessions that are gone; none if the store does not hold it.
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError>;
 
-    /// How far the room is, without the people in it. Costs the same for every room.
+    /// The room's version and what is known of it, without its people. Costs the same for every room.
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError>;
 
-    /// Raises a room's version above one that an instance holds and had from this store (never from a client): the store lost
-    /// what it had acknowledged. The room is then lost. Does nothing if the version is not below `held`.
+    /// Called when the store has lost what it had acknowledged: raises the room's version above `held`, which an instance got
+    /// from this store (never from a client), and marks the room as lost. Does nothing if the version is not below `held`.
     async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError>;
 
     /// The list of rooms, in no particular order.
@@ -42,12 +42,12 @@ pub trait Store: Send + Sync + 'static {
     /// Follows a room. Every change made after this returns arrives in order, or a gap arrives in its place.
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError>;
 
-    /// Keeps a watched room for another day.
+    /// Keeps a watched room, which may have no writes, for another day.
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError>;
 
-    /// From now on rooms are trusted for longer than [`Rules::trust`](crate::presence::Rules) by this time, because their turns
-    /// to be compared come later. What the store tells of trust leaves it out; callers add it, also to what they were told
-    /// before.
+    /// From now on rooms are trusted for this much longer than [`Rules::trust`](crate::presence::Rules), because they wait longer
+    /// for their comparison. The times that the store returns do not include it. Callers add it, also to times that they got
+    /// earlier.
     fn trust_longer(&self, by: Duration);
 
     /// The store's clock, by which it stamps what it applies.

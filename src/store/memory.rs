@@ -29,7 +29,7 @@ use super::{
     summary::RoomSummary,
 };
 
-/// How many locks there are. Each is held for a few microseconds at a time, so more would only cost memory.
+/// The number of locks. Each is held for a few microseconds at a time, so more of them would only cost memory.
 const SHARDS: usize = 64;
 
 /// Keeps rooms in memory.
@@ -47,15 +47,15 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Shard {
     rooms: HashMap<RoomName, StoredRoom>,
-    /// Each held room once, by the time at which it may be forgotten. A write does not move a room in here: when its time comes
-    /// it is looked at, and put back if it was written since.
+    /// Each held room once, ordered by the time when it is next checked. A write does not move the room: when the time comes, a
+    /// room that was written since is put back with a later one.
     due: VecDeque<(StoreTime, RoomName)>,
     followers: HashMap<RoomName, Vec<(u64, FeedSender)>>,
     next_follower: u64,
 }
 
 struct StoredRoom {
-    /// Shared with readers. A write copies it only while one of them still has it.
+    /// Shared with the callers of `read`. A write copies it only while one of them still holds it.
     room: Arc<Room>,
     touched_at: StoreTime,
 }
@@ -77,7 +77,7 @@ impl MemoryStore {
         self.clock.now().as_store_time()
     }
 
-    /// How many rooms are held, also those that do not belong into the list.
+    /// How many rooms are held, including those that do not belong in the list.
     pub fn held_rooms(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).rooms.len()).sum()
     }

@@ -1,4 +1,4 @@
-//! How far a room is.
+//! The position of a room: how new the store's copy is, and what is known of it.
 
 use crate::presence::{Completeness, Room, StoreTime, Version};
 

@@ -12,7 +12,7 @@ import type { Link, RoomListing } from "./types.js";
 const enum Millis {
   TOKEN_TIMEOUT = 10_000,
   OPEN_TIMEOUT = 10_000,
-  /** While lists are polled, which a proxy that holds back streams must not delay for long. */
+  /** Shorter while lists are polled: a proxy that holds back streams must not delay the polls for long. */
   OPEN_TIMEOUT_WHEN_POLLING = 5_000,
   /** The browser opens a lost stream again by itself, after the delay that the service set (up to 5 s). */
   REOPEN_TIMEOUT = 16_000,
@@ -30,7 +30,7 @@ export interface Listener {
   onMessage?(message: Message, before: number | undefined): void;
 }
 
-/** What a watch looks at. */
+/** The lists and the link that a watch shows, and what controls them. */
 export interface Feed {
   readonly link: Link;
   readonly lists: Lists;
@@ -47,9 +47,9 @@ export interface Feed {
   close(): void;
 }
 
-/** What `connect` returns: a feed that can also be of the list of rooms. */
+/** What `connect` returns: a feed that may also serve the list of rooms. */
 export interface Connection extends Feed {
-  /** Null while it is not known, and for a connection of rooms. */
+  /** Null before the first answer, and for a connection that watches rooms. */
   readonly roomList: readonly RoomListing[] | null;
 }
 
@@ -68,15 +68,15 @@ export function connect(
   const lists = emptyLists();
   let roomList: readonly RoomListing[] | null = null;
   let isVisible = true;
-  /** How long a hidden page stays connected, in milliseconds. If undefined, for `HIDDEN_TIMEOUT`, and without polls. */
+  /** How long a hidden page stays connected, in milliseconds. If undefined: for `HIDDEN_TIMEOUT`, without polling. */
   let stays: number | undefined;
-  /** Nothing is open or tried: it has not begun, it is suspended, or it is closed. */
+  /** No request or stream is open or planned: the feed has not begun, is suspended, or is closed. */
   let isAsleep = true;
   /** Rises with each cancellation: after a wait, what was begun in an earlier attempt is outdated. */
   let attempt = 0;
-  /** Failures to get a stream, since one last brought a list. */
+  /** Failed attempts in a row to get a stream that brings a list of every room. */
   let failures = 0;
-  /** Refused tokens, since one was last accepted. */
+  /** Tokens refused in a row. */
   let refusals = 0;
   let pollInterval: number = Interval.MIN;
   let heartbeatInterval: number = Heartbeat.USUAL_INTERVAL;
@@ -122,7 +122,7 @@ export function connect(
     const own = attempt;
     const isOutdated = () => own !== attempt;
     try {
-      // In place of the next poll, which waits for the token.
+      // Uses the poll's timer, because the next poll has to wait for the token anyway.
       schedule(Timer.POLL, Millis.TOKEN_TIMEOUT, () => fail(NO_TOKEN));
       const token = await credentials.get();
       if (isOutdated()) return;
@@ -151,7 +151,7 @@ export function connect(
       },
       onLost,
       () => {
-        // If it came back by itself, the service would end another stream of this identity, which would come back in turn.
+        // Does not reconnect by itself: the service would end another stream of this identity, which would do the same.
         cancel();
         setStatus("error", REPLACED);
       },
@@ -189,7 +189,7 @@ export function connect(
     }
   }
 
-  /** An EventSource does not say why it failed. A plain request for the list is told. */
+  /** An EventSource does not say why it failed. The answer to a plain request for the list does. */
   function onLost(): void {
     cancel();
     if (is("live")) setStatus("connecting");
@@ -200,7 +200,7 @@ export function connect(
 
   function ask(isRetrying?: boolean): void {
     void withToken(async (token, isOutdated) => {
-      // The first failure with many rooms asks for one only, for the reason. If the stream then fails again, all are polled.
+      // With many rooms, the first failure asks for one list only, to learn the reason. After a second one all are polled.
       const isPolling = rooms?.size === 1 || failures || !canStream();
       await askFor(rooms && [...rooms].slice(0, isPolling ? Infinity : 1), token, isOutdated);
       if (isOutdated()) return;
@@ -271,7 +271,7 @@ export function connect(
       if (isSame) return;
       if (!isShown) return sleepLater();
       schedule(Timer.SLEEP);
-      // It does not poll while hidden. And some browsers do not notice that a stream died: then a heartbeat is missing.
+      // A hidden page did not poll. And some browsers do not notice that a stream died; a missing heartbeat tells.
       const isSilent = Date.now() > lastSignAt + heartbeatInterval + Millis.HEARTBEAT_DELAY;
       if (isAsleep || is("polling") || isSilent) begin();
     },

@@ -1,4 +1,4 @@
-// The lists of rooms: puts the messages of the service together, and never shows an older list after a newer one.
+// The lists of rooms, put together from the messages of the service. Shows no older list after a newer one, unless told to.
 
 import type { Participant, RoomState } from "./types.js";
 
@@ -7,7 +7,7 @@ export interface Snapshot {
   room: string;
   version: number;
   participants: readonly Participant[];
-  /** Show it even after a later version: the sender knows of that version, and has lost it. */
+  /** Show it even after a later version: the service has lost that version. */
   replaces?: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface Delta {
 
 export type Message = Snapshot | Delta;
 
-/** What a message changed: what is shown, or nothing; or an earlier message is missing. */
+/** The effect of a message: it changed what is shown, it changed nothing, or an earlier message is missing. */
 export type Effect = "changed" | "same" | "gap";
 
 /** The lists of some rooms. */
@@ -42,7 +42,7 @@ export interface Lists {
  */
 export function emptyLists(): Lists {
   let shown: ReadonlyMap<string, RoomState> = new Map();
-  /** The lists as the open stream has sent them. Its deltas apply to these. */
+  /** The lists as the service last sent them. Deltas apply to these. */
   let said: typeof shown = shown;
 
   function say(room: string, version: number, participants: Participant[], replaces?: boolean): Effect {

@@ -4,9 +4,9 @@ import type { PresenceError, TokenSource } from "./types.js";
 
 const enum Millis {
   REQUEST_TIMEOUT = 10_000,
-  /** A token is used for this long at least, because this machine's clock may be ahead. */
+  /** A token is used for at least this long, because this machine's clock may be ahead. */
   MIN_USE = 5_000,
-  /** How long a token without an expiry is used. */
+  /** How long a token without an expiry is used before the next one is requested. */
   A_DAY = 86_400_000,
 }
 const enum Times {
@@ -77,7 +77,7 @@ export interface Credentials {
   get(): Promise<string | undefined>;
   /** Milliseconds until the next token is needed. */
   freshFor(): number;
-  /** The token was refused, as were `before` tokens in a row before it. Returns whether to try another one. */
+  /** The service refused the token, and `before` tokens in a row before it. Returns whether to try another one. */
   forget(before: number): boolean;
 }
 

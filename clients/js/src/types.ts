@@ -82,7 +82,7 @@ export interface RoomsSnapshot extends Link {
 export interface RoomListing {
   readonly name: string;
   readonly numParticipants: number;
-  /** False while the service does not know of everybody inside. */
+  /** Whether the number is known to count everybody. */
   readonly exact: boolean;
 }
 
@@ -110,7 +110,7 @@ export interface RoomsWatch extends Watch<RoomsSnapshot> {
   setRooms(rooms: Iterable<string>): void;
 }
 
-/** A LiveKit access token, or a function that gets one. It is called again before the token expires, and when it is refused. */
+/** A LiveKit access token, or a function that gets one and is called again before it expires, and when it is refused. */
 export type TokenSource = string | (() => string | Promise<string>);
 
 /**

@@ -153,7 +153,7 @@ fn secrets_can_come_from_files() {
     );
 }
 
-/// A duration without an end once made a task panic, which ended the process; one of a nanosecond kept a thread busy for ever.
+/// Once, a huge duration made a task panic, which ended the process, and a duration of a nanosecond kept a thread busy for ever.
 #[test]
 fn every_duration_and_every_number_has_bounds_that_are_told_at_start() {
     let defaults = layers::merge(None, &Variables::new([])).unwrap();

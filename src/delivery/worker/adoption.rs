@@ -52,7 +52,7 @@ impl Worker {
         self.by_permit.insert(permit_key, short_key);
         self.connections.insert(Box::new(connection));
         self.begin(key, head);
-        // It may have been replaced on its way, when no worker knew it.
+        // The stream may have been replaced on its way here, before any worker knew its permit.
         if self.connections.get(key).is_some_and(|one| one.permit().is_revoked()) {
             self.replace(key);
         }
@@ -69,8 +69,8 @@ impl Worker {
         }
     }
 
-    /// Makes a connection a member of a room. This comes before the look at the room's newest snapshot: a change that comes
-    /// between the two is seen twice and not missed.
+    /// Makes a connection a member of a room. Must come before the look at the room's newest snapshot: a change between the two
+    /// is then found twice (and sent once) rather than missed.
     fn watch(&mut self, key: u32, index: usize, watch: HandoffWatch) -> Watch {
         let topic = watch.subscription.topic();
         let room = self.rooms.entry(topic.id()).or_insert_with(|| {
@@ -82,8 +82,8 @@ impl Worker {
         Watch { sent: watch.has, position, subscription: watch.subscription }
     }
 
-    /// Writes the head, the delay before reconnecting, and what the client does not have yet. Without a delay of its own, every
-    /// client of an instance that goes away would return at the same moment.
+    /// Writes the head, the delay before reconnecting, and what the client does not have yet. Each client gets a different delay;
+    /// otherwise all clients of an instance that goes away would return at the same moment.
     fn begin(&mut self, key: usize, mut head: Vec<u8>) {
         let retry = sse::retry_frame(retry_millis());
         head.extend_from_slice(self.connections[key].framing.bytes_of(&retry));
@@ -102,13 +102,14 @@ impl Worker {
         self.keep_rest(key, &head, &frames, &first);
     }
 
-    /// What a new connection is sent, and which version of which of its watches that is. A heartbeat, if it has everything.
+    /// The first frames of a new connection, and for each the index of its watch and its version. If the client is up to date: a
+    /// heartbeat.
     fn first_frames(&mut self, key: usize) -> (Vec<Arc<Frame>>, Vec<(usize, Version)>) {
         let (mut frames, mut versions) = (Vec::new(), Vec::new());
         let watches = self.connections[key].watches.as_mut_slice();
         for (index, watch) in watches.iter_mut().enumerate() {
             let Some(snapshot) = watch.subscription.topic().newest() else { continue };
-            // A client that another instance sent this list or a later one goes on from there.
+            // A client keeps its version if another instance sent it this list or a later one.
             watch.sent = watch.sent.filter(|sent| *sent >= snapshot.version());
             if let Some(frame) = watch.frame_of(&snapshot) {
                 frames.push(Arc::clone(frame));

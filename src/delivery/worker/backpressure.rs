@@ -17,7 +17,7 @@ use super::{
 };
 
 impl Worker {
-    /// A socket that was full takes more: first the rest of the frame that was begun, then the newest of everything.
+    /// The socket was full and has drained: writes the rest of the frame under way, then what the connection is behind with.
     pub(super) fn on_writable(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Phase::Blocked { ending, .. } = connection.phase else { return };
@@ -90,15 +90,16 @@ impl Worker {
         written: usize,
         ending: Ending,
     ) {
-        // A frame of which nothing was written is not kept, since there may be a newer one later. The last frame must follow.
+        // If nothing of a frame was written, it is dropped: a newer one is sent once the socket drains. Only the last frame of a
+        // stream is kept in any case.
         let keep = written > 0 || ending == Ending::LastBegun;
         let framing = self.connections[key].framing;
         let tail = keep.then(|| Tail::new(self.pin(key, frame), framing, written));
         self.block(key, tail, ending);
     }
 
-    /// Counts a frame that a connection keeps. If too much is kept, whichever thread finds that, the slowest client's worker is
-    /// told.
+    /// Counts a frame that a connection keeps. If that exceeds the bound, on whichever thread, the worker of the slowest client
+    /// is told to cut it off.
     pub(super) fn pin(&self, key: usize, frame: &Arc<Frame>) -> Pin {
         let inbox = Arc::clone(&self.inbox);
         let key = short_key(key);

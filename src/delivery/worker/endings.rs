@@ -15,9 +15,9 @@ use super::{
     state::{NEVER, Worker, millis, short_key},
 };
 
-/// After the last frame the client has this long to close from its side.
+/// How long the client has, after the last frame, to close the connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Each client reconnects after a time of its own from this range.
+/// Each client is told a random delay from this range before it reconnects.
 const RETRY_MILLIS: Range<u64> = 1_000..5_000;
 
 impl Worker {
@@ -77,7 +77,8 @@ impl Worker {
         }
     }
 
-    /// The last frame is out. The client has a moment to close from its side, because a reset could take back what was written.
+    /// The last frame is written. The client gets a moment to close the connection itself, because a reset from here could
+    /// destroy data that it has not read.
     pub(super) fn finish(&mut self, key: usize) {
         let ends_at = self.now() + millis(CLOSE_TIMEOUT);
         let connection = &mut self.connections[key];
@@ -101,7 +102,7 @@ impl Worker {
             self.unwatch(watch);
         }
         self.inbox.connection_is_gone();
-        // Before it is counted, so that a stream that counts as closed keeps nothing any longer.
+        // Dropped before it is counted as closed: a closed stream must not hold permits or pins.
         drop(connection);
         self.metrics.closed(reason);
         debug!(reason = reason.as_str(), "closed a stream");

@@ -85,7 +85,7 @@ impl Worker {
         }
     }
 
-    /// The time until the worker has something to do by itself. None if only others can give it something to do.
+    /// The time until the next deadline or heartbeat. None if the worker has only to wait for sockets and mail.
     fn poll_timeout(&self) -> Option<Duration> {
         if !self.fan_outs.is_empty() {
             return Some(Duration::ZERO);

@@ -17,9 +17,9 @@ use super::{
     state::Worker,
 };
 
-/// Connections of one room that are visited before another room has its turn.
+/// Connections of one room that are visited before the next room has its turn.
 const MAX_SLICE: usize = 128;
-/// Connections that are visited before the worker looks at its sockets again.
+/// After this many visits the worker looks at its sockets again. The slice under way is finished first.
 const MAX_VISITS: usize = 512;
 
 /// A connection that did not take a whole frame.

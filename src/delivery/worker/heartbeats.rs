@@ -1,4 +1,4 @@
-//! Writes heartbeats, and checks with each that the connection has what its rooms have.
+//! Writes heartbeats. Before each, checks that the connection is up to date with its rooms.
 
 use std::{sync::Arc, time::Instant};
 
@@ -46,7 +46,7 @@ impl Worker {
             let topic = watch.subscription.topic();
             let is_behind =
                 topic.newest().is_some_and(|snapshot| watch.frame_of(&snapshot).is_some());
-            // The look at the snapshot comes first: by now its announcement has begun, or is over.
+            // Must come after the look at the snapshot: by then the announcement of that snapshot has begun or is over.
             let is_known = topic.is_on_its_way(self.index)
                 || self.rooms.get(&topic.id()).is_some_and(WatchedRoom::is_fanning_out);
             is_behind && !is_known

@@ -1,4 +1,4 @@
-//! What a worker has: its connections, and the orders in which they are looked at.
+//! What a worker holds: its connections, and the indexes by which it finds those that need something.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -31,7 +31,7 @@ pub(in crate::delivery) struct Worker {
     pub(super) config: DeliveryConfig,
     pub(super) metrics: DeliveryMetrics,
     pub(super) clock: Clock,
-    /// Boxed, so that a slab that grows does not copy connections or reserve memory for as many again.
+    /// Boxed, so that a growing slab copies pointers only, and its spare capacity costs little.
     pub(super) connections: Slab<Box<Connection>>,
     /// Connections by their streams' permits.
     pub(super) by_permit: HashMap<u32, u32>,
@@ -94,8 +94,8 @@ impl Worker {
         self.metrics.bytes.inc_by(bytes as u64);
     }
 
-    /// Sets what a socket wakes the worker for. A socket is nearly always writable, so writability is asked for only while it is
-    /// full.
+    /// Sets what a socket wakes the worker for. Sockets are nearly always writable, so the worker asks for writability only while
+    /// a socket is full.
     pub(super) fn set_interest(&mut self, key: usize, interest: Interest) {
         let socket = &mut self.connections[key].socket;
         if let Err(error) = self.poll.registry().reregister(socket, Token(key), interest) {
@@ -112,7 +112,7 @@ impl Worker {
     }
 }
 
-/// A connection's key as it is kept in other places.
+/// A connection's key in half the size. Everything but the slab uses it.
 pub(super) fn short_key(key: usize) -> u32 {
     u32::try_from(key).expect("fewer than descriptors")
 }

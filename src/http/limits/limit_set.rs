@@ -1,4 +1,4 @@
-//! How much anybody may ask for.
+//! All limits on what clients may ask for, and the refusals when one is reached.
 
 use std::{
     sync::{
@@ -24,8 +24,8 @@ use super::{
     repeats::Repeats,
 };
 
-/// Heads of requests have at most this many bytes: a token with 64 KiB of metadata, which escaping doubles and base64 makes a
-/// third larger, and room for the rest.
+/// The largest head of a request. It fits a token with 64 KiB of metadata (escaping may double that, and base64 adds a third) and
+/// leaves room for the rest.
 pub(in crate::http) const LARGE_HEAD_BYTES: usize = 256 * 1024;
 /// The memory that hyper takes to read a large head: its buffer grows by doubling.
 const LARGE_HEAD_MEMORY_BYTES: usize = 2 * LARGE_HEAD_BYTES;
@@ -85,7 +85,7 @@ impl Limits {
         })
     }
 
-    /// Counts a large head, which takes more memory than its connection is counted with.
+    /// Counts a large head. It takes more memory than a connection is expected to.
     pub(in crate::http) fn read_large_head(
         &self,
         connection: &Permit,
@@ -139,7 +139,6 @@ impl Limits {
         self.lookups.take(address, Instant::now()).is_ok()
     }
 
-    /// Counts a stream.
     pub(in crate::http) fn open_stream(
         &self,
         address: ClientAddress,

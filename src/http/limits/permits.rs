@@ -1,7 +1,8 @@
 //! How many connections, large heads and streams there are: in all, per client address, per identity.
 //!
-//! Where there are too many, a newcomer is refused, with two exceptions. A connection that waits for a request makes room for a
-//! new one, those on which nothing valid was ever asked first. And an identity's newest stream takes the place of its oldest.
+//! At a limit the newcomer is refused, with three exceptions. A connection that waits for a request makes room for a new one, and
+//! those without any valid request go first. The large head that has taken the longest makes room for a new one. And an
+//! identity's newest stream takes the place of its oldest.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -46,8 +47,8 @@ pub(in crate::http) struct Permits {
     given: Mutex<Given>,
 }
 
-/// The permits that are held, in one slab. Allocated one by one among the short-lived memory of requests, each would keep a page of
-/// it.
+/// The permits that are held, in one slab. If each were allocated by itself, among the short-lived memory of requests, each could
+/// keep a whole page alive.
 #[derive(Default)]
 struct Given {
     holders: Slab<Holder>,
@@ -106,7 +107,7 @@ impl Permits {
         Arc::new(Self { most, given: Mutex::default() })
     }
 
-    /// Gives a connection its permit. A peer that has sent a verified webhook may also have a place that is kept for such peers.
+    /// Gives a connection its permit. Some places are reserved for peers that have sent a verified webhook.
     pub fn connect(self: &Arc<Self>, peer: Peer) -> Result<Seat, TooMany> {
         let mut given = self.given();
         let share = match given.find_place(&self.most, peer) {
@@ -152,7 +153,7 @@ impl Permits {
         self.given().seats.remember_webhook_sender(peer.address);
     }
 
-    /// Gives a large head its permit, in addition to the connection's. If there are too many, the one that has taken the longest to
+    /// Gives a large head its permit, in addition to the connection's. At the limit, the head that has taken the longest to
     /// arrive makes room.
     pub fn read_large_head(
         self: &Arc<Self>,
@@ -191,7 +192,7 @@ impl Permits {
         Ok(self.give(&mut given, Holder::Stream { address, identity, is_replaced: false }))
     }
 
-    /// A stream begins. Returns its identity, if that has too many now.
+    /// Notes that a stream begins. Returns its identity if it has too many streams now.
     pub fn begin_stream(&self, stream: &Permit) -> Option<IdentityKey> {
         let mut given = self.given();
         let holder = given.holders.get(stream.key() as usize);
@@ -218,7 +219,8 @@ impl Permits {
         oldest
     }
 
-    /// Whether an address has streams of more people than a household, as only a proxy has. Says no between two looks.
+    /// Whether an address has streams of more people than a household has, so that it is most likely a proxy. False without a
+    /// look if the last one was moments ago.
     pub fn looks_like_proxy(&self, address: ClientAddress, now: Instant) -> bool {
         let mut given = self.given();
         let looked = given.looked_for_proxy_at;
@@ -318,7 +320,7 @@ impl Given {
         }
     }
 
-    /// Tells the connection to leave whose large head has taken the longest. False if all of them are being answered.
+    /// Ends the connection whose large head has taken the longest. False if none of these connections may be told to leave.
     fn end_oldest_large_head(&mut self) -> bool {
         let heads = self.large_heads.iter();
         let found = heads.filter_map(|head| match self.holders.get(*head as usize) {

@@ -11,7 +11,7 @@ use std::{
 /// As much as the rate allows in this time may happen at once.
 const BURST: Duration = Duration::from_secs(10);
 
-/// Beyond this many, keys share one bucket. That bounds what a client with a new address for each request costs.
+/// Further keys share one bucket, which bounds the memory that a client with a new address for each request can take.
 const MAX_KEYS: usize = 100_000;
 
 /// A limit per key. Forgets keys whose bucket is full again.
@@ -50,7 +50,7 @@ impl<K: Copy + Eq + Hash> RateLimit<K> {
         self.take_many(key, 1, now)
     }
 
-    /// Takes several, or as many as can be had at once if that is less.
+    /// Takes several; no more than a full bucket holds.
     ///
     /// # Errors
     /// How long to wait for them.
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_no_limit() {
+    fn zero_turns_the_limit_off() {
         let limit = RateLimit::new(0);
         let start = Instant::now();
         assert!((0..10_000).all(|_| limit.take("a", start).is_ok()));

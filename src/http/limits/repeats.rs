@@ -27,7 +27,7 @@ impl<Reason> Default for Repeats<Reason> {
 }
 
 impl<Reason: Eq + Hash> Repeats<Reason> {
-    /// How often this was not logged since the last time, if it is time to log it.
+    /// If it is time to log this reason: how often it came up since it was last logged.
     pub fn unsaid(&self, reason: Reason, now: Instant) -> Option<u64> {
         let reason = Some(reason);
         let mut said = self.0.lock().expect("nothing panics while it is locked");

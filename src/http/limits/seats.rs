@@ -1,5 +1,4 @@
-//! Which connections wait for a request, and which of them makes room when somebody needs its place. Pure: `permits` holds the
-//! lock.
+//! Which connections wait for a request, and which one makes room for a newcomer. Pure: `permits` holds the lock.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +9,7 @@ const MAX_LEAVING: usize = 32;
 /// The latest peers that have sent a verified webhook. A LiveKit with more nodes than this posts through a load balancer.
 const MAX_WEBHOOK_SENDERS: usize = 64;
 
-/// Among whose places a connection is counted.
+/// The share of all places in which a connection is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Share {
     Anybody,
@@ -89,7 +88,7 @@ impl Seats {
     /// The connection has no more requests, and stays.
     pub fn settle(&mut self, key: u32) {
         self.begin(key);
-        // To keep a stream's memory small, nothing is known of its connection but that it is counted.
+        // A stream's connection is only counted from here on, which saves memory.
         self.taken.remove(&key);
     }
 
@@ -110,7 +109,8 @@ impl Seats {
         }
     }
 
-    /// Picks the connection that must leave for a newcomer. None if every connection is being answered or streams.
+    /// Picks the connection that must leave for a newcomer. None if no connection waits that may be told to leave, or if too many
+    /// are leaving already.
     pub fn make_room(&mut self, share: Share) -> Option<u32> {
         if self.leaving >= MAX_LEAVING {
             return None;

@@ -1,4 +1,4 @@
-//! Bounds the time of every answer to five seconds. LiveKit waits for the answer to a webhook for ever, and sends the room's next
+//! Answers every request within five seconds. LiveKit has no timeout for the answer to a webhook, and sends the room's next
 //! webhook only after it.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! CORS: pages of which other origins may read.
+//! CORS: which other origins' pages may read.
 
 use std::time::Duration;
 
@@ -38,11 +38,11 @@ const WRITTEN_BY_PROXIES: [&str; 18] = [
 
 /// Answers preflights, and lets pages read answers.
 ///
-/// A preflight is allowed every header that it asks for, but for those that proxies write: tracing and monitoring put ever new ones
-/// on each request (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-…`), and one that is not allowed fails every poll of the
-/// page. That is safe with cookies too: the handlers of these routes give a meaning to no header but the credential,
-/// `If-None-Match` and `Last-Event-ID`, so that no other changes what is answered; any program can send them as well; and which
-/// page may read is a matter of its origin alone.
+/// A preflight is allowed every header that it asks for, except those that proxies write. Tracing and monitoring add ever new
+/// headers to each request (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-…`), and a single forbidden one fails every poll
+/// of the page. This is safe with cookies too: the handlers of these routes look at no header but the credential, `If-None-Match`
+/// and `Last-Event-ID`, so no other changes the answer. Besides, any program can send any header, and only its origin decides
+/// whether a page may read.
 pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsLayer {
     let origins = match origins {
         CorsOrigins::None => return CorsLayer::new(),
@@ -66,7 +66,7 @@ pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsL
         .max_age(Duration::from_hours(2))
 }
 
-/// Removes from a preflight's question what is not allowed, since [`layer`] repeats the question as its answer.
+/// Removes the headers that are not allowed from a preflight's request, because [`layer`] answers with what was asked for.
 pub(in crate::http) fn ask_for_what_is_allowed(mut request: Request) -> Request {
     if request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         let headers = request.headers_mut();

@@ -1,4 +1,4 @@
-//! Counts answers by route, never by what a client made up.
+//! Counts answers by route, never by a path that a client made up.
 
 use axum::{
     extract::{MatchedPath, Request, State},

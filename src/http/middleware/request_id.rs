@@ -1,4 +1,4 @@
-//! Gives each request an id, by which a client's report leads to its lines in the log.
+//! Gives each request an id, so that an operator can find the log lines of a request that a client reports.
 
 use axum::{
     extract::Request,

@@ -41,7 +41,6 @@ impl UnavailableLog {
     }
 }
 
-/// Looks at each answer.
 pub(in crate::http) async fn log(
     State(log): State<Arc<UnavailableLog>>,
     path: Option<MatchedPath>,

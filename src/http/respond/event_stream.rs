@@ -1,4 +1,4 @@
-//! The answer of a stream: a head, and with it what is handed off to a worker.
+//! The response of a stream: its head, and what a worker needs to serve it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -33,9 +33,9 @@ pub(in crate::http) fn hand_off(
     response
 }
 
-/// The head of every stream. The connection ends with it.
+/// The head of every stream. The connection closes when the stream ends.
 pub(in crate::http) fn head() -> Response {
-    // A body of unknown length: to an empty one axum would add `Content-Length: 0`.
+    // The body has an unknown length, because axum adds `Content-Length: 0` to an empty one.
     let mut response = Response::new(Body::new(StreamBody::new(stream::empty::<Nothing>())));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));

@@ -1,4 +1,4 @@
-//! Bodies that are frames. Slow clients keep them in memory, so each is counted until the last of it is in the socket.
+//! Bodies that are frames. A slow client keeps its frame in memory, so a body is counted until its last byte is in the socket.
 
 use std::{ops::Range, sync::Arc};
 

@@ -57,7 +57,7 @@ pub(in crate::http) async fn no_method(
     explained.unwrap_or_else(Problem::method_not_allowed)
 }
 
-/// What to tell LiveKit about a webhook that it signed. None for any other request, after a look at its token.
+/// What to tell LiveKit about a webhook that it signed. None for any other request.
 async fn explain(http: &Http, method: &Method, headers: &HeaderMap, body: Body) -> Option<Problem> {
     let started = Instant::now();
     let received_at = http.clock.now();

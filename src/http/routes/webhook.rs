@@ -23,10 +23,12 @@ use crate::{
     store::StoreError,
 };
 
-/// LiveKit's own limits allow half a mebibyte of metadata, which escaping can double, twice.
+/// LiveKit's own limits allow half a mebibyte of metadata for the room, and as much for the participant. Escaping can double
+/// both.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// A webhook is answered within this time: LiveKit waits for the answer for ever, and sends the room's next webhook only after it.
+/// A webhook is answered within this time: LiveKit has no timeout for the answer, and sends the room's next webhook only after
+/// it.
 pub(in crate::http) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// In the extensions of an answer: its peer sends LiveKit's webhooks. A webhook that was known before, or that the store does not
@@ -67,7 +69,7 @@ pub(in crate::http) async fn receive(
     answer
 }
 
-/// The token first, from the headers alone; then the body, then its hash, then its meaning.
+/// Verifies the token before it reads the body, and the body's hash before it parses the body.
 async fn take(
     http: &Http,
     headers: &HeaderMap,
@@ -101,7 +103,6 @@ async fn take(
     Ok((webhook.name, outcome))
 }
 
-/// Verifies the token.
 pub(in crate::http) fn token(
     http: &Http,
     headers: &HeaderMap,
@@ -124,8 +125,8 @@ pub(in crate::http) async fn read(
     Ok(token.vouch_for(&body.bytes)?.parse(received_at)?)
 }
 
-/// A webhook on its way into the store. If it is dropped before it arrives, for instance because the caller gave up, the hub asks
-/// LiveKit about its room later.
+/// A webhook on its way into the store. If this is dropped before [`Self::arrived`], for instance because the caller gave up, the
+/// hub has LiveKit asked about the room later.
 struct Unstored<'webhook> {
     http: &'webhook Http,
     room: Option<&'webhook RoomName>,

@@ -20,8 +20,8 @@ use crate::{
 
 use super::{connection_state::ConnectionState, hand_off::ReadyHandoff, head, service::Service};
 
-/// Answers a request. The answer of a stream is not given to hyper: what a worker needs is put aside, and hyper waits until its
-/// connection is taken apart.
+/// Answers a request. hyper never gets the response of a stream: what a worker needs is put aside, and this future stays pending
+/// until the connection is taken from hyper.
 pub(super) async fn answer(
     service: Arc<Service>,
     connection: Arc<ConnectionState>,

@@ -29,7 +29,7 @@ const SMALL_HEAD_BYTES: usize = 16 * 1024;
 const MAX_ADDRESS_BYTES: usize = 65_534;
 /// hyper reads no more headers.
 const MAX_HEADERS: usize = 100;
-/// The rest of a head that is too large has this long to arrive; its origin may be in it.
+/// How long to wait for the rest of a head that is too large, because its `Origin` may still come.
 const REST_OF_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves one connection to its end, or until a worker takes it over.
@@ -102,8 +102,8 @@ async fn close(ended: Ended, state: Arc<ConnectionState>, service: &Service) {
     }
 }
 
-/// What to say about a head that hyper could not read, and how long to look for its origin. A client that left, or that never
-/// began a head, is told nothing.
+/// The answer to a head that hyper could not read, and how long to look for its origin. None for a client that left or never
+/// began a head.
 fn problem_of_head(
     status: Option<StatusCode>,
     error: Option<&hyper::Error>,

@@ -1,4 +1,4 @@
-//! A socket that knows whether hyper still holds bytes that it has to write.
+//! A socket that knows whether hyper still holds bytes to write.
 //!
 //! When a stream's socket is taken away from hyper, an earlier answer on the same connection may still be in hyper's buffer.
 //! hyper flushes the socket only after it has written its whole buffer, so a flush with no write since means that the buffer is

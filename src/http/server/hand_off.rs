@@ -17,8 +17,8 @@ use crate::{
 
 use super::service::Service;
 
-/// When a client renews its stream, the news that it closed the last one arrives within this time after the new one opens, also by
-/// way of a proxy.
+/// When a client renews its stream, the close of the old one is noticed at most this long after the new one opens, even through a
+/// proxy.
 const CLOSED_STREAM_DELAY: Duration = Duration::from_secs(1);
 
 /// A handoff that waits for its socket, which hyper still has.

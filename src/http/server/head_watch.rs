@@ -93,8 +93,8 @@ impl HeadWatch {
         (self.socket, self.kept_back)
     }
 
-    /// Tells hyper's own answer from ours. hyper answers by itself only while a head is being read and everything before is
-    /// written.
+    /// Keeps back these bytes if they are hyper's own answer rather than ours. hyper answers by itself only while it reads a head
+    /// and has written everything before.
     fn keep_back(&mut self, bytes: &[u8]) -> bool {
         let status = || std::str::from_utf8(bytes.get(9..12)?).ok()?.parse().ok();
         let is_refusal = bytes.starts_with(b"HTTP/1.1 4") || bytes.starts_with(b"HTTP/1.0 4");
@@ -133,7 +133,7 @@ impl Read for HeadWatch {
                 buffer.put_slice(piece.filled());
             }
         }
-        // At the end of the connection this is wrong, and nothing follows.
+        // At the end of the connection no head begins, but then nobody asks.
         self.progress.begin();
         Poll::Ready(Ok(()))
     }

@@ -19,7 +19,7 @@ pub(super) async fn linger(mut socket: TcpStream) {
     if socket.shutdown().await.is_err() {
         return;
     }
-    // On the heap: a connection is not larger all its life for this.
+    // On the heap, because a connection's future would otherwise be this much larger all its life.
     let mut scratch = vec![0; 8 * 1024];
     let mut discarded = 0;
     let discard = async {

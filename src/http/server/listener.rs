@@ -34,7 +34,7 @@ const KEEPALIVE_PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
-/// A client that is turned away has this long to send its request, where the answer depends on its origin.
+/// If the answer depends on the origin, a client that is turned away has this long to send its request.
 const REFUSED_HEAD_TIMEOUT: Duration = Duration::from_millis(200);
 /// A client that is turned away has this long to send its request and to read the answer.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -101,7 +101,7 @@ impl Server {
                     tasks.spawn(connection::serve(socket, peer, known, seat, service));
                 }
                 Err(problem) => {
-                    // A client for whom there is no refusal either is cut off: no other connection may wait for it.
+                    // Beyond `MAX_REFUSALS` the client is cut off, so that no other connection has to wait for it.
                     let Ok(place) = Arc::clone(&refusals).try_acquire_owned() else { continue };
                     tasks.spawn(refuse(socket, problem, service, place));
                 }

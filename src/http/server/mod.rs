@@ -1,4 +1,4 @@
-//! The listener, and the connections on it until they are closed or handed off. Only here is hyper spoken to.
+//! The listener, and the connections on it until they are closed or handed off. Nothing else talks to hyper.
 
 mod answer;
 mod connection;

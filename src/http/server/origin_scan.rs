@@ -51,7 +51,7 @@ impl OriginScan {
     /// Reads on until the origin is found, the head ends, or `patience` does.
     pub async fn read_on(&mut self, socket: &mut TcpStream, patience: Duration) {
         let deadline = Instant::now() + patience;
-        // On the heap: a connection is not larger all its life for this.
+        // On the heap, because a connection's future would otherwise be this much larger all its life.
         let mut scratch = vec![0; 8 * 1024];
         let mut skipped = 0;
         while !self.is_at_end && self.found.is_none() && skipped < MAX_SKIPPED_BYTES {

@@ -16,9 +16,9 @@ use super::{
     task::{CHECK_INTERVAL, HotRoom, RENEWAL_INTERVAL, jittered},
 };
 
-/// A change that was published before the room was read arrives within this time after the reading.
+/// A change that was published before the room was read arrives at most this long after the reading.
 const MAX_CHANGE_DELAY: Duration = Duration::from_secs(2);
-/// The least time between two looks at the store for subscribers that say they were sent a later version elsewhere.
+/// The shortest time between two looks at the store on behalf of subscribers that claim a later version.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl HotRoom {
@@ -46,13 +46,13 @@ impl HotRoom {
         if change.completeness.is_partial() {
             self.shared.lookup.suspect(self.topic.name());
         }
-        // Within a window the change waits for its end, for which the task wakes only while something is pending.
+        // Within a window the change stays pending, and the task publishes it when the window ends.
         if Instant::now() >= self.window_ends {
             self.publish();
         }
     }
 
-    /// LiveKit's list agrees with what the store held a moment ago, which may be newer than the list that is held here.
+    /// A comparison with LiveKit's list has ended. The store may be ahead of the list held here, so its position is read first.
     pub(super) async fn on_confirmed(&mut self) {
         match self.shared.lookup.store.position(self.topic.name()).await {
             Ok(stored) => {
@@ -64,12 +64,12 @@ impl HotRoom {
         }
     }
 
-    /// A message of the feed may have been lost without a trace.
+    /// The feed may have lost a message without noticing.
     pub(super) async fn on_check(&mut self) {
         self.next_check = Instant::now() + jittered(CHECK_INTERVAL);
         match self.shared.lookup.store.position(self.topic.name()).await {
             Ok(stored) => match version_of(stored).cmp(&self.version) {
-                // If the change is only late, reading the room again does no harm.
+                // Perhaps the change is only late. Reading the room again does no harm then.
                 Ordering::Greater => self.resync(ResyncCause::Check).await,
                 Ordering::Less => self.resync(ResyncCause::Fallback).await,
                 Ordering::Equal => self.is_as_stored(stored).await,
@@ -84,8 +84,8 @@ impl HotRoom {
         }
     }
 
-    /// Subscribers say that they were sent a later version elsewhere. Anybody can say so, so their word counts for nothing: one
-    /// look at the store's position answers all of them.
+    /// Subscribers claim that they were sent a later version elsewhere. Anybody can claim that, so it is not believed: one look
+    /// at the store's position answers all of them.
     pub(super) async fn on_behind(&mut self) {
         self.look_at = None;
         self.look_not_before = Instant::now() + LOOK_INTERVAL;
@@ -105,7 +105,7 @@ impl HotRoom {
         self.topic.end_look(look, stored.max(self.version));
     }
 
-    /// The store has the version that is held here.
+    /// The store has the same version as this room.
     async fn is_as_stored(&mut self, stored: Option<Position>) {
         let lookup = &self.shared.lookup;
         let completeness = lookup.completeness(self.topic.name(), stored);

@@ -16,7 +16,8 @@ use super::{
 const MAX_BYTES_PER_SEC: usize = 400_000_000;
 /// A smaller frame counts as one of this size: the system call takes most of its time.
 const MIN_FRAME_BYTES: usize = 2 * 1024;
-/// No list is held back longer than this, even if the rate is exceeded.
+/// The window grows to at most this, even if the rate is exceeded. (`stream.coalesce` may ask for more, and changes of a lost
+/// list wait for `LOST_LIST_DELAY`.)
 const MAX_WINDOW: Duration = Duration::from_secs(1);
 
 impl HotRoom {
@@ -32,7 +33,7 @@ impl HotRoom {
         self.window_ends = Instant::now() + window;
     }
 
-    /// Puts a snapshot into the topic. The caller has it announced.
+    /// Puts a snapshot into the topic. The caller then announces it, or marks it as announced while no worker watches.
     pub(super) fn put_out(
         &mut self,
         delta: Option<Delta>,
@@ -57,7 +58,8 @@ impl HotRoom {
         snapshot
     }
 
-    /// Sends the newest list to subscribers that kept a later version from elsewhere: the store has lost that version for good.
+    /// Sends the newest list also to subscribers that kept a later version from elsewhere. The store has lost that version for
+    /// good.
     pub(super) fn settle(&self) {
         if let Some(newest) = self.topic.newest() {
             let newest = Arc::new(newest.replacing_later());
@@ -72,7 +74,7 @@ impl HotRoom {
         self.topic.announced();
     }
 
-    /// How long to hold back later changes. Big frames to many subscribers would otherwise take all there is.
+    /// How long to hold back later changes. Without a window, large frames to many subscribers would use up all processors.
     fn window(&self, snapshot: &Snapshot) -> Duration {
         let coalesce = self.shared.coalesce;
         if coalesce.is_zero() {

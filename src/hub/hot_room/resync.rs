@@ -16,7 +16,7 @@ use super::{
     task::{HotRoom, jittered},
 };
 
-/// Changes of a list that is not the store's are held back this long.
+/// Changes are held back this long while the shown list is not the store's.
 const LOST_LIST_DELAY: Duration = Duration::from_secs(2);
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(50);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -60,8 +60,8 @@ impl HotRoom {
         Ok(())
     }
 
-    /// Whether the store lost people whom subscribers were shown. They are shown until LiveKit says who is inside, if it can be
-    /// asked.
+    /// Whether the store lost people whom subscribers see. They stay in the list until LiveKit says who is inside, provided its
+    /// API is configured.
     fn keeps_people_of(&self, stored: &Room, is_lost: bool) -> bool {
         let is_another = stored.version() != self.version || self.knowledge.is_lost();
         // If nobody was shown here, somebody was elsewhere.
@@ -74,17 +74,17 @@ impl HotRoom {
         let mut pending = self.pending.take().unwrap_or_default();
         self.list.retain(|sid| !stored.is_gone(sid), &mut pending.diff);
         self.list.fold_in(stored.list(), &mut pending.diff);
-        // Nothing is known of the list; if it has not changed, it is not published.
+        // If the list has not changed, there is nothing to publish.
         self.pending = (!pending.diff.is_empty()).then_some(pending);
         self.version = stored.version();
         self.knowledge = Knowledge::LOST;
         self.topic.known_to_be(self.knowledge.completeness());
-        // Another instance may show the store's own list at the version of the next change. LiveKit's answer raises the version,
-        // and is given this time to come first.
+        // Another instance may show the store's own list under the version of the next change. LiveKit's answer raises the
+        // version, so it gets this time to come first.
         self.window_ends = self.window_ends.max(Instant::now() + LOST_LIST_DELAY);
     }
 
-    /// Replaces what is held by what the store has.
+    /// Replaces the list held here with the store's.
     pub(super) fn take_over(&mut self, stored: &Room) {
         let pending = self.pending.get_or_insert_default();
         self.list.touch_all(&mut pending.diff);
@@ -96,7 +96,7 @@ impl HotRoom {
         self.knowledge = stored.completeness().into();
     }
 
-    /// The store holds what is held here, and knows this of it.
+    /// Takes over what the store knows about the list. The store has the same version as this room.
     pub(super) fn told(&mut self, completeness: Completeness) {
         self.knowledge.told(completeness);
         self.topic.known_to_be(self.knowledge.completeness());

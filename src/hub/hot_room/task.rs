@@ -26,8 +26,8 @@ pub(super) const RENEWAL_INTERVAL: Duration = Duration::from_mins(5);
 
 /// Follows one room while somebody watches it.
 ///
-/// Its inputs: the store's feed, confirmations by LiveKit, the end of a coalescing window, the regular check, subscribers that
-/// were sent a later version elsewhere, the leaving of the last subscriber, and the end of the linger after it.
+/// Its inputs: the store's feed, ended comparisons with LiveKit's list, the end of a coalescing window, the regular check,
+/// subscribers that claim a later version, the departure of the last subscriber, and the end of the linger after it.
 pub(in crate::hub) struct HotRoom {
     pub(super) shared: Arc<Shared>,
     pub(super) topic: Arc<Topic>,
@@ -42,7 +42,7 @@ pub(in crate::hub) struct HotRoom {
     pub(super) knowledge: Knowledge,
     /// When the room was last read. Changes that are older than that reading may arrive for a while after it.
     pub(super) read_at: Instant,
-    /// When to look at the store for subscribers that say they were sent a later version; none while no subscriber says so.
+    /// When to look at the store on behalf of subscribers that claim a later version; none while no subscriber does.
     pub(super) look_at: Option<Instant>,
     pub(super) look_not_before: Instant,
     /// The version of the last published snapshot.
@@ -67,7 +67,7 @@ impl HotRoom {
         }
     }
 
-    /// Follows the feed first and reads the room after that, so that no change falls between the two.
+    /// Follows the feed before it reads the room, so that no change falls between the two.
     async fn open(
         shared: Arc<Shared>,
         topic: Arc<Topic>,
@@ -150,7 +150,7 @@ impl HotRoom {
     }
 }
 
-/// The next confirmation by LiveKit. Never comes where LiveKit's API is not configured.
+/// Resolves when a comparison with LiveKit's list has ended. Never resolves where LiveKit's API is not configured.
 async fn confirmed(watched: &mut Option<Watched>) {
     match watched {
         Some(watched) => watched.confirmed().await,
@@ -158,7 +158,7 @@ async fn confirmed(watched: &mut Option<Watched>) {
     }
 }
 
-/// At a moment, or never.
+/// Resolves at this moment; never without one.
 async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -166,7 +166,7 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-/// Between two thirds of a time and all of it, so that rooms do not act together.
+/// A random time between two thirds of `time` and all of it, so that rooms do not act at the same moment.
 pub(super) fn jittered(time: Duration) -> Duration {
     time.mul_f64(fastrand::f64() / 3.0 + 2.0 / 3.0)
 }

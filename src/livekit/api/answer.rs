@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use super::error::{ApiError, innermost};
 
-/// Fits a list of thousands of people with some metadata each. A larger answer is not read.
+/// Larger answers are not read. This fits a list of thousands of people with some metadata each.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-/// The wait where LiveKit limits our calls and names no time. LiveKit Cloud's limit is per minute, and this is a part of that.
+/// How long to wait when LiveKit limits our calls and names no time. LiveKit Cloud limits calls per minute, so a part of a minute
+/// will do.
 const DEFAULT_RETRY_AFTER_SECS: u64 = 10;
 const MAX_RETRY_AFTER_SECS: u64 = 120;
 
@@ -45,7 +46,7 @@ impl Answer {
     }
 }
 
-/// Reads the body that follows a head. LiveKit sent that head, so whatever fails here, it can be reached.
+/// Reads the body that follows a head. LiveKit has sent the head, so a failure here does not mean that it cannot be reached.
 async fn read_body(body: Incoming) -> Result<Bytes, ApiError> {
     let announced = body.size_hint().lower();
     if announced > MAX_ANSWER_BYTES as u64 {

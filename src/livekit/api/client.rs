@@ -1,4 +1,4 @@
-//! The calls themselves: a token for each, each within its own time, on connections that are kept.
+//! The calls themselves. Each has its own token and timeout; connections are reused.
 
 use std::{
     io,
@@ -41,7 +41,7 @@ use super::{
 
 /// LiveKit answers a liveness probe after three seconds if the session's node does not answer (psrpc's own timeout).
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Each call has a new token. It lives this long, so that LiveKit takes it although its clock differs.
+/// How long the token of a call lives: long enough for LiveKit to accept it even if its clock differs from ours.
 const TOKEN_LIFE_SECS: u64 = 600;
 /// An idle connection is kept this long, for the next comparison.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -62,7 +62,7 @@ pub struct ApiSettings {
 /// A client of LiveKit's `RoomService`.
 pub struct Api {
     client: Client<HttpsConnector<Connector>, Full<Bytes>>,
-    /// For a proxy that is asked for whole addresses. A tunnel gives its credentials when it is opened.
+    /// The credentials for a proxy that gets absolute URLs. A tunnel sends its credentials when it is opened.
     proxy_credentials: Option<HeaderValue>,
     base: String,
     timeout: Duration,

@@ -1,4 +1,4 @@
-//! A client of the three calls to LiveKit's `RoomService` that are made here: who is in a room, which rooms there are, and
+//! A client of the three calls of LiveKit's `RoomService` that this service needs: who is in a room, which rooms there are, and
 //! whether a session lives.
 //!
 //! Twirp over JSON (`livekit/livekit_room.twirp.go` of livekit/protocol). Says what LiveKit answered; what an answer means for a

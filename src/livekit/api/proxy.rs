@@ -99,7 +99,7 @@ pub(super) struct Connector {
 #[derive(Clone)]
 enum Route {
     Direct(HttpConnector),
-    /// The proxy is asked for whole addresses.
+    /// Requests carry absolute URLs, because a proxy forwards them.
     Forward(HttpsConnector<HttpConnector>),
     Tunnel(Tunnel<HttpsConnector<HttpConnector>>),
 }

@@ -26,7 +26,7 @@ pub struct Webhook {
 pub enum MalformedWebhook {
     #[error("the webhook's body is not a JSON object")]
     NotAnObject,
-    /// Says where and not what, because the parser's own words quote what it found.
+    /// Gives the position only, because the parser's own message quotes what it found.
     #[error("the webhook's body is not the expected JSON at line {line}, column {column}")]
     NotJson { line: usize, column: usize },
     #[error("the webhook has no `{0}`")]

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_token_is_no_webhooks() {
+    fn a_clients_token_is_refused_as_a_webhooks() {
         let token = AccessToken::sign("alice", VideoGrant::default(), NOW + 60, &keys()).unwrap();
         let verified = WebhookToken::verify(&token, &keys(), NOW);
         assert_eq!(verified.err(), Some(TokenError::NotForWebhooks));

@@ -19,7 +19,7 @@ fn after_a_crash_the_dead_that_livekit_lists_are_not_shown() {
 }
 
 #[test]
-fn age_makes_a_suspect_who_is_shown_after_a_probe_or_a_webhook_of_its_own() {
+fn a_session_older_than_the_start_is_a_suspect_until_it_shows_life() {
     for sign in ["probe", "webhook", "version"] {
         let mut fixture = Fixture::new();
         fixture.at(30).started();
@@ -100,7 +100,7 @@ fn two_failures_with_a_witness_in_between_make_a_ghost_and_then_everybody_is_ask
 }
 
 #[test]
-fn after_a_failure_everybody_who_has_shown_no_life_since_is_asked_and_can_be_the_witness() {
+fn after_a_failure_all_sessions_without_a_sign_of_life_since_are_probed_and_can_be_the_witness() {
     let mut fixture = unvisited();
     fixture.at(30).reconciled(30, all_listed());
     assert_eq!(fixture.to_probe().len(), 1);

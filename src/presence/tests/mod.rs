@@ -1,4 +1,4 @@
-//! The rules of a room, each with a test of its name. `Fixture` lets a test speak of people and seconds.
+//! The rules of a room, each with tests named after it. With `Fixture`, a test can speak of people and seconds.
 
 mod ghosts;
 mod omitted;

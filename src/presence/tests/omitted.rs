@@ -275,7 +275,7 @@ fn two_failures_in_one_hiccup_are_one() {
     let third = dead(&fixture, 38);
     fixture.at(41).repaired(&third);
     fixture.at(42).reconciled(42, vec![session("alice", "PA_1", 0)]);
-    // More than half of the room would go, so it takes one failure more.
+    // More than half of the room would be evicted, which takes one more failure.
     let fourth = dead(&fixture, 43);
     fixture.at(46).repaired(&fourth);
     fixture.at(47).reconciled(47, vec![session("alice", "PA_1", 0)]);

@@ -1,4 +1,4 @@
-//! A comparison: LiveKit's list asked for, repairs computed from it by the rules of `presence`, and the room repaired.
+//! A comparison: asks for LiveKit's list, computes repairs from it by the rules of `presence`, and repairs the room.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ use crate::{
 
 use super::list_request::{Inside, ListRequest};
 
-/// Repairs computed before a start or finish of the room do not apply after it. Then the room is compared again, up to this many
-/// times in all.
+/// If the room started or finished meanwhile, its repairs no longer apply, and the room is compared again: up to this many tries
+/// in all.
 const MAX_TRIES: usize = 3;
 /// If LiveKit has nobody in a room that no store holds, that is believed for this long. A webhook would bring the room into the
 /// store.
@@ -44,8 +44,8 @@ enum Try {
 }
 
 impl<'room> Comparison<'room> {
-    /// Asks LiveKit for its list, and brings the room into line with it. `probes` has what is known of those whom an earlier list
-    /// omitted, and gets what is known of those whom this one does.
+    /// Asks LiveKit for its list, and brings the room into line with it. `probes` holds what is known of the people whom an
+    /// earlier list omitted, and takes in what is learnt of those whom this one omits.
     pub async fn compare(&self, probes: &mut Probes<'room>) -> ComparisonOutcome {
         let outcome = match self.bring_into_line(probes).await {
             Ok(outcome) => outcome,

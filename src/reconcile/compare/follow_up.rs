@@ -1,4 +1,4 @@
-//! What follows a comparison when nobody waits any longer: answers of probes that take long, and probes of those who are listed.
+//! What follows a comparison once no client waits for it: the slow answers of probes, and probes of listed sessions.
 
 use crate::reconcile::{
     probe::{listed::ProbeRound, missing::Probes},
@@ -21,7 +21,7 @@ impl<'room> Comparison<'room> {
             }
             self.prober().hear(&mut probes, None).await;
             if !probes.wants_list() {
-                // Those who live are known to live, and nobody else is undecided because of them.
+                // What the probes found is noted, and another list would decide nothing more.
                 return self.context.schedule().tell(self.room, ComparisonOutcome::Undecided);
             }
             let Ok(Some(held)) = self.take_lease().await else { return };
@@ -38,7 +38,7 @@ impl<'room> Comparison<'room> {
         }
     }
 
-    /// Probes those who are listed and give reason to doubt, until nobody fails a probe that no comparison has judged yet.
+    /// Probes listed sessions that give reason to doubt, until a round has no failures.
     pub async fn probe_all_listed(&self) {
         for _ in 0..MAX_PROBE_ROUNDS {
             match self.prober().probe_listed().await {

@@ -1,4 +1,4 @@
-//! One instance at a time compares a room, and none does if another has already done what is wanted.
+//! Lets one instance at a time compare a room, and none if another has already done it.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ impl Comparison<'_> {
         Lease::Comparison(self.room.clone())
     }
 
-    /// Why the comparison must not be made now. If there is no reason, a call was taken for it.
+    /// Why the comparison must not be made now. None if it may: then a call was taken for it.
     async fn reason_not_to_begin(&self, wanted_at: Instant) -> Result<Option<Begun>, Failure> {
         // If LiveKit does not have the room, the list of its people would say no more.
         if self.is_done(wanted_at).await? || self.is_unlisted_and_empty().await? {
@@ -70,8 +70,8 @@ impl Comparison<'_> {
         Ok((!is_taken).then_some(Begun::NoCall))
     }
 
-    /// Whether another instance has brought the room into line since this comparison was wanted; a watched room, whether that
-    /// was lately.
+    /// Whether another instance has compared the room since this comparison was wanted. For the regular turn of a watched room:
+    /// whether one has compared it lately.
     async fn is_done(&self, wanted_at: Instant) -> Result<bool, StoreError> {
         let Some(held) = self.context.store.position(self.room).await? else { return Ok(false) };
         let now = self.context.store.now().await?;

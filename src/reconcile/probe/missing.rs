@@ -1,4 +1,4 @@
-//! The liveness probes of one comparison: those whom a list omits are probed before it is believed that they are gone.
+//! The liveness probes of one comparison: sessions that a list omits are probed before they count as gone.
 //!
 //! Asks nobody itself. A comparison adds probes, and learns here what they found and what is still open.
 
@@ -29,15 +29,16 @@ pub struct Probes<'comparison> {
     missing: Vec<ParticipantSid>,
     /// Those of them who were not probed because there are too many.
     others: Vec<ParticipantSid>,
-    /// Whether an answer came about which a list has to decide that is asked for after it.
+    /// Whether a probe was answered in a way that only a list requested after it can decide.
     needs_list: bool,
     /// Whether the last list omits somebody who is not known to live and was not removed.
     is_undecided: bool,
 }
 
 impl<'comparison> Probes<'comparison> {
-    /// Chooses whom to probe of those whom a list omits: everybody, or, if these are too many, some who were seen last and some
-    /// who were not seen for longest. If somebody of an earlier sample lives, the list is wrong about many, and the others wait.
+    /// Chooses whom to probe among those whom a list omits: everybody, or, if there are too many, a sample of those seen most
+    /// recently and those not seen for longest. If somebody in an earlier sample lives, the list is wrong about many, and the
+    /// others wait.
     pub fn choose(&mut self, mut missing: Vec<ProbeTarget>) -> Vec<ProbeTarget> {
         self.missing = missing.iter().map(|target| target.sid.clone()).collect();
         missing.retain(|target| !self.asked.contains(&target.sid));
@@ -70,7 +71,7 @@ impl<'comparison> Probes<'comparison> {
         self.under_way.push(probed.boxed());
     }
 
-    /// Waits for answers, for this long or until all came. Returns those of sessions that live.
+    /// Waits until all answers came, for at most `limit`. Returns those of living sessions.
     pub async fn hear(&mut self, limit: Option<Duration>) -> Vec<Probed> {
         let mut alive = Vec::new();
         let mut over = pin!(OptionFuture::from(limit.map(sleep)));
@@ -95,7 +96,7 @@ impl<'comparison> Probes<'comparison> {
         &self.answers
     }
 
-    /// Notes what a list, and the answers until then, decided. `is_past_grace` tells about whom a list may decide.
+    /// Notes what a list and the answers until then decided. `is_past_grace` tells for which sessions a list may decide.
     pub fn judged_by(&mut self, planned: &Repairs, is_past_grace: impl Fn(&Probed) -> bool) {
         let removed: HashSet<_> = planned
             .steps
@@ -110,7 +111,7 @@ impl<'comparison> Probes<'comparison> {
             !removed.contains(sid) && !self.answers.iter().any(lives)
         };
         let open: HashSet<_> = self.missing.iter().filter(|sid| is_open(sid)).collect();
-        // If no node answered for somebody, a list decides that is asked for after that.
+        // If no node answered for a session, only a list requested after the probe decides.
         let needs_list = self.answers.iter().any(|probed| {
             probed.answer == ProbeAnswer::Unanswered
                 && probed.asked_at > planned.asked_at

@@ -1,4 +1,5 @@
-//! A sweep: all rooms compared, because nobody knows what was missed; by one instance at a time, and no room twice.
+//! A sweep: compares all rooms, because nobody knows what was missed. One instance at a time does it, and skips rooms that
+//! another has compared since.
 
 use std::{
     sync::Arc,
@@ -71,7 +72,7 @@ async fn sweep(context: &Context, wanted_at: Instant) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has the next rooms compared that have not been since, and waits for that.
+/// Has the next few rooms compared that nobody has compared since, and waits for that.
 async fn sweep_some(
     context: &Context,
     rooms: &mut Vec<RoomName>,

@@ -14,7 +14,7 @@ use super::{grant::Grant, shared_wait, sweep, turn::Turn};
 
 /// The scheduler wakes up at least this often.
 const TICK: Duration = Duration::from_secs(5);
-/// If it did not wake up for this long, the process stood still, and webhooks were lost.
+/// If it did not wake up for this long, the process was suspended, and webhooks may have been lost.
 const STOOD_STILL: Duration = Duration::from_secs(15);
 
 /// Gives out comparisons for as long as the process lives. [`Context::wake`] tells it that there is something to do.

@@ -17,7 +17,6 @@ use crate::reconcile::{
 
 use super::grant::Grant;
 
-/// One room's turn.
 pub struct Turn {
     context: Arc<Context>,
     grant: Grant,
@@ -89,8 +88,8 @@ impl Turn {
         self.context.wake.notify_one();
     }
 
-    /// What was missed in the room stays unknown until LiveKit says: it is compared again, unless a client that reads it asks
-    /// again, or its regular turn is enough.
+    /// Nothing was learnt about the room, so it is compared again. Not if only a client wanted it, which will ask again, or if
+    /// its regular turn is enough.
     fn want_again(&self, schedule: &mut Schedule, at: Instant) {
         let Grant { room, importance, .. } = &self.grant;
         let again = match importance {
@@ -132,7 +131,7 @@ impl Turn {
         self.context.wake.notify_one();
     }
 
-    /// The call that was taken from this instance's budget is there for another.
+    /// Gives the call that was taken from this instance's budget back to it.
     fn give_call_back(&self, schedule: &mut Schedule) {
         schedule.budget.give_back(self.grant.purpose, Instant::now());
     }

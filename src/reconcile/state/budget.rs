@@ -61,8 +61,8 @@ impl Bucket {
         full_at.checked_sub(burst - reserve).map_or(now, |ready_at| ready_at.max(now))
     }
 
-    /// The bucket that all instances share, with the reserve that this purpose leaves to clients who wait: half of it, but not so
-    /// much that not even one call is left.
+    /// The bucket that all instances share, with the reserve that this purpose leaves to waiting clients: half of the bucket, but
+    /// at least one call stays usable.
     fn shared_for(&self, purpose: CallPurpose) -> CallBucket {
         let CallBucket { cost, burst, .. } = self.shared;
         let reserve = match purpose {
@@ -90,9 +90,9 @@ pub struct Budget {
     waiting: Bucket,
     calling: Bucket,
     unwatched: Bucket,
-    /// By purpose: all instances together have no call left before.
+    /// By purpose: until when all instances together have no call left.
     denied_until: [Instant; 4],
-    /// LiveKit limits our calls, and wants none before.
+    /// LiveKit limits our calls, and allows none until then.
     limited_until: Instant,
     /// LiveKit does not work, and is tried again then.
     backed_off_until: Instant,
@@ -174,7 +174,7 @@ impl Budget {
         self.backed_off_until = now;
     }
 
-    /// No call is granted before.
+    /// No call is granted until then.
     pub fn paused_until(&self) -> Instant {
         self.limited_until.max(self.backed_off_until)
     }

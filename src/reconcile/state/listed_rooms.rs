@@ -43,7 +43,7 @@ struct Cached {
 }
 
 impl ListedRooms {
-    /// The names, from a call that is not older than [`FRESH`]. A caller that comes while a call is under way waits for it.
+    /// The names, from an `ask` at most [`FRESH`] ago. A caller that comes while one is under way waits for it.
     pub async fn get<F>(&self, ask: impl FnOnce() -> F) -> Option<Arc<RoomNames>>
     where
         F: Future<Output = Option<RoomNames>>,

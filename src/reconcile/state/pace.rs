@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-/// A wait counts for at least this long, and for at most twice that. The room that was compared last before the line ended was
-/// compared late, and has to be trusted until its next turn.
+/// A wait counts for at least this long, and at most twice that. It outlasts the queue because the last room in it was compared
+/// late, and has to be trusted until its next turn.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
 /// The longest wait of late.
@@ -33,7 +33,7 @@ impl Pace {
         }
     }
 
-    /// Notes since when the room waits that has waited for longest; none if no room waits.
+    /// Notes since when the longest-waiting room has waited; none if no room waits.
     pub fn waits(&mut self, since: Option<Instant>, now: Instant) {
         if now >= self.period_ends {
             let is_recent = now < self.period_ends + COUNTS_FOR;
@@ -66,8 +66,8 @@ impl Pace {
         self.own_wait().max(self.elsewhere)
     }
 
-    /// For how much longer than `trust` a room is trusted that should be compared once in `every`, so that it is trusted for
-    /// twice the interval that can be kept.
+    /// How much longer than `trust` to trust a room that should be compared once in `every`, so that it is trusted for twice the
+    /// interval that is possible now.
     pub fn extra_trust(&self, every: Duration, trust: Duration) -> Duration {
         (self.wait() * 2).saturating_sub(trust.saturating_sub(every * 2))
     }

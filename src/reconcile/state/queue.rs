@@ -44,7 +44,7 @@ pub struct Queue {
     next_ticket: u64,
 }
 
-/// The rooms that wait: by when they became due, and then by who came first.
+/// The waiting rooms, ordered by when they became due, and then by when they were added.
 type Line = BTreeMap<(Instant, u64), RoomName>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Queue {
         self.lines.iter().filter_map(|line| line.first_key_value()).map(|(at, _)| at.0).min()
     }
 
-    /// Since when the watched room is due that has waited for longest.
+    /// Since when the longest-waiting watched room has been due.
     pub fn waits_since(&self) -> Option<Instant> {
         let watched = [Importance::Suspicious, Importance::Calling, Importance::Watched];
         let first = |importance: Importance| self.lines[importance as usize].first_key_value();

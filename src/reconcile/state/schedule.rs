@@ -32,12 +32,12 @@ pub struct Schedule {
     pub running: usize,
     /// Rooms for which clients wait; each sender tells how the comparison ended.
     waiting: HashMap<RoomName, watch::Sender<Option<ComparisonOutcome>>>,
-    /// Watched rooms; each sender tells that the room was confirmed.
+    /// Watched rooms; each sender tells that a comparison of the room has ended, unless LiveKit or the store did not answer.
     watched: HashMap<RoomName, watch::Sender<()>>,
     /// Watched rooms in which somebody is called by telephone.
     calling: HashSet<RoomName>,
     pub health: Health,
-    /// Calls in a row that said nothing. Each of them may be one room's own trouble.
+    /// Failed calls in a row. Each may be one room's own trouble.
     pub failures: u32,
     /// The last of these rooms. LiveKit has to be asked something small about it, to find out whether it answers at all.
     pub check_wanted: Option<RoomName>,
@@ -119,7 +119,7 @@ impl Schedule {
         }
     }
 
-    /// Compares a room regularly from `due` on, and returns what tells each time that it was confirmed.
+    /// Compares a room regularly from `due` on. The receiver changes each time that a comparison has ended.
     pub fn watch(&mut self, room: &RoomName, due: Instant) -> watch::Receiver<()> {
         let due = self.troubles.until(room, due).unwrap_or(due);
         self.queue.watch(room, due);
@@ -158,8 +158,8 @@ impl Schedule {
         if self.queue.is_watched(room) { CallPurpose::Watched } else { CallPurpose::Other }
     }
 
-    /// Nobody waits for a call: if none is left for clients who wait, they are answered with what is known. Their rooms are
-    /// compared later, like others that matter as much.
+    /// If no call is left for waiting clients, answers them with what is known, so that nobody waits for the budget. Their rooms
+    /// are compared later, with the importance of known rooms.
     pub fn answer_awaited(&mut self, now: Instant) {
         let is_paused = self.budget.paused_until() > now;
         if is_paused || self.budget.has(CallPurpose::Waiting, now) {

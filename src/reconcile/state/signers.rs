@@ -16,7 +16,7 @@ use crate::presence::{ParticipantSid, RoomName, SessionInfo};
 const ENOUGH_MISSING: usize = 3;
 /// Somebody who joined less than this before does not count as missing, because lists lag.
 const LISTED_AFTER: Duration = Duration::from_secs(5);
-/// People remembered while it is open whose key it is. Others are not.
+/// The most people remembered while the owner of their key is open.
 const MAX_PEOPLE: usize = 1_000;
 
 /// The keys other than the one that signs our calls.
@@ -105,7 +105,7 @@ impl Signers {
     }
 }
 
-/// Whether it is long enough since they joined that LiveKit should list them.
+/// Whether they joined long enough ago for LiveKit to list them.
 fn is_missed(named: &Named, asked_at: Instant) -> bool {
     asked_at.saturating_duration_since(named.at) > LISTED_AFTER
 }

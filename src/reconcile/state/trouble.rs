@@ -1,5 +1,5 @@
-//! Rooms whose lists LiveKit does not give, or gives so that they cannot be read, while it answers about others. Each is asked
-//! about again after a wait of its own, which grows.
+//! Rooms for which LiveKit gives no readable list, while it answers about others. Each has its own wait until the next attempt,
+//! which grows.
 //!
 //! Pure: callers pass the time.
 
@@ -23,14 +23,14 @@ pub struct Troubles(HashMap<RoomName, Trouble>);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Trouble {
-    /// Lists in a row that could not be had.
+    /// Failed attempts in a row to get the room's list.
     pub failures: u32,
     /// The room is not asked about before.
     pub until: Instant,
 }
 
 impl Troubles {
-    /// The room's list could not be had, once more.
+    /// Notes that LiveKit gave no readable list of the room, and returns how long to wait.
     pub fn failed(&mut self, room: &RoomName, is_too_large: bool, now: Instant) -> Trouble {
         let failures = self.0.get(room).map_or(0, |trouble| trouble.failures) + 1;
         let first = if is_too_large { FIRST_WAIT_TOO_LARGE } else { FIRST_WAIT };

@@ -87,7 +87,7 @@ impl RedisAddress {
         self.nodes.iter().map(|node| self.trusting(node.clone())).collect()
     }
 
-    /// With further nodes, as `CLUSTER NODES` lists them, so that the Cluster can still be reached after the named ones are gone.
+    /// Adds the nodes that `CLUSTER NODES` lists, so that the Cluster can be reached even after the configured ones are gone.
     pub(super) fn with_nodes(mut self, listed: &str) -> Self {
         let named: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
         let first = self.nodes[0].clone();
@@ -174,7 +174,8 @@ impl fmt::Debug for RedisAddress {
     }
 }
 
-/// Has the connection notice when its other end is gone, and does not send the library's name, which some proxies refuse.
+/// Lets the connection notice when its other end is gone. Does not send the library's name, because some proxies refuse that
+/// command.
 fn with_settings(node: ConnectionInfo) -> ConnectionInfo {
     let tcp = TcpSettings::default()
         .set_nodelay(true)

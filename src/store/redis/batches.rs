@@ -12,13 +12,14 @@ use tokio::{
     task::yield_now,
 };
 
-/// Commands in a write. The answers of one write arrive together, so the first of them waits for the last.
+/// Commands per write. The answers of one write arrive together, so the first of them waits for the last.
 const MAX_AT_ONCE: usize = 16;
 /// Writes that wait for their answers. Further commands wait here, and are dropped if their callers give up.
 const MAX_BATCHES: usize = 32;
 /// Commands that wait to be sent. When there are more, callers wait.
 const MAX_WAITING: usize = 256;
-/// Reads everything at a key, which can be megabytes. It is sent alone, so that no other answer waits for it.
+/// Reads everything at a key, which can be megabytes. It is sent by itself, so that it does not delay the answers of a whole
+/// batch.
 const READ_ALL: &[u8] = b"HGETALL";
 
 /// A connection that sends commands together. Cheap to clone; it ends with its last clone.
@@ -78,7 +79,7 @@ async fn send_all(connection: MultiplexedConnection, mut commands: mpsc::Receive
         {
             batch.push(next);
         }
-        // Their callers gave up. LiveKit sends a webhook among them again.
+        // Drops commands whose callers gave up. If one was for a webhook, LiveKit sends that again.
         batch.retain(|waiting| !waiting.answer.is_closed());
         if !batch.is_empty() {
             tokio::spawn(send_batch(connection.clone(), batch, place));

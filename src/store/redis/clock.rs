@@ -1,7 +1,7 @@
 //! The store's clock, estimated between answers. Every answer of the commit script carries the time.
 //!
-//! The estimate is never behind the server's clock, and ahead of it by less than a call takes: a webhook that is applied after
-//! LiveKit was asked for a list must not look older than the question.
+//! The estimate is never behind the server's clock: a webhook that is applied after LiveKit was asked for a list must not look
+//! older than the question. It is ahead by at most the time of a call, plus an allowance for drift that grows with its age.
 
 use std::{
     sync::{Mutex, MutexGuard},
@@ -10,12 +10,11 @@ use std::{
 
 use crate::{clock::Clock, presence::StoreTime};
 
-/// After this long without an answer the server is asked for its time.
+/// An answer older than this is not used by [`StoreClock::now`]: the server is asked for its time.
 const MAX_AGE: Duration = Duration::from_mins(1);
 /// Two clocks drift apart by at most one microsecond in this many.
 const DRIFT: u32 = 2_000;
 
-/// Tells the time of the store.
 pub(super) struct StoreClock {
     /// Instead of the server's; for tests that set the time.
     injected: Option<Clock>,
@@ -66,7 +65,7 @@ impl StoreClock {
         let latest = time + now.saturating_duration_since(sent);
         let mut known = self.known();
         let told = known.map(|known| known.at(now)).filter(|told| *told >= time);
-        // An estimate below the time that was just read is dropped: the server's clock was set, or it is another server.
+        // An estimate behind the time that was just read is dropped: the server's clock was set, or another server answered.
         let time = told.map_or(latest, |told| told.min(latest));
         *known = Some(Known { at: now, time });
     }

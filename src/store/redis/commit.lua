@@ -1,8 +1,9 @@
--- Writes rows of a room, unless somebody has written since they were read. KEYS: the room, its bucket's index, its channel.
--- ARGV: 1 the revision that was read; 2 the room's name; 3 its entry in the index, or ''; 4 for how many seconds all of it is kept
--- from now, or ''; 5 the command that publishes; 6 the message, or ''; 7 who writes; 8 for how many microseconds the room waits for
--- them where they may not write now, or 0; 9 how many fields must not be there, 10 are deleted; then those fields, and the fields to
--- set, each with its value. Returns the time in microseconds where it wrote; else the time, and what the named fields hold.
+-- Writes rows of a room, unless somebody has written since they were read. KEYS: the room, its bucket's index, its channel. ARGV:
+-- 1 the revision that was read; 2 the room's name; 3 its entry in the index, or ''; 4 for how many seconds all of it is kept from
+-- now, or ''; 5 the command that publishes; 6 the message, or ''; 7 who writes; 8 if the writer may not write now, for how many
+-- microseconds the room waits for it, or 0; 9 the number of fields that must not exist; 10 the number of fields to delete; then
+-- these fields; then the fields to set, each with its value. Returns the time in microseconds if it wrote; otherwise the time and
+-- the current values of the fields to set and delete.
 
 local room, index, name, entry, writer = KEYS[1], KEYS[2], ARGV[2], ARGV[3], ARGV[7]
 local first_deleted = 11 + ARGV[9]

@@ -1,4 +1,4 @@
-//! The one way in which a room is written: everything if it still has the revision that was read, else nothing.
+//! The only way a room is written: all of a change if the room still has the revision that was read, otherwise nothing.
 
 use std::{
     sync::Arc,
@@ -29,7 +29,7 @@ pub(super) struct Commit {
     deleted: Vec<String>,
     set: Vec<(String, Vec<u8>)>,
     entry: Vec<u8>,
-    /// How long the room is kept from now; none leaves that as it is.
+    /// How long the room is kept from now on; none leaves its expiry unchanged.
     keep_secs: Option<u64>,
     message: Vec<u8>,
 }
@@ -47,7 +47,8 @@ pub(super) struct Writer {
 pub(super) enum Committed {
     /// It is written.
     Done,
-    /// Another write came first, or the room waits for another instance. These are the rows to write as they are now.
+    /// Another write came first, or the room waits for another instance. Has the current content of the rows that were to be
+    /// written.
     Conflict(Box<Held>),
 }
 
@@ -151,7 +152,7 @@ impl Commit {
     }
 }
 
-/// A revision later than the one before, with a nonce: one that was lost in a failover never comes again.
+/// A later revision than `before`. The nonce makes it unique: a revision that was lost in a failover must never come again.
 fn next_revision(before: &str, now: StoreTime) -> String {
     let before = before.split_once('-').and_then(|(micros, _)| micros.parse().ok());
     let micros = before.map_or(0, |before: u64| before + 1).max(now.as_micros());

@@ -18,7 +18,6 @@ use super::{
     timeouts::config,
 };
 
-/// Makes connections.
 pub(super) struct Connector {
     /// As the operator gave it, with the nodes of a Cluster that were found since.
     address: Mutex<RedisAddress>,
@@ -47,7 +46,7 @@ impl Connector {
         &self.nodes
     }
 
-    /// Redis sent us to another node, so it is a Cluster, which `INFO` did not tell.
+    /// Redis sent us to another node, so it is a Cluster, although `INFO` did not say so.
     pub fn found_cluster(&self) {
         self.is_cluster.store(true, Ordering::Relaxed);
     }
@@ -126,7 +125,7 @@ impl Connector {
         Ok(true)
     }
 
-    /// Remembers all nodes, because those that were named may be gone one day.
+    /// Remembers all nodes, because the configured ones may be gone one day.
     async fn learn_nodes(&self, connection: &mut ClusterConnection) {
         let listed: RedisResult<String> =
             redis::cmd("CLUSTER").arg("NODES").query_async(connection).await;

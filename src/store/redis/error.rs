@@ -1,10 +1,10 @@
-//! What an error of Redis is to those above: which [`StoreError`], and what an operator can do about it.
+//! Turns an error of Redis into a [`StoreError`], with advice for the operator.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, make_extension_error};
 
 use crate::store::{Cause, StoreError};
 
-/// Where Redis repeats the arguments of a command that it does not know: keys, and in them the names of rooms.
+/// After these words Redis repeats the arguments of an unknown command: keys, and in them the names of rooms.
 const ARGUMENTS: &str = ", with args beginning with";
 
 /// The error for those above. Its source is the error of Redis, without the arguments of commands.

@@ -33,7 +33,7 @@ struct Followed {
     rooms: HashMap<RoomName, Vec<(u64, FeedSender)>>,
     /// Whether Redis acknowledged the subscription on the present connection.
     is_subscribed: watch::Sender<bool>,
-    /// Whether it ever did. Then a new subscription is a gap: nobody knows what was published since the last one.
+    /// Whether it ever did. If so, the next acknowledgement means a gap: nobody knows what was published in between.
     was_subscribed: bool,
     idle_since: Option<Instant>,
 }

@@ -68,7 +68,7 @@ impl Inbox {
         self.probed.load(Ordering::Relaxed)
     }
 
-    /// Forgets a loss of the connection before, which says nothing about the next one.
+    /// Forgets that an earlier connection was lost; that says nothing about the next one.
     pub async fn forget_loss(&self) {
         let _ = timeout(Duration::ZERO, self.lost.notified()).await;
     }

@@ -6,10 +6,9 @@ use std::fmt;
 
 use crate::presence::RoomName;
 
-/// A constant of the key format: with another number no room would be found again.
+/// A constant of the key format: with another number, rooms in Redis would no longer be found.
 pub(super) const BUCKETS: u16 = 1024;
 
-/// A bucket of rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Bucket(u16);
 
@@ -25,7 +24,6 @@ impl Bucket {
     }
 }
 
-/// Makes names.
 #[derive(Clone, Debug)]
 pub(super) struct KeyFormat {
     prefix: String,

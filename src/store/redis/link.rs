@@ -28,11 +28,11 @@ use super::{
     timeouts::{ANSWER, CONNECT, no_answer},
 };
 
-/// For this long after an attempt to connect failed, calls without a connection fail too.
+/// After a failed attempt to connect, calls fail at once for this long instead of trying again.
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 /// The shortest time between two looks at the nodes of a Cluster.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// After this many calls in a row without an answer the connection is given up: its other end may be gone without a word.
+/// After this many unanswered calls in a row the connection is given up: its other end may have vanished.
 const MAX_SILENT: u32 = 2;
 
 /// Keeps one connection for commands, and makes others for subscriptions.
@@ -119,7 +119,6 @@ impl Link {
         }
     }
 
-    /// Runs a script.
     pub async fn invoke<T: FromRedisValue>(
         &self,
         mut connection: Connection,
@@ -138,7 +137,6 @@ impl Link {
         self.settle(generation, is_cluster, answer.unwrap_or_else(|_| Err(no_answer()))).await
     }
 
-    /// Runs a command.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let mut connection = self.connection().await?;
         let (generation, is_cluster) = (connection.generation, connection.is_cluster());
@@ -146,7 +144,8 @@ impl Link {
         self.settle(generation, is_cluster, answer.unwrap_or_else(|_| Err(no_answer()))).await
     }
 
-    /// Runs a command about a key that another program may use for another type. If so, nothing of ours is there: none.
+    /// Runs a command on a key that another program may use for another type. If it does, the key holds nothing of ours, and this
+    /// returns none.
     pub async fn query_ours<T: FromRedisValue>(
         &self,
         command: &Cmd,

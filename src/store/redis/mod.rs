@@ -1,8 +1,8 @@
 //! Rooms in Redis, or in a Cluster: any number of instances on one of them are one service.
 //!
 //! Redis compares and sets, and knows no rule of a room. A room is one hash with a row for each person. A step reads the rows
-//! that it is about, has `presence` decide, and writes if nobody has written since ([`steps`], [`commit`]). An instance remembers
-//! what it wrote last ([`turns`]), so that most steps read nothing.
+//! that it is about, has `presence` decide, and writes if nobody has written since ([`steps`], [`commit`]). An instance keeps the
+//! rows that its last step on a room read or wrote ([`turns`]), so that most steps read nothing.
 
 mod address;
 mod announced;

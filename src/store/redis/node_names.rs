@@ -23,7 +23,7 @@ use super::{announced::Announced, timeouts::config};
 #[derive(Clone, Default)]
 pub(super) struct NodeNames {
     found: HashMap<Announced, Option<String>>,
-    /// Names of nodes that cannot be reached now: most likely these nodes are like the others.
+    /// Names for nodes that cannot be reached now. They most likely need the same name as the others.
     guessed: HashMap<Announced, Option<String>>,
 }
 

@@ -15,7 +15,6 @@ use super::{
     rows::{Held, REVISION, ROOM, field_of},
 };
 
-/// Reads rooms.
 pub(super) struct Reader {
     link: Arc<Link>,
     keys: KeyFormat,
@@ -34,7 +33,6 @@ impl Reader {
         Ok(Held::from_fields(fields.into_iter().map(String::into_bytes).zip(values))?)
     }
 
-    /// Reads the whole room.
     pub async fn everybody(&self, room: &RoomName) -> Result<Held, StoreError> {
         let mut read = redis::cmd("HGETALL");
         read.arg(self.keys.room(room));

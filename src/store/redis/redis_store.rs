@@ -31,12 +31,12 @@ use super::{
     turns::Turns,
 };
 
-/// Repairs that are written together. A room of ten thousand is brought into line in several writes, so that other writes come
-/// between, and no step has to begin again for all of them.
+/// Repairs per write. A room of ten thousand is repaired in several writes, so that other writes fit in between, and a conflict
+/// repeats only a part of the work.
 const MAX_REPAIRS: usize = 128;
 /// Rows without content, and rooms that are gone, that one reading deletes.
 const MAX_FORGOTTEN: usize = 100;
-/// Bytes of what this instance wrote last that are kept.
+/// The memory for rows that earlier steps read or wrote.
 const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Keeps rooms in Redis.
@@ -52,7 +52,8 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Starts connecting. Calls fail until that succeeds. The second value is what the instances on this Redis share.
+    /// Starts the task of the subscriptions. Each call connects by itself if there is no connection yet. Also returns the
+    /// instances on this Redis.
     pub fn start(
         settings: &RedisSettings,
         rules: Rules,
@@ -197,7 +198,7 @@ impl Store for RedisStore {
         let mut read = redis::cmd("HGET");
         read.arg(self.keys.room(room)).arg(rows::ROOM);
         let row: Option<Vec<u8>> = self.link.query(&read).await?;
-        // So that the store's time is known, with which the caller compares the position.
+        // Callers compare the position with the store's estimated time, so that has to be known.
         self.steps.time.now().await?;
         let Some(row) = row else { return Ok(None) };
         let row = room_row(&row)?;

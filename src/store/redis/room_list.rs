@@ -21,7 +21,6 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Indexes that are read at the same time.
 const MAX_CALLS: usize = 128;
 
-/// The list of rooms.
 pub(super) struct RoomList {
     link: Arc<Link>,
     keys: KeyFormat,

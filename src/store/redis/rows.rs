@@ -15,7 +15,6 @@ pub(super) const REVISION: &str = "r";
 pub(super) const ROOM: &str = "m";
 const PERSON: &str = "p:";
 
-/// The field of a person's row.
 pub(super) fn field_of(identity: &Identity) -> String {
     format!("{PERSON}{identity}")
 }
@@ -74,7 +73,7 @@ impl Held {
                 }
                 (ROOM, value) => room = value.as_deref().map(room_row).transpose()?,
                 (field, value) => {
-                    // Other fields are those of newer versions, and `w` of the commit script.
+                    // Any other field is from a newer version, or is `w`, which belongs to the commit script.
                     let Some(identity) = field.strip_prefix(PERSON) else { continue };
                     persons.push((Identity::new(identity), value));
                 }

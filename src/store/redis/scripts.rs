@@ -15,14 +15,12 @@ pub(super) struct Scripts {
     pub take_call: Script,
 }
 
-/// A script.
 #[derive(Debug)]
 pub(super) struct Script {
     code: &'static str,
     hash: String,
 }
 
-/// A call of a script.
 pub(super) struct Call<'call> {
     script: &'call Script,
     keys: &'call [String],
@@ -30,7 +28,6 @@ pub(super) struct Call<'call> {
 }
 
 impl Call<'_> {
-    /// By its hash.
     pub fn by_hash(&self) -> Cmd {
         self.command("EVALSHA", &self.script.hash)
     }

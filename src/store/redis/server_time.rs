@@ -26,7 +26,7 @@ impl ServerTime {
         }
     }
 
-    /// Asks the server for its time, whatever is known of it.
+    /// Asks the server for its time, even if the last answer is recent.
     pub async fn ask(&self) -> Result<StoreTime, StoreError> {
         // Connecting is not a part of the call that is timed.
         self.link.connection().await?;

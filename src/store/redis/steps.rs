@@ -1,5 +1,5 @@
-//! Takes steps on rooms: reads the rows that a step is about, or takes what this instance wrote last; runs the rules; and writes,
-//! if nobody else has. On a conflict the rules run again, on the rows that came back.
+//! Takes steps on rooms. A step reads the rows that it is about, or takes those kept from the last step, runs the rules, and
+//! writes unless another instance has. On a conflict the rules run again on the rows that came back.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ const MIN_RESERVATION: Duration = Duration::from_millis(200);
 const MAX_RESERVATION: Duration = Duration::from_millis(800);
 /// The longest delay before a step tries again while the room waits for another instance.
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(2);
-/// The shortest time between two writes that put off the time at which a room is forgotten.
+/// The shortest time between two writes that extend a room's expiry, unless a step demands one.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// What a step needs.
@@ -39,9 +39,9 @@ pub(super) struct Wanted<'step> {
     pub room: &'step RoomName,
     /// The persons whose rows it is about.
     pub persons: &'step [Identity],
-    /// Whether it may build on what this instance wrote last, without reading.
+    /// Whether it may build on rows kept from an earlier step, without reading them again.
     pub may_be_unread: bool,
-    /// Whether it puts off the time at which the room is forgotten, even if that was done a moment ago.
+    /// Whether it extends the room's expiry even if that was done a moment ago.
     pub keeps: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Taken<T> {
 pub(super) enum Effect {
     /// There is nothing to write.
     Nothing,
-    /// There is nothing to write, but only rows that were read can tell that.
+    /// There is nothing to write, but that is certain only if the rows were read for this step.
     NothingIfRead,
     /// The rows are written, and clients see no difference.
     Written,
@@ -65,7 +65,6 @@ pub(super) enum Effect {
     Told(Vec<u8>),
 }
 
-/// Takes steps.
 pub(super) struct Steps {
     pub reader: Reader,
     pub writer: Writer,
@@ -80,9 +79,9 @@ struct Progress<'step> {
     turn: RoomTurn<'step>,
     /// The rows for the next attempt; none where they have to be read.
     next: Option<Held>,
-    /// Whether these rows were read, and are not what this instance wrote last.
+    /// Whether these rows were read for this step, rather than kept from an earlier one.
     is_read: bool,
-    /// The version that this instance wrote last. Only a Redis that lost its last writes has an earlier one.
+    /// The version of the rows kept from the last step. Redis has an earlier one only if it lost writes.
     acknowledged: Option<Version>,
     /// Writes of other instances that came before this step's.
     losses: u32,
@@ -180,7 +179,7 @@ impl Steps {
         }
     }
 
-    /// The rows for an attempt, and the persons who are supposed to have none. The write checks that.
+    /// The rows for an attempt, and the persons assumed to have none. The write checks that assumption.
     async fn rows(&self, progress: &mut Progress<'_>) -> Result<(Held, Vec<Identity>), StoreError> {
         let Wanted { room, persons, .. } = progress.wanted;
         let mut held = match progress.next.take() {
@@ -248,7 +247,7 @@ impl<'step> Progress<'step> {
     }
 }
 
-/// How many seconds the room is kept from now; none where the last write that said so is not long ago.
+/// For how many seconds the room is kept from now on; none if its expiry was extended less than `KEEP_EVERY` ago.
 fn keep(slice: &mut RoomSlice, now: StoreTime, must: bool) -> Option<u64> {
     let until = now + ROOM_MEMORY;
     let is_due = must || slice.kept_until() + KEEP_EVERY <= until;

@@ -1,7 +1,7 @@
 //! Follows rooms by pub/sub: one subscription for each bucket that has a followed room, on a connection of its own.
 //!
-//! A message is a hint, the room is the truth: whenever something may have been lost, followers are told of a gap, and read their
-//! rooms again. The library's own reconnection is not used, because it says too little about what was lost.
+//! Messages may get lost; the room in Redis is what counts. Whenever a message may have been lost, followers get a gap, and read
+//! their rooms again. The library's own reconnection is not used, because it says too little about what was lost.
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -31,8 +31,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_MISSED: u32 = 2;
 /// How often this instance sends itself a message, to see that messages arrive.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// How often subscriptions to a Cluster are issued again: it forgets those of a master that failed, and of a slot that moved,
-/// without a word.
+/// How often subscriptions to a Cluster are issued again. A Cluster silently drops those on a failed master or a moved slot.
 const REISSUE_INTERVAL: Duration = Duration::from_secs(2);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);

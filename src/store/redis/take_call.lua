@@ -1,6 +1,6 @@
 -- Takes one call from each of the given token buckets, or from none. Returns 0 if it was taken, otherwise the microseconds after
--- which to ask again. KEYS: a hash of when each bucket will be full. ARGV: for each bucket its name, and in microseconds what a
--- call costs, the size of the bucket, and how much of it must be left to others.
+-- which to ask again. KEYS: a hash of when each bucket will be full. ARGV: for each bucket its name and, in microseconds, the
+-- cost of a call, the size of the bucket, and the part that this call must leave to others.
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])

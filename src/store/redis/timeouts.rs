@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, RedisError};
 
-/// A connection must be there within this time, TLS and authentication included.
+/// A connection must be ready within this time, including TLS and authentication.
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// An answer must be there within this time, because webhooks are answered within four seconds whatever happens.
 pub(super) const ANSWER: Duration = Duration::from_millis(2_500);

@@ -1,5 +1,5 @@
-//! Lets the steps of one room take turns inside an instance. Each step leaves what it wrote for the next one, which reads nothing
-//! unless another instance has written since. The kept bytes are bounded.
+//! Lets the steps of one room take turns inside an instance. Each step leaves the rows that it read or wrote to the next one,
+//! which then has to read only what is missing. The kept bytes are bounded.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,6 @@ type Slot = Arc<Turn<Option<Held>>>;
 /// Memory counted for a room of which nothing is kept.
 const SLOT_BYTES: usize = 300;
 
-/// Gives out turns.
 pub(super) struct Turns {
     rooms: Mutex<Rooms>,
     max_bytes: usize,
@@ -37,8 +36,8 @@ struct Kept {
     bytes: usize,
 }
 
-/// A turn. A step takes out what is kept of the room and puts it back when it ends, so that a cancelled step leaves nothing
-/// behind.
+/// A turn. A step takes the kept rows out, and puts rows back only when it has ended well. So a cancelled step leaves nothing
+/// outdated behind.
 pub(super) struct RoomTurn<'turns> {
     turns: &'turns Turns,
     room: RoomName,
@@ -74,12 +73,12 @@ impl Turns {
 }
 
 impl RoomTurn<'_> {
-    /// What this instance wrote last.
+    /// The rows kept from an earlier step.
     pub fn take_held(&mut self) -> Option<Held> {
         self.held.take()
     }
 
-    /// Keeps what was written, unless the room would take up more than half of what may be kept.
+    /// Keeps rows for the next step, unless this room alone would take up more than half of the memory for all.
     pub fn put(&mut self, held: Held) {
         let bytes = held.bytes();
         if bytes <= self.turns.max_bytes / 2 {
@@ -115,7 +114,7 @@ impl Rooms {
         if self.young_bytes > max_bytes / 2 {
             let young = std::mem::take(&mut self.young);
             let old = std::mem::replace(&mut self.old, young);
-            // A room whose turn is taken stays, so that nobody gets a second turn beside it.
+            // A room whose turn is taken stays, so that no second turn of it is given out.
             let is_on = |kept: &Kept| Arc::strong_count(&kept.slot) > 1;
             self.young = old.into_iter().filter(|(_, kept)| is_on(kept)).collect();
             self.young_bytes = self.young.values().map(|kept| kept.bytes).sum();
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_is_kept_than_may_be_and_what_was_used_lately_stays() {
+    async fn the_kept_bytes_are_bounded_and_recently_used_rooms_stay() {
         let turns = Turns::new(20_000);
         for number in 0..1_000 {
             turns.take(&room(number)).await.put(held());

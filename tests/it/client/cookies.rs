@@ -1,4 +1,4 @@
-//! A page of another origin reads with its cookie, if it asks for that.
+//! A page of another origin can read with the service's cookie if the option `withCredentials` is set.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::harness::{Process, joined, started};
 use super::fixture::{Fixture, token_for};
 
 #[tokio::test]
-async fn a_page_of_another_origin_reads_with_its_cookie_if_it_asks_for_that() {
+async fn a_page_of_another_origin_reads_with_its_cookie_if_with_credentials_is_set() {
     let mut fixture = Fixture::with(&[]).await;
     let origin = fixture.origin();
     let blank = fixture.tab().await;

@@ -101,7 +101,7 @@ async fn a_client_that_trickles_is_closed_as_well() {
         assert!(!matches!(read, Ok(0)), "it is cut off, not ended");
         closed = app.metric("streams_closed_total{reason=\"write_timeout\"}").await == 1.0;
     }
-    assert!(closed, "a frame must be finished in time, whatever trickles");
+    assert!(closed, "a trickle must not put off the write timeout");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn the_slowest_goes_whichever_thread_has_it() {
     for room in ["first", "second"] {
         app.webhooks([started().room(room), large("large").room(room)]).await;
     }
-    // With two delivery threads, each gets one.
+    // There are two workers, so each serves one of the streams.
     let _first = slow_subscriber_of(&app, "first").await;
     eventually("the first to be slow", async || app.metric("pinned_bytes").await > 400_000.0).await;
     let mut second = slow_subscriber_of(&app, "second").await;

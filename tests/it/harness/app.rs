@@ -36,7 +36,7 @@ pub struct TestApp {
     running: JoinHandle<()>,
 }
 
-/// A clock that a test can set. Until then it is the machine's, or differs from it as the test wants.
+/// A clock that a test can set. Until then it is the machine's, with the difference that the test chose.
 #[derive(Clone, Default)]
 pub struct TestClock {
     micros: Arc<AtomicU64>,

@@ -1,5 +1,5 @@
-//! A proxy before Redis that closes a connection when it sees a command it does not know, as twemproxy does. Twemproxy knows no
-//! subscriptions either, so this stands for proxies that do.
+//! A proxy before Redis that closes a connection when it sees a command it does not know, as twemproxy does. Unlike twemproxy, it
+//! lets subscriptions through, as other proxies do.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! A small HTTP proxy that takes names nobody can resolve to a server of the test, and tells what it was asked. Real ones do
+//! A small HTTP proxy that forwards unresolvable names to a server of the test, and records its requests. Real proxies do
 //! neither.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What lets a test speak: `app.webhook(joined("alice"))`, `subscriber.next_list()`. It starts the programs that tests need,
+//! The vocabulary of the tests: `app.webhook(joined("alice"))`, `subscriber.next_list()`. It starts the programs that tests need,
 //! and holds their fakes: `ScriptedLiveKit` and its `RoomService`, `FlakyStore`, proxies with faults.
 
 mod app;

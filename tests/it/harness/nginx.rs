@@ -64,8 +64,8 @@ impl Nginx {
     }
 }
 
-/// The configuration with the ports of the test in place of `presence-1:8080` and so on. A comment in it tells how to listen for
-/// the public; the older of its two ways is taken beside the other, since newer versions know it too.
+/// The configuration with the ports of the test in place of `presence-1:8080` and so on. A comment in the file shows two ways to
+/// listen for the public. The test uses the older one too, because newer versions of nginx still know it.
 fn adapted(shipped: &str, port: u16, tls_port: u16, instances: &[u16]) -> String {
     let mut lines = Vec::new();
     let (mut is_in_servers, mut listens, mut listens_for_public) = (false, false, false);

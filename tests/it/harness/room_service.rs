@@ -34,10 +34,10 @@ pub trait Rooms: Send + Sync + 'static {
         true
     }
 
-    /// Notes a call, whatever its answer will be.
+    /// Records a call before it is answered.
     fn called(&self, method: &str, request: &Value);
 
-    /// The people whom the list of a room has, in Twirp's words; or what is wrong with that list.
+    /// The people in the list of a room, as Twirp's JSON; or the fault of that list.
     fn participants(&self, room: &str) -> Result<Vec<Value>, SpoiledList>;
 
     /// The names of all rooms.

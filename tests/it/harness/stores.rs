@@ -21,7 +21,7 @@ pub struct FlakyStore {
     fault: watch::Sender<StoreFault>,
     /// Calls that came while a fault was set.
     pub refused: Mutex<usize>,
-    /// The room that was read last, and how often a room was repaired while a reader still held it.
+    /// The room that was read last, and how often a room was repaired while a caller of `read` still held it.
     lent: Mutex<(Weak<Room>, usize)>,
 }
 
@@ -47,7 +47,7 @@ impl FlakyStore {
         self.fault.send_replace(fault);
     }
 
-    /// How often a room was repaired while a reader still held it.
+    /// How often a room was repaired while a caller of `read` still held it.
     pub fn repairs_of_a_room_in_use(&self) -> usize {
         self.lent.lock().unwrap().1
     }
@@ -156,7 +156,7 @@ impl TakingTurns {
     }
 
     fn next(&self) -> &Arc<dyn Store> {
-        // In the order 0, 1, 0, so that the writer before is now the same instance, now the other.
+        // In the order 0, 1, 0, so that the previous writer is sometimes the same instance and sometimes the other.
         &self.stores[self.calls.fetch_add(1, Ordering::Relaxed) % 3 % 2]
     }
 }

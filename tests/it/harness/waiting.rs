@@ -13,7 +13,7 @@ pub async fn within_deadline<T>(what: &str, future: impl Future<Output = T>) -> 
     within(DEADLINE, what, future).await
 }
 
-/// Asks until a condition holds. For what cannot be awaited, such as a count in another process.
+/// Polls until a condition holds. For conditions that cannot be awaited, such as a count in another process.
 pub async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
     within(DEADLINE, what, until(holds)).await;
 }

@@ -3,7 +3,7 @@
 use crate::harness::TestApp;
 
 #[tokio::test]
-async fn a_room_that_is_no_room_is_400_before_anything_else() {
+async fn an_invalid_room_name_is_400_before_anything_else() {
     let app = TestApp::start().await;
     let long = format!("?room={}", "x".repeat(513));
     let cases = [

@@ -73,7 +73,7 @@ async fn of_eight_sources_of_one_person_the_five_newest_stay_and_the_others_stop
     let metrics = app.get("/metrics").await;
     let counts = |line: &str| metrics.text().contains(&format!("livekit_presence_{line}\n"));
     assert!(counts("streams_opened_total 8"), "no cascade: {}", metrics.text());
-    // A stream that has ended is open until its client has closed its side, too.
+    // A stream counts as open until the client has closed its side too.
     eventually("five streams", async || {
         app.get("/metrics").await.text().contains("livekit_presence_streams_open 5\n")
     })

@@ -157,8 +157,8 @@ async fn clients_that_are_slow_with_large_heads_make_room_for_others() {
     assert!(slow[0].is_closed().await, "the first that did not go on made room");
 }
 
-/// The service finds in the middle of a head that it is large, and must not begin its time anew. The two seconds are part of
-/// what is tested: only time that has passed shows it.
+/// The service notices in the middle of a head that it is large, and must not restart the timeout then. The test really waits two
+/// seconds, because only elapsed time shows that.
 #[tokio::test]
 async fn a_large_head_has_no_more_time_than_a_small_one() {
     let app = TestApp::with(&[("LKP__HTTP__HEAD_TIMEOUT", "3s")]).await;

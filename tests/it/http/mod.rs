@@ -1,4 +1,4 @@
-//! Each route with its answers, refusals and headers.
+//! Each route: its answers, refusals and headers.
 
 mod credentials;
 mod errors;

@@ -91,7 +91,7 @@ async fn a_stream_asked_for_while_draining_is_503_and_told_when_to_come_back() {
     app.ended().await;
 }
 
-/// Each of these costs a walk over all series, or a call to the store.
+/// Each of these requests writes out all metrics, or calls the store.
 #[tokio::test]
 async fn health_and_metrics_are_limited_per_address_and_apart_from_reads() {
     let app = TestApp::with(&[
@@ -140,7 +140,7 @@ async fn an_idle_connection_outlives_the_time_for_a_head() {
     assert_eq!(app.get("/healthz", &[]).await.status, 200);
     connection.send(&webhook[body_at..]).await;
     assert_eq!(connection.response().await.status, 200);
-    // Heads that begin now run out of time, one after the other; the idle connections have waited longer than each.
+    // Heads that begin now time out one after the other, while the idle connections, which have waited longer, stay open.
     for _ in 0..4 {
         let mut slow = app.connect().await;
         slow.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n").await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{TestApp, finished, identities, joined, left, published, started};
 
 #[tokio::test]
-async fn each_room_is_told_whole_and_then_by_what_changes() {
+async fn each_room_is_sent_as_a_snapshot_and_then_as_deltas() {
     let app = TestApp::start().await;
     app.webhooks([joined("alice").room("a"), joined("bob").room("b")]).await;
     let mut subscriber = app.rooms_subscriber(&["a", "b", "c"]).await;

@@ -95,7 +95,7 @@ async fn a_signed_webhook_at_another_path_is_logged_with_the_right_one() {
     let lines: Vec<_> = log.lines().filter(|line| line.contains("/livekit/hook")).collect();
     assert!(lines[0].contains("\"level\":\"WARN\""), "{}", lines[0]);
     assert!(lines[0].contains("/api/livekit/webhook"), "{}", lines[0]);
-    // Once a minute, since even the webhooks that one address may have refused would fill a disk.
+    // Logged once a minute: one line for each refused webhook, even within the limit of one address, would fill a disk.
     assert_eq!(lines.len(), 1, "a line each would fill a disk");
 }
 

@@ -1,4 +1,4 @@
-//! LiveKit gets a connection, though others take all the rest.
+//! LiveKit gets a connection even if clients take all the others.
 
 use livekit_presence::{
     clock::Clock,

@@ -56,7 +56,7 @@ async fn nobody_comes_back(plan: Plan) {
     scenario.stays_right("from then on", &[], NEXT_COMPARISONS).await;
 }
 
-/// People who live in another room show that LiveKit does answer, so its silence about the dead counts.
+/// Living people in another room prove that LiveKit answers, so its silence about the dead counts.
 #[tokio::test]
 async fn nobody_comes_back_to_this_room_but_others_live() {
     let plan = Plan::named("crash with Redis, life in another room only");
@@ -101,7 +101,7 @@ async fn some_come_back(plan: Plan) {
     scenario.stays_right("from then on", &[&alice], NEXT_COMPARISONS).await;
 }
 
-/// LiveKit told to end twice closes its rooms, and loses the last webhooks of that.
+/// A LiveKit that gets a second signal to end closes its rooms, and loses the last webhooks about that.
 #[tokio::test]
 async fn livekit_is_told_to_end() {
     for (name, redis) in [("SIGTERM twice", false), ("SIGTERM twice, with Redis", true)] {

@@ -59,8 +59,8 @@ async fn come_and_go(scenario: &Scenario, identity: &str, times: &mut Times) {
     }
 }
 
-/// Now and then the SDK closes its socket before its leave is written. LiveKit then finds out as it does of the dead, and
-/// nobody can know earlier.
+/// Now and then the SDK closes its socket before its leave is written. LiveKit then notices only by a timeout, as for a dead
+/// client, and nobody can know earlier.
 async fn untold_leave(
     scenario: &Scenario,
     seen: usize,

@@ -2,7 +2,7 @@
 //! subscribers see with the people inside. It prints how long subscribers were wrong, and what LiveKit's own list said
 //! meanwhile.
 //!
-//! The tests need what `make setup-tests` installs, and say so where it is missing.
+//! The tests need what `make setup-tests` installs, and say so if it is missing.
 
 mod crashes;
 mod latency;

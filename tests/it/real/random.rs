@@ -89,7 +89,7 @@ enum Action {
     Of(Deed),
 }
 
-/// An action of somebody inside, or one that is done to them.
+/// An action of somebody inside, or one that happens to them.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Leave,

@@ -1,4 +1,4 @@
-//! People whom LiveKit's list omits although they live, or of whom nobody knows.
+//! People whom LiveKit's list omits although they are connected, and people of whom no webhook told.
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ async fn tls_with_an_authority_of_ones_own() {
 }
 
 #[tokio::test]
-async fn tls_with_an_authority_that_nobody_trusts_is_no_connection() {
+async fn a_certificate_of_an_untrusted_authority_is_refused() {
     let redis = RedisServer::with_tls().await;
     let url = format!("rediss://localhost:{}", redis.tls_port);
     let service = instance(&url, &[]).await;

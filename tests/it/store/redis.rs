@@ -86,7 +86,7 @@ async fn all_that_is_kept_of_a_room_ends_after_a_day() {
 }
 
 #[tokio::test]
-async fn an_evicted_room_is_lost_as_a_whole_and_an_event_does_not_build_on_what_was_held() {
+async fn a_room_that_redis_dropped_is_lost_as_a_whole_and_an_event_does_not_build_on_it() {
     let (store, server) = redis_store().await;
     let general = room("general");
     store.apply(&started(&general)).await.unwrap();

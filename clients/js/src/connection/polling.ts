@@ -8,7 +8,7 @@ const enum Factor {
   GROWTH = 1.2,
 }
 
-/** Of polls, in milliseconds. */
+/** The interval between polls, in milliseconds. */
 export const enum Interval {
   MIN = 5_000,
   MAX = 15_000,
@@ -34,7 +34,7 @@ export function newAsk(
   onList: (list: Snapshot) => void,
   onRoomList: (rooms: readonly RoomListing[]) => void,
 ): Ask {
-  /** Of the list of rooms. A room's list has its version as its ETag. */
+  /** The ETag of the list of rooms. The ETag of a room's list is its version. */
   let roomListEtag: string | null | undefined;
   return (rooms, token, isOutdated) =>
     Promise.all(

@@ -1,4 +1,4 @@
-// What a connection tells about itself: its status, why it is not up, and when something last changed.
+// The state of a connection: its status, why it is not up, and when something last changed.
 
 import type { Link, PresenceError, Status } from "../types.js";
 

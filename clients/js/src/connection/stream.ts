@@ -12,7 +12,7 @@ export const enum Heartbeat {
   MAX_MISSED = 3,
 }
 
-/** `shown` is what is shown of the room, where there is only one. */
+/** The address of a stream. `shown` is the list that is shown now, if there is only one room. */
 export function streamAddress(
   url: string,
   rooms: ReadonlySet<string>,
@@ -28,7 +28,7 @@ export function streamAddress(
 }
 
 /**
- * Opens a stream, and returns what closes it. `room` is the one that it is of, where it is of one. Calls
+ * Opens a stream, and returns a function that closes it. `room` is its room, if it has only one. Calls
  * - `onSign` after every event, with the interval of heartbeats if the event tells it;
  * - `onReopening` when the browser has lost the stream and opens it again by itself;
  * - `onLost` when it will not do so;
@@ -49,7 +49,7 @@ export function openStream(
   /** The stream of one room has sent its list. */
   let hasList = false;
   let isClosed = false;
-  /** What `act` returns is the interval of heartbeats, if anything. Each event has data of its own type. */
+  /** `act` may return the interval of heartbeats. Each event has data of its own type. */
   const on = (event: string, act: (data: never, id: string) => unknown) =>
     stream.addEventListener(event, ({ data, lastEventId }: MessageEvent<string>) => {
       const heartbeatInterval = act(JSON.parse(data) as never, lastEventId) as number | undefined;
@@ -64,7 +64,7 @@ export function openStream(
     onReopening();
   };
   on("participants:update", (participants: Snapshot["participants"], id) => {
-    // The service knows which version is shown. It first sends a list that is as new, or it has lost that version.
+    // The service knows which version is shown. If its first list is older, it has lost that version.
     onMessage({ room, version: Number(id), participants, replaces: !hasList });
     hasList = true;
   });

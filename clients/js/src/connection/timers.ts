@@ -15,11 +15,11 @@ export const enum Timer {
 }
 
 const enum Millis {
-  /** `setTimeout` ends at once where a time is above 2^31. */
+  /** `setTimeout` fires at once if its delay is above 2^31 - 1 milliseconds. */
   MAX_TIMER = 86_400_000,
 }
 
-/** Stops a timer, and starts it again if a time is given that is not `Infinity`. */
+/** Stops a timer, and starts it again if a finite delay is given. */
 export type Schedule = (timer: Timer, millis?: number, act?: () => void) => void;
 
 export function newTimers(): Schedule {

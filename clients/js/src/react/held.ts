@@ -12,7 +12,7 @@ export interface ShownLink extends Link {
   readonly reconnect: () => void;
 }
 
-/** The watch that is shared, and how to show a part of it. */
+/** How to open the shared watch, and how to show a part of it. */
 export interface Held<Snapshot extends Link, Part, Shown extends ShownLink> {
   open(keys: readonly string[]): Watch<Snapshot> & Partial<Pick<RoomsWatch, "setRooms">>;
   /** The part of a snapshot under a key, or its initial value if there is no snapshot. The same object until it changes. */

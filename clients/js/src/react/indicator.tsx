@@ -13,7 +13,7 @@ export interface LiveIndicatorLabels {
   readonly disconnected: string;
   readonly error: string;
   readonly reconnect: string;
-  /** Stands before the time in the tooltip. */
+  /** The text before the time in the tooltip. */
   readonly lastEvent: string;
 }
 

@@ -33,11 +33,11 @@ class SharedFeed implements Feed {
   private stays: number | undefined;
   private hasWorkers = typeof SharedWorker !== "undefined";
   private route: Route | null = null;
-  /** Aborted when the feed is suspended. Undefined while it is. */
+  /** Aborted when the feed is suspended. Undefined while the feed is suspended. */
   private life: AbortController | undefined;
   /** Whether its connection is shared by all tabs that may read every room. */
   private isOfAll = false;
-  /** That connection had no place for its rooms. */
+  /** Whether the connection of all tabs had no place for this tab's rooms. */
   private isLeftOut = false;
   /** It was opened or told to reconnect, and has not learned the result. */
   private isAsked = true;

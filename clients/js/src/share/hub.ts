@@ -125,7 +125,7 @@ export class Hub {
     return others.length === 0 || (all.size <= MAX_ROOMS && `${queryOf(all)}`.length <= MAX_QUERY);
   }
 
-  /** Has the connection watch the rooms of all tabs, and stay as long as the tab that wants to stay longest. */
+  /** Has the connection watch the rooms of all tabs, and stay for the longest time that any tab asks for. */
   private updateConnection(): void {
     const tabs = [...this.tabs.values()];
     // Sorted, so that a tab that closes does not change their order.

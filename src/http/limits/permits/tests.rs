@@ -108,7 +108,7 @@ async fn connections_that_never_asked_anything_valid_go_first_and_the_oldest_of_
 }
 
 #[tokio::test]
-async fn who_waits_behind_a_proxy_or_sends_webhooks_is_not_told_to_leave() {
+async fn an_idle_connection_of_a_proxy_or_a_webhook_sender_is_not_told_to_leave() {
     let permits = Permits::new(MOST);
     for peer in [proxy(), peer(9)] {
         permits.remember_webhook_sender(peer);
@@ -184,7 +184,7 @@ fn an_address_with_streams_of_many_people_looks_like_a_proxy() {
 }
 
 #[test]
-fn nothing_is_kept_of_who_is_gone_or_was_refused() {
+fn connections_and_streams_that_are_gone_or_were_refused_leave_nothing_behind() {
     let permits = Permits::new(PermitLimits { streams_per_identity: 1, ..MOST });
     let alice = IdentityKey::of("key", "alice");
     let stream = permits.open_stream(address(1), Some(alice)).unwrap();
