@@ -103,22 +103,22 @@ impl<'room> Comparison<'room> {
         let began = Instant::now();
         let request = ListRequest { context: self.context, room: self.room, purpose: self.purpose };
         let inside = request.send().await?;
-        if let Inside::Listed(sessions) = &inside {
+        if let Inside::People(sessions) = &inside {
             self.context.compare_signers(self.room, sessions, began);
         }
         let held = self.context.store.read(self.room).await?;
-        let is_nobody = matches!(&inside, Inside::Listed(sessions) if sessions.is_empty());
+        let is_nobody = matches!(&inside, Inside::People(sessions) if sessions.is_empty());
         if held.is_none() && is_nobody {
             return Ok(Try::Ended(self.nobody_inside(asked_at)));
         }
         self.context.empty_rooms.forget(self.room);
         let is_calling = match &inside {
-            Inside::Listed(sessions) => Some(has_somebody_called(sessions, held.as_deref())),
+            Inside::People(sessions) => Some(has_somebody_called(sessions, held.as_deref())),
             Inside::Unsaid => None,
         };
         let held = held.unwrap_or_default();
         let repairs = match inside {
-            Inside::Listed(sessions) => {
+            Inside::People(sessions) => {
                 self.plan(&held, &Listing { asked_at, sessions }, probes).await?
             }
             Inside::Unsaid => plan_without_list(&held, asked_at),

@@ -22,7 +22,7 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// What LiveKit said about who is inside.
 pub enum Inside {
-    Listed(Vec<SessionInfo>),
+    People(Vec<SessionInfo>),
     /// LiveKit has the room, and does not say who is inside.
     Unsaid,
 }
@@ -67,7 +67,7 @@ impl ListRequest<'_> {
                 list => self.heard(list),
             },
             exists = &mut exists => match exists {
-                Ok(false) => Ok(Inside::Listed(Vec::new())),
+                Ok(false) => Ok(Inside::People(Vec::new())),
                 exists => match list.await {
                     Err(error @ (ApiError::NoResponse | ApiError::TimedOut(_))) => {
                         Ok(self.after_silence(exists?, &error))
@@ -83,13 +83,13 @@ impl ListRequest<'_> {
         if let Err(error) = &list {
             self.context.list_failed(self.room, error);
         }
-        Ok(Inside::Listed(list?))
+        Ok(Inside::People(list?))
     }
 
     /// LiveKit did not say who is inside, but whether it has the room.
     fn after_silence(self, exists: bool, error: &ApiError) -> Inside {
         if !exists {
-            return Inside::Listed(Vec::new());
+            return Inside::People(Vec::new());
         }
         self.context.list_failed(self.room, error);
         Inside::Unsaid

@@ -16,7 +16,7 @@ use super::{
     index,
     keys::KeyFormat,
     link::Link,
-    rows::{Field, Held, REVISION, ROOM, Unreadable, field_of, to_json},
+    rows::{Field, HeldRows, REVISION, ROOM, Unreadable, field_of, to_json},
     scripts::Scripts,
 };
 
@@ -49,14 +49,14 @@ pub(super) enum Committed {
     Done,
     /// Another write came first, or the room waits for another instance. Has the current content of the rows that were to be
     /// written.
-    Conflict(Box<Held>),
+    Conflict(Box<HeldRows>),
 }
 
 impl Commit {
     /// Writes the room's own row and those of the `touched` persons, as they are held now. `absent` persons are supposed to have
     /// no row.
     pub fn new(
-        held: &mut Held,
+        held: &mut HeldRows,
         touched: &[Identity],
         absent: &[Identity],
         now: StoreTime,
@@ -142,7 +142,7 @@ impl Commit {
             None => Committed::Done,
             // The library sent the command again, because the answer to the first attempt was lost.
             Some(fields) if self.is_ours(&fields) => Committed::Done,
-            Some(fields) => Committed::Conflict(Box::new(Held::from_fields(fields)?)),
+            Some(fields) => Committed::Conflict(Box::new(HeldRows::from_fields(fields)?)),
         })
     }
 
@@ -179,7 +179,7 @@ mod tests {
 
     fn commit() -> Commit {
         let now = StoreTime::from_micros(5_000_000);
-        Commit::new(&mut Held::default(), &[], &[], now, None, Vec::new())
+        Commit::new(&mut HeldRows::default(), &[], &[], now, None, Vec::new())
     }
 
     fn fields(revision: &str) -> Vec<Field> {

@@ -109,7 +109,7 @@ impl Peers for RedisPeers {
         fresh: Duration,
     ) -> Result<(), CoordinationError> {
         let names = rooms.names.iter().map(|name| name.as_str().into()).collect();
-        let listing = to_json(&Listing { asked_at: rooms.asked_at, names });
+        let listing = to_json(&SharedListing { asked_at: rooms.asked_at, names });
         let mut set = redis::cmd("SET");
         set.arg(self.keys.shared("listing")).arg(listing).arg("PX").arg(as_millis(fresh));
         Ok(self.link.query(&set).await?)
@@ -131,13 +131,13 @@ fn as_millis(time: Duration) -> u64 {
 /// LiveKit's rooms, as they lie in Redis.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Listing {
+struct SharedListing {
     asked_at: StoreTime,
     names: Vec<String>,
 }
 
 fn read(listing: &[u8]) -> Result<SharedRooms, Unreadable> {
-    let Listing { asked_at, names } =
+    let SharedListing { asked_at, names } =
         serde_json::from_slice(listing).map_err(|_| Unreadable::Malformed)?;
     let names = names.iter().map(|name| RoomName::parse(name)).collect::<Result<_, _>>();
     Ok(SharedRooms { asked_at, names: names.map_err(|_| Unreadable::Malformed)? })

@@ -12,33 +12,37 @@ use crate::{
 use super::{
     keys::KeyFormat,
     link::Link,
-    rows::{Held, REVISION, ROOM, field_of},
+    rows::{HeldRows, REVISION, ROOM, field_of},
 };
 
-pub(super) struct Reader {
+pub(super) struct RowReader {
     link: Arc<Link>,
     keys: KeyFormat,
 }
 
-impl Reader {
+impl RowReader {
     pub fn new(link: Arc<Link>, keys: KeyFormat) -> Self {
         Self { link, keys }
     }
 
     /// Reads the room's own row and those of some persons.
-    pub async fn rows(&self, room: &RoomName, persons: &[Identity]) -> Result<Held, StoreError> {
+    pub async fn rows(
+        &self,
+        room: &RoomName,
+        persons: &[Identity],
+    ) -> Result<HeldRows, StoreError> {
         let mut fields = vec![REVISION.to_owned(), ROOM.to_owned()];
         fields.extend(persons.iter().map(field_of));
         let values: Vec<Option<Vec<u8>>> = self.link.query(&self.some(room, &fields)).await?;
-        Ok(Held::from_fields(fields.into_iter().map(String::into_bytes).zip(values))?)
+        Ok(HeldRows::from_fields(fields.into_iter().map(String::into_bytes).zip(values))?)
     }
 
-    pub async fn everybody(&self, room: &RoomName) -> Result<Held, StoreError> {
+    pub async fn everybody(&self, room: &RoomName) -> Result<HeldRows, StoreError> {
         let mut read = redis::cmd("HGETALL");
         read.arg(self.keys.room(room));
         let fields: Vec<(Vec<u8>, Vec<u8>)> = self.link.query(&read).await?;
         let fields = fields.into_iter().map(|(field, value)| (field, Some(value)));
-        Ok(Held::from_all_fields(fields)?)
+        Ok(HeldRows::from_all_fields(fields)?)
     }
 
     /// Adds the rows of further persons. If somebody has written since the others were read, reads the room's own row again with
@@ -47,7 +51,7 @@ impl Reader {
         &self,
         room: &RoomName,
         persons: &[Identity],
-        held: &mut Held,
+        held: &mut HeldRows,
     ) -> Result<(), StoreError> {
         let mut fields = vec![REVISION.to_owned()];
         fields.extend(persons.iter().map(field_of));

@@ -20,9 +20,9 @@ use super::{
     message,
     metrics::RedisMetrics,
     peers::RedisPeers,
-    reader::Reader,
+    reader::RowReader,
     room_list::RoomList,
-    rows::{self, Held, room_row},
+    rows::{self, HeldRows, room_row},
     scripts::Scripts,
     server_time::ServerTime,
     settings::RedisSettings,
@@ -65,7 +65,7 @@ impl RedisStore {
         let subscriber =
             Subscriber::start(Arc::clone(&link), keys.clone(), &instance, metrics.clone());
         let steps = Steps {
-            reader: Reader::new(Arc::clone(&link), keys.clone()),
+            reader: RowReader::new(Arc::clone(&link), keys.clone()),
             writer: Writer {
                 link: Arc::clone(&link),
                 keys: keys.clone(),
@@ -119,7 +119,7 @@ impl RedisStore {
     }
 
     /// Deletes some of the rows without content. Does nothing if another write of the room comes first.
-    async fn forget_some(&self, room: &RoomName, held: &mut Held, now: StoreTime) {
+    async fn forget_some(&self, room: &RoomName, held: &mut HeldRows, now: StoreTime) {
         let forgotten = held.slice.forget_some(MAX_FORGOTTEN, now);
         if !forgotten.is_empty() {
             let commit = Commit::new(held, &forgotten, &[], now, None, Vec::new());

@@ -38,7 +38,7 @@ impl From<Unreadable> for StoreError {
 
 /// A part of a room, and the revision at which it was read or written.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct HeldRows {
     pub slice: RoomSlice,
     /// Empty where Redis does not hold the room.
     pub revision: String,
@@ -58,7 +58,7 @@ const TYPICAL_ROW_BYTES: usize = 512;
 /// A field and its value, if it is there.
 pub(super) type Field = (Vec<u8>, Option<Vec<u8>>);
 
-impl Held {
+impl HeldRows {
     /// From fields that were asked for, with those that are not there.
     pub fn from_fields(fields: impl IntoIterator<Item = Field>) -> Result<Self, Unreadable> {
         let mut held = Self { bytes: ROOM_BYTES, ..Self::default() };

@@ -14,8 +14,8 @@ use super::{
     commit::{Commit, Committed, Writer},
     message,
     metrics::RedisMetrics,
-    reader::Reader,
-    rows::Held,
+    reader::RowReader,
+    rows::HeldRows,
     server_time::ServerTime,
     timeouts::ANSWER,
     turns::{RoomTurn, Turns},
@@ -66,7 +66,7 @@ pub(super) enum Effect {
 }
 
 pub(super) struct Steps {
-    pub reader: Reader,
+    pub reader: RowReader,
     pub writer: Writer,
     pub turns: Turns,
     pub time: ServerTime,
@@ -78,7 +78,7 @@ struct Progress<'step> {
     wanted: Wanted<'step>,
     turn: RoomTurn<'step>,
     /// The rows for the next attempt; none where they have to be read.
-    next: Option<Held>,
+    next: Option<HeldRows>,
     /// Whether these rows were read for this step, rather than kept from an earlier one.
     is_read: bool,
     /// The version of the rows kept from the last step. Redis has an earlier one only if it lost writes.
@@ -152,7 +152,7 @@ impl Steps {
         &self,
         progress: &mut Progress<'_>,
         commit: &Commit,
-        mut held: Held,
+        mut held: HeldRows,
         supposes_absence: bool,
     ) -> Result<bool, StoreError> {
         let room = progress.wanted.room;
@@ -180,7 +180,10 @@ impl Steps {
     }
 
     /// The rows for an attempt, and the persons assumed to have none. The write checks that assumption.
-    async fn rows(&self, progress: &mut Progress<'_>) -> Result<(Held, Vec<Identity>), StoreError> {
+    async fn rows(
+        &self,
+        progress: &mut Progress<'_>,
+    ) -> Result<(HeldRows, Vec<Identity>), StoreError> {
         let Wanted { room, persons, .. } = progress.wanted;
         let mut held = match progress.next.take() {
             Some(held) => held,
@@ -205,7 +208,7 @@ impl Steps {
         &self,
         progress: &mut Progress<'_>,
         needs: Needs,
-        mut held: Held,
+        mut held: HeldRows,
     ) -> Result<(), StoreError> {
         let room = progress.wanted.room;
         match needs {
@@ -226,13 +229,13 @@ impl<'step> Progress<'step> {
     }
 
     /// Another attempt follows, on rows that were read.
-    fn go_on_with(&mut self, held: Held) {
+    fn go_on_with(&mut self, held: HeldRows) {
         self.next = Some(held);
         self.is_read = true;
     }
 
     /// Keeps rows for the next step, if they were read and Redis holds the room.
-    fn keep_if_read(&mut self, held: Held) {
+    fn keep_if_read(&mut self, held: HeldRows) {
         if self.is_read && !held.revision.is_empty() {
             self.turn.put(held);
         }

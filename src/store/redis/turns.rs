@@ -10,12 +10,12 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 use crate::presence::RoomName;
 
-use super::rows::Held;
+use super::rows::HeldRows;
 
-type Slot = Arc<Turn<Option<Held>>>;
+type TurnCell = Arc<Turn<Option<HeldRows>>>;
 
 /// Memory counted for a room of which nothing is kept.
-const SLOT_BYTES: usize = 300;
+const TURN_BYTES: usize = 300;
 
 pub(super) struct Turns {
     rooms: Mutex<Rooms>,
@@ -32,7 +32,7 @@ struct Rooms {
 }
 
 struct Kept {
-    slot: Slot,
+    cell: TurnCell,
     bytes: usize,
 }
 
@@ -41,7 +41,7 @@ struct Kept {
 pub(super) struct RoomTurn<'turns> {
     turns: &'turns Turns,
     room: RoomName,
-    held: OwnedMutexGuard<Option<Held>>,
+    held: OwnedMutexGuard<Option<HeldRows>>,
 }
 
 impl Turns {
@@ -51,14 +51,14 @@ impl Turns {
 
     /// Waits for the room's turn.
     pub async fn take(&self, room: &RoomName) -> RoomTurn<'_> {
-        let slot = self.rooms().slot(room);
-        RoomTurn { turns: self, room: room.clone(), held: slot.lock_owned().await }
+        let cell = self.rooms().cell(room);
+        RoomTurn { turns: self, room: room.clone(), held: cell.lock_owned().await }
     }
 
     /// The room's turn, if it is free.
     pub fn take_now(&self, room: &RoomName) -> Option<RoomTurn<'_>> {
-        let slot = self.rooms().slot(room);
-        Some(RoomTurn { turns: self, room: room.clone(), held: slot.try_lock_owned().ok()? })
+        let cell = self.rooms().cell(room);
+        Some(RoomTurn { turns: self, room: room.clone(), held: cell.try_lock_owned().ok()? })
     }
 
     #[cfg(test)]
@@ -74,12 +74,12 @@ impl Turns {
 
 impl RoomTurn<'_> {
     /// The rows kept from an earlier step.
-    pub fn take_held(&mut self) -> Option<Held> {
+    pub fn take_held(&mut self) -> Option<HeldRows> {
         self.held.take()
     }
 
     /// Keeps rows for the next step, unless this room alone would take up more than half of the memory for all.
-    pub fn put(&mut self, held: Held) {
+    pub fn put(&mut self, held: HeldRows) {
         let bytes = held.bytes();
         if bytes <= self.turns.max_bytes / 2 {
             *self.held = Some(held);
@@ -89,22 +89,22 @@ impl RoomTurn<'_> {
 }
 
 impl Rooms {
-    fn slot(&mut self, room: &RoomName) -> Slot {
+    fn cell(&mut self, room: &RoomName) -> TurnCell {
         if let Some(kept) = self.young.get(room) {
-            return Arc::clone(&kept.slot);
+            return Arc::clone(&kept.cell);
         }
         let kept = self
             .old
             .remove(room)
-            .unwrap_or_else(|| Kept { slot: Slot::default(), bytes: SLOT_BYTES });
+            .unwrap_or_else(|| Kept { cell: TurnCell::default(), bytes: TURN_BYTES });
         self.young_bytes += kept.bytes;
-        let slot = Arc::clone(&kept.slot);
+        let cell = Arc::clone(&kept.cell);
         self.young.insert(room.clone(), kept);
-        slot
+        cell
     }
 
     fn weigh(&mut self, room: &RoomName, bytes: usize, max_bytes: usize) {
-        let bytes = bytes + SLOT_BYTES;
+        let bytes = bytes + TURN_BYTES;
         if let Some(kept) = self.young.get_mut(room) {
             self.young_bytes = self.young_bytes + bytes - kept.bytes;
             kept.bytes = bytes;
@@ -115,7 +115,7 @@ impl Rooms {
             let young = std::mem::take(&mut self.young);
             let old = std::mem::replace(&mut self.old, young);
             // A room whose turn is taken stays, so that no second turn of it is given out.
-            let is_on = |kept: &Kept| Arc::strong_count(&kept.slot) > 1;
+            let is_on = |kept: &Kept| Arc::strong_count(&kept.cell) > 1;
             self.young = old.into_iter().filter(|(_, kept)| is_on(kept)).collect();
             self.young_bytes = self.young.values().map(|kept| kept.bytes).sum();
         }
@@ -130,8 +130,8 @@ mod tests {
         RoomName::parse(&format!("room-{number}")).unwrap()
     }
 
-    fn held() -> Held {
-        Held::from_fields([]).unwrap()
+    fn held() -> HeldRows {
+        HeldRows::from_fields([]).unwrap()
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ pub struct Document {
 
 /// A fenced block of code.
 pub struct Block {
-    pub place: Place,
+    pub place: LineInFile,
     pub language: String,
     /// The text of the comment on the line before, as in `<!-- shell: … -->`.
     pub marker: Option<String>,
@@ -27,18 +27,18 @@ pub struct Block {
 
 /// A line of a file.
 #[derive(Clone)]
-pub struct Place {
+pub struct LineInFile {
     pub path: String,
     pub line: usize,
 }
 
 /// A link to a file or heading of this repository.
 pub struct Link {
-    pub place: Place,
+    pub place: LineInFile,
     pub target: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LineInFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.path, self.line)
     }
@@ -76,8 +76,8 @@ impl Document {
         Self::read(&Path::new(ROOT).join(path))
     }
 
-    fn place(&self, index: usize) -> Place {
-        Place { path: self.path.clone(), line: index + 1 }
+    fn place(&self, index: usize) -> LineInFile {
+        LineInFile { path: self.path.clone(), line: index + 1 }
     }
 
     /// All fenced blocks, in order.
@@ -108,7 +108,7 @@ impl Document {
     }
 
     /// The lines outside of blocks.
-    pub fn prose(&self) -> impl Iterator<Item = (Place, &str)> {
+    pub fn prose(&self) -> impl Iterator<Item = (LineInFile, &str)> {
         let mut is_in_block = false;
         self.text.lines().enumerate().filter_map(move |(index, line)| {
             let is_fence = line.starts_with("```");
@@ -119,7 +119,7 @@ impl Document {
 
     /// Links that stay in the repository.
     pub fn links(&self) -> Vec<Link> {
-        let of_line = |(place, line): (Place, &str)| {
+        let of_line = |(place, line): (LineInFile, &str)| {
             let targets = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
             let targets = targets.filter(|target| !target.contains("://")).map(str::to_owned);
             targets.map(|target| Link { place: place.clone(), target }).collect::<Vec<_>>()

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::markdown::{Document, Place, ROOT, documents};
+use super::markdown::{Document, LineInFile, ROOT, documents};
 
 /// Names of other software that look like ours.
 const NOT_OURS: [&str; 3] = ["EventSource", "ETag", "UpdateSubscriptions"];
 
 /// Everything between backticks outside of blocks.
-fn named(document: &Document) -> Vec<(Place, &str)> {
-    let of_line = |(place, line): (Place, _)| {
+fn named(document: &Document) -> Vec<(LineInFile, &str)> {
+    let of_line = |(place, line): (LineInFile, _)| {
         let names = str::split(line, '`').skip(1).step_by(2);
         names.map(move |name| (place.clone(), name)).collect::<Vec<_>>()
     };

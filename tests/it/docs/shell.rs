@@ -21,7 +21,7 @@ use crate::harness::{
     left, published, started,
 };
 
-use super::markdown::{Block, Place, ROOT};
+use super::markdown::{Block, LineInFile, ROOT};
 
 /// The people in the room `support`, in the order in which they come and go.
 const CALLERS: [&str; 2] = ["concierge", "rosa"];
@@ -73,7 +73,7 @@ impl Target {
 
 /// A command of a block, with the output that it must show.
 pub struct Step {
-    place: Place,
+    place: LineInFile,
     command: String,
     shows: String,
 }

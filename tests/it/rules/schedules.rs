@@ -58,13 +58,13 @@ fn shortest_failure(seed: u64) -> String {
         .expect("the whole schedule fails")
 }
 
-struct Outcome {
+struct ScheduleResult {
     /// The time from the first comparison until the list was right, where LiveKit listed ghosts.
     ghosts_gone_after: Option<Duration>,
 }
 
 /// Runs the schedule of `seed`, or only its first `acts`.
-fn run(seed: u64, acts: Option<usize>) -> Result<Outcome, String> {
+fn run(seed: u64, acts: Option<usize>) -> Result<ScheduleResult, String> {
     let mut schedule = Schedule::new(seed);
     let whole = schedule.rng.usize(1..60);
     for _ in 0..acts.unwrap_or(whole).min(whole) {
@@ -75,7 +75,7 @@ fn run(seed: u64, acts: Option<usize>) -> Result<Outcome, String> {
 
 impl Schedule {
     /// Delivers everything, lets the grace pass, and then asks LiveKit as often as the service does, until the list is right.
-    fn settle(mut self) -> Result<Outcome, String> {
+    fn settle(mut self) -> Result<ScheduleResult, String> {
         self.livekit.bring_up();
         self.livekit.let_lists_catch_up();
         self.post_webhooks();
@@ -87,7 +87,7 @@ impl Schedule {
             self.list_now()?;
             if self.is_right() {
                 let took = self.now.since(first);
-                return Ok(Outcome { ghosts_gone_after: has_ghosts.then_some(took) });
+                return Ok(ScheduleResult { ghosts_gone_after: has_ghosts.then_some(took) });
             }
             if !has_ghosts {
                 return Err(self.difference("after one reconcile"));

@@ -7,9 +7,9 @@
 
 mod api;
 mod balancer;
+mod client_view;
 mod faults;
 mod fleet;
-mod held;
 mod journal;
 mod livekit;
 mod page;

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::harness::{Event, EventStream, wire};
 
-use super::{fleet::Fleet, held::Held, journal::Journal, snapshots::Snapshots};
+use super::{client_view::ClientView, fleet::Fleet, journal::Journal, snapshots::Snapshots};
 
 /// The wait before a reconnection, until the service names one.
 const COME_BACK: Duration = Duration::from_secs(1);
@@ -48,14 +48,14 @@ impl Surroundings {
 pub struct Page {
     pub name: String,
     pub rooms: Vec<RoomName>,
-    held: Mutex<Held>,
+    held: Mutex<ClientView>,
     is_open: AtomicBool,
     around: Surroundings,
 }
 
 impl Page {
     pub fn new(name: String, rooms: Vec<RoomName>, around: Surroundings) -> Arc<Self> {
-        let held = Mutex::new(Held::of_rooms(rooms.iter().map(RoomName::as_str)));
+        let held = Mutex::new(ClientView::of_rooms(rooms.iter().map(RoomName::as_str)));
         Arc::new(Self { name, rooms, held, is_open: AtomicBool::new(false), around })
     }
 

@@ -13,7 +13,7 @@ export interface ShownLink extends Link {
 }
 
 /** How to open the shared watch, and how to show a part of it. */
-export interface Held<Snapshot extends Link, Part, Shown extends ShownLink> {
+export interface SharedWatch<Snapshot extends Link, Part, Shown extends ShownLink> {
   open(keys: readonly string[]): Watch<Snapshot> & Partial<Pick<RoomsWatch, "setRooms">>;
   /** The part of a snapshot under a key, or its initial value if there is no snapshot. The same object until it changes. */
   part(snapshot: Snapshot | undefined, key: string): Part;
@@ -34,13 +34,13 @@ export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
   link: ShownLink;
   private readonly nothing: Shown;
   private readonly wanted = new Map<string, Wanted<Part, Shown>>();
-  private watch: ReturnType<Held<Snapshot, Part, Shown>["open"]> | undefined;
+  private watch: ReturnType<SharedWatch<Snapshot, Part, Shown>["open"]> | undefined;
   /** The keys that the watch covers. */
   private keys = new Set<string>();
   private settling: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    private readonly held: Held<Snapshot, Part, Shown>,
+    private readonly held: SharedWatch<Snapshot, Part, Shown>,
     reconnect: () => void,
     /** Called when the link or `isOpen` changes. */
     private readonly onLink: () => void,

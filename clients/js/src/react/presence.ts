@@ -22,16 +22,16 @@ export interface ShownRoomList extends ShownLink {
   readonly lastEventAt: number | null;
 }
 
-type Listed = Pick<ShownRoom, "participants" | "version">;
+type ShownList = Pick<ShownRoom, "participants" | "version">;
 
-const NOTHING: Listed = { participants: Object.freeze([]), version: null };
+const NOTHING: ShownList = { participants: Object.freeze([]), version: null };
 /** The key of the list of rooms. There is only one. */
 const ALL = "";
 
 /** The rooms, and the list of rooms, that the components below one provider want. */
 export class Presence {
   private readonly linkListeners = new Set<() => void>();
-  private readonly rooms: Holder<RoomsSnapshot, Listed, ShownRoom>;
+  private readonly rooms: Holder<RoomsSnapshot, ShownList, ShownRoom>;
   private readonly list: Holder<RoomListSnapshot, readonly RoomListing[] | null, ShownRoomList>;
 
   constructor(options: ServiceOptions) {

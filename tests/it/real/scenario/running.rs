@@ -38,9 +38,9 @@ static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
 static FREED: Notify = Notify::const_new();
 
 /// A scenario's place on the machine, or all of them.
-struct Place(Option<SemaphorePermit<'static>>);
+struct MachineShare(Option<SemaphorePermit<'static>>);
 
-impl Drop for Place {
+impl Drop for MachineShare {
     fn drop(&mut self) {
         drop(self.0.take());
         FREED.notify_waiters();
@@ -102,15 +102,15 @@ impl Plan {
         Some(scenario)
     }
 
-    async fn take_place(&self) -> Place {
+    async fn take_place(&self) -> MachineShare {
         if !self.alone {
-            return Place(Some(PLACES.acquire().await.unwrap()));
+            return MachineShare(Some(PLACES.acquire().await.unwrap()));
         }
         // Queueing in the semaphore for all places would keep every other scenario waiting, too.
         loop {
             let freed = FREED.notified();
             if let Ok(all) = PLACES.try_acquire_many(u32::try_from(AT_ONCE).unwrap()) {
-                return Place(Some(all));
+                return MachineShare(Some(all));
             }
             freed.await;
         }
@@ -132,7 +132,7 @@ pub struct Scenario {
     driver: Arc<Driver>,
     tools: Tools,
     _redis: Option<RedisServer>,
-    _place: Place,
+    _place: MachineShare,
 }
 
 impl Scenario {

@@ -21,7 +21,7 @@ pub struct Shown {
 }
 
 #[derive(Default)]
-pub struct Held {
+pub struct ClientView {
     rooms: BTreeMap<String, HeldRoom>,
 }
 
@@ -33,7 +33,7 @@ struct HeldRoom {
     people: Vec<Value>,
 }
 
-impl Held {
+impl ClientView {
     pub fn of_rooms<'name>(rooms: impl IntoIterator<Item = &'name str>) -> Self {
         let room = |name: &str| (name.to_owned(), HeldRoom::default());
         Self { rooms: rooms.into_iter().map(room).collect() }
@@ -198,7 +198,7 @@ mod tests {
 
     /// Takes all of these events on one connection. All but the last must be right; returns the result of the last.
     fn last_of(events: &[Event]) -> Result<String, String> {
-        let mut held = Held::of_rooms(["r"]);
+        let mut held = ClientView::of_rooms(["r"]);
         held.begin_connection();
         let (last, before) = events.split_last().unwrap();
         for event in before {
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn only_a_page_that_comes_back_may_be_shown_an_older_list() {
-        let mut held = Held::of_rooms(["r"]);
+        let mut held = ClientView::of_rooms(["r"]);
         assert!(!held.take(&snapshot(5, &["alice"])).unwrap().is_older);
         held.begin_connection();
         assert!(held.take(&snapshot(4, &[])).unwrap().is_older);
