@@ -6,7 +6,6 @@ use std::{
 };
 
 use mio::{Events, Token, event::Event};
-use tracing::error;
 
 use super::{
     super::{close_reason::CloseReason, connection::Phase, inbox::Mail},
@@ -24,10 +23,8 @@ impl Worker {
             match self.poll.poll(&mut events, self.poll_timeout()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    error!(%error, worker = self.index, "a worker cannot wait for its sockets");
-                    return;
-                }
+                // The process ends: a worker that only stopped would leave its clients with silence.
+                Err(error) => panic!("worker {} cannot wait for its sockets: {error}", self.index),
             }
             for event in &events {
                 self.on_event(event);
