@@ -1,7 +1,7 @@
 //! The least that can be done: threads that hold sockets, and write given bytes to those of a room when told to.
 //!
-//! No HTTP, no lists, no rules. A subscriber sends the number of its room; a control connection sends a room's number (or how
-//! long the bytes are to be) to the thread that has it.
+//! No HTTP, no lists, no rules. A subscriber sends the number of its room; a control connection sends a room's number (or the
+//! length of what to write) to the thread that has it.
 
 use std::{
     io::{Read, Write},
