@@ -9,6 +9,9 @@ use axum::{
 
 use crate::http::problem::Problem;
 
+/// What proxies that compress add to a tag, before its closing quote (Apache's `mod_deflate` and `mod_brotli`, Caddy's `encode`).
+const CODINGS: [&str; 4] = ["-gzip", "-br", "-zstd", "-deflate"];
+
 /// An entity tag of letters and digits, quoted.
 pub(in crate::http) fn etag(opaque: impl std::fmt::Display) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{opaque}\"")).expect("letters and digits")
@@ -33,11 +36,17 @@ pub(in crate::http) fn json_unless_known(
 
 /// Whether the client has this already.
 fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let own = etag.to_str().ok().and_then(opaque);
     let known =
         headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
-        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
-    })
+    let mut tags = known.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || own.is_some() && opaque(tag) == own)
+}
+
+/// What stands between a tag's quotes, without what a proxy has added to it.
+fn opaque(tag: &str) -> Option<&str> {
+    let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+    Some(CODINGS.iter().find_map(|coding| opaque.strip_suffix(coding)).unwrap_or(opaque))
 }
 
 #[cfg(test)]
@@ -51,6 +60,10 @@ mod tests {
             ("W/\"17\"", true),
             ("\"16\", W/\"17\"", true),
             ("*", true),
+            ("\"17-gzip\"", true),
+            ("W/\"17-br\"", true),
+            ("\"1-gzip\"", false),
+            ("\"17-x\"", false),
             ("\"16\"", false),
             ("17", false),
         ];
