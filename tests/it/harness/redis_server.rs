@@ -88,6 +88,13 @@ impl RedisServer {
         Self::of("redis-server".as_ref(), arguments).await
     }
 
+    /// Starts a Cluster of one node. The port of its bus is a free one too: by default it would be 10,000 above the node's, among
+    /// those that the system gives to outgoing connections.
+    pub async fn as_only_node() -> Self {
+        let bus_port = free_port().to_string();
+        Self::with(&["--cluster-enabled", "yes", "--cluster-port", &bus_port]).await
+    }
+
     /// Starts another program that is a Redis.
     pub async fn of(program: &Path, arguments: &[&str]) -> Self {
         let mut redis = Self::new(program, arguments);

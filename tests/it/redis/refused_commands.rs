@@ -127,7 +127,7 @@ async fn a_cluster_that_refuses_hello_says_what_its_streams_need() {
 /// Redis.
 #[tokio::test]
 async fn the_list_of_rooms_names_no_keys_of_several_slots() {
-    let redis = RedisServer::with(&["--cluster-enabled", "yes"]).await;
+    let redis = RedisServer::as_only_node().await;
     redis.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
     eventually("the slots to be served", async || {
         redis.ask(&["CLUSTER", "INFO"]).await.text().contains("cluster_state:ok")
