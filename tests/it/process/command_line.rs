@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::harness::{Process, Subscriber, within_deadline};
+use crate::harness::{Connection, Process, Subscriber, within_deadline};
 
 async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     within_deadline("the command", Process::command(arguments, variables).output()).await.unwrap()
@@ -42,6 +42,7 @@ async fn check_names_every_fault_and_fails() {
         text(&output.stderr),
         "livekit-presence: the configuration is wrong:\n\
          `auth.mode`: \"maybe\" is no mode; write livekit or open (from the environment)\n\
+         `livekit.keys`: is empty, so no webhook could be verified; set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or LIVEKIT_KEYS\n\
          `stream.heartbeat`: \"often\" is no duration; write a number and a unit, such as 250ms, 20s or 1h (from the environment)\n"
     );
 }
@@ -162,19 +163,23 @@ async fn the_example_of_an_environment_is_one_that_works() {
 #[tokio::test]
 async fn the_demo_shows_people_coming_and_going() {
     let app = Process::start_as(&["demo"], &[("LIVEKIT_KEYS", "")]).await;
-    let mut subscriber: Subscriber = app.subscriber("general").await;
-    let mut seen_join = false;
-    let mut seen_publish = false;
-    let mut seen_leave = false;
-    let mut before = 0;
+    let mut connection = Connection::open(app.address).await;
+    // All of these, since in one of them it may take a while until somebody leaves.
+    let rooms = "room=general&room=standup&room=music&room=support";
+    connection.request("GET", &format!("/api/livekit/rooms/stream?{rooms}"), &[]).await;
+    let mut subscriber = Subscriber::of(connection).await;
+    let (mut seen_join, mut seen_publish, mut seen_leave) = (false, false, false);
     within_deadline("people to come, publish and go", async {
         while !(seen_join && seen_publish && seen_leave) {
-            let list = subscriber.next().await.unwrap().json();
-            let people = list.as_array().unwrap();
-            seen_join |= people.len() > before;
-            seen_leave |= people.len() < before;
-            seen_publish |= people.iter().any(|one| one["isPublisher"] == true);
-            before = people.len();
+            let event = subscriber.next().await.unwrap();
+            if event.name != "room:delta" {
+                continue;
+            }
+            let delta = event.json();
+            let people = |change: &str| delta[change].as_array().unwrap().clone();
+            seen_join |= !people("joined").is_empty();
+            seen_leave |= !people("left").is_empty();
+            seen_publish |= people("updated").iter().any(|one| one["isPublisher"] == true);
         }
     })
     .await;
