@@ -19,6 +19,8 @@ label! {
         Drain = "drain",
         /// The client did not take a frame within `stream.write_timeout`.
         WriteTimeout = "write_timeout",
+        /// The client was so slow that what it had to be sent next was no longer kept.
+        Lagged = "lagged",
         /// The client was the slowest when slow clients kept more than `stream.pinned_bytes`.
         PinnedBytes = "pinned_bytes",
         /// The client sent more than a subscriber may send (64 KiB).

@@ -10,7 +10,7 @@ use std::{
 use mio::net::TcpStream;
 
 use crate::{
-    hub::{Snapshot, Subscription},
+    hub::{Content, Next, Subscription},
     presence::Version,
     sse::{Frame, Framing},
 };
@@ -218,12 +218,9 @@ impl Watches {
 }
 
 impl Watch {
-    /// The frame that brings the subscriber up to date with `snapshot`.
-    pub fn frame_of<'snapshot>(
-        &self,
-        snapshot: &'snapshot Snapshot,
-    ) -> Option<&'snapshot Arc<Frame>> {
-        snapshot.frame_after(self.sent, self.subscription.view())
+    /// What brings the subscriber up to date with `content`.
+    pub fn next_of<'content>(&self, content: &'content Content) -> Next<'content> {
+        content.next_for(self.sent, self.subscription.view())
     }
 }
 

@@ -1,20 +1,26 @@
 //! What an HTTP handler gives to a worker: a stream, and the connection that it is written to.
 
-use std::{net::TcpStream, time::Instant};
+use std::{net::TcpStream, sync::Arc, time::Instant};
 
-use crate::{hub::Subscription, presence::Version, sse::Framing};
+use crate::{
+    hub::Subscription,
+    presence::Version,
+    sse::{Frame, Framing},
+};
 
 use super::{close_reason::CloseReason, permit::Permit};
 
 /// An open stream on its way from the handler that opened it to the worker that will serve it.
 pub struct Handoff {
+    /// Written before anything of what the stream watches.
+    pub preface: Option<Arc<Frame>>,
     pub watches: Vec<HandoffWatch>,
     pub end: StreamEnd,
     /// Counts the stream until its connection is closed.
     pub permit: Permit,
 }
 
-/// One room that a stream watches.
+/// One topic that a stream watches, such as a room.
 pub struct HandoffWatch {
     pub subscription: Subscription,
     /// The version that the client says it has.

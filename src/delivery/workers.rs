@@ -120,7 +120,7 @@ impl Workers {
 }
 
 impl Watchers for Workers {
-    fn room_changed(&self, topic: &Arc<Topic>) {
+    fn topic_changed(&self, topic: &Arc<Topic>) {
         let mut untold = topic.take_untold();
         while untold != 0 {
             let worker = untold.trailing_zeros() as usize;

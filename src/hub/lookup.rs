@@ -8,7 +8,7 @@ use crate::{
     store::{Position, Store, StoreError},
 };
 
-use super::topic::Topic;
+use super::room_topic::RoomTopic;
 
 /// Where a room's list came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +97,9 @@ impl Lookup {
     }
 
     /// Whether the store does not hold a room and LiveKit said that nobody is in it. Such a room may never have a later version.
-    pub fn is_empty_room(&self, topic: &Topic) -> bool {
-        let is_unknown = topic.newest().is_some_and(|newest| newest.version() == Version::ZERO);
-        is_unknown && self.is_complete(topic.completeness())
+    pub fn is_empty_room(&self, room: &RoomTopic) -> bool {
+        let is_unknown = room.newest().is_some_and(|newest| newest.version() == Version::ZERO);
+        is_unknown && self.is_complete(room.completeness())
     }
 
     fn is_complete_as_stored(&self, name: &RoomName, stored: Option<&Room>) -> bool {

@@ -4,18 +4,22 @@
 //! room's topic. The workers are told that a topic changed, and take the snapshot from there; the hub never sees a socket.
 //!
 //! `registry` is the entrance. Below it: `hot_room`, the task of one room; `shared`, what these tasks share; `lookup`, which
-//! reads rooms; `rooms`, the hot ones by name; `topic`; `snapshot`; and `list`.
+//! reads rooms; `rooms`, the hot ones by name; `room_topic`, one of them; `topic`, what workers see of it; `content`, what lies in a
+//! topic; `snapshot`; and `list`.
 
+mod content;
 mod hot_room;
 mod list;
 mod lookup;
 mod metrics;
 mod registry;
+mod room_topic;
 mod rooms;
 mod shared;
 mod snapshot;
 mod topic;
 
+pub use content::{Content, Next};
 pub use lookup::Source;
 pub use metrics::HubMetrics;
 pub use registry::{Hub, HubConfig, Reading};

@@ -15,9 +15,10 @@ use super::{
     hot_room::HotRoom,
     lookup::{Lookup, Source},
     metrics::HubMetrics,
+    room_topic::RoomTopic,
     shared::Shared,
     snapshot::{Snapshot, View},
-    topic::{Subscription, Topic, Watchers},
+    topic::{Subscription, Watchers},
 };
 
 /// A subscriber that returns with a later version waits at most this long for its room: up to a second until the next look at the
@@ -70,37 +71,37 @@ impl Hub {
         view: View,
         may_look_up: impl FnOnce() -> bool,
     ) -> Result<Subscription, StoreError> {
-        let (subscription, is_new) = self.0.rooms.enter(room, view);
-        if is_new {
+        let (subscription, new) = self.0.rooms.enter(room, view);
+        if let Some(new) = new {
             let may_look_up = self.0.lookup.reconciler.is_some() && may_look_up();
-            let (shared, topic) = (Arc::clone(&self.0), Arc::clone(subscription.topic()));
-            let room = HotRoom::run(shared, topic, may_look_up);
-            tokio::spawn(abort_on_panic::task("the task of a hot room", room));
+            let task = HotRoom::run(Arc::clone(&self.0), new, may_look_up);
+            tokio::spawn(abort_on_panic::task("the task of a hot room", task));
         }
         subscription.topic().ready().await?;
         Ok(subscription)
     }
 
-    /// The version from which a returning subscriber can go on, if its claim that it was `sent` that version holds. Another
-    /// instance may have sent it, or this one before the store lost it.
+    /// The version from which a returning subscriber of a hot room can go on, if its claim that it was `sent` that version holds.
+    /// Another instance may have sent it, or this one before the store lost it.
     ///
     /// Waits briefly until the room here is as new, or until a look at the store has found nothing as new. Then the subscriber is
     /// sent the list. If the store does not hold the room, or did not answer in time, the subscriber keeps what it has until the
     /// room is settled. The claim has no effect on anybody else.
-    pub async fn catch_up(&self, subscription: &Subscription, sent: Version) -> Option<Version> {
-        let (topic, lookup) = (subscription.topic(), &self.0.lookup);
-        if !self.is_plausible(sent) || lookup.is_empty_room(topic) {
+    pub async fn catch_up(&self, room: &RoomName, sent: Version) -> Option<Version> {
+        let lookup = &self.0.lookup;
+        let room = self.0.rooms.get(room)?;
+        if !self.is_plausible(sent) || lookup.is_empty_room(&room) {
             return None;
         }
-        let caught_up = timeout(CATCH_UP_TIMEOUT, topic.caught_up(sent)).await;
-        let is_unknown = topic.newest().is_none_or(|newest| newest.version() == Version::ZERO);
+        let caught_up = timeout(CATCH_UP_TIMEOUT, room.caught_up(sent)).await;
+        let is_unknown = room.newest().is_none_or(|newest| newest.version() == Version::ZERO);
         match caught_up {
             Ok(true) => Some(sent),
             Ok(false) if !is_unknown || lookup.reconciler.is_none() => None,
             // A store that lost everything must not empty the subscriber's list: LiveKit is asked first who is inside.
             Ok(false) | Err(_) => {
-                topic.keep_subscribers_ahead();
-                (!lookup.is_empty_room(topic)).then_some(sent)
+                room.keep_subscribers_ahead();
+                (!lookup.is_empty_room(&room)).then_some(sent)
             }
         }
     }
@@ -121,10 +122,10 @@ impl Hub {
         may_look_up: impl FnOnce() -> bool,
     ) -> Result<Reading, StoreError> {
         let lookup = &self.0.lookup;
-        if let Some(topic) = self.0.rooms.get(room)
-            && let Some(snapshot) = topic.newest()
+        if let Some(hot) = self.0.rooms.get(room)
+            && let Some(snapshot) = hot.newest()
         {
-            let is_complete = lookup.is_complete(topic.completeness());
+            let is_complete = lookup.is_complete(hot.completeness());
             return Ok(Reading { snapshot: Some(snapshot), source: Source::Hot, is_complete });
         }
         let (stored, source) = lookup.read_or_ask(room, may_look_up).await?;
@@ -176,7 +177,7 @@ impl Hub {
 
     /// Updates the metric of hot rooms, which shows how many are complete now.
     pub fn count_rooms(&self) {
-        let is_complete = |topic: &Topic| self.0.lookup.is_complete(topic.completeness());
+        let is_complete = |room: &RoomTopic| self.0.lookup.is_complete(room.completeness());
         let (complete, stale) = self.0.rooms.count(is_complete);
         self.0.metrics.count_rooms(complete, stale);
     }

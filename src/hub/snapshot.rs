@@ -29,6 +29,10 @@ pub enum View {
     Deltas,
 }
 
+impl View {
+    pub(super) const ALL: [Self; 2] = [Self::Lists, Self::Deltas];
+}
+
 /// A room's list at a version.
 #[derive(Clone, Debug)]
 pub struct Snapshot {

@@ -6,6 +6,7 @@ use mio::{Interest, Token};
 use tracing::error;
 
 use crate::{
+    hub::Next,
     presence::Version,
     sse::{self, Frame, Framing},
 };
@@ -21,9 +22,22 @@ use super::{
     state::{Worker, short_key},
 };
 
+/// What a new connection is sent first.
+struct First {
+    frames: Vec<Arc<Frame>>,
+    versions: Vec<FirstSent>,
+}
+
+/// The version that a watch has once the frame with this index is begun.
+struct FirstSent {
+    frame: usize,
+    watch: usize,
+    version: Version,
+}
+
 impl Worker {
     pub(super) fn adopt(&mut self, handoff: Handoff, transport: Transport) {
-        let Handoff { watches, end, permit } = handoff;
+        let Handoff { preface, watches, end, permit } = handoff;
         let Transport { socket, head, framing, permit: connection_permit } = transport;
         self.metrics.streams_opened.inc();
         self.metrics.streams_open.inc();
@@ -51,7 +65,7 @@ impl Worker {
         self.ends.insert((ends_at, short_key));
         self.by_permit.insert(permit_key, short_key);
         self.connections.insert(Box::new(connection));
-        self.begin(key, head);
+        self.begin(key, head, preface);
         // The stream may have been replaced on its way here, before any worker knew its permit.
         if self.connections.get(key).is_some_and(|one| one.permit().is_revoked()) {
             self.replace(key);
@@ -69,7 +83,7 @@ impl Worker {
         }
     }
 
-    /// Makes a connection a member of a room. Must come before the look at the room's newest snapshot: a change between the two
+    /// Makes a connection a member of a topic. Must come before the look at the topic's newest content: a change between the two
     /// is then found twice (and sent once) rather than missed.
     fn watch(&mut self, key: u32, index: usize, watch: HandoffWatch) -> Watch {
         let topic = watch.subscription.topic();
@@ -84,59 +98,79 @@ impl Worker {
 
     /// Writes the head, the delay before reconnecting, and what the client does not have yet. Each client gets a different delay;
     /// otherwise all clients of an instance that goes away would return at the same moment.
-    fn begin(&mut self, key: usize, mut head: Vec<u8>) {
+    fn begin(&mut self, key: usize, mut head: Vec<u8>, preface: Option<Arc<Frame>>) {
         let retry = sse::retry_frame(retry_millis());
         head.extend_from_slice(self.connections[key].framing.bytes_of(&retry));
-        let (frames, versions) = self.first_frames(key);
+        let Some(First { frames, versions }) = self.first_frames(key, preface.as_ref()) else {
+            return self.close(key, CloseReason::Lagged);
+        };
         let connection = &mut self.connections[key];
         let first = match connection.write_first(&head, &frames) {
             Ok(first) => first,
             Err(error) => return self.close(key, CloseReason::of_write(&error)),
         };
-        for (index, version) in versions.into_iter().take(first.frames_begun) {
-            connection.watches.as_mut_slice()[index].sent = Some(version);
+        let begun = versions.into_iter().filter(|sent| sent.frame < first.frames_begun);
+        for FirstSent { watch, version, .. } in begun {
+            connection.watches.as_mut_slice()[watch].sent = Some(version);
         }
         let begun = frames.iter().take(first.frames_begun);
         let bytes: usize = begun.map(|frame| connection.framing.bytes_of(frame).len()).sum();
         self.count(first.frames_begun, bytes);
-        self.keep_rest(key, &head, &frames, &first);
+        self.keep_rest(key, head, preface, &frames, &first);
     }
 
-    /// The first frames of a new connection, and for each the index of its watch and its version. If the client is up to date: a
-    /// heartbeat.
-    fn first_frames(&mut self, key: usize) -> (Vec<Arc<Frame>>, Vec<(usize, Version)>) {
-        let (mut frames, mut versions) = (Vec::new(), Vec::new());
-        let watches = self.connections[key].watches.as_mut_slice();
-        for (index, watch) in watches.iter_mut().enumerate() {
-            let Some(snapshot) = watch.subscription.topic().newest() else { continue };
-            // A client keeps its version if another instance sent it this list or a later one.
-            watch.sent = watch.sent.filter(|sent| *sent >= snapshot.version());
-            if let Some(frame) = watch.frame_of(&snapshot) {
-                frames.push(Arc::clone(frame));
-                versions.push((index, snapshot.version()));
+    /// The first frames of a new connection: the preface, then what brings it up to date with each topic. If there is neither: a
+    /// heartbeat. None where a topic no longer keeps what the client needs.
+    fn first_frames(&self, key: usize, preface: Option<&Arc<Frame>>) -> Option<First> {
+        let mut first =
+            First { frames: preface.into_iter().cloned().collect(), versions: Vec::new() };
+        for (index, watch) in self.connections[key].watches.as_slice().iter().enumerate() {
+            let Some(content) = watch.subscription.topic().newest() else { continue };
+            match watch.next_of(&content) {
+                Next::Nothing => {}
+                Next::Frame(frame) => {
+                    let (at, version) = (first.frames.len(), content.version());
+                    first.versions.push(FirstSent { frame: at, watch: index, version });
+                    first.frames.push(Arc::clone(frame));
+                }
+                Next::Lost => return None,
             }
         }
-        if frames.is_empty() {
-            frames.push(Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat)));
+        if first.frames.is_empty() {
+            first.frames.push(Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat)));
         }
-        (frames, versions)
+        Some(first)
     }
 
-    /// Notes what of a stream's beginning did not fit into the socket.
-    fn keep_rest(&mut self, key: usize, head: &[u8], frames: &[Arc<Frame>], first: &FirstWritten) {
-        match first.rest {
-            Rest::OfHead(written) => {
-                let head = Arc::new(sse::encode_chunk(|out| out.extend_from_slice(head)));
-                let tail = Tail::new(self.pin(key, &head), Framing::UntilClose, written);
+    /// Notes what of a stream's beginning did not fit into the socket. The preface is kept in any case.
+    fn keep_rest(
+        &mut self,
+        key: usize,
+        mut head: Vec<u8>,
+        preface: Option<Arc<Frame>>,
+        frames: &[Arc<Frame>],
+        first: &FirstWritten,
+    ) {
+        match (&first.rest, preface) {
+            (Rest::OfHead(written), preface) => {
+                if let Some(preface) = preface {
+                    head.extend_from_slice(self.connections[key].framing.bytes_of(&preface));
+                }
+                let head = Arc::new(sse::encode_chunk(|out| out.extend_from_slice(&head)));
+                let tail = Tail::new(self.pin(key, &head), Framing::UntilClose, *written);
                 self.block(key, Some(tail), Ending::No);
             }
-            Rest::OfFrame(written) => {
-                self.block_after(key, &frames[first.frames_begun - 1], written, Ending::No);
+            (Rest::OfFrame(written), _) => {
+                self.block_after(key, &frames[first.frames_begun - 1], *written, Ending::No);
             }
-            Rest::Nothing if first.frames_begun < frames.len() => {
+            (Rest::Nothing, Some(preface)) if first.frames_begun == 0 => {
+                let tail = Tail::new(self.pin(key, &preface), self.connections[key].framing, 0);
+                self.block(key, Some(tail), Ending::No);
+            }
+            (Rest::Nothing, _) if first.frames_begun < frames.len() => {
                 self.block(key, None, Ending::No);
             }
-            Rest::Nothing => {}
+            (Rest::Nothing, _) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mio::Interest;
 
-use crate::sse::Frame;
+use crate::{hub::Next, sse::Frame};
 
 use super::{
     super::{
@@ -39,17 +39,21 @@ impl Worker {
         }
     }
 
-    /// Sends the newest of every room that the connection is behind with.
+    /// Sends the newest of every topic that the connection is behind with.
     pub(super) fn catch_up(&mut self, key: usize) {
         for index in 0..self.connections[key].watches.as_slice().len() {
             let connection = &mut self.connections[key];
             let watch = &mut connection.watches.as_mut_slice()[index];
-            let Some(snapshot) = watch.subscription.topic().newest() else { continue };
-            let Some(frame) = watch.frame_of(&snapshot).map(Arc::clone) else { continue };
+            let Some(content) = watch.subscription.topic().newest() else { continue };
+            let frame = match watch.next_of(&content) {
+                Next::Frame(frame) => Arc::clone(frame),
+                Next::Nothing => continue,
+                Next::Lost => return self.close(key, CloseReason::Lagged),
+            };
             match connection.write(&frame) {
                 Ok(Written::Part(0)) => return self.block(key, None, Ending::No),
                 Ok(written) => {
-                    connection.watches.as_mut_slice()[index].sent = Some(snapshot.version());
+                    connection.watches.as_mut_slice()[index].sent = Some(content.version());
                     let bytes = connection.framing.bytes_of(&frame).len();
                     self.count(1, bytes);
                     if let Written::Part(written) = written {

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use crate::{
-    hub::{Snapshot, Topic},
+    hub::{Content, Next, Topic},
     presence::Version,
     sse::Frame,
 };
@@ -60,22 +60,29 @@ impl Worker {
         let newest = room.topic.newest();
         let slice = room.next_slice(MAX_SLICE);
         let visited = slice.len();
-        let Some(snapshot) = newest else { return visited };
+        let Some(content) = newest else { return visited };
         let (mut frames, mut bytes) = (0_usize, 0);
-        let mut stuck = Vec::new();
+        let (mut stuck, mut lost) = (Vec::new(), Vec::new());
         for member in slice {
             let connection = &mut self.connections[member.connection as usize];
             if !matches!(connection.phase, Phase::Open) {
                 continue;
             }
             let watch = &connection.watches.as_slice()[member.watch as usize];
-            let Some(frame) = watch.frame_of(&snapshot) else { continue };
+            let frame = match watch.next_of(&content) {
+                Next::Frame(frame) => frame,
+                Next::Nothing => continue,
+                Next::Lost => {
+                    lost.push(member.connection);
+                    continue;
+                }
+            };
             match connection.write(frame) {
                 Ok(Written::Whole) => {
                     frames += 1;
                     bytes += connection.framing.bytes_of(frame).len();
                     connection.watches.as_mut_slice()[member.watch as usize].sent =
-                        Some(snapshot.version());
+                        Some(content.version());
                 }
                 outcome => {
                     stuck.push(Stuck { member: *member, frame: Arc::clone(frame), outcome });
@@ -84,16 +91,19 @@ impl Worker {
         }
         self.count(frames, bytes);
         if visited == 0 {
-            self.observe_latency(&snapshot);
+            self.observe_latency(&content);
         }
         for one in stuck {
-            self.on_stuck(one, snapshot.version());
+            self.on_stuck(one, content.version());
+        }
+        for key in lost {
+            self.close(key as usize, CloseReason::Lagged);
         }
         visited
     }
 
-    fn observe_latency(&self, snapshot: &Snapshot) {
-        if let Some(received_at) = snapshot.received_at() {
+    fn observe_latency(&self, content: &Content) {
+        if let Some(received_at) = content.received_at() {
             self.metrics.latency.observe(self.clock.now().since(received_at).as_secs_f64());
         }
     }

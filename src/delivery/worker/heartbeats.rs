@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use tracing::error;
 
-use crate::sse::{self, Frame};
+use crate::{
+    hub::Next,
+    sse::{self, Frame},
+};
 
 use super::{
     super::{
@@ -44,9 +47,10 @@ impl Worker {
     fn has_been_missed(&self, key: usize) -> bool {
         self.connections[key].watches.as_slice().iter().any(|watch| {
             let topic = watch.subscription.topic();
-            let is_behind =
-                topic.newest().is_some_and(|snapshot| watch.frame_of(&snapshot).is_some());
-            // Must come after the look at the snapshot: by then the announcement of that snapshot has begun or is over.
+            let is_behind = topic
+                .newest()
+                .is_some_and(|newest| !matches!(watch.next_of(&newest), Next::Nothing));
+            // Must come after the look at the content: by then the announcement of that content has begun or is over.
             let is_known = topic.is_on_its_way(self.index)
                 || self.rooms.get(&topic.id()).is_some_and(WatchedRoom::is_fanning_out);
             is_behind && !is_known

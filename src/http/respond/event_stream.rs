@@ -27,7 +27,7 @@ pub(in crate::http) fn hand_off(
     watches: Vec<HandoffWatch>,
     permit: Permit,
 ) -> Response {
-    let handoff = Handoff { watches, end: end_of(http, client), permit };
+    let handoff = Handoff { preface: None, watches, end: end_of(http, client), permit };
     let mut response = head();
     response.extensions_mut().insert(HandoffExtension::new(handoff));
     response

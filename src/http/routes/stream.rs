@@ -38,7 +38,7 @@ pub(in crate::http) async fn open(
     let subscription =
         http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
     let has = match last_event_id.version() {
-        Some(sent) => http.hub.catch_up(&subscription, sent).await,
+        Some(sent) => http.hub.catch_up(&room, sent).await,
         None => None,
     };
     let watch = HandoffWatch { subscription, has };

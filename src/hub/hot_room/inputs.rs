@@ -39,12 +39,12 @@ impl HotRoom {
         self.list.fold(change, &mut pending.diff);
         pending.received_at = pending.received_at.or(change.received_at);
         if change.joined.iter().chain(&change.updated).any(|one| one.profile.is_being_called()) {
-            self.shared.lookup.somebody_is_called(self.topic.name());
+            self.shared.lookup.somebody_is_called(self.room.name());
         }
         self.version = change.version;
         self.knowledge.told(change.completeness);
         if change.completeness.is_partial() {
-            self.shared.lookup.suspect(self.topic.name());
+            self.shared.lookup.suspect(self.room.name());
         }
         // Within a window the change stays pending, and the task publishes it when the window ends.
         if Instant::now() >= self.window_ends {
@@ -54,7 +54,7 @@ impl HotRoom {
 
     /// A comparison with LiveKit's list has ended. The store may be ahead of the list held here, so its position is read first.
     pub(super) async fn on_confirmed(&mut self) {
-        match self.shared.lookup.store.position(self.topic.name()).await {
+        match self.shared.lookup.store.position(self.room.name()).await {
             Ok(stored) => {
                 if version_of(stored) == self.version {
                     self.is_as_stored(stored).await;
@@ -67,7 +67,7 @@ impl HotRoom {
     /// The feed may have lost a message without noticing.
     pub(super) async fn on_check(&mut self) {
         self.next_check = Instant::now() + jittered(CHECK_INTERVAL);
-        match self.shared.lookup.store.position(self.topic.name()).await {
+        match self.shared.lookup.store.position(self.room.name()).await {
             Ok(stored) => match version_of(stored).cmp(&self.version) {
                 // Perhaps the change is only late. Reading the room again does no harm then.
                 Ordering::Greater => self.resync(ResyncCause::Check).await,
@@ -78,7 +78,7 @@ impl HotRoom {
         }
         if Instant::now() >= self.next_renewal {
             self.next_renewal = Instant::now() + RENEWAL_INTERVAL;
-            if let Err(error) = self.shared.lookup.store.renew(self.topic.name()).await {
+            if let Err(error) = self.shared.lookup.store.renew(self.room.name()).await {
                 self.on_store_error(&error);
             }
         }
@@ -89,11 +89,11 @@ impl HotRoom {
     pub(super) async fn on_behind(&mut self) {
         self.look_at = None;
         self.look_not_before = Instant::now() + LOOK_INTERVAL;
-        let look = self.topic.begin_look();
-        let stored = match self.shared.lookup.store.position(self.topic.name()).await {
+        let look = self.room.begin_look();
+        let stored = match self.shared.lookup.store.position(self.room.name()).await {
             Ok(stored) => version_of(stored),
             Err(error) => {
-                debug!(room.name = %self.topic.name(), error = %Chain(&error), "cannot look for a later version");
+                debug!(room.name = %self.room.name(), error = %Chain(&error), "cannot look for a later version");
                 return;
             }
         };
@@ -102,13 +102,13 @@ impl HotRoom {
             Ordering::Less => self.resync(ResyncCause::Fallback).await,
             Ordering::Equal => {}
         }
-        self.topic.end_look(look, stored.max(self.version));
+        self.room.end_look(look, stored.max(self.version));
     }
 
     /// The store has the same version as this room.
     async fn is_as_stored(&mut self, stored: Option<Position>) {
         let lookup = &self.shared.lookup;
-        let completeness = lookup.completeness(self.topic.name(), stored);
+        let completeness = lookup.completeness(self.room.name(), stored);
         if self.knowledge.is_lost() && !completeness.is_partial() {
             return self.resync(ResyncCause::Check).await;
         }
@@ -117,7 +117,7 @@ impl HotRoom {
             || lookup.reconciler.is_none()
             || lookup.is_complete(completeness);
         self.told(completeness);
-        if is_settled && self.published == self.version && self.topic.take_subscribers_ahead() {
+        if is_settled && self.published == self.version && self.room.take_subscribers_ahead() {
             self.settle();
         }
     }

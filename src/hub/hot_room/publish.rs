@@ -41,37 +41,37 @@ impl HotRoom {
     ) -> Arc<Snapshot> {
         self.pending = None;
         self.published = self.version;
-        let before = self.topic.newest();
+        let before = self.room.newest();
         let snapshot = Arc::new(Snapshot::new(
-            self.topic.name().clone(),
+            self.room.name().clone(),
             self.version,
             &self.list,
             delta.map(|delta| (delta, before.as_deref())),
             received_at,
         ));
         for view in [View::Lists, View::Deltas] {
-            if self.topic.count(view) > 0 {
+            if self.room.topic().count(view) > 0 {
                 snapshot.encode_for(view);
             }
         }
-        self.topic.publish(Arc::clone(&snapshot), self.knowledge.completeness());
+        self.room.publish(Arc::clone(&snapshot), self.knowledge.completeness());
         snapshot
     }
 
     /// Sends the newest list also to subscribers that kept a later version from elsewhere. The store has lost that version for
     /// good.
     pub(super) fn settle(&self) {
-        if let Some(newest) = self.topic.newest() {
+        if let Some(newest) = self.room.newest() {
             let newest = Arc::new(newest.replacing_later());
-            self.topic.publish(newest, self.knowledge.completeness());
+            self.room.publish(newest, self.knowledge.completeness());
             self.announce();
         }
     }
 
     /// Tells the workers that watch the topic that a snapshot is in it.
     fn announce(&self) {
-        self.shared.watchers.room_changed(&self.topic);
-        self.topic.announced();
+        self.shared.watchers.topic_changed(self.room.topic());
+        self.room.topic().announced();
     }
 
     /// How long to hold back later changes. Without a window, large frames to many subscribers would use up all processors.
@@ -81,7 +81,10 @@ impl HotRoom {
             return Duration::ZERO;
         }
         let bytes_of = |view| {
-            snapshot.frame_bytes(view).max(MIN_FRAME_BYTES).saturating_mul(self.topic.count(view))
+            snapshot
+                .frame_bytes(view)
+                .max(MIN_FRAME_BYTES)
+                .saturating_mul(self.room.topic().count(view))
         };
         let bytes = bytes_of(View::Lists).saturating_add(bytes_of(View::Deltas));
         let micros = u64::try_from(bytes / (MAX_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);

@@ -35,7 +35,7 @@ impl HotRoom {
 
     async fn read_again(&mut self) -> Result<(), StoreError> {
         let held = self.version;
-        let name = self.topic.name().clone();
+        let name = self.room.name().clone();
         let shared = Arc::clone(&self.shared);
         let _permit = shared.resyncs.acquire().await;
         let store = &shared.lookup.store;
@@ -78,7 +78,7 @@ impl HotRoom {
         self.pending = (!pending.diff.is_empty()).then_some(pending);
         self.version = stored.version();
         self.knowledge = Knowledge::LOST;
-        self.topic.known_to_be(self.knowledge.completeness());
+        self.room.known_to_be(self.knowledge.completeness());
         // Another instance may show the store's own list under the version of the next change. LiveKit's answer raises the
         // version, so it gets this time to come first.
         self.window_ends = self.window_ends.max(Instant::now() + LOST_LIST_DELAY);
@@ -99,11 +99,11 @@ impl HotRoom {
     /// Takes over what the store knows about the list. The store has the same version as this room.
     pub(super) fn told(&mut self, completeness: Completeness) {
         self.knowledge.told(completeness);
-        self.topic.known_to_be(self.knowledge.completeness());
+        self.room.known_to_be(self.knowledge.completeness());
     }
 
     pub(super) fn on_store_error(&self, error: &StoreError) {
-        self.topic.known_to_be(Completeness::Partial);
-        debug!(room.name = %self.topic.name(), error = %Chain(&error), "cannot read a hot room again");
+        self.room.known_to_be(Completeness::Partial);
+        debug!(room.name = %self.room.name(), error = %Chain(&error), "cannot read a hot room again");
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    super::{list::List, metrics::ResyncCause, shared::Shared, topic::Topic},
+    super::{list::List, metrics::ResyncCause, room_topic::RoomTopic, shared::Shared},
     pending::Pending,
 };
 
@@ -30,7 +30,7 @@ pub(super) const RENEWAL_INTERVAL: Duration = Duration::from_mins(5);
 /// subscribers that claim a later version, the departure of the last subscriber, and the end of the linger after it.
 pub(in crate::hub) struct HotRoom {
     pub(super) shared: Arc<Shared>,
-    pub(super) topic: Arc<Topic>,
+    pub(super) room: Arc<RoomTopic>,
     feed: Feed,
     /// Has the room compared with LiveKit's list regularly.
     watched: Option<Watched>,
@@ -57,12 +57,12 @@ pub(in crate::hub) struct HotRoom {
 }
 
 impl HotRoom {
-    pub async fn run(shared: Arc<Shared>, topic: Arc<Topic>, may_look_up: bool) {
-        match Self::open(Arc::clone(&shared), Arc::clone(&topic), may_look_up).await {
-            Ok(room) => room.follow().await,
+    pub async fn run(shared: Arc<Shared>, room: Arc<RoomTopic>, may_look_up: bool) {
+        match Self::open(Arc::clone(&shared), Arc::clone(&room), may_look_up).await {
+            Ok(opened) => opened.follow().await,
             Err(error) => {
-                debug!(room.name = %topic.name(), error = %Chain(&error), "cannot open a room");
-                shared.rooms.give_up(&topic, error);
+                debug!(room.name = %room.name(), error = %Chain(&error), "cannot open a room");
+                shared.rooms.give_up(&room, error);
             }
         }
     }
@@ -70,24 +70,29 @@ impl HotRoom {
     /// Follows the feed before it reads the room, so that no change falls between the two.
     async fn open(
         shared: Arc<Shared>,
-        topic: Arc<Topic>,
+        room: Arc<RoomTopic>,
         may_look_up: bool,
     ) -> Result<Self, StoreError> {
-        let feed = shared.lookup.store.follow(topic.name()).await?;
-        let watched = shared.lookup.watch(topic.name());
-        let (stored, _) = shared.lookup.read_or_ask(topic.name(), || may_look_up).await?;
+        let feed = shared.lookup.store.follow(room.name()).await?;
+        let watched = shared.lookup.watch(room.name());
+        let (stored, _) = shared.lookup.read_or_ask(room.name(), || may_look_up).await?;
         let position = stored.as_deref().map(Position::of);
-        let completeness = shared.lookup.completeness(topic.name(), position);
-        let mut room = Self::new(shared, topic, feed, watched);
-        room.begin(&stored.unwrap_or_default(), completeness, may_look_up);
-        Ok(room)
+        let completeness = shared.lookup.completeness(room.name(), position);
+        let mut opened = Self::new(shared, room, feed, watched);
+        opened.begin(&stored.unwrap_or_default(), completeness, may_look_up);
+        Ok(opened)
     }
 
-    fn new(shared: Arc<Shared>, topic: Arc<Topic>, feed: Feed, watched: Option<Watched>) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        room: Arc<RoomTopic>,
+        feed: Feed,
+        watched: Option<Watched>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             shared,
-            topic,
+            room,
             feed,
             watched,
             list: List::default(),
@@ -110,16 +115,16 @@ impl HotRoom {
         self.take_over(stored);
         self.knowledge = completeness.into();
         self.put_out(None, None);
-        self.topic.announced();
+        self.room.topic().announced();
         let is_held = self.version != Version::ZERO;
         let lookup = &self.shared.lookup;
         if !lookup.is_complete(completeness) && (is_held || may_look_up) {
-            lookup.suspect(self.topic.name());
+            lookup.suspect(self.room.name());
         }
         if stored.has_somebody_called() {
-            lookup.somebody_is_called(self.topic.name());
+            lookup.somebody_is_called(self.room.name());
         }
-        debug!(room.name = %self.topic.name(), version = %self.version, "opened a room");
+        debug!(room.name = %self.room.name(), version = %self.version, "opened a room");
     }
 
     async fn follow(mut self) {
@@ -133,15 +138,15 @@ impl HotRoom {
                 () = confirmed(&mut self.watched) => self.on_confirmed().await,
                 () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
                 () = sleep_until(self.next_check) => self.on_check().await,
-                () = self.topic.behind(), if self.look_at.is_none() => {
+                () = self.room.behind(), if self.look_at.is_none() => {
                     self.look_at = Some(self.look_not_before.max(Instant::now()));
                 }
                 () = at(self.look_at) => self.on_behind().await,
-                () = self.topic.idle() => self.linger_ends = Some(Instant::now() + LINGER),
+                () = self.room.topic().idle() => self.linger_ends = Some(Instant::now() + LINGER),
                 () = at(self.linger_ends) => {
                     self.linger_ends = None;
-                    if self.shared.rooms.leave_if_idle(&self.topic) {
-                        debug!(room.name = %self.topic.name(), "closed an idle room");
+                    if self.shared.rooms.leave_if_idle(&self.room) {
+                        debug!(room.name = %self.room.name(), "closed an idle room");
                         return;
                     }
                 }
