@@ -6,14 +6,12 @@ use std::{
 };
 
 use axum::http::HeaderValue;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use crate::{
-    hub::Hub,
+    hub::{Hub, RoomBody},
     json,
-    presence::RoomName,
     sse::{Frame, encode_chunk},
 };
 
@@ -37,15 +35,6 @@ pub(super) struct EncodedRooms {
     pub etag: HeaderValue,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RoomBody {
-    name: RoomName,
-    num_participants: usize,
-    /// Whether the number is known to count everybody.
-    exact: bool,
-}
-
 impl RoomList {
     pub(super) async fn newest(&self, hub: &Hub) -> Result<Arc<EncodedRooms>, Problem> {
         let mut made = self.0.lock().await;
@@ -63,12 +52,7 @@ impl RoomList {
 }
 
 async fn encode(hub: &Hub) -> Result<EncodedRooms, Problem> {
-    let rooms = hub.rooms().await?.into_iter().map(|room| RoomBody {
-        name: room.name,
-        num_participants: room.count,
-        exact: room.is_complete,
-    });
-    let mut rooms: Vec<_> = rooms.collect();
+    let mut rooms: Vec<RoomBody> = hub.rooms().await?.into_iter().map(RoomBody::from).collect();
     rooms.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let json = json::line(&rooms);
     let digest = Sha256::digest(&json);

@@ -5,7 +5,7 @@
 //!
 //! `registry` is the entrance. Below it: `hot_room`, the task of one room; `shared`, what these tasks share; `lookup`, which
 //! reads rooms; `rooms`, the hot ones by name; `room_topic`, one of them; `topic`, what workers see of it; `content`, what lies in a
-//! topic; `snapshot`; and `list`.
+//! topic; `snapshot`; `list`; and `room_body`, a room in the list of rooms.
 
 mod content;
 mod hot_room;
@@ -13,6 +13,7 @@ mod list;
 mod lookup;
 mod metrics;
 mod registry;
+mod room_body;
 mod room_topic;
 mod rooms;
 mod shared;
@@ -23,5 +24,6 @@ pub use content::{Content, Next};
 pub use lookup::Source;
 pub use metrics::HubMetrics;
 pub use registry::{Hub, HubConfig, Reading};
+pub use room_body::RoomBody;
 pub use snapshot::{Snapshot, View};
 pub use topic::{Subscription, Topic, Watchers};

@@ -31,9 +31,14 @@ pub(super) struct WebhookEvent {
 
 /// Only what is needed: `turnPassword` and the room's metadata are never kept.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RoomInfo {
     pub sid: Option<String>,
     pub name: Option<String>,
+    #[serde(alias = "creation_time")]
+    creation_time: Option<Integer>,
+    #[serde(alias = "creation_time_ms")]
+    creation_time_ms: Option<Integer>,
 }
 
 /// `livekit_models.proto` of livekit/protocol.
@@ -85,6 +90,16 @@ pub(super) struct ParticipantList {
 /// A required field is missing or empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Missing(pub &'static str);
+
+impl RoomInfo {
+    pub fn created_at(&self) -> Option<LiveKitTime> {
+        // Older servers know only seconds.
+        let millis = self.creation_time_ms.filter(|Integer(millis)| *millis != 0);
+        let secs = || self.creation_time.filter(|Integer(secs)| *secs != 0);
+        let millis = millis.map(|Integer(millis)| LiveKitTime::from_millis(millis));
+        millis.or_else(|| secs().map(|Integer(secs)| LiveKitTime::from_secs(secs)))
+    }
+}
 
 impl ParticipantInfo {
     pub fn into_session(self) -> Result<SessionInfo, Missing> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    counts::Counts,
     knowledge::Completeness,
     name::{Identity, ParticipantSid},
     participant::Participant,
@@ -53,6 +54,15 @@ impl ViewDiff {
 
     pub fn is_empty(&self) -> bool {
         self.before.is_empty()
+    }
+
+    pub fn touched(&self) -> impl Iterator<Item = &Identity> {
+        self.before.keys()
+    }
+
+    /// The counts of the touched identities as they were before.
+    pub fn counts_before(&self) -> Counts {
+        Counts::of(self.before.values().flatten())
     }
 
     /// What became of the touched identities, given how they look now: those that joined, changed, left; each in order of

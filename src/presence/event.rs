@@ -13,6 +13,8 @@ pub struct Event {
     pub id: Option<EventId>,
     pub room: RoomName,
     pub room_sid: Option<RoomSid>,
+    /// When LiveKit made the room object, if it says so.
+    pub room_created_at: Option<LiveKitTime>,
     /// The identity of the session it is about, if LiveKit names one. A store with a row for each person then reads only this
     /// row.
     pub identity: Option<Identity>,

@@ -4,6 +4,7 @@
 //! everything above only shows their result.
 
 mod change;
+mod counts;
 mod event;
 mod inside;
 mod knowledge;
@@ -28,6 +29,7 @@ mod time;
 mod tracks;
 
 pub use change::{Change, Departure, ViewDiff};
+pub use counts::Counts;
 pub use event::{Event, EventKind, RoomLifecycle};
 pub use knowledge::{Completeness, Knowledge};
 pub use label::{ParticipantKind, TrackKind, TrackSource};

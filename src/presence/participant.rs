@@ -69,6 +69,11 @@ const CALL_STATUS: &str = "sip.callStatus";
 const CALL_GOES_ON: [&str; 3] = ["dialing", "ringing", "automation"];
 
 impl Profile {
+    /// Whether this is an agent and no person.
+    pub fn is_agent(&self) -> bool {
+        self.kind == ParticipantKind::Agent
+    }
+
     /// Whether this is a caller whose call will soon be answered or given up. The kind counts too, because anybody can set the
     /// attribute, and only LiveKit the kind.
     pub fn is_being_called(&self) -> bool {

@@ -47,7 +47,7 @@ impl Room {
         match &event.kind {
             EventKind::Room(RoomLifecycle::Started) => self.start(event, now, &mut diff),
             EventKind::Room(RoomLifecycle::Finished) => self.finish(event, now, &mut diff),
-            EventKind::Joined(info) => self.join(info, event.room_sid.as_ref(), now, &mut diff),
+            EventKind::Joined(info) => self.join(info, event, now, &mut diff),
             EventKind::Left { sid, .. } => {
                 self.take_waiting(sid);
                 self.remove(sid, GoneBecause::Left, now, &mut diff);
@@ -133,7 +133,7 @@ impl Room {
         self.opening = Opening::Open;
         self.epoch += 1;
         self.started = Some(started);
-        self.learn_sid(event.room_sid.as_ref());
+        self.learn_opening(event);
     }
 
     /// The room object with this sid closed, which ends the sessions in it.
@@ -158,13 +158,7 @@ impl Room {
         is_current && is_later && self.inside.is_empty()
     }
 
-    fn join(
-        &mut self,
-        info: &SessionInfo,
-        room_sid: Option<&RoomSid>,
-        now: StoreTime,
-        diff: &mut ViewDiff,
-    ) {
+    fn join(&mut self, info: &SessionInfo, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
         // A `participant_joined` can come after the end of its session, and then its state says so.
         let is_missing = self.is_missing(&info.sid);
         let is_gone = self.gone.contains(&info.sid) && !is_missing;
@@ -180,13 +174,13 @@ impl Room {
             self.remove(&info.sid, GoneBecause::Superseded, now, diff);
             return;
         }
-        self.springs_up(room_sid);
+        self.springs_up(event);
         if is_missing {
             self.list_was_wrong();
             Arc::make_mut(&mut self.gone).remove(&info.sid);
         }
         self.supersede_older(info, now, diff);
-        self.take_in(info, room_sid, now, diff);
+        self.take_in(info, event.room_sid.as_ref(), now, diff);
     }
 
     /// Adds the session of a `participant_joined`, or takes over what that says of one that is there.
@@ -217,18 +211,22 @@ impl Room {
     }
 
     /// Somebody is in a closed room, so its start was missed, and webhooks of others in it may have been lost too.
-    fn springs_up(&mut self, room_sid: Option<&RoomSid>) {
+    fn springs_up(&mut self, event: &Event) {
         if self.opening == Opening::Closed {
             self.opening = Opening::Unknown;
             self.knowledge.missed_something();
         }
-        self.learn_sid(room_sid);
+        self.learn_opening(event);
     }
 
-    fn learn_sid(&mut self, room_sid: Option<&RoomSid>) {
-        if room_sid.is_some() {
-            self.sid = room_sid.cloned();
+    fn learn_opening(&mut self, event: &Event) {
+        if event.room_sid.is_none() {
+            return;
         }
+        if event.room_created_at.is_some() || event.room_sid != self.sid {
+            self.created_at = event.room_created_at;
+        }
+        self.sid.clone_from(&event.room_sid);
     }
 
     /// Whether the room holds a session of the identity that is newer than one that joined at `joined_at`.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     change::{Change, ViewDiff},
+    counts::{Counts, RunningCounts},
     inside::Inside,
     knowledge::{Completeness, Knowledge},
     name::{EventId, Identity, ParticipantSid, RoomSid},
@@ -37,6 +38,8 @@ pub const START_TOLERANCE_MILLIS: i64 = 2_000;
 pub struct Room {
     pub(super) version: Version,
     pub(super) sid: Option<RoomSid>,
+    /// When LiveKit made the room object with this sid, by its clock.
+    pub(super) created_at: Option<LiveKitTime>,
     /// Raised by every start and finish: repairs computed before it do not apply after it.
     pub(super) epoch: u64,
     pub(super) knowledge: Knowledge,
@@ -49,7 +52,7 @@ pub struct Room {
     /// Those that are in the room or may be, and those that are kept as missing.
     pub(super) sessions: Arc<HashMap<ParticipantSid, Session>>,
     pub(super) sids_of: Arc<HashMap<Identity, Vec<ParticipantSid>>>,
-    pub(super) visible: usize,
+    pub(super) counts: RunningCounts,
     pub(super) inside: Inside,
     pub(super) gone: Arc<Remembered<ParticipantSid, GoneBecause>>,
     /// Tracks of sessions that are not known yet.
@@ -150,7 +153,7 @@ impl Room {
 
     /// Whether the room belongs in the list of rooms: somebody is visible in it, or LiveKit said that it exists.
     pub fn is_active(&self) -> bool {
-        self.visible > 0 || self.opening == Opening::Open
+        self.count() > 0 || self.opening == Opening::Open
     }
 
     /// Whether the list has a caller whose call will soon be answered or given up.
@@ -162,7 +165,22 @@ impl Room {
 
     /// How many participants the list has.
     pub fn count(&self) -> usize {
-        self.visible
+        self.counts.participants()
+    }
+
+    /// The numbers of the list.
+    pub fn counts(&self) -> Counts {
+        self.counts.counts()
+    }
+
+    /// Since when the room is open, by LiveKit's clock: when LiveKit made the room object, or else its `room_started`. None if
+    /// neither is known of this opening.
+    pub fn started_at(&self) -> Option<LiveKitTime> {
+        match self.opening {
+            Opening::Open => self.created_at.or(self.started.map(|started| started.created_at)),
+            Opening::Unknown => self.created_at,
+            Opening::Closed => None,
+        }
     }
 
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
@@ -179,6 +197,10 @@ impl Room {
 
     /// What clients see of an identity: its newest session that is present, unless that one is hidden.
     pub(super) fn shown(&self, identity: &Identity) -> Option<Participant> {
+        self.shown_session(identity).map(Session::as_participant)
+    }
+
+    fn shown_session(&self, identity: &Identity) -> Option<&Session> {
         let newest = self
             .sids_of
             .get(identity)?
@@ -186,7 +208,19 @@ impl Room {
             .filter_map(|sid| self.sessions.get(sid))
             .filter(|session| session.standing == Standing::Present)
             .max_by_key(|session| (session.joined_at, &session.sid))?;
-        newest.visible.then(|| newest.as_participant())
+        newest.visible.then_some(newest)
+    }
+
+    /// The numbers of these identities, as the list has them.
+    pub(super) fn counts_of<'one>(
+        &self,
+        identities: impl Iterator<Item = &'one Identity>,
+    ) -> Counts {
+        let mut counts = Counts::default();
+        for session in identities.filter_map(|identity| self.shown_session(identity)) {
+            counts.add(session.profile.is_agent(), session.tracks.has_published());
+        }
+        counts
     }
 
     /// Whether this session joined before the room started anew, and has shown no life since.
@@ -325,6 +359,7 @@ impl Room {
         received_at: Option<HostTime>,
         now: StoreTime,
     ) -> Option<Change> {
+        let (before, after) = (diff.counts_before(), self.counts_of(diff.touched()));
         let (joined, updated, left) = diff.finish(|identity| self.shown(identity));
         let is_new = self.version == Version::ZERO;
         let is_same = joined.is_empty() && updated.is_empty() && left.is_empty();
@@ -334,7 +369,7 @@ impl Room {
         if is_new {
             self.knowledge.first_known();
         }
-        self.visible = self.visible + joined.len() - left.len();
+        self.counts.step(before, after);
         let prev = self.version;
         self.version = prev.next(now);
         Some(Change {

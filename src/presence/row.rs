@@ -6,13 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    counts::Parts,
     inside::Inside,
     knowledge::{Completeness, Knowledge},
     name::{EventId, ParticipantSid, RoomSid},
     participant::is_default,
     room::{GoneBecause, Opening, Started},
     session::Session,
-    time::{StoreTime, Version},
+    time::{LiveKitTime, StoreTime, Version},
     tracks::Tracks,
 };
 
@@ -31,6 +32,8 @@ pub struct RoomRow {
     pub version: Version,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<RoomSid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<LiveKitTime>,
     pub epoch: u64,
     #[serde(flatten)]
     pub(super) knowledge: Knowledge,
@@ -44,6 +47,9 @@ pub struct RoomRow {
     pub evicted_at: Option<StoreTime>,
     /// How many participants the list has.
     pub visible: usize,
+    /// How many of them are agents, and how many publish. Releases that do not know this field drop it when they write the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) counts: Option<Parts>,
     /// Counts of its sessions.
     pub(super) inside: Inside,
     /// What events without an identity said, and the ids of those about the room.

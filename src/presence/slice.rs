@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    counts::{Counts, RunningCounts},
     event::Event,
     knowledge::Completeness,
     name::{EventId, Identity, ParticipantSid},
@@ -20,8 +21,12 @@ use super::{
     row::{GoneRow, MAX_EVENT_IDS, PersonRow, ROW_FORMAT, RoomRow, WaitingRow},
     rules::Rules,
     session::Session,
-    time::{StoreTime, Version},
+    time::{LiveKitTime, StoreTime, Version},
 };
+
+/// Rooms with at most this many participants are read as a whole by the next event if their row, which an older release has
+/// written, lacks some of the counts. Larger ones have everybody counted by the next comparison.
+const MAX_COUNTED_BY_EVENT: usize = 200;
 
 /// A part of a room.
 #[derive(Clone, Debug, Default)]
@@ -69,13 +74,14 @@ impl RoomSlice {
             room: Room {
                 version: row.version,
                 sid: row.sid,
+                created_at: row.created_at,
                 epoch: row.epoch,
                 knowledge: row.knowledge,
                 opening: row.opening,
                 compared_at: row.compared_at,
                 started: row.started,
                 evicted_at: row.evicted_at,
-                visible: row.visible,
+                counts: RunningCounts::restore(row.visible, row.counts),
                 inside: row.inside,
                 ..Room::default()
             },
@@ -108,7 +114,7 @@ impl RoomSlice {
     pub fn loaded_everybody(&mut self) {
         let room = &mut self.room;
         room.recount();
-        room.visible = room.sids_of.keys().filter(|one| room.shown(one).is_some()).count();
+        room.counts = room.counts_of(room.sids_of.keys()).into();
         self.has_everybody = true;
     }
 
@@ -135,6 +141,15 @@ impl RoomSlice {
     /// How many participants the list has.
     pub fn count(&self) -> usize {
         self.room.count()
+    }
+
+    /// The numbers of the list.
+    pub fn counts(&self) -> Counts {
+        self.room.counts()
+    }
+
+    pub fn started_at(&self) -> Option<LiveKitTime> {
+        self.room.started_at()
     }
 
     pub fn kept_until(&self) -> StoreTime {
@@ -178,7 +193,8 @@ impl RoomSlice {
         rules: &Rules,
     ) -> Result<Step<Applied>, Needs> {
         let owner = self.owner_of(event)?;
-        if self.room.may_end_somebody(event) && !self.has_everybody {
+        let is_to_count = self.lacks_counts() && self.count() <= MAX_COUNTED_BY_EVENT;
+        if !self.has_everybody && (is_to_count || self.room.may_end_somebody(event)) {
             return Err(Needs::Everybody);
         }
         let (outcome, touched) = match event.sid() {
@@ -208,6 +224,9 @@ impl RoomSlice {
         now: StoreTime,
         rules: &Rules,
     ) -> Result<Step<Repaired>, Needs> {
+        if repairs.confirms && self.lacks_counts() {
+            return Err(Needs::Everybody);
+        }
         let touched: BTreeSet<Identity> = match persons {
             Some(persons) => persons.iter().cloned().collect(),
             None if !self.has_everybody => return Err(Needs::Everybody),
@@ -233,13 +252,15 @@ impl RoomSlice {
             format: ROW_FORMAT,
             version: room.version,
             sid: room.sid.clone(),
+            created_at: room.created_at,
             epoch: room.epoch,
             knowledge: room.knowledge,
             opening: room.opening,
             compared_at: room.compared_at,
             started: room.started,
             evicted_at: room.evicted_at,
-            visible: room.visible,
+            visible: room.counts.participants(),
+            counts: room.counts.parts(),
             inside: room.inside.clone(),
             nameless: self.remnants(&self.nameless),
             kept_until: self.kept_until,
@@ -253,6 +274,10 @@ impl RoomSlice {
             sessions: sessions_of(&self.room, identity).cloned().collect(),
             ..person.map_or_else(PersonRow::default, |person| self.remnants(person))
         }
+    }
+
+    fn lacks_counts(&self) -> bool {
+        self.room.counts.parts().is_none()
     }
 
     /// Whose row an event changes; none where it is about the room, or where no row has its session.

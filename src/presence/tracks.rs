@@ -58,6 +58,10 @@ impl Tracks {
         self.published.is_empty() && self.removed.is_empty()
     }
 
+    pub fn has_published(&self) -> bool {
+        !self.published.is_empty()
+    }
+
     /// Those that are published, in order of their sids.
     pub fn published(&self) -> impl Iterator<Item = &Track> {
         self.published.values().map(|held| &held.track)

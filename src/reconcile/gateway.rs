@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::{
     coordination::Peers,
     livekit::Api,
-    presence::{Completeness, Event, EventKind, Room, RoomName, Rules, StoreTime},
+    presence::{Completeness, Counts, Event, EventKind, Room, RoomName, Rules, StoreTime},
     store::{RoomSummary, Store},
 };
 
@@ -185,7 +185,12 @@ impl Reconciler {
             if !is_complete {
                 self.compare_later(name);
             }
-            rooms.push(RoomSummary { name: name.clone(), count: 0, is_complete });
+            rooms.push(RoomSummary {
+                name: name.clone(),
+                counts: Counts::default(),
+                started_at: None,
+                is_complete,
+            });
         }
         self.0.wake.notify_one();
         rooms

@@ -163,7 +163,8 @@ impl Store for MemoryStore {
                 .filter(|(_, held)| held.room.is_active() && !held.is_forgotten_at(now));
             summaries.extend(active.map(|(name, held)| RoomSummary {
                 name: name.clone(),
-                count: held.room.count(),
+                counts: held.room.counts(),
+                started_at: held.room.started_at(),
                 is_complete:
                     held.room.completeness().trusted_longer(extra_trust).is_complete_at(now),
             }));

@@ -62,10 +62,12 @@ impl Webhook {
             return Ok(Self { name, event: None });
         };
         let Object(room) = webhook.room.ok_or(Missing("room"))?;
+        let room_created_at = room.created_at();
         let event = Event {
             id: webhook.id.filter(|id| !id.is_empty()).map(EventId::new),
             room: RoomName::parse(&required(room.name, "room.name")?)?,
             room_sid: room.sid.filter(|sid| !sid.is_empty()).map(RoomSid::new),
+            room_created_at,
             identity,
             created_at: LiveKitTime::from_secs(webhook.created_at.unwrap_or_default().0),
             received_at,
@@ -156,6 +158,23 @@ mod tests {
         assert_eq!(info.tracks[0].kind, TrackKind::Video);
         assert_eq!(info.tracks[0].source, TrackSource::Camera);
         assert!(info.tracks[0].muted);
+    }
+
+    #[test]
+    fn a_rooms_creation_is_read_in_milliseconds_or_seconds() {
+        for (room, millis) in [
+            (
+                r#""creationTime":"1795391850","creationTimeMs":"1795391850268""#,
+                Some(1_795_391_850_268),
+            ),
+            (r#""creationTime":"1795391850""#, Some(1_795_391_850_000)),
+            (r#""creation_time":"0","creation_time_ms":"0""#, None),
+            (r#""metadata":"""#, None),
+        ] {
+            let body = format!(r#"{{"event":"room_started","room":{{"name":"r",{room}}}}}"#);
+            let event = parse(&body).unwrap().event.unwrap();
+            assert_eq!(event.room_created_at, millis.map(LiveKitTime::from_millis), "{room}");
+        }
     }
 
     #[test]

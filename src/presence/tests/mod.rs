@@ -1,5 +1,6 @@
 //! The rules of a room, each with tests named after it. With `Fixture`, a test can speak of people and seconds.
 
+mod counts;
 mod ghosts;
 mod omitted;
 mod reconcile;
@@ -59,6 +60,7 @@ impl Fixture {
             id: Some(EventId::new(format!("EV_{}", self.next_event))),
             room: RoomName::parse("test").unwrap(),
             room_sid: Some(RoomSid::new("RM_1")),
+            room_created_at: None,
             identity: None,
             created_at: LiveKitTime::from_secs(LIVEKIT_EPOCH + secs),
             received_at: HostTime::default(),
@@ -96,6 +98,7 @@ impl Fixture {
         told.sort_by(|a, b| a.order().cmp(&b.order()));
         assert_eq!(told, self.room.list(), "folding the changes gives the list");
         assert_eq!(self.room.count(), told.len());
+        assert_eq!(self.room.counts(), Counts::of(&told), "the counts are those of the list");
         assert_eq!(self.told_version, self.room.version());
     }
 

@@ -3,14 +3,14 @@
 use super::*;
 
 /// The rows that a store would keep of a room.
-struct Kept {
-    room: String,
+pub(super) struct Kept {
+    pub room: String,
     persons: BTreeMap<String, String>,
 }
 
 impl Kept {
     /// The rows after the events of a fixture.
-    fn of(fixture: &Fixture) -> Self {
+    pub fn of(fixture: &Fixture) -> Self {
         let mut slice = RoomSlice::new(None);
         for (now, event) in &fixture.events {
             let touched = slice.apply(event, *now, &fixture.rules).unwrap().touched;
@@ -24,7 +24,7 @@ impl Kept {
     }
 
     /// A slice with the rows of these people.
-    fn slice(&self, identities: &[&str]) -> RoomSlice {
+    pub fn slice(&self, identities: &[&str]) -> RoomSlice {
         let mut slice = RoomSlice::new(Some(serde_json::from_str(&self.room).unwrap()));
         for identity in identities {
             let row = self.persons.get(*identity).map(|row| serde_json::from_str(row).unwrap());
@@ -33,7 +33,7 @@ impl Kept {
         slice
     }
 
-    fn everybody(&self) -> RoomSlice {
+    pub fn everybody(&self) -> RoomSlice {
         let mut slice = self.slice(&self.persons.keys().map(String::as_str).collect::<Vec<_>>());
         slice.loaded_everybody();
         slice
@@ -204,7 +204,7 @@ fn rows_are_as_documented() {
     let kept = Kept::of(&fixture);
     assert_eq!(
         kept.room,
-        r#"{"format":1,"version":9000000040000000,"sid":"RM_1","epoch":1,"isWhole":true,"isTorn":false,"trustedUntil":9000000100000000,"opening":"open","started":{"createdAt":1700000000000,"appliedAt":9000000000000000},"visible":1,"inside":{"openings":[{"sid":"RM_1","count":1,"oldest":1700000010000}]},"nameless":{"format":1,"events":[["EV_1",9000000000000000]]},"keptUntil":0}"#
+        r#"{"format":1,"version":9000000040000000,"sid":"RM_1","epoch":1,"isWhole":true,"isTorn":false,"trustedUntil":9000000100000000,"opening":"open","started":{"createdAt":1700000000000,"appliedAt":9000000000000000},"visible":1,"counts":{"agents":0,"publishers":1},"inside":{"openings":[{"sid":"RM_1","count":1,"oldest":1700000010000}]},"nameless":{"format":1,"events":[["EV_1",9000000000000000]]},"keptUntil":0}"#
     );
     assert_eq!(
         kept.persons["alice"],

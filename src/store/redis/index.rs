@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::presence::{Completeness, ROW_FORMAT, RoomName, RoomSlice, StoreTime};
+use crate::presence::{
+    Completeness, Counts, LiveKitTime, ROW_FORMAT, RoomName, RoomSlice, StoreTime,
+};
 
 use super::rows::{Unreadable, to_json};
 
@@ -19,10 +21,22 @@ pub(super) struct IndexedRoom {
 struct Entry {
     format: u32,
     count: usize,
+    /// How many of them are agents.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    agents: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    publishers: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started_at: Option<LiveKitTime>,
     #[serde(rename = "completeUntil")]
     completeness: Completeness,
     /// When the room is forgotten, and this entry no longer counts.
     kept_until: StoreTime,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl IndexedRoom {
@@ -36,8 +50,14 @@ impl IndexedRoom {
         Ok(Self { name, entry })
     }
 
-    pub fn count(&self) -> usize {
-        self.entry.count
+    /// An entry of a release that knew only `count` says nothing of agents and publishers.
+    pub fn counts(&self) -> Counts {
+        let Entry { count, agents, publishers, .. } = self.entry;
+        Counts { people: count.saturating_sub(agents), agents, publishers }
+    }
+
+    pub fn started_at(&self) -> Option<LiveKitTime> {
+        self.entry.started_at
     }
 
     pub fn completeness(&self) -> Completeness {
@@ -54,9 +74,13 @@ pub(super) fn entry_of(slice: &RoomSlice) -> Vec<u8> {
     if !slice.is_active() {
         return Vec::new();
     }
+    let Counts { agents, publishers, .. } = slice.counts();
     to_json(&Entry {
         format: ROW_FORMAT,
         count: slice.count(),
+        agents,
+        publishers,
+        started_at: slice.started_at(),
         completeness: slice.completeness(),
         kept_until: slice.kept_until(),
     })
@@ -71,7 +95,16 @@ mod tests {
         let json = r#"{"format":1,"count":2,"completeUntil":3,"keptUntil":4}"#;
         let listed = IndexedRoom::read(b"general", json.as_bytes()).unwrap();
         let complete = Completeness::Complete { until: StoreTime::from_micros(3) };
-        assert_eq!((listed.count(), listed.completeness()), (2, complete));
+        assert_eq!((listed.counts().participants(), listed.completeness()), (2, complete));
+        assert_eq!(String::from_utf8(to_json(&listed.entry)).unwrap(), json);
+    }
+
+    #[test]
+    fn an_entry_tells_of_agents_publishers_and_the_start_where_there_are_any() {
+        let json = r#"{"format":1,"count":5,"agents":2,"publishers":1,"startedAt":7,"completeUntil":3,"keptUntil":4}"#;
+        let listed = IndexedRoom::read(b"general", json.as_bytes()).unwrap();
+        assert_eq!(listed.counts(), Counts { people: 3, agents: 2, publishers: 1 });
+        assert_eq!(listed.started_at(), Some(LiveKitTime::from_millis(7)));
         assert_eq!(String::from_utf8(to_json(&listed.entry)).unwrap(), json);
     }
 }

@@ -232,7 +232,8 @@ impl Store for RedisStore {
         let forgotten = listed.iter().filter(|listed| !is_kept(listed));
         self.unlist(forgotten.take(MAX_FORGOTTEN), now).await;
         let summary = |listed: IndexedRoom| RoomSummary {
-            count: listed.count(),
+            counts: listed.counts(),
+            started_at: listed.started_at(),
             is_complete: listed.completeness().trusted_longer(extra_trust).is_complete_at(now),
             name: listed.name,
         };

@@ -260,6 +260,16 @@ impl TestApp {
     pub async fn rooms(&self) -> Value {
         self.get_as_operator("/api/livekit/rooms").await.json()
     }
+
+    /// The list of rooms, with how many are in each and whether that is exact.
+    pub async fn rooms_in_short(&self) -> Value {
+        let mut rooms = self.rooms().await;
+        for room in rooms.as_array_mut().unwrap() {
+            let fields = room.as_object_mut().unwrap();
+            fields.retain(|field, _| matches!(&**field, "name" | "numParticipants" | "exact"));
+        }
+        rooms
+    }
 }
 
 fn config(settings: &[(&str, &str)], keys: &str) -> Config {

@@ -96,6 +96,13 @@ impl WebhookBody {
         self
     }
 
+    /// Sets when LiveKit made the room object.
+    pub fn room_created_at_ms(mut self, millis: u64) -> Self {
+        self.0["room"]["creationTime"] = (millis / 1000).to_string().into();
+        self.0["room"]["creationTimeMs"] = millis.to_string().into();
+        self
+    }
+
     pub fn version(mut self, version: u32) -> Self {
         self.0["participant"]["version"] = version.into();
         self

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{TestApp, eventually, finished, joined, left, started};
+use crate::harness::{TestApp, eventually, finished, joined, left, published, started};
 
 #[tokio::test]
 async fn rooms_are_listed_by_name_with_the_people_that_clients_see() {
@@ -16,12 +16,24 @@ async fn rooms_are_listed_by_name_with_the_people_that_clients_see() {
         joined("carol").room("general"),
         started().room("lobby"),
         joined("hidden").room("only-hidden").hidden(),
+        joined("helper").room("music").kind("AGENT"),
+        published("alice", "TR_1").room("music"),
+        published("helper", "TR_2").room("music"),
+        joined("dave").room("since").room_created_at_ms(1_795_000_000_123),
     ])
     .await;
+    let started = 1_795_391_850_000_u64;
+    let room = |name, [people, agents, publishers]: [u32; 3], exact, started_at: Option<u64>| {
+        json!({
+            "name": name, "numParticipants": people + agents, "exact": exact, "people": people,
+            "agents": agents, "publishers": publishers, "startedAt": started_at,
+        })
+    };
     let expected = json!([
-        {"name": "general", "numParticipants": 1, "exact": false},
-        {"name": "lobby", "numParticipants": 0, "exact": true},
-        {"name": "music", "numParticipants": 2, "exact": true},
+        room("general", [1, 0, 0], false, None),
+        room("lobby", [0, 0, 0], true, Some(started)),
+        room("music", [2, 1, 1], true, Some(started)),
+        room("since", [1, 0, 0], false, Some(1_795_000_000_123)),
     ]);
     assert_eq!(app.rooms().await, expected);
     assert_eq!(app.get_as_operator("/api/rooms").await.json(), expected);

@@ -85,7 +85,7 @@ async fn while_it_is_not_known_whether_somebody_is_gone_they_are_shown_and_the_l
     .await;
     assert_eq!(shown(&app).await, ["alice", "bob"]);
     let rooms = json!([{"name": "general", "numParticipants": 2, "exact": false}]);
-    assert_eq!(app.rooms().await, rooms);
+    assert_eq!(app.rooms_in_short().await, rooms);
     livekit.set_probe_fault(ApiFault::None);
     subscriber.until_list(&["bob"]).await;
     eventually("the list to be right", async || {
@@ -132,12 +132,12 @@ async fn a_room_in_which_suspects_wait_for_an_answer_is_marked_so_everywhere() {
     let answer = app.participants("general").await;
     assert_eq!((answer.text(), answer.header("x-cache")), ("[]", "stale"));
     let rooms = |count: usize, exact: bool| json!([{"name": "general", "numParticipants": count, "exact": exact}]);
-    assert_eq!(app.rooms().await, rooms(0, false));
+    assert_eq!(app.rooms_in_short().await, rooms(0, false));
     let mut subscriber = app.rooms_subscriber(&["general"]).await;
     assert_eq!(subscriber.next().await.unwrap().json()["participants"], json!([]));
     assert_eq!(app.participants("general").await.header("x-cache"), "stale", "a watched room too");
     livekit.set_probe_fault(ApiFault::None);
-    eventually("both to be shown", async || app.rooms().await == rooms(2, true)).await;
+    eventually("both to be shown", async || app.rooms_in_short().await == rooms(2, true)).await;
     assert_eq!(app.participants("general").await.header("x-cache"), "hot");
 }
 

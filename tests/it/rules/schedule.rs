@@ -6,7 +6,7 @@ use std::{
 };
 
 use livekit_presence::presence::{
-    Applied, Change, Event, Identity, Listing, Participant, ParticipantSid, ProbeAnswer,
+    Applied, Change, Counts, Event, Identity, Listing, Participant, ParticipantSid, ProbeAnswer,
     ProbeTarget, Probed, Repair, Repairs, Room, Rules, Session, Standing, StoreTime, Version,
     missing, plan, plan_without_list,
 };
@@ -296,10 +296,12 @@ impl Schedule {
     fn check_told(&self) -> Result<(), String> {
         let mut told: Vec<_> = self.told.values().cloned().collect();
         told.sort_by(|a, b| a.order().cmp(&b.order()));
-        if told == self.room.list() && self.told_version == self.room.version() {
-            Ok(())
-        } else {
-            Err(format!("clients hold {told:#?}, the room {:#?}", self.room.list()))
+        if told != self.room.list() || self.told_version != self.room.version() {
+            return Err(format!("clients hold {told:#?}, the room {:#?}", self.room.list()));
+        }
+        match self.room.counts() {
+            counts if counts == Counts::of(&told) => Ok(()),
+            counts => Err(format!("{counts:?} are not the counts of {told:#?}")),
         }
     }
 }

@@ -11,6 +11,8 @@ use livekit_presence::presence::{
     TrackKind, TrackSid, TrackSource,
 };
 
+const AGENT: ParticipantKind = ParticipantKind::Agent;
+const STANDARD: ParticipantKind = ParticipantKind::Standard;
 const IDENTITIES: [&str; 6] = ["alice", "bob", "carol", "dave", "erin", "frank"];
 
 pub struct SimulatedLiveKit {
@@ -207,7 +209,7 @@ impl SimulatedLiveKit {
             recorder: false,
             profile: Arc::new(Profile {
                 name: self.fresh("name"),
-                kind: ParticipantKind::Standard,
+                kind: if self.next_id.is_multiple_of(5) { AGENT } else { STANDARD },
                 ..Profile::default()
             }),
             tracks: Vec::new(),
@@ -339,6 +341,7 @@ impl SimulatedLiveKit {
             id: Some(EventId::new(self.fresh("EV"))),
             room: self.room.clone(),
             room_sid: self.open.clone(),
+            room_created_at: None,
             identity: self.whose(&kind),
             created_at: LiveKitTime::from_secs(self.now_ms / 1000),
             received_at: HostTime::default(),

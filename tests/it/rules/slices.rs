@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use livekit_presence::presence::{
-    Applied, Event, Identity, Needs, Repaired, Repairs, Room, RoomSlice, Rules, Step as SliceStep,
-    StoreTime, Subjects,
+    Applied, Counts, Event, Identity, Needs, Repaired, Repairs, Room, RoomSlice, Rules,
+    Step as SliceStep, StoreTime, Subjects,
 };
 
 use super::{Step, record};
@@ -36,6 +36,8 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
             let kept = rows.everybody().into_room(now).expect("everybody is held");
             assert_eq!(kept.list(), room.list(), "{}", place());
             assert_eq!(kept.version(), room.version(), "{}", place());
+            let counts = rows.slice([].into_iter()).counts();
+            assert_eq!(counts, Counts::of(&room.list()), "{}", place());
             steps += 1;
         }
         reads_of_everybody += rows.reads_of_everybody;

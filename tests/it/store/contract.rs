@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use livekit_presence::{
     presence::{
-        Applied, Change, Event, EventKind, HostTime, Identity, Listing, LiveKitTime, Participant,
-        ParticipantSid, Profile, RoomLifecycle, RoomName, RoomSid, Rules, SessionInfo,
-        SessionState, Track, TrackKind, TrackSid, TrackSource, Version, plan,
+        Applied, Change, Counts, Event, EventKind, HostTime, Identity, Listing, LiveKitTime,
+        Participant, ParticipantKind, ParticipantSid, Profile, RoomLifecycle, RoomName, RoomSid,
+        Rules, SessionInfo, SessionState, Track, TrackKind, TrackSid, TrackSource, Version, plan,
     },
-    store::{Feed, FeedMessage, Store},
+    store::{Feed, FeedMessage, RoomSummary, Store},
 };
 
 use crate::harness::within_deadline;
@@ -215,14 +215,26 @@ pub async fn repairs_that_no_longer_hold_are_not_applied(store: Shared) {
 pub async fn active_rooms_are_listed(store: Shared) {
     let (general, empty, closed) = (room("general"), room("empty"), room("closed"));
     store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    store.apply(&agent_joined(&general, "helper", 2)).await.unwrap();
+    store.apply(&published_as(&general, "alice", "TR_1")).await.unwrap();
     store.apply(&started(&empty)).await.unwrap();
     store.apply(&started(&closed)).await.unwrap();
     store.apply(&event(&closed, EventKind::Room(RoomLifecycle::Finished))).await.unwrap();
     let mut rooms = store.rooms().await.unwrap();
     rooms.sort_by(|a, b| a.name.cmp(&b.name));
-    let rooms: Vec<_> =
-        rooms.iter().map(|room| (room.name.as_str(), room.count, room.is_complete)).collect();
-    assert_eq!(rooms, [("empty", 0, true), ("general", 1, false)]);
+    let summary = |name, counts, started_at, is_complete| RoomSummary {
+        name: room(name),
+        counts,
+        started_at,
+        is_complete,
+    };
+    let counts = Counts { people: 1, agents: 1, publishers: 1 };
+    let started_at = Some(LiveKitTime::from_secs(1));
+    let expected = [
+        summary("empty", Counts::default(), started_at, true),
+        summary("general", counts, None, false),
+    ];
+    assert_eq!(rooms, expected);
 }
 
 pub async fn a_room_that_was_never_heard_of_is_not_there(store: Shared) {
@@ -293,6 +305,12 @@ pub fn joined(room: &RoomName, identity: &str, joined_at_ms: i64) -> Event {
     event(room, EventKind::Joined(session(identity, joined_at_ms)))
 }
 
+fn agent_joined(room: &RoomName, identity: &str, joined_at_ms: i64) -> Event {
+    let mut info = session(identity, joined_at_ms);
+    info.profile = Arc::new(Profile { kind: ParticipantKind::Agent, ..Profile::default() });
+    event(room, EventKind::Joined(info))
+}
+
 pub fn left(room: &RoomName, identity: &str) -> Event {
     event(
         room,
@@ -329,6 +347,7 @@ fn event(room: &RoomName, kind: EventKind) -> Event {
         id: Some(livekit_presence::presence::EventId::new(format!("EV_{next}"))),
         room: room.clone(),
         room_sid: None,
+        room_created_at: None,
         identity: whose(&kind),
         created_at: LiveKitTime::from_secs(1),
         received_at: HostTime::default(),

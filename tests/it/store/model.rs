@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use livekit_presence::{
     presence::{
-        Applied, Event, EventKind, Listing, ParticipantSid, Repair, Repaired, Room, RoomName,
-        Rules, SessionInfo, StoreTime, missing, plan,
+        Applied, Counts, Event, EventKind, Listing, ParticipantSid, Repair, Repaired, Room,
+        RoomName, Rules, SessionInfo, StoreTime, missing, plan,
     },
     store::{Feed, FeedMessage, MemoryStore, Position, Store},
 };
@@ -96,6 +96,7 @@ async fn run(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) ->
         }
         run.compare(number, step, *now).await;
     }
+    run.expect_in_list_of_rooms().await;
     steps.len()
 }
 
@@ -151,6 +152,17 @@ impl Run<'_> {
         }
     }
 
+    /// Checks what the list of rooms says at the end of a schedule.
+    async fn expect_in_list_of_rooms(&self) {
+        let expected = self.model.is_active().then(|| Counts::of(&self.model.list()));
+        for (name, store) in self.stores {
+            let rooms = store.rooms().await.unwrap();
+            let listed = rooms.into_iter().find(|one| one.name == self.room);
+            let counts = listed.map(|listed| listed.counts);
+            assert_eq!(counts, expected, "{name}: MODEL_SEED={}", self.seed);
+        }
+    }
+
     fn learn<'info>(&mut self, infos: impl IntoIterator<Item = &'info SessionInfo>) {
         for info in infos {
             self.known.insert(info.sid.clone(), info.clone());
@@ -174,14 +186,15 @@ fn describe(room: &Room) -> String {
     let mut sessions: Vec<_> = room.sessions().map(|session| format!("{session:#?}")).collect();
     sessions.sort();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
         room.version(),
         room.epoch(),
         room.completeness(),
         room.compared_at(),
         room.is_active(),
         room.is_lost(),
-        room.count(),
+        room.counts(),
+        room.started_at(),
         room.sid(),
         sessions.join("\n")
     )
