@@ -19,6 +19,8 @@ pub struct RoomBody {
     agents: usize,
     publishers: usize,
     started_at: Option<LiveKitTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<bool>,
 }
 
 impl From<RoomSummary> for RoomBody {
@@ -30,6 +32,7 @@ impl From<RoomSummary> for RoomBody {
             agents: room.counts.agents,
             publishers: room.counts.publishers,
             started_at: room.started_at,
+            recording: room.recording,
             name: room.name,
         }
     }

@@ -10,8 +10,8 @@ use serde::{
 };
 
 use crate::presence::{
-    Identity, LiveKitTime, ParticipantKind, ParticipantSid, Profile, SessionInfo, SessionState,
-    Track, TrackKind, TrackSid, TrackSource,
+    DataTrack, Identity, KindDetail, LiveKitTime, ParticipantKind, ParticipantSid, Permission,
+    Profile, SessionInfo, SessionState, Track, TrackKind, TrackSid, TrackSource,
 };
 
 use super::object::Object;
@@ -56,15 +56,33 @@ pub(super) struct ParticipantInfo {
     joined_at_ms: Option<Integer>,
     name: Option<String>,
     pub version: Option<Integer>,
-    permission: Option<Object<Permission>>,
+    permission: Option<Object<PermissionInfo>>,
     kind: Option<EnumValue>,
+    #[serde(alias = "kind_details")]
+    kind_details: Option<Vec<EnumValue>>,
+    #[serde(alias = "data_tracks")]
+    data_tracks: Option<Vec<Object<DataTrackInfo>>>,
     attributes: Option<BTreeMap<String, Option<String>>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Permission {
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PermissionInfo {
+    #[serde(alias = "can_publish")]
+    can_publish: Option<bool>,
+    #[serde(alias = "can_subscribe")]
+    can_subscribe: Option<bool>,
+    #[serde(alias = "can_publish_data")]
+    can_publish_data: Option<bool>,
     hidden: Option<bool>,
     recorder: Option<bool>,
+    agent: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DataTrackInfo {
+    sid: Option<String>,
+    name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,15 +126,18 @@ impl ParticipantInfo {
             // Servers before 1.8 know only seconds.
             (_, seconds) => LiveKitTime::from_secs(seconds.unwrap_or_default().0),
         };
-        let permission = self.permission.map(|Object(permission)| permission).unwrap_or_default();
+        let permission = self.permission.map(|Object(permission)| permission);
+        let has = |grant: fn(&PermissionInfo) -> Option<bool>| {
+            permission.as_ref().and_then(grant).unwrap_or_default()
+        };
         Ok(SessionInfo {
             sid: ParticipantSid::new(required(self.sid, "participant.sid")?),
             identity: Identity::new(required(self.identity, "participant.identity")?),
             state: session_state(&self.state.unwrap_or_default()),
             joined_at,
             version: u32::try_from(self.version.unwrap_or_default().0).unwrap_or_default(),
-            hidden: permission.hidden.unwrap_or_default(),
-            recorder: permission.recorder.unwrap_or_default(),
+            hidden: has(|permission| permission.hidden),
+            recorder: has(|permission| permission.recorder),
             profile: Arc::new(Profile {
                 name: self.name.unwrap_or_default(),
                 metadata: self.metadata.unwrap_or_default(),
@@ -125,6 +146,9 @@ impl ParticipantInfo {
                     EnumValue::Name(name) => ParticipantKind::from_name(&name),
                     EnumValue::Number(number) => ParticipantKind::from_number(number),
                 },
+                permission: permission.map(Permission::from).unwrap_or_default(),
+                kind_details: kind_details(self.kind_details.unwrap_or_default()),
+                data_tracks: data_tracks(self.data_tracks.unwrap_or_default()),
             }),
             tracks: self
                 .tracks
@@ -133,6 +157,18 @@ impl ParticipantInfo {
                 .map(|Object(track)| track.into_track())
                 .collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl From<PermissionInfo> for Permission {
+    /// LiveKit leaves out what is not granted.
+    fn from(info: PermissionInfo) -> Self {
+        Self {
+            can_publish: info.can_publish.unwrap_or_default(),
+            can_subscribe: info.can_subscribe.unwrap_or_default(),
+            can_publish_data: info.can_publish_data.unwrap_or_default(),
+            agent: info.agent.unwrap_or_default(),
+        }
     }
 }
 
@@ -152,6 +188,25 @@ impl TrackInfo {
             name: self.name.unwrap_or_default(),
         })
     }
+}
+
+fn kind_details(details: Vec<EnumValue>) -> Vec<KindDetail> {
+    let detail = |detail| match detail {
+        EnumValue::Name(name) => KindDetail::from_name(&name),
+        EnumValue::Number(number) => KindDetail::from_number(number),
+    };
+    details.into_iter().map(detail).collect()
+}
+
+/// LiveKit's lists name them in any order. One without a sid is left out, since nothing else about its publisher depends on it.
+fn data_tracks(tracks: Vec<Object<DataTrackInfo>>) -> Vec<DataTrack> {
+    let track = |Object(DataTrackInfo { sid, name })| {
+        let sid = sid.filter(|sid| !sid.is_empty())?;
+        Some(DataTrack { sid: TrackSid::new(sid), name: name.unwrap_or_default() })
+    };
+    let mut tracks: Vec<_> = tracks.into_iter().filter_map(track).collect();
+    tracks.sort_by(|a, b| a.sid.cmp(&b.sid));
+    tracks
 }
 
 pub(super) fn required(text: Option<String>, field: &'static str) -> Result<String, Missing> {

@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::participant::Participant;
 
+/// Rooms with at most this many participants are read as a whole by the next event if their row, which an older release has
+/// written, lacks some of the counts. Larger ones have everybody counted by the next comparison.
+pub(super) const MAX_COUNTED_BY_EVENT: usize = 200;
+
 /// The numbers of a list. Hidden participants, recorders and egress are in no list, and so in none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

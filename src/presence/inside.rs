@@ -1,5 +1,5 @@
-//! Counts of the sessions in a room: those held, by the opening that they belong to, and the undecided ones. Thanks to them, a
-//! `room_started` or `room_finished` looks through the sessions only if it may end one.
+//! Counts of the sessions in a room: those held, by the opening that they belong to, the undecided ones, and those that record.
+//! Thanks to them, a `room_started` or `room_finished` looks through the sessions only if it may end one.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ pub(super) struct Inside {
     /// Sessions that may or may not be in the room. While there are any, the room is not complete.
     #[serde(skip_serializing_if = "is_default")]
     undecided: usize,
+    /// Sessions that record the room. Releases that do not know this field drop it when they write the row.
+    #[serde(skip_serializing_if = "is_default")]
+    recorders: usize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +40,7 @@ impl Inside {
         if session.is_undecided() {
             self.undecided += 1;
         }
+        self.recorders += usize::from(session.records());
         if !session.is_held() {
             return;
         }
@@ -57,6 +61,7 @@ impl Inside {
         if session.is_undecided() {
             self.undecided -= 1;
         }
+        self.recorders = self.recorders.saturating_sub(usize::from(session.records()));
         if !session.is_held() {
             return;
         }
@@ -69,6 +74,10 @@ impl Inside {
 
     pub fn is_empty(&self) -> bool {
         self.openings.is_empty()
+    }
+
+    pub fn has_recorder(&self) -> bool {
+        self.recorders > 0
     }
 
     pub fn is_decided(&self) -> bool {

@@ -78,6 +78,18 @@ open_enum!(
 );
 
 open_enum!(
+    /// More about what a participant is (`ParticipantInfo.KindDetail`).
+    KindDetail {
+        CloudAgent = 0 "CLOUD_AGENT",
+        Forwarded = 1 "FORWARDED",
+        ConnectorWhatsapp = 2 "CONNECTOR_WHATSAPP",
+        ConnectorTwilio = 3 "CONNECTOR_TWILIO",
+        BridgeRtsp = 4 "BRIDGE_RTSP",
+        Simulation = 5 "SIMULATION",
+    }
+);
+
+open_enum!(
     /// Where a track comes from (`TrackSource`).
     TrackSource {
         Unknown = 0 "UNKNOWN",

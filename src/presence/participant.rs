@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-    label::{ParticipantKind, TrackKind, TrackSource},
+    label::{KindDetail, ParticipantKind, TrackKind, TrackSource},
     name::{Identity, ParticipantSid, TrackSid},
+    permission::Permission,
     time::LiveKitTime,
 };
 
@@ -30,7 +31,12 @@ pub struct SessionInfo {
 impl SessionInfo {
     /// Whether clients may see this session.
     pub fn is_visible(&self) -> bool {
-        !self.hidden && !self.recorder && self.profile.kind != ParticipantKind::Egress
+        !self.hidden && !self.is_recorder()
+    }
+
+    /// Whether it records the room. While such a session is inside, LiveKit says that the room has an `active_recording`.
+    pub fn is_recorder(&self) -> bool {
+        self.recorder || self.profile.kind == ParticipantKind::Egress
     }
 }
 
@@ -43,9 +49,10 @@ pub enum SessionState {
     Disconnected,
 }
 
-/// What a session says about itself. It is shared and replaced as a whole, so that a change of tracks copies none of it.
+/// What LiveKit says about a session apart from its tracks. It is shared and replaced as a whole, so that a change of tracks
+/// copies none of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Profile {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
@@ -55,6 +62,13 @@ pub struct Profile {
     pub attributes: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "is_default")]
     pub kind: ParticipantKind,
+    #[serde(skip_serializing_if = "is_default")]
+    pub permission: Permission,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kind_details: Vec<KindDetail>,
+    /// In order of their sids. No webhook tells of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub data_tracks: Vec<DataTrack>,
 }
 
 /// For fields that a row leaves out.
@@ -71,7 +85,7 @@ const CALL_GOES_ON: [&str; 3] = ["dialing", "ringing", "automation"];
 impl Profile {
     /// Whether this is an agent and no person.
     pub fn is_agent(&self) -> bool {
-        self.kind == ParticipantKind::Agent
+        self.kind == ParticipantKind::Agent || self.permission.agent
     }
 
     /// Whether this is a caller whose call will soon be answered or given up. The kind counts too, because anybody can set the
@@ -91,6 +105,13 @@ pub struct Track {
     #[serde(rename = "type")]
     pub kind: TrackKind,
     pub muted: bool,
+    pub name: String,
+}
+
+/// One track of data that a participant publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataTrack {
+    pub sid: TrackSid,
     pub name: String,
 }
 
@@ -114,7 +135,7 @@ impl Participant {
 
 impl Serialize for Participant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut json = serializer.serialize_struct("Participant", 9)?;
+        let mut json = serializer.serialize_struct("Participant", 12)?;
         json.serialize_field("sid", &self.sid)?;
         json.serialize_field("identity", &self.identity)?;
         json.serialize_field("name", &self.profile.name)?;
@@ -124,6 +145,17 @@ impl Serialize for Participant {
         json.serialize_field("joinedAt", &self.joined_at)?;
         json.serialize_field("isPublisher", &!self.tracks.is_empty())?;
         json.serialize_field("tracks", &self.tracks)?;
+        // Most participants have none of these, and a list can have ten thousand.
+        let Profile { permission, kind_details, data_tracks, .. } = &*self.profile;
+        if !is_default(permission) {
+            json.serialize_field("permission", permission)?;
+        }
+        if !kind_details.is_empty() {
+            json.serialize_field("kindDetails", kind_details)?;
+        }
+        if !data_tracks.is_empty() {
+            json.serialize_field("dataTracks", data_tracks)?;
+        }
         json.end()
     }
 }
@@ -142,17 +174,62 @@ impl<'de> Deserialize<'de> for Participant {
             attributes: BTreeMap<String, String>,
             kind: ParticipantKind,
             tracks: Vec<Track>,
+            #[serde(default)]
+            permission: Permission,
+            #[serde(default)]
+            kind_details: Vec<KindDetail>,
+            #[serde(default)]
+            data_tracks: Vec<DataTrack>,
         }
-        let Read { sid, identity, joined_at, name, metadata, attributes, kind, tracks } =
-            Read::deserialize(deserializer)?;
-        let profile = Arc::new(Profile { name, metadata, attributes, kind });
-        Ok(Self { sid, identity, joined_at, profile, tracks: tracks.into() })
+        let read = Read::deserialize(deserializer)?;
+        let profile = Profile {
+            name: read.name,
+            metadata: read.metadata,
+            attributes: read.attributes,
+            kind: read.kind,
+            permission: read.permission,
+            kind_details: read.kind_details,
+            data_tracks: read.data_tracks,
+        };
+        Ok(Self {
+            sid: read.sid,
+            identity: read.identity,
+            joined_at: read.joined_at,
+            profile: Arc::new(profile),
+            tracks: read.tracks.into(),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_few_participants_have_is_left_out_where_it_says_nothing() {
+        let profile = Profile {
+            permission: Permission { can_publish: false, ..Permission::default() },
+            kind_details: vec![KindDetail::CloudAgent, KindDetail::from_name("ROBOT")],
+            data_tracks: vec![DataTrack { sid: TrackSid::new("DTR_1"), name: "telemetry".into() }],
+            ..Profile::default()
+        };
+        let participant = |profile| Participant {
+            sid: ParticipantSid::new("PA_1"),
+            identity: Identity::new("alice"),
+            joined_at: LiveKitTime::from_millis(5),
+            profile: Arc::new(profile),
+            tracks: [].into(),
+        };
+        let head = r#"{"sid":"PA_1","identity":"alice","name":"","metadata":"","attributes":{},"kind":"STANDARD","joinedAt":5,"isPublisher":false,"tracks":[]"#;
+        let tail = r#","permission":{"canPublish":false,"canSubscribe":true,"canPublishData":true},"kindDetails":["CLOUD_AGENT","ROBOT"],"dataTracks":[{"sid":"DTR_1","name":"telemetry"}]"#;
+        for (participant, tail) in
+            [(participant(Profile::default()), ""), (participant(profile), tail)]
+        {
+            let json = format!("{head}{tail}}}");
+            assert_eq!(serde_json::to_string(&participant).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Participant>(&json).unwrap(), participant);
+        }
+    }
 
     #[test]
     fn clients_get_exactly_these_fields_in_this_order() {
@@ -165,6 +242,7 @@ mod tests {
                 metadata: r#"{"team":"blue"}"#.into(),
                 attributes: BTreeMap::from([("seat".into(), "1".into())]),
                 kind: ParticipantKind::Standard,
+                ..Profile::default()
             }),
             tracks: [Track {
                 sid: TrackSid::new("TR_1"),

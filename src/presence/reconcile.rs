@@ -341,6 +341,7 @@ impl Session {
     fn would_differ(&self, info: &SessionInfo, asked_at: StoreTime) -> bool {
         info.version != self.version
             || info.is_visible() != self.visible
+            || info.is_recorder() != self.recorder
             || info.joined_at != self.joined_at
             || info.profile != self.profile
             || self.tracks.differ_from(&info.tracks, asked_at)

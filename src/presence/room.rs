@@ -173,6 +173,12 @@ impl Room {
         self.counts.counts()
     }
 
+    /// Whether a recorder or egress is inside, by which LiveKit sets a room's `active_recording`. None where the row of an older
+    /// release does not tell.
+    pub fn has_recorder(&self) -> Option<bool> {
+        self.counts.parts().map(|_| self.inside.has_recorder())
+    }
+
     /// Since when the room is open, by LiveKit's clock: when LiveKit made the room object, or else its `room_started`. None if
     /// neither is known of this opening.
     pub fn started_at(&self) -> Option<LiveKitTime> {

@@ -47,6 +47,9 @@ pub struct Session {
     pub(super) version: u32,
     #[serde(default = "shown", skip_serializing_if = "is_shown")]
     pub(super) visible: bool,
+    /// Whether it records the room.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) recorder: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) profile: Arc<Profile>,
     #[serde(default, skip_serializing_if = "Tracks::is_empty")]
@@ -88,6 +91,7 @@ impl Session {
             joined_at: info.joined_at,
             version: info.version,
             visible: info.is_visible(),
+            recorder: info.is_recorder(),
             profile: Arc::clone(&info.profile),
             tracks: waiting.unwrap_or_default(),
             opening,
@@ -115,6 +119,7 @@ impl Session {
         self.joined_at = info.joined_at;
         self.version = info.version;
         self.visible = info.is_visible();
+        self.recorder = info.is_recorder();
         if self.profile != info.profile {
             self.profile = Arc::clone(&info.profile);
         }
@@ -146,6 +151,11 @@ impl Session {
             Standing::Suspect => true,
             Standing::Evicted | Standing::Missing => false,
         }
+    }
+
+    /// Whether it is in the room and records it.
+    pub(super) fn records(&self) -> bool {
+        self.recorder && self.standing == Standing::Present
     }
 
     /// The last webhook, list or probe that showed it alive, or the time at which it was recorded.

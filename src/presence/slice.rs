@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    counts::{Counts, RunningCounts},
+    counts::{Counts, MAX_COUNTED_BY_EVENT, RunningCounts},
     event::Event,
     knowledge::Completeness,
     name::{EventId, Identity, ParticipantSid},
@@ -23,10 +23,6 @@ use super::{
     session::Session,
     time::{LiveKitTime, StoreTime, Version},
 };
-
-/// Rooms with at most this many participants are read as a whole by the next event if their row, which an older release has
-/// written, lacks some of the counts. Larger ones have everybody counted by the next comparison.
-const MAX_COUNTED_BY_EVENT: usize = 200;
 
 /// A part of a room.
 #[derive(Clone, Debug, Default)]
@@ -138,14 +134,13 @@ impl RoomSlice {
         self.room.is_active()
     }
 
-    /// How many participants the list has.
-    pub fn count(&self) -> usize {
-        self.room.count()
-    }
-
     /// The numbers of the list.
     pub fn counts(&self) -> Counts {
         self.room.counts()
+    }
+
+    pub fn has_recorder(&self) -> Option<bool> {
+        self.room.has_recorder()
     }
 
     pub fn started_at(&self) -> Option<LiveKitTime> {
@@ -193,7 +188,7 @@ impl RoomSlice {
         rules: &Rules,
     ) -> Result<Step<Applied>, Needs> {
         let owner = self.owner_of(event)?;
-        let is_to_count = self.lacks_counts() && self.count() <= MAX_COUNTED_BY_EVENT;
+        let is_to_count = self.lacks_counts() && self.room.count() <= MAX_COUNTED_BY_EVENT;
         if !self.has_everybody && (is_to_count || self.room.may_end_somebody(event)) {
             return Err(Needs::Everybody);
         }

@@ -189,6 +189,7 @@ impl Reconciler {
                 name: name.clone(),
                 counts: Counts::default(),
                 started_at: None,
+                recording: None,
                 is_complete,
             });
         }

@@ -161,12 +161,16 @@ impl Store for MemoryStore {
                 .rooms
                 .iter()
                 .filter(|(_, held)| held.room.is_active() && !held.is_forgotten_at(now));
-            summaries.extend(active.map(|(name, held)| RoomSummary {
-                name: name.clone(),
-                counts: held.room.counts(),
-                started_at: held.room.started_at(),
-                is_complete:
-                    held.room.completeness().trusted_longer(extra_trust).is_complete_at(now),
+            summaries.extend(active.map(|(name, held)| {
+                let completeness = held.room.completeness().trusted_longer(extra_trust);
+                let is_complete = completeness.is_complete_at(now);
+                RoomSummary {
+                    name: name.clone(),
+                    counts: held.room.counts(),
+                    started_at: held.room.started_at(),
+                    recording: RoomSummary::recording(held.room.has_recorder(), is_complete),
+                    is_complete,
+                }
             }));
         }
         Ok(summaries)

@@ -9,6 +9,21 @@ export interface Track {
   readonly name: string;
 }
 
+/** A track of data that a participant publishes. */
+export interface DataTrack {
+  readonly sid: string;
+  readonly name: string;
+}
+
+/** What a participant may do, as LiveKit grants it. */
+export interface Permission {
+  readonly canPublish: boolean;
+  readonly canSubscribe: boolean;
+  readonly canPublishData: boolean;
+  /** Has LiveKit's `agent` grant: counts as an agent, whatever its kind. */
+  readonly agent?: true;
+}
+
 /** A participant in a room. */
 export interface Participant {
   /** Identifies this session. A participant who leaves and comes back has a new one. */
@@ -25,6 +40,12 @@ export interface Participant {
   readonly joinedAt: number;
   readonly isPublisher: boolean;
   readonly tracks: readonly Track[];
+  /** Left out where everything is allowed, and where LiveKit does not say. */
+  readonly permission?: Permission;
+  /** `CLOUD_AGENT`, `FORWARDED`, `CONNECTOR_WHATSAPP`, … Left out where there are none. */
+  readonly kindDetails?: readonly string[];
+  /** Left out where there are none. */
+  readonly dataTracks?: readonly DataTrack[];
 }
 
 /**
@@ -81,9 +102,18 @@ export interface RoomsSnapshot extends Link {
 /** A room in the list of rooms. */
 export interface RoomListing {
   readonly name: string;
+  /** People and agents together. */
   readonly numParticipants: number;
-  /** Whether the number is known to count everybody. */
+  /** Whether the numbers are known to count everybody. */
   readonly exact: boolean;
+  readonly people: number;
+  readonly agents: number;
+  /** People who publish a track. */
+  readonly publishers: number;
+  /** Since when the room is open, in milliseconds since 1970, by LiveKit's clock. Null where that is not known. */
+  readonly startedAt: number | null;
+  /** Whether LiveKit records the room. Left out where that is not known. */
+  readonly recording?: boolean;
 }
 
 /** The active rooms, from `watchRoomList`. */

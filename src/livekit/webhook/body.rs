@@ -125,7 +125,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::presence::{ParticipantKind, SessionInfo, SessionState, TrackKind, TrackSource};
+    use crate::presence::{
+        KindDetail, ParticipantKind, Permission, SessionInfo, SessionState, TrackKind, TrackSource,
+    };
 
     fn parse(body: &str) -> Result<Webhook, MalformedWebhook> {
         Webhook::parse(body.as_bytes(), HostTime::default())
@@ -158,6 +160,50 @@ mod tests {
         assert_eq!(info.tracks[0].kind, TrackKind::Video);
         assert_eq!(info.tracks[0].source, TrackSource::Camera);
         assert!(info.tracks[0].muted);
+    }
+
+    #[test]
+    fn fields_of_newer_servers_are_read_in_both_spellings() {
+        let session = r#""sid":"PA_1","identity":"a","kind":"AGENT""#;
+        let webhook = format!(
+            r#"{{{session},"permission":{{"canSubscribe":true,"agent":true}},"kindDetails":["CLOUD_AGENT","NEW",3,42],
+                "dataTracks":[{{"sid":"DTR_2","name":"b"}},{{"sid":"DTR_1","pubHandle":1}},{{"name":"no sid"}}]}}"#
+        );
+        let list = format!(
+            r#"{{{session},"permission":{{"can_subscribe":true,"can_publish":false,"agent":true}},
+                "kind_details":[0,"NEW","CONNECTOR_TWILIO",42],
+                "data_tracks":[{{"sid":"DTR_1","name":""}},{{"pub_handle":2,"sid":"DTR_2","name":"b"}}]}}"#
+        );
+        let read = |participant| {
+            let room = r#""room":{"name":"r"}"#;
+            joined(&format!(
+                r#"{{"event":"participant_joined",{room},"participant":{participant}}}"#
+            ))
+        };
+        let profile = read(webhook).profile;
+        assert_eq!(profile, read(list).profile);
+        let permission = Permission {
+            can_publish: false,
+            can_publish_data: false,
+            agent: true,
+            can_subscribe: true,
+        };
+        assert_eq!(profile.permission, permission);
+        let details: Vec<_> = profile.kind_details.iter().map(KindDetail::as_str).collect();
+        assert_eq!(details, ["CLOUD_AGENT", "NEW", "CONNECTOR_TWILIO", "42"]);
+        let tracks: Vec<_> =
+            profile.data_tracks.iter().map(|track| (track.sid.as_str(), &*track.name)).collect();
+        assert_eq!(tracks, [("DTR_1", ""), ("DTR_2", "b")]);
+    }
+
+    #[test]
+    fn where_livekit_does_not_say_what_somebody_may_do_everything_is_allowed() {
+        for permission in ["", r#","permission":null"#] {
+            let info = joined(&format!(
+                r#"{{"event":"participant_joined","room":{{"name":"r"}},"participant":{{"sid":"PA_1","identity":"a"{permission}}}}}"#
+            ));
+            assert_eq!(info.profile.permission, Permission::default());
+        }
     }
 
     #[test]

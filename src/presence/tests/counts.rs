@@ -110,6 +110,47 @@ fn a_large_room_of_an_older_release_is_counted_by_its_comparison_and_not_by_an_e
 }
 
 #[test]
+fn whoever_has_the_agent_grant_is_an_agent() {
+    let mut fixture = with_an_agent();
+    fixture.at(20).reconciled(20, vec![session("bob", "PA_2", 11).version(3).agent()]);
+    assert_eq!(fixture.room.counts(), counts(1, 2, 1), "he was given it in silence");
+}
+
+#[test]
+fn a_room_is_recorded_while_a_recorder_or_egress_is_inside() {
+    let mut fixture = with_an_agent();
+    assert_eq!(fixture.room.has_recorder(), Some(false));
+    fixture.at(20).joined(session("egress", "PA_8", 20).kind("EGRESS"));
+    fixture.joined(session("recorder", "PA_9", 20).recorder());
+    assert_eq!(Kept::of(&fixture).slice(&[]).has_recorder(), Some(true));
+    fixture.at(30).left("PA_8");
+    assert_eq!(fixture.room.has_recorder(), Some(true));
+    fixture.left("PA_9");
+    assert_eq!(fixture.room.has_recorder(), Some(false));
+}
+
+#[test]
+fn whether_a_room_is_recorded_is_not_known_while_an_older_release_has_written_its_row() {
+    let mut fixture = with_an_agent();
+    fixture.at(20).joined(session("egress", "PA_8", 20).kind("EGRESS"));
+    let kept = kept_by_an_older_release(&fixture);
+    assert_eq!(kept.slice(&[]).has_recorder(), None);
+    assert_eq!(kept.everybody().has_recorder(), Some(true));
+}
+
+#[test]
+fn a_recorder_whom_an_older_release_has_kept_without_saying_so_is_found_by_a_comparison() {
+    let mut fixture = with_an_agent();
+    fixture.at(20).joined(session("recorder", "PA_9", 20).recorder());
+    let sid = ParticipantSid::new("PA_9");
+    Arc::make_mut(&mut fixture.room.sessions).get_mut(&sid).unwrap().recorder = false;
+    fixture.room.recount();
+    assert_eq!(fixture.room.has_recorder(), Some(false));
+    fixture.at(40).reconciled(40, vec![session("recorder", "PA_9", 20).recorder()]);
+    assert_eq!(fixture.room.has_recorder(), Some(true));
+}
+
+#[test]
 fn a_room_is_open_since_livekit_made_it_or_else_since_its_start() {
     let mut fixture = Fixture::new();
     assert_eq!(fixture.room.started_at(), None);

@@ -269,6 +269,13 @@ impl Who {
         self
     }
 
+    fn agent(mut self) -> Self {
+        let mut profile = (*self.0.profile).clone();
+        profile.permission.agent = true;
+        self.0.profile = Arc::new(profile);
+        self
+    }
+
     fn with_track(mut self, sid: &str) -> Self {
         self.0.tracks.push(track(sid));
         self

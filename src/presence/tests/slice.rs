@@ -61,7 +61,7 @@ fn one_persons_row_is_enough_for_an_event_about_one_person() {
     let step = slice.apply(&event, fixture.now, &fixture.rules).unwrap();
     assert_eq!(step.touched, [Identity::new("bob")]);
     assert_eq!(step.outcome, fixture.apply(&event));
-    assert_eq!((slice.count(), slice.version()), (1, fixture.room.version()));
+    assert_eq!((slice.counts().participants(), slice.version()), (1, fixture.room.version()));
     assert!(slice.into_room(fixture.now).is_none(), "a part of a room has no list");
 }
 
@@ -74,7 +74,7 @@ fn a_row_that_is_not_held_is_named() {
     assert_eq!(needs, Needs::Person(Identity::new("carol")));
     slice.load(&Identity::new("carol"), None);
     assert!(slice.apply(&event, fixture.now, &fixture.rules).is_ok());
-    assert_eq!(slice.count(), 3);
+    assert_eq!(slice.counts().participants(), 3);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_start_or_an_end_in_which_nobody_goes_needs_nobody() {
         let step = slice.apply(&event, fixture.now, &fixture.rules).unwrap();
         assert_eq!((step.outcome, step.touched), (fixture.apply(&event), Vec::new()));
     }
-    assert_eq!(slice.count(), 2);
+    assert_eq!(slice.counts().participants(), 2);
     assert_eq!(slice.row().epoch, fixture.room.epoch());
 }
 
@@ -102,7 +102,7 @@ fn a_start_or_an_end_in_which_somebody_goes_needs_everybody() {
         let mut slice = kept.slice(&["alice"]);
         let needs = slice.apply(&event, fixture.now, &fixture.rules).unwrap_err();
         assert_eq!(needs, Needs::Everybody);
-        assert_eq!(slice.count(), 2, "nothing was changed");
+        assert_eq!(slice.counts().participants(), 2, "nothing was changed");
         let mut slice = kept.everybody();
         let step = slice.apply(&event, fixture.now, &fixture.rules).unwrap();
         assert_eq!(step.outcome, fixture.apply(&event));

@@ -28,6 +28,8 @@ struct Entry {
     publishers: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started_at: Option<LiveKitTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    has_recorder: Option<bool>,
     #[serde(rename = "completeUntil")]
     completeness: Completeness,
     /// When the room is forgotten, and this entry no longer counts.
@@ -60,6 +62,10 @@ impl IndexedRoom {
         self.entry.started_at
     }
 
+    pub fn has_recorder(&self) -> Option<bool> {
+        self.entry.has_recorder
+    }
+
     pub fn completeness(&self) -> Completeness {
         self.entry.completeness
     }
@@ -74,13 +80,14 @@ pub(super) fn entry_of(slice: &RoomSlice) -> Vec<u8> {
     if !slice.is_active() {
         return Vec::new();
     }
-    let Counts { agents, publishers, .. } = slice.counts();
+    let counts = slice.counts();
     to_json(&Entry {
         format: ROW_FORMAT,
-        count: slice.count(),
-        agents,
-        publishers,
+        count: counts.participants(),
+        agents: counts.agents,
+        publishers: counts.publishers,
         started_at: slice.started_at(),
+        has_recorder: slice.has_recorder(),
         completeness: slice.completeness(),
         kept_until: slice.kept_until(),
     })
@@ -100,11 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_tells_of_agents_publishers_and_the_start_where_there_are_any() {
-        let json = r#"{"format":1,"count":5,"agents":2,"publishers":1,"startedAt":7,"completeUntil":3,"keptUntil":4}"#;
+    fn an_entry_tells_of_agents_publishers_the_start_and_recorders_where_they_are_known() {
+        let json = r#"{"format":1,"count":5,"agents":2,"publishers":1,"startedAt":7,"hasRecorder":true,"completeUntil":3,"keptUntil":4}"#;
         let listed = IndexedRoom::read(b"general", json.as_bytes()).unwrap();
         assert_eq!(listed.counts(), Counts { people: 3, agents: 2, publishers: 1 });
         assert_eq!(listed.started_at(), Some(LiveKitTime::from_millis(7)));
+        assert_eq!(listed.has_recorder(), Some(true));
         assert_eq!(String::from_utf8(to_json(&listed.entry)).unwrap(), json);
     }
 }

@@ -231,11 +231,16 @@ impl Store for RedisStore {
         let is_kept = |listed: &IndexedRoom| !listed.is_forgotten_at(now);
         let forgotten = listed.iter().filter(|listed| !is_kept(listed));
         self.unlist(forgotten.take(MAX_FORGOTTEN), now).await;
-        let summary = |listed: IndexedRoom| RoomSummary {
-            counts: listed.counts(),
-            started_at: listed.started_at(),
-            is_complete: listed.completeness().trusted_longer(extra_trust).is_complete_at(now),
-            name: listed.name,
+        let summary = |listed: IndexedRoom| {
+            let completeness = listed.completeness().trusted_longer(extra_trust);
+            let is_complete = completeness.is_complete_at(now);
+            RoomSummary {
+                counts: listed.counts(),
+                started_at: listed.started_at(),
+                recording: RoomSummary::recording(listed.has_recorder(), is_complete),
+                is_complete,
+                name: listed.name,
+            }
         };
         Ok(listed.into_iter().filter(is_kept).map(summary).collect())
     }

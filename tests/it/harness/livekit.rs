@@ -71,6 +71,12 @@ impl WebhookBody {
         self
     }
 
+    /// Sets a field of the participant.
+    pub fn with(mut self, field: &str, value: Value) -> Self {
+        self.0["participant"][field] = value;
+        self
+    }
+
     /// Makes it a telephone participant with this call status.
     pub fn calling(mut self, status: &str) -> Self {
         self.0["participant"]["kind"] = "SIP".into();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use livekit_presence::presence::HostTime;
+use serde_json::json;
 
 use crate::harness::{StoreFault, TestApp, finished, joined, left, published, started};
 
@@ -23,6 +24,30 @@ async fn the_list_is_a_json_array_with_a_version_and_says_where_it_comes_from() 
             r#"[{{"sid":"PA_alice","identity":"alice","name":"alice","metadata":"{{}}","attributes":{{}},"kind":"STANDARD","joinedAt":{joined_at},"isPublisher":true,"tracks":[{{"sid":"TR_1","source":"MICROPHONE","type":"AUDIO","muted":false,"name":""}}]}}]"#
         )
     );
+}
+
+#[tokio::test]
+async fn fields_of_newer_servers_follow_the_others() {
+    let app = TestApp::start().await;
+    let permission = json!({"canSubscribe": true, "canPublishData": true});
+    let agent = joined("helper")
+        .kind("AGENT")
+        .with("kindDetails", json!(["CLOUD_AGENT", "NEWER"]))
+        .with("permission", permission)
+        .with("dataTracks", json!([{"pubHandle": 1, "sid": "DTR_1", "name": "telemetry"}]));
+    app.webhooks([started(), agent]).await;
+    let list = app.participants("general").await;
+    let fields = r#""tracks":[],"permission":{"canPublish":false,"canSubscribe":true,"canPublishData":true},"kindDetails":["CLOUD_AGENT","NEWER"],"dataTracks":[{"sid":"DTR_1","name":"telemetry"}]}]"#;
+    assert!(list.text().ends_with(fields), "{}", list.text());
+}
+
+#[tokio::test]
+async fn how_far_a_telephone_call_is_stands_in_an_attribute() {
+    let app = TestApp::start().await;
+    app.webhooks([started(), joined("caller").calling("ringing")]).await;
+    let list = app.participants("general").await.json();
+    assert_eq!(list[0]["kind"], "SIP");
+    assert_eq!(list[0]["attributes"], json!({"sip.callStatus": "ringing"}));
 }
 
 #[tokio::test]

@@ -23,12 +23,17 @@ async fn rooms_are_listed_by_name_with_the_people_that_clients_see() {
     ])
     .await;
     let started = 1_795_391_850_000_u64;
-    let room = |name, [people, agents, publishers]: [u32; 3], exact, started_at: Option<u64>| {
-        json!({
-            "name": name, "numParticipants": people + agents, "exact": exact, "people": people,
-            "agents": agents, "publishers": publishers, "startedAt": started_at,
-        })
-    };
+    let room =
+        |name, [people, agents, publishers]: [u32; 3], exact: bool, started_at: Option<u64>| {
+            let mut room = json!({
+                "name": name, "numParticipants": people + agents, "exact": exact, "people": people,
+                "agents": agents, "publishers": publishers, "startedAt": started_at,
+            });
+            if exact {
+                room["recording"] = false.into();
+            }
+            room
+        };
     let expected = json!([
         room("general", [1, 0, 0], false, None),
         room("lobby", [0, 0, 0], true, Some(started)),
@@ -37,6 +42,16 @@ async fn rooms_are_listed_by_name_with_the_people_that_clients_see() {
     ]);
     assert_eq!(app.rooms().await, expected);
     assert_eq!(app.get_as_operator("/api/rooms").await.json(), expected);
+}
+
+#[tokio::test]
+async fn a_room_is_recording_while_an_egress_is_inside() {
+    let app = TestApp::start().await;
+    app.webhooks([started(), joined("alice"), joined("egress").kind("EGRESS")]).await;
+    let room = app.rooms().await[0].clone();
+    assert_eq!((&room["recording"], &room["numParticipants"]), (&true.into(), &1.into()));
+    app.webhook(left("egress")).await;
+    eventually("the recording to end", async || app.rooms().await[0]["recording"] == false).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Watched rooms are compared regularly, and after anything that may have lost webhooks.
 
+use serde_json::json;
+
 use crate::harness::{ApiFault, StoreFault, eventually, identities, joined, left, started};
 
 use super::with_api;
@@ -20,6 +22,28 @@ async fn a_watched_room_becomes_what_livekit_says_without_any_webhook() {
     for (kind, expected) in [("missed_join", 1.0), ("attribute", 2.0)] {
         assert_eq!(app.metric(&format!("repairs_total{{kind=\"{kind}\"}}")).await, expected);
     }
+}
+
+// LiveKit sends no webhook for either.
+#[tokio::test]
+async fn permissions_and_data_tracks_that_change_are_updates() {
+    let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "200ms")]).await;
+    app.webhooks([started(), joined("alice")]).await;
+    livekit.list("general", &[joined("alice")]);
+    let mut subscriber = app.rooms_subscriber(&["general"]).await;
+    let snapshot = subscriber.next().await.unwrap().json();
+    assert_eq!(snapshot["participants"][0].get("permission"), None);
+    let mut delta = async || subscriber.next().await.unwrap().json()["updated"][0].clone();
+
+    let muted = json!({"can_subscribe": true, "can_publish": false, "can_publish_data": true});
+    let alice = joined("alice").version(3).with("permission", muted);
+    livekit.list("general", &[alice.clone()]);
+    let expected = json!({"canPublish": false, "canSubscribe": true, "canPublishData": true});
+    assert_eq!(delta().await["permission"], expected);
+
+    let tracks = json!([{"pub_handle": 1, "sid": "DTR_1", "name": "telemetry"}]);
+    livekit.list("general", &[alice.version(4).with("data_tracks", tracks)]);
+    assert_eq!(delta().await["dataTracks"], json!([{"sid": "DTR_1", "name": "telemetry"}]));
 }
 
 #[tokio::test]

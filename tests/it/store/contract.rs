@@ -222,10 +222,11 @@ pub async fn active_rooms_are_listed(store: Shared) {
     store.apply(&event(&closed, EventKind::Room(RoomLifecycle::Finished))).await.unwrap();
     let mut rooms = store.rooms().await.unwrap();
     rooms.sort_by(|a, b| a.name.cmp(&b.name));
-    let summary = |name, counts, started_at, is_complete| RoomSummary {
+    let summary = |name, counts, started_at, is_complete: bool| RoomSummary {
         name: room(name),
         counts,
         started_at,
+        recording: is_complete.then_some(false),
         is_complete,
     };
     let counts = Counts { people: 1, agents: 1, publishers: 1 };

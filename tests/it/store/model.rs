@@ -186,7 +186,7 @@ fn describe(room: &Room) -> String {
     let mut sessions: Vec<_> = room.sessions().map(|session| format!("{session:#?}")).collect();
     sessions.sort();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
         room.version(),
         room.epoch(),
         room.completeness(),
@@ -195,6 +195,7 @@ fn describe(room: &Room) -> String {
         room.is_lost(),
         room.counts(),
         room.started_at(),
+        room.has_recorder(),
         room.sid(),
         sessions.join("\n")
     )

@@ -137,5 +137,5 @@ export function track(source: string, muted = false): Track {
 }
 
 export function listing(name: string, numParticipants: number): RoomListing {
-  return { name, numParticipants, exact: true };
+  return { name, numParticipants, exact: true, people: numParticipants, agents: 0, publishers: 0, startedAt: null };
 }
