@@ -10,6 +10,7 @@ use super::{
     name::{Identity, ParticipantSid},
     participant::Participant,
     time::{HostTime, Version},
+    transition::Transition,
 };
 
 /// The difference between two successive lists of a room.
@@ -34,6 +35,16 @@ pub struct Change {
 pub struct Departure {
     pub sid: ParticipantSid,
     pub identity: Identity,
+}
+
+/// What became of the identities that a step touched, each in order of identity.
+#[derive(Debug, Default)]
+pub struct Difference {
+    pub joined: Vec<Participant>,
+    pub updated: Vec<Participant>,
+    pub left: Vec<Departure>,
+    /// The same by session. Where one session replaces another of the same identity, the old one leaves before the new one joins.
+    pub transitions: Vec<Transition>,
 }
 
 /// Collects what identities looked like before a step, to tell afterwards what changed.
@@ -65,21 +76,30 @@ impl ViewDiff {
         Counts::of(self.before.values().flatten())
     }
 
-    /// What became of the touched identities, given how they look now: those that joined, changed, left; each in order of
-    /// identity.
-    pub fn finish(
-        self,
-        mut now: impl FnMut(&Identity) -> Option<Participant>,
-    ) -> (Vec<Participant>, Vec<Participant>, Vec<Departure>) {
-        let (mut joined, mut updated, mut left) = (Vec::new(), Vec::new(), Vec::new());
+    /// What became of the touched identities, given how they look now.
+    pub fn finish(self, mut now: impl FnMut(&Identity) -> Option<Participant>) -> Difference {
+        let mut difference = Difference::default();
+        let Difference { joined, updated, left, transitions } = &mut difference;
         for (identity, before) in self.before {
             match (before, now(&identity)) {
-                (None, Some(after)) => joined.push(after),
-                (Some(before), Some(after)) if before != after => updated.push(after),
-                (Some(before), None) => left.push(Departure { sid: before.sid, identity }),
+                (None, Some(after)) => {
+                    transitions.push(Transition::Joined(after.clone()));
+                    joined.push(after);
+                }
+                (Some(before), Some(after)) if before != after => {
+                    if before.sid != after.sid {
+                        transitions.push(Transition::Left(before));
+                        transitions.push(Transition::Joined(after.clone()));
+                    }
+                    updated.push(after);
+                }
+                (Some(before), None) => {
+                    left.push(Departure { sid: before.sid.clone(), identity });
+                    transitions.push(Transition::Left(before));
+                }
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
-        (joined, updated, left)
+        difference
     }
 }

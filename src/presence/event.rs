@@ -1,6 +1,9 @@
 //! What a webhook says about a room, without its format.
 
+use std::sync::Arc;
+
 use super::{
+    details::EventDetails,
     name::{EventId, Identity, ParticipantSid, RoomName, RoomSid, TrackSid},
     participant::{SessionInfo, Track},
     time::{HostTime, LiveKitTime},
@@ -23,6 +26,8 @@ pub struct Event {
     /// When this instance received it, by its own clock. For measurements only; the rules never look.
     pub received_at: HostTime,
     pub kind: EventKind,
+    /// For the log of events; the rules never look.
+    pub details: Arc<EventDetails>,
 }
 
 impl Event {
@@ -34,6 +39,19 @@ impl Event {
             | EventKind::Left { .. }
             | EventKind::TrackPublished { .. }
             | EventKind::TrackUnpublished { .. } => self.identity.as_ref(),
+        }
+    }
+
+    /// LiveKit's name of it.
+    pub fn name(&self) -> &'static str {
+        match &self.kind {
+            EventKind::Room(RoomLifecycle::Started) => "room_started",
+            EventKind::Room(RoomLifecycle::Finished) => "room_finished",
+            EventKind::Joined(_) => "participant_joined",
+            EventKind::Left { was_active: true, .. } => "participant_left",
+            EventKind::Left { was_active: false, .. } => "participant_connection_aborted",
+            EventKind::TrackPublished { .. } => "track_published",
+            EventKind::TrackUnpublished { .. } => "track_unpublished",
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod change;
 mod counts;
+mod details;
 mod event;
 mod inside;
 mod knowledge;
@@ -28,9 +29,11 @@ mod slice;
 mod tests;
 mod time;
 mod tracks;
+mod transition;
 
-pub use change::{Change, Departure, ViewDiff};
+pub use change::{Change, Departure, Difference, ViewDiff};
 pub use counts::Counts;
+pub use details::{EventDetails, RoomDetails};
 pub use event::{Event, EventKind, RoomLifecycle};
 pub use knowledge::{Completeness, Knowledge};
 pub use label::{KindDetail, ParticipantKind, TrackKind, TrackSource};
@@ -52,3 +55,4 @@ pub use session::{LastListed, Life, MAX_MISSING, MISSING_MEMORY, OpeningOf, Sess
 pub use slice::{Needs, RoomSlice, Step};
 pub use time::{HostTime, LiveKitTime, StoreTime, Version};
 pub use tracks::{MAX_REMOVED_TRACKS, TRACK_MEMORY};
+pub use transition::Transition;

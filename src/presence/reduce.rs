@@ -12,6 +12,7 @@ use super::{
     session::{OpeningOf, Session},
     time::{LiveKitTime, StoreTime},
     tracks::Tracks,
+    transition::Transition,
 };
 
 /// What an event did.
@@ -29,6 +30,17 @@ pub enum Applied {
 impl Room {
     /// Applies one event, at most once.
     pub fn apply(&mut self, event: &Event, now: StoreTime, rules: &Rules) -> Applied {
+        self.apply_noting(event, now, rules, &mut Vec::new())
+    }
+
+    /// As [`Self::apply`]. Adds who entered and who left the list to `transitions`.
+    pub fn apply_noting(
+        &mut self,
+        event: &Event,
+        now: StoreTime,
+        rules: &Rules,
+        transitions: &mut Vec<Transition>,
+    ) -> Applied {
         if let Some(id) = &event.id
             && self.has_seen(id, now)
         {
@@ -44,28 +56,31 @@ impl Room {
             && self.knowledge.is_lost()
             && matches!(event.kind, EventKind::Left { .. });
         let mut diff = ViewDiff::default();
-        match &event.kind {
-            EventKind::Room(RoomLifecycle::Started) => self.start(event, now, &mut diff),
-            EventKind::Room(RoomLifecycle::Finished) => self.finish(event, now, &mut diff),
-            EventKind::Joined(info) => self.join(info, event, now, &mut diff),
-            EventKind::Left { sid, .. } => {
-                self.take_waiting(sid);
-                self.remove(sid, GoneBecause::Left, now, &mut diff);
-            }
-            EventKind::TrackPublished { sid, track } => self.publish(sid, track, now, &mut diff),
-            EventKind::TrackUnpublished { sid, track } => {
-                self.unpublish(sid, track, now, &mut diff);
-            }
-        }
+        self.take(event, now, &mut diff);
         self.knowledge.heard(now + rules.trust);
         if leaves_hole {
             // Hubs may show the session that left: a gap in the versions makes all of them read the room again.
             self.version = self.version.next(now);
         }
-        match self.end_step(diff, leaves_hole, Some(event.received_at), now) {
+        match self.end_step(diff, leaves_hole, Some(event.received_at), now, transitions) {
             Some(change) => Applied::Changed(change),
             None if is_unexpected => Applied::Unexpected,
             None => Applied::Unchanged,
+        }
+    }
+
+    /// Does what an event says.
+    fn take(&mut self, event: &Event, now: StoreTime, diff: &mut ViewDiff) {
+        match &event.kind {
+            EventKind::Room(RoomLifecycle::Started) => self.start(event, now, diff),
+            EventKind::Room(RoomLifecycle::Finished) => self.finish(event, now, diff),
+            EventKind::Joined(info) => self.join(info, event, now, diff),
+            EventKind::Left { sid, .. } => {
+                self.take_waiting(sid);
+                self.remove(sid, GoneBecause::Left, now, diff);
+            }
+            EventKind::TrackPublished { sid, track } => self.publish(sid, track, now, diff),
+            EventKind::TrackUnpublished { sid, track } => self.unpublish(sid, track, now, diff),
         }
     }
 

@@ -12,11 +12,23 @@ use super::{
     rules::Rules,
     session::{LastListed, OpeningOf, Session, Standing},
     time::StoreTime,
+    transition::Transition,
 };
 
 impl Room {
     /// Applies repairs, each only if it still holds.
     pub fn repair(&mut self, repairs: &Repairs, now: StoreTime, rules: &Rules) -> Repaired {
+        self.repair_noting(repairs, now, rules, &mut Vec::new())
+    }
+
+    /// As [`Self::repair`]. Adds who entered and who left the list to `transitions`.
+    pub fn repair_noting(
+        &mut self,
+        repairs: &Repairs,
+        now: StoreTime,
+        rules: &Rules,
+        transitions: &mut Vec<Transition>,
+    ) -> Repaired {
         let mut repaired = Repaired::default();
         if repairs.epoch != self.epoch || self.version < repairs.version {
             repaired.is_refused = true;
@@ -35,7 +47,7 @@ impl Room {
             self.compared_at = self.compared_at.max(repairs.asked_at);
             self.close_if_empty(repaired.counts, repairs.unlisted_at);
         }
-        repaired.change = self.end_step(diff, is_mended, None, now);
+        repaired.change = self.end_step(diff, is_mended, None, now, transitions);
         repaired
     }
 

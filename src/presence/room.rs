@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    change::{Change, ViewDiff},
+    change::{Change, Difference, ViewDiff},
     counts::{Counts, RunningCounts},
     inside::Inside,
     knowledge::{Completeness, Knowledge},
@@ -15,6 +15,7 @@ use super::{
     session::{Session, Standing},
     time::{HostTime, LiveKitTime, StoreTime, Version},
     tracks::{TRACK_MEMORY, Tracks},
+    transition::Transition,
 };
 
 /// How long an event's id is remembered: longer than a webhook's token lives (5 min) plus the leeway.
@@ -203,10 +204,10 @@ impl Room {
 
     /// What clients see of an identity: its newest session that is present, unless that one is hidden.
     pub(super) fn shown(&self, identity: &Identity) -> Option<Participant> {
-        self.shown_session(identity).map(Session::as_participant)
+        self.newest_shown(identity).map(Session::as_participant)
     }
 
-    fn shown_session(&self, identity: &Identity) -> Option<&Session> {
+    fn newest_shown(&self, identity: &Identity) -> Option<&Session> {
         let newest = self
             .sids_of
             .get(identity)?
@@ -223,10 +224,16 @@ impl Room {
         identities: impl Iterator<Item = &'one Identity>,
     ) -> Counts {
         let mut counts = Counts::default();
-        for session in identities.filter_map(|identity| self.shown_session(identity)) {
+        for session in identities.filter_map(|identity| self.newest_shown(identity)) {
             counts.add(session.profile.is_agent(), session.tracks.has_published());
         }
         counts
+    }
+
+    /// The participant that clients see of a session; none if they do not see it.
+    pub fn shown_session(&self, sid: &ParticipantSid) -> Option<Participant> {
+        let session = self.sessions.get(sid)?;
+        self.shown(&session.identity).filter(|shown| shown.sid == *sid)
     }
 
     /// Whether this session joined before the room started anew, and has shown no life since.
@@ -357,16 +364,19 @@ impl Room {
     }
 
     /// Ends a step. Raises the version if clients see a difference, if the room is new, or if it `is_another`: hubs may show a
-    /// list that differs.
+    /// list that differs. Adds who entered and who left the list to `transitions`.
     pub(super) fn end_step(
         &mut self,
         diff: ViewDiff,
         is_another: bool,
         received_at: Option<HostTime>,
         now: StoreTime,
+        transitions: &mut Vec<Transition>,
     ) -> Option<Change> {
         let (before, after) = (diff.counts_before(), self.counts_of(diff.touched()));
-        let (joined, updated, left) = diff.finish(|identity| self.shown(identity));
+        let Difference { joined, updated, left, transitions: more } =
+            diff.finish(|identity| self.shown(identity));
+        transitions.extend(more);
         let is_new = self.version == Version::ZERO;
         let is_same = joined.is_empty() && updated.is_empty() && left.is_empty();
         if is_same && !is_new && !is_another {

@@ -13,7 +13,8 @@ use super::{
     counts::{Counts, MAX_COUNTED_BY_EVENT, RunningCounts},
     event::Event,
     knowledge::Completeness,
-    name::{EventId, Identity, ParticipantSid},
+    name::{EventId, Identity, ParticipantSid, RoomSid},
+    participant::Participant,
     reduce::Applied,
     repaired::Repaired,
     repairs::Repairs,
@@ -22,6 +23,7 @@ use super::{
     rules::Rules,
     session::Session,
     time::{LiveKitTime, StoreTime, Version},
+    transition::Transition,
 };
 
 /// A part of a room.
@@ -58,6 +60,8 @@ pub struct Step<T> {
     pub outcome: T,
     /// Whose rows it changed, apart from the room's own.
     pub touched: Vec<Identity>,
+    /// Who entered and who left the list.
+    pub transitions: Vec<Transition>,
 }
 
 impl RoomSlice {
@@ -126,6 +130,16 @@ impl RoomSlice {
         self.room.version
     }
 
+    /// LiveKit's id of the room as it is open now.
+    pub fn sid(&self) -> Option<&RoomSid> {
+        self.room.sid()
+    }
+
+    /// As [`Room::shown_session`], if the row of its person is held.
+    pub fn shown_session(&self, sid: &ParticipantSid) -> Option<Participant> {
+        self.room.shown_session(sid)
+    }
+
     pub fn completeness(&self) -> Completeness {
         self.room.completeness()
     }
@@ -192,20 +206,22 @@ impl RoomSlice {
         if !self.has_everybody && (is_to_count || self.room.may_end_somebody(event)) {
             return Err(Needs::Everybody);
         }
+        let mut transitions = Vec::new();
         let (outcome, touched) = match event.sid() {
             Some(sid) => {
                 self.person(owner.as_ref()).sids.insert(sid.clone());
                 let held_by = self.room.sessions.get(sid).map(|session| session.identity.clone());
                 let touched: BTreeSet<_> = owner.iter().cloned().chain(held_by).collect();
                 let touched = Vec::from_iter(touched);
-                (self.step(&touched, |room| room.apply(event, now, rules)), touched)
+                let take = |room: &mut Room| room.apply_noting(event, now, rules, &mut transitions);
+                (self.step(&touched, take), touched)
             }
-            None => self.apply_to_all(event, now, rules),
+            None => self.apply_to_all(event, now, rules, &mut transitions),
         };
         if let Some(id) = event.id.as_ref().filter(|_| outcome != Applied::Duplicate) {
             self.person(owner.as_ref()).remember(id, now);
         }
-        Ok(Step { outcome, touched })
+        Ok(Step { outcome, touched, transitions })
     }
 
     /// As [`Room::repair`]. `persons` are all those whom the repairs are about; none where that is not known of each repair.
@@ -231,8 +247,10 @@ impl RoomSlice {
             return Err(Needs::Person(missing.clone()));
         }
         let touched: Vec<_> = touched.into_iter().collect();
-        let outcome = self.step(&touched, |room| room.repair(repairs, now, rules));
-        Ok(Step { outcome, touched })
+        let mut transitions = Vec::new();
+        let outcome =
+            self.step(&touched, |room| room.repair_noting(repairs, now, rules, &mut transitions));
+        Ok(Step { outcome, touched, transitions })
     }
 
     /// As [`Room::advance`].
@@ -296,13 +314,14 @@ impl RoomSlice {
         event: &Event,
         now: StoreTime,
         rules: &Rules,
+        transitions: &mut Vec<Transition>,
     ) -> (Applied, Vec<Identity>) {
         let before = if self.room.may_end_somebody(event) {
             Arc::clone(&self.room.sessions)
         } else {
             Arc::default()
         };
-        let outcome = self.step(&[], |room| room.apply(event, now, rules));
+        let outcome = self.step(&[], |room| room.apply_noting(event, now, rules, transitions));
         let mut ended = BTreeSet::new();
         for (sid, session) in &*before {
             if !self.room.sessions.contains_key(sid) {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::presence::HostTime;
+use crate::presence::{Difference, HostTime};
 
 use super::{
     super::snapshot::{Delta, Snapshot, View},
@@ -24,7 +24,8 @@ impl HotRoom {
     /// Publishes a snapshot with what is pending, and opens a window.
     pub(super) fn publish(&mut self) {
         let Pending { diff, received_at } = self.pending.take().unwrap_or_default();
-        let (joined, updated, left) = diff.finish(|identity| self.list.get(identity).cloned());
+        let Difference { joined, updated, left, .. } =
+            diff.finish(|identity| self.list.get(identity).cloned());
         let delta = Delta { prev: self.published, joined, updated, left };
         let snapshot = self.put_out(Some(delta), received_at);
         self.announce();

@@ -1,5 +1,7 @@
 //! What a webhook's body says: its JSON, turned into an [`Event`].
 
+use std::sync::Arc;
+
 use crate::{
     livekit::{
         object::Object,
@@ -72,6 +74,7 @@ impl Webhook {
             created_at: LiveKitTime::from_secs(webhook.created_at.unwrap_or_default().0),
             received_at,
             kind,
+            details: Arc::default(),
         };
         Ok(Self { name, event: Some(event) })
     }

@@ -65,6 +65,7 @@ impl Fixture {
             created_at: LiveKitTime::from_secs(LIVEKIT_EPOCH + secs),
             received_at: HostTime::default(),
             kind,
+            details: Arc::default(),
         }
     }
 

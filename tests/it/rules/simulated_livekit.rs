@@ -346,6 +346,7 @@ impl SimulatedLiveKit {
             created_at: LiveKitTime::from_secs(self.now_ms / 1000),
             received_at: HostTime::default(),
             kind,
+            details: Arc::default(),
         };
         self.outbox.push(event);
     }

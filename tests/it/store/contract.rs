@@ -353,6 +353,7 @@ fn event(room: &RoomName, kind: EventKind) -> Event {
         created_at: LiveKitTime::from_secs(1),
         received_at: HostTime::default(),
         kind,
+        details: Arc::default(),
     }
 }
 
