@@ -8,7 +8,13 @@ use crate::presence::{
     Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
 };
 
-use super::{error::StoreError, feed::Feed, position::Position, summary::RoomSummary};
+use super::{
+    error::StoreError,
+    events::{EventFeed, FeedEvent, LogId, Resumed},
+    feed::Feed,
+    position::Position,
+    summary::RoomSummary,
+};
 
 /// Where rooms live.
 #[async_trait]
@@ -41,6 +47,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Follows a room. Every change made after this returns arrives in order, or a gap arrives in its place.
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError>;
+
+    /// Follows the log of events, which starts with its first follower. When this returns, every instance logs what happens from
+    /// now on, and an event arrives once it is in the log, in order for each room.
+    async fn follow_events(&self) -> Result<EventFeed, StoreError>;
+
+    /// At most `max` events after a position, in order, or a gap where the log does not have all of them.
+    async fn events_after(&self, after: LogId, max: usize) -> Result<Resumed, StoreError>;
+
+    /// Logs an event that is about nobody in a room, once by its id. Does nothing while the log does not run.
+    async fn log_event(&self, event: FeedEvent) -> Result<(), StoreError>;
 
     /// Keeps a watched room, which may have no writes, for another day.
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError>;

@@ -22,6 +22,9 @@ use crate::{
 
 use super::{
     error::StoreError,
+    events::{
+        EventFeed, EventLogSettings, FeedEvent, Happened, LogId, MemoryEventLog, Resumed, passes,
+    },
     extra_trust::ExtraTrust,
     feed::{Feed, FeedSender, feed},
     interface::Store,
@@ -41,6 +44,7 @@ pub struct MemoryStore {
     rules: Rules,
     /// See [`Store::trust_longer`].
     extra_trust: ExtraTrust,
+    log: Arc<MemoryEventLog>,
     clock: Clock,
 }
 
@@ -62,12 +66,18 @@ struct StoredRoom {
 
 impl MemoryStore {
     pub fn new(rules: Rules, clock: Clock) -> Self {
+        Self::with_log(rules, clock, EventLogSettings::default())
+    }
+
+    /// Keeps this much of the log of events.
+    pub fn with_log(rules: Rules, clock: Clock, events: EventLogSettings) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             next_to_sweep: AtomicUsize::default(),
             rules,
             extra_trust: ExtraTrust::default(),
+            log: MemoryEventLog::new(events, clock.clone()),
             clock,
         }
     }
@@ -88,6 +98,14 @@ impl MemoryStore {
         lock(&self.shards[shard]).forget(now);
     }
 
+    /// Logs what a step did. The caller holds the room's lock, so that the room's entries are in order.
+    fn log(&self, happened: &Happened<'_>, room: &Room) {
+        if happened.is_something() {
+            let entries = happened.entries(|sid| room.shown_session(sid));
+            self.log.append(entries, happened.now);
+        }
+    }
+
     fn shard_of(&self, room: &RoomName) -> MutexGuard<'_, Shard> {
         lock(&self.shards[self.index_of(room)])
     }
@@ -104,11 +122,22 @@ impl Store for MemoryStore {
         self.sweep(self.time());
         let mut shard = self.shard_of(&event.room);
         let now = self.time();
-        let applied = shard.room_mut(&event.room, now).apply(
-            event,
-            now,
-            &self.extra_trust.in_rules(&self.rules),
-        );
+        let rules = self.extra_trust.in_rules(&self.rules);
+        let mut transitions = Vec::new();
+        let room = shard.room_mut(&event.room, now);
+        let applied = room.apply_noting(event, now, &rules, &mut transitions);
+        if self.log.is_on() {
+            let happened = Happened {
+                room: &event.room,
+                sid: room.sid(),
+                version: room.version(),
+                now,
+                transitions: &transitions,
+                event: Some(event),
+                passes: passes(event, &applied, |sid| room.shown_session(sid).is_some()),
+            };
+            self.log(&happened, room);
+        }
         if let Applied::Changed(change) = &applied {
             shard.publish(&event.room, change);
         }
@@ -124,7 +153,21 @@ impl Store for MemoryStore {
         self.sweep(self.time());
         let mut shard = self.shard_of(room);
         let now = self.time();
-        let repaired = shard.room_mut(room, now).repair(repairs, now, &self.rules);
+        let mut transitions = Vec::new();
+        let held = shard.room_mut(room, now);
+        let repaired = held.repair_noting(repairs, now, &self.rules, &mut transitions);
+        if self.log.is_on() {
+            let happened = Happened {
+                room,
+                sid: held.sid(),
+                version: held.version(),
+                now,
+                transitions: &transitions,
+                event: None,
+                passes: false,
+            };
+            self.log(&happened, held);
+        }
         if let Some(change) = &repaired.change {
             shard.publish(room, change);
         }
@@ -147,6 +190,7 @@ impl Store for MemoryStore {
         let now = self.time();
         if shard.room_mut(room, now).advance(held, now) {
             shard.followers.get(room).into_iter().flatten().for_each(|(_, one)| one.gap());
+            self.log.append_gap(now);
         }
         Ok(())
     }
@@ -185,6 +229,26 @@ impl Store for MemoryStore {
             feed(Unfollow { shards: Arc::clone(&self.shards), index, room: room.clone(), id });
         shard.followers.entry(room.clone()).or_default().push((id, sender));
         Ok(receiver)
+    }
+
+    async fn follow_events(&self) -> Result<EventFeed, StoreError> {
+        self.log.start(self.time());
+        // Whoever holds a lock may have looked before the log was on.
+        for shard in &*self.shards {
+            drop(lock(shard));
+        }
+        Ok(self.log.follow())
+    }
+
+    async fn events_after(&self, after: LogId, max: usize) -> Result<Resumed, StoreError> {
+        Ok(self.log.read(after, max).into_resumed())
+    }
+
+    async fn log_event(&self, event: FeedEvent) -> Result<(), StoreError> {
+        if self.log.is_on() {
+            self.log.append_once(event, self.time());
+        }
+        Ok(())
     }
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {

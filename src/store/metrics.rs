@@ -17,7 +17,12 @@ use crate::{
 };
 
 use super::{
-    error::StoreError, feed::Feed, interface::Store, position::Position, summary::RoomSummary,
+    error::StoreError,
+    events::{EventFeed, FeedEvent, LogId, Resumed},
+    feed::Feed,
+    interface::Store,
+    position::Position,
+    summary::RoomSummary,
 };
 
 /// Counts and times calls to the store.
@@ -37,6 +42,9 @@ label! {
         Rooms = "rooms",
         Follow = "follow",
         Renew = "renew",
+        FollowEvents = "follow_events",
+        EventsAfter = "events_after",
+        LogEvent = "log_event",
         Now = "now",
         Check = "check",
     }
@@ -121,6 +129,18 @@ impl Store for MeteredStore {
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
         self.metered(Kind::Follow, self.store.follow(room)).await
+    }
+
+    async fn follow_events(&self) -> Result<EventFeed, StoreError> {
+        self.metered(Kind::FollowEvents, self.store.follow_events()).await
+    }
+
+    async fn events_after(&self, after: LogId, max: usize) -> Result<Resumed, StoreError> {
+        self.metered(Kind::EventsAfter, self.store.events_after(after, max)).await
+    }
+
+    async fn log_event(&self, event: FeedEvent) -> Result<(), StoreError> {
+        self.metered(Kind::LogEvent, self.store.log_event(event)).await
     }
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {

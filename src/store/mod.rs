@@ -4,6 +4,7 @@
 //! about LiveKit, and knows neither HTTP nor browsers.
 
 mod error;
+mod events;
 mod extra_trust;
 mod feed;
 mod interface;
@@ -14,6 +15,10 @@ mod redis;
 mod summary;
 
 pub use error::{Cause, StoreError};
+pub use events::{
+    EventFeed, EventFeedMessage, EventLogSettings, EventSource, FeedEvent, InvalidLogId, LogId,
+    LoggedEvent, Resumed,
+};
 pub use feed::{Feed, FeedMessage, FeedSender, feed};
 pub use interface::Store;
 pub use memory::MemoryStore;

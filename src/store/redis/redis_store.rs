@@ -9,7 +9,10 @@ use crate::{
         Applied, Event, Identity, RepairCounts, Repaired, Repairs, Room, RoomName, Rules,
         StoreTime, Subjects, Version,
     },
-    store::{Feed, Position, RoomSummary, Store, StoreError, extra_trust::ExtraTrust},
+    store::{
+        Cause, EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, Store,
+        StoreError, extra_trust::ExtraTrust,
+    },
 };
 
 use super::{
@@ -247,6 +250,18 @@ impl Store for RedisStore {
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
         self.subscriber.follow(room).await
+    }
+
+    async fn follow_events(&self) -> Result<EventFeed, StoreError> {
+        Err(StoreError::Refused(Cause::new("Redis does not keep the log of events yet")))
+    }
+
+    async fn events_after(&self, _after: LogId, _max: usize) -> Result<Resumed, StoreError> {
+        Err(StoreError::Refused(Cause::new("Redis does not keep the log of events yet")))
+    }
+
+    async fn log_event(&self, _event: FeedEvent) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {

@@ -11,7 +11,9 @@ use std::{
 use async_trait::async_trait;
 use livekit_presence::{
     presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version},
-    store::{Cause, Feed, Position, RoomSummary, Store, StoreError},
+    store::{
+        Cause, EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, Store, StoreError,
+    },
 };
 use tokio::sync::watch;
 
@@ -120,6 +122,21 @@ impl Store for FlakyStore {
         self.store.follow(room).await
     }
 
+    async fn follow_events(&self) -> Result<EventFeed, StoreError> {
+        self.pass().await?;
+        self.store.follow_events().await
+    }
+
+    async fn events_after(&self, after: LogId, max: usize) -> Result<Resumed, StoreError> {
+        self.pass().await?;
+        self.store.events_after(after, max).await
+    }
+
+    async fn log_event(&self, event: FeedEvent) -> Result<(), StoreError> {
+        self.pass().await?;
+        self.store.log_event(event).await
+    }
+
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
         self.pass().await?;
         self.store.renew(room).await
@@ -194,6 +211,18 @@ impl Store for TakingTurns {
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
         self.next().follow(room).await
+    }
+
+    async fn follow_events(&self) -> Result<EventFeed, StoreError> {
+        self.next().follow_events().await
+    }
+
+    async fn events_after(&self, after: LogId, max: usize) -> Result<Resumed, StoreError> {
+        self.next().events_after(after, max).await
+    }
+
+    async fn log_event(&self, event: FeedEvent) -> Result<(), StoreError> {
+        self.next().log_event(event).await
     }
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {

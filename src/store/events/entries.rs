@@ -1,0 +1,204 @@
+//! What one step on a room adds to the log: who entered and who left the list, whatever the cause, and after that the webhook
+//! itself, unless it says only that.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    json,
+    presence::{
+        Applied, Event, EventKind, Participant, ParticipantSid, RoomDetails, RoomLifecycle,
+        RoomName, RoomSid, StoreTime, Track, Transition, Version,
+    },
+};
+
+use super::event::{EventSource, FeedEvent};
+
+/// A step that was taken on a room, as far as the log is concerned.
+pub(in crate::store) struct Happened<'step> {
+    pub room: &'step RoomName,
+    /// LiveKit's id of the room, if it is known.
+    pub sid: Option<&'step RoomSid>,
+    /// The room's version after the step.
+    pub version: Version,
+    pub now: StoreTime,
+    pub transitions: &'step [Transition],
+    /// The webhook behind it; none where it is a comparison's repair.
+    pub event: Option<&'step Event>,
+    /// Whether the webhook itself is an entry. See [`passes`].
+    pub passes: bool,
+}
+
+/// The data of an entry, as subscribers get it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'data> {
+    room: &'data RoomDetails,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    participant: Option<DataParticipant<'data>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track: Option<&'data Track>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_end_reason: Option<&'data str>,
+}
+
+#[derive(Serialize)]
+struct DataParticipant<'data> {
+    #[serde(flatten)]
+    participant: &'data Participant,
+    #[serde(rename = "disconnectReason", skip_serializing_if = "Option::is_none")]
+    disconnect_reason: Option<&'data str>,
+}
+
+/// Whether a webhook is an entry by itself. Joins and leaves are not: what they change of the list is. Nothing is said of sessions
+/// that clients do not see.
+pub(in crate::store) fn passes(
+    event: &Event,
+    applied: &Applied,
+    shows: impl FnOnce(&ParticipantSid) -> bool,
+) -> bool {
+    if *applied == Applied::Duplicate {
+        return false;
+    }
+    match &event.kind {
+        EventKind::Room(_) => true,
+        EventKind::Joined(_) | EventKind::Left { was_active: true, .. } => false,
+        EventKind::Left { was_active: false, .. } => event.details.participant.is_some(),
+        EventKind::TrackPublished { sid, .. } | EventKind::TrackUnpublished { sid, .. } => {
+            shows(sid)
+        }
+    }
+}
+
+impl Happened<'_> {
+    /// Whether there is anything to log.
+    pub fn is_something(&self) -> bool {
+        self.passes || !self.transitions.is_empty()
+    }
+
+    /// The entries in order. `shown` is the participant that clients see of a session.
+    pub fn entries(
+        &self,
+        shown: impl FnOnce(&ParticipantSid) -> Option<Participant>,
+    ) -> Vec<FeedEvent> {
+        let said = self.event.and_then(|event| event.details.room.as_ref());
+        let known = || RoomDetails::named(self.room.clone(), self.sid.cloned());
+        let room = said.cloned().unwrap_or_else(known);
+        let transitions = self.transitions.iter();
+        let mut entries: Vec<_> = transitions.map(|one| self.of_transition(one, &room)).collect();
+        if let Some(event) = self.event.filter(|_| self.passes) {
+            entries.push(self.of_webhook(event, &room, shown));
+        }
+        entries
+    }
+
+    fn of_transition(&self, transition: &Transition, room: &RoomDetails) -> FeedEvent {
+        let (name, participant) = match transition {
+            Transition::Left(participant) => ("participant_left", participant),
+            Transition::Joined(participant) => ("participant_joined", participant),
+        };
+        let own = self.event.filter(|event| event.sid() == Some(&participant.sid));
+        let own_id = own.filter(|event| event.name() == name).and_then(|event| event.id.as_ref());
+        let reason = own.and_then(|event| event.details.disconnect_reason.as_deref());
+        let data = Data {
+            room,
+            participant: Some(DataParticipant {
+                participant,
+                disconnect_reason: reason.filter(|_| matches!(transition, Transition::Left(_))),
+            }),
+            track: None,
+            room_end_reason: None,
+        };
+        FeedEvent {
+            id: own_id
+                .map_or_else(|| self.id_of(name, participant.sid.as_str()), ToString::to_string),
+            source: Some(self.source_of(transition)),
+            ..self.entry(name, &data)
+        }
+    }
+
+    fn of_webhook(
+        &self,
+        event: &Event,
+        room: &RoomDetails,
+        shown: impl FnOnce(&ParticipantSid) -> Option<Participant>,
+    ) -> FeedEvent {
+        let details = &event.details;
+        let participant = match &event.kind {
+            EventKind::Left { .. } => details.participant.clone(),
+            EventKind::TrackPublished { sid, .. } | EventKind::TrackUnpublished { sid, .. } => {
+                shown(sid)
+            }
+            EventKind::Room(_) | EventKind::Joined(_) => None,
+        };
+        let published = match &event.kind {
+            EventKind::TrackPublished { track, .. } => Some(track),
+            _ => details.track.as_ref(),
+        };
+        let data = Data {
+            room,
+            participant: participant.as_ref().map(|participant| DataParticipant {
+                participant,
+                disconnect_reason: details.disconnect_reason.as_deref(),
+            }),
+            track: published,
+            room_end_reason: details.room_end_reason.as_deref(),
+        };
+        let id = event.id.as_ref().map(ToString::to_string);
+        let id = id.unwrap_or_else(|| {
+            self.id_of(event.name(), event.sid().map_or("", ParticipantSid::as_str))
+        });
+        FeedEvent { id, ..self.entry(event.name(), &data) }
+    }
+
+    /// An entry without its id.
+    fn entry(&self, name: &str, data: &Data<'_>) -> FeedEvent {
+        let by_store = i64::try_from(self.now.as_millis()).unwrap_or(i64::MAX);
+        FeedEvent {
+            id: String::new(),
+            name: name.to_owned(),
+            room: Some(self.room.clone()),
+            data: raw(data),
+            timestamp: self.event.map_or(by_store, |event| event.created_at.as_millis()),
+            source: None,
+        }
+    }
+
+    fn source_of(&self, transition: &Transition) -> EventSource {
+        let Some(event) = self.event else { return EventSource::Comparison };
+        let is_its_own = event.sid() == Some(&transition.participant().sid);
+        match &event.kind {
+            EventKind::Room(RoomLifecycle::Started) => EventSource::RoomStarted,
+            EventKind::Room(RoomLifecycle::Finished) => EventSource::RoomFinished,
+            EventKind::Joined(_) if !is_its_own => EventSource::ParticipantJoined,
+            EventKind::Left { .. } if !is_its_own => EventSource::ParticipantLeft,
+            EventKind::Joined(_)
+            | EventKind::Left { .. }
+            | EventKind::TrackPublished { .. }
+            | EventKind::TrackUnpublished { .. } => EventSource::Webhook,
+        }
+    }
+
+    /// An id for what no webhook of its own says. No two steps on a room have the same version where a list changes, so it is the
+    /// same wherever the step is told of, and no other's.
+    fn id_of(&self, name: &str, sid: &str) -> String {
+        let mut hash = Sha256::new();
+        let version = self.version.as_u64().to_string();
+        let now = self.now.as_micros().to_string();
+        let moment = if self.transitions.is_empty() { now } else { version };
+        for part in [self.room.as_str(), &moment, sid, name] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        let digest = hash.finalize();
+        let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        format!("LKP_{hex}")
+    }
+}
+
+/// A value as JSON in one line.
+fn raw(value: &impl Serialize) -> Box<RawValue> {
+    let line = String::from_utf8(json::line(value)).expect("JSON is UTF-8");
+    RawValue::from_string(line).expect("it is JSON")
+}

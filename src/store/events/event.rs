@@ -1,0 +1,61 @@
+//! One thing that happened, as subscribers of everything are sent it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::presence::RoomName;
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FeedEvent {
+    /// LiveKit's id of the event (`EV_…`); a stable one of ours (`LKP_…`) where no webhook says it.
+    pub id: String,
+    /// LiveKit's name for what happened.
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "room_name")]
+    pub room: Option<RoomName>,
+    /// What subscribers may see of it: an object, in one line.
+    pub data: Box<RawValue>,
+    /// When it happened, in milliseconds since the Unix epoch: by LiveKit's clock where a webhook says it, otherwise by the
+    /// store's.
+    pub timestamp: i64,
+    /// What showed it; only of `participant_joined` and `participant_left`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<EventSource>,
+}
+
+/// What showed that somebody entered or left a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventSource {
+    /// A webhook of the session itself.
+    Webhook,
+    /// A newer session of the identity joined.
+    ParticipantJoined,
+    /// A newer session of the identity left, and this one, which is still there, is shown again.
+    ParticipantLeft,
+    RoomStarted,
+    RoomFinished,
+    /// A comparison with LiveKit's own list, or a liveness probe.
+    Comparison,
+}
+
+impl EventSource {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::ParticipantJoined => "participant_joined",
+            Self::ParticipantLeft => "participant_left",
+            Self::RoomStarted => "room_started",
+            Self::RoomFinished => "room_finished",
+            Self::Comparison => "comparison",
+        }
+    }
+}
+
+fn room_name<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<RoomName>, D::Error> {
+    let name = Option::<String>::deserialize(deserializer)?;
+    name.map(|name| RoomName::parse(&name)).transpose().map_err(serde::de::Error::custom)
+}

@@ -1,0 +1,16 @@
+//! The log of events: what happened in all rooms, in order, for those who follow everything. It runs only while somebody follows
+//! it, and `events.keep` longer.
+
+mod entries;
+mod event;
+mod feed;
+mod log_id;
+mod memory;
+mod settings;
+
+pub(super) use entries::{Happened, passes};
+pub use event::{EventSource, FeedEvent};
+pub use feed::{EventFeed, EventFeedMessage, LoggedEvent, Resumed};
+pub use log_id::{InvalidLogId, LogId};
+pub(super) use memory::MemoryEventLog;
+pub use settings::EventLogSettings;
