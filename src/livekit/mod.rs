@@ -21,5 +21,5 @@ pub use list::{UnreadableList, parse_participants, parse_rooms};
 pub use token::{LEEWAY_SECS, TokenError};
 pub use video_grant::VideoGrant;
 pub use webhook::{
-    BodyMismatch, MalformedWebhook, VerifiedWebhook, Webhook, WebhookName, WebhookToken,
+    BodyMismatch, MalformedWebhook, Report, VerifiedWebhook, Webhook, WebhookName, WebhookToken,
 };

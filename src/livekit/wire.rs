@@ -8,13 +8,14 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, Visitor},
 };
+use serde_json::Value;
 
 use crate::presence::{
     DataTrack, Identity, KindDetail, LiveKitTime, ParticipantKind, ParticipantSid, Permission,
     Profile, SessionInfo, SessionState, Track, TrackKind, TrackSid, TrackSource,
 };
 
-use super::object::Object;
+use super::{object::Object, webhook::details::WebhookRoom};
 
 /// `livekit_webhook.proto` of livekit/protocol.
 #[derive(Debug, Deserialize)]
@@ -24,21 +25,22 @@ pub(super) struct WebhookEvent {
     pub id: Option<String>,
     #[serde(alias = "created_at")]
     pub created_at: Option<Integer>,
-    pub room: Option<Object<RoomInfo>>,
+    pub room: Option<Object<WebhookRoom>>,
     pub participant: Option<Object<ParticipantInfo>>,
     pub track: Option<Object<TrackInfo>>,
+    #[serde(alias = "room_end_reason")]
+    pub room_end_reason: Option<EnumValue>,
+    #[serde(alias = "egress_info")]
+    pub egress_info: Option<Value>,
+    #[serde(alias = "ingress_info")]
+    pub ingress_info: Option<Value>,
+    pub job: Option<Value>,
 }
 
-/// Only what is needed: `turnPassword` and the room's metadata are never kept.
+/// Only what is needed of a room in LiveKit's list: `turnPassword` and the room's metadata are never kept.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct RoomInfo {
-    pub sid: Option<String>,
     pub name: Option<String>,
-    #[serde(alias = "creation_time")]
-    creation_time: Option<Integer>,
-    #[serde(alias = "creation_time_ms")]
-    creation_time_ms: Option<Integer>,
 }
 
 /// `livekit_models.proto` of livekit/protocol.
@@ -63,6 +65,8 @@ pub(super) struct ParticipantInfo {
     #[serde(alias = "data_tracks")]
     data_tracks: Option<Vec<Object<DataTrackInfo>>>,
     attributes: Option<BTreeMap<String, Option<String>>>,
+    #[serde(alias = "disconnect_reason")]
+    pub disconnect_reason: Option<EnumValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,16 +112,6 @@ pub(super) struct ParticipantList {
 /// A required field is missing or empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Missing(pub &'static str);
-
-impl RoomInfo {
-    pub fn created_at(&self) -> Option<LiveKitTime> {
-        // Older servers know only seconds.
-        let millis = self.creation_time_ms.filter(|Integer(millis)| *millis != 0);
-        let secs = || self.creation_time.filter(|Integer(secs)| *secs != 0);
-        let millis = millis.map(|Integer(millis)| LiveKitTime::from_millis(millis));
-        millis.or_else(|| secs().map(|Integer(secs)| LiveKitTime::from_secs(secs)))
-    }
-}
 
 impl ParticipantInfo {
     pub fn into_session(self) -> Result<SessionInfo, Missing> {
@@ -234,9 +228,22 @@ fn present_only(attributes: BTreeMap<String, Option<String>>) -> BTreeMap<String
 /// An enum's member: its name, or its number where the sender's build did not know the name.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum EnumValue {
+pub(super) enum EnumValue {
     Number(i64),
     Name(String),
+}
+
+impl EnumValue {
+    /// Its name; its number where neither the sender nor `names` has one.
+    pub fn into_name(self, names: &[&str]) -> String {
+        match self {
+            Self::Name(name) => name,
+            Self::Number(number) => {
+                let known = usize::try_from(number).ok().and_then(|number| names.get(number));
+                known.map_or_else(|| number.to_string(), |name| (*name).to_owned())
+            }
+        }
+    }
 }
 
 impl Default for EnumValue {

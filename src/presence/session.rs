@@ -78,6 +78,14 @@ const fn is_shown(visible: &bool) -> bool {
     *visible
 }
 
+impl SessionInfo {
+    /// The participant that clients would see of it, without tracks.
+    pub fn as_participant(&self) -> Participant {
+        let opening = OpeningOf::Supposed(None);
+        Session::new(self, None, opening, StoreTime::default()).as_participant()
+    }
+}
+
 impl Session {
     pub(super) fn new(
         info: &SessionInfo,

@@ -18,9 +18,11 @@ use crate::{
         limits::client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem,
         state::Http,
     },
-    livekit::{BodyMismatch, MalformedWebhook, TokenError, Webhook, WebhookName, WebhookToken},
+    livekit::{
+        BodyMismatch, MalformedWebhook, Report, TokenError, Webhook, WebhookName, WebhookToken,
+    },
     presence::{Applied, HostTime, RoomName},
-    store::StoreError,
+    store::{FeedEvent, StoreError},
 };
 
 /// LiveKit's own limits allow half a mebibyte of metadata for the room, and as much for the participant. Escaping can double
@@ -81,6 +83,9 @@ async fn take(
     let webhook = read(http, token, body, received_at).await?;
     debug!(webhook.event = webhook.name.as_str(), "received a webhook");
     let Some(event) = webhook.event else {
+        if let Some(report) = webhook.report {
+            http.store.log_event(as_event(report)).await?;
+        }
         return Ok((webhook.name, WebhookOutcome::Ignored));
     };
     let unstored = Unstored { http, room: Some(&event.room) };
@@ -101,6 +106,12 @@ async fn take(
         Applied::Duplicate => WebhookOutcome::Duplicate,
     };
     Ok((webhook.name, outcome))
+}
+
+/// For the log of events.
+fn as_event(report: Report) -> FeedEvent {
+    let Report { id, name, room, created_at, data } = report;
+    FeedEvent::new(id.to_string(), name, room, &data, created_at.as_millis())
 }
 
 pub(in crate::http) fn token(

@@ -8,12 +8,15 @@ use crate::{
         wire::{Missing, ParticipantInfo, TrackInfo, WebhookEvent, required},
     },
     presence::{
-        Event, EventId, EventKind, HostTime, Identity, InvalidRoomName, LiveKitTime,
-        ParticipantSid, RoomLifecycle, RoomName, RoomSid, TrackSid,
+        Event, EventDetails, EventId, EventKind, HostTime, Identity, InvalidRoomName, LiveKitTime,
+        ParticipantSid, RoomLifecycle, RoomName, SessionInfo,
     },
 };
 
-use super::name::WebhookName;
+use super::{
+    details::{Objects, Report, disconnect_reason, room_end_reason},
+    name::WebhookName,
+};
 
 /// A webhook's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Webhook {
     pub name: WebhookName,
     /// None for events that say nothing about who is in a room.
     pub event: Option<Event>,
+    /// Of these events, what the log of events shows.
+    pub report: Option<Report>,
 }
 
 /// Why a signed body cannot be read as a webhook.
@@ -60,31 +65,48 @@ impl Webhook {
         let name = WebhookName::parse(webhook.event.as_deref().unwrap_or_default());
         let identity = webhook.participant.as_ref().and_then(|Object(one)| one.identity.as_deref());
         let identity = identity.filter(|identity| !identity.is_empty()).map(Identity::new);
-        let Some(kind) = event_kind(name, webhook.participant, webhook.track)? else {
-            return Ok(Self { name, event: None });
+        let id = webhook.id.filter(|id| !id.is_empty()).map(EventId::new);
+        let created_at = LiveKitTime::from_secs(webhook.created_at.unwrap_or_default().0);
+        let mut details = EventDetails {
+            room_end_reason: webhook.room_end_reason.map(room_end_reason),
+            ..EventDetails::default()
         };
-        let Object(room) = webhook.room.ok_or(Missing("room"))?;
-        let room_created_at = room.created_at();
+        let Some(kind) = event_kind(name, webhook.participant, webhook.track, &mut details)? else {
+            let text = webhook.event.unwrap_or_default();
+            let room = webhook.room.map(|Object(room)| room);
+            let objects = Objects {
+                egress: webhook.egress_info,
+                ingress: webhook.ingress_info,
+                job: webhook.job,
+            };
+            let report = Report::new(name, &text, id, created_at, room, objects, body);
+            return Ok(Self { name, event: None, report: Some(report) });
+        };
+        let Object(mut room) = webhook.room.ok_or(Missing("room"))?;
+        let (room_sid, room_created_at) = (room.sid(), room.created_at());
+        let room_name = RoomName::parse(&required(room.name.take(), "room.name")?)?;
+        details.room = Some(room.into_details(room_name.clone()));
         let event = Event {
-            id: webhook.id.filter(|id| !id.is_empty()).map(EventId::new),
-            room: RoomName::parse(&required(room.name, "room.name")?)?,
-            room_sid: room.sid.filter(|sid| !sid.is_empty()).map(RoomSid::new),
+            id,
+            room: room_name,
+            room_sid,
             room_created_at,
             identity,
-            created_at: LiveKitTime::from_secs(webhook.created_at.unwrap_or_default().0),
+            created_at,
             received_at,
             kind,
-            details: Arc::default(),
+            details: Arc::new(details),
         };
-        Ok(Self { name, event: Some(event) })
+        Ok(Self { name, event: Some(event), report: None })
     }
 }
 
-/// What an event says about who is in its room, if anything.
+/// What an event says about who is in its room, if anything. Adds what it says beside that to `details`.
 fn event_kind(
     name: WebhookName,
     participant: Option<Object<ParticipantInfo>>,
     track: Option<Object<TrackInfo>>,
+    details: &mut EventDetails,
 ) -> Result<Option<EventKind>, Missing> {
     let participant =
         || participant.map(|Object(participant)| participant).ok_or(Missing("participant"));
@@ -93,20 +115,30 @@ fn event_kind(
         WebhookName::RoomStarted => EventKind::Room(RoomLifecycle::Started),
         WebhookName::RoomFinished => EventKind::Room(RoomLifecycle::Finished),
         WebhookName::ParticipantJoined => EventKind::Joined(participant()?.into_session()?),
-        WebhookName::ParticipantLeft | WebhookName::ParticipantConnectionAborted => {
-            EventKind::Left {
-                sid: participant_sid(participant()?.sid)?,
-                was_active: name == WebhookName::ParticipantLeft,
-            }
+        WebhookName::ParticipantLeft => {
+            let mut participant = participant()?;
+            details.disconnect_reason = participant.disconnect_reason.take().map(disconnect_reason);
+            EventKind::Left { sid: participant_sid(participant.sid)?, was_active: true }
+        }
+        WebhookName::ParticipantConnectionAborted => {
+            let mut participant = participant()?;
+            details.disconnect_reason = participant.disconnect_reason.take().map(disconnect_reason);
+            let sid = participant_sid(participant.sid.clone())?;
+            let described = participant.into_session().ok().filter(SessionInfo::is_visible);
+            details.participant = described.map(|session| session.as_participant());
+            EventKind::Left { sid, was_active: false }
         }
         WebhookName::TrackPublished => EventKind::TrackPublished {
             sid: participant_sid(participant()?.sid)?,
             track: track()?.into_track()?,
         },
-        WebhookName::TrackUnpublished => EventKind::TrackUnpublished {
-            sid: participant_sid(participant()?.sid)?,
-            track: TrackSid::new(required(track()?.sid, "track.sid")?),
-        },
+        WebhookName::TrackUnpublished => {
+            let sid = participant_sid(participant()?.sid)?;
+            let ended = track()?.into_track()?;
+            let track = ended.sid.clone();
+            details.track = Some(ended);
+            EventKind::TrackUnpublished { sid, track }
+        }
         WebhookName::EgressStarted
         | WebhookName::EgressUpdated
         | WebhookName::EgressEnded
@@ -274,7 +306,9 @@ mod tests {
             ),
             (r#"{"event":"moon_landed","room":{"name":""}}"#, WebhookName::Other),
         ] {
-            assert_eq!(parse(body).unwrap(), Webhook { name, event: None }, "{body}");
+            let webhook = parse(body).unwrap();
+            assert_eq!((webhook.name, webhook.event), (name, None), "{body}");
+            assert!(webhook.report.is_some(), "{body}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! A webhook, in the only order that is safe: its token from the headers, then its body's hash, and only then its JSON.
 
 mod body;
+pub(super) mod details;
 mod name;
 mod token;
 
 pub use body::{MalformedWebhook, Webhook};
+pub use details::Report;
 pub use name::WebhookName;
 pub use token::{BodyMismatch, VerifiedWebhook, WebhookToken};

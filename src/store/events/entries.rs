@@ -2,18 +2,14 @@
 //! itself, unless it says only that.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    json,
-    presence::{
-        Applied, Event, EventKind, Participant, ParticipantSid, RoomDetails, RoomLifecycle,
-        RoomName, RoomSid, StoreTime, Track, Transition, Version,
-    },
+use crate::presence::{
+    Applied, Event, EventKind, Participant, ParticipantSid, RoomDetails, RoomLifecycle, RoomName,
+    RoomSid, StoreTime, Track, Transition, Version,
 };
 
-use super::event::{EventSource, FeedEvent};
+use super::event::{EventSource, FeedEvent, raw};
 
 /// A step that was taken on a room, as far as the log is concerned.
 pub(in crate::store) struct Happened<'step> {
@@ -195,10 +191,4 @@ impl Happened<'_> {
         let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         format!("LKP_{hex}")
     }
-}
-
-/// A value as JSON in one line.
-fn raw(value: &impl Serialize) -> Box<RawValue> {
-    let line = String::from_utf8(json::line(value)).expect("JSON is UTF-8");
-    RawValue::from_string(line).expect("it is JSON")
 }

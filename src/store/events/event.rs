@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::presence::RoomName;
+use crate::{json, presence::RoomName};
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,25 @@ pub struct FeedEvent {
     /// What showed it; only of `participant_joined` and `participant_left`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<EventSource>,
+}
+
+impl FeedEvent {
+    /// An event about nobody in a room. `data` must be an object.
+    pub fn new(
+        id: String,
+        name: String,
+        room: Option<RoomName>,
+        data: &impl Serialize,
+        timestamp: i64,
+    ) -> Self {
+        Self { id, name, room, data: raw(data), timestamp, source: None }
+    }
+}
+
+/// A value as JSON in one line.
+pub(super) fn raw(value: &impl Serialize) -> Box<RawValue> {
+    let line = String::from_utf8(json::line(value)).expect("JSON is UTF-8");
+    RawValue::from_string(line).expect("it is JSON")
 }
 
 /// What showed that somebody entered or left a list.
