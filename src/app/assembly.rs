@@ -18,7 +18,8 @@ use crate::{
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
     store::{
-        MemoryStore, MeteredStore, RedisMetrics, RedisSettings, RedisStore, Store, StoreMetrics,
+        EventLogSettings, MemoryStore, MeteredStore, RedisMetrics, RedisSettings, RedisStore,
+        Store, StoreMetrics,
     },
 };
 
@@ -46,7 +47,7 @@ impl App {
     pub fn build(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let mut registry = new_registry();
         let Some(address) = config.store.redis.clone() else {
-            let store = MemoryStore::new(config.rules(), clock.clone());
+            let store = MemoryStore::with_log(config.rules(), clock.clone(), events_of(config));
             return Self::assemble(
                 config,
                 Arc::new(store),
@@ -202,6 +203,10 @@ fn start_reconciler(
         settings,
         ReconcileMetrics::register(registry),
     )))
+}
+
+fn events_of(config: &Config) -> EventLogSettings {
+    EventLogSettings { keep: config.events.keep, max: config.events.max }
 }
 
 fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {

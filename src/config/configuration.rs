@@ -9,6 +9,7 @@ use crate::{livekit::ApiKey, presence::Rules};
 use super::{
     auth::{AuthConfig, take_settings},
     error::ConfigErrors,
+    events::EventsConfig,
     http::HttpConfig,
     layers::{self, Variables},
     limits::LimitsConfig,
@@ -30,6 +31,7 @@ pub struct Config {
     pub livekit: LiveKitConfig,
     pub auth: AuthConfig,
     pub store: StoreConfig,
+    pub events: EventsConfig,
     pub presence: PresenceConfig,
     pub reconcile: ReconcileConfig,
     pub stream: StreamConfig,
@@ -93,6 +95,7 @@ impl Config {
             http,
             livekit,
             store: StoreConfig::take(values),
+            events: EventsConfig::take(values),
             presence: PresenceConfig::take(values),
             reconcile: ReconcileConfig::take(values),
             stream: StreamConfig::take(values),
