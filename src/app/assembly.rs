@@ -59,6 +59,7 @@ impl App {
         let settings = RedisSettings {
             address: address.with_authority(read_authority(config.store.ca_file.as_deref())?),
             key_prefix: config.store.key_prefix.clone(),
+            events: events_of(config),
             clock: None,
         };
         let metrics = RedisMetrics::register(&mut registry);

@@ -103,6 +103,8 @@ pub(in crate::store) trait EventLog: Send + Sync {
 #[derive(Debug, Default)]
 struct Doubt {
     is_there: AtomicBool,
+    /// Something is lost, and the log does not have it.
+    is_loss: AtomicBool,
     appeared: Notify,
 }
 
@@ -179,6 +181,25 @@ impl EventFollowers {
         }
     }
 
+    /// Batches may have been lost: all followers read the log.
+    pub fn doubt(&self) {
+        self.state().followers.iter().for_each(|(_, _, doubt)| doubt.raise());
+    }
+
+    /// Events were lost that are not in the log either.
+    pub fn lose(&self) {
+        for (_, _, doubt) in &self.state().followers {
+            doubt.is_loss.store(true, Ordering::Release);
+            doubt.raise();
+        }
+    }
+
+    /// Does something only if there is no follower, and before another one is added.
+    pub fn if_empty<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        let state = self.state();
+        state.followers.is_empty().then(act)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("nothing panics while it is locked")
     }
@@ -201,11 +222,31 @@ impl EventFeed {
         self.position
     }
 
+    /// What was lost until now does not matter, because the feed has not started.
+    pub(in crate::store) fn forget_doubt(&mut self) {
+        self.doubt.take();
+    }
+
+    /// Lets it start at this position. Batches that came before it count no more.
+    pub(in crate::store) fn start_at(&mut self, position: LogId) {
+        self.position = position;
+    }
+
     /// The next events, or a gap. Waits where the store ended. Nothing is lost where a caller stops waiting.
     pub async fn next(&mut self) -> EventFeedMessage {
         loop {
             if let Some(message) = self.take_pending() {
                 return message;
+            }
+            // What is queued needs no reading. Only where it does not build on what came before, the log is read.
+            if !self.must_read
+                && let Ok(batch) = self.batches.try_recv()
+            {
+                self.take(&batch);
+                continue;
+            }
+            if self.doubt.is_loss.swap(false, Ordering::AcqRel) {
+                return EventFeedMessage::Gap;
             }
             if self.doubt.take() {
                 self.must_read = true;

@@ -10,6 +10,7 @@ mod settings;
 
 pub(super) use entries::{Happened, passes};
 pub use event::{EventSource, FeedEvent};
+pub(super) use feed::{Batch, EventFollowers, EventLog, Item, Reading};
 pub use feed::{EventFeed, EventFeedMessage, LoggedEvent, Resumed};
 pub use log_id::{InvalidLogId, LogId};
 pub(super) use memory::MemoryEventLog;

@@ -1,12 +1,18 @@
--- Writes rows of a room, unless somebody has written since they were read. KEYS: the room, its bucket's index, its channel. ARGV:
+-- Writes rows of a room, unless somebody has written since they were read. KEYS: the room, its bucket's index, its channel, the
+-- key that is there while the bucket's events are logged, its outbox. ARGV:
 -- 1 the revision that was read; 2 the room's name; 3 its entry in the index, or ''; 4 for how many seconds all of it is kept from
 -- now, or ''; 5 the command that publishes; 6 the message, or ''; 7 who writes; 8 if the writer may not write now, for how many
--- microseconds the room waits for it, or 0; 9 the number of fields that must not exist; 10 the number of fields to delete; then
--- these fields; then the fields to set, each with its value. Returns the time in microseconds if it wrote; otherwise the time and
--- the current values of the fields to set and delete.
+-- microseconds the room waits for it, or 0; 9 the number of fields that must not exist; 10 the number of fields to delete; 11 the
+-- number of entries for the log of events, or -1 if there are some that the writer has not made; then these entries; then these
+-- fields; then the fields to set, each with its value.
+-- Returns the time in microseconds if it wrote. If it wrote entries too: the time, the id in the outbox, and how many items are in
+-- it. If Redis refused only these: the time and the reason. If it did not write: the time, the current values of the fields to set
+-- and delete, and 1 if the entries have to be made.
 
 local room, index, name, entry, writer = KEYS[1], KEYS[2], ARGV[2], ARGV[3], ARGV[7]
-local first_deleted = 11 + ARGV[9]
+local logged = tonumber(ARGV[11])
+local first_absent = 12 + math.max(logged, 0)
+local first_deleted = first_absent + ARGV[9]
 local first_set = first_deleted + ARGV[10]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -19,18 +25,43 @@ if waits then
   is_awaited = not awaited or awaited == writer or tonumber(deadline) < now
 end
 local may_write = is_awaited and (revision or '') == ARGV[1]
-for at = 11, first_deleted - 1 do
+for at = first_absent, first_deleted - 1 do
   may_write = may_write and redis.call('HEXISTS', room, ARGV[at]) == 0
 end
-if not may_write then
-  if revision and is_awaited and ARGV[8] ~= '0' then
+local is_wanted = may_write and logged < 0 and redis.call('EXISTS', KEYS[4]) == 1
+if not may_write or is_wanted then
+  if not may_write and revision and is_awaited and ARGV[8] ~= '0' then
     redis.call('HSET', room, 'w', string.format('%s %.0f', writer, now + ARGV[8]))
   end
   local rows = {}
   local function tell(field) rows[#rows + 1] = { field, redis.call('HGET', room, field) } end
   for at = first_set, #ARGV, 2 do tell(ARGV[at]) end
   for at = first_deleted, first_set - 1 do tell(ARGV[at]) end
-  return { now, rows }
+  return { now, rows, is_wanted and 1 or 0 }
+end
+
+-- The entries go first, so that nothing is written if Redis is full. Where it refuses them for another reason, rooms matter more:
+-- the bucket's events are no longer logged, and the followers of the log are told of a gap.
+local answer = now
+if logged > 0 and redis.call('EXISTS', KEYS[4]) == 1 then
+  redis.call('HEXISTS', index, name)
+  for first = 12, first_absent - 1, 500 do
+    local item = {}
+    for at = first, math.min(first + 499, first_absent - 1) do
+      item[#item + 1] = 'e'
+      item[#item + 1] = ARGV[at]
+    end
+    local id = redis.pcall('XADD', KEYS[5], '*', unpack(item))
+    if type(id) == 'table' and id.err then
+      if string.find(id.err, 'OOM', 1, true) then return id end
+      redis.call('DEL', KEYS[4])
+      answer = { now, id.err }
+      break
+    end
+    local count = redis.call('XLEN', KEYS[5])
+    if count == 1 then redis.call('EXPIRE', KEYS[5], 86400) end
+    answer = { now, id, count }
+  end
 end
 
 -- An index of another type fails here, before anything is written. A full Redis refuses the first command only if it can grow
@@ -47,4 +78,4 @@ if ARGV[4] ~= '' then
   redis.call('EXPIRE', index, ARGV[4])
 end
 if ARGV[6] ~= '' then redis.call(ARGV[5], KEYS[3], ARGV[6]) end
-return now
+return answer

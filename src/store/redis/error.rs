@@ -48,7 +48,7 @@ const ADVICE: [(&[&str], &str); 7] = [
     ),
     (
         &["unknown command", "Unknown Redis command", "unknown subcommand"],
-        "the service needs what Redis 6.2 has, EVAL, EVALSHA, TIME, PUBLISH and SUBSCRIBE among it: connect to Redis itself if a proxy refuses it",
+        "the service needs what Redis 6.2 has, EVAL, EVALSHA, TIME, PUBLISH and SUBSCRIBE among it, and for streams of all events XADD, XRANGE, XLEN, XDEL and XTRIM: connect to Redis itself if a proxy refuses it",
     ),
     (&["NOAUTH", "WRONGPASS"], CHECK_PASSWORD),
     (&["WRONGTYPE"], "another program uses this key; choose another `store.key_prefix`"),

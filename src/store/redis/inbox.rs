@@ -11,12 +11,14 @@ use std::{
 use redis::{PushInfo, PushKind, Value};
 use tokio::{sync::Notify, time::timeout};
 
-use super::{followers::Followers, keys::KeyFormat};
+use super::{events::SubscribedEvents, followers::Followers, keys::KeyFormat};
 
 /// Takes what Redis pushes. Shared by the subscriber, its task, and its connection.
 pub(super) struct Inbox {
     pub keys: KeyFormat,
     pub followers: Arc<Followers>,
+    /// Those who follow the log of events.
+    pub events: SubscribedEvents,
     /// This instance's own channel, on which it hears itself.
     pub probe: String,
     /// The number of the last probe that arrived.
@@ -33,6 +35,7 @@ impl Inbox {
     pub fn new(keys: KeyFormat, instance: &str) -> Self {
         Self {
             probe: keys.probe(instance),
+            events: SubscribedEvents::new(keys.events_channel()),
             keys,
             followers: Arc::default(),
             probed: AtomicU64::new(0),
@@ -76,6 +79,7 @@ impl Inbox {
     pub fn disconnected(&self) {
         self.is_connected.store(false, Ordering::Relaxed);
         self.followers.disconnected();
+        self.events.unsubscribed();
     }
 
     fn on_message(&self, channel: &[u8], message: &[u8]) {
@@ -84,10 +88,17 @@ impl Inbox {
             self.probed.fetch_max(number.unwrap_or_default(), Ordering::Relaxed);
             return;
         }
+        if channel == self.events.channel.as_bytes() {
+            self.events.on_message(message);
+            return;
+        }
         self.followers.on_message(message);
     }
 
     fn follows(&self, channel: &[u8]) -> bool {
+        if channel == self.events.channel.as_bytes() {
+            return self.events.is_followed();
+        }
         let mut buckets = self.followers.buckets().into_iter();
         buckets.any(|bucket| self.keys.channel(bucket).as_bytes() == channel)
     }

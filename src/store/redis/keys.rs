@@ -19,6 +19,10 @@ impl Bucket {
         Self((crc32fast::hash(room.as_bytes()) % u32::from(BUCKETS)) as u16)
     }
 
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
     pub fn all() -> impl Iterator<Item = Self> {
         (0..BUCKETS).map(Self)
     }
@@ -41,10 +45,36 @@ impl KeyFormat {
         self.of_room_in(Bucket::of(room.as_str()), room)
     }
 
-    /// The keys that a commit is given: the room, its bucket's index, its channel.
+    /// The keys that a commit is given: the room, its bucket's index, its channel, and two for the log of events.
     pub fn of_room(&self, room: &RoomName) -> Vec<String> {
         let bucket = Bucket::of(room.as_str());
-        vec![self.of_room_in(bucket, room), self.index(bucket), self.channel(bucket)]
+        vec![
+            self.of_room_in(bucket, room),
+            self.index(bucket),
+            self.channel(bucket),
+            self.log_on(bucket),
+            self.outbox(bucket),
+        ]
+    }
+
+    /// There while what happens in a bucket's rooms is logged.
+    pub fn log_on(&self, bucket: Bucket) -> String {
+        self.of("log:on", bucket, format_args!(""))
+    }
+
+    /// What happened in a bucket's rooms, on its way into the log of events.
+    pub fn outbox(&self, bucket: Bucket) -> String {
+        self.of("outbox", bucket, format_args!(""))
+    }
+
+    /// The keys that the log of events is written with: the log, its state, its channel.
+    pub fn event_log(&self) -> Vec<String> {
+        vec![self.shared("log"), self.shared("log:state"), self.events_channel()]
+    }
+
+    /// Where the log of events is published.
+    pub fn events_channel(&self) -> String {
+        self.shared(&format!("events:{}", self.database))
     }
 
     fn of_room_in(&self, bucket: Bucket, room: &RoomName) -> String {
@@ -96,6 +126,9 @@ mod tests {
         assert_eq!(all[0], format!("lkp:room:{tag}:general"));
         assert_eq!(all[1], format!("lkp:index:{tag}"));
         assert_eq!(all[2], format!("lkp:changes:{tag}:2"));
+        assert_eq!(all[3..], [format!("lkp:log:on:{tag}"), format!("lkp:outbox:{tag}")]);
+        let log = ["lkp:{shared}:log", "lkp:{shared}:log:state", "lkp:{shared}:events:2"];
+        assert_eq!(keys.event_log(), log);
         assert_eq!(keys.lease(&room), format!("lkp:lease:{tag}:general"));
         assert_eq!((keys.room(&room), keys.index(bucket)), (all[0].clone(), all[1].clone()));
         // Whatever the room's name holds, the first tag counts.

@@ -12,6 +12,7 @@ mod commit;
 mod connection;
 mod connector;
 mod error;
+mod events;
 mod followers;
 mod inbox;
 mod index;

@@ -6,19 +6,21 @@ use async_trait::async_trait;
 
 use crate::{
     presence::{
-        Applied, Event, Identity, RepairCounts, Repaired, Repairs, Room, RoomName, Rules,
-        StoreTime, Subjects, Version,
+        Applied, Event, Identity, ParticipantSid, RepairCounts, Repaired, Repairs, Room, RoomName,
+        RoomSlice, Rules, StoreTime, Subjects, Version,
     },
     store::{
-        Cause, EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, Store,
-        StoreError, extra_trust::ExtraTrust,
+        EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, Store, StoreError,
+        events::{EventLog, Happened, passes},
+        extra_trust::ExtraTrust,
     },
 };
 
 use super::{
-    commit::{Commit, Writer},
+    commit::{Commit, ToLog, Writer},
+    events::RedisEvents,
     index::IndexedRoom,
-    keys::KeyFormat,
+    keys::{Bucket, KeyFormat},
     link::Link,
     message,
     metrics::RedisMetrics,
@@ -67,6 +69,8 @@ impl RedisStore {
         let instance = format!("{:016x}", fastrand::u64(..));
         let subscriber =
             Subscriber::start(Arc::clone(&link), keys.clone(), &instance, metrics.clone());
+        let events =
+            RedisEvents::new(Arc::clone(&link), keys.clone(), settings.events, subscriber.inbox());
         let steps = Steps {
             reader: RowReader::new(Arc::clone(&link), keys.clone()),
             writer: Writer {
@@ -78,6 +82,7 @@ impl RedisStore {
             turns: Turns::new(MAX_KEPT_BYTES),
             time: ServerTime::new(Arc::clone(&link), settings.clock.clone()),
             metrics,
+            events,
         };
         let store = Self {
             rooms: RoomList::new(Arc::clone(&link), keys.clone()),
@@ -105,8 +110,18 @@ impl RedisStore {
             keeps: false,
         };
         self.steps
-            .step(wanted, |slice, now| {
+            .step(wanted, |slice, now, is_logged| {
                 let step = slice.repair(repairs, persons, now, &self.rules)?;
+                let happened = Happened {
+                    room,
+                    sid: slice.sid(),
+                    version: slice.version(),
+                    now,
+                    transitions: &step.transitions,
+                    event: None,
+                    passes: false,
+                };
+                let log = to_log(&happened, slice, is_logged);
                 let Repaired { change, counts, .. } = &step.outcome;
                 let did_nothing =
                     *counts == RepairCounts { outdated: counts.outdated, ..Default::default() };
@@ -116,7 +131,7 @@ impl RedisStore {
                     None if did_nothing && !repairs.confirms => Effect::NothingIfRead,
                     None => Effect::Written,
                 };
-                Ok(Taken { outcome: step.outcome, touched: step.touched, effect })
+                Ok(Taken { outcome: step.outcome, touched: step.touched, effect, log })
             })
             .await
     }
@@ -146,17 +161,34 @@ impl Store for RedisStore {
         let persons: Vec<_> = event.whose().cloned().into_iter().collect();
         let wanted = Wanted { room, persons: &persons, may_be_unread: true, keeps: false };
         let rules = self.extra_trust.in_rules(&self.rules);
-        self.steps
-            .step(wanted, |slice, now| {
+        let applied = self
+            .steps
+            .step(wanted, |slice, now, is_logged| {
                 let step = slice.apply(event, now, &rules)?;
+                let shows = |sid: &ParticipantSid| slice.shown_session(sid).is_some();
+                let happened = Happened {
+                    room,
+                    sid: slice.sid(),
+                    version: slice.version(),
+                    now,
+                    transitions: &step.transitions,
+                    event: Some(event),
+                    passes: passes(event, &step.outcome, shows),
+                };
+                let log = to_log(&happened, slice, is_logged);
                 let effect = match &step.outcome {
                     Applied::Duplicate => Effect::NothingIfRead,
                     Applied::Unchanged | Applied::Unexpected => Effect::Written,
                     Applied::Changed(change) => Effect::Told(message::of_change(room, change)),
                 };
-                Ok(Taken { outcome: step.outcome, touched: step.touched, effect })
+                Ok(Taken { outcome: step.outcome, touched: step.touched, effect, log })
             })
-            .await
+            .await?;
+        if applied == Applied::Duplicate {
+            // The first attempt may have written it, and not brought it into the log.
+            self.steps.events.relay_left(Bucket::of(room.as_str())).await?;
+        }
+        Ok(applied)
     }
 
     async fn repair(
@@ -215,12 +247,15 @@ impl Store for RedisStore {
     async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
         let wanted = Wanted { room, persons: &[], may_be_unread: false, keeps: false };
         self.steps
-            .step(wanted, |slice, now| {
-                let effect = match slice.advance(held, now) {
-                    true => Effect::Told(message::of_gap(room)),
-                    false => Effect::Nothing,
+            .step(wanted, |slice, now, is_logged| {
+                let (effect, log) = match slice.advance(held, now) {
+                    true => {
+                        let gap = ToLog::Nothing.after_gap(is_logged);
+                        (Effect::Told(message::of_gap(room)), gap)
+                    }
+                    false => (Effect::Nothing, ToLog::Nothing),
                 };
-                Ok(Taken { outcome: (), touched: Vec::new(), effect })
+                Ok(Taken { outcome: (), touched: Vec::new(), effect, log })
             })
             .await
     }
@@ -253,24 +288,24 @@ impl Store for RedisStore {
     }
 
     async fn follow_events(&self) -> Result<EventFeed, StoreError> {
-        Err(StoreError::Refused(Cause::new("Redis does not keep the log of events yet")))
+        self.steps.events.follow().await
     }
 
-    async fn events_after(&self, _after: LogId, _max: usize) -> Result<Resumed, StoreError> {
-        Err(StoreError::Refused(Cause::new("Redis does not keep the log of events yet")))
+    async fn events_after(&self, after: LogId, max: usize) -> Result<Resumed, StoreError> {
+        Ok(self.steps.events.read_after(after, max).await?.into_resumed())
     }
 
-    async fn log_event(&self, _event: FeedEvent) -> Result<(), StoreError> {
-        Ok(())
+    async fn log_event(&self, event: FeedEvent) -> Result<(), StoreError> {
+        self.steps.events.log_once(&event).await
     }
 
     async fn renew(&self, room: &RoomName) -> Result<(), StoreError> {
         let wanted = Wanted { room, persons: &[], may_be_unread: true, keeps: true };
         self.steps
-            .step(wanted, |slice, _now| {
+            .step(wanted, |slice, _now, _is_logged| {
                 let is_held = slice.version() != Version::ZERO;
                 let effect = if is_held { Effect::Written } else { Effect::NothingIfRead };
-                Ok(Taken { outcome: (), touched: Vec::new(), effect })
+                Ok(Taken { outcome: (), touched: Vec::new(), effect, log: ToLog::Nothing })
             })
             .await
     }
@@ -296,4 +331,16 @@ impl Store for RedisStore {
         }
         self.steps.time.ask().await.map(|_| ())
     }
+}
+
+/// What a step adds to the log; made only where it is known to be logged.
+fn to_log(happened: &Happened<'_>, slice: &RoomSlice, is_logged: bool) -> ToLog {
+    if !happened.is_something() {
+        return ToLog::Nothing;
+    }
+    if !is_logged {
+        return ToLog::Unmade;
+    }
+    let entries = happened.entries(|sid| slice.shown_session(sid));
+    ToLog::Entries(entries.iter().map(rows::to_json).collect())
 }

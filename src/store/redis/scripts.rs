@@ -11,6 +11,8 @@ const NAME_BYTES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub commit: Script,
+    pub relay: Script,
+    pub tend: Script,
     pub release: Script,
     pub take_call: Script,
 }
@@ -69,6 +71,8 @@ impl Scripts {
     pub fn new() -> Self {
         Self {
             commit: Script::new(include_str!("commit.lua")),
+            relay: Script::new(include_str!("relay.lua")),
+            tend: Script::new(include_str!("tend.lua")),
             release: Script::new(include_str!("release.lua")),
             take_call: Script::new(include_str!("take_call.lua")),
         }

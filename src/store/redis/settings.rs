@@ -1,6 +1,6 @@
 //! How a store on Redis is set up.
 
-use crate::clock::Clock;
+use crate::{clock::Clock, store::EventLogSettings};
 
 use super::address::RedisAddress;
 
@@ -10,6 +10,8 @@ pub struct RedisSettings {
     pub address: RedisAddress,
     /// Before every key. Without braces, which would move a Cluster's hash tag.
     pub key_prefix: String,
+    /// How much of the log of events is kept.
+    pub events: EventLogSettings,
     /// Instead of the server's clock; for tests that set the time.
     pub clock: Option<Clock>,
 }

@@ -1,7 +1,10 @@
 //! Takes steps on rooms. A step reads the rows that it is about, or takes those kept from the last step, runs the rules, and
 //! writes unless another instance has. On a conflict the rules run again on the rows that came back.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::time::{sleep, timeout};
 
@@ -11,7 +14,9 @@ use crate::{
 };
 
 use super::{
-    commit::{Commit, Committed, Writer},
+    commit::{Commit, Committed, Logged, ToLog, Writer},
+    events::RedisEvents,
+    keys::Bucket,
     message,
     metrics::RedisMetrics,
     reader::RowReader,
@@ -51,6 +56,7 @@ pub(super) struct Taken<T> {
     /// The persons whose rows it changed.
     pub touched: Vec<Identity>,
     pub effect: Effect,
+    pub log: ToLog,
 }
 
 /// What follows a step.
@@ -65,12 +71,20 @@ pub(super) enum Effect {
     Told(Vec<u8>),
 }
 
+/// Entries that were written with a step, and what became of them.
+pub(super) struct PendingLog {
+    pub entries: Vec<Vec<u8>>,
+    pub logged: Logged,
+}
+
 pub(super) struct Steps {
     pub reader: RowReader,
     pub writer: Writer,
     pub turns: Turns,
     pub time: ServerTime,
     pub metrics: RedisMetrics,
+    /// The log of events, which is told of each step.
+    pub events: Arc<RedisEvents>,
 }
 
 /// A step from its first attempt to its last.
@@ -88,12 +102,14 @@ struct Progress<'step> {
 }
 
 impl Steps {
-    /// Takes a step. `act` may be called several times, and only what it did the last time counts.
+    /// Takes a step. `act` may be called several times, and only what it did the last time counts. It is told whether entries for
+    /// the log of events have to be made. They are in the log when this returns.
     pub async fn step<T>(
         &self,
         wanted: Wanted<'_>,
-        mut act: impl FnMut(&mut RoomSlice, StoreTime) -> Result<Taken<T>, Needs> + Send,
+        mut act: impl FnMut(&mut RoomSlice, StoreTime, bool) -> Result<Taken<T>, Needs> + Send,
     ) -> Result<T, StoreError> {
+        let bucket = Bucket::of(wanted.room.as_str());
         let turn = match self.turns.take_now(wanted.room) {
             Some(turn) => turn,
             None => {
@@ -104,7 +120,11 @@ impl Steps {
         let mut progress = Progress::new(wanted, turn);
         let started = Instant::now();
         while started.elapsed() < ANSWER {
-            if let Some(outcome) = self.attempt(&mut progress, &mut act).await? {
+            if let Some((outcome, pending)) = self.attempt(&mut progress, &mut act).await? {
+                drop(progress);
+                if let Some(pending) = pending {
+                    self.events.settle(bucket, pending).await?;
+                }
                 return Ok(outcome);
             }
         }
@@ -115,12 +135,14 @@ impl Steps {
     async fn attempt<T>(
         &self,
         progress: &mut Progress<'_>,
-        act: &mut (impl FnMut(&mut RoomSlice, StoreTime) -> Result<Taken<T>, Needs> + Send),
-    ) -> Result<Option<T>, StoreError> {
+        act: &mut (impl FnMut(&mut RoomSlice, StoreTime, bool) -> Result<Taken<T>, Needs> + Send),
+    ) -> Result<Option<(T, Option<PendingLog>)>, StoreError> {
         let (mut held, absent) = self.rows(progress).await?;
         let now = self.time.now().await?;
         let is_lost = progress.acknowledged.is_some_and(|version| held.slice.advance(version, now));
-        let Taken { outcome, touched, effect } = match act(&mut held.slice, now) {
+        let is_logged = self.events.is_on();
+        let Taken { outcome, touched, effect, mut log } = match act(&mut held.slice, now, is_logged)
+        {
             Ok(taken) => taken,
             Err(needs) => {
                 self.read_needed(progress, needs, held).await?;
@@ -134,7 +156,7 @@ impl Steps {
             }
             Effect::Nothing | Effect::NothingIfRead if !is_lost => {
                 progress.keep_if_read(held);
-                return Ok(Some(outcome));
+                return Ok(Some((outcome, None)));
             }
             Effect::Nothing | Effect::NothingIfRead => message::of_gap(progress.wanted.room),
             Effect::Written if is_lost => message::of_gap(progress.wanted.room),
@@ -142,28 +164,37 @@ impl Steps {
             Effect::Told(message) => message,
         };
         let keep_secs = keep(&mut held.slice, now, progress.wanted.keeps);
-        let commit = Commit::new(&mut held, &touched, &absent, now, keep_secs, message);
-        let is_written = self.write(progress, &commit, held, !absent.is_empty()).await?;
-        Ok(is_written.then_some(outcome))
+        if is_lost {
+            log = log.after_gap(is_logged);
+        }
+        let commit =
+            Commit::new(&mut held, &touched, &absent, now, keep_secs, message).logging(log);
+        let logged = self.write(progress, &commit, held, !absent.is_empty()).await?;
+        Ok(logged.map(|logged| (outcome, commit.into_pending(logged))))
     }
 
-    /// Writes what a step did. If another write came first, the rows that came back are those for the next attempt.
+    /// Writes what a step did. None if nothing was written: the rows that came back are those for the next attempt.
     async fn write(
         &self,
         progress: &mut Progress<'_>,
         commit: &Commit,
         mut held: HeldRows,
         supposes_absence: bool,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Logged>, StoreError> {
         let room = progress.wanted.room;
         let (committed, sent, time) =
             commit.send(&self.writer, room, progress.reservation()).await?;
         self.time.learn(sent, time);
         match committed {
-            Committed::Done => {
+            Committed::Done(logged) => {
                 commit.revision().clone_into(&mut held.revision);
                 progress.turn.put(held);
-                Ok(true)
+                Ok(Some(logged))
+            }
+            Committed::Wanted(fresh) => {
+                self.events.turned_on();
+                progress.go_on_with(*fresh);
+                Ok(None)
             }
             Committed::Conflict(fresh) => {
                 self.metrics.conflicted();
@@ -174,7 +205,7 @@ impl Steps {
                     sleep(MAX_RETRY_DELAY.mul_f64(fastrand::f64())).await;
                 }
                 progress.go_on_with(*fresh);
-                Ok(false)
+                Ok(None)
             }
         }
     }

@@ -42,6 +42,11 @@ impl Subscriber {
         }
     }
 
+    /// What Redis pushes to this instance.
+    pub fn inbox(&self) -> Arc<Inbox> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether changes arrive, as far as is known.
     pub fn is_connected(&self) -> bool {
         self.0.is_connected.load(Ordering::Relaxed)

@@ -108,6 +108,7 @@ impl SubscriberTask {
         answered(connection.subscribe(std::slice::from_ref(&inbox.probe))).await?;
         let buckets = inbox.followers.buckets();
         subscribe(&inbox, &connection, &buckets).await?;
+        subscribe_events(&inbox, &mut connection, inbox.events.is_wanted()).await?;
         inbox.is_connected.store(true, Ordering::Relaxed);
         info!(buckets = buckets.len(), "subscribed to Redis");
         let timers = Timers::new();
@@ -157,6 +158,8 @@ impl Serving<'_> {
                 () = inbox.wanted.notified() => {
                     let buckets = inbox.followers.unsubscribed_buckets();
                     subscribe(&inbox, &self.connection, &buckets).await?;
+                    let is_wanted = inbox.events.is_wanted();
+                    subscribe_events(&inbox, &mut self.connection, is_wanted).await?;
                 }
                 () = inbox.lost.notified() => self.on_lost(&inbox).await?,
                 () = self.task.link.moved.notified() => return Err(Lost::Moved),
@@ -164,17 +167,20 @@ impl Serving<'_> {
                 _ = self.timers.probe.tick() => self.on_probe(&inbox).await?,
                 _ = self.timers.reissue.tick(), if self.connection.is_cluster() => {
                     subscribe(&inbox, &self.connection, &inbox.followers.buckets()).await?;
+                    let is_followed = inbox.events.is_followed();
+                    subscribe_events(&inbox, &mut self.connection, is_followed).await?;
                 }
             }
         }
     }
 
     /// A Cluster does not say to which of its nodes the connection is gone.
-    async fn on_lost(&self, inbox: &Inbox) -> Result<(), Lost> {
+    async fn on_lost(&mut self, inbox: &Inbox) -> Result<(), Lost> {
         if !self.connection.is_cluster() {
             return Err(Lost::Closed);
         }
         subscribe(inbox, &self.connection, &inbox.followers.buckets()).await?;
+        subscribe_events(inbox, &mut self.connection, inbox.events.is_followed()).await?;
         inbox.followers.gap();
         Ok(())
     }
@@ -183,6 +189,10 @@ impl Serving<'_> {
         let idle = inbox.followers.take_idle();
         for buckets in idle.chunks(max_channels(&self.connection)) {
             answered(self.connection.unsubscribe(&channels(inbox, buckets))).await?;
+        }
+        if inbox.events.give_up() {
+            answered(self.connection.unsubscribe(std::slice::from_ref(&inbox.events.channel)))
+                .await?;
         }
         let answer = timeout(PING_INTERVAL, self.connection.ping()).await;
         self.missed = if matches!(answer, Ok(Ok(()))) { 0 } else { self.missed + 1 };
@@ -220,6 +230,24 @@ async fn subscribe(
         Some(error) if !may_go_on => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Subscribes to the log of events, if that is wanted. On a Cluster its master may be gone while others work.
+async fn subscribe_events(
+    inbox: &Inbox,
+    connection: &mut Subscription,
+    is_wanted: bool,
+) -> Result<(), StoreError> {
+    if !is_wanted {
+        return Ok(());
+    }
+    let channel = std::slice::from_ref(&inbox.events.channel);
+    match answered(connection.subscribe(channel)).await {
+        Ok(()) => inbox.events.subscribed(),
+        Err(_) if connection.is_cluster() => inbox.events.unsubscribed(),
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 async fn subscribe_some(

@@ -10,7 +10,7 @@ use std::{
 use livekit_presence::{
     clock::Clock,
     presence::Rules,
-    store::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore},
+    store::{EventLogSettings, RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore},
 };
 use tokio::process::Command;
 
@@ -163,9 +163,20 @@ impl RedisServer {
 
     /// A store in this process, and what instances on this server share.
     pub fn store(&self, rules: Rules, clock: Option<Clock>) -> (RedisStore, RedisPeers) {
+        self.store_with(rules, clock, EventLogSettings::default())
+    }
+
+    /// A store that keeps this much of the log of events.
+    pub fn store_with(
+        &self,
+        rules: Rules,
+        clock: Option<Clock>,
+        events: EventLogSettings,
+    ) -> (RedisStore, RedisPeers) {
         let settings = RedisSettings {
             address: RedisAddress::parse(&self.url()).unwrap(),
             key_prefix: "lkp:".to_owned(),
+            events,
             clock,
         };
         RedisStore::start(&settings, rules, RedisMetrics::default())

@@ -5,7 +5,9 @@ use std::{error::Error as _, sync::Arc};
 
 use livekit_presence::{
     presence::{RoomName, Rules},
-    store::{RedisAddress, RedisMetrics, RedisSettings, RedisStore, Store, StoreError},
+    store::{
+        EventLogSettings, RedisAddress, RedisMetrics, RedisSettings, RedisStore, Store, StoreError,
+    },
 };
 
 use crate::{
@@ -31,6 +33,7 @@ async fn a_port_on_which_nobody_listens_is_unreachable() {
     let settings = RedisSettings {
         address: RedisAddress::parse(&url_of(free_port())).unwrap(),
         key_prefix: "lkp:".to_owned(),
+        events: EventLogSettings::default(),
         clock: None,
     };
     let (store, _) = RedisStore::start(&settings, Rules::default(), RedisMetrics::default());

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use livekit_presence::{
     presence::{
-        Applied, Change, Counts, Event, EventKind, HostTime, Identity, Listing, LiveKitTime,
-        Participant, ParticipantKind, ParticipantSid, Profile, RoomLifecycle, RoomName, RoomSid,
-        Rules, SessionInfo, SessionState, Track, TrackKind, TrackSid, TrackSource, Version, plan,
+        Applied, Change, Counts, Event, EventDetails, EventKind, HostTime, Identity, Listing,
+        LiveKitTime, Participant, ParticipantKind, ParticipantSid, Profile, RoomLifecycle,
+        RoomName, RoomSid, Rules, SessionInfo, SessionState, Track, TrackKind, TrackSid,
+        TrackSource, Version, plan,
     },
     store::{Feed, FeedMessage, RoomSummary, Store},
 };
@@ -312,6 +313,24 @@ fn agent_joined(room: &RoomName, identity: &str, joined_at_ms: i64) -> Event {
     event(room, EventKind::Joined(info))
 }
 
+/// A newer session of somebody.
+pub fn joined_as(room: &RoomName, identity: &str, sid: &str, joined_at_ms: i64) -> Event {
+    let sid = ParticipantSid::new(sid);
+    event(room, EventKind::Joined(SessionInfo { sid, ..session(identity, joined_at_ms) }))
+}
+
+/// A session that ended before it was active, and how LiveKit describes it.
+pub fn aborted(room: &RoomName, identity: &str, participant: Option<Participant>) -> Event {
+    let sid = ParticipantSid::new(format!("PA_{identity}"));
+    let details = EventDetails {
+        participant,
+        disconnect_reason: Some("JOIN_FAILURE".to_owned()),
+        ..EventDetails::default()
+    };
+    let aborted = event(room, EventKind::Left { sid, was_active: false });
+    Event { details: Arc::new(details), ..aborted }
+}
+
 pub fn left(room: &RoomName, identity: &str) -> Event {
     event(
         room,
@@ -324,7 +343,7 @@ fn unpublished(room: &RoomName, identity: &str, track: &str) -> Event {
     event(room, EventKind::TrackUnpublished { sid, track: TrackSid::new(track) })
 }
 
-fn published_as(room: &RoomName, identity: &str, track: &str) -> Event {
+pub fn published_as(room: &RoomName, identity: &str, track: &str) -> Event {
     let track = Track {
         sid: TrackSid::new(track),
         source: TrackSource::Microphone,

@@ -1,6 +1,8 @@
 //! The contract that every store keeps, and what only one of them does.
 
 pub mod contract;
+mod event_log;
+pub mod events;
 mod memory;
 mod model;
 mod redis;
@@ -11,10 +13,10 @@ use std::sync::Arc;
 use livekit_presence::{
     clock::Clock,
     presence::Rules,
-    store::{MemoryStore, Store},
+    store::{EventLogSettings, MemoryStore, Store},
 };
 
-use self::redis::redis_store;
+use self::redis::{redis_store, redis_store_of_events};
 
 /// A new embedded store.
 #[expect(clippy::unused_async, reason = "the contract awaits how a store is made, whichever it is")]
@@ -22,5 +24,14 @@ async fn memory_store() -> (Arc<dyn Store>, ()) {
     (Arc::new(MemoryStore::new(Rules::default(), Clock::system())), ())
 }
 
+/// A new embedded store that keeps few events.
+#[expect(clippy::unused_async, reason = "the contract awaits how a store is made, whichever it is")]
+async fn memory_store_of_events() -> (Arc<dyn Store>, ()) {
+    let settings = EventLogSettings { keep: events::KEEP, max: events::MAX_EVENTS };
+    (Arc::new(MemoryStore::with_log(Rules::default(), Clock::system(), settings)), ())
+}
+
+events::suite!(memory_events, super::memory_store_of_events());
+events::suite!(redis_events, super::redis_store_of_events());
 contract::suite!(memory_contract, super::memory_store());
 contract::suite!(redis_contract, super::redis_store());

@@ -1,6 +1,7 @@
 //! Every store does what the rules alone do. The embedded store runs them on the whole room, the one on Redis on a few rows
 //! that one instance or another has read. All take the steps of the same schedules, with every fault; after each step they must
-//! hold the same room as the rules alone, and must have published the same change.
+//! hold the same room as the rules alone, and must have published the same change. Their logs of events must say the same, and
+//! those who count who joins and who leaves must end with the people in the list.
 //!
 //! `MODEL_SCHEDULES=10000` runs more of them, `MODEL_SEED=17` runs one.
 
@@ -11,13 +12,15 @@ use livekit_presence::{
         Applied, Counts, Event, EventKind, Listing, ParticipantSid, Repair, Repaired, Room,
         RoomName, Rules, SessionInfo, StoreTime, missing, plan,
     },
-    store::{Feed, FeedMessage, MemoryStore, Position, Store},
+    store::{EventFeed, Feed, FeedMessage, LogId, MemoryStore, Position, Store},
 };
 
 use crate::{
     harness::{RedisServer, TakingTurns, TestClock, within_deadline},
     rules::{Step, record},
 };
+
+use super::events::Fold;
 
 const SCHEDULES_IN_CI: u64 = 60;
 
@@ -44,9 +47,14 @@ async fn every_store_does_what_the_rules_say() {
         ("Redis", on(&server)),
         ("Redis, by two instances", Arc::new(TakingTurns::between([on(&shared), on(&shared)]))),
     ];
+    let mut followed: Vec<EventFeed> = Vec::new();
+    for (_, store) in &stores {
+        followed.push(store.follow_events().await.unwrap());
+    }
+    let mut positions: Vec<_> = followed.iter().map(EventFeed::position).collect();
     let mut steps = 0;
     for seed in seeds {
-        steps += run(seed, &clock, &stores).await;
+        steps += run(seed, &clock, &stores, &mut positions).await;
     }
     assert!(steps > 10, "schedules do something");
 }
@@ -61,9 +69,18 @@ struct Run<'stores> {
     known: BTreeMap<ParticipantSid, SessionInfo>,
     stores: &'stores [(&'stores str, Arc<dyn Store>)],
     feeds: Vec<Feed>,
+    /// The newest event of each store that was read.
+    positions: &'stores mut [LogId],
+    /// Those whom somebody counts who follows the log.
+    fold: Fold,
 }
 
-async fn run(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) -> usize {
+async fn run(
+    seed: u64,
+    clock: &TestClock,
+    stores: &[(&str, Arc<dyn Store>)],
+    positions: &mut [LogId],
+) -> usize {
     let room = RoomName::parse(&format!("room {seed}")).unwrap();
     let mut feeds = Vec::new();
     for (_, store) in stores {
@@ -77,6 +94,8 @@ async fn run(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) ->
         known: BTreeMap::new(),
         stores,
         feeds,
+        positions,
+        fold: Fold::default(),
     };
     let steps = record(seed);
     for (number, (now, step)) in steps.iter().enumerate() {
@@ -95,6 +114,7 @@ async fn run(seed: u64, clock: &TestClock, stores: &[(&str, Arc<dyn Store>)]) ->
             }
         }
         run.compare(number, step, *now).await;
+        run.compare_logs(number, step).await;
     }
     run.expect_in_list_of_rooms().await;
     steps.len()
@@ -161,6 +181,29 @@ impl Run<'_> {
             let counts = listed.map(|listed| listed.counts);
             assert_eq!(counts, expected, "{name}: MODEL_SEED={}", self.seed);
         }
+    }
+
+    /// Checks that the logs of all stores say the same of a step, and that it leads to the list.
+    async fn compare_logs(&mut self, number: usize, step: &Step) {
+        let mut said: Option<Vec<String>> = None;
+        for index in 0..self.stores.len() {
+            let position = self.positions[index];
+            let resumed = self.stores[index].1.events_after(position, 1_000).await.unwrap();
+            let place = self.place(index, number, step);
+            assert!(!resumed.is_gap, "{place}");
+            self.positions[index] = resumed.newest;
+            if index == 0 {
+                resumed.events.iter().for_each(|logged| self.fold.take(logged));
+            }
+            let events = resumed.events.iter();
+            let events: Vec<_> =
+                events.map(|logged| serde_json::to_string(&*logged.event).unwrap()).collect();
+            let expected = said.get_or_insert_with(|| events.clone());
+            assert_eq!(events, *expected, "{place}");
+        }
+        let mut shown: Vec<_> = self.model.list().into_iter().map(|one| one.sid).collect();
+        shown.sort();
+        assert_eq!(self.fold.inside(&self.room), shown, "{}", self.place(0, number, step));
     }
 
     fn learn<'info>(&mut self, infos: impl IntoIterator<Item = &'info SessionInfo>) {

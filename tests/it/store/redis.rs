@@ -4,17 +4,25 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 
 use livekit_presence::{
     presence::{Applied, LiveKitTime, Rules},
-    store::{FeedMessage, Store},
+    store::{EventLogSettings, FeedMessage, Store},
 };
 
 use crate::harness::{RedisServer, TestClock, eventually, within_deadline};
 
 use super::contract::{self, finished, in_opening, joined, left, room, started};
+use super::events;
 
 /// A store on a new server.
 pub async fn redis_store() -> (Arc<dyn Store>, RedisServer) {
     let server = RedisServer::start().await;
     (Arc::new(server.store(Rules::default(), None).0), server)
+}
+
+/// A store on a new server that keeps few events.
+pub async fn redis_store_of_events() -> (Arc<dyn Store>, RedisServer) {
+    let server = RedisServer::start().await;
+    let settings = EventLogSettings { keep: events::KEEP, max: events::MAX_EVENTS };
+    (Arc::new(server.store_with(Rules::default(), None, settings).0), server)
 }
 
 #[tokio::test]

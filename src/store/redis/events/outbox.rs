@@ -1,0 +1,133 @@
+//! Moves what is in a bucket's outbox into the log. To move an item twice does nothing, so several instances may do it at once.
+
+use std::sync::atomic::Ordering;
+
+use tracing::warn;
+
+use crate::{
+    error_chain::Chain,
+    store::{LogId, StoreError},
+};
+
+use super::{
+    super::{commit::Logged, keys::Bucket, rows::Unreadable, steps::PendingLog},
+    log::RedisEvents,
+};
+
+/// Items that are moved together.
+const MAX_ITEMS: usize = 100;
+
+/// An item of an outbox: its id, and its entries.
+type OutboxItem = (String, Vec<Vec<u8>>);
+
+impl RedisEvents {
+    /// Brings a step's entries into the log. Where Redis refuses it, rooms matter more, and webhooks are taken all the same; the
+    /// followers are told of a gap.
+    pub async fn settle(&self, bucket: Bucket, pending: PendingLog) -> Result<(), StoreError> {
+        let PendingLog { entries, logged } = pending;
+        let relayed = match logged {
+            Logged::Nothing => return Ok(()),
+            Logged::Ended => {
+                self.turned_off();
+                return Ok(());
+            }
+            Logged::Refused(reason) => {
+                self.turned_off();
+                if !self.is_refused.swap(true, Ordering::Relaxed) {
+                    warn!(%reason, "Redis refuses the log of events; streams of all events miss some");
+                }
+                self.subscribed().followers.lose();
+                return Ok(());
+            }
+            Logged::Outbox { id, count: 1 } => self.relay(bucket, &[(id, entries)]).await,
+            Logged::Outbox { .. } | Logged::Perhaps => self.relay_rest(bucket).await,
+        };
+        self.excuse(relayed)
+    }
+
+    /// Moves what an earlier attempt at a webhook, or another instance, left in a bucket's outbox.
+    pub async fn relay_left(&self, bucket: Bucket) -> Result<(), StoreError> {
+        let relayed = self.relay_rest(bucket).await;
+        self.excuse(relayed)
+    }
+
+    /// A Redis that refuses what the log needs refuses it always. Says so once, and nothing where nobody needs the log.
+    fn excuse(&self, relayed: Result<(), StoreError>) -> Result<(), StoreError> {
+        let error = match relayed {
+            Err(error @ StoreError::Refused(_)) => error,
+            relayed => return relayed,
+        };
+        if self.is_on() && !self.is_refused.swap(true, Ordering::Relaxed) {
+            let error = Chain(&error);
+            warn!(%error, "cannot write the log of events; streams of all events miss some");
+        }
+        self.subscribed().followers.lose();
+        Ok(())
+    }
+
+    async fn relay_rest(&self, bucket: Bucket) -> Result<(), StoreError> {
+        loop {
+            let mut read = redis::cmd("XRANGE");
+            read.arg(self.keys.outbox(bucket)).arg("-").arg("+").arg("COUNT").arg(MAX_ITEMS);
+            let items: Vec<(String, Vec<Vec<u8>>)> = self.link.query(&read).await?;
+            let count = items.len();
+            let entries = |fields: Vec<Vec<u8>>| fields.into_iter().skip(1).step_by(2).collect();
+            let items: Vec<OutboxItem> =
+                items.into_iter().map(|(id, fields)| (id, entries(fields))).collect();
+            if !items.is_empty() {
+                self.relay(bucket, &items).await?;
+            }
+            if count < MAX_ITEMS {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn relay(&self, bucket: Bucket, items: &[OutboxItem]) -> Result<(), StoreError> {
+        self.write(&format!("b{}", bucket.number()), items).await?;
+        let mut delete = redis::cmd("XDEL");
+        delete.arg(self.keys.outbox(bucket));
+        delete.arg(items.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>());
+        // They are in the log. What stays here is recognised.
+        let _ = self.link.query::<()>(&delete).await;
+        self.is_refused.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Puts a gap into the log.
+    pub(super) async fn write_gap(&self) -> Result<LogId, StoreError> {
+        self.write("", &[(String::new(), vec![Vec::new()])]).await
+    }
+
+    /// The newest position. Makes the log if there is none.
+    pub(super) async fn newest(&self) -> Result<LogId, StoreError> {
+        self.write("", &[]).await
+    }
+
+    async fn write(&self, bucket: &str, items: &[OutboxItem]) -> Result<LogId, StoreError> {
+        let counts: Vec<_> = items.iter().map(|(_, entries)| entries.len().to_string()).collect();
+        let mut arguments: Vec<&[u8]> = Vec::new();
+        for ((id, entries), count) in items.iter().zip(&counts) {
+            arguments.extend([id.as_bytes(), count.as_bytes()]);
+            arguments.extend(entries.iter().map(Vec::as_slice));
+        }
+        let newest = self.call_relay(&self.keys.event_log(), bucket, &arguments).await?;
+        newest.parse().map_err(|_| Unreadable::Malformed.into())
+    }
+
+    /// Calls the script that writes the log.
+    pub(super) async fn call_relay(
+        &self,
+        keys: &[String],
+        bucket: &str,
+        items: &[&[u8]],
+    ) -> Result<String, StoreError> {
+        let connection = self.link.connection().await?;
+        let max = self.settings.max.to_string();
+        let keep = self.settings.keep.as_millis().to_string();
+        let mut arguments: Vec<&[u8]> =
+            vec![connection.publish_command(), max.as_bytes(), keep.as_bytes(), bucket.as_bytes()];
+        arguments.extend(items);
+        self.link.invoke(connection, &self.scripts.relay.call(keys, &arguments)).await
+    }
+}
