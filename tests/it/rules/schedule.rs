@@ -7,8 +7,8 @@ use std::{
 
 use livekit_presence::presence::{
     Applied, Change, Counts, Event, Identity, Listing, Participant, ParticipantSid, ProbeAnswer,
-    ProbeTarget, Probed, Repair, Repairs, Room, Rules, Session, Standing, StoreTime, Version,
-    missing, plan, plan_without_list,
+    ProbeTarget, Probed, Repair, Repairs, Room, Rules, Session, Standing, StoreTime, Transition,
+    Version, missing, plan, plan_without_list,
 };
 
 use super::simulated_livekit::SimulatedLiveKit;
@@ -51,6 +51,8 @@ pub(super) struct Schedule {
     last_success: StoreTime,
     told: BTreeMap<Identity, Participant>,
     told_version: Version,
+    /// The sessions that somebody counts who adds each that joins, and takes out each that leaves.
+    counted: BTreeSet<ParticipantSid>,
     done: Vec<(StoreTime, Step)>,
 }
 
@@ -69,6 +71,7 @@ impl Schedule {
             last_success: StoreTime::default(),
             told: BTreeMap::new(),
             told_version: Version::ZERO,
+            counted: BTreeSet::new(),
             done: Vec::new(),
         }
     }
@@ -138,10 +141,12 @@ impl Schedule {
 
     fn deliver(&mut self, event: &Event) -> Result<(), String> {
         self.done.push((self.now, Step::Apply(event.clone())));
-        match self.room.apply(event, self.now, &self.rules) {
+        let mut transitions = Vec::new();
+        match self.room.apply_noting(event, self.now, &self.rules, &mut transitions) {
             Applied::Changed(change) => self.tell(change)?,
             Applied::Unchanged | Applied::Unexpected | Applied::Duplicate => {}
         }
+        self.count(&transitions)?;
         self.check_told()
     }
 
@@ -251,9 +256,12 @@ impl Schedule {
     pub(super) fn repair(&mut self, repairs: &Repairs) -> Result<(), String> {
         self.done.push((self.now, Step::Repair(repairs.clone())));
         let shown = self.living_and_shown();
-        if let Some(change) = self.room.repair(repairs, self.now, &self.rules).change {
+        let mut transitions = Vec::new();
+        let repaired = self.room.repair_noting(repairs, self.now, &self.rules, &mut transitions);
+        if let Some(change) = repaired.change {
             self.tell(change)?;
         }
+        self.count(&transitions)?;
         if let Some(hidden) = shown.difference(&self.living_and_shown()).next() {
             return Err(format!("{hidden} lives, and is hidden by {repairs:?}"));
         }
@@ -291,6 +299,25 @@ impl Schedule {
             self.told.remove(&departure.identity);
         }
         Ok(())
+    }
+
+    /// Counts who joins and who leaves; nobody does it twice.
+    fn count(&mut self, transitions: &[Transition]) -> Result<(), String> {
+        for transition in transitions {
+            let is_right = match transition {
+                Transition::Joined(participant) => self.counted.insert(participant.sid.clone()),
+                Transition::Left(participant) => self.counted.remove(&participant.sid),
+            };
+            if !is_right {
+                return Err(format!("{transition:?} beside {:?}", self.counted));
+            }
+        }
+        let shown: BTreeSet<_> = self.room.list().into_iter().map(|one| one.sid).collect();
+        if self.counted == shown {
+            Ok(())
+        } else {
+            Err(format!("counted {:?}, shown {shown:?}", self.counted))
+        }
     }
 
     fn check_told(&self) -> Result<(), String> {

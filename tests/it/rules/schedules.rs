@@ -1,6 +1,6 @@
 //! The property that matters: whatever was lost, repeated, delayed or reordered, after the last event and one reconcile past
 //! the grace the list equals the people really inside; and where LiveKit lists ghosts, it does soon after, by liveness probes.
-//! And all the time: no list takes out a session that lives and is shown.
+//! And all the time: no list takes out a session that lives and is shown, and who joined without those who left are in the list.
 //!
 //! `SCHEDULES=1000000` runs more of them, `SCHEDULE_SEED=17` runs one.
 
