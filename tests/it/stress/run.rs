@@ -12,7 +12,7 @@ use std::{
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::Request;
-use livekit_presence::presence::RoomName;
+use livekit_presence::presence::{RoomName, Rules};
 use tokio::{
     net::TcpListener,
     sync::Mutex,
@@ -25,6 +25,7 @@ use crate::harness::{PROCESS_KEYS, RedisServer, RoomService, TcpProxy, wire};
 use super::{
     api::SimulatedRooms,
     balancer::Balancer,
+    counter::Counter,
     faults::Faults,
     fleet::{Fleet, Instance},
     journal::Journal,
@@ -72,6 +73,8 @@ pub struct Fixture {
     /// The link of each instance to Redis.
     pub links: Vec<TcpProxy>,
     pub redis: Mutex<RedisServer>,
+    /// Follows the log of events.
+    pub counter: Arc<Counter>,
 }
 
 /// Runs for some time. Panics with a report if a promise is broken.
@@ -212,6 +215,9 @@ impl Run {
             instance.check_log().await;
         }
         self.fixture.snapshots.everybody_is_right();
+        let livekit = &self.fixture.livekit;
+        let rooms = livekit.names().map(|room| (room, livekit.people_inside(room)));
+        self.fixture.counter.everybody_is_right(rooms);
         if let Some(ended) = self.looking.try_join_next() {
             ended.expect("a page understands what it is sent");
         }
@@ -224,7 +230,9 @@ impl Run {
             wrong.push("webhooks are under way".to_owned());
         }
         for room in self.fixture.livekit.names() {
-            let inside = wording::shown(&self.fixture.livekit.people_inside(room));
+            let people = self.fixture.livekit.people_inside(room);
+            wrong.extend(self.fixture.counter.wrong(room, &people));
+            let inside = wording::shown(&people);
             let pages = self.pages.iter().filter(|page| page.rooms.contains(room));
             for page in pages {
                 let shown = page.list(room);
@@ -300,10 +308,13 @@ impl Fixture {
         let rooms_of_api =
             SimulatedRooms { livekit: Arc::clone(&livekit), journal: Arc::clone(journal) };
         let api = RoomService::serve(listener, None, PROCESS_KEYS, Arc::new(rooms_of_api));
+        let counter = Counter::new(Arc::clone(journal));
+        counter.count(redis.store(Rules::default(), None).0).await;
         let journal = Arc::clone(journal);
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&journal)));
         let redis = Mutex::new(redis);
-        let fixture = Self { journal, snapshots, livekit, api, balancer, fleet, links, redis };
+        let fixture =
+            Self { journal, snapshots, livekit, api, balancer, fleet, links, redis, counter };
         (Arc::new(fixture), rooms)
     }
 }
