@@ -13,6 +13,7 @@ use super::{
     events::{EventFeed, FeedEvent, LogId, Resumed},
     feed::Feed,
     position::Position,
+    rooms_feed::RoomsFeed,
     summary::RoomSummary,
 };
 
@@ -42,8 +43,18 @@ pub trait Store: Send + Sync + 'static {
     /// from this store (never from a client), and marks the room as lost. Does nothing if the version is not below `held`.
     async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError>;
 
-    /// The list of rooms, in no particular order.
+    /// The list of rooms, in no particular order. May be a second old.
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError>;
+
+    /// The list of rooms as it is after this call began.
+    async fn rooms_anew(&self) -> Result<Vec<RoomSummary>, StoreError>;
+
+    /// What the list of rooms says of these rooms, after this call began. A room that is not in the list is left out.
+    async fn summaries(&self, rooms: &[RoomName]) -> Result<Vec<RoomSummary>, StoreError>;
+
+    /// Follows the list of rooms. The name of each room that is listed differently after this returns arrives, or a gap arrives in
+    /// its place. What differs only because time has passed does not arrive.
+    async fn follow_rooms(&self) -> Result<RoomsFeed, StoreError>;
 
     /// Follows a room. Every change made after this returns arrives in order, or a gap arrives in its place.
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError>;

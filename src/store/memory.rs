@@ -29,7 +29,9 @@ use super::{
     feed::{Feed, FeedSender, feed},
     interface::Store,
     position::Position,
-    summary::RoomSummary,
+    rooms_feed::RoomsFeed,
+    rooms_followers::RoomsFollowers,
+    summary::{Listed, RoomSummary},
 };
 
 /// The number of locks. Each is held for a few microseconds at a time, so more of them would only cost memory.
@@ -41,6 +43,8 @@ pub struct MemoryStore {
     hasher: RandomState,
     /// The shard in which rooms are forgotten next.
     next_to_sweep: AtomicUsize,
+    /// Followers of all rooms. Locked while a shard is, never the other way round.
+    of_all_rooms: Arc<RoomsFollowers>,
     rules: Rules,
     /// See [`Store::trust_longer`].
     extra_trust: ExtraTrust,
@@ -75,6 +79,7 @@ impl MemoryStore {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             next_to_sweep: AtomicUsize::default(),
+            of_all_rooms: Arc::default(),
             rules,
             extra_trust: ExtraTrust::default(),
             log: MemoryEventLog::new(events, clock.clone()),
@@ -106,6 +111,39 @@ impl MemoryStore {
         }
     }
 
+    /// Changes a room of a shard. If it is listed differently afterwards, the followers of all rooms are told before the shard is
+    /// unlocked.
+    fn change<T>(
+        &self,
+        shard: &mut Shard,
+        name: &RoomName,
+        now: StoreTime,
+        change: impl FnOnce(&mut Room) -> T,
+    ) -> T {
+        let room = shard.room_mut(name, now);
+        let before = Listed::of_room(room);
+        let outcome = change(room);
+        if Listed::of_room(room) != before {
+            self.of_all_rooms.touch(name);
+        }
+        outcome
+    }
+
+    /// What the list of rooms says of a room; none where it is not in the list.
+    fn summary(&self, name: &RoomName, held: &StoredRoom, now: StoreTime) -> Option<RoomSummary> {
+        let StoredRoom { room, .. } = held;
+        let completeness = room.completeness().trusted_longer(self.extra_trust.get());
+        let is_listed = room.is_active() && !held.is_forgotten_at(now);
+        let is_complete = completeness.is_complete_at(now);
+        is_listed.then(|| RoomSummary {
+            name: name.clone(),
+            counts: room.counts(),
+            started_at: room.started_at(),
+            recording: RoomSummary::recording(room.has_recorder(), is_complete),
+            is_complete,
+        })
+    }
+
     fn shard_of(&self, room: &RoomName) -> MutexGuard<'_, Shard> {
         lock(&self.shards[self.index_of(room)])
     }
@@ -124,20 +162,22 @@ impl Store for MemoryStore {
         let now = self.time();
         let rules = self.extra_trust.in_rules(&self.rules);
         let mut transitions = Vec::new();
-        let room = shard.room_mut(&event.room, now);
-        let applied = room.apply_noting(event, now, &rules, &mut transitions);
-        if self.log.is_on() {
-            let happened = Happened {
-                room: &event.room,
-                sid: room.sid(),
-                version: room.version(),
-                now,
-                transitions: &transitions,
-                event: Some(event),
-                passes: passes(event, &applied, |sid| room.shown_session(sid).is_some()),
-            };
-            self.log(&happened, room);
-        }
+        let applied = self.change(&mut shard, &event.room, now, |room| {
+            let applied = room.apply_noting(event, now, &rules, &mut transitions);
+            if self.log.is_on() {
+                let happened = Happened {
+                    room: &event.room,
+                    sid: room.sid(),
+                    version: room.version(),
+                    now,
+                    transitions: &transitions,
+                    event: Some(event),
+                    passes: passes(event, &applied, |sid| room.shown_session(sid).is_some()),
+                };
+                self.log(&happened, room);
+            }
+            applied
+        });
         if let Applied::Changed(change) = &applied {
             shard.publish(&event.room, change);
         }
@@ -154,20 +194,22 @@ impl Store for MemoryStore {
         let mut shard = self.shard_of(room);
         let now = self.time();
         let mut transitions = Vec::new();
-        let held = shard.room_mut(room, now);
-        let repaired = held.repair_noting(repairs, now, &self.rules, &mut transitions);
-        if self.log.is_on() {
-            let happened = Happened {
-                room,
-                sid: held.sid(),
-                version: held.version(),
-                now,
-                transitions: &transitions,
-                event: None,
-                passes: false,
-            };
-            self.log(&happened, held);
-        }
+        let repaired = self.change(&mut shard, room, now, |held| {
+            let repaired = held.repair_noting(repairs, now, &self.rules, &mut transitions);
+            if self.log.is_on() {
+                let happened = Happened {
+                    room,
+                    sid: held.sid(),
+                    version: held.version(),
+                    now,
+                    transitions: &transitions,
+                    event: None,
+                    passes: false,
+                };
+                self.log(&happened, held);
+            }
+            repaired
+        });
         if let Some(change) = &repaired.change {
             shard.publish(room, change);
         }
@@ -188,7 +230,7 @@ impl Store for MemoryStore {
     async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {
         let mut shard = self.shard_of(room);
         let now = self.time();
-        if shard.room_mut(room, now).advance(held, now) {
+        if self.change(&mut shard, room, now, |room| room.advance(held, now)) {
             shard.followers.get(room).into_iter().flatten().for_each(|(_, one)| one.gap());
             self.log.append_gap(now);
         }
@@ -197,27 +239,29 @@ impl Store for MemoryStore {
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         let now = self.time();
-        let extra_trust = self.extra_trust.get();
         let mut summaries = Vec::new();
         for shard in &*self.shards {
             let shard = lock(shard);
-            let active = shard
-                .rooms
-                .iter()
-                .filter(|(_, held)| held.room.is_active() && !held.is_forgotten_at(now));
-            summaries.extend(active.map(|(name, held)| {
-                let completeness = held.room.completeness().trusted_longer(extra_trust);
-                let is_complete = completeness.is_complete_at(now);
-                RoomSummary {
-                    name: name.clone(),
-                    counts: held.room.counts(),
-                    started_at: held.room.started_at(),
-                    recording: RoomSummary::recording(held.room.has_recorder(), is_complete),
-                    is_complete,
-                }
-            }));
+            let listed =
+                shard.rooms.iter().filter_map(|(name, held)| self.summary(name, held, now));
+            summaries.extend(listed);
         }
         Ok(summaries)
+    }
+
+    async fn rooms_anew(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        self.rooms().await
+    }
+
+    async fn summaries(&self, rooms: &[RoomName]) -> Result<Vec<RoomSummary>, StoreError> {
+        let now = self.time();
+        let summary =
+            |name: &RoomName| self.summary(name, self.shard_of(name).rooms.get(name)?, now);
+        Ok(rooms.iter().filter_map(summary).collect())
+    }
+
+    async fn follow_rooms(&self) -> Result<RoomsFeed, StoreError> {
+        Ok(self.of_all_rooms.add())
     }
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {

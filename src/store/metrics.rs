@@ -22,6 +22,7 @@ use super::{
     feed::Feed,
     interface::Store,
     position::Position,
+    rooms_feed::RoomsFeed,
     summary::RoomSummary,
 };
 
@@ -40,7 +41,10 @@ label! {
         Position = "position",
         Advance = "advance",
         Rooms = "rooms",
+        RoomsAnew = "rooms_anew",
+        Summaries = "summaries",
         Follow = "follow",
+        FollowRooms = "follow_rooms",
         Renew = "renew",
         FollowEvents = "follow_events",
         EventsAfter = "events_after",
@@ -125,6 +129,18 @@ impl Store for MeteredStore {
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         self.metered(Kind::Rooms, self.store.rooms()).await
+    }
+
+    async fn rooms_anew(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        self.metered(Kind::RoomsAnew, self.store.rooms_anew()).await
+    }
+
+    async fn summaries(&self, rooms: &[RoomName]) -> Result<Vec<RoomSummary>, StoreError> {
+        self.metered(Kind::Summaries, self.store.summaries(rooms)).await
+    }
+
+    async fn follow_rooms(&self) -> Result<RoomsFeed, StoreError> {
+        self.metered(Kind::FollowRooms, self.store.follow_rooms()).await
     }
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {

@@ -12,6 +12,8 @@ mod memory;
 mod metrics;
 mod position;
 mod redis;
+mod rooms_feed;
+mod rooms_followers;
 mod summary;
 
 pub use error::{Cause, StoreError};
@@ -25,4 +27,5 @@ pub use memory::MemoryStore;
 pub use metrics::{MeteredStore, StoreMetrics};
 pub use position::Position;
 pub use redis::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore};
+pub use rooms_feed::{RoomsFeed, RoomsFeedSender, TouchedRooms, rooms_feed};
 pub use summary::RoomSummary;

@@ -1,4 +1,4 @@
-//! Who follows which room on this instance, and which buckets Redis sends changes for.
+//! Who follows which room on this instance, or all of them, and which buckets Redis sends changes for.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     presence::RoomName,
-    store::{Feed, FeedSender, feed},
+    store::{Feed, FeedSender, RoomsFeed, feed, rooms_followers::RoomsFollowers},
 };
 
 use super::{keys::Bucket, message};
@@ -18,9 +18,13 @@ use super::{keys::Bucket, message};
 /// How long a bucket stays subscribed after its last follower left.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The followers of all rooms.
+/// The followers of this instance.
 #[derive(Default)]
-pub(super) struct Followers(Mutex<State>);
+pub(super) struct Followers {
+    state: Mutex<State>,
+    /// Those of all rooms. All buckets are subscribed while there are any.
+    of_all_rooms: Arc<RoomsFollowers>,
+}
 
 #[derive(Default)]
 struct State {
@@ -35,6 +39,7 @@ struct Followed {
     is_subscribed: watch::Sender<bool>,
     /// Whether it ever did. If so, the next acknowledgement means a gap: nobody knows what was published in between.
     was_subscribed: bool,
+    /// Since when nobody follows it, as far as was looked.
     idle_since: Option<Instant>,
 }
 
@@ -48,14 +53,32 @@ impl Followers {
         let followers = Arc::downgrade(self);
         let (sender, feed) = feed(Unfollow { followers, bucket, room: room.clone(), id });
         let followed = state.buckets.entry(bucket).or_insert_with(Followed::new);
-        followed.idle_since = None;
         followed.rooms.entry(room.clone()).or_default().push((id, sender));
         (feed, followed.is_subscribed.subscribe())
+    }
+
+    /// Adds a follower of all rooms. It has to wait until all buckets are subscribed.
+    pub fn add_to_all(&self) -> (RoomsFeed, Vec<watch::Receiver<bool>>) {
+        let feed = self.of_all_rooms.add();
+        let mut state = self.state();
+        let mut is_subscribed = |bucket| {
+            let followed = state.buckets.entry(bucket).or_insert_with(Followed::new);
+            followed.is_subscribed.subscribe()
+        };
+        (feed, Bucket::all().map(&mut is_subscribed).collect())
     }
 
     /// Passes on a message of a bucket's channel.
     pub fn on_message(&self, message: &[u8]) {
         let Some((room, rest)) = message::parse(message) else { return };
+        if !self.of_all_rooms.is_empty()
+            && let Ok(room) = RoomName::parse(&room)
+        {
+            self.of_all_rooms.touch(&room);
+        }
+        if message::is_of_list(rest) {
+            return;
+        }
         let state = self.state();
         let followed = state.buckets.get(&Bucket::of(&room));
         let Some(followers) = followed.and_then(|followed| followed.rooms.get(room.as_str()))
@@ -72,21 +95,25 @@ impl Followers {
     /// All followers must read their rooms again.
     pub fn gap(&self) {
         self.state().buckets.values().for_each(Followed::gap);
+        self.of_all_rooms.gap();
     }
 
     /// Redis acknowledged the subscription of these buckets.
     pub fn subscribed(&self, buckets: &[Bucket]) {
-        self.each_of(buckets, Followed::subscribed);
+        let has_gap = self.each_of(buckets, Followed::subscribed);
+        self.gap_of_all_if(has_gap);
     }
 
     /// These buckets are subscribed no more.
     pub fn unsubscribed(&self, buckets: &[Bucket]) {
-        self.each_of(buckets, Followed::unsubscribed);
+        let has_gap = self.each_of(buckets, Followed::unsubscribed);
+        self.gap_of_all_if(has_gap);
     }
 
     /// The connection is gone, and with it all subscriptions.
     pub fn disconnected(&self) {
-        self.state().buckets.values_mut().for_each(Followed::unsubscribed);
+        let buckets = self.buckets();
+        self.unsubscribed(&buckets);
     }
 
     /// All buckets with followers.
@@ -103,24 +130,32 @@ impl Followers {
 
     /// Takes out buckets that nobody has followed for a while.
     pub fn take_idle(&self) -> Vec<Bucket> {
-        let is_idle =
-            |followed: &Followed| followed.idle_since.is_some_and(|at| at.elapsed() > LINGER);
+        let follows_all = !self.of_all_rooms.is_empty();
         let mut state = self.state();
-        let idle = state.buckets.extract_if(|_, followed| is_idle(followed));
+        let idle = state.buckets.extract_if(|_, followed| followed.is_idle(follows_all));
         idle.map(|(bucket, _)| bucket).collect()
     }
 
-    fn each_of(&self, buckets: &[Bucket], act: impl Fn(&mut Followed)) {
+    /// Acts on buckets, and tells whether any of them had a gap.
+    fn each_of(&self, buckets: &[Bucket], act: impl Fn(&mut Followed) -> bool) -> bool {
         let mut state = self.state();
+        let mut has_gap = false;
         for bucket in buckets {
             if let Some(followed) = state.buckets.get_mut(bucket) {
-                act(followed);
+                has_gap |= act(followed);
             }
+        }
+        has_gap
+    }
+
+    fn gap_of_all_if(&self, has_gap: bool) {
+        if has_gap {
+            self.of_all_rooms.gap();
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("nothing panics while it is locked")
+        self.state.lock().expect("nothing panics while it is locked")
     }
 }
 
@@ -138,20 +173,33 @@ impl Followed {
         *self.is_subscribed.borrow()
     }
 
-    fn subscribed(&mut self) {
+    /// Whether nobody has followed it for a while.
+    fn is_idle(&mut self, follows_all: bool) -> bool {
+        if follows_all || !self.rooms.is_empty() {
+            self.idle_since = None;
+            return false;
+        }
+        self.idle_since.get_or_insert_with(Instant::now).elapsed() > LINGER
+    }
+
+    /// Returns whether messages were lost before it.
+    fn subscribed(&mut self) -> bool {
         let is_again = self.was_subscribed && !self.is_subscribed();
         if is_again {
             self.gap();
         }
         self.was_subscribed = true;
         self.is_subscribed.send_replace(true);
+        is_again
     }
 
-    fn unsubscribed(&mut self) {
+    /// Returns whether it was subscribed until now.
+    fn unsubscribed(&mut self) -> bool {
         let was_subscribed = self.is_subscribed.send_replace(false);
         if was_subscribed {
             self.gap();
         }
+        was_subscribed
     }
 
     fn gap(&self) {
@@ -179,9 +227,6 @@ impl Drop for Unfollow {
             if of_room.is_empty() {
                 followed.rooms.remove(&self.room);
             }
-        }
-        if followed.rooms.is_empty() {
-            followed.idle_since = Some(Instant::now());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is published on a bucket's channel: the room's name as a JSON string, and after it the change. On a message without a
-//! change, followers read the room again.
+//! change, followers read the room again, unless it says that only the list of rooms is concerned. (Releases before that read the
+//! room again on it.)
 
 use crate::presence::{Change, RoomName};
 
@@ -21,6 +22,19 @@ pub(super) fn of_change(room: &RoomName, change: &Change) -> Vec<u8> {
 /// The message that makes followers read the room again.
 pub(super) fn of_gap(room: &RoomName) -> Vec<u8> {
     to_json(room)
+}
+
+/// What follows the room where its list is as it was.
+const ONLY_LISTED: &[u8] = b"\"listed\"";
+
+/// The message that a room is listed differently although its own list is as it was. Only followers of all rooms hear it.
+pub(super) fn of_list(room: &RoomName) -> Vec<u8> {
+    [&of_gap(room), ONLY_LISTED].concat()
+}
+
+/// Whether this follows the room in a message for followers of all rooms alone.
+pub(super) fn is_of_list(rest: &[u8]) -> bool {
+    rest == ONLY_LISTED
 }
 
 /// A message's room, and what follows it.
@@ -71,6 +85,17 @@ mod tests {
         assert_eq!(String::from_utf8(to_json(&read)).unwrap(), json);
         let partial = json.replace(r#""confirmed_until":3"#, r#""confirmed_until":0"#);
         assert!(change(partial.as_bytes()).unwrap().completeness.is_partial());
+    }
+
+    #[test]
+    fn a_message_about_the_list_alone_is_told_from_all_others() {
+        let message = of_list(&RoomName::parse("general").unwrap());
+        assert_eq!(message, br#""general""listed""#);
+        let (name, rest) = parse(&message).unwrap();
+        assert_eq!(name, "general");
+        assert!(is_of_list(rest));
+        assert_eq!(change(rest), None, "a release that does not know it reads the room again");
+        assert!(!is_of_list(parse(&of_gap(&RoomName::parse("general").unwrap())).unwrap().1));
     }
 
     #[test]

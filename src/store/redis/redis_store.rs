@@ -10,7 +10,8 @@ use crate::{
         RoomSlice, Rules, StoreTime, Subjects, Version,
     },
     store::{
-        EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, Store, StoreError,
+        EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, RoomsFeed, Store,
+        StoreError,
         events::{EventLog, Happened, passes},
         extra_trust::ExtraTrust,
     },
@@ -26,7 +27,7 @@ use super::{
     metrics::RedisMetrics,
     peers::RedisPeers,
     reader::RowReader,
-    room_list::RoomList,
+    room_list::{self, RoomList},
     rows::{self, HeldRows, room_row},
     scripts::Scripts,
     server_time::ServerTime,
@@ -143,6 +144,31 @@ impl RedisStore {
             let commit = Commit::new(held, &forgotten, &[], now, None, Vec::new());
             let _ = commit.send(&self.steps.writer, room, Duration::ZERO).await;
         }
+    }
+
+    /// The list of rooms, as it was at most `max_age` ago.
+    async fn list(&self, max_age: Duration) -> Result<Vec<RoomSummary>, StoreError> {
+        let listed = self.rooms.read(max_age).await?;
+        let now = self.now().await?;
+        let forgotten = listed.iter().filter(|listed| listed.is_forgotten_at(now));
+        self.unlist(forgotten.take(MAX_FORGOTTEN), now).await;
+        Ok(self.summaries_of(listed, now))
+    }
+
+    fn summaries_of(&self, listed: Vec<IndexedRoom>, now: StoreTime) -> Vec<RoomSummary> {
+        let extra_trust = self.extra_trust.get();
+        let summary = |listed: IndexedRoom| {
+            let completeness = listed.completeness().trusted_longer(extra_trust);
+            let is_complete = completeness.is_complete_at(now);
+            RoomSummary {
+                counts: listed.counts(),
+                started_at: listed.started_at(),
+                recording: RoomSummary::recording(listed.has_recorder(), is_complete),
+                is_complete,
+                name: listed.name,
+            }
+        };
+        listed.into_iter().filter(|listed| !listed.is_forgotten_at(now)).map(summary).collect()
     }
 
     /// Takes forgotten rooms out of the list, unless they are there again.
@@ -263,24 +289,21 @@ impl Store for RedisStore {
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         // Tests that set the time would wait for a list to get old.
         let may_be_old = self.steps.time.injected().is_none();
-        let listed = self.rooms.read(may_be_old).await?;
-        let now = self.now().await?;
-        let extra_trust = self.extra_trust.get();
-        let is_kept = |listed: &IndexedRoom| !listed.is_forgotten_at(now);
-        let forgotten = listed.iter().filter(|listed| !is_kept(listed));
-        self.unlist(forgotten.take(MAX_FORGOTTEN), now).await;
-        let summary = |listed: IndexedRoom| {
-            let completeness = listed.completeness().trusted_longer(extra_trust);
-            let is_complete = completeness.is_complete_at(now);
-            RoomSummary {
-                counts: listed.counts(),
-                started_at: listed.started_at(),
-                recording: RoomSummary::recording(listed.has_recorder(), is_complete),
-                is_complete,
-                name: listed.name,
-            }
-        };
-        Ok(listed.into_iter().filter(is_kept).map(summary).collect())
+        self.list(if may_be_old { room_list::FRESH } else { Duration::ZERO }).await
+    }
+
+    async fn rooms_anew(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        self.list(Duration::ZERO).await
+    }
+
+    async fn summaries(&self, rooms: &[RoomName]) -> Result<Vec<RoomSummary>, StoreError> {
+        let listed = self.rooms.read_some(rooms).await?;
+        let now = self.steps.time.now().await?;
+        Ok(self.summaries_of(listed, now))
+    }
+
+    async fn follow_rooms(&self) -> Result<RoomsFeed, StoreError> {
+        self.subscriber.follow_all().await
     }
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {

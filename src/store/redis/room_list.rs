@@ -1,6 +1,8 @@
-//! The list of rooms, read from the indexes of all buckets at most once a second.
+//! The list of rooms, read from the indexes of all buckets: as a whole, at most once a second for those who do not mind, or of
+//! some rooms.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,7 +10,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
-use crate::store::StoreError;
+use crate::{presence::RoomName, store::StoreError};
 
 use super::{
     index::IndexedRoom,
@@ -16,8 +18,8 @@ use super::{
     link::Link,
 };
 
-/// For this long the list is not read again, however many clients ask.
-const FRESH: Duration = Duration::from_secs(1);
+/// For this long the list is not read again for callers that do not mind, however many they are.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 /// Indexes that are read at the same time.
 const MAX_CALLS: usize = 128;
 
@@ -32,12 +34,12 @@ impl RoomList {
         Self { link, keys, last: Mutex::default() }
     }
 
-    /// All rooms. Callers at the same time share one reading, and those within a second if `may_be_old`.
-    pub async fn read(&self, may_be_old: bool) -> Result<Vec<IndexedRoom>, StoreError> {
+    /// All rooms, by a reading that began at most `max_age` before this call. Callers share it.
+    pub async fn read(&self, max_age: Duration) -> Result<Vec<IndexedRoom>, StoreError> {
+        let called_at = Instant::now();
         let mut last = self.last.lock().await;
-        if let Some((at, listed)) = &*last
-            && may_be_old
-            && at.elapsed() < FRESH
+        if let Some((read_at, listed)) = &*last
+            && called_at < *read_at + max_age
         {
             return Ok(listed.clone());
         }
@@ -45,6 +47,19 @@ impl RoomList {
         let listed = self.read_all().await?;
         *last = Some((read_at, listed.clone()));
         Ok(listed)
+    }
+
+    /// Those of these rooms that are in the list.
+    pub async fn read_some(&self, rooms: &[RoomName]) -> Result<Vec<IndexedRoom>, StoreError> {
+        let mut by_bucket: HashMap<Bucket, Vec<&RoomName>> = HashMap::new();
+        for room in rooms {
+            by_bucket.entry(Bucket::of(room.as_str())).or_default().push(room);
+        }
+        let reading: Vec<_> =
+            by_bucket.into_iter().map(|(bucket, rooms)| self.read_some_of(bucket, rooms)).collect();
+        let listed: Vec<Vec<_>> =
+            stream::iter(reading).buffer_unordered(MAX_CALLS).try_collect().await?;
+        Ok(listed.into_iter().flatten().collect())
     }
 
     async fn read_all(&self) -> Result<Vec<IndexedRoom>, StoreError> {
@@ -62,5 +77,23 @@ impl RoomList {
         let rooms: Option<Vec<(Vec<u8>, Vec<u8>)>> = self.link.query_ours(&index).await?;
         let rooms = rooms.iter().flatten().map(|(name, entry)| IndexedRoom::read(name, entry));
         rooms.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    async fn read_some_of(
+        &self,
+        bucket: Bucket,
+        rooms: Vec<&RoomName>,
+    ) -> Result<Vec<IndexedRoom>, StoreError> {
+        let mut index = redis::cmd("HMGET");
+        index.arg(self.keys.index(bucket));
+        rooms.iter().for_each(|room| {
+            index.arg(room.as_str());
+        });
+        let entries: Option<Vec<Option<Vec<u8>>>> = self.link.query_ours(&index).await?;
+        let entries = rooms.iter().zip(entries.into_iter().flatten());
+        let listed = entries.filter_map(|(room, entry)| {
+            entry.map(|entry| IndexedRoom::read(room.as_str().as_bytes(), &entry))
+        });
+        listed.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     presence::{Identity, Needs, ROOM_MEMORY, RoomName, RoomSlice, StoreTime, Version},
-    store::StoreError,
+    store::{StoreError, summary::Listed},
 };
 
 use super::{
@@ -65,7 +65,7 @@ pub(super) enum Effect {
     Nothing,
     /// There is nothing to write, but that is certain only if the rows were read for this step.
     NothingIfRead,
-    /// The rows are written, and clients see no difference.
+    /// The rows are written, and clients of the room see no difference.
     Written,
     /// The rows are written, and this message tells the room's followers.
     Told(Vec<u8>),
@@ -139,6 +139,7 @@ impl Steps {
     ) -> Result<Option<(T, Option<PendingLog>)>, StoreError> {
         let (mut held, absent) = self.rows(progress).await?;
         let now = self.time.now().await?;
+        let listed = Listed::of_slice(&held.slice);
         let is_lost = progress.acknowledged.is_some_and(|version| held.slice.advance(version, now));
         let is_logged = self.events.is_on();
         let Taken { outcome, touched, effect, mut log } = match act(&mut held.slice, now, is_logged)
@@ -160,6 +161,9 @@ impl Steps {
             }
             Effect::Nothing | Effect::NothingIfRead => message::of_gap(progress.wanted.room),
             Effect::Written if is_lost => message::of_gap(progress.wanted.room),
+            Effect::Written if Listed::of_slice(&held.slice) != listed => {
+                message::of_list(progress.wanted.room)
+            }
             Effect::Written => Vec::new(),
             Effect::Told(message) => message,
         };

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::{
     abort_on_panic,
     presence::RoomName,
-    store::{Feed, StoreError},
+    store::{Feed, RoomsFeed, StoreError},
 };
 
 use super::{
@@ -45,6 +45,24 @@ impl Subscriber {
     /// What Redis pushes to this instance.
     pub fn inbox(&self) -> Arc<Inbox> {
         Arc::clone(&self.0)
+    }
+
+    /// Follows all rooms. When this returns, Redis has acknowledged the subscriptions of all buckets.
+    pub async fn follow_all(&self) -> Result<RoomsFeed, StoreError> {
+        let (feed, buckets) = self.0.followers.add_to_all();
+        self.0.wanted.notify_one();
+        let subscribed = async {
+            for mut is_subscribed in buckets {
+                if is_subscribed.wait_for(|subscribed| *subscribed).await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        match timeout(ACKNOWLEDGE_TIMEOUT, subscribed).await {
+            Ok(true) => Ok(feed),
+            _ => Err(not_acknowledged()),
+        }
     }
 
     /// Whether changes arrive, as far as is known.

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use livekit_presence::{
     presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version},
     store::{
-        Cause, EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, Store, StoreError,
+        Cause, EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, RoomsFeed, Store,
+        StoreError,
     },
 };
 use tokio::sync::watch;
@@ -117,6 +118,21 @@ impl Store for FlakyStore {
         self.store.rooms().await
     }
 
+    async fn rooms_anew(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        self.pass().await?;
+        self.store.rooms_anew().await
+    }
+
+    async fn summaries(&self, rooms: &[RoomName]) -> Result<Vec<RoomSummary>, StoreError> {
+        self.pass().await?;
+        self.store.summaries(rooms).await
+    }
+
+    async fn follow_rooms(&self) -> Result<RoomsFeed, StoreError> {
+        self.pass().await?;
+        self.store.follow_rooms().await
+    }
+
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
         self.pass().await?;
         self.store.follow(room).await
@@ -207,6 +223,18 @@ impl Store for TakingTurns {
 
     async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         self.next().rooms().await
+    }
+
+    async fn rooms_anew(&self) -> Result<Vec<RoomSummary>, StoreError> {
+        self.next().rooms_anew().await
+    }
+
+    async fn summaries(&self, rooms: &[RoomName]) -> Result<Vec<RoomSummary>, StoreError> {
+        self.next().summaries(rooms).await
+    }
+
+    async fn follow_rooms(&self) -> Result<RoomsFeed, StoreError> {
+        self.next().follow_rooms().await
     }
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {

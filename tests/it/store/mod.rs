@@ -6,6 +6,7 @@ pub mod events;
 mod memory;
 mod model;
 mod redis;
+mod rooms_feed;
 mod shared_redis;
 
 use std::sync::Arc;

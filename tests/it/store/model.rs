@@ -1,7 +1,8 @@
 //! Every store does what the rules alone do. The embedded store runs them on the whole room, the one on Redis on a few rows
 //! that one instance or another has read. All take the steps of the same schedules, with every fault; after each step they must
-//! hold the same room as the rules alone, and must have published the same change. Their logs of events must say the same, and
-//! those who count who joins and who leaves must end with the people in the list.
+//! hold the same room as the rules alone, and must have published the same change. A follower of all rooms must have been told of
+//! what the list of rooms says of it. Their logs of events must say the same, and those who count who joins and who leaves must end
+//! with the people in the list.
 //!
 //! `MODEL_SCHEDULES=10000` runs more of them, `MODEL_SEED=17` runs one.
 
@@ -9,10 +10,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use livekit_presence::{
     presence::{
-        Applied, Counts, Event, EventKind, Listing, ParticipantSid, Repair, Repaired, Room,
-        RoomName, Rules, SessionInfo, StoreTime, missing, plan,
+        Applied, Counts, Event, EventKind, Listing, LiveKitTime, ParticipantSid, Repair, Repaired,
+        Room, RoomName, Rules, SessionInfo, StoreTime, missing, plan,
     },
-    store::{EventFeed, Feed, FeedMessage, LogId, MemoryStore, Position, Store},
+    store::{EventFeed, Feed, FeedMessage, LogId, MemoryStore, Position, RoomsFeed, Store},
 };
 
 use crate::{
@@ -59,6 +60,9 @@ async fn every_store_does_what_the_rules_say() {
     assert!(steps > 10, "schedules do something");
 }
 
+/// What the list of rooms says of a room at once.
+type Listed = (Counts, Option<LiveKitTime>);
+
 /// The state of one schedule.
 struct Run<'stores> {
     seed: u64,
@@ -73,6 +77,8 @@ struct Run<'stores> {
     positions: &'stores mut [LogId],
     /// Those whom somebody counts who follows the log.
     fold: Fold,
+    /// Of each store: a follower of all rooms, and as what it has heard this room to be listed.
+    lists: Vec<(RoomsFeed, Option<Listed>)>,
 }
 
 async fn run(
@@ -82,9 +88,10 @@ async fn run(
     positions: &mut [LogId],
 ) -> usize {
     let room = RoomName::parse(&format!("room {seed}")).unwrap();
-    let mut feeds = Vec::new();
+    let (mut feeds, mut lists) = (Vec::new(), Vec::new());
     for (_, store) in stores {
         feeds.push(store.follow(&room).await.unwrap());
+        lists.push((store.follow_rooms().await.unwrap(), None));
     }
     let mut run = Run {
         seed,
@@ -96,6 +103,7 @@ async fn run(
         feeds,
         positions,
         fold: Fold::default(),
+        lists,
     };
     let steps = record(seed);
     for (number, (now, step)) in steps.iter().enumerate() {
@@ -115,6 +123,7 @@ async fn run(
         }
         run.compare(number, step, *now).await;
         run.compare_logs(number, step).await;
+        run.compare_lists().await;
     }
     run.expect_in_list_of_rooms().await;
     steps.len()
@@ -142,6 +151,20 @@ impl Run<'_> {
         if let Some(change) = &repaired.change {
             let told = within_deadline("the change", self.feeds[index].next()).await.unwrap();
             assert_eq!(told, FeedMessage::Changed(Arc::new(change.clone())));
+        }
+    }
+
+    /// Checks that followers of all rooms are told of this one, if it is listed differently now.
+    async fn compare_lists(&mut self) {
+        let expected =
+            self.model.is_active().then(|| (self.model.counts(), self.model.started_at()));
+        for ((_, store), (feed, heard)) in self.stores.iter().zip(&mut self.lists) {
+            while *heard != expected {
+                let touched = within_deadline("the room's name", feed.next()).await.unwrap();
+                assert!(touched.rooms.contains(&self.room), "{touched:?}");
+                let listed = store.summaries(std::slice::from_ref(&self.room)).await.unwrap();
+                *heard = listed.first().map(|room| (room.counts, room.started_at));
+            }
         }
     }
 
