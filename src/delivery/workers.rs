@@ -28,7 +28,7 @@ use super::{
 /// Each worker is a bit in a room's topic.
 const MAX_WORKERS: usize = 64;
 
-/// While a room has fewer list streams than this, a new one goes to a worker that already serves the room, so that a change wakes
+/// While a topic has fewer subscribers than this, a new one goes to a worker that already serves the topic, so that a change wakes
 /// one worker rather than all.
 const MAX_TOGETHER: usize = 256;
 

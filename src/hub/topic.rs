@@ -69,10 +69,11 @@ impl Topic {
         self.newest.lock().expect("nothing panics while it is locked").clone()
     }
 
-    /// A worker that already watches this topic, while it has fewer than `max_subscribers` list streams.
+    /// A worker that already watches this topic, while it has fewer than `max_subscribers`.
     pub fn home(&self, max_subscribers: usize) -> Option<u32> {
         let watching = self.watching.load(Ordering::Relaxed);
-        let is_small = self.count(View::Lists) < max_subscribers;
+        let count: usize = View::ALL.into_iter().map(|view| self.count(view)).sum();
+        let is_small = count < max_subscribers;
         (is_small && watching != 0).then(|| watching.trailing_zeros())
     }
 
