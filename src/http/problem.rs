@@ -11,7 +11,10 @@ use axum::{
 use serde::Serialize;
 use tracing::error;
 
-use crate::{error_chain::Chain, store::StoreError};
+use crate::{error_chain::Chain, hub::SubscribeAllError, store::StoreError};
+
+/// A prefix is free some seconds after its last stream has ended.
+const TOO_MANY_PREFIXES_RETRY_SECS: u64 = 10;
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]
@@ -152,6 +155,18 @@ impl Problem {
             StatusCode::INTERNAL_SERVER_ERROR,
             "something failed here; tell the operator the `X-Request-Id` of this answer",
         )
+    }
+}
+
+impl From<SubscribeAllError> for Problem {
+    fn from(error: SubscribeAllError) -> Self {
+        match error {
+            SubscribeAllError::Store(error) => error.into(),
+            SubscribeAllError::TooManyPrefixes => Self::unavailable(
+                "clients watch too many different prefixes at the moment; leave out `prefix`, or ask again",
+                TOO_MANY_PREFIXES_RETRY_SECS,
+            ),
+        }
     }
 }
 

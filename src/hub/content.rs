@@ -7,12 +7,17 @@ use crate::{
     sse::Frame,
 };
 
-use super::snapshot::{Snapshot, View};
+use super::{
+    directory::RoomsSnapshot,
+    snapshot::{Snapshot, View},
+};
 
 /// The newest of what subscribers watch. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Content {
     Room(Arc<Snapshot>),
+    /// The list of rooms.
+    Rooms(Arc<RoomsSnapshot>),
 }
 
 /// What a subscriber is sent next.
@@ -29,6 +34,7 @@ impl Content {
     pub fn version(&self) -> Version {
         match self {
             Self::Room(snapshot) => snapshot.version(),
+            Self::Rooms(snapshot) => snapshot.version(),
         }
     }
 
@@ -36,16 +42,16 @@ impl Content {
     pub fn received_at(&self) -> Option<HostTime> {
         match self {
             Self::Room(snapshot) => snapshot.received_at(),
+            Self::Rooms(_) => None,
         }
     }
 
     /// What a subscriber with this view is sent that was last sent version `sent`.
     pub fn next_for(&self, sent: Option<Version>, view: View) -> Next<'_> {
-        match self {
-            Self::Room(snapshot) => match snapshot.frame_after(sent, view) {
-                Some(frame) => Next::Frame(frame),
-                None => Next::Nothing,
-            },
-        }
+        let frame = match self {
+            Self::Room(snapshot) => snapshot.frame_after(sent, view),
+            Self::Rooms(snapshot) => snapshot.frame_after(sent),
+        };
+        frame.map_or(Next::Nothing, Next::Frame)
     }
 }

@@ -7,12 +7,15 @@ use prometheus_client::{
 
 use crate::metrics::{RegistryExt, label};
 
-/// Hot rooms, and how often they had to be read again.
+/// Hot rooms and the list of rooms, and how often they had to be read again.
 #[derive(Clone, Debug)]
 pub struct HubMetrics {
     rooms: Family<RoomState, Gauge>,
     snapshots: Counter,
     resyncs: Family<ResyncCause, Counter>,
+    all_rooms_prefixes: Gauge,
+    all_rooms_changes: Counter,
+    all_rooms_readings: Family<ListReadCause, Counter>,
 }
 
 label! {
@@ -39,12 +42,38 @@ label! {
     }
 }
 
+label! {
+    /// Why the list of rooms was read as a whole for streams of all rooms.
+    pub(super) enum ListReadCause as "cause" {
+        /// For the first subscriber.
+        First = "first",
+        /// The feed said that it lost the names of rooms.
+        Feed = "feed",
+        /// The regular check.
+        Check = "check",
+        /// A reading before it failed.
+        Retry = "retry",
+    }
+}
+
 impl HubMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             rooms: registry.register_new("rooms_hot", "Rooms watched on this instance"),
             snapshots: registry.register_new("snapshots", "Lists published to streams"),
             resyncs: registry.register_new("resyncs", "Hot rooms read again from the store"),
+            all_rooms_prefixes: registry.register_new(
+                "all_rooms_prefixes",
+                "Different prefixes that streams of all rooms watch",
+            ),
+            all_rooms_changes: registry.register_new(
+                "all_rooms_changes",
+                "Changes of the list of rooms published to streams",
+            ),
+            all_rooms_readings: registry.register_new(
+                "all_rooms_readings",
+                "Times the whole list of rooms was read for streams",
+            ),
         };
         // The name until 0.1, for dashboards of that time. It goes with the release after the next.
         registry.register(
@@ -60,6 +89,18 @@ impl HubMetrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.rooms.get_or_create(&state).set(count);
         }
+    }
+
+    pub(super) fn count_prefixes(&self, count: usize) {
+        self.all_rooms_prefixes.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn list_changed(&self) {
+        self.all_rooms_changes.inc();
+    }
+
+    pub(super) fn list_read(&self, cause: ListReadCause) {
+        self.all_rooms_readings.get_or_create(&cause).inc();
     }
 
     pub(super) fn published(&self) {

@@ -5,9 +5,11 @@
 //!
 //! `registry` is the entrance. Below it: `hot_room`, the task of one room; `shared`, what these tasks share; `lookup`, which
 //! reads rooms; `rooms`, the hot ones by name; `room_topic`, one of them; `topic`, what workers see of it; `content`, what lies in a
-//! topic; `snapshot`; `list`; and `room_body`, a room in the list of rooms.
+//! topic; `snapshot`; and `list`. `directory` is the list of rooms, with a task of its own, and `room_body` a room in it, as clients
+//! see it.
 
 mod content;
+mod directory;
 mod hot_room;
 mod list;
 mod lookup;
@@ -19,8 +21,10 @@ mod rooms;
 mod shared;
 mod snapshot;
 mod topic;
+mod window;
 
 pub use content::{Content, Next};
+pub use directory::{RoomsSnapshot, SubscribeAllError};
 pub use lookup::Source;
 pub use metrics::HubMetrics;
 pub use registry::{Hub, HubConfig, Reading};

@@ -12,6 +12,7 @@ use crate::{
 };
 
 use super::{
+    directory::{Directory, SubscribeAllError},
     hot_room::HotRoom,
     lookup::{Lookup, Source},
     metrics::HubMetrics,
@@ -76,6 +77,20 @@ impl Hub {
             let may_look_up = self.0.lookup.reconciler.is_some() && may_look_up();
             let task = HotRoom::run(Arc::clone(&self.0), new, may_look_up);
             tokio::spawn(abort_on_panic::task("the task of a hot room", task));
+        }
+        subscription.topic().ready().await?;
+        Ok(subscription)
+    }
+
+    /// Subscribes to the list of the rooms whose names begin with a prefix. Returns once it is known. No room is watched by that.
+    ///
+    /// # Errors
+    /// The list of rooms could not be read, or too many different prefixes are watched.
+    pub async fn subscribe_all(&self, prefix: &str) -> Result<Subscription, SubscribeAllError> {
+        let (subscription, needs_task) = self.0.all_rooms.enter(prefix)?;
+        if needs_task {
+            let directory = Directory::run(Arc::clone(&self.0));
+            tokio::spawn(abort_on_panic::task("the task of the list of rooms", directory));
         }
         subscription.topic().ready().await?;
         Ok(subscription)
@@ -175,10 +190,11 @@ impl Hub {
         }
     }
 
-    /// Updates the metric of hot rooms, which shows how many are complete now.
+    /// Updates the metrics of hot rooms, which show how many are complete now, and of watched prefixes.
     pub fn count_rooms(&self) {
         let is_complete = |room: &RoomTopic| self.0.lookup.is_complete(room.completeness());
         let (complete, stale) = self.0.rooms.count(is_complete);
         self.0.metrics.count_rooms(complete, stale);
+        self.0.metrics.count_prefixes(self.0.all_rooms.count());
     }
 }

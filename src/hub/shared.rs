@@ -1,18 +1,22 @@
-//! What the tasks of all hot rooms share.
+//! What the tasks of all hot rooms, and that of the list of rooms, share.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{lookup::Lookup, metrics::HubMetrics, rooms::HotRooms, topic::Watchers};
+use super::{
+    directory::Topics, lookup::Lookup, metrics::HubMetrics, rooms::HotRooms, topic::Watchers,
+};
 
 /// At most this many rooms are read again at the same time. When Redis returns, all hot rooms need it at once.
 const MAX_CONCURRENT_RESYNCS: usize = 64;
 
-/// Held by the hub and by each task of a hot room.
+/// Held by the hub and by each of its tasks.
 pub(super) struct Shared {
     pub lookup: Lookup,
     pub rooms: HotRooms,
+    /// The topics of streams of all rooms.
+    pub all_rooms: Topics,
     pub watchers: Arc<dyn Watchers>,
     pub metrics: HubMetrics,
     /// See [`super::HubConfig`].
@@ -29,6 +33,14 @@ impl Shared {
         coalesce: Duration,
     ) -> Self {
         let resyncs = Semaphore::new(MAX_CONCURRENT_RESYNCS);
-        Self { lookup, rooms: HotRooms::default(), watchers, metrics, coalesce, resyncs }
+        Self {
+            lookup,
+            rooms: HotRooms::default(),
+            all_rooms: Topics::default(),
+            watchers,
+            metrics,
+            coalesce,
+            resyncs,
+        }
     }
 }

@@ -197,6 +197,21 @@ impl Reconciler {
         rooms
     }
 
+    /// LiveKit's rooms as the list of rooms has them where the store does not: with nobody inside. None if LiveKit cannot be asked
+    /// now. Has no room compared.
+    pub async fn rooms_of_livekit(&self) -> Option<Vec<RoomSummary>> {
+        let listed = self.0.listed_rooms().await?;
+        let now = self.0.store.now().await.ok()?;
+        let rooms = listed.names.iter().map(|name| RoomSummary {
+            name: name.clone(),
+            counts: Counts::default(),
+            started_at: None,
+            recording: None,
+            is_complete: self.completeness_of_empty(name).is_complete_at(now),
+        });
+        Some(rooms.collect())
+    }
+
     fn compare_later(&self, room: &RoomName) {
         self.0.schedule().want(room, Importance::Listed, Instant::now());
     }

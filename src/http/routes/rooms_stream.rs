@@ -1,4 +1,5 @@
-//! `GET /api/livekit/rooms/stream?room=A&room=B`: many rooms on one connection, a snapshot of each and then what changes.
+//! `GET /api/livekit/rooms/stream`: many rooms on one connection, a snapshot and then what changes. `?room=A&room=B` has the lists of
+//! these rooms, `?all=true` the list of rooms.
 
 use axum::{
     extract::State,
@@ -11,7 +12,7 @@ use crate::{
     delivery::HandoffWatch,
     http::{
         auth::Client,
-        extract::{last_event_id::LastEventId, query::RoomParams},
+        extract::{last_event_id::LastEventId, streamed_rooms::StreamedRooms},
         limits::client_address::ClientAddress,
         problem::Problem,
         respond::event_stream::{hand_off, head},
@@ -22,31 +23,43 @@ use crate::{
 
 pub(in crate::http) async fn open(
     State(http): State<Http>,
-    RoomParams(rooms): RoomParams,
+    rooms: StreamedRooms,
     client: Client,
     address: ClientAddress,
     method: Method,
     last_event_id: LastEventId,
 ) -> Result<Response, Problem> {
-    for room in &rooms {
-        client.may_read(room)?;
-    }
+    may_watch(&client, &rooms)?;
     if !http.streams.enabled || last_event_id.is_of_replaced_stream() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if method == Method::HEAD {
         return Ok(head());
     }
-    // The request itself has cost one.
-    http.limits.take_reads(address, rooms.len() - 1)?;
-    let permit = http.open_stream(address, client.identity())?;
-    let subscriptions = rooms
-        .iter()
-        .map(|room| http.hub.subscribe(room, View::Deltas, || http.limits.may_look_up(address)));
-    let watches = try_join_all(subscriptions)
-        .await?
+    let (permit, subscriptions) = match rooms {
+        StreamedRooms::Named(rooms) => {
+            // The request itself has cost one.
+            http.limits.take_reads(address, rooms.len() - 1)?;
+            let permit = http.open_stream(address, client.identity())?;
+            let may_look_up = || http.limits.may_look_up(address);
+            let subscribe = |room| http.hub.subscribe(room, View::Deltas, may_look_up);
+            (permit, try_join_all(rooms.iter().map(subscribe)).await?)
+        }
+        StreamedRooms::All { prefix } => {
+            let permit = http.open_stream(address, client.identity())?;
+            (permit, vec![http.hub.subscribe_all(&prefix).await?])
+        }
+    };
+    let watches = subscriptions
         .into_iter()
         .map(|subscription| HandoffWatch { subscription, has: None })
         .collect();
     Ok(hand_off(&http, &client, watches, permit))
+}
+
+fn may_watch(client: &Client, rooms: &StreamedRooms) -> Result<(), Problem> {
+    match rooms {
+        StreamedRooms::Named(rooms) => rooms.iter().try_for_each(|room| client.may_read(room)),
+        StreamedRooms::All { .. } => client.may_list(),
+    }
 }

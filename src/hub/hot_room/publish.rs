@@ -7,18 +7,16 @@ use tokio::time::Instant;
 use crate::presence::{Difference, HostTime};
 
 use super::{
-    super::snapshot::{Delta, Snapshot, View},
+    super::{
+        snapshot::{Delta, Snapshot, View},
+        window,
+    },
     pending::Pending,
     task::HotRoom,
 };
 
-/// The window of a room grows so that its frames, to all subscribers together, stay below this rate.
-const MAX_BYTES_PER_SEC: usize = 400_000_000;
 /// A smaller frame counts as one of this size: the system call takes most of its time.
 const MIN_FRAME_BYTES: usize = 2 * 1024;
-/// The window grows to at most this, even if the rate is exceeded. (`stream.coalesce` may ask for more, and changes of a lost
-/// list wait for `LOST_LIST_DELAY`.)
-const MAX_WINDOW: Duration = Duration::from_secs(1);
 
 impl HotRoom {
     /// Publishes a snapshot with what is pending, and opens a window.
@@ -75,12 +73,8 @@ impl HotRoom {
         self.room.topic().announced();
     }
 
-    /// How long to hold back later changes. Without a window, large frames to many subscribers would use up all processors.
+    /// How long to hold back later changes. (Those of a lost list wait for `LOST_LIST_DELAY`.)
     fn window(&self, snapshot: &Snapshot) -> Duration {
-        let coalesce = self.shared.coalesce;
-        if coalesce.is_zero() {
-            return Duration::ZERO;
-        }
         let bytes_of = |view| {
             snapshot
                 .frame_bytes(view)
@@ -88,7 +82,6 @@ impl HotRoom {
                 .saturating_mul(self.room.topic().count(view))
         };
         let bytes = bytes_of(View::Lists).saturating_add(bytes_of(View::Deltas));
-        let micros = u64::try_from(bytes / (MAX_BYTES_PER_SEC / 1_000_000)).unwrap_or(u64::MAX);
-        Duration::from_micros(micros).min(MAX_WINDOW).max(coalesce)
+        window::after(bytes, self.shared.coalesce)
     }
 }

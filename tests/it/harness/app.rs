@@ -86,6 +86,11 @@ impl TestApp {
         Self::on(None, settings, keys).await
     }
 
+    /// Starts on Redis, or in memory where there is none.
+    pub async fn over_store(redis: Option<&RedisServer>) -> Self {
+        Self::on(redis, &[], KEYS).await
+    }
+
     /// Keeps rooms in Redis, by the test's clock, or in memory where there is none.
     #[expect(clippy::unused_async, reason = "callers await the start, whatever it takes")]
     pub async fn on(redis: Option<&RedisServer>, settings: &[(&str, &str)], keys: &str) -> Self {

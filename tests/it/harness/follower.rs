@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The wait after a stream ended. The service advises a longer one, which would only slow the tests down.
-const COME_BACK: Duration = Duration::from_millis(100);
+pub(super) const COME_BACK: Duration = Duration::from_millis(100);
 
 /// A subscriber that reconnects when it is cut off.
 pub struct Follower {

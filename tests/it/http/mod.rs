@@ -11,6 +11,7 @@ mod participants;
 mod refusals;
 mod replaced;
 mod rooms;
+mod rooms_all;
 mod rooms_stream;
 mod slow_answers;
 mod stream;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{eventually, joined, left, started};
+use crate::harness::{ShownRooms, eventually, joined, left, started};
 
 use super::with_api;
 
@@ -46,4 +46,24 @@ async fn a_room_whose_end_was_missed_is_listed_no_longer() {
     let (app, _livekit) = with_api(&[]).await;
     app.webhooks([started(), joined("alice"), left("alice")]).await;
     eventually("the room to be gone", async || app.rooms().await == json!([])).await;
+}
+
+#[tokio::test]
+async fn a_stream_of_all_rooms_has_rooms_that_only_livekit_knows_and_compares_none() {
+    let (app, livekit) = with_api(&[]).await;
+    // Complete, partial, and known to LiveKit alone.
+    app.webhooks([started(), joined("alice"), joined("bob").room("lobby")]).await;
+    livekit.list("general", &[joined("alice")]);
+    livekit.list("lobby", &[joined("bob")]);
+    livekit.list("music", &[joined("carol")]);
+    let bearer = format!("Bearer {}", app.list_token());
+    let target = "/api/livekit/rooms/stream?all=true";
+    let mut subscriber = app.open_stream(target, &[("Authorization", &bearer)]).await;
+    let mut shown = ShownRooms::default();
+    shown.until(&mut subscriber, &[("general", 1), ("lobby", 1), ("music", 0)]).await;
+    app.webhook(joined("dave").room("music")).await;
+    shown.until(&mut subscriber, &[("general", 1), ("lobby", 1), ("music", 1)]).await;
+    for room in ["general", "lobby", "music"] {
+        assert_eq!(livekit.calls("ListParticipants", Some(room)), 0, "{room} was compared");
+    }
 }

@@ -13,6 +13,7 @@ mod instances;
 mod omitted;
 mod outages;
 mod refused_commands;
+mod rooms_list;
 mod sentinels;
 mod unavailable;
 mod upgrade;
