@@ -1,12 +1,13 @@
 //! What the service costs, beside a bare loop that writes the same bytes to as many sockets, in one run.
 //!
-//! `cargo bench`, or `make bench`. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
+//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
 //! the machine's processors, so latencies are those of a busy one.
 
 mod bare_loop;
 mod load;
 mod process;
 mod report;
+mod room_list;
 mod shared;
 mod subscribers;
 
@@ -28,6 +29,9 @@ fn main() {
     if let Some(threads) = std::env::args().skip_while(|argument| argument != "bare-loop").nth(1) {
         return bare_loop::run(threads.parse().expect("a number of threads"));
     }
+    if std::env::args().any(|argument| argument == "room-list") {
+        return room_list::measure();
+    }
     let threads = thread::available_parallelism().map_or(1, usize::from);
     println!(
         "{STREAMS} streams in {ROOMS} rooms of {PEOPLE_PER_ROOM} people; {threads} processors\n"
@@ -44,6 +48,7 @@ fn main() {
     report_fan_out(&rounds, threads);
     throughput();
     shared::on_redis();
+    room_list::measure();
 }
 
 /// Memory of streams on which nothing happens.

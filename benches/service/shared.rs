@@ -14,7 +14,7 @@ use super::{
     subscribers::Subscribers,
 };
 
-const PORT: u16 = 26_379;
+pub const PORT: u16 = 26_379;
 /// Rooms apart from those that have subscribers, one of them big.
 const SMALL_ROOM: usize = 1_000;
 const BIG_ROOM: usize = 1_001;
@@ -116,7 +116,7 @@ fn script_calls(redis: SocketAddr) -> ScriptCalls {
     }
 }
 
-fn until_ready(address: SocketAddr) {
+pub fn until_ready(address: SocketAddr) {
     loop {
         let mut socket = TcpStream::connect(address).expect("the service");
         let request = b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
