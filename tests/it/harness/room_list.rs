@@ -69,7 +69,7 @@ impl ShownRooms {
     }
 }
 
-/// A subscriber of all rooms of a process, which reconnects when it is cut off.
+/// A subscriber of all rooms at one instance, which reconnects when it is cut off.
 pub struct RoomListFollower {
     seen: watch::Receiver<(usize, ShownRooms)>,
     running: JoinHandle<()>,
@@ -77,10 +77,15 @@ pub struct RoomListFollower {
 
 impl RoomListFollower {
     pub fn at(port: u16) -> Self {
+        Self::at_any(move || port)
+    }
+
+    /// At an instance whose port is another one when it was started again.
+    pub fn at_any(port: impl Fn() -> u16 + Send + 'static) -> Self {
         let (tell, seen) = watch::channel((0, ShownRooms::default()));
         let running = tokio::spawn(async move {
             loop {
-                let _ = follow(port, &tell).await;
+                let _ = follow(port(), &tell).await;
                 tokio::time::sleep(COME_BACK).await;
             }
         });
@@ -99,9 +104,14 @@ impl RoomListFollower {
         assert!(came, "{expected:?} is what it should show, and not {:?}", self.shown());
     }
 
+    /// Checks that the events of its streams fitted each other.
+    pub fn is_content(&self) {
+        assert!(!self.running.is_finished(), "its events did not fit each other");
+    }
+
     /// Checks that its first stream is still open.
     pub fn was_never_cut(&self) {
-        assert!(!self.running.is_finished(), "its events did not fit each other");
+        self.is_content();
         assert_eq!(self.seen.borrow().0, 1, "streams");
     }
 }

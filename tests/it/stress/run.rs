@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::harness::{PROCESS_KEYS, RedisServer, RoomService, TcpProxy, wire};
+use crate::harness::{PROCESS_KEYS, RedisServer, RoomListFollower, RoomService, TcpProxy, wire};
 
 use super::{
     api::SimulatedRooms,
@@ -100,6 +100,8 @@ struct Run {
     random: fastrand::Rng,
     faults: Faults,
     pages: Vec<Arc<Page>>,
+    /// A subscriber of the list of rooms at each instance.
+    lists: Vec<RoomListFollower>,
     /// Ends the pages with the run.
     looking: JoinSet<()>,
     is_quiet: Arc<AtomicBool>,
@@ -123,7 +125,12 @@ impl Run {
             looking.spawn(async move { match look.await {} });
         }
         let faults = Faults::new(random.fork());
-        Self { fixture, random, faults, pages, looking, is_quiet }
+        let list_at = |number: usize| {
+            let fleet = Arc::clone(&fixture.fleet);
+            RoomListFollower::at_any(move || fleet.instances()[number].port())
+        };
+        let lists = (0..INSTANCES).map(list_at).collect();
+        Self { fixture, random, faults, pages, lists, looking, is_quiet }
     }
 
     /// An error is the promise that was broken.
@@ -214,6 +221,7 @@ impl Run {
         for instance in self.fixture.fleet.instances() {
             instance.check_log().await;
         }
+        self.lists.iter().for_each(RoomListFollower::is_content);
         self.fixture.snapshots.everybody_is_right();
         let livekit = &self.fixture.livekit;
         let rooms = livekit.names().map(|room| (room, livekit.people_inside(room)));
@@ -259,6 +267,34 @@ impl Run {
                 }
                 self.fixture.journal.count("checks of instances");
             }
+        }
+        if wrong.is_empty() {
+            wrong.extend(self.wrong_lists());
+        }
+        wrong
+    }
+
+    /// Instances whose list of rooms does not count exactly the people inside.
+    fn wrong_lists(&self) -> Vec<String> {
+        let livekit = &self.fixture.livekit;
+        let count = |room: &RoomName| (room.to_string(), livekit.people_inside(room).len() as u64);
+        let mut inside: Vec<_> = livekit.names().map(count).collect();
+        inside.retain(|(_, count)| *count > 0);
+        inside.sort();
+        let mut wrong = Vec::new();
+        for (number, list) in self.lists.iter().enumerate() {
+            let shown = list.shown();
+            let shown = shown.counts().into_iter().filter(|(_, count)| *count > 0);
+            let shown: Vec<_> = shown.map(|(name, count)| (name.to_owned(), count)).collect();
+            if shown != inside {
+                wrong.push(format!(
+                    "instance {number} lists the rooms
+  {shown:?}
+and inside are
+  {inside:?}"
+                ));
+            }
+            self.fixture.journal.count("checks of lists of rooms");
         }
         wrong
     }
