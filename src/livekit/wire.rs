@@ -15,7 +15,7 @@ use crate::presence::{
     Profile, SessionInfo, SessionState, Track, TrackKind, TrackSid, TrackSource,
 };
 
-use super::{object::Object, webhook::details::WebhookRoom};
+use super::object::Object;
 
 /// `livekit_webhook.proto` of livekit/protocol.
 #[derive(Debug, Deserialize)]
@@ -35,6 +35,21 @@ pub(super) struct WebhookEvent {
     #[serde(alias = "ingress_info")]
     pub ingress_info: Option<Value>,
     pub job: Option<Value>,
+}
+
+/// A room as webhooks have it (`livekit_models.proto` of livekit/protocol).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WebhookRoom {
+    pub sid: Option<String>,
+    pub name: Option<String>,
+    pub metadata: Option<String>,
+    #[serde(alias = "creation_time")]
+    pub creation_time: Option<Integer>,
+    #[serde(alias = "creation_time_ms")]
+    pub creation_time_ms: Option<Integer>,
+    #[serde(alias = "active_recording")]
+    pub active_recording: Option<bool>,
 }
 
 /// Only what is needed of a room in LiveKit's list: `turnPassword` and the room's metadata are never kept.

@@ -63,22 +63,19 @@ impl Webhook {
         }
         let Object(webhook): Object<WebhookEvent> = serde_json::from_slice(body)?;
         let name = WebhookName::parse(webhook.event.as_deref().unwrap_or_default());
-        let identity = webhook.participant.as_ref().and_then(|Object(one)| one.identity.as_deref());
-        let identity = identity.filter(|identity| !identity.is_empty()).map(Identity::new);
+        let identity = identity_of(webhook.participant.as_ref());
         let id = webhook.id.filter(|id| !id.is_empty()).map(EventId::new);
         let created_at = LiveKitTime::from_secs(webhook.created_at.unwrap_or_default().0);
-        let mut details = EventDetails {
-            room_end_reason: webhook.room_end_reason.map(room_end_reason),
-            ..EventDetails::default()
-        };
+        let reason = webhook.room_end_reason.map(room_end_reason);
+        let mut details = EventDetails { room_end_reason: reason, ..EventDetails::default() };
         let Some(kind) = event_kind(name, webhook.participant, webhook.track, &mut details)? else {
-            let text = webhook.event.unwrap_or_default();
-            let room = webhook.room.map(|Object(room)| room);
             let objects = Objects {
                 egress: webhook.egress_info,
                 ingress: webhook.ingress_info,
                 job: webhook.job,
             };
+            let text = webhook.event.unwrap_or_default();
+            let room = webhook.room.map(|Object(room)| room);
             let report = Report::new(name, &text, id, created_at, room, objects, body);
             return Ok(Self { name, event: None, report: Some(report) });
         };
@@ -101,6 +98,11 @@ impl Webhook {
     }
 }
 
+fn identity_of(participant: Option<&Object<ParticipantInfo>>) -> Option<Identity> {
+    let identity = participant.and_then(|Object(one)| one.identity.as_deref());
+    identity.filter(|identity| !identity.is_empty()).map(Identity::new)
+}
+
 /// What an event says about who is in its room, if anything. Adds what it says beside that to `details`.
 fn event_kind(
     name: WebhookName,
@@ -115,19 +117,8 @@ fn event_kind(
         WebhookName::RoomStarted => EventKind::Room(RoomLifecycle::Started),
         WebhookName::RoomFinished => EventKind::Room(RoomLifecycle::Finished),
         WebhookName::ParticipantJoined => EventKind::Joined(participant()?.into_session()?),
-        WebhookName::ParticipantLeft => {
-            let mut participant = participant()?;
-            details.disconnect_reason = participant.disconnect_reason.take().map(disconnect_reason);
-            EventKind::Left { sid: participant_sid(participant.sid)?, was_active: true }
-        }
-        WebhookName::ParticipantConnectionAborted => {
-            let mut participant = participant()?;
-            details.disconnect_reason = participant.disconnect_reason.take().map(disconnect_reason);
-            let sid = participant_sid(participant.sid.clone())?;
-            let described = participant.into_session().ok().filter(SessionInfo::is_visible);
-            details.participant = described.map(|session| session.as_participant());
-            EventKind::Left { sid, was_active: false }
-        }
+        WebhookName::ParticipantLeft => left(participant()?, true, details)?,
+        WebhookName::ParticipantConnectionAborted => left(participant()?, false, details)?,
         WebhookName::TrackPublished => EventKind::TrackPublished {
             sid: participant_sid(participant()?.sid)?,
             track: track()?.into_track()?,
@@ -149,6 +140,21 @@ fn event_kind(
         | WebhookName::Other => return Ok(None),
     };
     Ok(Some(kind))
+}
+
+/// The end of a session. One that was never active was in no list, so its description is kept, unless it is hidden.
+fn left(
+    mut participant: ParticipantInfo,
+    was_active: bool,
+    details: &mut EventDetails,
+) -> Result<EventKind, Missing> {
+    details.disconnect_reason = participant.disconnect_reason.take().map(disconnect_reason);
+    let sid = participant_sid(participant.sid.clone())?;
+    if !was_active {
+        let described = participant.into_session().ok().filter(SessionInfo::is_visible);
+        details.participant = described.map(|session| session.as_participant());
+    }
+    Ok(EventKind::Left { sid, was_active })
 }
 
 fn participant_sid(sid: Option<String>) -> Result<ParticipantSid, Missing> {

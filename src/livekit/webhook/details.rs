@@ -1,12 +1,11 @@
 //! What a webhook says beside who is in its room, as far as subscribers may see it. Names the fields that are shown, and leaves out
 //! every other one: `turnPassword`, stream keys, addresses, storage credentials, and what a later LiveKit adds.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    livekit::wire::{EnumValue, Integer},
+    livekit::wire::{EnumValue, Integer, WebhookRoom},
     presence::{EventId, LiveKitTime, RoomDetails, RoomName, RoomSid},
 };
 
@@ -22,21 +21,6 @@ pub struct Report {
     pub created_at: LiveKitTime,
     /// What subscribers may see of it.
     pub data: Value,
-}
-
-/// A room as webhooks have it (`livekit_models.proto` of livekit/protocol).
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::livekit) struct WebhookRoom {
-    pub sid: Option<String>,
-    pub name: Option<String>,
-    metadata: Option<String>,
-    #[serde(alias = "creation_time")]
-    creation_time: Option<Integer>,
-    #[serde(alias = "creation_time_ms")]
-    creation_time_ms: Option<Integer>,
-    #[serde(alias = "active_recording")]
-    active_recording: Option<bool>,
 }
 
 /// The objects of a webhook that only some events have.

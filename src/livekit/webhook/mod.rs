@@ -1,7 +1,7 @@
 //! A webhook, in the only order that is safe: its token from the headers, then its body's hash, and only then its JSON.
 
 mod body;
-pub(super) mod details;
+mod details;
 mod name;
 mod token;
 

@@ -52,7 +52,8 @@ pub(super) use suite;
 
 type Shared = Arc<dyn Store>;
 
-/// How many events the stores of these tests keep.
+/// How long, and how many, events the stores of these tests keep.
+pub const KEEP: Duration = Duration::from_mins(10);
 pub const MAX_EVENTS: usize = 100;
 
 pub async fn joins_and_leaves_arrive_in_order_and_once(store: Shared) {
@@ -396,6 +397,3 @@ impl Fold {
         of_room.map(|(_, sid)| sid.clone()).collect()
     }
 }
-
-/// How long the stores of these tests keep events.
-pub const KEEP: Duration = Duration::from_mins(10);

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use livekit_presence::{
     presence::{
         Applied, Counts, Event, EventKind, Listing, LiveKitTime, ParticipantSid, Repair, Repaired,
-        Room, RoomName, Rules, SessionInfo, StoreTime, missing, plan,
+        Repairs, Room, RoomName, Rules, SessionInfo, StoreTime, missing, plan,
     },
     store::{EventFeed, Feed, FeedMessage, LogId, MemoryStore, Position, RoomsFeed, Store},
 };
@@ -110,16 +110,7 @@ async fn run(
         clock.set_as_stores(*now);
         match step {
             Step::Apply(event) => run.apply(number, event, *now).await,
-            Step::Repair(repairs) => {
-                let subjects = repairs.subjects(&run.model);
-                let expected = run.model.repair(repairs, *now, &run.rules);
-                run.learn(repairs.steps.iter().filter_map(session_of));
-                for (index, (_, store)) in stores.iter().enumerate() {
-                    let repaired = store.repair(&run.room, repairs, &subjects).await.unwrap();
-                    assert_eq!(repaired, expected, "{}", run.place(index, number, step));
-                    run.expect_told(index, &expected).await;
-                }
-            }
+            Step::Repair(repairs) => run.repair(number, repairs, *now).await,
         }
         run.compare(number, step, *now).await;
         run.compare_logs(number, step).await;
@@ -144,6 +135,19 @@ impl Run<'_> {
                 let repaired = Repaired { change: Some(change.clone()), ..Repaired::default() };
                 self.expect_told(index, &repaired).await;
             }
+        }
+    }
+
+    async fn repair(&mut self, number: usize, repairs: &Repairs, now: StoreTime) {
+        let subjects = repairs.subjects(&self.model);
+        let expected = self.model.repair(repairs, now, &self.rules);
+        self.learn(repairs.steps.iter().filter_map(session_of));
+        for index in 0..self.stores.len() {
+            let store = &self.stores[index].1;
+            let repaired = store.repair(&self.room, repairs, &subjects).await.unwrap();
+            let place = self.place(index, number, &Step::Repair(repairs.clone()));
+            assert_eq!(repaired, expected, "{place}");
+            self.expect_told(index, &expected).await;
         }
     }
 
