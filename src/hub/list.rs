@@ -1,17 +1,20 @@
 //! A room's list as the hub holds it: each participant with its JSON, in the order in which subscribers see them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     json,
-    presence::{Change, Identity, LiveKitTime, Participant, ParticipantSid, ViewDiff},
+    presence::{Change, Counts, Identity, LiveKitTime, Participant, ParticipantSid, ViewDiff},
 };
 
-/// One participant, encoded once for every list that it is in.
+/// One participant, encoded once for every list that it is in, when the first of them is.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub participant: Participant,
-    pub json: Box<[u8]>,
+    json: OnceLock<Box<[u8]>>,
 }
 
 /// A list that snapshots share until it changes.
@@ -20,6 +23,7 @@ pub(super) struct List {
     entries: Arc<Vec<Arc<Entry>>>,
     /// The join time of each identity. Together they give an entry's place in the order.
     joined_at: HashMap<Identity, LiveKitTime>,
+    counts: Counts,
 }
 
 impl List {
@@ -27,7 +31,15 @@ impl List {
     pub fn new(participants: Vec<Participant>) -> Self {
         let joined_at =
             participants.iter().map(|one| (one.identity.clone(), one.joined_at)).collect();
-        Self { entries: Arc::new(participants.into_iter().map(Entry::encode).collect()), joined_at }
+        Self {
+            counts: Counts::of(&participants),
+            entries: Arc::new(participants.into_iter().map(Entry::new).collect()),
+            joined_at,
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     pub fn entries(&self) -> Arc<Vec<Arc<Entry>>> {
@@ -81,16 +93,18 @@ impl List {
 
     fn insert(&mut self, participant: Participant) {
         self.joined_at.insert(participant.identity.clone(), participant.joined_at);
+        self.counts.enter(&participant);
         let index = match self.position(participant.joined_at, &participant.identity) {
             Ok(index) | Err(index) => index,
         };
-        Arc::make_mut(&mut self.entries).insert(index, Entry::encode(participant));
+        Arc::make_mut(&mut self.entries).insert(index, Entry::new(participant));
     }
 
     fn remove(&mut self, identity: &Identity) -> Option<Participant> {
         let joined_at = self.joined_at.remove(identity)?;
         let index = self.position(joined_at, identity).ok()?;
         let entry = Arc::make_mut(&mut self.entries).remove(index);
+        self.counts.leave(&entry.participant);
         Some(entry.participant.clone())
     }
 
@@ -100,8 +114,16 @@ impl List {
 }
 
 impl Entry {
-    fn encode(participant: Participant) -> Arc<Self> {
-        let json = json::line(&participant);
-        Arc::new(Self { participant, json: json.into_boxed_slice() })
+    fn new(participant: Participant) -> Arc<Self> {
+        Arc::new(Self { participant, json: OnceLock::new() })
+    }
+
+    #[cfg(test)]
+    pub fn is_encoded(&self) -> bool {
+        self.json.get().is_some()
+    }
+
+    pub fn json(&self) -> &[u8] {
+        self.json.get_or_init(|| json::line(&self.participant).into_boxed_slice())
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! `registry` is the entrance. Below it: `hot_room`, the task of one room; `shared`, what these tasks share; `lookup`, which
 //! reads rooms; `rooms`, the hot ones by name; `room_topic`, one of them; `topic`, what workers see of it; `content`, what lies in a
-//! topic; `snapshot`; and `list`. `directory` is the list of rooms, with a task of its own, and `room_body` a room in it, as clients
-//! see it.
+//! topic; `snapshot`, with `shown_counts`; and `list`. `directory` is the list of rooms, with a task of its own, and `room_body` a
+//! room in it, as clients see it.
 
 mod content;
 mod directory;
@@ -19,6 +19,7 @@ mod room_body;
 mod room_topic;
 mod rooms;
 mod shared;
+mod shown_counts;
 mod snapshot;
 mod topic;
 mod window;

@@ -9,11 +9,14 @@ use serde::Serialize;
 
 use crate::{
     json,
-    presence::{Departure, HostTime, Participant, Room, RoomName, Version},
+    presence::{Counts, Departure, HostTime, Participant, Room, RoomName, Version},
     sse::{Frame, encode_chunk},
 };
 
-use super::list::{Entry, List};
+use super::{
+    list::{Entry, List},
+    shown_counts::ShownCounts,
+};
 
 /// For streams that are a little behind, a snapshot keeps up to this many of the last changes. All but the newest together have
 /// at most this many bytes.
@@ -27,10 +30,14 @@ pub enum View {
     Lists,
     /// The whole list once, then each change (`room:snapshot`, `room:delta`), for streams of many rooms.
     Deltas,
+    /// The numbers when they change (`count`), for streams of one room.
+    Counts,
+    /// The same (`room:count`), for streams of many rooms.
+    RoomCounts,
 }
 
 impl View {
-    pub(super) const ALL: [Self; 2] = [Self::Lists, Self::Deltas];
+    pub(super) const ALL: [Self; 4] = [Self::Lists, Self::Deltas, Self::Counts, Self::RoomCounts];
 }
 
 /// A room's list at a version.
@@ -43,7 +50,9 @@ pub struct Snapshot {
     changes: Vec<Arc<RecentChange>>,
     /// Several of the last changes as one frame, from the change with the same index on.
     joined_frames: Vec<OnceLock<Arc<Frame>>>,
-    list_bytes: usize,
+    /// Counted when somebody needs the list, because that encodes everybody in it.
+    list_bytes: OnceLock<usize>,
+    counts: ShownCounts,
     /// The store has lost the later versions that subscribers were sent elsewhere.
     replaces_later: bool,
     /// When the first webhook of its change arrived. For measurements only.
@@ -85,18 +94,20 @@ impl Snapshot {
         change: Option<(Delta, Option<&Self>)>,
         received_at: Option<HostTime>,
     ) -> Self {
+        let before = change.as_ref().and_then(|(_, before)| *before);
+        let counts = ShownCounts::new(version, list.counts(), before.map(|before| &before.counts));
         let changes = change.map_or_else(Vec::new, |(delta, before)| {
             let earlier = before.filter(|before| before.version == delta.prev);
             let mut changes = earlier.map_or_else(Vec::new, Self::recent_changes);
             changes.push(Arc::new(RecentChange { version, delta, frame: OnceLock::new() }));
             changes
         });
-        let entries = list.entries();
         Self {
             room,
             version,
-            list_bytes: entries.iter().map(|entry| entry.json.len() + 1).sum::<usize>() + 64,
-            entries,
+            list_bytes: OnceLock::new(),
+            counts,
+            entries: list.entries(),
             joined_frames: vec![OnceLock::new(); changes.len()],
             changes,
             replaces_later: false,
@@ -125,6 +136,15 @@ impl Snapshot {
         self.received_at
     }
 
+    pub fn counts(&self) -> Counts {
+        self.counts.now()
+    }
+
+    /// The numbers of the list as JSON.
+    pub fn counts_json(&self) -> Vec<u8> {
+        self.counts.json()
+    }
+
     /// The frame of the list, and where in it the list is as a JSON array.
     pub fn list_frame(&self) -> (Arc<Frame>, Range<usize>) {
         let update = self.update();
@@ -132,7 +152,8 @@ impl Snapshot {
     }
 
     /// The frame for a connection that was last sent version `sent`: none if it has this version or a newer one; the changes
-    /// since, if its view has changes and they are kept; otherwise the list.
+    /// since, if its view has changes and they are kept; otherwise the list. A view of the numbers has another frame only if they
+    /// differ from what the connection was sent.
     pub fn frame_after(&self, sent: Option<Version>, view: View) -> Option<&Arc<Frame>> {
         let is_later = |sent| self.version < sent && self.replaces_later;
         if sent.is_some_and(|sent| self.version <= sent && !is_later(sent)) {
@@ -144,6 +165,9 @@ impl Snapshot {
                 Some(changes) => changes,
                 None => self.snapshot_frame(),
             },
+            View::Counts | View::RoomCounts if !self.counts.differ_since(sent) => return None,
+            View::Counts => self.counts.frame(),
+            View::RoomCounts => self.counts.frame_among_many(&self.room),
         })
     }
 
@@ -152,13 +176,16 @@ impl Snapshot {
         let _ = self.frame_after(self.changes.last().map(|change| change.delta.prev), view);
     }
 
-    /// The approximate size of the frame that most subscribers of this view need.
+    /// The approximate size of the frame that most subscribers of this view need; zero if they need none.
     pub(super) fn frame_bytes(&self, view: View) -> usize {
         match view {
-            View::Lists => self.list_bytes,
+            View::Lists => self.list_bytes(),
             View::Deltas => {
                 self.changes.last().and_then(|change| change.encoded_bytes()).unwrap_or(0)
             }
+            View::Counts | View::RoomCounts if !self.counts.have_changed() => 0,
+            View::Counts => self.counts.frame().chunked().len(),
+            View::RoomCounts => self.counts.frame_among_many(&self.room).chunked().len(),
         }
     }
 
@@ -182,7 +209,7 @@ impl Snapshot {
         }
         let frames = || self.changes[first..].iter().map(|change| change.frame(&self.room));
         let bytes: usize = frames().map(|frame| frame.plain().len()).sum();
-        (bytes < self.list_bytes).then(|| {
+        (bytes < self.list_bytes()).then(|| {
             self.joined_frames[first].get_or_init(|| {
                 Arc::new(encode_chunk(|out| {
                     frames().for_each(|frame| out.extend_from_slice(frame.plain()));
@@ -215,14 +242,19 @@ impl Snapshot {
         })
     }
 
+    fn list_bytes(&self) -> usize {
+        let count = || self.entries.iter().map(|entry| entry.json().len() + 1).sum::<usize>() + 64;
+        *self.list_bytes.get_or_init(count)
+    }
+
     fn write_list(&self, out: &mut Vec<u8>) {
-        out.reserve(self.list_bytes);
+        out.reserve(self.list_bytes());
         out.push(b'[');
         for (index, entry) in self.entries.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            out.extend_from_slice(&entry.json);
+            out.extend_from_slice(entry.json());
         }
         out.push(b']');
     }
@@ -291,7 +323,7 @@ mod tests {
                 Some((delta, snapshots.last())),
                 None,
             );
-            snapshot.list_bytes = 1_000_000;
+            snapshot.list_bytes = OnceLock::from(1_000_000);
             snapshot.encode_for(View::Deltas);
             snapshots.push(snapshot);
         }
@@ -305,6 +337,24 @@ mod tests {
 
     fn is_list(text: &str) -> bool {
         text.starts_with("event: room:snapshot")
+    }
+
+    #[test]
+    fn who_sees_only_numbers_has_nobody_encoded() {
+        let participant = serde_json::json!({
+            "sid": "PA_1", "identity": "alice", "name": "", "metadata": "", "attributes": {},
+            "kind": "STANDARD", "joinedAt": 1, "tracks": [],
+        });
+        let list = List::new(vec![serde_json::from_value(participant).unwrap()]);
+        let room = RoomName::parse("general").unwrap();
+        let snapshot = Snapshot::new(room, Version::from_u64(1), &list, None, None);
+        for view in [View::Counts, View::RoomCounts] {
+            snapshot.encode_for(view);
+            assert!(snapshot.frame_bytes(view) < 200, "{}", snapshot.frame_bytes(view));
+        }
+        assert!(!list.entries()[0].is_encoded());
+        snapshot.encode_for(View::Lists);
+        assert!(list.entries()[0].is_encoded());
     }
 
     #[test]
@@ -337,7 +387,7 @@ mod tests {
             "three of the last changes fit, and the newest is always kept"
         );
         assert!(is_list(&sent_to(newest, 5)));
-        newest.list_bytes = 50_000;
+        newest.list_bytes = OnceLock::from(50_000);
         assert!(!is_list(&sent_to(newest, 8)));
         assert!(is_list(&sent_to(newest, 7)), "three changes are more than the list");
     }

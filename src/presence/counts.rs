@@ -21,10 +21,24 @@ pub struct Counts {
 impl Counts {
     pub fn of<'list>(list: impl IntoIterator<Item = &'list Participant>) -> Self {
         let mut counts = Self::default();
-        for one in list {
-            counts.add(one.profile.is_agent(), !one.tracks.is_empty());
-        }
+        list.into_iter().for_each(|one| counts.enter(one));
         counts
+    }
+
+    /// Somebody is in the list now.
+    pub fn enter(&mut self, participant: &Participant) {
+        self.add(participant.profile.is_agent(), !participant.tracks.is_empty());
+    }
+
+    /// Somebody who was in the list is no longer.
+    pub fn leave(&mut self, participant: &Participant) {
+        match (participant.profile.is_agent(), participant.tracks.is_empty()) {
+            (true, _) => self.agents -= 1,
+            (false, is_silent) => {
+                self.people -= 1;
+                self.publishers -= usize::from(!is_silent);
+            }
+        }
     }
 
     /// Everybody in the list.

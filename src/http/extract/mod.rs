@@ -4,3 +4,4 @@ pub(super) mod client_address;
 pub(super) mod last_event_id;
 pub(super) mod query;
 pub mod streamed_rooms;
+pub(super) mod view;

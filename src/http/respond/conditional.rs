@@ -17,6 +17,11 @@ pub(in crate::http) fn etag(opaque: impl std::fmt::Display) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{opaque}\"")).expect("letters and digits")
 }
 
+/// The same for an answer that counts as equal to another with the same tag, whether or not its bytes are.
+pub(in crate::http) fn weak_etag(opaque: impl std::fmt::Display) -> HeaderValue {
+    HeaderValue::from_str(&format!("W/\"{opaque}\"")).expect("letters and digits")
+}
+
 /// Answers 304 if the request's headers name this tag. Otherwise it answers with the JSON that `body` makes. Caches ask again
 /// each time.
 pub(in crate::http) fn json_unless_known(
@@ -71,6 +76,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static(value));
             assert_eq!(is_known(&headers, &etag(17)), expected, "{value}");
+            assert_eq!(is_known(&headers, &weak_etag(17)), expected, "{value}");
         }
         assert!(!is_known(&HeaderMap::new(), &etag(17)));
     }

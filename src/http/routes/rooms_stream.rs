@@ -1,5 +1,5 @@
 //! `GET /api/livekit/rooms/stream`: many rooms on one connection, a snapshot and then what changes. `?room=A&room=B` has the lists of
-//! these rooms, `?all=true` the list of rooms.
+//! these rooms, or with `view=count` the numbers of each; `?all=true` has the list of rooms.
 
 use axum::{
     extract::State,
@@ -12,18 +12,18 @@ use crate::{
     delivery::HandoffWatch,
     http::{
         auth::Client,
-        extract::{last_event_id::LastEventId, streamed_rooms::StreamedRooms},
+        extract::{last_event_id::LastEventId, streamed_rooms::StreamedRooms, view::ViewParam},
         limits::client_address::ClientAddress,
         problem::Problem,
         respond::event_stream::{hand_off, head},
         state::Http,
     },
-    hub::View,
 };
 
 pub(in crate::http) async fn open(
     State(http): State<Http>,
     rooms: StreamedRooms,
+    view: ViewParam,
     client: Client,
     address: ClientAddress,
     method: Method,
@@ -42,7 +42,7 @@ pub(in crate::http) async fn open(
             http.limits.take_reads(address, rooms.len() - 1)?;
             let permit = http.open_stream(address, client.identity())?;
             let may_look_up = || http.limits.may_look_up(address);
-            let subscribe = |room| http.hub.subscribe(room, View::Deltas, may_look_up);
+            let subscribe = |room| http.hub.subscribe(room, view.of_many_rooms(), may_look_up);
             (permit, try_join_all(rooms.iter().map(subscribe)).await?)
         }
         StreamedRooms::All { prefix } => {

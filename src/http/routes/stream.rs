@@ -1,4 +1,4 @@
-//! `GET /api/livekit/participants/stream?room=R`: the list of one room, again at each change.
+//! `GET /api/livekit/participants/stream?room=R`: the list of one room, again at each change; with `view=count` its numbers.
 
 use axum::{
     extract::State,
@@ -10,18 +10,18 @@ use crate::{
     delivery::HandoffWatch,
     http::{
         auth::Client,
-        extract::{last_event_id::LastEventId, query::RoomParam},
+        extract::{last_event_id::LastEventId, query::RoomParam, view::ViewParam},
         limits::client_address::ClientAddress,
         problem::Problem,
         respond::event_stream::{hand_off, head},
         state::Http,
     },
-    hub::View,
 };
 
 pub(in crate::http) async fn open(
     State(http): State<Http>,
     RoomParam(room): RoomParam,
+    view: ViewParam,
     client: Client,
     address: ClientAddress,
     method: Method,
@@ -36,10 +36,11 @@ pub(in crate::http) async fn open(
     }
     let permit = http.open_stream(address, client.identity())?;
     let subscription =
-        http.hub.subscribe(&room, View::Lists, || http.limits.may_look_up(address)).await?;
-    let has = match last_event_id.version() {
-        Some(sent) => http.hub.catch_up(&room, sent).await,
-        None => None,
+        http.hub.subscribe(&room, view.of_one_room(), || http.limits.may_look_up(address)).await?;
+    let has = match (view, last_event_id.version()) {
+        (ViewParam::Participants, Some(sent)) => http.hub.catch_up(&room, sent).await,
+        // Numbers have no id to come back with.
+        (ViewParam::Participants, None) | (ViewParam::Counts, _) => None,
     };
     let watch = HandoffWatch { subscription, has };
     Ok(hand_off(&http, &client, vec![watch], permit))

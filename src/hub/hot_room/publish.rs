@@ -48,7 +48,7 @@ impl HotRoom {
             delta.map(|delta| (delta, before.as_deref())),
             received_at,
         ));
-        for view in [View::Lists, View::Deltas] {
+        for view in View::ALL {
             if self.room.topic().count(view) > 0 {
                 snapshot.encode_for(view);
             }
@@ -75,13 +75,14 @@ impl HotRoom {
 
     /// How long to hold back later changes. (Those of a lost list wait for `LOST_LIST_DELAY`.)
     fn window(&self, snapshot: &Snapshot) -> Duration {
-        let bytes_of = |view| {
-            snapshot
-                .frame_bytes(view)
-                .max(MIN_FRAME_BYTES)
-                .saturating_mul(self.room.topic().count(view))
+        let bytes_of = |view| match self.room.topic().count(view) {
+            0 => 0,
+            count => match snapshot.frame_bytes(view) {
+                0 => 0,
+                bytes => bytes.max(MIN_FRAME_BYTES).saturating_mul(count),
+            },
         };
-        let bytes = bytes_of(View::Lists).saturating_add(bytes_of(View::Deltas));
+        let bytes = View::ALL.into_iter().map(bytes_of).fold(0, usize::saturating_add);
         window::after(bytes, self.shared.coalesce)
     }
 }

@@ -1,5 +1,6 @@
 //! Each route: its answers, refusals and headers.
 
+mod counts;
 mod credentials;
 mod errors;
 mod event_source;

@@ -1,10 +1,11 @@
 //! `GET /api/livekit/rooms/stream?all=true`: the list of rooms, live.
 
+use livekit_presence::{hub::RoomBody, store::Store};
 use serde_json::json;
 
 use crate::harness::{
     Connection, RedisServer, ShownRooms, StoreFault, Subscriber, TestApp, eventually, finished,
-    joined, left, published, started,
+    joined, left, published, started, within_deadline,
 };
 
 const ALL: &str = "/api/livekit/rooms/stream?all=true";
@@ -14,32 +15,18 @@ async fn subscriber(app: &TestApp, target: &str) -> Subscriber {
     app.open_stream(target, &[("Authorization", &bearer)]).await
 }
 
-/// Waits until the stream's list is what GET answers.
+/// Reads the stream until its list is the store's, which GET answers too.
 async fn agrees(app: &TestApp, subscriber: &mut Subscriber, shown: &mut ShownRooms) {
-    let counts = |list: &serde_json::Value| -> Vec<(String, u64)> {
-        let rooms = list.as_array().unwrap().iter();
-        rooms
-            .map(|room| {
-                let name = room["name"].as_str().unwrap().to_owned();
-                (name, room["numParticipants"].as_u64().unwrap())
-            })
-            .collect()
-    };
+    let mut rooms = app.store.rooms_anew().await.unwrap();
+    rooms.sort_by(|a, b| a.name.cmp(&b.name));
+    let expected = json!(rooms.into_iter().map(RoomBody::from).collect::<Vec<_>>());
+    while shown.list() != expected {
+        let what = format!("{expected} after {}", shown.list());
+        let next = within_deadline(&what, subscriber.next()).await;
+        shown.take(&next.expect("the stream goes on"));
+    }
     // One list serves all GETs for a second.
-    eventually("GET to be as new", async || {
-        let read = app.rooms().await;
-        let expected = counts(&read);
-        let expected: Vec<_> =
-            expected.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-        let is_last = shown.counts() == expected;
-        if !is_last {
-            if let Some(event) = futures_util::FutureExt::now_or_never(subscriber.next()) {
-                shown.take(&event.expect("the stream goes on"));
-            }
-        }
-        is_last && shown.list() == read
-    })
-    .await;
+    eventually("GET to be as new", async || app.rooms().await == expected).await;
 }
 
 #[tokio::test]
