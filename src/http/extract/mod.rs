@@ -3,5 +3,6 @@
 pub(super) mod client_address;
 pub(super) mod last_event_id;
 pub(super) mod query;
+pub(super) mod rooms_query;
 pub mod streamed_rooms;
 pub(super) mod view;

@@ -64,6 +64,17 @@ fn rooms(parts: &Parts) -> Result<Vec<RoomName>, Problem> {
         .collect()
 }
 
+/// The value of a parameter that a request may have once.
+pub(in crate::http) fn single(query: &str, name: &str) -> Result<Option<String>, Problem> {
+    let mut given = values(query, name);
+    match (given.next(), given.next()) {
+        (None, _) => Ok(None),
+        (Some(Some(value)), None) => Ok(Some(value.into_owned())),
+        (Some(None), _) => Err(Problem::bad_request(format!("`{name}` is not UTF-8"))),
+        (Some(Some(_)), Some(_)) => Err(Problem::bad_request(format!("give `{name}` once"))),
+    }
+}
+
 /// The values of a parameter, decoded; none for one that is not UTF-8.
 pub(in crate::http) fn values<'query>(
     query: &'query str,

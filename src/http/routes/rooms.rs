@@ -1,28 +1,30 @@
-//! `GET /api/livekit/rooms`: the active rooms with their counts.
-
-use std::sync::Arc;
+//! `GET /api/livekit/rooms`: the active rooms with their counts, or those with a prefix, or a page of them.
 
 use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 
 use crate::http::{
     auth::Client,
+    extract::rooms_query::RoomsQuery,
     problem::Problem,
     respond::{
         conditional::json_unless_known,
         kept_answer::{KeptFrame, SlowClient},
     },
+    room_list::EncodedAnswer,
     state::Http,
 };
 
 pub(in crate::http) async fn list(
     State(http): State<Http>,
     Extension(connection): Extension<SlowClient>,
+    query: RoomsQuery,
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     client.may_list()?;
     let list = http.room_list.newest(&http.hub).await?;
-    json_unless_known(&headers, list.etag.clone(), || {
-        KeptFrame::whole(Arc::clone(&list.frame)).into_bytes(&http.pinned, &connection)
+    let EncodedAnswer { frame, etag } = list.part(&query);
+    json_unless_known(&headers, etag, || {
+        KeptFrame::whole(frame).into_bytes(&http.pinned, &connection)
     })
 }
