@@ -1,6 +1,7 @@
 //! What a webhook says beside who is in its room, as far as subscribers may see it. Names the fields that are shown, and leaves out
 //! every other one: `turnPassword`, stream keys, addresses, storage credentials, and what a later LiveKit adds.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -32,6 +33,8 @@ pub(super) struct Objects {
 
 /// The longest name of an unknown event, in bytes.
 const MAX_NAME_BYTES: usize = 100;
+/// Bytes of a hash in an id of ours.
+const ID_BYTES: usize = 12;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 const EGRESS_STATUS: [&str; 7] = [
     "EGRESS_STARTING",
@@ -182,9 +185,7 @@ fn room_of(data: &Map<String, Value>) -> Option<RoomName> {
 
 /// The same in every repetition.
 fn id_of(body: &[u8]) -> EventId {
-    let digest = Sha256::digest(body);
-    let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    EventId::new(format!("LKP_{hex}"))
+    EventId::new(format!("LKP_{}", URL_SAFE_NO_PAD.encode(&Sha256::digest(body)[..ID_BYTES])))
 }
 
 /// The fields of an object whose other fields are not looked at.

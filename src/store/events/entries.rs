@@ -1,6 +1,7 @@
 //! What one step on a room adds to the log: who entered and who left the list, whatever the cause, and after that the webhook
 //! itself, unless it says only that.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +11,9 @@ use crate::presence::{
 };
 
 use super::event::{EventSource, FeedEvent, raw};
+
+/// Bytes of a hash in an id of ours.
+const ID_BYTES: usize = 12;
 
 /// A step that was taken on a room, as far as the log is concerned.
 pub(in crate::store) struct Happened<'step> {
@@ -187,8 +191,6 @@ impl Happened<'_> {
             hash.update(part);
             hash.update([0]);
         }
-        let digest = hash.finalize();
-        let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        format!("LKP_{hex}")
+        format!("LKP_{}", URL_SAFE_NO_PAD.encode(&hash.finalize()[..ID_BYTES]))
     }
 }

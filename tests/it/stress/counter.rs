@@ -45,7 +45,9 @@ impl Counter {
             loop {
                 match feed.next().await {
                     EventFeedMessage::Logged(logged) => {
-                        logged.iter().for_each(|logged| counter.take(logged));
+                        for logged in &logged {
+                            counter.take(logged);
+                        }
                     }
                     EventFeedMessage::Gap => {
                         counter.journal.count("gaps in the log of events");
