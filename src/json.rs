@@ -7,7 +7,7 @@
 use std::io;
 
 use serde::Serialize;
-use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use serde_json::ser::{Formatter, Serializer};
 
 /// Appends a value to `out` as JSON, in one line.
 ///
@@ -34,23 +34,39 @@ impl Formatter for OneLine {
     where
         W: ?Sized + io::Write,
     {
-        let bytes = fragment.as_bytes();
-        // In UTF-8 the three begin with one of these bytes.
-        if !bytes.iter().any(|byte| matches!(byte, 0xc2 | 0xe2)) {
-            return CompactFormatter.write_string_fragment(writer, fragment);
-        }
-        let mut written = 0;
-        for (start, line_break) in fragment.match_indices(['\u{85}', '\u{2028}', '\u{2029}']) {
-            writer.write_all(&bytes[written..start])?;
-            writer.write_all(match line_break {
-                "\u{85}" => b"\\u0085",
-                "\u{2028}" => b"\\u2028",
-                _ => b"\\u2029",
-            })?;
-            written = start + line_break.len();
-        }
-        writer.write_all(&bytes[written..])
+        write_in_one_line(writer, fragment)
     }
+
+    /// Writes JSON that was made elsewhere. The three breaks occur only in its strings; CR and LF only between its tokens, where a
+    /// space means the same.
+    fn write_raw_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        write_in_one_line(writer, fragment)
+    }
+}
+
+fn write_in_one_line<W: ?Sized + io::Write>(writer: &mut W, fragment: &str) -> io::Result<()> {
+    let bytes = fragment.as_bytes();
+    // In UTF-8 the line breaks begin with one of these bytes.
+    if !bytes.iter().any(|byte| matches!(byte, 0xc2 | 0xe2 | b'\n' | b'\r')) {
+        return writer.write_all(bytes);
+    }
+    let mut written = 0;
+    for (start, line_break) in
+        fragment.match_indices(['\u{85}', '\u{2028}', '\u{2029}', '\n', '\r'])
+    {
+        writer.write_all(&bytes[written..start])?;
+        writer.write_all(match line_break {
+            "\u{85}" => b"\\u0085",
+            "\u{2028}" => b"\\u2028",
+            "\u{2029}" => b"\\u2029",
+            _ => b" ",
+        })?;
+        written = start + line_break.len();
+    }
+    writer.write_all(&bytes[written..])
 }
 
 #[cfg(test)]
@@ -84,6 +100,19 @@ mod tests {
         }
         let keys = json!({ "a\u{2028}": ["\u{85}"] });
         assert_eq!(line(&keys), br#"{"a\u2028":["\u0085"]}"#);
+    }
+
+    #[test]
+    fn json_that_was_made_elsewhere_becomes_one_line_as_well() {
+        let made = "{\n  \"a\u{2028}\": [\"\u{85}\u{2029}é\",\r\n 1]\n}";
+        let raw: Box<serde_json::value::RawValue> = serde_json::from_str(made).unwrap();
+        let written = String::from_utf8(line(&json!([raw]))).unwrap();
+        let direct = String::from_utf8(line(&[&raw])).unwrap();
+        assert!(!direct.contains(ends_a_line), "{direct:?}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&direct).unwrap(),
+            serde_json::from_str::<Value>(&written).unwrap()
+        );
     }
 
     #[test]
