@@ -26,6 +26,8 @@ use super::{
 struct First {
     frames: Vec<Arc<Frame>>,
     versions: Vec<FirstSent>,
+    /// A topic no longer keeps what the client needs.
+    is_lagged: bool,
 }
 
 /// The version that a watch has once the frame with this index is begun.
@@ -101,9 +103,7 @@ impl Worker {
     fn begin(&mut self, key: usize, mut head: Vec<u8>, preface: Option<Arc<Frame>>) {
         let retry = sse::retry_frame(retry_millis());
         head.extend_from_slice(self.connections[key].framing.bytes_of(&retry));
-        let Some(First { frames, versions }) = self.first_frames(key, preface.as_ref()) else {
-            return self.close(key, CloseReason::Lagged);
-        };
+        let First { frames, versions, is_lagged } = self.first_frames(key, preface.as_ref());
         let connection = &mut self.connections[key];
         let first = match connection.write_first(&head, &frames) {
             Ok(first) => first,
@@ -117,13 +117,19 @@ impl Worker {
         let bytes: usize = begun.map(|frame| connection.framing.bytes_of(frame).len()).sum();
         self.count(first.frames_begun, bytes);
         self.keep_rest(key, head, preface, &frames, &first);
+        if is_lagged {
+            self.end_lagged(key);
+        }
     }
 
     /// The first frames of a new connection: the preface, then what brings it up to date with each topic. If there is neither: a
-    /// heartbeat. None where a topic no longer keeps what the client needs.
-    fn first_frames(&self, key: usize, preface: Option<&Arc<Frame>>) -> Option<First> {
-        let mut first =
-            First { frames: preface.into_iter().cloned().collect(), versions: Vec::new() };
+    /// heartbeat.
+    fn first_frames(&self, key: usize, preface: Option<&Arc<Frame>>) -> First {
+        let mut first = First {
+            frames: preface.into_iter().cloned().collect(),
+            versions: Vec::new(),
+            is_lagged: false,
+        };
         for (index, watch) in self.connections[key].watches.as_slice().iter().enumerate() {
             let Some(content) = watch.subscription.topic().newest() else { continue };
             match watch.next_of(&content) {
@@ -133,13 +139,13 @@ impl Worker {
                     first.versions.push(FirstSent { frame: at, watch: index, version });
                     first.frames.push(Arc::clone(frame));
                 }
-                Next::Lost => return None,
+                Next::Lost => first.is_lagged = true,
             }
         }
         if first.frames.is_empty() {
             first.frames.push(Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat)));
         }
-        Some(first)
+        first
     }
 
     /// Notes what of a stream's beginning did not fit into the socket. The preface is kept in any case.

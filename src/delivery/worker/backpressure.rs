@@ -48,7 +48,10 @@ impl Worker {
             let frame = match watch.next_of(&content) {
                 Next::Frame(frame) => Arc::clone(frame),
                 Next::Nothing => continue,
-                Next::Lost => return self.close(key, CloseReason::Lagged),
+                Next::Lost => {
+                    self.unblock(key);
+                    return self.end_lagged(key);
+                }
             };
             match connection.write(&frame) {
                 Ok(Written::Part(0)) => return self.block(key, None, Ending::No),

@@ -67,6 +67,17 @@ impl Worker {
         self.set_end(key, self.now());
     }
 
+    /// Ends a stream whose next content is no longer kept. Its client comes back for what it missed.
+    pub(super) fn end_lagged(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        if connection.ends_at == NEVER {
+            return;
+        }
+        connection.end_reason = CloseReason::Lagged;
+        self.ends.remove(&(self.connections[key].ends_at, short_key(key)));
+        self.on_end(key);
+    }
+
     /// Begins the orderly end of an open connection.
     pub(super) fn write_last(&mut self, key: usize) {
         let reason = self.connections[key].end_reason;

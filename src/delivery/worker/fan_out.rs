@@ -93,13 +93,18 @@ impl Worker {
         if visited == 0 {
             self.observe_latency(&content);
         }
+        self.after_slice(stuck, lost, content.version());
+        visited
+    }
+
+    /// Sees to the connections of a slice that did not take a whole frame, and to those that could not be sent one.
+    fn after_slice(&mut self, stuck: Vec<Stuck>, lost: Vec<u32>, version: Version) {
         for one in stuck {
-            self.on_stuck(one, content.version());
+            self.on_stuck(one, version);
         }
         for key in lost {
-            self.close(key as usize, CloseReason::Lagged);
+            self.end_lagged(key as usize);
         }
-        visited
     }
 
     fn observe_latency(&self, content: &Content) {
