@@ -4,6 +4,7 @@
 //! standard's (9.2.5), chunks are RFC 9112's (7.1).
 
 use std::{
+    fmt::Display,
     io::Write,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -55,6 +56,23 @@ impl Frame {
             out.extend_from_slice(b"\ndata: ");
             write_data(out);
             out.extend_from_slice(b"\n\n");
+        })
+    }
+
+    /// Encodes a message without a name, which scripts get by `onmessage`. `write_data` must write a single line.
+    pub fn message(id: &impl Display, write_data: impl FnOnce(&mut Vec<u8>)) -> Self {
+        encode_chunk(|out| {
+            write!(out, "id: {id}\ndata: ").expect("writing to memory");
+            write_data(out);
+            out.extend_from_slice(b"\n\n");
+        })
+    }
+
+    /// Encodes the events of several frames as one frame.
+    pub fn joined<'frames>(frames: impl Iterator<Item = &'frames Self> + Clone) -> Self {
+        encode_chunk(|out| {
+            out.reserve(frames.clone().map(|frame| frame.plain().len()).sum());
+            frames.for_each(|frame| out.extend_from_slice(frame.plain()));
         })
     }
 
@@ -115,6 +133,18 @@ pub fn heartbeat(now: HostTime, every: Duration) -> Frame {
     })
 }
 
+/// Shows with a comment that a stream is alive, without an event. With an id, the client sends that one when it comes back: an id
+/// alone is remembered, and is no event either (HTML, 9.2.6).
+pub fn silent_heartbeat(id: Option<&impl Display>) -> Frame {
+    encode_chunk(|out| {
+        out.extend_from_slice(b": heartbeat\n");
+        if let Some(id) = id {
+            writeln!(out, "id: {id}").expect("writing to memory");
+        }
+        out.push(b'\n');
+    })
+}
+
 /// Tells a client how many milliseconds to wait before it reconnects after the connection breaks.
 pub fn retry_frame(millis: u64) -> Frame {
     encode_chunk(|out| write!(out, "retry: {millis}\n\n").expect("writing to memory"))
@@ -162,6 +192,16 @@ mod tests {
             text(frame.plain()),
             ": heartbeat\nevent: heartbeat\ndata: {\"t\":1700000000123,\"every\":15000}\n\n"
         );
+    }
+
+    #[test]
+    fn a_message_has_no_name_and_a_silent_heartbeat_is_no_event() {
+        let message = Frame::message(&"17-0", |out| out.extend_from_slice(b"{}"));
+        assert_eq!(text(message.plain()), "id: 17-0\ndata: {}\n\n");
+        let both = Frame::joined([&message, &message].into_iter());
+        assert_eq!(text(both.plain()), "id: 17-0\ndata: {}\n\nid: 17-0\ndata: {}\n\n");
+        assert_eq!(text(silent_heartbeat(None::<&String>).plain()), ": heartbeat\n\n");
+        assert_eq!(text(silent_heartbeat(Some(&"17-0")).plain()), ": heartbeat\nid: 17-0\n\n");
     }
 
     #[test]

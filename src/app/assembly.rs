@@ -14,7 +14,7 @@ use crate::{
         HttpMetrics, HttpState, LimitSettings, Limits, RoomList, Server, ServerSettings,
         StreamSettings, WebhookOutage,
     },
-    hub::{Hub, HubConfig, HubMetrics, Watchers},
+    hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, Watchers},
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
     store::{
@@ -91,10 +91,14 @@ impl App {
             Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
         let workers = start_workers(config, &clock, &pinned, &mut registry)?;
-        let hub = start_hub(config, &store, peers, &workers, &clock, &mut registry)?;
+        let reconciler = start_reconciler(config, &store, peers, &clock, &mut registry)?;
+        let events =
+            make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
+        let hub = make_hub(config, &store, reconciler, &workers, &mut registry);
         let server = bind(config)?;
         let state = Arc::new(HttpState {
             hub,
+            events,
             store,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
@@ -119,22 +123,39 @@ impl App {
     }
 }
 
-fn start_hub(
+fn make_hub(
     config: &Config,
     store: &Arc<dyn Store>,
-    peers: Arc<dyn Peers>,
+    reconciler: Option<Reconciler>,
     workers: &Arc<Workers>,
-    clock: &Clock,
     registry: &mut Registry,
-) -> Result<Hub, StartError> {
-    let reconciler = start_reconciler(config, store, peers, clock, registry)?;
-    Ok(Hub::new(
+) -> Hub {
+    Hub::new(
         Arc::clone(store),
         reconciler,
         Arc::clone(workers) as Arc<dyn Watchers>,
         HubConfig { coalesce: config.stream.coalesce },
         HubMetrics::register(registry),
-    ))
+    )
+}
+
+fn make_events(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    reconciler: Option<Reconciler>,
+    workers: &Arc<Workers>,
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Events {
+    let settings = EventsConfig { coalesce: config.stream.coalesce, max_events: config.events.max };
+    Events::new(
+        Arc::clone(store),
+        reconciler,
+        Arc::clone(workers) as Arc<dyn Watchers>,
+        clock.clone(),
+        settings,
+        EventMetrics::register(registry),
+    )
 }
 
 fn bind(config: &Config) -> Result<Server, StartError> {

@@ -47,6 +47,16 @@ impl Client {
         }
     }
 
+    pub fn may_follow_all(&self) -> Result<(), Problem> {
+        match self {
+            Self::Anybody => Ok(()),
+            Self::Holder(token) if token.may_list() => Ok(()),
+            Self::Holder(_) => Err(Problem::forbidden(
+                "this token does not follow all rooms: add `?room=` and the name of its room, or use one with `roomList`",
+            )),
+        }
+    }
+
     /// Whose streams are counted together.
     pub fn identity(&self) -> Option<IdentityKey> {
         match self {

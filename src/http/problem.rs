@@ -11,10 +11,16 @@ use axum::{
 use serde::Serialize;
 use tracing::error;
 
-use crate::{error_chain::Chain, hub::SubscribeAllError, store::StoreError};
+use crate::{
+    error_chain::Chain,
+    hub::{EventsError, SubscribeAllError},
+    store::StoreError,
+};
 
 /// A prefix is free some seconds after its last stream has ended.
 const TOO_MANY_PREFIXES_RETRY_SECS: u64 = 10;
+/// A client whose feed could not be opened comes back after this time, in seconds.
+const EVENTS_RETRY_SECS: u64 = 2;
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]
@@ -183,6 +189,21 @@ impl From<StoreError> for Problem {
             StoreError::NoChanges => "the store sends no changes at the moment; ask again",
         };
         Self::unavailable(detail, 1).because(Chain(&error))
+    }
+}
+
+impl From<EventsError> for Problem {
+    fn from(error: EventsError) -> Self {
+        let detail = match &error {
+            EventsError::Store(error) => return error.clone().into(),
+            EventsError::TooManyFilters => {
+                "this instance has as many different filters of events as it can take; ask for fewer rooms and names and leave out the rest yourself, or try again later"
+            }
+            EventsError::TooManyResumes => {
+                "too many feeds are resumed at the moment; come back with the same `Last-Event-ID`"
+            }
+        };
+        Self::unavailable(detail, EVENTS_RETRY_SECS).because(Chain(&error))
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     },
     problem,
     routes::{
-        health, metrics,
+        events, health, metrics,
         misdirected::{self, WEBHOOK_PATHS},
         page, participants, rooms, rooms_stream, stream, webhook,
     },
@@ -31,6 +31,7 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .route("/api/livekit/rooms", get(rooms::list))
         .route("/api/rooms", get(rooms::list))
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
+        .route("/api/events", get(events::open))
         .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn_with_state(http.clone(), limit::limit_reads))
         // The layers above stand within CORS, so that pages of other origins can read their refusals.

@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use crate::{
     clock::Clock,
     delivery::{Permit, Pinned},
-    hub::Hub,
+    hub::{Events, Hub},
     livekit::Keys,
     store::Store,
 };
@@ -33,6 +33,7 @@ use super::{
 /// Everything that handlers need.
 pub struct HttpState {
     pub hub: Hub,
+    pub events: Events,
     pub store: Arc<dyn Store>,
     /// May sign webhooks.
     pub keys: Keys,

@@ -9,6 +9,7 @@ use crate::{
 
 use super::{
     directory::RoomsSnapshot,
+    events::{EventsSnapshot, NotKept},
     snapshot::{Snapshot, View},
 };
 
@@ -18,6 +19,7 @@ pub enum Content {
     Room(Arc<Snapshot>),
     /// The list of rooms.
     Rooms(Arc<RoomsSnapshot>),
+    Events(Arc<EventsSnapshot>),
 }
 
 /// What a subscriber is sent next.
@@ -35,6 +37,7 @@ impl Content {
         match self {
             Self::Room(snapshot) => snapshot.version(),
             Self::Rooms(snapshot) => snapshot.version(),
+            Self::Events(events) => events.version(),
         }
     }
 
@@ -42,7 +45,7 @@ impl Content {
     pub fn received_at(&self) -> Option<HostTime> {
         match self {
             Self::Room(snapshot) => snapshot.received_at(),
-            Self::Rooms(_) => None,
+            Self::Rooms(_) | Self::Events(_) => None,
         }
     }
 
@@ -51,7 +54,19 @@ impl Content {
         let frame = match self {
             Self::Room(snapshot) => snapshot.frame_after(sent, view),
             Self::Rooms(snapshot) => snapshot.frame_after(sent),
+            Self::Events(events) => match events.frame_after(sent) {
+                Ok(frame) => frame,
+                Err(NotKept) => return Next::Lost,
+            },
         };
         frame.map_or(Next::Nothing, Next::Frame)
+    }
+
+    /// The heartbeat of a subscriber that was last sent version `sent`, where it is not everybody's.
+    pub fn heartbeat_for(&self, sent: Option<Version>) -> Option<&Arc<Frame>> {
+        match self {
+            Self::Room(_) | Self::Rooms(_) => None,
+            Self::Events(events) => Some(events.heartbeat_for(sent)),
+        }
     }
 }

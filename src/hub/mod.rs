@@ -1,4 +1,4 @@
-//! Hot rooms: those that somebody on this instance watches.
+//! What subscribers of this instance watch: hot rooms, and the feed of events.
 //!
 //! One task per hot room follows the store's feed, holds the room's list, and puts its newest snapshot, encoded once, into the
 //! room's topic. The workers are told that a topic changed, and take the snapshot from there; the hub never sees a socket.
@@ -6,10 +6,11 @@
 //! `registry` is the entrance. Below it: `hot_room`, the task of one room; `shared`, what these tasks share; `lookup`, which
 //! reads rooms; `rooms`, the hot ones by name; `room_topic`, one of them; `topic`, what workers see of it; `content`, what lies in a
 //! topic; `snapshot`, with `shown_counts`; and `list`. `directory` is the list of rooms, with a task of its own, and `room_body` a
-//! room in it, as clients see it.
+//! room in it, as clients see it. `events` is the feed of everything that happens.
 
 mod content;
 mod directory;
+mod events;
 mod hot_room;
 mod list;
 mod lookup;
@@ -26,6 +27,10 @@ mod window;
 
 pub use content::{Content, Next};
 pub use directory::{RoomsSnapshot, SubscribeAllError};
+pub use events::{
+    EventFilter, EventMetrics, Events, EventsConfig, EventsError, EventsSnapshot, OpenedFeed,
+    ResumeFrom,
+};
 pub use lookup::Source;
 pub use metrics::HubMetrics;
 pub use registry::{Hub, HubConfig, Reading};

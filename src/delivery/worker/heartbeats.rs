@@ -40,7 +40,15 @@ impl Worker {
                 return;
             }
         }
-        self.write_frame(key, frame, Ending::No);
+        let own = self.own_heartbeat(key);
+        self.write_frame(key, own.as_ref().unwrap_or(frame), Ending::No);
+    }
+
+    /// The heartbeat of what a connection watches, where it is not everybody's.
+    fn own_heartbeat(&self, key: usize) -> Option<Arc<Frame>> {
+        let [watch] = self.connections[key].watches.as_slice() else { return None };
+        let newest = watch.subscription.topic().newest()?;
+        newest.heartbeat_for(watch.sent).cloned()
     }
 
     /// Whether a connection is behind although no fan-out is about to bring it up to date.

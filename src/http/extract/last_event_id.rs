@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 
-use crate::{presence::Version, sse::REPLACED_ID};
+use crate::{hub::ResumeFrom, presence::Version, sse::REPLACED_ID};
 
 use super::query;
 
@@ -18,6 +18,14 @@ impl LastEventId {
     /// The version that the client was sent last.
     pub fn version(&self) -> Option<Version> {
         self.0.as_ref()?.parse().ok().map(Version::from_u64)
+    }
+
+    /// The place in the log of events from which the client goes on. An empty id is none (HTML, 9.2.4).
+    pub fn place_in_log(&self) -> ResumeFrom {
+        match self.0.as_deref() {
+            None | Some("") => ResumeFrom::Now,
+            Some(id) => id.parse().map_or(ResumeFrom::Unknown, ResumeFrom::After),
+        }
     }
 
     /// Whether the client's stream was ended for good, because its identity has newer ones. An `EventSource` comes back all the
@@ -43,7 +51,7 @@ fn last_id<'request>(
     query: &'request str,
 ) -> Option<Cow<'request, str>> {
     match headers.get("last-event-id") {
-        Some(id) => Some(Cow::Borrowed(id.to_str().ok()?)),
+        Some(id) => Some(String::from_utf8_lossy(id.as_bytes())),
         // A polyfill that comes back by itself appends its own id to the address it was given, so the last one is the newest.
         None => query::values_of_any(query, is_last_event_id).last()?,
     }

@@ -1,6 +1,7 @@
 //! What handlers take from a request.
 
 pub(super) mod client_address;
+pub(super) mod event_filter;
 pub(super) mod last_event_id;
 pub(super) mod query;
 pub(super) mod rooms_query;

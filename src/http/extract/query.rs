@@ -35,19 +35,25 @@ impl<S: Sync> FromRequestParts<S> for RoomParams {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let mut names: Vec<RoomName> = Vec::new();
-        for name in rooms(parts)? {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-            if names.len() > MAX_ROOMS {
-                return Err(Problem::bad_request(format!(
-                    "one stream watches at most {MAX_ROOMS} rooms; open another for the rest"
-                )));
-            }
-        }
+        let names = room_names(parts)?;
         if names.is_empty() { Err(missing()) } else { Ok(Self(names)) }
     }
+}
+
+/// The rooms that a request names, in its order, each once; perhaps none.
+pub(in crate::http) fn room_names(parts: &Parts) -> Result<Vec<RoomName>, Problem> {
+    let mut names: Vec<RoomName> = Vec::new();
+    for name in rooms(parts)? {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+        if names.len() > MAX_ROOMS {
+            return Err(Problem::bad_request(format!(
+                "one stream watches at most {MAX_ROOMS} rooms; open another for the rest"
+            )));
+        }
+    }
+    Ok(names)
 }
 
 fn missing() -> Problem {

@@ -17,6 +17,7 @@ use hyper::body::Frame;
 use crate::{
     delivery::{CloseReason, Handoff, HandoffWatch, Permit, StreamEnd},
     http::{auth::Client, state::HttpState},
+    hub::OpenedFeed,
     sse::CONTENT_TYPE,
 };
 
@@ -27,7 +28,28 @@ pub(in crate::http) fn hand_off(
     watches: Vec<HandoffWatch>,
     permit: Permit,
 ) -> Response {
-    let handoff = Handoff { preface: None, watches, end: end_of(http, client), permit };
+    respond(Handoff { preface: None, watches, end: end_of(http, client), permit })
+}
+
+/// The response of a feed of events.
+pub(in crate::http) fn hand_off_feed(
+    http: &HttpState,
+    client: &Client,
+    feed: OpenedFeed,
+    permit: Permit,
+) -> Response {
+    let OpenedFeed { subscription, version, preface, is_part } = feed;
+    let preface = Some(preface);
+    if is_part {
+        // The client comes back for the rest. It is sent nothing of the topic, since that would be out of order.
+        let end = StreamEnd { at: Instant::now(), reason: CloseReason::Lagged };
+        return respond(Handoff { preface, watches: Vec::new(), end, permit });
+    }
+    let watches = vec![HandoffWatch { subscription, has: Some(version) }];
+    respond(Handoff { preface, watches, end: end_of(http, client), permit })
+}
+
+fn respond(handoff: Handoff) -> Response {
     let mut response = head();
     response.extensions_mut().insert(HandoffExtension::new(handoff));
     response

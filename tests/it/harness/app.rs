@@ -14,7 +14,7 @@ use livekit_presence::{
     config::{Config, StartMode},
     livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken},
     presence::{HostTime, StoreTime},
-    store::{MemoryStore, Store},
+    store::{EventLogSettings, MemoryStore, Store},
 };
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -97,7 +97,10 @@ impl TestApp {
         let config = config(settings, keys);
         let clock = TestClock::default();
         let kept: Arc<dyn Store> = match redis {
-            None => Arc::new(MemoryStore::new(config.rules(), clock.clock())),
+            None => {
+                let log = EventLogSettings { keep: config.events.keep, max: config.events.max };
+                Arc::new(MemoryStore::with_log(config.rules(), clock.clock(), log))
+            }
             Some(redis) => Arc::new(redis.store(config.rules(), Some(clock.clock())).0),
         };
         Self::over(kept, &config, clock, keys)
@@ -204,6 +207,19 @@ impl TestApp {
         let bearer = format!("Bearer {}", self.list_token());
         let target = format!("/api/livekit/rooms/stream?room={}", rooms.join("&room="));
         self.open_stream(&target, &[("Authorization", &bearer)]).await
+    }
+
+    /// Opens the feed of events with these parameters, such as `?room=general`, as somebody who may read all rooms.
+    pub async fn feed(&self, parameters: &str) -> Subscriber {
+        self.feed_after(parameters, None).await
+    }
+
+    /// Opens it as an EventSource that comes back does.
+    pub async fn feed_after(&self, parameters: &str, last_id: Option<&str>) -> Subscriber {
+        let bearer = format!("Bearer {}", self.list_token());
+        let mut headers = vec![("Authorization", bearer.as_str())];
+        headers.extend(last_id.map(|id| ("Last-Event-ID", id)));
+        self.open_stream(&format!("/api/events{parameters}"), &headers).await
     }
 
     pub async fn open_stream(&self, target: &str, headers: &[(&str, &str)]) -> Subscriber {

@@ -150,8 +150,10 @@ impl Connection {
                 return position;
             }
             let count = self.receive().await;
-            let so_far = String::from_utf8_lossy(&self.received);
-            assert!(count > 0, "the connection ended before {what}; so far: {so_far:?}");
+            if count == 0 {
+                let so_far = String::from_utf8_lossy(&self.received);
+                panic!("the connection ended before {what}; so far: {so_far:?}");
+            }
         }
     }
 

@@ -13,6 +13,8 @@ pub struct Subscriber {
     pub head: Head,
     /// The time to reconnect after, in milliseconds, as the service said last.
     pub retry: Option<u64>,
+    /// What an EventSource would send as `Last-Event-ID`.
+    pub last_id: Option<String>,
     decoder: EventDecoder,
 }
 
@@ -21,17 +23,39 @@ impl Subscriber {
     pub async fn of(mut connection: Connection) -> Self {
         let head = connection.head().await;
         assert_eq!(head.status(), 200, "{head:?}");
-        Self { connection, head, retry: None, decoder: EventDecoder::default() }
+        Self { connection, head, retry: None, last_id: None, decoder: EventDecoder::default() }
     }
 
     /// The next event, heartbeats included; none at the stream's end.
     pub async fn next_of_any_kind(&mut self) -> Option<Event> {
         loop {
-            for event in self.decoder.by_ref() {
-                self.retry = event.retry.or(self.retry);
-                if !event.name.is_empty() {
-                    return Some(event);
-                }
+            let block = self.next_block().await?;
+            if !block.name.is_empty() {
+                return Some(block);
+            }
+        }
+    }
+
+    /// The next message without a name, which is what `onmessage` gets; none at the stream's end.
+    pub async fn next_message(&mut self) -> Option<Event> {
+        loop {
+            let block = self.next_block().await?;
+            if block.name == "end" {
+                return None;
+            }
+            if block.name.is_empty() && !block.data.is_empty() {
+                return Some(block);
+            }
+        }
+    }
+
+    /// The next block of any kind, also one that is no event; none at the stream's end.
+    pub async fn next_block(&mut self) -> Option<Event> {
+        loop {
+            if let Some(block) = self.decoder.next() {
+                self.retry = block.retry.or(self.retry);
+                self.last_id = block.id.clone().or(self.last_id.take());
+                return Some(block);
             }
             let is_chunked = self.head.get("transfer-encoding") == Some("chunked");
             let more = if is_chunked {

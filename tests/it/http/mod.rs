@@ -4,6 +4,7 @@ mod counts;
 mod credentials;
 mod errors;
 mod event_source;
+mod events;
 mod large_heads;
 mod last_event_id;
 mod limits;

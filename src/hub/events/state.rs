@@ -1,0 +1,169 @@
+//! What the entrance of the feed and its task share, behind one lock that is held for moments.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use tokio::sync::watch;
+
+use crate::{
+    presence::{HostTime, Version},
+    reconcile::Watched,
+    store::{LogId, StoreError},
+};
+
+use super::{
+    super::topic::{Subscription, Topic},
+    entry::Entry,
+    feed_topic::FeedTopic,
+    filter::EventFilter,
+    preface::Prefaces,
+    recent::Recent,
+};
+
+/// Each event is held against each filter.
+pub(super) const MAX_FILTERS: usize = 1_000;
+
+/// How the opening of the feed ended; none while it is under way.
+pub(super) type Opening = Option<Result<(), StoreError>>;
+
+/// The feed as it was followed.
+pub(super) struct State {
+    pub phase: Phase,
+    topics: HashMap<EventFilter, FeedTopic>,
+    pub recent: Recent,
+    /// How far the log was followed.
+    followed: LogId,
+    pub prefaces: Prefaces,
+}
+
+pub(super) enum Phase {
+    /// Nobody subscribes, and nothing is followed.
+    Idle,
+    Opening(watch::Receiver<Opening>),
+    Open,
+}
+
+/// A subscription, and from where it goes on.
+pub(super) struct Place {
+    pub subscription: Subscription,
+    pub version: Version,
+    pub position: LogId,
+}
+
+impl State {
+    pub fn new(max_entries: usize) -> Self {
+        Self {
+            phase: Phase::Idle,
+            topics: HashMap::new(),
+            recent: Recent::new(max_entries, LogId::default()),
+            followed: LogId::default(),
+            prefaces: Prefaces::default(),
+        }
+    }
+
+    /// The log is followed from here.
+    pub fn open(&mut self, position: LogId) {
+        self.phase = Phase::Open;
+        self.recent.restart(position);
+        self.followed = position;
+    }
+
+    /// Subscribes to a filter. None if there are too many filters. `watch` is called for a new one.
+    pub fn enter(
+        &mut self,
+        filter: &EventFilter,
+        watch: impl FnOnce() -> Vec<Watched>,
+    ) -> Option<Place> {
+        if !self.topics.contains_key(filter) {
+            if self.topics.len() >= MAX_FILTERS {
+                self.drop_idle();
+            }
+            if self.topics.len() >= MAX_FILTERS {
+                return None;
+            }
+            let topic = FeedTopic::new(filter.clone(), self.followed, watch());
+            self.topics.insert(filter.clone(), topic);
+        }
+        let subscription = self.topics[filter].subscribe();
+        let (version, position) = self.published(filter);
+        Some(Place { subscription, version, position })
+    }
+
+    /// The version of a filter that is published, and its place in the log.
+    ///
+    /// # Panics
+    /// Nobody subscribes to the filter.
+    pub fn published(&self, filter: &EventFilter) -> (Version, LogId) {
+        self.topics[filter].published(self.followed)
+    }
+
+    pub fn keeps_after(&self, filter: &EventFilter, version: Version) -> bool {
+        self.topics.get(filter).is_some_and(|topic| topic.keeps_after(version))
+    }
+
+    /// Takes in a message of the log.
+    pub fn push(&mut self, entry: Arc<Entry>) {
+        for topic in self.topics.values_mut() {
+            topic.offer(&entry, self.followed);
+        }
+        self.followed = self.followed.max(entry.id);
+        self.recent.push(entry);
+    }
+
+    /// Messages before `position` were lost.
+    pub fn lose(&mut self, position: LogId, now: HostTime) {
+        let gap = Entry::gap(position.max(self.followed), now);
+        // Nobody resumes from the place before the loss without asking the log.
+        self.recent.lost_before(position.max(self.followed.next(0)));
+        self.push(gap);
+    }
+
+    pub fn followed(&self) -> LogId {
+        self.followed
+    }
+
+    pub fn has_pending(&self) -> bool {
+        self.topics.values().any(FeedTopic::has_pending)
+    }
+
+    /// Publishes what waits. Returns the topics of whose new content the workers have to be told, and how many subscribers they
+    /// have.
+    pub fn publish(&mut self) -> (Vec<Arc<Topic>>, usize) {
+        let (mut changed, mut subscribers) = (Vec::new(), 0);
+        for topic in self.topics.values_mut().filter(|topic| topic.has_pending()) {
+            topic.publish(self.followed, self.recent.floor());
+            changed.push(Arc::clone(topic.topic()));
+            subscribers += topic.subscribers();
+        }
+        (changed, subscribers)
+    }
+
+    /// Lets heartbeats tell how far the log was followed.
+    pub fn refresh(&mut self) {
+        self.drop_idle();
+        for topic in self.topics.values_mut() {
+            topic.refresh(self.followed, self.recent.floor());
+        }
+        self.prefaces.forget(Instant::now());
+    }
+
+    pub fn filters(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Drops the filters to which nobody subscribes. Returns how many are left.
+    pub fn drop_idle(&mut self) -> usize {
+        self.topics.retain(|_, topic| topic.subscribers() > 0);
+        self.topics.len()
+    }
+
+    /// Forgets everything, unless somebody subscribes. Tells whether it did.
+    pub fn close_if_idle(&mut self) -> bool {
+        let is_idle = self.drop_idle() == 0;
+        if is_idle {
+            self.phase = Phase::Idle;
+            self.recent.restart(self.followed);
+            self.prefaces = Prefaces::default();
+        }
+        is_idle
+    }
+}
