@@ -4,4 +4,5 @@ mod crowd;
 mod deltas;
 mod ends;
 mod input;
+mod lagged;
 mod slow;
