@@ -5,6 +5,7 @@ mod api;
 mod budget;
 mod calls;
 mod cold_rooms;
+mod feeds;
 mod ghosts;
 mod lost_rooms;
 mod many_rooms;
