@@ -7,6 +7,7 @@ mod clocks;
 mod cluster;
 mod connections;
 mod errors;
+mod feed;
 mod fixture;
 mod fleet;
 mod instances;
