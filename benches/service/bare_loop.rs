@@ -10,19 +10,26 @@ use std::{
     thread,
 };
 
-use super::{ROOMS, SUBSCRIBERS_PER_ROOM};
-
 /// What a control connection says first, instead of a room's number.
 const CONTROL: u32 = u32::MAX;
 const BYTES_FOLLOW: u32 = u32::MAX - 1;
 
+/// The size of a bare loop.
+#[derive(Clone, Copy)]
+pub struct Size {
+    pub threads: usize,
+    pub rooms: usize,
+    pub subscribers_per_room: usize,
+}
+
 /// Listens, takes all subscribers and one control connection per thread, and serves until the controls are gone.
-pub fn run(threads: usize) {
+pub fn run(size: Size) {
+    let Size { threads, rooms: room_count, subscribers_per_room } = size;
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     println!("{}", listener.local_addr().expect("it is bound"));
-    let mut rooms: Vec<Vec<TcpStream>> = (0..ROOMS).map(|_| Vec::new()).collect();
+    let mut rooms: Vec<Vec<TcpStream>> = (0..room_count).map(|_| Vec::new()).collect();
     let mut controls = Vec::new();
-    for _ in 0..ROOMS * SUBSCRIBERS_PER_ROOM + threads {
+    for _ in 0..room_count * subscribers_per_room + threads {
         let (mut socket, _) = listener.accept().expect("a connection");
         socket.set_nodelay(true).expect("a TCP socket");
         match read_number(&mut socket).expect("a number") {
@@ -45,7 +52,7 @@ pub fn run(threads: usize) {
         .zip(controls)
         .map(|(share, control)| {
             let ready = Arc::clone(&ready);
-            thread::spawn(move || serve(share, control, &ready))
+            thread::spawn(move || serve(share, room_count, control, &ready))
         })
         .collect();
     for thread in serving {
@@ -53,8 +60,13 @@ pub fn run(threads: usize) {
     }
 }
 
-fn serve(share: Vec<(usize, Vec<TcpStream>)>, mut control: TcpStream, ready: &Barrier) {
-    let mut rooms: Vec<Vec<TcpStream>> = (0..ROOMS).map(|_| Vec::new()).collect();
+fn serve(
+    share: Vec<(usize, Vec<TcpStream>)>,
+    room_count: usize,
+    mut control: TcpStream,
+    ready: &Barrier,
+) {
+    let mut rooms: Vec<Vec<TcpStream>> = (0..room_count).map(|_| Vec::new()).collect();
     for (room, sockets) in share {
         rooms[room] = sockets;
     }

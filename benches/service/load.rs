@@ -58,6 +58,24 @@ impl Posts {
     }
 }
 
+/// Sends all requests from a few connections, this many a second together.
+pub fn steadily(requests: &[Vec<u8>], per_sec: u32, address: SocketAddr) {
+    let start = Instant::now();
+    let between = Duration::from_secs(1) / per_sec;
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            scope.spawn(move || {
+                let mut socket = connect(address);
+                for (index, request) in requests.iter().enumerate().skip(client).step_by(CLIENTS) {
+                    let due = start + between * u32::try_from(index).expect("few");
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    ask(&mut socket, request);
+                }
+            });
+        }
+    });
+}
+
 /// Sends all requests from a few connections, each as soon as the one before is answered. Returns how many, and how many a
 /// second.
 pub fn flood(requests: &[Vec<u8>], addresses: &[SocketAddr]) -> (usize, f64) {

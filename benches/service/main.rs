@@ -4,6 +4,7 @@
 //! the machine's processors, so latencies are those of a busy one.
 
 mod bare_loop;
+mod feed;
 mod load;
 mod process;
 mod report;
@@ -26,13 +27,20 @@ const STREAMS: usize = ROOMS * SUBSCRIBERS_PER_ROOM;
 const ROUNDS: usize = 3;
 
 fn main() {
-    if let Some(threads) = std::env::args().skip_while(|argument| argument != "bare-loop").nth(1) {
-        return bare_loop::run(threads.parse().expect("a number of threads"));
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "bare-loop") {
+        let numbers = arguments[at + 1..].iter();
+        let numbers: Vec<usize> = numbers.map(|one| one.parse().expect("a number")).collect();
+        let [threads, rooms, subscribers_per_room] = numbers[..] else { panic!("three numbers") };
+        return bare_loop::run(bare_loop::Size { threads, rooms, subscribers_per_room });
     }
     if std::env::args().any(|argument| argument == "room-list") {
         return room_list::measure();
     }
     let threads = thread::available_parallelism().map_or(1, usize::from);
+    if arguments.iter().any(|argument| argument == "feed") {
+        return feed::measure(thread::available_parallelism().map_or(1, usize::from));
+    }
     println!(
         "{STREAMS} streams in {ROOMS} rooms of {PEOPLE_PER_ROOM} people; {threads} processors\n"
     );
@@ -47,6 +55,7 @@ fn main() {
     }
     report_fan_out(&rounds, threads);
     throughput();
+    feed::measure(threads);
     shared::on_redis();
     room_list::measure();
 }
@@ -84,7 +93,9 @@ fn fan_out_of_service() -> (Figures, usize) {
 }
 
 fn fan_out_of_bare_loop(threads: usize, frame_bytes: usize) -> Figures {
-    let bare = Measured::bare_loop(threads);
+    let size =
+        bare_loop::Size { threads, rooms: ROOMS, subscribers_per_room: SUBSCRIBERS_PER_ROOM };
+    let bare = Measured::bare_loop(size);
     let mut subscribers = Subscribers::of_bare_loop(bare.address);
     let mut controls = bare_loop::Controls::connect(bare.address, threads, frame_bytes);
     let before = bare.cpu();

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use super::bare_loop::Size;
+
 /// Signs the webhooks of the benchmark.
 pub const KEYS: &str = "APIbench: secret-of-the-benchmark-0123456789abcdef";
 
@@ -58,9 +60,11 @@ impl Measured {
     }
 
     /// This program as a bare loop. It says on its standard output where it listens.
-    pub fn bare_loop(threads: usize) -> Self {
+    pub fn bare_loop(size: Size) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.args(["bare-loop", &threads.to_string()]);
+        let Size { threads, rooms, subscribers_per_room } = size;
+        command.arg("bare-loop");
+        command.args([threads, rooms, subscribers_per_room].map(|number| number.to_string()));
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the bare loop starts");
         let mut line = String::new();
         let output = child.stdout.take().expect("it is piped");
