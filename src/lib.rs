@@ -8,6 +8,7 @@
 //! - [`coordination`]: what the instances agree on: leases, the budget of calls, LiveKit's rooms
 //! - [`store`]: where rooms live, in memory or in Redis
 //! - [`reconcile`]: compares rooms with LiveKit's own lists, within a budget of calls
+//! - [`web_socket`]: the frames of WebSockets
 //! - [`sse`]: the format of event streams: frames, heartbeats, endings
 //! - [`hub`]: follows the rooms that somebody watches, and encodes each list and each change once
 //! - [`delivery`]: owns the subscribers' sockets, and writes frames to them
@@ -33,3 +34,4 @@ pub mod presence;
 pub mod reconcile;
 pub mod sse;
 pub mod store;
+pub mod web_socket;

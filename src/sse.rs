@@ -1,16 +1,22 @@
 //! The format of event streams: what the service writes as `text/event-stream`, already framed for `Transfer-Encoding: chunked`.
 //!
 //! Hub encodes snapshots and deltas with it, delivery the heartbeats and the ends of streams. The event stream format is the HTML
-//! standard's (9.2.5), chunks are RFC 9112's (7.1).
+//! standard's (9.2.5), chunks are RFC 9112's (7.1). A frame is also the messages that a WebSocket carries instead of its events.
 
 use std::{
     fmt::Display,
     io::Write,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use crate::presence::{HostTime, Version};
+use crate::{
+    presence::{HostTime, Version},
+    web_socket,
+};
 
 /// The content type of every stream. With a charset, since some proxies add one of their own where there is none.
 pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
@@ -32,6 +38,8 @@ pub enum Framing {
     Chunked,
     /// HTTP/1.0: by the end of the connection.
     UntilClose,
+    /// There is no body: each event is a text message.
+    WebSocket,
 }
 
 /// One message, encoded once and shared by every connection that gets it.
@@ -40,8 +48,12 @@ pub struct Frame {
     bytes: Box<[u8]>,
     /// Where the chunk ends. Only in the last frame of a stream does something follow it.
     chunk_end: usize,
+    /// The same for WebSockets, encoded when the first of them needs it.
+    messages: OnceLock<Box<[u8]>>,
     /// The streams with full sockets, and the other answers, that keep the frame.
     pins: AtomicU32,
+    /// How many bytes are counted for these.
+    pinned_bytes: AtomicUsize,
 }
 
 impl Frame {
@@ -76,6 +88,24 @@ impl Frame {
         })
     }
 
+    /// What only WebSockets are sent, such as an answer: whole frames of theirs.
+    pub fn of_web_socket(messages: Vec<u8>) -> Self {
+        Self {
+            messages: OnceLock::from(messages.into_boxed_slice()),
+            ..Self::of_bytes(Vec::new(), 0)
+        }
+    }
+
+    fn of_bytes(bytes: Vec<u8>, chunk_end: usize) -> Self {
+        Self {
+            bytes: bytes.into_boxed_slice(),
+            chunk_end,
+            messages: OnceLock::new(),
+            pins: AtomicU32::new(0),
+            pinned_bytes: AtomicUsize::new(0),
+        }
+    }
+
     /// The bytes for a client that takes chunks.
     pub fn chunked(&self) -> &[u8] {
         &self.bytes
@@ -86,18 +116,33 @@ impl Frame {
         &self.bytes[PREFIX_BYTES..self.chunk_end - SUFFIX.len()]
     }
 
+    /// The bytes for a WebSocket.
+    fn messages(&self) -> &[u8] {
+        self.messages.get_or_init(|| encode_messages(self.plain()).into_boxed_slice())
+    }
+
+    /// How much memory it takes now.
+    pub fn kept_bytes(&self) -> usize {
+        self.bytes.len() + self.messages.get().map_or(0, |messages| messages.len())
+    }
+
     pub fn is_pinned(&self) -> bool {
         self.pins.load(Ordering::Acquire) > 0
     }
 
-    /// Counts a connection that keeps the frame. Returns whether it is the first.
-    pub fn pin(&self) -> bool {
-        self.pins.fetch_add(1, Ordering::AcqRel) == 0
+    /// Counts a connection that keeps the frame. Returns how many bytes have to be counted with it: all for the first connection,
+    /// and later what was encoded since. The caller holds a lock here and in [`Self::unpin`].
+    pub fn pin(&self) -> usize {
+        self.pins.fetch_add(1, Ordering::AcqRel);
+        let bytes = self.kept_bytes();
+        bytes - self.pinned_bytes.swap(bytes, Ordering::AcqRel)
     }
 
-    /// The opposite of [`Self::pin`]. Returns whether that connection was the last.
-    pub fn unpin(&self) -> bool {
-        self.pins.fetch_sub(1, Ordering::AcqRel) == 1
+    /// The opposite of [`Self::pin`]. Returns how many bytes are free again: all that were counted, if that connection was the
+    /// last.
+    pub fn unpin(&self) -> usize {
+        let was_last = self.pins.fetch_sub(1, Ordering::AcqRel) == 1;
+        if was_last { self.pinned_bytes.swap(0, Ordering::AcqRel) } else { 0 }
     }
 }
 
@@ -106,6 +151,7 @@ impl Framing {
         match self {
             Self::Chunked => frame.chunked(),
             Self::UntilClose => frame.plain(),
+            Self::WebSocket => frame.messages(),
         }
     }
 }
@@ -117,7 +163,49 @@ pub fn encode_chunk(write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     let length = bytes.len() - PREFIX_BYTES;
     bytes.extend_from_slice(SUFFIX);
     bytes[..PREFIX_BYTES].copy_from_slice(format!("{length:08x}\r\n").as_bytes());
-    Frame { chunk_end: bytes.len(), bytes: bytes.into_boxed_slice(), pins: AtomicU32::new(0) }
+    let chunk_end = bytes.len();
+    Frame::of_bytes(bytes, chunk_end)
+}
+
+/// Encodes each event of an event stream as a text message: an object with the fields that the event has. Data is JSON already.
+/// Comments and delays before reconnecting give no message.
+fn encode_messages(stream: &[u8]) -> Vec<u8> {
+    let (mut out, mut event) = (Vec::new(), MessageFields::default());
+    for line in stream.split(|byte| *byte == b'\n') {
+        match line {
+            [] => std::mem::take(&mut event).write(&mut out),
+            [b'e', b'v', b'e', b'n', b't', b':', b' ', name @ ..] => event.name = Some(name),
+            [b'i', b'd', b':', b' ', id @ ..] => event.id = Some(id),
+            [b'd', b'a', b't', b'a', b':', b' ', data @ ..] => event.data = Some(data),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[derive(Default)]
+struct MessageFields<'stream> {
+    name: Option<&'stream [u8]>,
+    id: Option<&'stream [u8]>,
+    data: Option<&'stream [u8]>,
+}
+
+impl MessageFields<'_> {
+    /// Names and ids are plain letters and digits, which JSON needs to escape nowhere.
+    fn write(self, out: &mut Vec<u8>) {
+        let Some(data) = self.data else { return };
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(8);
+        if let Some(name) = self.name {
+            parts.extend([b"{\"event\":\"".as_slice(), name, b"\","]);
+        }
+        if let Some(id) = self.id {
+            let begin: &[u8] = if parts.is_empty() { b"{\"id\":\"" } else { b"\"id\":\"" };
+            parts.extend([begin, id, b"\","]);
+        }
+        let begin: &[u8] = if parts.is_empty() { b"{\"data\":" } else { b"\"data\":" };
+        parts.extend([begin, data, b"}"]);
+        web_socket::write_text_of(out, &parts);
+    }
 }
 
 /// Shows that a stream is alive: with a comment to proxies, and with an event to scripts, which cannot see comments. The event
@@ -161,7 +249,7 @@ pub fn last_frame(reason: &str, id: Option<&str>, retry_millis: u64) -> Frame {
     });
     let mut bytes = chunk.bytes.into_vec();
     bytes.extend_from_slice(LAST_CHUNK);
-    Frame { bytes: bytes.into_boxed_slice(), ..chunk }
+    Frame::of_bytes(bytes, chunk.chunk_end)
 }
 
 #[cfg(test)]
@@ -202,6 +290,34 @@ mod tests {
         assert_eq!(text(both.plain()), "id: 17-0\ndata: {}\n\nid: 17-0\ndata: {}\n\n");
         assert_eq!(text(silent_heartbeat(None::<&String>).plain()), ": heartbeat\n\n");
         assert_eq!(text(silent_heartbeat(Some(&"17-0")).plain()), ": heartbeat\nid: 17-0\n\n");
+    }
+
+    #[test]
+    fn each_event_is_a_text_message_for_a_web_socket() {
+        let update = Frame::event("participants:update", Some(Version::from_u64(17)), |out| {
+            out.extend_from_slice(b"[]");
+        });
+        let heartbeat = heartbeat(HostTime::from_millis(5), Duration::from_secs(15));
+        let several = encode_chunk(|out| {
+            for frame in [&update, &retry_frame(1), &heartbeat] {
+                out.extend_from_slice(frame.plain());
+            }
+            out.extend_from_slice(b"id: 3\ndata: {\"a\":1}\n\ndata: 2\n\n: only a comment\n\n");
+        });
+        let expected = [
+            r#"{"event":"participants:update","id":"17","data":[]}"#,
+            r#"{"event":"heartbeat","data":{"t":5,"every":15000}}"#,
+            r#"{"id":"3","data":{"a":1}}"#,
+            r#"{"data":2}"#,
+        ];
+        let framed = |message: &&str| {
+            [&[0x81, u8::try_from(message.len()).unwrap()], message.as_bytes()].concat()
+        };
+        assert_eq!(
+            Framing::WebSocket.bytes_of(&several),
+            expected.iter().flat_map(framed).collect::<Vec<_>>()
+        );
+        assert_eq!(Framing::WebSocket.bytes_of(&retry_frame(1)), b"");
     }
 
     #[test]

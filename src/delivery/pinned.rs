@@ -81,7 +81,7 @@ impl Pinned {
     pub fn pin_answer(self: &Arc<Self>, frame: &Arc<Frame>, cut_off: CutOff) -> Option<Pin> {
         let mut kept = self.kept();
         let is_new = !frame.is_pinned();
-        if is_new && kept.bytes.saturating_add(frame.chunked().len()) > self.max_bytes {
+        if is_new && kept.bytes.saturating_add(frame.kept_bytes()) > self.max_bytes {
             let slowest = kept.holders.values().find(|holder| holder.cut_off.is_some())?;
             if slowest.since.elapsed() < SLOW_AFTER {
                 return None;
@@ -96,12 +96,10 @@ impl Pinned {
     fn add(self: &Arc<Self>, kept: &mut Kept, frame: &Arc<Frame>, cut_off: CutOff) -> Pin {
         let number = kept.next;
         kept.next += 1;
-        let bytes = frame.chunked().len();
+        kept.bytes += frame.pin();
+        let bytes = frame.kept_bytes();
         let holder = Holder { since: Instant::now(), bytes, cut_off: Some(cut_off) };
         kept.holders.insert(number, holder);
-        if frame.pin() {
-            kept.bytes += bytes;
-        }
         self.show(kept);
         Pin { pinned: Arc::clone(self), number, frame: Arc::clone(frame) }
     }
@@ -130,9 +128,7 @@ impl Pinned {
         if holder.cut_off.is_none() {
             kept.leaving -= holder.bytes;
         }
-        if frame.unpin() {
-            kept.bytes -= frame.chunked().len();
-        }
+        kept.bytes -= frame.unpin();
         self.show(&kept);
         drop(kept);
         self.relieve();
@@ -169,7 +165,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::sse::encode_chunk;
+    use crate::sse::{Framing, encode_chunk};
 
     fn frame(bytes: usize) -> Arc<Frame> {
         Arc::new(encode_chunk(|out| out.resize(out.len() + bytes, b'x')))
@@ -198,6 +194,22 @@ mod tests {
         assert!(pinned.pin_answer(&one, cut_off()).is_none(), "nobody has been slow for long");
         assert!(pinned.pin_answer(&two, cut_off()).is_some(), "it is kept already");
         drop((second, third));
+        assert_eq!(pinned.kept().bytes, 0);
+    }
+
+    #[test]
+    fn what_is_encoded_while_a_frame_is_kept_counts_from_the_next_client_on() {
+        let pinned = Pinned::register(1_000_000, &mut Registry::default());
+        let frame = Arc::new(Frame::event("x", None, |out| out.extend_from_slice(b"[]")));
+        let first = pinned.pin(&frame, Box::new(|_| {}));
+        let alone = pinned.kept().bytes;
+        assert_eq!(alone, frame.chunked().len());
+        let messages = Framing::WebSocket.bytes_of(&frame).len();
+        let second = pinned.pin(&frame, Box::new(|_| {}));
+        assert_eq!(pinned.kept().bytes, alone + messages);
+        drop(first);
+        assert_eq!(pinned.kept().bytes, alone + messages, "the other still keeps it");
+        drop(second);
         assert_eq!(pinned.kept().bytes, 0);
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 19] = [
+const LAYERS: [&str; 20] = [
     "presence",
     "clock",
     "json",
@@ -16,6 +16,7 @@ const LAYERS: [&str; 19] = [
     "coordination",
     "store",
     "reconcile",
+    "web_socket",
     "sse",
     "hub",
     "delivery",
