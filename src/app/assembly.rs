@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use prometheus_client::{metrics::info::Info, registry::Registry};
+use tokio::runtime::Handle;
 use tracing::warn;
 
 use crate::{
@@ -114,6 +115,8 @@ impl App {
             registry,
             clock,
             pinned,
+            workers: Arc::clone(&workers),
+            runtime: Handle::current(),
             room_list: RoomList::default(),
             is_draining: false.into(),
             webhook_outage: WebhookOutage::default(),

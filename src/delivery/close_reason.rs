@@ -23,14 +23,34 @@ label! {
         Lagged = "lagged",
         /// The client was the slowest when slow clients kept more than `stream.pinned_bytes`.
         PinnedBytes = "pinned_bytes",
-        /// The client sent more than a subscriber may send (64 KiB).
+        /// The client sent more than a subscriber may send (64 KiB, and on a WebSocket 200 frames or 320 KB at once).
         TooMuchInput = "too_much_input",
+        /// A WebSocket's client did not show a token in time.
+        NoToken = "no_token",
+        /// A WebSocket's client may not have what it asked for.
+        Refused = "refused",
+        /// A WebSocket's client broke the protocol,
+        Protocol = "protocol",
+        /// sent a binary message,
+        Binary = "binary",
+        /// sent text that is not UTF-8,
+        NotUtf8 = "not_utf8",
+        /// or sent a message of more than 16 KiB.
+        MessageTooLong = "message_too_long",
         /// The socket failed.
         Socket = "socket",
     }
 }
 
 impl CloseReason {
+    /// The reason when a read failed.
+    pub(super) fn of_read(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset => Self::Client,
+            _ => Self::Socket,
+        }
+    }
+
     /// The reason when a write failed. A client that went away is noticed by writes as well as by reads.
     pub(super) fn of_write(error: &io::Error) -> Self {
         match error.kind() {

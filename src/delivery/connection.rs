@@ -15,7 +15,13 @@ use crate::{
     sse::{Frame, Framing},
 };
 
-use super::{close_reason::CloseReason, permit::Permit, pinned::Pin, wheel::WheelPosition};
+use super::{
+    close_reason::CloseReason, permit::Permit, pinned::Pin, web_socket::WebSocket,
+    wheel::WheelPosition,
+};
+
+/// A time that never comes.
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// A subscriber has nothing to send after its request. A stream ends when its client has sent more than this in total.
 const MAX_INPUT_BYTES: u32 = 64 * 1024;
@@ -31,15 +37,17 @@ pub(super) struct Connection {
     /// close.
     pub ends_at: u64,
     pub end_reason: CloseReason,
+    /// None for an event stream.
+    pub web_socket: Option<Box<WebSocket>>,
     input_bytes: u32,
     /// The stream's and the connection's.
     permits: [Permit; 2],
 }
 
-/// The rooms of a stream: nearly always one, but more for `rooms/stream`.
+/// The rooms of a stream: nearly always one, but any number on a connection for many rooms.
 pub(super) enum Watches {
     One(Watch),
-    Many(Box<[Watch]>),
+    Many(Vec<Watch>),
 }
 
 pub(super) struct Watch {
@@ -104,6 +112,7 @@ impl Connection {
             place,
             ends_at,
             end_reason,
+            web_socket: None,
             input_bytes: 0,
             permits,
         }
@@ -161,10 +170,7 @@ impl Connection {
                 Ok(count) => self.input_bytes += u32::try_from(count).expect("a small scratch"),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    return Some(CloseReason::Client);
-                }
-                Err(_) => return Some(CloseReason::Socket),
+                Err(error) => return Some(CloseReason::of_read(&error)),
             }
             if self.input_bytes > MAX_INPUT_BYTES {
                 return Some(CloseReason::TooMuchInput);
@@ -174,6 +180,11 @@ impl Connection {
 
     pub fn shut_down_writing(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
+    }
+
+    /// Whether its end has begun, or is about to.
+    pub fn is_ending(&self) -> bool {
+        self.ends_at == NEVER || matches!(self.phase, Phase::Closing)
     }
 
     pub fn permit(&self) -> &Permit {
@@ -201,7 +212,36 @@ pub(super) enum Rest {
     OfFrame(usize),
 }
 
+impl Default for Watches {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
 impl Watches {
+    pub fn push(&mut self, watch: Watch) {
+        *self = match std::mem::take(self) {
+            Self::One(only) => Self::Many(vec![only, watch]),
+            Self::Many(watches) if watches.is_empty() => Self::One(watch),
+            Self::Many(mut watches) => {
+                watches.push(watch);
+                Self::Many(watches)
+            }
+        };
+    }
+
+    /// Removes a watch. The last one takes its index.
+    pub fn swap_remove(&mut self, index: usize) -> Watch {
+        match std::mem::take(self) {
+            Self::One(only) => only,
+            Self::Many(mut watches) => {
+                let removed = watches.swap_remove(index);
+                *self = Self::Many(watches);
+                removed
+            }
+        }
+    }
+
     pub fn as_slice(&self) -> &[Watch] {
         match self {
             Self::One(watch) => std::slice::from_ref(watch),

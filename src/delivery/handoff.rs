@@ -8,7 +8,7 @@ use crate::{
     sse::{Frame, Framing},
 };
 
-use super::{close_reason::CloseReason, permit::Permit};
+use super::{client_messages::ClientMessages, close_reason::CloseReason, permit::Permit};
 
 /// An open stream on its way from the handler that opened it to the worker that will serve it.
 pub struct Handoff {
@@ -18,6 +18,8 @@ pub struct Handoff {
     pub end: StreamEnd,
     /// Counts the stream until its connection is closed.
     pub permit: Permit,
+    /// Takes what the client of a WebSocket says. None for an event stream.
+    pub client: Option<Arc<dyn ClientMessages>>,
 }
 
 /// One topic that a stream watches, such as a room.
@@ -41,6 +43,8 @@ pub struct Transport {
     /// The response's head, not written yet.
     pub head: Vec<u8>,
     pub framing: Framing,
+    /// What the client has sent after its request.
+    pub received: Vec<u8>,
     /// Counts the connection until it is closed.
     pub permit: Permit,
 }

@@ -12,7 +12,10 @@ use mio::Waker;
 
 use crate::hub::Topic;
 
-use super::handoff::{Handoff, Transport};
+use super::{
+    client_messages::{Addressee, Reply},
+    handoff::{Handoff, Transport},
+};
 
 /// The mail of one worker, and how many connections it has or is about to have.
 pub(super) struct Inbox {
@@ -21,12 +24,13 @@ pub(super) struct Inbox {
     connections: AtomicUsize,
 }
 
-/// Needs no limit of its own: it holds each handed-off connection once, and each watched room, each replaced stream and each pin
-/// at most once.
+/// Needs no limit of its own: it holds each handed-off connection once, and each watched room, each replaced stream, each pin and
+/// the reply to each WebSocket at most once.
 #[derive(Default)]
 pub(super) struct Mail {
     pub handoffs: Vec<(Handoff, Transport)>,
     pub changed: Vec<Arc<Topic>>,
+    pub(super) replies: Vec<(Addressee, Reply)>,
     /// The permits of streams that end for good. Every worker gets all of them, because a permit does not tell which worker
     /// serves the stream.
     pub replaced: Vec<u32>,
@@ -83,9 +87,10 @@ impl Inbox {
 
 impl Mail {
     fn is_empty(&self) -> bool {
-        let Self { handoffs, changed, replaced, cut_off, drain, is_closed: _ } = self;
+        let Self { handoffs, changed, replies, replaced, cut_off, drain, is_closed: _ } = self;
         handoffs.is_empty()
             && changed.is_empty()
+            && replies.is_empty()
             && replaced.is_empty()
             && cut_off.is_empty()
             && drain.is_none()

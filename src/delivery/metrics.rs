@@ -13,6 +13,7 @@ use super::close_reason::CloseReason;
 #[derive(Clone, Debug)]
 pub struct DeliveryMetrics {
     pub(super) streams_open: Gauge,
+    pub(super) web_sockets_open: Gauge,
     pub(super) streams_opened: Counter,
     streams_closed: Family<CloseReason, Counter>,
     pub(super) frames: Counter,
@@ -26,6 +27,8 @@ impl DeliveryMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             streams_open: registry.register_new("streams_open", "Streams open now"),
+            web_sockets_open: registry
+                .register_new("web_sockets_open", "Those of the open streams that are WebSockets"),
             streams_opened: registry.register_new("streams_opened", "Streams opened"),
             streams_closed: registry.register_new("streams_closed", "Streams closed"),
             frames: registry.register_new("frames_written", "Frames written to streams"),

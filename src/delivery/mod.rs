@@ -4,8 +4,12 @@
 //! and no queue; a frame costs it one `write`. When a connection arrives here, its request has been read, and the head of its
 //! response comes with it.
 //!
+//! A WebSocket's client also sends messages: the worker reads them, and `client_messages` carries them to the code that
+//! understands them.
+//!
 //! `workers` starts the threads and chooses one for each `handoff`; an `inbox` carries it there; `worker` is the thread.
 
+mod client_messages;
 mod close_reason;
 mod config;
 mod connection;
@@ -15,10 +19,12 @@ mod metrics;
 mod permit;
 mod pinned;
 mod watched_room;
+mod web_socket;
 mod wheel;
 mod worker;
 mod workers;
 
+pub use client_messages::{ClientMessages, OnPermit, Reply, ReplyTo};
 pub use close_reason::CloseReason;
 pub use config::DeliveryConfig;
 pub use handoff::{Handoff, HandoffWatch, StreamEnd, Transport};

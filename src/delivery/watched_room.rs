@@ -59,6 +59,11 @@ impl WatchedRoom {
         moved
     }
 
+    /// The watch of the member at `position` has another index from now on.
+    pub fn set_watch(&mut self, position: u32, watch: u32) {
+        self.members[position as usize].watch = watch;
+    }
+
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

@@ -31,9 +31,7 @@ impl Client {
         match self {
             Self::Anybody => Ok(()),
             Self::Holder(token) if token.may_read(room) => Ok(()),
-            Self::Holder(_) => Err(Problem::forbidden(
-                "this token does not open this room: it needs `video.room` with the room's name, and `roomJoin` or `roomAdmin`",
-            )),
+            Self::Holder(_) => Err(does_not_open_room()),
         }
     }
 
@@ -76,22 +74,112 @@ impl Client {
     }
 }
 
+/// The client of a WebSocket. None if it has shown no token: it may send one as its first message.
+pub(super) struct ShownClient(pub Option<Client>);
+
+/// What a client may read, without the rest of its token, for connections that ask again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    pub identity: Option<IdentityKey>,
+    opens: Opens,
+}
+
+#[derive(Clone, Debug)]
+enum Opens {
+    Everything,
+    Room(RoomName),
+    Nothing,
+}
+
+impl Grant {
+    /// The same, with the name of its room in the same memory as in these.
+    pub fn sharing<'names>(mut self, names: impl IntoIterator<Item = &'names RoomName>) -> Self {
+        if let Opens::Room(own) = &mut self.opens
+            && let Some(shared) = names.into_iter().find(|name| *name == own)
+        {
+            *own = shared.clone();
+        }
+        self
+    }
+
+    pub fn opens(&self, room: &RoomName) -> bool {
+        match &self.opens {
+            Opens::Everything => true,
+            Opens::Room(own) => own == room,
+            Opens::Nothing => false,
+        }
+    }
+
+    pub fn may_read(&self, room: &RoomName) -> Result<(), Problem> {
+        self.opens(room).then_some(()).ok_or_else(does_not_open_room)
+    }
+}
+
+impl Client {
+    pub fn grant(&self) -> Grant {
+        let opens = match self {
+            Self::Anybody => Opens::Everything,
+            Self::Holder(token) if token.may_list() => Opens::Everything,
+            Self::Holder(token) => match token.room().map(RoomName::parse) {
+                Some(Ok(room)) => Opens::Room(room),
+                Some(Err(_)) | None => Opens::Nothing,
+            },
+        };
+        Grant { identity: self.identity(), opens }
+    }
+
+    /// Who holds a token. Where anybody may read everything, nobody looks at it.
+    pub fn verify(token: &str, http: &HttpState) -> Result<Self, Problem> {
+        if http.auth.mode == AuthMode::Open {
+            return Ok(Self::Anybody);
+        }
+        AccessToken::verify(token.trim_ascii(), &http.client_keys, http.clock.now().as_secs())
+            .map(Self::Holder)
+            .map_err(|error: TokenError| Problem::unauthorized(error.to_string()))
+    }
+
+    fn shown(parts: &Parts, http: &HttpState) -> Result<Option<Self>, Problem> {
+        if http.auth.mode == AuthMode::Open {
+            return Ok(Some(Self::Anybody));
+        }
+        credential(parts, http)?.map(|token| Self::verify(&token, http)).transpose()
+    }
+}
+
 impl FromRequestParts<Http> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
-        if http.auth.mode == AuthMode::Open {
-            return Ok(Self::Anybody);
-        }
-        let token = credential(parts, http)?.ok_or_else(|| {
+        Self::shown(parts, http)?.ok_or_else(|| {
             Problem::unauthorized(
                 "a LiveKit access token is needed, as `Authorization: Bearer` or as `?access_token=`",
             )
-        })?;
-        AccessToken::verify(&token, &http.client_keys, http.clock.now().as_secs())
-            .map(Self::Holder)
-            .map_err(|error: TokenError| Problem::unauthorized(error.to_string()))
+        })
     }
+}
+
+/// The browser lets every page open a WebSocket, with the visitor's cookies and from the visitor's network, and leaves it to the
+/// server to look at the page's origin. Here a page may open one if it could read an event stream.
+impl FromRequestParts<Http> for ShownClient {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
+        let is_of_a_page = parts.headers.contains_key(header::ORIGIN);
+        let may_read =
+            http.cors == CorsOrigins::Any || is_from_a_page_of_ours(&parts.headers, &http.cors);
+        if is_of_a_page && !may_read {
+            return Err(Problem::forbidden(
+                "only pages of this origin or of those in `http.cors_origins` may open this",
+            ));
+        }
+        Client::shown(parts, http).map(Self)
+    }
+}
+
+fn does_not_open_room() -> Problem {
+    Problem::forbidden(
+        "this token does not open this room: it needs `video.room` with the room's name, and `roomJoin` or `roomAdmin`",
+    )
 }
 
 /// The token: from the header, else from the query, else from the cookie. A header of another scheme is ignored: it belongs to a
@@ -150,7 +238,9 @@ fn cookie<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'header
 /// A browser adds cookies to the requests of any page, but says which page asks.
 fn is_from_a_page_of_ours(headers: &HeaderMap, cors: &CorsOrigins) -> bool {
     if let Some(origin) = headers.get(header::ORIGIN) {
-        return cors.name(origin) || is_own_origin(origin, headers);
+        // A proxy may pass another `Host` on, but no page writes this header.
+        let is_same = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+        return cors.name(origin) || is_own_origin(origin, headers) || is_same;
     }
     // A GET of the same origin has no `Origin`. Browsers since 2023 send `Sec-Fetch-Site`.
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")

@@ -16,6 +16,7 @@ mod routes;
 mod server;
 mod settings;
 mod state;
+mod web_socket;
 mod webhook_outage;
 
 pub use limits::{client_address::TrustedProxies, limit_set::Limits};

@@ -15,6 +15,7 @@ use crate::{
     error_chain::Chain,
     hub::{EventsError, SubscribeAllError},
     store::StoreError,
+    web_socket::Close,
 };
 
 /// A prefix is free some seconds after its last stream has ended.
@@ -30,12 +31,14 @@ pub(super) struct Problem {
     /// In seconds.
     retry_after: Option<u64>,
     challenge: Option<&'static str>,
+    /// The client must speak another protocol.
+    upgrade: bool,
     /// For the log alone.
     cause: Option<String>,
 }
 
 #[derive(Serialize)]
-struct ProblemBody<'problem> {
+pub(super) struct ProblemBody<'problem> {
     #[serde(rename = "type")]
     kind: &'static str,
     title: Option<&'static str>,
@@ -45,7 +48,8 @@ struct ProblemBody<'problem> {
 
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, challenge: None, cause: None }
+        let detail = detail.into();
+        Self { status, detail, retry_after: None, challenge: None, upgrade: false, cause: None }
     }
 
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -79,6 +83,11 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED,
             "this route does not take this method; the `Allow` header names those it takes",
         )
+    }
+
+    /// The route speaks WebSocket, and only its version 13.
+    pub fn upgrade_required(detail: impl Into<String>) -> Self {
+        Self { upgrade: true, ..Self::new(StatusCode::UPGRADE_REQUIRED, detail) }
     }
 
     pub fn too_large(detail: impl Into<String>) -> Self {
@@ -162,6 +171,31 @@ impl Problem {
             "something failed here; tell the operator the `X-Request-Id` of this answer",
         )
     }
+
+    /// What clients see of it.
+    pub fn body(&self) -> ProblemBody<'_> {
+        ProblemBody {
+            kind: "about:blank",
+            title: self.status.canonical_reason(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        }
+    }
+
+    /// How a WebSocket is closed for it.
+    pub fn close(&self) -> Close {
+        let code = match self.status.as_u16() {
+            known @ (400 | 401 | 403 | 429 | 503) => 4000 + known,
+            _ => 1011,
+        };
+        Close::new(code, &self.detail)
+    }
+
+    /// Why an answer is 503, if it is.
+    pub fn why(self) -> Option<Why> {
+        let is_unavailable = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        is_unavailable.then_some(Why { detail: self.detail, cause: self.cause })
+    }
 }
 
 impl From<SubscribeAllError> for Problem {
@@ -209,16 +243,7 @@ impl From<EventsError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
-        let body = ProblemBody {
-            kind: "about:blank",
-            title: self.status.canonical_reason(),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-        };
-        let mut response = (self.status, Json(body)).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.extensions_mut().insert(Why { detail: self.detail, cause: self.cause });
-        }
+        let mut response = (self.status, Json(self.body())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -227,6 +252,14 @@ impl IntoResponse for Problem {
         }
         if let Some(challenge) = self.challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.upgrade {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        if let Some(why) = self.why() {
+            response.extensions_mut().insert(why);
         }
         response
     }

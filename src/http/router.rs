@@ -19,7 +19,7 @@ use super::{
     routes::{
         events, health, metrics,
         misdirected::{self, WEBHOOK_PATHS},
-        page, participants, rooms, rooms_stream, stream, webhook,
+        page, participants, participants_ws, rooms, rooms_stream, rooms_ws, stream, webhook,
     },
     state::Http,
 };
@@ -39,6 +39,10 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
         .layer(MapRequestLayer::new(cors::ask_for_what_is_allowed));
+    // They are within no limit and no CORS: a page is told by a close code why it may not read.
+    let web_sockets = Router::new()
+        .route("/api/livekit/participants/ws", get(participants_ws::open))
+        .route("/api/livekit/rooms/ws", get(rooms_ws::open));
     let webhooks = WEBHOOK_PATHS
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, post(webhook::receive)));
@@ -50,6 +54,7 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .route("/metrics", get(metrics::show).layer(metrics_limit));
     Router::new()
         .merge(reads)
+        .merge(web_sockets)
         .merge(webhooks)
         .merge(health_and_metrics)
         .merge(page::routes())

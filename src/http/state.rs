@@ -7,12 +7,14 @@ use std::sync::{
 
 use axum::extract::FromRef;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 
 use crate::{
     clock::Clock,
-    delivery::{Permit, Pinned},
+    delivery::{Permit, Pinned, Workers},
     hub::{Events, Hub},
     livekit::Keys,
+    presence::RoomName,
     store::Store,
 };
 
@@ -50,6 +52,9 @@ pub struct HttpState {
     pub clock: Clock,
     /// What slow clients keep in memory, streams and answers alike.
     pub pinned: Arc<Pinned>,
+    pub workers: Arc<Workers>,
+    /// Where the messages of WebSockets are answered.
+    pub runtime: Handle,
     pub room_list: RoomList,
     /// The instance is shutting down, and not ready for traffic.
     pub is_draining: AtomicBool,
@@ -75,6 +80,18 @@ impl HttpState {
             return Err(Problem::draining());
         }
         self.limits.open_stream(address, identity)
+    }
+
+    /// These names, in the memory that the hub has for those of hot rooms.
+    pub(super) fn shared_names(&self, rooms: Vec<RoomName>) -> Vec<RoomName> {
+        rooms.into_iter().map(|room| self.hub.shared_name(&room).unwrap_or(room)).collect()
+    }
+
+    /// Ends the oldest streams of an identity that has too many.
+    pub(super) fn end_oldest_streams(&self, identity: IdentityKey) {
+        for oldest in self.limits.permits.revoke_oldest(identity) {
+            self.workers.replace(oldest);
+        }
     }
 }
 

@@ -164,6 +164,11 @@ impl Hub {
         })
     }
 
+    /// A hot room's name, in the memory that all who watch the room can share.
+    pub fn shared_name(&self, room: &RoomName) -> Option<RoomName> {
+        self.0.rooms.get(room).map(|hot| hot.name().clone())
+    }
+
     /// Has a room compared soon, because something about it was missed.
     pub fn suspect(&self, room: &RoomName) {
         self.0.lookup.suspect(room);

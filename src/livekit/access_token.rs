@@ -51,8 +51,12 @@ impl AccessToken {
     /// Whether the holder may see who is in `room`. A `roomJoin` that names no room opens none here, although LiveKit lets its
     /// holder join any.
     pub fn may_read(&self, room: &RoomName) -> bool {
-        let is_of_room = self.video.room == room.as_str();
-        self.may_list() || is_of_room && (self.video.room_join || self.video.room_admin)
+        self.may_list() || self.room() == Some(room.as_str())
+    }
+
+    /// The one room that the holder may see, if it is one.
+    pub fn room(&self) -> Option<&str> {
+        (self.video.room_join || self.video.room_admin).then_some(self.video.room.as_str())
     }
 
     /// Whether the holder may see all rooms.

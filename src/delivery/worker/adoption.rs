@@ -14,9 +14,9 @@ use crate::{
 use super::{
     super::{
         close_reason::CloseReason,
-        connection::{Connection, Ending, FirstWritten, Rest, Tail, Watch, Watches},
-        handoff::{Handoff, HandoffWatch, Transport},
-        watched_room::{Member, WatchedRoom},
+        connection::{Connection, Ending, FirstWritten, Rest, Tail},
+        handoff::{Handoff, Transport},
+        web_socket::WebSocket,
     },
     endings::retry_millis,
     state::{Worker, short_key},
@@ -39,8 +39,8 @@ struct FirstSent {
 
 impl Worker {
     pub(super) fn adopt(&mut self, handoff: Handoff, transport: Transport) {
-        let Handoff { preface, watches, end, permit } = handoff;
-        let Transport { socket, head, framing, permit: connection_permit } = transport;
+        let Handoff { preface, watches, end, permit, client } = handoff;
+        let Transport { socket, head, framing, received, permit: connection_permit } = transport;
         self.metrics.streams_opened.inc();
         self.metrics.streams_open.inc();
         let mut socket = mio::net::TcpStream::from_std(socket);
@@ -55,7 +55,7 @@ impl Worker {
         let permit_key = permit.key();
         let short_key = short_key(key);
         let (ends_at, end_reason) = self.end_of(end);
-        let connection = Connection::new(
+        let mut connection = Connection::new(
             socket,
             framing,
             self.watch_all(short_key, watches),
@@ -64,38 +64,19 @@ impl Worker {
             end_reason,
             [permit, connection_permit],
         );
+        if let Some(client) = client {
+            connection.web_socket = Some(Box::new(WebSocket::new(client)));
+            self.metrics.web_sockets_open.inc();
+        }
         self.ends.insert((ends_at, short_key));
         self.by_permit.insert(permit_key, short_key);
         self.connections.insert(Box::new(connection));
         self.begin(key, head, preface);
         // The stream may have been replaced on its way here, before any worker knew its permit.
         if self.connections.get(key).is_some_and(|one| one.permit().is_revoked()) {
-            self.replace(key);
+            self.end(key, CloseReason::Replaced);
         }
-    }
-
-    fn watch_all(&mut self, key: u32, watches: Vec<HandoffWatch>) -> Watches {
-        let watches = watches.into_iter().enumerate();
-        let mut watches = watches.map(|(index, watch)| self.watch(key, index, watch));
-        match (watches.next(), watches.next()) {
-            (Some(only), None) => Watches::One(only),
-            (first, second) => {
-                Watches::Many(first.into_iter().chain(second).chain(watches).collect())
-            }
-        }
-    }
-
-    /// Makes a connection a member of a topic. Must come before the look at the topic's newest content: a change between the two
-    /// is then found twice (and sent once) rather than missed.
-    fn watch(&mut self, key: u32, index: usize, watch: HandoffWatch) -> Watch {
-        let topic = watch.subscription.topic();
-        let room = self.rooms.entry(topic.id()).or_insert_with(|| {
-            topic.watch(self.index);
-            WatchedRoom::new(Arc::clone(topic))
-        });
-        let position = room
-            .enter(Member { connection: key, watch: u32::try_from(index).expect("at most 100") });
-        Watch { sent: watch.has, position, subscription: watch.subscription }
+        self.take_received(key, &received);
     }
 
     /// Writes the head, the delay before reconnecting, and what the client does not have yet. Each client gets a different delay;

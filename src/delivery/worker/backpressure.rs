@@ -27,7 +27,13 @@ impl Worker {
             Err(error) => return self.close(key, CloseReason::of_write(&error)),
         }
         match ending {
-            Ending::No => self.catch_up(key),
+            Ending::No => {
+                if self.write_pending(key) {
+                    self.catch_up(key);
+                }
+                // The client's messages may have waited until the answer to one was written.
+                self.read_messages(key);
+            }
             Ending::AfterTail => {
                 self.unblock(key);
                 self.write_last(key);

@@ -9,10 +9,10 @@ use crate::sse;
 use super::{
     super::{
         close_reason::CloseReason,
-        connection::{Ending, Phase, Watch},
+        connection::{Ending, NEVER, Phase},
         handoff::StreamEnd,
     },
-    state::{NEVER, Worker, millis, short_key},
+    state::{Worker, millis, short_key},
 };
 
 /// How long the client has, after the last frame, to close the connection.
@@ -57,14 +57,22 @@ impl Worker {
         }
     }
 
-    /// Ends a stream for good, unless it is ending already.
-    pub(super) fn replace(&mut self, key: usize) {
+    /// Ends a stream for this reason, unless it is ending already.
+    pub(super) fn end(&mut self, key: usize, reason: CloseReason) {
         let connection = &mut self.connections[key];
-        if connection.ends_at == NEVER || matches!(connection.phase, Phase::Closing) {
-            return;
+        if !connection.is_ending() {
+            connection.end_reason = reason;
+            self.set_end(key, self.now());
         }
-        connection.end_reason = CloseReason::Replaced;
-        self.set_end(key, self.now());
+    }
+
+    /// The client may go on until then. A drain is not put off.
+    pub(super) fn end_at(&mut self, key: usize, end: StreamEnd) {
+        if self.drained_at.is_none() {
+            let (at, reason) = self.end_of(end);
+            self.connections[key].end_reason = reason;
+            self.set_end(key, at);
+        }
     }
 
     /// Ends a stream whose next content is no longer kept. Its client comes back for what it missed.
@@ -80,21 +88,26 @@ impl Worker {
 
     /// Begins the orderly end of an open connection.
     pub(super) fn write_last(&mut self, key: usize) {
-        let reason = self.connections[key].end_reason;
+        let connection = &mut self.connections[key];
+        let reason = connection.end_reason;
         let id = (reason == CloseReason::Replaced).then_some(sse::REPLACED_ID);
-        let frame = Arc::new(sse::last_frame(reason.as_str(), id, retry_millis()));
+        let frame = match &mut connection.web_socket {
+            Some(socket) => socket.last(reason),
+            None => Arc::new(sse::last_frame(reason.as_str(), id, retry_millis())),
+        };
         if self.write_frame(key, &frame, Ending::LastBegun) {
             self.finish(key);
         }
     }
 
     /// The last frame is written. The client gets a moment to close the connection itself, because a reset from here could
-    /// destroy data that it has not read.
+    /// destroy data that it has not read. A WebSocket's client answers the last frame first.
     pub(super) fn finish(&mut self, key: usize) {
         let ends_at = self.now() + millis(CLOSE_TIMEOUT);
         let connection = &mut self.connections[key];
         connection.phase = Phase::Closing;
-        if connection.shut_down_writing().is_err() {
+        let awaits_close = connection.web_socket.as_ref().is_some_and(|one| !one.is_closed());
+        if !awaits_close && connection.shut_down_writing().is_err() {
             let reason = connection.end_reason;
             return self.close(key, reason);
         }
@@ -104,6 +117,9 @@ impl Worker {
     pub(super) fn close(&mut self, key: usize, reason: CloseReason) {
         self.forget_blocked(key);
         let connection = self.connections.remove(key);
+        if connection.web_socket.is_some() {
+            self.metrics.web_sockets_open.dec();
+        }
         self.ends.remove(&(connection.ends_at, short_key(key)));
         self.by_permit.remove(&connection.permit().key());
         if let Some((moved, place)) = self.wheel.leave(connection.place) {
@@ -119,19 +135,6 @@ impl Worker {
         debug!(reason = reason.as_str(), "closed a stream");
     }
 
-    fn unwatch(&mut self, watch: &Watch) {
-        let topic = watch.subscription.topic();
-        let Some(room) = self.rooms.get_mut(&topic.id()) else { return };
-        for (member, position) in room.leave(watch.position).into_iter().flatten() {
-            let connection = &mut self.connections[member.connection as usize];
-            connection.watches.as_mut_slice()[member.watch as usize].position = position;
-        }
-        if room.is_empty() {
-            topic.unwatch(self.index);
-            self.rooms.remove(&topic.id());
-        }
-    }
-
     /// Has all streams end, spread evenly over `time`.
     pub(super) fn drain(&mut self, time: Duration) {
         let now = self.now();
@@ -140,8 +143,7 @@ impl Worker {
             let at = now + fastrand::u64(..=millis(time));
             let connection = &mut self.connections[key];
             let ends_later = connection.ends_at > at && !matches!(connection.phase, Phase::Closing);
-            let is_ending = connection.ends_at == NEVER;
-            if ends_later && !is_ending {
+            if ends_later && connection.ends_at != NEVER {
                 connection.end_reason = CloseReason::Drain;
                 self.set_end(key, at);
             }

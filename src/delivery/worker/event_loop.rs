@@ -8,7 +8,7 @@ use std::{
 use mio::{Events, Token, event::Event};
 
 use super::{
-    super::{close_reason::CloseReason, connection::Phase, inbox::Mail},
+    super::{close_reason::CloseReason, inbox::Mail},
     state::{Worker, millis},
 };
 
@@ -49,26 +49,20 @@ impl Worker {
         }
     }
 
-    fn on_readable(&mut self, key: usize) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        if let Some(reason) = connection.discard_input(&mut self.scratch) {
-            let has_ended = matches!(connection.phase, Phase::Closing);
-            let reason = if has_ended { connection.end_reason } else { reason };
-            self.close(key, reason);
-        }
-    }
-
     fn on_mail(&mut self) {
-        let Mail { handoffs, changed, replaced, cut_off, drain, .. } = self.inbox.take();
+        let Mail { handoffs, changed, replies, replaced, cut_off, drain, .. } = self.inbox.take();
         for (handoff, transport) in handoffs {
             self.adopt(handoff, transport);
         }
         for topic in changed {
             self.on_changed(&topic);
         }
+        for (to, reply) in replies {
+            self.on_reply(&to, reply);
+        }
         for permit in replaced {
             if let Some(key) = self.by_permit.get(&permit) {
-                self.replace(*key as usize);
+                self.end(*key as usize, CloseReason::Replaced);
             }
         }
         for (key, pin) in cut_off {

@@ -1,7 +1,8 @@
 //! One worker: a thread that owns sockets and writes frames to them.
 //!
 //! `state` is what the worker has. `event_loop` waits for its inputs: handed-off connections (`adoption`), changed rooms
-//! (`fan_out`), heartbeats that are due (`heartbeats`), sockets that take more (`backpressure`), and deadlines (`endings`).
+//! (`fan_out`), what clients send (`input`), heartbeats that are due (`heartbeats`), sockets that take more (`backpressure`), and
+//! deadlines (`endings`). `watching` is which topics a connection watches.
 
 mod adoption;
 mod backpressure;
@@ -9,7 +10,9 @@ mod endings;
 mod event_loop;
 mod fan_out;
 mod heartbeats;
+mod input;
 mod state;
+mod watching;
 
 pub(super) use event_loop::WAKE;
 pub(super) use state::Worker;

@@ -13,12 +13,15 @@ use tracing::error;
 use crate::clock::Clock;
 
 use super::super::{
-    config::DeliveryConfig, connection::Connection, inbox::Inbox, metrics::DeliveryMetrics,
-    pinned::Pinned, watched_room::WatchedRoom, wheel::Wheel,
+    config::DeliveryConfig,
+    connection::{Connection, NEVER},
+    inbox::Inbox,
+    metrics::DeliveryMetrics,
+    pinned::Pinned,
+    watched_room::WatchedRoom,
+    web_socket::WebSocket,
+    wheel::Wheel,
 };
-
-/// A time that never comes.
-pub(super) const NEVER: u64 = u64::MAX;
 
 /// Owns sockets and writes frames to them.
 ///
@@ -86,6 +89,11 @@ impl Worker {
 
     pub(super) fn now(&self) -> u64 {
         millis(self.started.elapsed())
+    }
+
+    /// What a connection has besides, if it is a WebSocket.
+    pub(super) fn web_socket(&mut self, key: usize) -> Option<&mut WebSocket> {
+        self.connections.get_mut(key)?.web_socket.as_deref_mut()
     }
 
     /// Counts frames that were written or begun.

@@ -8,13 +8,16 @@ use percent_encoding::percent_decode_str;
 use crate::{http::problem::Problem, presence::RoomName};
 
 /// As many rooms as one stream can watch.
-const MAX_ROOMS: usize = 100;
+pub(in crate::http) const MAX_ROOMS: usize = 100;
 
 /// The one room that a request names.
 pub(in crate::http) struct RoomParam(pub RoomName);
 
 /// The rooms that a request names, in its order, each once.
 pub(in crate::http) struct RoomParams(pub Vec<RoomName>);
+
+/// The same, of a request that may also name none.
+pub(in crate::http) struct AnyRoomParams(pub Vec<RoomName>);
 
 impl<S: Sync> FromRequestParts<S> for RoomParam {
     type Rejection = Problem;
@@ -37,6 +40,14 @@ impl<S: Sync> FromRequestParts<S> for RoomParams {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let names = room_names(parts)?;
         if names.is_empty() { Err(missing()) } else { Ok(Self(names)) }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for AnyRoomParams {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        room_names(parts).map(Self)
     }
 }
 

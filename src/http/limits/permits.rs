@@ -203,6 +203,16 @@ impl Permits {
         (most > 0 && streams.len() > most).then_some(identity)
     }
 
+    /// Notes whose a stream is that began without an identity. Returns the identity if it has too many streams now.
+    pub fn identify(&self, stream: &Permit, identity: IdentityKey) -> Option<IdentityKey> {
+        if let Some(Holder::Stream { identity: unknown @ None, .. }) =
+            self.given().holders.get_mut(stream.key() as usize)
+        {
+            *unknown = Some(identity);
+        }
+        self.begin_stream(stream)
+    }
+
     /// Revokes the permits of an identity's oldest streams until it has no more than it may, and returns them: those streams must
     /// end.
     pub fn revoke_oldest(&self, identity: IdentityKey) -> Vec<u32> {

@@ -18,9 +18,10 @@ use crate::http::{limits::repeats::Repeats, problem::Why};
 pub(in crate::http) struct UnavailableLog(Repeats<(String, Why)>);
 
 impl UnavailableLog {
-    /// Logs why an answer is 503, if it is.
+    /// Logs why an answer is 503, if it is, or why a WebSocket is closed for the same reason.
     pub fn look_at(&self, route: &str, response: &Response) {
-        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        let is_explained = response.extensions().get::<Why>().is_some();
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE || is_explained {
             let unexplained = || Why { detail: "no reason was given".to_owned(), cause: None };
             let why = response.extensions().get::<Why>().cloned().unwrap_or_else(unexplained);
             self.note(route, why);

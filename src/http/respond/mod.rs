@@ -3,3 +3,4 @@
 pub(super) mod conditional;
 pub(super) mod event_stream;
 pub(super) mod kept_answer;
+pub(super) mod web_socket;

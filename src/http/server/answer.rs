@@ -66,9 +66,10 @@ async fn route(
     };
     let origin = request.headers().get(header::ORIGIN).cloned();
     let response = service.router.clone().oneshot(request).await?;
-    let handoff = response.extensions().get::<HandoffExtension>().and_then(HandoffExtension::take);
-    let Some(handoff) = handoff else { return Ok(response) };
+    let taken = response.extensions().get::<HandoffExtension>().and_then(HandoffExtension::take);
+    let Some(handed_off) = taken else { return Ok(response) };
+    let framing = handed_off.framing(framing);
     let head = head::encode_stream_head(response.into_parts().0, framing, &service.http.clock);
-    connection.put_handoff(ReadyHandoff { handoff, head, framing, origin });
+    connection.put_handoff(ReadyHandoff { handed_off, head, framing, origin });
     std::future::pending().await
 }

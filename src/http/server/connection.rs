@@ -97,7 +97,7 @@ async fn close(ended: Ended, state: Arc<ConnectionState>, service: &Service) {
         }
         End::Handoff(handoff) => {
             let state = Arc::into_inner(state).expect("no request is being answered any more");
-            hand_off(handoff, socket, state.seat, service).await;
+            hand_off(handoff, socket, &read, state.seat, service).await;
         }
     }
 }

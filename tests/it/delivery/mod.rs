@@ -6,3 +6,4 @@ mod ends;
 mod input;
 mod lagged;
 mod slow;
+mod web_socket;

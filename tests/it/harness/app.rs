@@ -20,8 +20,8 @@ use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
-    Connection, FlakyStore, RedisServer, Response, Subscriber, WebhookBody, client::request_head,
-    eventually, within_deadline,
+    Connection, FlakyStore, RedisServer, Response, Subscriber, WebSocket, WebhookBody,
+    client::request_head, eventually, within_deadline,
 };
 
 const KEYS: &str = "APItest: secret-of-the-tests-0123456789abcdef\nAPIother: another-secret-0123456789abcdef012345";
@@ -226,6 +226,12 @@ impl TestApp {
         let mut connection = self.connect().await;
         connection.request("GET", target, headers).await;
         Subscriber::of(connection).await
+    }
+
+    /// Opens a WebSocket with a token for every room.
+    pub async fn web_socket(&self, target: &str) -> WebSocket {
+        let bearer = format!("Bearer {}", self.list_token());
+        WebSocket::open(self.address, target, &[("Authorization", &bearer)]).await
     }
 
     /// Reads the list of a room.

@@ -120,6 +120,16 @@ impl Connection {
         (length > 0).then(|| chunk[..length].to_vec())
     }
 
+    /// As many bytes; none at the end of the connection.
+    pub async fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.received.len() < count {
+            if self.receive().await == 0 {
+                return None;
+            }
+        }
+        Some(self.received.drain(..count).collect())
+    }
+
     /// Everything that was not read yet, up to the end of the connection.
     pub async fn rest(&mut self) -> Vec<u8> {
         while self.receive().await > 0 {}

@@ -1,0 +1,224 @@
+//! The client of one WebSocket: what it may read, what it watches, and what its messages do.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+use crate::{
+    delivery::{ClientMessages, CloseReason, OnPermit, Reply, ReplyTo, StreamEnd},
+    http::{
+        auth::{Client, Grant},
+        extract::query::MAX_ROOMS,
+        limits::{client_address::ClientAddress, identity_key::IdentityKey},
+        problem::Problem,
+        respond::event_stream::end_of,
+        state::Http,
+    },
+    hub::View,
+    presence::RoomName,
+    sse::Frame,
+};
+
+use super::{
+    answers::{error, watching},
+    message::{ClientMessage, rooms},
+    opening::{Asked, Opening, subscribe},
+    watched::WatchedRooms,
+};
+
+/// An identity may seem to have one stream too many for a moment, while it replaces one by another.
+const CLOSED_STREAM_DELAY: Duration = Duration::from_secs(1);
+
+pub(super) struct WebSocketClient {
+    http: Http,
+    address: ClientAddress,
+    view: View,
+    may_watch_more: bool,
+    /// When the connection is so old that it ends, whatever tokens the client shows.
+    old_at: Instant,
+    state: Mutex<State>,
+}
+
+/// Changed by one message at a time.
+struct State {
+    access: Access,
+    watched: WatchedRooms,
+}
+
+enum Access {
+    /// No token has come. What the client asked for waits for it.
+    Awaited(Box<Asked>),
+    Granted(Grant),
+}
+
+impl ClientMessages for WebSocketClient {
+    fn take(self: Arc<Self>, message: String, reply_to: ReplyTo) {
+        let runtime = self.http.runtime.clone();
+        runtime.spawn(async move { reply_to.send(self.reply(&message).await) });
+    }
+}
+
+impl WebSocketClient {
+    /// A client that has shown what it may read, and watches this.
+    pub fn granted(opening: Opening, grant: Grant, watched: WatchedRooms, old_at: Instant) -> Self {
+        Self::new(opening, State { access: Access::Granted(grant), watched }, old_at)
+    }
+
+    /// A client whose token has not come.
+    pub fn awaited(opening: Opening, asked: Asked, old_at: Instant) -> Self {
+        let watched = WatchedRooms::new(Vec::new(), &[]);
+        Self::new(opening, State { access: Access::Awaited(Box::new(asked)), watched }, old_at)
+    }
+
+    fn new(opening: Opening, state: State, old_at: Instant) -> Self {
+        let Opening { http, address, view, may_watch_more } = opening;
+        Self { http, address, view, may_watch_more, old_at, state: Mutex::new(state) }
+    }
+
+    async fn reply(self: &Arc<Self>, message: &str) -> Reply {
+        let is_awaited = self.state().asked().is_some();
+        let replied = match ClientMessage::parse(message) {
+            Ok(ClientMessage::Token(token)) if is_awaited => {
+                let begun = self.begin(&token).await;
+                // There is nothing without a token, so the connection is closed with the reason.
+                return begun.unwrap_or_else(|problem| Reply {
+                    close: Some(problem.close()),
+                    ..Reply::default()
+                });
+            }
+            Ok(_) if is_awaited => {
+                Err(Problem::unauthorized(r#"send a token first, as {"token":"…"}"#))
+            }
+            Ok(ClientMessage::Token(token)) => self.renew(&token),
+            Ok(_) if !self.may_watch_more => Err(Problem::bad_request(
+                "this connection watches one room; `rooms/ws` is for others",
+            )),
+            Ok(ClientMessage::Watch(names)) => self.watch(&names).await,
+            Ok(ClientMessage::Unwatch(names)) => self.unwatch(&names),
+            Err(problem) => Err(problem),
+        };
+        replied
+            .unwrap_or_else(|problem| Reply { answer: Some(error(&problem)), ..Reply::default() })
+    }
+
+    /// The first token: the client gets what it asked for when it connected.
+    async fn begin(self: &Arc<Self>, token: &str) -> Result<Reply, Problem> {
+        let client = self.verify(token)?;
+        let Some(asked) = self.state().asked() else { return Ok(Reply::default()) };
+        asked.rooms.iter().try_for_each(|room| client.may_read(room))?;
+        let watch = subscribe(&self.http, self.address, self.view, &asked).await?;
+        let watched = WatchedRooms::new(self.http.shared_names(asked.rooms), &watch);
+        let mut state = self.state();
+        state.access = Access::Granted(client.grant().sharing(watched.names()));
+        state.watched = watched;
+        let identity = client.identity();
+        Ok(Reply {
+            with_permit: identity.map(|identity| self.identify(identity)),
+            end: Some(self.end_of(&client)),
+            watch,
+            answer: Some(state.answer()),
+            ..Reply::default()
+        })
+    }
+
+    /// A later token: the connection stays open until that one expires.
+    fn renew(&self, token: &str) -> Result<Reply, Problem> {
+        let client = self.verify(token)?;
+        let mut state = self.state();
+        let grant = client.grant();
+        if matches!(&state.access, Access::Granted(before) if before.identity != grant.identity) {
+            return Err(Problem::forbidden(
+                "this token is of another identity; open a connection of its own for it",
+            ));
+        }
+        if let Some(lost) = state.watched.names().find(|room| !grant.opens(room)) {
+            return Err(Problem::forbidden(format!(
+                "this token does not open the room {lost}, which is watched here; unwatch it first"
+            )));
+        }
+        state.access = Access::Granted(grant.sharing(state.watched.names()));
+        let end = Some(self.end_of(&client));
+        Ok(Reply { end, answer: Some(state.answer()), ..Reply::default() })
+    }
+
+    fn verify(&self, token: &str) -> Result<Client, Problem> {
+        self.http.limits.take_reads(self.address, 1)?;
+        Client::verify(token, &self.http)
+    }
+
+    async fn watch(&self, names: &[String]) -> Result<Reply, Problem> {
+        let mut rooms = rooms(names)?;
+        {
+            let state = self.state();
+            rooms.retain(|room| !state.watched.contains(room));
+            if state.watched.as_slice().len() + rooms.len() > MAX_ROOMS {
+                return Err(Problem::bad_request(format!(
+                    "one connection watches at most {MAX_ROOMS} rooms; open another for the rest"
+                )));
+            }
+            rooms.iter().try_for_each(|room| state.may_read(room))?;
+        }
+        self.http.limits.take_reads(self.address, rooms.len().max(1))?;
+        let asked = Asked { rooms, has: None };
+        let watch = subscribe(&self.http, self.address, self.view, &asked).await?;
+        let more = WatchedRooms::new(self.http.shared_names(asked.rooms), &watch);
+        let mut state = self.state();
+        state.watched.add(more);
+        Ok(Reply { watch, answer: Some(state.answer()), ..Reply::default() })
+    }
+
+    fn unwatch(&self, names: &[String]) -> Result<Reply, Problem> {
+        let rooms = rooms(names)?;
+        let mut state = self.state();
+        let unwatch = state.watched.remove(&rooms);
+        Ok(Reply { unwatch, answer: Some(state.answer()), ..Reply::default() })
+    }
+
+    /// Counts the stream as this identity's, which was unknown when it was opened. Ends its oldest streams if it has too many.
+    fn identify(self: &Arc<Self>, identity: IdentityKey) -> OnPermit {
+        let client = Arc::clone(self);
+        Box::new(move |permit| {
+            if client.http.limits.permits.identify(permit, identity).is_some() {
+                let http = client.http.clone();
+                client.http.runtime.spawn(async move {
+                    sleep(CLOSED_STREAM_DELAY).await;
+                    http.end_oldest_streams(identity);
+                });
+            }
+        })
+    }
+
+    fn end_of(&self, client: &Client) -> StreamEnd {
+        let by_age = StreamEnd { at: self.old_at, reason: CloseReason::MaxAge };
+        end_of(&self.http, client, by_age)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it is locked")
+    }
+}
+
+impl State {
+    /// What waits for a token.
+    fn asked(&self) -> Option<Asked> {
+        match &self.access {
+            Access::Awaited(asked) => Some(Asked::clone(asked)),
+            Access::Granted(_) => None,
+        }
+    }
+
+    fn may_read(&self, room: &RoomName) -> Result<(), Problem> {
+        match &self.access {
+            Access::Granted(grant) => grant.may_read(room),
+            Access::Awaited(_) => Err(Problem::forbidden("no token has come")),
+        }
+    }
+
+    fn answer(&self) -> Arc<Frame> {
+        let rooms: Vec<_> = self.watched.names().collect();
+        watching(&rooms)
+    }
+}

@@ -1,0 +1,110 @@
+//! Opens a WebSocket: what it may read, and what it watches at first.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::try_join_all;
+use tokio::time::timeout;
+
+use crate::{
+    delivery::{CloseReason, Handoff, HandoffWatch, Permit, StreamEnd},
+    http::{
+        auth::Client,
+        limits::client_address::ClientAddress,
+        problem::Problem,
+        respond::event_stream::{age_end, end_of},
+        state::Http,
+    },
+    hub::View,
+    presence::{RoomName, Version},
+};
+
+use super::{client::WebSocketClient, watched::WatchedRooms};
+
+/// A client that shows no token when it connects has this long to send one.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client is answered within this time.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What a client asks for in its address.
+#[derive(Clone)]
+pub(in crate::http) struct Asked {
+    pub rooms: Vec<RoomName>,
+    /// The version that it was sent last.
+    pub has: Option<Version>,
+}
+
+/// Who opens a connection, and how the connection shows rooms.
+pub(in crate::http) struct Opening {
+    pub http: Http,
+    pub address: ClientAddress,
+    pub view: View,
+    /// The client names more rooms later, and others.
+    pub may_watch_more: bool,
+}
+
+impl Opening {
+    /// Opens a connection for this client, or for one that will show a token as its first message.
+    pub async fn open(self, client: Option<Client>, asked: Asked) -> Result<Handoff, Problem> {
+        if !self.http.streams.enabled {
+            return Err(Problem::forbidden(
+                "streams are turned off here (`stream.enabled`); ask by GET",
+            ));
+        }
+        self.http.limits.take_reads(self.address, asked.rooms.len().max(1))?;
+        if let Some(client) = &client {
+            asked.rooms.iter().try_for_each(|room| client.may_read(room))?;
+        }
+        let identity = client.as_ref().and_then(Client::identity);
+        let permit = self.http.open_stream(self.address, identity)?;
+        let by_age = age_end(&self.http);
+        let Some(client) = client else {
+            let at = Instant::now() + TOKEN_TIMEOUT;
+            let end = StreamEnd { at, reason: CloseReason::NoToken };
+            let client = WebSocketClient::awaited(self, asked, by_age.at);
+            return Ok(handoff(client, Vec::new(), end, permit));
+        };
+        let end = end_of(&self.http, &client, by_age);
+        let watches = self.subscribe(&asked).await?;
+        let watched = WatchedRooms::new(self.http.shared_names(asked.rooms), &watches);
+        let grant = client.grant().sharing(watched.names());
+        let client = WebSocketClient::granted(self, grant, watched, by_age.at);
+        Ok(handoff(client, watches, end, permit))
+    }
+
+    async fn subscribe(&self, asked: &Asked) -> Result<Vec<HandoffWatch>, Problem> {
+        subscribe(&self.http, self.address, self.view, asked).await
+    }
+}
+
+fn handoff(
+    client: WebSocketClient,
+    watches: Vec<HandoffWatch>,
+    end: StreamEnd,
+    permit: Permit,
+) -> Handoff {
+    Handoff { preface: None, watches, end, permit, client: Some(Arc::new(client)) }
+}
+
+/// Subscribes to rooms, from the version that the client has.
+pub(super) async fn subscribe(
+    http: &Http,
+    address: ClientAddress,
+    view: View,
+    asked: &Asked,
+) -> Result<Vec<HandoffWatch>, Problem> {
+    let watches = asked.rooms.iter().map(async |room| {
+        let may_look_up = || http.limits.may_look_up(address);
+        let subscription = http.hub.subscribe(room, view, may_look_up).await?;
+        let has = match asked.has {
+            Some(sent) => http.hub.catch_up(room, sent).await,
+            None => None,
+        };
+        Ok::<_, Problem>(HandoffWatch { subscription, has })
+    });
+    timeout(ANSWER_TIMEOUT, try_join_all(watches)).await.unwrap_or_else(|_| {
+        Err(Problem::unavailable("this could not be answered in time; ask again", 1))
+    })
+}
