@@ -86,9 +86,9 @@ impl RoomList {
     ) -> Result<Vec<IndexedRoom>, StoreError> {
         let mut index = redis::cmd("HMGET");
         index.arg(self.keys.index(bucket));
-        rooms.iter().for_each(|room| {
+        for room in &rooms {
             index.arg(room.as_str());
-        });
+        }
         let entries: Option<Vec<Option<Vec<u8>>>> = self.link.query_ours(&index).await?;
         let entries = rooms.iter().zip(entries.into_iter().flatten());
         let listed = entries.filter_map(|(room, entry)| {

@@ -89,7 +89,7 @@ async fn a_client_that_reads_nothing_is_closed_after_the_write_timeout() {
         app.metric("streams_closed_total{reason=\"write_timeout\"}").await == 1.0
     })
     .await;
-    while let Some(_) = slow.connection.more().await {}
+    while slow.connection.more().await.is_some() {}
     assert_eq!(app.metric("pinned_bytes").await, 0.0);
 }
 

@@ -18,6 +18,7 @@ mod rooms_stream;
 mod slow_answers;
 mod stream;
 mod web_socket;
+mod web_socket_browser;
 mod web_socket_protocol;
 mod web_socket_refusals;
 mod web_socket_rooms;

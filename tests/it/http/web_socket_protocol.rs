@@ -43,7 +43,7 @@ fn join(frames: &[Vec<u8>]) -> Vec<u8> {
 fn in_parts(parts: &[&[u8]]) -> Vec<u8> {
     let last = parts.len() - 1;
     let first_byte = |index: usize| {
-        let opcode = if index == 0 { 1 } else { 0 };
+        let opcode = u8::from(index == 0);
         if index == last { 0x80 | opcode } else { opcode }
     };
     let frames = parts.iter().enumerate();
