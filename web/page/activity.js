@@ -1,18 +1,28 @@
-// The log of what people did, newest first.
+// What happened, newest first.
 
-import { copyOf, countOf, fillAvatar, initialsOf } from "./parts.js";
-import { isOn, nameOf } from "./room.js";
+import { copyOf, fillAvatar, initialsOf } from "./parts.js";
+import { nameOf } from "./room.js";
 import { clockTime } from "./time.js";
 
 const MOST_ENTRIES = 30;
-/** More changes than this at once become one entry. */
-const MOST_TOLD_ONE_BY_ONE = 4;
 
-const SOURCES = [
-  { source: "MICROPHONE", began: "turned the microphone on in", ended: "turned the microphone off in" },
-  { source: "CAMERA", began: "turned the camera on in", ended: "turned the camera off in" },
-  { source: "SCREEN_SHARE", began: "started sharing the screen in", ended: "stopped sharing the screen in" },
-];
+const DEEDS = {
+  participant_joined: () => "joined",
+  participant_left: () => "left",
+  track_published: ({ track }) => STARTED[track?.source],
+  track_unpublished: ({ track }) => STOPPED[track?.source],
+};
+const STARTED = {
+  MICROPHONE: "turned the microphone on in",
+  CAMERA: "turned the camera on in",
+  SCREEN_SHARE: "started sharing the screen in",
+};
+const STOPPED = {
+  MICROPHONE: "turned the microphone off in",
+  CAMERA: "turned the camera off in",
+  SCREEN_SHARE: "stopped sharing the screen in",
+};
+const OF_ROOMS = { room_started: "opened", room_finished: "closed" };
 
 export class Activity {
   #element;
@@ -21,43 +31,22 @@ export class Activity {
     this.#element = element;
   }
 
-  /** Adds what happened in a room, given pairs of a person before and after. */
-  tell(room, changes) {
-    const told = changes.flatMap(([before, after]) =>
-      deeds(before, after).map((deed) => ({ person: after ?? before, deed })),
-    );
-    for (const [deed, those] of Map.groupBy(told, (one) => one.deed)) {
-      if (those.length > MOST_TOLD_ONE_BY_ONE) {
-        this.#add({ who: countOf(those.length), avatar: those.length, identity: room.name }, deed, room);
-        continue;
-      }
-      for (const { person } of those) {
-        const who = nameOf(person);
-        this.#add({ who, avatar: initialsOf(who), identity: person.identity }, deed, room);
-      }
-    }
+  /** Adds an entry for an event, if it is worth one. */
+  tell({ event, room, data, timestamp }) {
+    const deed = data.participant && DEEDS[event]?.(data);
+    if (deed) this.#add(nameOf(data.participant), data.participant.identity, deed, room, timestamp);
+    else if (OF_ROOMS[event]) this.#add(room, room, OF_ROOMS[event], "", timestamp);
   }
 
-  #add({ who, avatar, identity }, deed, room) {
+  #add(who, identity, deed, where, timestamp) {
     const entry = copyOf("entry");
-    fillAvatar(entry.querySelector(".avatar"), avatar, identity);
+    fillAvatar(entry.querySelector(".avatar"), initialsOf(who), identity);
     entry.querySelector(".name").textContent = who;
     entry.querySelector(".did").textContent = deed;
-    entry.querySelector(".where").textContent = room.name;
-    entry.querySelector("time").textContent = clockTime();
+    entry.querySelector(".where").textContent = where;
+    entry.querySelector("time").textContent = clockTime(new Date(timestamp));
     entry.classList.add("is-new");
     this.#element.prepend(entry);
     while (this.#element.children.length > MOST_ENTRIES) this.#element.lastElementChild.remove();
   }
-}
-
-/** What a person did; nothing if it is not worth an entry. */
-function deeds(before, after) {
-  if (!before) return ["joined"];
-  if (!after) return ["left"];
-  if (before.sid !== after.sid) return ["reconnected to"];
-  return SOURCES.flatMap(({ source, began, ended }) => {
-    const did = isOn(after, source) - isOn(before, source);
-    return did === 0 ? [] : [did > 0 ? began : ended];
-  });
 }

@@ -4,10 +4,10 @@
 // connection.js         shows the state of the connection, and has the button that cuts it
 // room.js               a room as the page shows it, and the choice of rooms to show
 // board.js              draws the rooms; card.js draws each of them as a card
-// activity.js           the log of what people did
+// activity.js           what happened, from the feed of events
 // parts.js              small parts to draw with; time.js: how times are written; token.js: the page's token
 
-import { watchRoomList, watchRooms } from "./livekit-presence.js";
+import { watchEvents, watchRoomList, watchRooms } from "./livekit-presence.js";
 import { Activity } from "./activity.js";
 import { Board } from "./board.js";
 import { ConnectionState, cutConnection } from "./connection.js";
@@ -24,8 +24,12 @@ const connection = new ConnectionState();
 let eventsReceived = 0;
 
 const service = { url: new URL(".", location).href, token: accessToken ?? undefined };
-const list = watchRoomList(service);
 const lists = watchRooms(service);
+// Tabs share the connection above, and have their own of these two. A hidden tab needs none: a browser opens only six connections to
+// an HTTP/1.1 server. The events that it misses come when it is shown.
+const own = { ...service, whenHidden: "close" };
+const list = watchRoomList(own);
+const events = watchEvents({ ...own, onEvent });
 
 /** Shows the rooms of the list, and watches them. */
 function onList() {
@@ -37,7 +41,7 @@ function onList() {
     for (const name of rooms.keys()) if (!names.has(name)) forgetRoom(name);
     for (const room of chosen) keepRoom(room);
     lists.setRooms([...names].sort());
-    showTotals(listed.length);
+    showTotals(listed);
   }
   showConnection();
 }
@@ -59,28 +63,31 @@ function onChanges() {
   for (const [name, state] of lists.snapshot().rooms) {
     const room = rooms.get(name);
     if (!room || room.version === state.version) continue;
-    eventsReceived += 1;
-    activity.tell(room, room.replace(state));
+    room.replace(state);
     board.show(room);
     connection.beat();
   }
-  byId("no-feed").hidden = byId("feed").children.length > 0;
-  showTotals(list.snapshot().rooms?.length ?? 0);
   showConnection();
+}
+
+/** Shows what happened. */
+function onEvent(event) {
+  eventsReceived += 1;
+  setText(byId("total-events"), eventsReceived.toLocaleString("en"));
+  activity.tell(event);
+  byId("no-feed").hidden = byId("feed").children.length > 0;
 }
 
 /** The link of the stream, if there is a room to watch. Otherwise that of the list of rooms. */
 function showConnection() {
-  const ofList = list.snapshot();
-  if (rooms.size > 0) connection.show(lists.snapshot());
-  else connection.show(ofList.status === "polling" ? { ...ofList, status: "live" } : ofList);
+  connection.show(rooms.size > 0 ? lists.snapshot() : list.snapshot());
 }
 
-function showTotals(roomsInAll) {
-  const peopleInAll = [...rooms.values()].reduce((sum, room) => sum + room.count, 0);
+function showTotals(listed) {
+  const roomsInAll = listed.length;
+  const peopleInAll = listed.reduce((sum, { people }) => sum + people, 0);
   setText(byId("total-rooms"), roomsInAll.toLocaleString("en"));
   setText(byId("total-people"), peopleInAll.toLocaleString("en"));
-  setText(byId("total-events"), eventsReceived.toLocaleString("en"));
   document.title = `${countOf(peopleInAll)} · livekit-presence`;
   byId("no-rooms").hidden = rooms.size > 0;
   byId("more-rooms").hidden = roomsInAll <= rooms.size;
@@ -95,15 +102,14 @@ function showCommand() {
 }
 
 function reconnect() {
-  list.reconnect();
-  lists.reconnect();
+  for (const watch of [list, lists, events]) watch.reconnect();
 }
 
-/** Whether the last request for the list of rooms succeeded. */
+/** Whether the list of rooms is up to date. */
 let wasThere = true;
 
 list.subscribe(() => {
-  const isThere = list.snapshot().status === "polling";
+  const isThere = ["live", "polling"].includes(list.snapshot().status);
   // The service is back. The stream or the list of rooms may notice it first.
   if (isThere && !wasThere && lists.snapshot().status === "disconnected") lists.reconnect();
   wasThere = isThere;

@@ -25,17 +25,10 @@ export class Room {
     return this.version === null ? this.listed.numParticipants : this.people.size;
   }
 
-  /** Returns the changes, as pairs of a person before and after. The first list is no change. */
   replace({ version, participants }) {
-    const before = this.people;
     this.people = new Map(participants.map((person) => [person.identity, person]));
-    const isFirst = this.version === null;
     this.version = version;
     this.lastSeen = Date.now();
-    if (isFirst) return [];
-    const gone = [...before.values()].filter(({ identity }) => !this.people.has(identity));
-    const others = participants.filter((person) => before.get(person.identity) !== person);
-    return [...gone.map((person) => [person, null]), ...others.map((person) => [before.get(person.identity), person])];
   }
 }
 

@@ -2,8 +2,8 @@
 
 import { build } from "esbuild";
 
-/** One minified module, with all that it imports but `external`. */
-export async function bundle(entry, { external = [], banner = "" } = {}) {
+/** One minified module, with all that it imports but `external`. The entry is a file, or the text of a module. */
+export async function bundle(entry, { external = [], banner = "", isText = false } = {}) {
   const plugin = {
     name: "leave out",
     setup: ({ onResolve }) =>
@@ -13,7 +13,7 @@ export async function bundle(entry, { external = [], banner = "" } = {}) {
       }),
   };
   const { outputFiles } = await build({
-    entryPoints: [entry],
+    ...(isText ? { stdin: { contents: entry, resolveDir: "." } } : { entryPoints: [entry] }),
     bundle: true,
     minify: true,
     format: "esm",

@@ -1,13 +1,13 @@
 // One connection to the service, put together from its parts in ./connection: when it opens, polls, tries again and sleeps.
 
 import { newStatus } from "./connection/status.js";
-import { Heartbeat, openStream, streamAddress } from "./connection/stream.js";
-import { longerInterval, newAsk, Interval } from "./connection/polling.js";
+import { Heartbeat, openEventSource } from "./connection/stream.js";
+import { longerInterval, Interval } from "./connection/polling.js";
 import { backoff, isFinal } from "./connection/retry.js";
-import { emptyLists, type Lists, type Message } from "./lists.js";
-import { NO_TOKEN, REPLACED, UNREACHABLE, queryOf, type Credentials, type Refusal } from "./service.js";
+import { NO_TOKEN, REPLACED, UNREACHABLE, type Credentials, type Refusal } from "./service.js";
 import { newTimers, Timer } from "./connection/timers.js";
-import type { Link, RoomListing } from "./types.js";
+import { Effect, type LoadSocket, type Stream, type Topic } from "./connection/topic.js";
+import type { Link } from "./types.js";
 
 const enum Millis {
   TOKEN_TIMEOUT = 10_000,
@@ -16,6 +16,8 @@ const enum Millis {
   OPEN_TIMEOUT_WHEN_POLLING = 5_000,
   /** The browser opens a lost stream again by itself, after the delay that the service set (up to 5 s). */
   REOPEN_TIMEOUT = 16_000,
+  /** How long a quiet topic says nothing before another stream shows that it is not lost. */
+  QUIET_TIMEOUT = 60_000,
   /** How late a heartbeat may be before a page that is shown again reconnects. */
   HEARTBEAT_DELAY = 1_000,
   /** How long a hidden page stays connected, if its `whenHidden` does not say. */
@@ -26,15 +28,11 @@ const enum Millis {
 export interface Listener {
   /** Something that is shown is different. */
   onChange(): void;
-  /** A list or a change is now shown. `before` is the version that was shown until then. */
-  onMessage?(message: Message, before: number | undefined): void;
 }
 
-/** The lists and the link that a watch shows, and what controls them. */
+/** The link that a watch shows, and what controls it. */
 export interface Feed {
-  readonly link: Link;
-  readonly lists: Lists;
-  setRooms(rooms: ReadonlySet<string>): void;
+  link(): Link;
   /** The page was hidden or shown. A hidden page stays connected for `stays` milliseconds; for a minute, if undefined. */
   setVisible(isVisible: boolean, stays: number | undefined): void;
   /** The machine was connected to a network, or lost it. */
@@ -47,14 +45,14 @@ export interface Feed {
   close(): void;
 }
 
-/** What `connect` returns: a feed that may also serve the list of rooms. */
+/** What `connect` returns. */
 export interface Connection extends Feed {
-  /** Null before the first answer, and for a connection that watches rooms. */
-  readonly roomList: readonly RoomListing[] | null;
+  /** The rooms of the topic are others now: changes them on the open stream, or opens another one. */
+  readonly setRooms: (before: ReadonlySet<string>, now: ReadonlySet<string>) => void;
 }
 
 /**
- * Streams the lists of some rooms, and polls them while there is no stream. Without `rooms` it polls the list of rooms.
+ * Streams a topic, and polls it while there is no stream.
  *
  * One long function, and not a class: minifiers shorten the names of its variables, but not of fields and methods.
  */
@@ -62,11 +60,10 @@ export function connect(
   url: string,
   credentials: Credentials,
   listener: Listener,
-  rooms?: ReadonlySet<string>,
+  topic: Topic,
+  loadSocket?: LoadSocket,
 ): Connection {
   const schedule = newTimers();
-  const lists = emptyLists();
-  let roomList: readonly RoomListing[] | null = null;
   let isVisible = true;
   /** How long a hidden page stays connected, in milliseconds. If undefined: for `HIDDEN_TIMEOUT`, without polling. */
   let stays: number | undefined;
@@ -74,21 +71,19 @@ export function connect(
   let isAsleep = true;
   /** Rises with each cancellation: after a wait, what was begun in an earlier attempt is outdated. */
   let attempt = 0;
-  /** Failed attempts in a row to get a stream that brings a list of every room. */
+  /** Failed attempts in a row to get a stream that brings all that is watched. */
   let failures = 0;
   /** Tokens refused in a row. */
   let refusals = 0;
   let pollInterval: number = Interval.MIN;
   let heartbeatInterval: number = Heartbeat.USUAL_INTERVAL;
   let lastSignAt = 0;
-  let closeStream: (() => void) | undefined;
+  let stream: Stream | undefined;
+  /** Nothing of the topic has come since the stream opened. */
+  let isFirst: boolean;
   const [link, is, setStatus, noteChange] = newStatus(() => listener.onChange());
-  const askFor = newAsk(url, credentials, lists, onMessage, (newList) => {
-    roomList = newList;
-    noteChange();
-  });
 
-  const canStream = () => rooms && globalThis.EventSource;
+  const canStream = (): unknown => (loadSocket ? globalThis.WebSocket : globalThis.EventSource);
 
   // Opening.
 
@@ -107,13 +102,22 @@ export function connect(
   function open(): void {
     cancel();
     // With something to show, the status stays while rooms are added, tokens are renewed, and a stream is tried again.
-    if (!lists.shown.size && is("live")) setStatus("connecting");
-    void withToken((token) => {
-      // The stream stays open until the next token is there.
-      schedule(Timer.RENEWAL, credentials.freshFor(), () => void withToken(open));
-      if (rooms?.size === 0) setStatus("live");
-      else if (canStream()) stream(token);
-      else ask();
+    if (!topic.hasSome() && is("live")) setStatus("connecting");
+    void withToken(async (token, isOutdated) => {
+      // The stream stays open until the next token is there. A socket renews its own.
+      schedule(Timer.RENEWAL, loadSocket ? Infinity : credentials.freshFor(), () => void withToken(open));
+      const query = new URLSearchParams();
+      const path = topic.path(query);
+      if (!path) return setStatus("live");
+      if (!canStream()) return ask();
+      // An EventSource sends no headers, so the token goes into the address. In a header, `fetch` trims it.
+      if (token && !loadSocket) query.append("access_token", token.trim());
+      watchOver(is("polling") ? Millis.OPEN_TIMEOUT_WHEN_POLLING : Millis.OPEN_TIMEOUT);
+      const openStream = loadSocket ? (await loadSocket()).openSocket : openEventSource;
+      if (isOutdated()) return;
+      isFirst = true;
+      const names = [...Object.keys(topic.on), "heartbeat", "end"];
+      stream = openStream(`${url}/api/${path}?${query}`, token, credentials, names, onEvent, onReopening, onLost);
     });
   }
 
@@ -136,61 +140,52 @@ export function connect(
 
   // Streaming.
 
-  function stream(token: string | undefined): void {
-    const [only] = rooms!;
-    watchOver(is("polling") ? Millis.OPEN_TIMEOUT_WHEN_POLLING : Millis.OPEN_TIMEOUT);
-    closeStream = openStream(
-      streamAddress(url, rooms!, lists.shown.get(only!), token),
-      credentials,
-      only!,
-      onMessage,
-      onSign,
-      () => {
-        watchOver(Millis.REOPEN_TIMEOUT);
-        setStatus("connecting");
-      },
-      onLost,
-      () => {
-        // Does not reconnect by itself: the service would end another stream of this identity, which would do the same.
-        cancel();
-        setStatus("error", REPLACED);
-      },
-    );
-  }
-
   function watchOver(timeout: number): void {
     schedule(Timer.WATCHDOG, timeout, onLost);
   }
 
-  function onSign(interval = heartbeatInterval): void {
-    heartbeatInterval = interval;
+  function onEvent(name: string, data: unknown, id: string): void {
+    const own = attempt;
+    if (name === "heartbeat") {
+      heartbeatInterval = (data as { every?: number }).every ?? Heartbeat.USUAL_INTERVAL;
+    } else if (name === "end") {
+      // Does not reconnect by itself: the service would end another stream of this identity, which would do the same.
+      if ((data as { reason: string }).reason === "replaced") fail(REPLACED);
+    } else {
+      note(topic.on[name]!(data as never, id, isFirst));
+      isFirst = false;
+    }
+    // It may have closed the stream.
+    if (own !== attempt) return;
     lastSignAt = Date.now();
-    watchOver(Heartbeat.MAX_MISSED * interval);
-    // Every room has a list, even if an old one.
-    if ([...rooms!].every((room) => lists.shown.has(room))) {
+    if (topic.isQuiet) schedule(Timer.WATCHDOG, Millis.QUIET_TIMEOUT, open);
+    else watchOver(Heartbeat.MAX_MISSED * heartbeatInterval);
+    if (topic.hasAll()) {
       failures = refusals = 0;
       setStatus("live");
     }
   }
 
-  function onMessage(message: Message): void {
-    const { room } = message;
-    const before = lists.shown.get(room)?.version;
-    const effect = "prev" in message ? lists.fold(message) : lists.replace(message);
-    if (effect === "changed") {
+  function onReopening(): void {
+    isFirst = true;
+    watchOver(Millis.REOPEN_TIMEOUT);
+    setStatus("connecting");
+  }
+
+  function note(effect: Effect): void {
+    if (effect === Effect.CHANGED) {
       pollInterval = Interval.MIN;
       noteChange();
-      const isNext = "prev" in message && message.prev === before;
-      listener.onMessage?.(isNext ? message : { room, ...lists.shown.get(room)! }, before);
-    } else if (effect === "gap") {
+    } else if (effect === Effect.GAP) {
       cancel();
       setStatus("connecting");
       retry();
     }
   }
 
-  /** An EventSource does not say why it failed. The answer to a plain request for the list does. */
-  function onLost(): void {
+  /** An EventSource does not say why it failed. The answer to a plain request does. */
+  function onLost(refusal?: Refusal): void {
+    if (refusal) return fail(refusal);
     cancel();
     if (is("live")) setStatus("connecting");
     ask();
@@ -200,14 +195,12 @@ export function connect(
 
   function ask(isRetrying?: boolean): void {
     void withToken(async (token, isOutdated) => {
-      // With many rooms, the first failure asks for one list only, to learn the reason. After a second one all are polled.
-      const isPolling = rooms?.size === 1 || failures || !canStream();
-      await askFor(rooms && [...rooms].slice(0, isPolling ? Infinity : 1), token, isOutdated);
+      const isPolling = await topic.ask(token, !canStream() || failures > 0, (take) => isOutdated() || note(take()));
       if (isOutdated()) return;
       refusals = 0;
       setStatus(isPolling ? "polling" : "connecting");
       if (isPolling && (isVisible || stays)) schedule(Timer.POLL, pollInterval, () => ask(true));
-      if (rooms) pollInterval = longerInterval(pollInterval);
+      pollInterval = longerInterval(pollInterval);
       if (!canStream()) failures = 0;
       else if (!isRetrying) retry();
     });
@@ -218,8 +211,9 @@ export function connect(
   function fail({ status, message, retryAfter }: Refusal): void {
     cancel();
     if (status === 401 && credentials.forget(refusals++)) return open();
-    setStatus(isFinal(status) ? "error" : "disconnected", { status, message });
-    if (!isFinal(status)) retry(retryAfter);
+    const isEnd = isFinal(status) || message === REPLACED.message;
+    setStatus(isEnd ? "error" : "disconnected", { status, message });
+    if (!isEnd) retry(retryAfter);
     // The service is alive, and has said when to come back: a page that is shown again waits until then.
     if (retryAfter) lastSignAt = Date.now() + retryAfter;
   }
@@ -231,7 +225,7 @@ export function connect(
 
   /** Closes the stream and stops everything that would happen next. What has begun ends without effect. */
   function cancel(): void {
-    closeStream?.();
+    stream?.close();
     for (const timer of [Timer.RETRY, Timer.WATCHDOG, Timer.POLL, Timer.RENEWAL]) schedule(timer);
     attempt++;
   }
@@ -250,19 +244,9 @@ export function connect(
   }
 
   return {
-    lists,
-    get link() {
-      return link();
-    },
-    get roomList() {
-      return roomList;
-    },
-    setRooms(newRooms) {
-      if (`${queryOf(rooms!)}` === `${queryOf(newRooms)}`) return;
-      rooms = newRooms;
-      lists.keep(rooms);
-      if (!isAsleep && link().error !== REPLACED) open();
-      listener.onChange();
+    link,
+    setRooms(before, now) {
+      if (!isAsleep && link().error?.message !== REPLACED.message && !stream?.setRooms?.(before, now)) open();
     },
     setVisible(isShown, staysNow) {
       const isSame = isShown === isVisible && (isShown || staysNow === stays);

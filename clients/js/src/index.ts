@@ -1,2 +1,5 @@
-export { watchRoom, watchRoomList, watchRooms } from "./watch.js";
+export { watchEvents, type EventsOptions } from "./events.js";
+export { watchRoomList, type RoomListOptions } from "./room-list.js";
+export { watchRoom } from "./room.js";
+export { watchRooms } from "./rooms.js";
 export type * from "./types.js";

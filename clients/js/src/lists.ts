@@ -1,14 +1,12 @@
 // The lists of rooms, put together from the messages of the service. Shows no older list after a newer one, unless told to.
 
-import type { Participant, RoomState } from "./types.js";
+import { Effect } from "./connection/topic.js";
+import { shownAfter, type Sent, type Shown } from "./shown.js";
+import type { Participant } from "./types.js";
 
-/** `room:snapshot`: the whole list of a room. */
-export interface Snapshot {
+/** `room:snapshot` or `room:count`: the whole list of a room, or its numbers where only these are watched. */
+export interface Snapshot extends Sent {
   room: string;
-  version: number;
-  participants: readonly Participant[];
-  /** Show it even after a later version: the service has lost that version. */
-  replaces?: boolean;
 }
 
 /** `room:delta`: what changed in a room since `prev`. */
@@ -23,17 +21,13 @@ export interface Delta {
 
 export type Message = Snapshot | Delta;
 
-/** The effect of a message: it changed what is shown, it changed nothing, or an earlier message is missing. */
-export type Effect = "changed" | "same" | "gap";
-
-/** The lists of some rooms. */
+/** The lists of some rooms, or their counts. */
 export interface Lists {
   /** What is shown. A change replaces the map. */
-  readonly shown: ReadonlyMap<string, RoomState>;
+  readonly shown: ReadonlyMap<string, Shown>;
   /** Forgets all rooms but these. */
   keep(rooms: ReadonlySet<string>): void;
-  replace(snapshot: Snapshot): Effect;
-  fold(delta: Delta): Effect;
+  apply(message: Message): Effect;
 }
 
 /**
@@ -41,51 +35,43 @@ export interface Lists {
  * that is behind: its changes are applied out of sight until it has caught up. A snapshot with `replaces` is always shown.
  */
 export function emptyLists(): Lists {
-  let shown: ReadonlyMap<string, RoomState> = new Map();
+  let shown: ReadonlyMap<string, Shown> = new Map();
   /** The lists as the service last sent them. Deltas apply to these. */
-  let said: typeof shown = shown;
-
-  function say(room: string, version: number, participants: Participant[], replaces?: boolean): Effect {
-    const state = { version, participants: Object.freeze(participants) };
-    said = new Map(said).set(room, state);
-    const held = shown.get(room)?.version ?? -1;
-    // Version 0: the service knows nothing of the room, or a proxy dropped the version.
-    if (version ? version <= held && !replaces : held === 0 && !participants.length) return "same";
-    shown = new Map(shown).set(room, state);
-    return "changed";
-  }
+  let said: ReadonlyMap<string, Sent> = new Map();
 
   return {
     get shown() {
       return shown;
     },
     keep(rooms) {
-      const keep = (lists: typeof shown) => new Map([...lists].filter(([room]) => rooms.has(room)));
+      const keep = <Of>(lists: ReadonlyMap<string, Of>) => new Map([...lists].filter(([room]) => rooms.has(room)));
       shown = keep(shown);
       said = keep(said);
     },
-    replace({ room, version, participants, replaces }) {
-      const before = new Map(shown.get(room)?.participants.map((person) => [JSON.stringify(person), person]));
-      // A participant who did not change stays the same object.
-      return say(
-        room,
-        version,
-        participants.map((person) => before.get(JSON.stringify(person)) ?? person),
-        replaces,
-      );
-    },
-    fold({ room, prev, version, joined, updated, left }) {
+    apply(message) {
+      const { room } = message;
+      const held = shown.get(room);
       const before = said.get(room);
-      if (before?.version !== prev) return "gap";
-      const now = [...joined, ...updated];
-      const replaced = new Set([...left, ...now].map(({ identity }) => identity));
-      const participants = before.participants.filter(({ identity }) => !replaced.has(identity)).concat(now);
-      return say(room, version, participants.sort(byJoining));
+      if ("prev" in message && before?.version !== message.prev) return Effect.GAP;
+      const sent = "prev" in message ? fold(before!.participants!, message) : message;
+      const now = shownAfter(held, sent);
+      // What is shown, if it is this list: then participants who do not change stay the same objects.
+      said = new Map(said).set(room, now?.version === sent.version ? now : sent);
+      if (now === held) return Effect.SAME;
+      shown = new Map(shown).set(room, now!);
+      return Effect.CHANGED;
     },
   };
 }
 
+function fold(before: readonly Participant[], { version, joined, updated, left }: Delta): Sent {
+  const now = [...joined, ...updated];
+  const replaced = new Set([...left, ...now].map(({ identity }) => identity));
+  const participants = before.filter(({ identity }) => !replaced.has(identity)).concat(now);
+  return { version, participants: participants.sort(byJoining) };
+}
+
 /** The order of the service's lists: by time of joining, then by identity. */
-function byJoining(a: Participant, b: Participant): number {
+export function byJoining(a: Participant, b: Participant): number {
   return a.joinedAt - b.joinedAt || (a.identity < b.identity ? -1 : 1);
 }

@@ -41,12 +41,13 @@ export const REPLACED: Refusal = {
 };
 export const NO_TOKEN: Refusal = { status: 0, message: "no token could be had" };
 
-/** Gets a JSON list. Throws a `Refusal`, or what `fetch` throws if there is no answer. */
+/** Gets a list or counts as JSON, or sees whether a stream is to be had. Throws a `Refusal`, or what `fetch` throws. */
 export async function get(
   address: string,
   token: string | undefined,
   credentials: Credentials,
   etag?: string | null,
+  isStream?: boolean,
 ): Promise<Answer> {
   // React Native and Safari before 16 have no `AbortSignal.timeout`.
   const timeout = new AbortController();
@@ -56,17 +57,25 @@ export async function get(
     signal: timeout.signal,
     ...(credentials.withCredentials && { credentials: "include" }),
   });
-  const { status, headers } = response;
-  // A refusal says in its body what to do (RFC 9457).
-  const body: unknown = await response.json().catch(() => null);
+  const { status, headers, ok } = response;
+  // A refusal says in its body what to do (RFC 9457). A stream has no end.
+  const body = (isStream && ok ? timeout.abort() : await response.json().catch(() => null)) as Body | null | undefined;
   clearTimeout(timer);
-  if (status === 304 || (response.ok && Array.isArray(body))) return { etag: headers.get("ETag"), body };
+  if (status === 304 || (ok && (isStream || Array.isArray(body) || (body?.version as number) >= 0))) {
+    return { etag: headers.get("ETag"), body };
+  }
   const refusal: Refusal = {
     status,
-    message: String((body as { detail?: string | number } | null)?.detail ?? `the service answered ${status}`),
+    message: `${body?.detail ?? `the service answered ${status}`}`,
     retryAfter: Number(headers.get("Retry-After")) * 1_000 || 0,
   };
   throw refusal;
+}
+
+/** What is read of any answer: why it is a refusal, and the version of counts. */
+interface Body {
+  readonly detail?: string | number;
+  readonly version?: number;
 }
 
 /** Supplies the token, and remembers how long it is good. */

@@ -85,6 +85,21 @@ export interface RoomState {
   readonly version: number;
 }
 
+/** The numbers of a room, as LiveKit counts: agents and recorders are no people. */
+export interface Counts {
+  readonly people: number;
+  readonly agents: number;
+  /** People who publish a track. */
+  readonly publishers: number;
+}
+
+/** A room's numbers. */
+export interface RoomCounts {
+  readonly counts: Counts;
+  /** The version of the list when one of the numbers last changed. */
+  readonly version: number;
+}
+
 /** One room, from `watchRoom`. */
 export interface RoomSnapshot extends Link {
   /** Empty before the first list. */
@@ -97,6 +112,20 @@ export interface RoomSnapshot extends Link {
 export interface RoomsSnapshot extends Link {
   /** Has no entry for a room whose first list has not arrived. */
   readonly rooms: ReadonlyMap<string, RoomState>;
+}
+
+/** The numbers of one room, from `watchRoom` with `view: "count"`. */
+export interface CountSnapshot extends Link {
+  /** Null before the first numbers. */
+  readonly counts: Counts | null;
+  /** The version of the list when one of the numbers last changed. Null before the first numbers. */
+  readonly version: number | null;
+}
+
+/** The numbers of many rooms, from `watchRooms` with `view: "count"`. */
+export interface CountsSnapshot extends Link {
+  /** Has no entry for a room whose first numbers have not arrived. */
+  readonly rooms: ReadonlyMap<string, RoomCounts>;
 }
 
 /** A room in the list of rooms. */
@@ -135,7 +164,7 @@ export interface Watch<Snapshot> {
 }
 
 /** A watch of many rooms. */
-export interface RoomsWatch extends Watch<RoomsSnapshot> {
+export interface RoomsWatch<Snapshot = RoomsSnapshot> extends Watch<Snapshot> {
   /** Watches these rooms, at most 100, instead of the earlier ones. Rooms that were already watched keep their lists. */
   setRooms(rooms: Iterable<string>): void;
 }
@@ -148,6 +177,12 @@ export type TokenSource = string | (() => string | Promise<string>);
  * disconnects at once; a number disconnects after that many milliseconds.
  */
 export type WhenHidden = "keep" | "close" | number;
+
+/** What is watched of a room: only its numbers. Without a view, its list. */
+export type View = "count";
+
+/** How what happens gets to the page: by an `EventSource`, or by a `WebSocket`. */
+export type TransportName = "sse" | "websocket";
 
 /** How to connect to the service. */
 export interface ServiceOptions {
@@ -168,4 +203,41 @@ export interface ServiceOptions {
    * share a connection follow the tab that wants to stay longest.
    */
   readonly whenHidden?: WhenHidden | undefined;
+  /**
+   * `"sse"` by default. `"websocket"` loads one more module when the watch opens; on a WebSocket the watched rooms change and
+   * the token is renewed without another connection.
+   */
+  readonly transport?: TransportName | undefined;
+}
+
+/** What happened, from the feed of events. */
+export interface PresenceEvent {
+  /** LiveKit's id of the event, or one of the service. */
+  readonly id: string;
+  readonly type: "livekit";
+  /** `participant_joined`, `participant_left`, `track_published`, `room_started`, `egress_started`, …, as LiveKit names it. */
+  readonly event: string;
+  /** The name of the room. Left out or null for an event of no room. */
+  readonly room?: string | null;
+  /** What it is about. Which of these there are depends on the event; unknown events have none. */
+  readonly data: {
+    readonly room?: Readonly<Record<string, unknown>> & { readonly name: string };
+    readonly participant?: Participant;
+    readonly track?: Track;
+    readonly [other: string]: unknown;
+  };
+  /** Milliseconds since 1970. */
+  readonly timestamp: number;
+  /** Why somebody joined or left, if not by the webhook of that name: `comparison`, `room_finished`, … */
+  readonly source?: string;
+}
+
+/** Which events to send. Without a filter, all. */
+export interface EventFilter {
+  /** The names of events. */
+  readonly events?: readonly string[] | undefined;
+  /** The names of rooms, at most 100. */
+  readonly rooms?: readonly string[] | undefined;
+  /** How the names of the rooms begin. */
+  readonly prefix?: string | undefined;
 }

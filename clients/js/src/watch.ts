@@ -1,50 +1,20 @@
-// What the package exports for any page.
+// A watch: what the package returns for a feed, with the listeners of the page.
 
-import { connect, type Feed, type Listener } from "./connection.js";
+import type { Feed, Listener } from "./connection.js";
+import type { LoadSocket } from "./connection/topic.js";
 import { credentialsFrom, type Credentials } from "./service.js";
 import { followPage } from "./page.js";
-import { shared } from "./share/feed.js";
-import type { RoomListSnapshot, RoomSnapshot, RoomsSnapshot, RoomsWatch, ServiceOptions, Watch } from "./types.js";
-
-/** Keeps the list of one room up to date. */
-export function watchRoom(options: ServiceOptions & { readonly room: string }): Watch<RoomSnapshot> {
-  const { room } = options;
-  return watch(options, roomsFeed(options, [room]), ({ lists, link }): RoomSnapshot => {
-    return { participants: NOBODY, version: null, ...lists.shown.get(room), ...link };
-  });
-}
-
-/** Keeps the lists of many rooms up to date, on one connection. */
-export function watchRooms(options: ServiceOptions & { readonly rooms?: Iterable<string> | undefined }): RoomsWatch {
-  const make = roomsFeed(options, options.rooms ?? []);
-  let feed: Feed;
-  const watched = watch(
-    options,
-    (...given) => (feed = make(...given)),
-    ({ lists, link }): RoomsSnapshot => ({ rooms: lists.shown, ...link }),
-  );
-  return { ...watched, setRooms: (rooms) => feed.setRooms(new Set(rooms)) };
-}
-
-/** Keeps the list of rooms up to date, by polling it every five seconds while the page is visible. */
-export function watchRoomList(options: Omit<ServiceOptions, "share">): Watch<RoomListSnapshot> {
-  return watch(options, connect, ({ roomList, link }): RoomListSnapshot => ({ rooms: roomList, ...link }));
-}
-
-const NOBODY: readonly never[] = [];
+import type { ServiceOptions, Watch } from "./types.js";
 
 /** Makes a feed. The URL has no slash at its end. */
-type Make<From> = (url: string, credentials: Credentials, listener: Listener) => From;
+export type Make<From> = (url: string, credentials: Credentials, listener: Listener) => From;
 
-function roomsFeed(options: ServiceOptions, rooms: Iterable<string>): Make<Feed> {
-  return (url, credentials, listener) => {
-    const feed = shared(options, url, credentials, listener) ?? connect(url, credentials, listener, new Set());
-    feed.setRooms(new Set(rooms));
-    return feed;
-  };
-}
+/** How to load what `transport` needs. A module of its own, so that only pages that use it load it. */
+export const socketOf = ({ transport }: Pick<ServiceOptions, "transport">): LoadSocket | undefined =>
+  transport === "websocket" ? () => import("./connection/websocket.js") : undefined;
 
-function watch<From extends Feed, Snapshot extends object>(
+/** Opens a feed, and returns a watch that shows what `view` makes of it. */
+export function watch<From extends Feed, Snapshot extends object>(
   options: ServiceOptions,
   make: Make<From>,
   view: (feed: From) => Snapshot,

@@ -698,7 +698,7 @@ describe("cookies", () => {
     const options = { url, share: false, withCredentials: isAsked || undefined };
     const watches = [watchRoom({ ...options, room: "general" }), watchRoomList(options)];
     await pass(50);
-    expect([...service.sources].map(({ withCredentials }) => withCredentials)).toEqual([isAsked]);
+    expect([...service.sources].map(({ withCredentials }) => withCredentials)).toEqual([isAsked, isAsked]);
     service.streams = "refused";
     service.breakStreams();
     await pass(RETRY + 500);
@@ -809,42 +809,5 @@ describe("many rooms", () => {
     rooms.reconnect();
     await pass(50);
     expect(rooms.snapshot().rooms.get("general")).toEqual({ version: 0, participants: [] });
-  });
-});
-
-describe("the list of rooms", () => {
-  it("is polled every five seconds, and stays the same object until it changes", async () => {
-    const list = watchRoomList({ url });
-    await pass(50);
-    const first = list.snapshot();
-    expect(first).toMatchObject({ status: "polling", rooms: [{ name: "general", numParticipants: 1, exact: true }] });
-    await pass(60_000);
-    expect(list.snapshot()).toBe(first);
-    expect(service.requests.length).toBeGreaterThan(11);
-    service.change("music", [carol]);
-    await pass(5_100);
-    expect(list.snapshot().rooms!.map(({ name }) => name)).toEqual(["general", "music"]);
-    expect(service.opened).toBe(0);
-  });
-
-  it("stays what it is while tokens are renewed", async () => {
-    const token = () =>
-      ["{}", JSON.stringify({ exp: Date.now() / 1_000 + 60 }), "signed"].map((part) => btoa(part)).join(".");
-    const list = watchRoomList({ url, token });
-    const statuses: Status[] = [];
-    list.subscribe(() => list.snapshot().status !== statuses.at(-1) && statuses.push(list.snapshot().status));
-    await pass(600_000);
-    expect(statuses).toEqual(["connecting", "polling"]);
-  });
-
-  it("says what is wrong, and goes on when that is over", async () => {
-    const list = watchRoomList({ url });
-    await pass(50);
-    service.stop();
-    await pass(10_000);
-    expect(list.snapshot()).toMatchObject({ status: "disconnected", error: { status: 0 } });
-    service.isUp = true;
-    await pass(30_000);
-    expect(list.snapshot()).toMatchObject({ status: "polling", error: null });
   });
 });

@@ -2,10 +2,12 @@
 
 import { vi } from "vitest";
 
-import type { Participant, RoomState } from "../src/types.js";
+import type { Participant, PresenceEvent, RoomListing, RoomState } from "../src/types.js";
+import { FakeEventSource, FakeWebSocket } from "./streams.js";
+import { countsOf, type Logged, type Subscriber } from "./subscriber.js";
 
 /** Of every message and answer, in milliseconds. */
-const LATENCY = 20;
+export const LATENCY = 20;
 /** What the service says that browsers are to wait before they come back. */
 export const RETRY = 3_000;
 export const HEARTBEAT = 15_000;
@@ -50,6 +52,9 @@ export class Service {
   /** What an instance that is behind would show of a room. */
   behind = new Map<string, RoomState>();
   readonly sources = new Set<FakeEventSource>();
+  readonly sockets = new Set<FakeWebSocket>();
+  /** What happened, as the feed of events keeps it. */
+  log: Logged[] = [];
   readonly requests: {
     path: string;
     headers: Record<string, string>;
@@ -71,11 +76,19 @@ export class Service {
         }
       },
     );
+    vi.stubGlobal(
+      "WebSocket",
+      class extends FakeWebSocket {
+        constructor(address: string) {
+          super(service, address);
+        }
+      },
+    );
     vi.stubGlobal("fetch", (address: string, init: RequestInit) => this.#answer(address, init));
     vi.stubGlobal("document", this.#page);
     vi.stubGlobal("window", this.#page);
     vi.stubGlobal("location", new URL("https://app.example.com/call"));
-    setInterval(() => this.#tell((source) => source.send("heartbeat", { t: Date.now(), every: HEARTBEAT })), HEARTBEAT);
+    setInterval(() => this.#tell((one) => this.#beat(one)), HEARTBEAT);
   }
 
   /** Somebody comes or goes, and those who watch are told. */
@@ -95,13 +108,33 @@ export class Service {
     return (isBehind && this.behind.get(room)) || this.rooms.get(room) || { version: 0, participants: [] };
   }
 
+  /** Something happens that the feed of events tells. */
+  happen(event: string, room: string | null, data: PresenceEvent["data"] = {}): PresenceEvent {
+    const number = this.log.length + 1;
+    const happened: PresenceEvent = { id: `EV_${number}`, type: "livekit", event, room, data, timestamp: Date.now() };
+    const logged = { id: `${Date.now()}-${number}`, event: happened };
+    this.log.push(logged);
+    this.#tell((source) => source.tellEvent(logged));
+    return happened;
+  }
+
+  /** The list of rooms. */
+  listing(): RoomListing[] {
+    const list = [...this.rooms].map(([name, state]) => {
+      const counts = countsOf(state);
+      const numParticipants = counts.people + counts.agents;
+      return { name, numParticipants, exact: true, ...counts, startedAt: 1_000 };
+    });
+    return list.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   stop(): void {
     this.isUp = false;
     this.breakStreams();
   }
 
   breakStreams(): void {
-    for (const source of [...this.sources]) source.break();
+    for (const one of this.#subscribers) one.break();
   }
 
   /** Ends all open streams, since the identity has newer ones. Who comes back all the same is told to stay away. */
@@ -112,13 +145,22 @@ export class Service {
     }
   }
 
+  get #subscribers(): Subscriber[] {
+    return [...this.sources, ...this.sockets];
+  }
+
+  /** The feed of events has heartbeats that no page sees. */
+  #beat(one: Subscriber): void {
+    if (!one.address.pathname.endsWith("/events")) one.send("heartbeat", { t: Date.now(), every: HEARTBEAT });
+  }
+
   get isSilent(): boolean {
     return this.#isSilent;
   }
 
   set isSilent(isSilent: boolean) {
     this.#isSilent = isSilent;
-    if (isSilent) for (const source of this.sources) source.isDead = true;
+    if (isSilent) for (const one of this.#subscribers) one.isDead = true;
   }
 
   hide(isHidden: boolean): void {
@@ -143,8 +185,8 @@ export class Service {
     return !this.tokens || (token !== null && this.tokens.has(token));
   }
 
-  #tell(act: (source: FakeEventSource) => void): void {
-    if (this.isUp && this.isReachable && !this.isSilent) for (const source of [...this.sources]) act(source);
+  #tell(act: (one: Subscriber) => void): void {
+    if (this.isUp && this.isReachable && !this.isSilent) for (const one of this.#subscribers) act(one);
   }
 
   async #answer(address: string, init: RequestInit): Promise<Response> {
@@ -161,17 +203,16 @@ export class Service {
     if (refusal) return problem(refusal.status, refusal.detail, refusal.retryAfter);
     if (!this.allows(headers["Authorization"]?.replace("Bearer ", "") ?? null)) return problem(401, "show a token");
     if (url.pathname.endsWith("/rooms")) {
-      const list = [...this.rooms].map(([name, { participants }]) => ({
-        name,
-        numParticipants: participants.length,
-        exact: true,
-      }));
-      return json(list, JSON.stringify(list.length), headers);
+      const list = this.listing().filter(({ name }) => name.startsWith(url.searchParams.get("prefix") ?? ""));
+      return json(this.body ?? list, JSON.stringify(list.length), headers);
     }
+    if (url.pathname.endsWith("/events")) return new Response("", { headers: { "Content-Type": "text/event-stream" } });
     const room = url.searchParams.get("room")!;
     if (room === this.refusedRoom) return problem(429, "slow down", 1);
     if (this.body) return json(this.body, null, headers);
     const { version, participants } = this.stateOf(room);
+    if (url.searchParams.get("view") === "count")
+      return json({ ...countsOf({ version, participants }), version }, null, headers);
     return json(participants, this.hasETags ? `"${version}"` : null, headers);
   }
 }
@@ -186,117 +227,6 @@ function problem(status: number, detail = "no", retryAfter?: number): Response {
     status,
     headers: retryAfter ? { "Retry-After": String(retryAfter) } : {},
   });
-}
-
-/** As browsers have it: comes back by itself after a broken connection, and stays closed after a refusal. */
-class FakeEventSource extends EventTarget {
-  readonly CONNECTING = 0;
-  readonly OPEN = 1;
-  readonly CLOSED = 2;
-  readyState = 0;
-  withCredentials = false;
-  isDead = false;
-  onopen: (() => void) | null = null;
-  onerror: (() => void) | null = null;
-  readonly address: URL;
-  readonly #service: Service;
-  readonly #versions = new Map<string, number>();
-  #lastEventId = "";
-
-  constructor(service: Service, address: string) {
-    super();
-    this.#service = service;
-    this.address = new URL(address, location.href);
-    service.sources.add(this);
-    this.#connect();
-  }
-
-  close(): void {
-    this.readyState = 2;
-    this.#service.sources.delete(this);
-  }
-
-  /** The connection is lost. */
-  break(): void {
-    if (this.readyState === 2 || this.isDead) return;
-    this.readyState = 0;
-    this.onerror?.();
-    if (this.readyState === 0) setTimeout(() => this.#connect(), RETRY);
-  }
-
-  send(event: string, data: unknown, id?: number): void {
-    if (this.readyState !== 1 || this.isDead) return;
-    if (id !== undefined) this.#lastEventId = String(id);
-    const message = new Event(event) as MessageEvent;
-    Object.assign(message, { data: JSON.stringify(data), lastEventId: this.#lastEventId });
-    this.dispatchEvent(message);
-  }
-
-  tellChange(room: string, before: RoomState, now: RoomState): void {
-    if (this.readyState !== 1 || !this.#versions.has(room)) return;
-    if (!this.#isOfMany) return this.send("participants:update", now.participants, now.version);
-    if (this.#versions.get(room) !== before.version) return this.#snapshot(room, now);
-    const was = new Map(before.participants.map((one) => [one.identity, one]));
-    const is = new Set(now.participants.map(({ identity }) => identity));
-    this.#versions.set(room, now.version);
-    this.send("room:delta", {
-      room,
-      prev: before.version,
-      version: now.version,
-      joined: now.participants.filter(({ identity }) => !was.has(identity)),
-      updated: now.participants.filter(
-        (one) => was.has(one.identity) && JSON.stringify(was.get(one.identity)) !== JSON.stringify(one),
-      ),
-      left: before.participants
-        .filter(({ identity }) => !is.has(identity))
-        .map(({ sid, identity }) => ({ sid, identity })),
-    });
-  }
-
-  get #isOfMany(): boolean {
-    return this.address.pathname.endsWith("/rooms/stream");
-  }
-
-  #connect(): void {
-    if (this.readyState === 2) return;
-    setTimeout(() => this.#arrive(), LATENCY);
-  }
-
-  #arrive(): void {
-    const service = this.#service;
-    if (service.isSilent) this.isDead = true;
-    if (this.readyState === 2 || this.isDead) return;
-    if (!service.isUp || !service.isReachable) return this.break();
-    if (service.streams === "hanging") return;
-    if (service.streams !== "on" || !service.allows(this.address.searchParams.get("access_token"))) {
-      this.close();
-      this.onerror?.();
-      return;
-    }
-    service.opened += 1;
-    this.readyState = 1;
-    this.onopen?.();
-    if (service.isCuttingAtOnce) return this.break();
-    // Every other stream reaches an instance that is behind.
-    const isBehind = service.opened % 2 === 0;
-    for (const room of this.address.searchParams.getAll("room")) {
-      const state = service.stateOf(room, isBehind && this.#isOfMany);
-      this.#versions.set(room, state.version);
-      const has = Number(this.#lastEventId || this.address.searchParams.get("last_event_id") || -1);
-      if (this.#isOfMany) this.#snapshot(room, state);
-      else if (has !== state.version) this.send("participants:update", state.participants, state.version);
-      else this.send("heartbeat", { t: Date.now(), every: HEARTBEAT });
-      // It catches up.
-      if (isBehind && this.#isOfMany && state.version !== service.stateOf(room).version) {
-        setTimeout(() => this.tellChange(room, state, service.stateOf(room)), LATENCY);
-      }
-    }
-  }
-
-  #snapshot(room: string, { version, participants }: RoomState): void {
-    this.#versions.set(room, version);
-    this.send("room:snapshot", { room, version, participants });
-  }
 }
 
 /** The document and the window in one. */

@@ -1,9 +1,11 @@
 "use client";
 
 export { useConnection, type Connection } from "./connection.js";
+export { useEvents, type EventsHookOptions } from "./events.js";
 export { LiveIndicator, type LiveIndicatorLabels, type LiveIndicatorProps } from "./indicator.js";
 export type { LiveKitEvent, LiveKitParticipant, LiveKitRoom, LiveKitTrack } from "./livekit.js";
 export { useParticipants, type Participants } from "./participants.js";
 export { PresenceProvider, type PresenceProviderProps } from "./provider.js";
+export { useRoomCount, type RoomCount } from "./room-count.js";
 export { useRoomPresence, type Person, type RoomPresence } from "./room-presence.js";
-export { useRooms, type Rooms } from "./rooms.js";
+export { useRooms, type Rooms, type RoomsOptions } from "./rooms.js";

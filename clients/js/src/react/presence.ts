@@ -1,7 +1,20 @@
 // What a provider gives to the hooks below it. Nothing opens until a hook wants something, and so nothing opens on a server.
 
-import type { Participant, RoomListing, RoomListSnapshot, RoomsSnapshot, ServiceOptions } from "../types.js";
-import { watchRoomList, watchRooms } from "../watch.js";
+import { tell, watchEvents } from "../events.js";
+import { watchRoomList } from "../room-list.js";
+import { watchRooms } from "../rooms.js";
+import type {
+  Counts,
+  CountsSnapshot,
+  EventFilter,
+  Link,
+  Participant,
+  PresenceEvent,
+  RoomListing,
+  RoomListSnapshot,
+  RoomsSnapshot,
+  ServiceOptions,
+} from "../types.js";
 import { Holder, type ShownLink } from "./held.js";
 
 /** One room as a component sees it. */
@@ -14,59 +27,68 @@ export interface ShownRoom extends ShownLink {
   readonly lastEventAt: number | null;
 }
 
+/** The numbers of a room as a component sees them. */
+export interface ShownCount extends ShownLink {
+  /** Null before the first numbers. */
+  readonly counts: Counts | null;
+  /** When a number last changed, in milliseconds since 1970; null before the first numbers. */
+  readonly lastEventAt: number | null;
+}
+
 /** The list of rooms as a component sees it. */
 export interface ShownRoomList extends ShownLink {
-  /** Ordered by name. Null before the first answer. */
+  /** Ordered by name. Null before the first list. */
   readonly rooms: readonly RoomListing[] | null;
-  /** When the list last changed, in milliseconds since 1970; null before the first answer. */
+  /** When the list last changed, in milliseconds since 1970; null before the first list. */
   readonly lastEventAt: number | null;
+}
+
+/** What a component does with events. */
+export interface EventHandlers {
+  onEvent(event: PresenceEvent): void;
+  onGap(): void;
 }
 
 type ShownList = Pick<ShownRoom, "participants" | "version">;
 
 const NOTHING: ShownList = { participants: Object.freeze([]), version: null };
-/** The key of the list of rooms. There is only one. */
+/** The key of what a holder has only one of. */
 const ALL = "";
 
-/** The rooms, and the list of rooms, that the components below one provider want. */
+/** The events with one filter, and who wants them. */
+interface Events {
+  readonly holder: Holder<Link, null, ShownLink>;
+  readonly handlers: Set<EventHandlers>;
+}
+
+/** What the components below one provider want: rooms, their numbers, lists of rooms, events. */
 export class Presence {
   private readonly linkListeners = new Set<() => void>();
   private readonly rooms: Holder<RoomsSnapshot, ShownList, ShownRoom>;
-  private readonly list: Holder<RoomListSnapshot, readonly RoomListing[] | null, ShownRoomList>;
+  private readonly counts: Holder<CountsSnapshot, Counts | null, ShownCount>;
+  /** By prefix. */
+  private readonly lists = new Map<string, Holder<RoomListSnapshot, readonly RoomListing[] | null, ShownRoomList>>();
+  /** By filter, as JSON. */
+  private readonly events = new Map<string, Events>();
 
-  constructor(options: ServiceOptions) {
-    const reconnect = () => {
-      this.rooms.reconnect();
-      this.list.reconnect();
-    };
-    const onLink = () => {
-      for (const listener of [...this.linkListeners]) listener();
-    };
+  constructor(private readonly options: ServiceOptions) {
     this.rooms = new Holder(
       {
-        // Inherits the options instead of copying them, because `whenHidden` changes.
-        open: (rooms) => watchRooms(Object.assign(Object.create(options) as ServiceOptions, { rooms })),
+        open: (rooms) => watchRooms(this.with({ rooms })),
         part: (snapshot, room) => snapshot?.rooms.get(room) ?? NOTHING,
-        // The connection may be live before this room's first list arrives.
-        show: ({ participants, version }, link) => ({
-          participants,
-          version,
-          ...link,
-          status:
-            version === null && (link.status === "live" || link.status === "polling") ? "connecting" : link.status,
-        }),
+        show: ({ participants, version }, link) => ({ participants, version, ...waiting(link, version === null) }),
       },
-      reconnect,
-      onLink,
+      this.reconnect,
+      this.tellLink,
     );
-    this.list = new Holder(
+    this.counts = new Holder(
       {
-        open: () => watchRoomList(options),
-        part: (snapshot) => snapshot?.rooms ?? null,
-        show: (rooms, link) => ({ rooms, ...link }),
+        open: (rooms) => watchRooms(this.with({ rooms, view: "count" as const })),
+        part: (snapshot, room) => snapshot?.rooms.get(room)?.counts ?? null,
+        show: (counts, link) => ({ counts, ...waiting(link, counts === null) }),
       },
-      reconnect,
-      onLink,
+      this.reconnect,
+      this.tellLink,
     );
   }
 
@@ -79,14 +101,36 @@ export class Presence {
     return name ? this.rooms.want(name, listener) : () => {};
   }
 
-  roomList = (): ShownRoomList => this.list.shown(ALL);
+  count = (room: string | null | undefined): ShownCount => this.counts.shown(room || undefined);
 
-  roomListAtFirst = (): ShownRoomList => this.list.shown();
+  countAtFirst = (): ShownCount => this.counts.shown();
 
-  wantRoomList = (listener: () => void): (() => void) => this.list.want(ALL, listener);
+  wantCount(room: string | null | undefined, listener: () => void): () => void {
+    return room ? this.counts.want(room, listener) : () => {};
+  }
 
-  /** The link of the rooms if any is wanted; otherwise that of the list of rooms. */
-  link = (): ShownLink => (this.rooms.isOpen || !this.list.isOpen ? this.rooms.link : this.list.link);
+  roomList = (prefix: string): ShownRoomList => this.list(prefix).shown(ALL);
+
+  roomListAtFirst = (prefix: string): ShownRoomList => this.list(prefix).shown();
+
+  wantRoomList = (prefix: string, listener: () => void): (() => void) => this.list(prefix).want(ALL, listener);
+
+  eventsLink = (filter: string): ShownLink => this.eventsOf(filter).holder.shown(ALL);
+
+  eventsLinkAtFirst = (filter: string): ShownLink => this.eventsOf(filter).holder.shown();
+
+  wantEvents(filter: string, handlers: EventHandlers, listener: () => void): () => void {
+    const events = this.eventsOf(filter);
+    events.handlers.add(handlers);
+    const leave = events.holder.want(ALL, listener);
+    return () => {
+      events.handlers.delete(handlers);
+      leave();
+    };
+  }
+
+  /** The link of the rooms if any is wanted; otherwise that of the counts, of a list of rooms, or of the events. */
+  link = (): ShownLink => (this.holders.find(({ isOpen }) => isOpen) ?? this.rooms).link;
 
   linkAtFirst = (): ShownLink => this.rooms.beginning;
 
@@ -95,4 +139,73 @@ export class Presence {
     this.linkListeners.add(own);
     return () => void this.linkListeners.delete(own);
   };
+
+  private get holders() {
+    const events = [...this.events.values()].map(({ holder }) => holder);
+    return [this.rooms, this.counts, ...this.lists.values(), ...events];
+  }
+
+  private readonly reconnect = (): void => {
+    for (const holder of this.holders) holder.reconnect();
+  };
+
+  private readonly tellLink = (): void => {
+    for (const listener of [...this.linkListeners]) listener();
+  };
+
+  /** Inherits the options instead of copying them, because `whenHidden` changes. */
+  private with<More extends object>(more: More): ServiceOptions & More {
+    return Object.assign(Object.create(this.options) as ServiceOptions, more);
+  }
+
+  private list(prefix: string) {
+    let holder = this.lists.get(prefix);
+    if (!holder) {
+      holder = new Holder(
+        {
+          open: () => watchRoomList(this.with({ prefix })),
+          part: (snapshot) => snapshot?.rooms ?? null,
+          show: (rooms, link) => ({ rooms, ...link }),
+        },
+        this.reconnect,
+        this.tellLink,
+      );
+      this.lists.set(prefix, holder);
+    }
+    return holder;
+  }
+
+  private eventsOf(filter: string): Events {
+    let events = this.events.get(filter);
+    if (!events) {
+      const handlers = new Set<EventHandlers>();
+      const each = (act: (handler: EventHandlers) => void) => [...handlers].forEach((handler) => tell(act, handler));
+      const holder: Events["holder"] = new Holder(
+        {
+          open: () =>
+            watchEvents(
+              this.with({
+                filter: JSON.parse(filter) as EventFilter,
+                onEvent: (event: PresenceEvent) => each((handler) => handler.onEvent(event)),
+                onGap: () => each((handler) => handler.onGap()),
+              }),
+            ),
+          // An event is no reason to render.
+          part: () => null,
+          show: (_, link) => link,
+        },
+        this.reconnect,
+        this.tellLink,
+      );
+      events = { holder, handlers };
+      this.events.set(filter, events);
+    }
+    return events;
+  }
+}
+
+/** The connection may be live before what a component wants of it arrives. */
+function waiting(link: ShownLink, isWaiting: boolean): ShownLink {
+  const isUp = link.status === "live" || link.status === "polling";
+  return isWaiting && isUp ? { ...link, status: "connecting" } : link;
 }

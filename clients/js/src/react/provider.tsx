@@ -14,7 +14,7 @@ const Given = createContext<Presence | null>(null);
 
 /**
  * Gives all hooks below it one connection, for up to 100 rooms. It opens with the first component that shows a room, and closes
- * a second after the last one is gone. A new `url`, `withCredentials`, `share` or string as `token` reconnects. A new function
+ * a second after the last one is gone. A new `url`, `withCredentials`, `share`, `transport` or string as `token` reconnects. A new function
  * as `token` is called the next time that a token is needed, and a new `whenHidden` counts the next time that the page is
  * hidden.
  */
@@ -23,6 +23,7 @@ export function PresenceProvider({
   token,
   withCredentials,
   share,
+  transport,
   whenHidden,
   children,
 }: PresenceProviderProps): ReactElement {
@@ -44,12 +45,13 @@ export function PresenceProvider({
       url,
       withCredentials,
       share,
+      transport,
       token: fixed === null ? getNewest : fixed,
       get whenHidden() {
         return newest.current.whenHidden;
       },
     });
-  }, [url, withCredentials, share, fixed]);
+  }, [url, withCredentials, share, transport, fixed]);
   return <Given.Provider value={presence}>{children}</Given.Provider>;
 }
 

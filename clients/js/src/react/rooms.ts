@@ -1,6 +1,6 @@
 "use client";
 
-import { useSyncExternalStore } from "react";
+import { useCallback, useSyncExternalStore } from "react";
 
 import { usePresence } from "./provider.js";
 import type { ShownRoomList } from "./presence.js";
@@ -8,11 +8,18 @@ import type { ShownRoomList } from "./presence.js";
 /** The active rooms, from `useRooms`. */
 export type Rooms = ShownRoomList;
 
-/**
- * The list of rooms, polled every five seconds while the page is visible. So its status is `polling` when all is well. Needs a
- * token that may read every room.
- */
-export function useRooms(): Rooms {
+/** Which rooms `useRooms` returns. Without a prefix, all. */
+export interface RoomsOptions {
+  readonly prefix?: string | undefined;
+}
+
+/** The list of rooms, kept up to date. Needs a token that may read every room. */
+export function useRooms({ prefix = "" }: RoomsOptions = {}): Rooms {
   const presence = usePresence("useRooms");
-  return useSyncExternalStore(presence.wantRoomList, presence.roomList, presence.roomListAtFirst);
+  const want = useCallback((listener: () => void) => presence.wantRoomList(prefix, listener), [presence, prefix]);
+  return useSyncExternalStore(
+    want,
+    () => presence.roomList(prefix),
+    () => presence.roomListAtFirst(prefix),
+  );
 }

@@ -1,9 +1,12 @@
 // A tab's side of a connection that tabs share: what a watch sees of it.
 
-import type { Feed, Listener } from "../connection.js";
+import type { Listener } from "../connection.js";
+import type { RoomsFeed } from "../connection/rooms.js";
+import { Effect } from "../connection/topic.js";
 import { emptyLists } from "../lists.js";
 import { REPLACED, claimsOf, queryOf, type Credentials } from "../service.js";
-import type { Link, ServiceOptions } from "../types.js";
+import type { Shown } from "../shown.js";
+import type { Link, ServiceOptions, View } from "../types.js";
 import { lifeOf, newId, type ToTab } from "./messages.js";
 import { toLeader, toOwn, toWorker, type Route } from "./routes.js";
 
@@ -15,17 +18,22 @@ export function shared(
   url: string,
   credentials: Credentials,
   listener: Listener,
-): Feed | null {
+  view: View | undefined,
+  room?: string,
+): RoomsFeed | null {
   const canShare =
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- Some engines lack `navigator` or its locks.
     typeof document !== "undefined" && typeof BroadcastChannel !== "undefined" && !!globalThis.navigator?.locks;
   // The worker may resolve a relative address differently from the page.
   const absolute = () => new URL(`${url}/`, location.href).href.replace(/\/$/, "");
-  return options.share !== false && canShare ? new SharedFeed(options, absolute(), credentials, listener) : null;
+  if (options.share === false || !canShare) return null;
+  const feed = new SharedFeed(options, absolute(), credentials, listener, view);
+  if (room !== undefined) feed.setRooms(new Set([room]));
+  return feed;
 }
 
 /** What one tab sees of the connection. */
-class SharedFeed implements Feed {
+class SharedFeed implements RoomsFeed {
   readonly lists = emptyLists();
   private latest = INITIAL;
   private rooms: ReadonlySet<string> = new Set();
@@ -49,6 +57,7 @@ class SharedFeed implements Feed {
     private readonly url: string,
     private readonly credentials: Credentials,
     private readonly listener: Listener,
+    private readonly view: View | undefined,
   ) {
     // A frozen page must not hold locks that other tabs wait for.
     document.addEventListener("freeze", this.onFreeze);
@@ -56,12 +65,16 @@ class SharedFeed implements Feed {
   }
 
   /** The connection may be live before it has the rooms that only this tab watches. */
-  get link(): Link {
+  link(): Link {
     const isWaiting = this.rooms.size > 0 && this.lists.shown.size === 0;
     const { status } = this.latest;
     return isWaiting && (status === "live" || status === "polling")
       ? { ...this.latest, status: "connecting" }
       : this.latest;
+  }
+
+  shown(room: string): Shown | undefined {
+    return this.lists.shown.get(room);
   }
 
   setRooms(rooms: ReadonlySet<string>): void {
@@ -131,9 +144,12 @@ class SharedFeed implements Feed {
       navigator.locks.request(lifeOf(tab), { signal: life.signal }, hold).catch(() => resolve(false));
     });
     if (life.signal.aborted) return;
+    const { view } = this;
+    const { withCredentials } = this.credentials;
+    const { transport } = this.options;
     const ends = {
       tab,
-      key: `${this.url} ${this.credentials.withCredentials ? "with cookies " : ""}${scope}`,
+      key: [this.url, withCredentials && "with cookies", view, transport, scope].filter(Boolean).join(" "),
       signal: life.signal,
       receive: (content: ToTab) => this.receive(content),
     };
@@ -156,9 +172,10 @@ class SharedFeed implements Feed {
 
   private sayHello(): void {
     const hasToken = this.options.token !== undefined;
-    const { url, rooms, isVisible, stays } = this;
+    const { url, view, rooms, isVisible, stays } = this;
     const { withCredentials } = this.credentials;
-    this.route?.post({ type: "hello", url, withCredentials, rooms, isVisible, stays, hasToken });
+    const { transport } = this.options;
+    this.route?.post({ type: "hello", url, withCredentials, view, transport, rooms, isVisible, stays, hasToken });
   }
 
   private receive(content: ToTab): void {
@@ -173,9 +190,9 @@ class SharedFeed implements Feed {
       case "message": {
         const { message } = content;
         if (!this.rooms.has(message.room)) return;
-        const effect = "prev" in message ? this.lists.fold(message) : this.lists.replace(message);
-        if (effect === "gap") return this.sayHello();
-        if (effect === "changed") this.setLink({ ...this.latest, lastEventAt: Date.now() });
+        const effect = this.lists.apply(message);
+        if (effect === Effect.GAP) return this.sayHello();
+        if (effect === Effect.CHANGED) this.setLink({ ...this.latest, lastEventAt: Date.now() });
         return;
       }
       case "full":

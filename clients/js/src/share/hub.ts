@@ -1,6 +1,7 @@
 // The owner of the connection that tabs share. It runs in a shared worker, or in one of the tabs.
 
-import { connect, type Connection } from "../connection.js";
+import { connectRooms, type RoomsFeed } from "../connection/rooms.js";
+import type { LoadSocket } from "../connection/topic.js";
 import { credentialsFrom, queryOf, type Credentials } from "../service.js";
 import type { Link } from "../types.js";
 import { lifeOf, type Hello, type ToHub, type ToTab } from "./messages.js";
@@ -29,13 +30,17 @@ interface Tab {
 /** Watches the rooms of all its tabs on one connection, and tells each tab about its own rooms. */
 export class Hub {
   private readonly tabs = new Map<string, Tab>();
-  private connection: Connection | undefined;
+  private connection: RoomsFeed | undefined;
   private link: Link | undefined;
   private asked = 0;
   private readonly life = new AbortController();
 
   /** Calls `onEmpty` when the last tab is gone. */
-  constructor(private readonly onEmpty: () => void) {}
+  constructor(
+    private readonly onEmpty: () => void,
+    /** How to connect as a tab asks for it. A page loads what a worker has from the beginning. */
+    private readonly socketOf: (options: Pick<Hello, "transport">) => LoadSocket | undefined,
+  ) {}
 
   receive(id: string, content: ToHub, post: Tab["post"]): void {
     if (content.type === "hello") return this.welcome(id, content, post);
@@ -65,11 +70,8 @@ export class Hub {
     this.connection?.close();
   }
 
-  private welcome(
-    id: string,
-    { url, withCredentials, rooms, isVisible, stays, hasToken }: Hello,
-    post: Tab["post"],
-  ): void {
+  private welcome(id: string, hello: Hello, post: Tab["post"]): void {
+    const { rooms, isVisible, stays, hasToken } = hello;
     if (!this.hasPlace(id, rooms)) return post({ type: "full" });
     const known = this.tabs.get(id);
     const tab: Tab = known ?? { rooms, isVisible, stays, hasToken, post, askedAt: 0, onToken: undefined };
@@ -78,11 +80,11 @@ export class Hub {
     this.tabs.set(id, tab);
     // Granted when the tab is gone, even if it crashed.
     if (!known) navigator.locks.request(lifeOf(id), { signal: this.life.signal }, () => this.leave(id)).catch(() => {});
-    this.connection ??= this.connect(url, withCredentials);
+    this.connection ??= this.connect(hello);
     // The new tab's token may be accepted.
-    if (!known && this.connection.link.status === "error") this.connection.reconnect();
+    if (!known && this.connection.link().status === "error") this.connection.reconnect();
     this.tellLists(tab);
-    post({ type: "link", link: this.connection.link });
+    post({ type: "link", link: this.connection.link() });
     this.updateConnection();
     if (isVisible || (!known && stays) || this.tabs.size === 1) this.connection.resume();
   }
@@ -96,14 +98,15 @@ export class Hub {
     this.onEmpty();
   }
 
-  private connect(url: string, withCredentials: boolean | undefined): Connection {
+  private connect(hello: Hello): RoomsFeed {
+    const { url, withCredentials, view } = hello;
     const ofTabs = credentialsFrom(() => this.askForToken(), withCredentials);
     const credentials: Credentials = {
       ...ofTabs,
       // The token of any tab may be accepted.
       forget: (before) => ofTabs.forget(0) && before <= this.withToken().length,
     };
-    return connect(
+    return connectRooms(
       url,
       credentials,
       {
@@ -114,7 +117,8 @@ export class Hub {
             if (tab.rooms.has(message.room)) tab.post({ type: "message", message: told });
         },
       },
-      new Set(),
+      view,
+      this.socketOf(hello),
     );
   }
 
@@ -146,7 +150,7 @@ export class Hub {
   }
 
   private tellLink(): void {
-    const link = this.connection?.link;
+    const link = this.connection?.link();
     if (!link || (link.status === this.link?.status && link.error === this.link.error)) return;
     this.link = link;
     for (const tab of this.tabs.values()) tab.post({ type: "link", link });

@@ -1,14 +1,16 @@
 // What tabs and the owner of their common connection, the hub, tell each other.
 
 import type { Message } from "../lists.js";
-import type { Link } from "../types.js";
+import type { Link, TransportName, View } from "../types.js";
 
 /** How a tab introduces itself to the hub. */
 export interface Hello {
   readonly type: "hello";
   readonly url: string;
-  /** All tabs of one connection have the same, as they have the same URL. */
   readonly withCredentials: boolean | undefined;
+  readonly view: View | undefined;
+  /** All tabs of a connection have the same, as all that is above. */
+  readonly transport: TransportName | undefined;
   readonly rooms: ReadonlySet<string>;
   readonly isVisible: boolean;
   /** How long the tab stays connected while it is hidden, in milliseconds. */
@@ -44,7 +46,7 @@ export interface Letter<Content> {
 }
 
 /** Begins the names of locks, channels and the worker. Raise its number when these messages change. */
-export const NAME = "livekit-presence 3";
+export const NAME = "livekit-presence 4";
 
 /** The lock that a tab holds while it watches. The hub gets it when the tab is gone. */
 export const lifeOf = (tab: string): string => `${NAME} tab ${tab}`;

@@ -1,5 +1,6 @@
 // The ways from a tab to the hub: through a shared worker, through the tab that leads, or to a hub of its own.
 
+import { socketOf } from "../watch.js";
 import { Hub } from "./hub.js";
 import { NAME, type Letter, type ToHub, type ToTab } from "./messages.js";
 
@@ -60,7 +61,7 @@ export function toLeader({ tab, key, receive, signal }: Ends): Route {
 
 /** To a hub in this tab, for this tab only. */
 export function toOwn({ tab, receive, signal }: Ends): Route {
-  const hub = new Hub(() => {});
+  const hub = new Hub(() => {}, socketOf);
   signal.addEventListener("abort", () => hub.close());
   // This closes the hub, but not the watch, which may begin again.
   return { post: (content) => hub.receive(tab, content, (answer) => void (signal.aborted || receive(answer))) };
@@ -71,7 +72,7 @@ function lead(key: string, signal: AbortSignal): Promise<void> {
   const channel = openChannel(key, signal);
   const tell = (tab: string) => (content: ToTab) =>
     void (signal.aborted || channel.postMessage({ tab, key, content } satisfies Letter<ToTab>));
-  const hub = new Hub(() => {});
+  const hub = new Hub(() => {}, socketOf);
   channel.onmessage = ({ data: { tab, content } }: MessageEvent<Letter<ToHub | ToTab>>) => {
     if (!isToTab(content)) hub.receive(tab, content, tell(tab));
   };

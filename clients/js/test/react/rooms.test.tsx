@@ -1,5 +1,5 @@
 import { StrictMode } from "react";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
 import { useConnection, useParticipants, useRooms, type Connection, type Rooms } from "../../src/react/index.js";
 import { Provider, settle, show } from "./page.js";
@@ -25,8 +25,9 @@ function Room({ name }: { name: string }) {
   return null;
 }
 
-test("the rooms are polled once for all components, every five seconds", async () => {
-  FakeService.answer = () => ({ status: 200, body: [listing("general", 2)] });
+const streamOfRooms = () => FakeService.streamOf("livekit/rooms/stream");
+
+test("the list of rooms is streamed once for all components, and nothing is polled", async () => {
   const page = await show(
     <StrictMode>
       <Provider token="t">
@@ -36,30 +37,63 @@ test("the rooms are polled once for all components, every five seconds", async (
     </StrictMode>,
   );
   await settle();
+  expect(streamOfRooms().address.search).toBe("?all=true&access_token=t");
+  streamOfRooms().send("rooms:snapshot", { version: 1, rooms: [listing("general", 2)] });
   expect(page.text()).toBe("general 2general 2");
-  expect(FakeService.asked).toEqual([{ path: "/api/livekit/rooms", authorization: "Bearer t" }]);
-  FakeService.answer = () => ({ status: 200, body: [listing("general", 3)] });
-  await settle(5_000);
+  streamOfRooms().send("rooms:delta", { prev: 1, version: 2, changed: [listing("general", 3)], gone: [] });
   expect(page.text()).toBe("general 3general 3");
-  expect(FakeService.asked.length).toBe(2);
   await page.unmount();
   await settle(20_000);
-  expect(FakeService.asked.length).toBe(2);
+  expect([FakeService.streams.length, FakeService.asked.length]).toEqual([1, 0]);
 });
 
-test("the same answer again is the same object, and no render", async () => {
+test("a list of rooms has the prefix that was asked for, and a connection of its own", async () => {
+  const Team = ({ prefix }: { prefix: string }) => (
+    <p>{useRooms({ prefix }).rooms?.map(({ name }) => name) ?? "none"}</p>
+  );
+  const app = (prefix: string) => (
+    <Provider>
+      <Team prefix={prefix} />
+      <Team prefix={prefix} />
+    </Provider>
+  );
+  const page = await show(app("a-"));
+  await settle();
+  expect(streamOfRooms().address.search).toBe("?all=true&prefix=a-");
+  streamOfRooms().send("rooms:snapshot", { version: 1, rooms: [listing("a-1", 2)] });
+  expect(page.text()).toBe("a-1a-1");
+  await page.render(app("b-"));
+  expect(page.text()).toBe("nonenone");
+  await settle(1_000);
+  expect(streamOfRooms().address.search).toBe("?all=true&prefix=b-");
+});
+
+test("the same list again is the same object, and no render", async () => {
   lists = [];
-  FakeService.answer = () => ({ status: 200, body: [listing("general", 2)], etag: '"7"' });
   await show(
     <Provider>
       <List />
     </Provider>,
   );
   await settle();
+  streamOfRooms().send("rooms:snapshot", { version: 1, rooms: [listing("general", 2)] });
   const renders = lists.length;
-  await settle(12_000);
-  expect(FakeService.asked.length).toBe(3);
+  streamOfRooms().send("rooms:snapshot", { version: 2, rooms: [listing("general", 2)] });
+  streamOfRooms().send("rooms:delta", { prev: 2, version: 3, changed: [listing("general", 2)], gone: [] });
   expect(lists.length).toBe(renders);
+});
+
+test("where streams do not get through, the list is polled", async () => {
+  vi.stubGlobal("EventSource", undefined);
+  FakeService.answer = () => ({ status: 200, body: [listing("general", 2)] });
+  const page = await show(
+    <Provider token="t">
+      <List />
+    </Provider>,
+  );
+  await settle();
+  expect(page.text()).toBe("general 2");
+  expect(FakeService.asked).toEqual([{ path: "/api/livekit/rooms", authorization: "Bearer t" }]);
 });
 
 test("the link is that of the rooms, or of the list of rooms if no room is shown", async () => {
@@ -78,7 +112,8 @@ test("the link is that of the rooms, or of the list of rooms if no room is shown
     </Provider>,
   );
   await settle();
-  expect(links.at(-1)!.status).toBe("polling");
+  streamOfRooms().send("rooms:snapshot", { version: 1, rooms: [] });
+  expect(links.at(-1)!.status).toBe("live");
   await page.render(
     <Provider>
       <Link />
@@ -88,8 +123,10 @@ test("the link is that of the rooms, or of the list of rooms if no room is shown
   );
   await settle();
   expect(links.at(-1)!.status).toBe("connecting");
-  FakeService.welcome({ general: [] });
+  FakeService.welcome({ general: [] }, 1, FakeService.streamOf("livekit/participants/stream"));
   await settle();
+  expect(links.at(-1)!.status).toBe("live");
+  streamOfRooms().end(true);
   expect(links.at(-1)!.status).toBe("live");
   await page.render(
     <Provider>
@@ -98,7 +135,7 @@ test("the link is that of the rooms, or of the list of rooms if no room is shown
     </Provider>,
   );
   await settle(1_000);
-  expect(links.at(-1)!.status).toBe("polling");
+  expect(links.at(-1)!.status).toBe("connecting");
 });
 
 test("the link tells of changes in any room", async () => {

@@ -38,14 +38,14 @@ test("a server renders the initial state, and connects nothing", async () => {
 
 test("what a server rendered is hydrated without a mismatch, and then live", async () => {
   const onRecoverableError = vi.fn();
-  FakeService.answer = () => ({ status: 200, body: [listing("general", 1)] });
   const page = await hydrate(renderToString(app), app, onRecoverableError);
   await settle();
-  FakeService.welcome({ general: [someone("anouk")] });
+  FakeService.welcome({ general: [someone("anouk")] }, 1, FakeService.streamOf("livekit/participants/stream"));
+  FakeService.streamOf("livekit/rooms/stream").send("rooms:snapshot", { version: 1, rooms: [listing("general", 1)] });
   await settle();
   expect(page.text()).toBe("1 1 1LIVE");
   expect(onRecoverableError).not.toHaveBeenCalled();
-  expect(FakeService.streams.length).toBe(1);
+  expect(FakeService.streams.length).toBe(2);
 });
 
 test("this is the React that the project is named after", ({ task }) => {

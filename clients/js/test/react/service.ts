@@ -93,6 +93,12 @@ export const FakeService = {
     if (this.open.length !== 1) throw new Error(`${this.open.length} streams are open`);
     return this.open[0]!;
   },
+  /** The one open stream of this path. */
+  streamOf(path: string): FakeStream {
+    const streams = this.open.filter(({ address }) => address.pathname === `/api/${path}`);
+    if (streams.length !== 1) throw new Error(`${streams.length} streams of ${path} are open`);
+    return streams[0]!;
+  },
   async fetch(address: string, { headers }: { headers: Record<string, string> }): Promise<Response> {
     const url = new URL(address);
     this.asked.push({ path: url.pathname + url.search, authorization: headers["Authorization"] });
@@ -101,14 +107,14 @@ export const FakeService = {
     return new Response(JSON.stringify(body), { status, headers: etag ? { ETag: etag } : {} });
   },
   /** Opens the stream, and sends each of its rooms. */
-  welcome(lists: Record<string, Participant[]>, version = 1): void {
-    const { stream } = this;
+  welcome(lists: Record<string, Participant[]>, version = 1, of?: FakeStream): void {
+    const stream = of ?? this.stream;
     stream.begin();
-    for (const room of stream.rooms) this.list(room, lists[room] ?? [], version);
+    for (const room of stream.rooms) this.list(room, lists[room] ?? [], version, stream);
   },
   /** Sends the list of a room. */
-  list(room: string, participants: Participant[], version: number): void {
-    const { stream } = this;
+  list(room: string, participants: Participant[], version: number, of?: FakeStream): void {
+    const stream = of ?? this.stream;
     if (stream.rooms.length === 1) stream.send("participants:update", participants, String(version));
     else stream.send("room:snapshot", { room, version, participants });
   },
