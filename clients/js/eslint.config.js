@@ -14,6 +14,7 @@ export default defineConfig(
     "target/",
     ".tools/",
     "clients/js/react/",
+    "clients/js/query/",
     // Built from clients/js.
     "web/page/livekit-presence.js",
     "web/page/worker.js",

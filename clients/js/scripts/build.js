@@ -1,4 +1,4 @@
-// Builds dist/, the package as it is published: a module for each source, with its types, and both entries once more as CommonJS.
+// Builds dist/, the package as it is published: a module for each source, with its types, and all entries once more as CommonJS.
 // Also writes to web/page what the service's page needs of the package; the service has these files compiled in. With --check
 // it writes nothing there, and fails if they are not what the sources give.
 
@@ -24,15 +24,24 @@ cpSync(path("dist"), path("dist-cjs"), { recursive: true, filter: (name) => !/\.
 cpSync(path("dist-cjs"), path("dist/cjs"), { recursive: true });
 rmSync(path("dist-cjs"), { recursive: true });
 writeFileSync(path("dist/cjs/package.json"), '{ "type": "commonjs" }\n');
-for (const entry of ["index", "react/index"]) {
+for (const entry of ["index", "query/index", "react/index"]) {
   writeFileSync(path(`dist/cjs/${entry}.js`), await commonJs(path(`dist/${entry}.js`)));
 }
-// Where `exports` of package.json is not known, `livekit-presence/react` is a folder.
-mkdirSync(path("react"), { recursive: true });
-writeFileSync(
-  path("react/package.json"),
-  `${JSON.stringify({ type: "commonjs", main: "../dist/cjs/react/index.js", module: "../dist/react/index.js", types: "../dist/cjs/react/index.d.ts", sideEffects: ["./styles.css"] }, null, 2)}\n`,
-);
+// Where `exports` of package.json is not known, `livekit-presence/react` and `livekit-presence/query` are folders.
+for (const [name, sideEffects] of [
+  ["react", ["./styles.css"]],
+  ["query", []],
+]) {
+  mkdirSync(path(name), { recursive: true });
+  const entry = {
+    type: "commonjs",
+    main: `../dist/cjs/${name}/index.js`,
+    module: `../dist/${name}/index.js`,
+    types: `../dist/cjs/${name}/index.d.ts`,
+    sideEffects,
+  };
+  writeFileSync(path(`${name}/package.json`), `${JSON.stringify(entry, null, 2)}\n`);
+}
 cpSync(path("src/react/styles.css"), path("react/styles.css"));
 
 const BUNDLES = [

@@ -7,6 +7,7 @@ import { bundle } from "./bundle.js";
 
 /** What was promised of what a page loads that shows a room, without what only sharing and WebSocket need. */
 const MOST_BYTES_OF_CORE = 3_072;
+const MOST_BYTES_OF_QUERIES = 1_024;
 
 /** As it is published, and so as it is in what others build. */
 const built = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));
@@ -19,6 +20,7 @@ const page = async (names, external = LATER) =>
   gzipped(await bundle(`export { ${names} } from ${JSON.stringify(built("index.js"))};`, { external, isText: true }));
 
 const core = await page("watchRoom");
+const queries = await sizeOf("query/index.js", ["events"]);
 const sizes = {
   "core: watchRoom": core,
   "watchRooms, besides": (await page("watchRoom, watchRooms")) - core,
@@ -28,6 +30,7 @@ const sizes = {
   "sharing between tabs, besides": (await page("watchRoom", ["connection/websocket"])) - core,
   "its worker, loaded once for all tabs": await sizeOf("share/worker.js", []),
   "react, besides": (await sizeOf("react/index.js", ["react", ...LATER])) - core,
+  "the adapter for TanStack Query, besides watchEvents": queries,
 };
 for (const [what, bytes] of Object.entries(sizes)) console.log(`${String(bytes).padStart(6)} bytes gzipped: ${what}`);
 const check = (what, size, most) => {
@@ -36,3 +39,4 @@ const check = (what, size, most) => {
   process.exitCode = 1;
 };
 check("the core", core, MOST_BYTES_OF_CORE);
+check("the adapter", queries, MOST_BYTES_OF_QUERIES);

@@ -39,7 +39,7 @@ try {
     const files = packed.files.map(({ path }) => path);
     const others = files.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react)\/)?package\.json)$/.test(
+        !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react|query)\/)?package\.json)$/.test(
           path,
         ),
     );
@@ -49,9 +49,11 @@ try {
     }
     // A component may be imported by a page that is rendered on a server.
     const sources = files.filter((path) =>
-      /^dist\/react\/(index|provider|indicator|participants|rooms|connection|room-presence)\.js$/.test(path),
+      /^dist\/react\/(index|provider|indicator|participants|rooms|room-count|events|connection|room-presence)\.js$/.test(
+        path,
+      ),
     );
-    expect(sources.length === 7, `of the modules that Next.js must know to be a browser's, there are only: ${sources}`);
+    expect(sources.length === 9, `of the modules that Next.js must know to be a browser's, there are only: ${sources}`);
     for (const path of sources) {
       expect(
         readFileSync(join(PACKAGE, path), "utf8").startsWith('"use client";'),
@@ -100,14 +102,14 @@ try {
   step("it is required by plain Node", () => {
     const names = "console.log(Object.keys(require('livekit-presence')).sort().join())";
     const printed = run(app, process.execPath, ...asOthers, "-e", names).trim();
-    expect(printed === "watchRoom,watchRoomList,watchRooms", `it exports ${printed}`);
+    expect(printed === "watchEvents,watchRoom,watchRoomList,watchRooms", `it exports ${printed}`);
   });
   step("a component is required, and rendered on a server", () => {
     const html = run(app, process.execPath, ...asOthers, "server.cjs");
     expect(html.includes('data-status="connecting"') && html.includes("nobody"), `it rendered ${html}`);
   });
   step("it is found as a folder where `exports` is not known, as by webpack 4 and older React Native", () => {
-    for (const name of ["", "/react"]) {
+    for (const name of ["", "/query", "/react"]) {
       const folder = join(app, "node_modules/livekit-presence", name);
       const { main, module } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
       for (const path of [main, module])
@@ -117,7 +119,7 @@ try {
   });
   step("React Native is given what has no `import.meta`", () => {
     const found =
-      "for (const name of ['livekit-presence', 'livekit-presence/react']) console.log(import.meta.resolve(name))";
+      "for (const name of ['livekit-presence', 'livekit-presence/query', 'livekit-presence/react']) console.log(import.meta.resolve(name))";
     const printed = run(app, process.execPath, "-C", "react-native", "--input-type=module", "-e", found).trim();
     expect(
       printed.split("\n").every((path) => path.includes("/dist/cjs/")),
@@ -136,6 +138,7 @@ try {
       .filter((name) => /^index-.*\.js$/.test(name))
       .map(text)
       .join();
+    expect(!main.includes("new WebSocket("), "a page that does not ask for it loads the module for WebSocket");
     expect(main.includes("new SharedWorker(") && main.includes(worker[0]), "the page does not start the worker");
     const css = assets
       .filter((name) => name.endsWith(".css"))
@@ -147,7 +150,7 @@ try {
   step("it is imported by plain Node, which connects nothing", () => {
     const names = "import('livekit-presence').then((all) => console.log(Object.keys(all).sort().join()))";
     const printed = run(app, process.execPath, "-e", names).trim();
-    expect(printed === "watchRoom,watchRoomList,watchRooms", `it exports ${printed}`);
+    expect(printed === "watchEvents,watchRoom,watchRoomList,watchRooms", `it exports ${printed}`);
   });
 
   step("a component is rendered on a server", () => {

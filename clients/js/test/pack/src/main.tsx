@@ -1,18 +1,47 @@
 import "livekit-presence/react/styles.css";
 
-import { watchRoom, type Participant, type RoomSnapshot, type Watch } from "livekit-presence";
-import { LiveIndicator, PresenceProvider, useParticipants, useRoomPresence, type Person } from "livekit-presence/react";
+import {
+  watchEvents,
+  watchRoom,
+  watchRooms,
+  type Counts,
+  type Participant,
+  type RoomSnapshot,
+  type Watch,
+} from "livekit-presence";
+import { connectQueries } from "livekit-presence/query";
+import {
+  LiveIndicator,
+  PresenceProvider,
+  useEvents,
+  useParticipants,
+  useRoomCount,
+  useRoomPresence,
+  useRooms,
+  type Person,
+} from "livekit-presence/react";
 import { createRoot } from "react-dom/client";
 
 const watch: Watch<RoomSnapshot> = watchRoom({ room: "general", url: "https://presence.example" });
 export const first: Participant | undefined = watch.snapshot().participants[0];
 
+const counts = watchRooms({ rooms: ["general"], view: "count", transport: "websocket" });
+export const numbers: Counts | undefined = counts.snapshot().rooms.get("general")?.counts;
+export const events = watchEvents({ filter: { prefix: "team-" }, onEvent: ({ data }) => console.log(data.room?.name) });
+export const queries = connectQueries(
+  { invalidateQueries: async () => {}, setQueryData: () => undefined },
+  { mode: "write" },
+);
+
 function Room() {
+  const { rooms } = useRooms({ prefix: "team-" });
+  const { counts } = useRoomCount("general");
+  useEvents({ onEvent: ({ event }) => console.log(event) });
   const { participants } = useParticipants("general");
   const people: readonly Person[] = useRoomPresence("general").participants;
   return (
     <p>
-      {participants.length} {people.filter(({ isSpeaking }) => isSpeaking).length}
+      {rooms?.length} {counts?.people} {participants.length} {people.filter(({ isSpeaking }) => isSpeaking).length}
       <LiveIndicator />
     </p>
   );
