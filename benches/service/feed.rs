@@ -171,7 +171,7 @@ impl Readers {
 
 impl Tally {
     fn of(bytes: &[u8]) -> Self {
-        let count = |wanted: u8| bytes.iter().filter(|byte| **byte == wanted).count();
+        let count = |wanted: u8| bytes.split(|byte| *byte == wanted).count() - 1;
         Self { bytes: bytes.len(), line_feeds: count(b'\n'), carriage_returns: count(b'\r') }
     }
 

@@ -37,7 +37,7 @@ async fn permissions_and_data_tracks_that_change_are_updates() {
 
     let muted = json!({"can_subscribe": true, "can_publish": false, "can_publish_data": true});
     let alice = joined("alice").version(3).with("permission", muted);
-    livekit.list("general", &[alice.clone()]);
+    livekit.list("general", std::slice::from_ref(&alice));
     let expected = json!({"canPublish": false, "canSubscribe": true, "canPublishData": true});
     assert_eq!(delta().await["permission"], expected);
 
