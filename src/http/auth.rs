@@ -113,6 +113,10 @@ impl Grant {
     pub fn may_read(&self, room: &RoomName) -> Result<(), Problem> {
         self.opens(room).then_some(()).ok_or_else(does_not_open_room)
     }
+
+    pub fn lists(&self) -> bool {
+        matches!(self.opens, Opens::Everything)
+    }
 }
 
 impl Client {

@@ -9,8 +9,6 @@ use super::query;
 /// LiveKit has some twenty kinds of events.
 const MAX_NAMES: usize = 100;
 const MAX_NAME_BYTES: usize = 64;
-/// As a room's name.
-const MAX_PREFIX_BYTES: usize = 512;
 
 /// The filter of a request: `event` and `room`, each of which can be repeated, and `prefix`.
 pub(in crate::http) struct EventFilterParams(pub EventFilter);
@@ -22,6 +20,7 @@ impl<S: Sync> FromRequestParts<S> for EventFilterParams {
         let text = parts.uri.query().unwrap_or_default();
         let mut filter = EventFilter {
             rooms: query::room_names(parts)?.into_iter().collect(),
+            prefix: query::prefix(text)?.unwrap_or_default(),
             ..EventFilter::default()
         };
         for name in query::values(text, "event") {
@@ -32,15 +31,6 @@ impl<S: Sync> FromRequestParts<S> for EventFilterParams {
                 "one feed takes at most {MAX_NAMES} names of events; leave `event` out to get all"
             )));
         }
-        let mut prefixes = query::values(text, "prefix");
-        if let Some(prefix) = prefixes.next() {
-            filter.prefix = room_prefix(prefix.as_deref())?;
-        }
-        if prefixes.next().is_some() {
-            return Err(Problem::bad_request(
-                "name at most one `prefix`; open another feed for the other",
-            ));
-        }
         Ok(Self(filter))
     }
 }
@@ -50,14 +40,6 @@ fn event_name(name: Option<&str>) -> Result<String, Problem> {
     name.filter(fits).map(str::to_owned).ok_or_else(|| {
         Problem::bad_request(format!(
             "`event` is LiveKit's name of an event, such as participant_joined, in at most {MAX_NAME_BYTES} bytes"
-        ))
-    })
-}
-
-fn room_prefix(prefix: Option<&str>) -> Result<String, Problem> {
-    prefix.filter(|prefix| prefix.len() <= MAX_PREFIX_BYTES).map(str::to_owned).ok_or_else(|| {
-        Problem::bad_request(format!(
-            "`prefix` is the beginning of rooms' names, in at most {MAX_PREFIX_BYTES} bytes of UTF-8"
         ))
     })
 }

@@ -13,12 +13,6 @@ pub(in crate::http) const MAX_ROOMS: usize = 100;
 /// The one room that a request names.
 pub(in crate::http) struct RoomParam(pub RoomName);
 
-/// The rooms that a request names, in its order, each once.
-pub(in crate::http) struct RoomParams(pub Vec<RoomName>);
-
-/// The same, of a request that may also name none.
-pub(in crate::http) struct AnyRoomParams(pub Vec<RoomName>);
-
 impl<S: Sync> FromRequestParts<S> for RoomParam {
     type Rejection = Problem;
 
@@ -31,23 +25,6 @@ impl<S: Sync> FromRequestParts<S> for RoomParam {
                 Err(Problem::bad_request("name exactly one room here; `rooms/stream` takes more"))
             }
         }
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for RoomParams {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let names = room_names(parts)?;
-        if names.is_empty() { Err(missing()) } else { Ok(Self(names)) }
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for AnyRoomParams {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        room_names(parts).map(Self)
     }
 }
 
@@ -79,6 +56,18 @@ fn rooms(parts: &Parts) -> Result<Vec<RoomName>, Problem> {
             RoomName::parse(&value).map_err(|error| Problem::bad_request(error.to_string()))
         })
         .collect()
+}
+
+/// The beginning of rooms' names that a request asks for.
+pub(in crate::http) fn prefix(query: &str) -> Result<Option<String>, Problem> {
+    let prefix = single(query, "prefix")?;
+    if prefix.as_ref().is_some_and(|prefix| prefix.len() > RoomName::MAX_BYTES) {
+        return Err(Problem::bad_request(format!(
+            "a `prefix` has at most {} bytes, as a room's name",
+            RoomName::MAX_BYTES
+        )));
+    }
+    Ok(prefix)
 }
 
 /// The value of a parameter that a request may have once.

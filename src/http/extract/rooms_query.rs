@@ -4,7 +4,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::http::problem::Problem;
 
-use super::query::single;
+use super::query::{prefix, single};
 
 /// The largest page.
 const MAX_LIMIT: usize = 1000;
@@ -32,7 +32,7 @@ impl<S: Sync> FromRequestParts<S> for RoomsQuery {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         Ok(Self {
-            prefix: single(query, "prefix")?,
+            prefix: prefix(query)?,
             limit: single(query, "limit")?.map(|limit| parse_limit(&limit)).transpose()?,
             after: single(query, "after")?,
         })

@@ -1,32 +1,41 @@
-//! `GET /api/livekit/rooms/ws?room=A&room=B`: the same as `rooms/stream`, over a WebSocket. Its client watches other rooms on the
-//! open connection.
+//! `GET /api/livekit/rooms/ws?room=A&room=B`: the same as `rooms/stream`, with its `all=true` and `view=count`, over a WebSocket. Its
+//! client watches other rooms on the open connection.
 
 use axum::{extract::State, response::Response};
 
-use crate::{
-    http::{
-        auth::ShownClient,
-        extract::{handshake::Handshake, query::AnyRoomParams},
-        limits::client_address::ClientAddress,
-        problem::Problem,
-        respond::web_socket::accept,
-        state::Http,
-        web_socket::{Asked, Opening},
+use crate::http::{
+    auth::ShownClient,
+    extract::{
+        handshake::Handshake,
+        streamed_rooms::{FirstRooms, StreamedRooms},
+        view::ViewParam,
     },
-    hub::View,
+    limits::client_address::ClientAddress,
+    problem::Problem,
+    respond::web_socket::accept,
+    state::Http,
+    web_socket::{Asked, Opening},
 };
 
 pub(in crate::http) async fn open(
     State(http): State<Http>,
     handshake: Handshake,
-    rooms: Result<AnyRoomParams, Problem>,
+    rooms: Result<FirstRooms, Problem>,
+    view: Result<ViewParam, Problem>,
     client: Result<ShownClient, Problem>,
     address: ClientAddress,
 ) -> Response {
     let opened = async {
-        let (AnyRoomParams(rooms), ShownClient(client)) = (rooms?, client?);
-        let opening = Opening { http, address, view: View::Deltas, may_watch_more: true };
-        opening.open(client, Asked { rooms, has: None }).await
+        let (FirstRooms(rooms), ShownClient(client)) = (rooms?, client?);
+        let asked = match rooms {
+            StreamedRooms::Named(rooms) => Asked::of_rooms(rooms),
+            StreamedRooms::All { prefix } => {
+                Asked { list: Some(prefix), ..Asked::of_rooms(Vec::new()) }
+            }
+        };
+        let view = view?.of_many_rooms();
+        let opening = Opening { http, address, view, may_watch_more: true };
+        opening.open(client, asked).await
     };
     accept(handshake, opened.await)
 }

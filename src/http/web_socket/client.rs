@@ -26,7 +26,7 @@ use super::{
     answers::{error, watching},
     message::{ClientMessage, rooms},
     opening::{Asked, Opening, subscribe},
-    watched::WatchedRooms,
+    watched::Watched,
 };
 
 /// An identity may seem to have one stream too many for a moment, while it replaces one by another.
@@ -45,7 +45,7 @@ pub(super) struct WebSocketClient {
 /// Changed by one message at a time.
 struct State {
     access: Access,
-    watched: WatchedRooms,
+    watched: Watched,
 }
 
 enum Access {
@@ -63,14 +63,14 @@ impl ClientMessages for WebSocketClient {
 
 impl WebSocketClient {
     /// A client that has shown what it may read, and watches this.
-    pub fn granted(opening: Opening, grant: Grant, watched: WatchedRooms, old_at: Instant) -> Self {
+    pub fn granted(opening: Opening, grant: Grant, watched: Watched, old_at: Instant) -> Self {
         Self::new(opening, State { access: Access::Granted(grant), watched }, old_at)
     }
 
     /// A client whose token has not come.
     pub fn awaited(opening: Opening, asked: Asked, old_at: Instant) -> Self {
-        let watched = WatchedRooms::new(Vec::new(), &[]);
-        Self::new(opening, State { access: Access::Awaited(Box::new(asked)), watched }, old_at)
+        let access = Access::Awaited(Box::new(asked));
+        Self::new(opening, State { access, watched: Watched::default() }, old_at)
     }
 
     fn new(opening: Opening, state: State, old_at: Instant) -> Self {
@@ -108,11 +108,11 @@ impl WebSocketClient {
     async fn begin(self: &Arc<Self>, token: &str) -> Result<Reply, Problem> {
         let client = self.verify(token)?;
         let Some(asked) = self.state().asked() else { return Ok(Reply::default()) };
-        asked.rooms.iter().try_for_each(|room| client.may_read(room))?;
+        asked.is_allowed_to(&client)?;
         let watch = subscribe(&self.http, self.address, self.view, &asked).await?;
-        let watched = WatchedRooms::new(self.http.shared_names(asked.rooms), &watch);
+        let watched = Watched::new(&self.http, asked, &watch);
         let mut state = self.state();
-        state.access = Access::Granted(client.grant().sharing(watched.names()));
+        state.access = Access::Granted(client.grant().sharing(watched.rooms.names()));
         state.watched = watched;
         let identity = client.identity();
         Ok(Reply {
@@ -134,12 +134,17 @@ impl WebSocketClient {
                 "this token is of another identity; open a connection of its own for it",
             ));
         }
-        if let Some(lost) = state.watched.names().find(|room| !grant.opens(room)) {
+        if state.watched.has_list && !grant.lists() {
+            return Err(Problem::forbidden(
+                "this token does not list rooms, and the list is watched here; open another connection for it",
+            ));
+        }
+        if let Some(lost) = state.watched.rooms.names().find(|room| !grant.opens(room)) {
             return Err(Problem::forbidden(format!(
                 "this token does not open the room {lost}, which is watched here; unwatch it first"
             )));
         }
-        state.access = Access::Granted(grant.sharing(state.watched.names()));
+        state.access = Access::Granted(grant.sharing(state.watched.rooms.names()));
         let end = Some(self.end_of(&client));
         Ok(Reply { end, answer: Some(state.answer()), ..Reply::default() })
     }
@@ -153,8 +158,8 @@ impl WebSocketClient {
         let mut rooms = rooms(names)?;
         {
             let state = self.state();
-            rooms.retain(|room| !state.watched.contains(room));
-            if state.watched.as_slice().len() + rooms.len() > MAX_ROOMS {
+            rooms.retain(|room| !state.watched.rooms.contains(room));
+            if state.watched.rooms.as_slice().len() + rooms.len() > MAX_ROOMS {
                 return Err(Problem::bad_request(format!(
                     "one connection watches at most {MAX_ROOMS} rooms; open another for the rest"
                 )));
@@ -162,18 +167,18 @@ impl WebSocketClient {
             rooms.iter().try_for_each(|room| state.may_read(room))?;
         }
         self.http.limits.take_reads(self.address, rooms.len().max(1))?;
-        let asked = Asked { rooms, has: None };
+        let asked = Asked::of_rooms(rooms);
         let watch = subscribe(&self.http, self.address, self.view, &asked).await?;
-        let more = WatchedRooms::new(self.http.shared_names(asked.rooms), &watch);
+        let more = Watched::new(&self.http, asked, &watch);
         let mut state = self.state();
-        state.watched.add(more);
+        state.watched.rooms.add(more.rooms);
         Ok(Reply { watch, answer: Some(state.answer()), ..Reply::default() })
     }
 
     fn unwatch(&self, names: &[String]) -> Result<Reply, Problem> {
         let rooms = rooms(names)?;
         let mut state = self.state();
-        let unwatch = state.watched.remove(&rooms);
+        let unwatch = state.watched.rooms.remove(&rooms);
         Ok(Reply { unwatch, answer: Some(state.answer()), ..Reply::default() })
     }
 
@@ -218,7 +223,7 @@ impl State {
     }
 
     fn answer(&self) -> Arc<Frame> {
-        let rooms: Vec<_> = self.watched.names().collect();
+        let rooms: Vec<_> = self.watched.rooms.names().collect();
         watching(&rooms)
     }
 }

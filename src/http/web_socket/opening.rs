@@ -21,7 +21,7 @@ use crate::{
     presence::{RoomName, Version},
 };
 
-use super::{client::WebSocketClient, watched::WatchedRooms};
+use super::{client::WebSocketClient, watched::Watched};
 
 /// A client that shows no token when it connects has this long to send one.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,8 +32,24 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Clone)]
 pub(in crate::http) struct Asked {
     pub rooms: Vec<RoomName>,
+    /// The list of rooms, or of those whose names begin so.
+    pub list: Option<String>,
     /// The version that it was sent last.
     pub has: Option<Version>,
+}
+
+impl Asked {
+    pub fn of_rooms(rooms: Vec<RoomName>) -> Self {
+        Self { rooms, list: None, has: None }
+    }
+
+    /// Fails unless this client may read all of it.
+    pub(super) fn is_allowed_to(&self, client: &Client) -> Result<(), Problem> {
+        if self.list.is_some() {
+            client.may_list()?;
+        }
+        self.rooms.iter().try_for_each(|room| client.may_read(room))
+    }
 }
 
 /// Who opens a connection, and how the connection shows rooms.
@@ -55,7 +71,7 @@ impl Opening {
         }
         self.http.limits.take_reads(self.address, asked.rooms.len().max(1))?;
         if let Some(client) = &client {
-            asked.rooms.iter().try_for_each(|room| client.may_read(room))?;
+            asked.is_allowed_to(client)?;
         }
         let identity = client.as_ref().and_then(Client::identity);
         let permit = self.http.open_stream(self.address, identity)?;
@@ -68,8 +84,8 @@ impl Opening {
         };
         let end = end_of(&self.http, &client, by_age);
         let watches = self.subscribe(&asked).await?;
-        let watched = WatchedRooms::new(self.http.shared_names(asked.rooms), &watches);
-        let grant = client.grant().sharing(watched.names());
+        let watched = Watched::new(&self.http, asked, &watches);
+        let grant = client.grant().sharing(watched.rooms.names());
         let client = WebSocketClient::granted(self, grant, watched, by_age.at);
         Ok(handoff(client, watches, end, permit))
     }
@@ -88,7 +104,7 @@ fn handoff(
     Handoff { preface: None, watches, end, permit, client: Some(Arc::new(client)) }
 }
 
-/// Subscribes to rooms, from the version that the client has.
+/// Subscribes to rooms, from the version that the client has, and then to the list of rooms.
 pub(super) async fn subscribe(
     http: &Http,
     address: ClientAddress,
@@ -104,7 +120,15 @@ pub(super) async fn subscribe(
         };
         Ok::<_, Problem>(HandoffWatch { subscription, has })
     });
-    timeout(ANSWER_TIMEOUT, try_join_all(watches)).await.unwrap_or_else(|_| {
+    let all = async {
+        let mut watches = try_join_all(watches).await?;
+        if let Some(prefix) = &asked.list {
+            let subscription = http.hub.subscribe_all(prefix).await?;
+            watches.push(HandoffWatch { subscription, has: None });
+        }
+        Ok(watches)
+    };
+    timeout(ANSWER_TIMEOUT, all).await.unwrap_or_else(|_| {
         Err(Problem::unavailable("this could not be answered in time; ask again", 1))
     })
 }

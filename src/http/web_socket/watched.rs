@@ -1,27 +1,52 @@
-//! The rooms that one WebSocket watches, in the order in which its client named them.
+//! What one WebSocket watches.
 
-use crate::{delivery::HandoffWatch, presence::RoomName};
+use crate::{delivery::HandoffWatch, http::state::Http, presence::RoomName};
 
+use super::opening::Asked;
+
+/// What one WebSocket watches.
+#[derive(Default)]
 pub(super) struct Watched {
+    pub rooms: WatchedRooms,
+    /// Whether it also has the list of rooms.
+    pub has_list: bool,
+}
+
+pub(super) struct WatchedRoom {
     pub room: RoomName,
     pub topic: u64,
 }
 
-/// Nearly always one room, which takes no memory of its own then.
+/// Rooms in the order in which the client named them. Nearly always it is one, which takes no memory of its own then.
 pub(super) enum WatchedRooms {
-    One(Watched),
-    Many(Vec<Watched>),
+    One(WatchedRoom),
+    Many(Vec<WatchedRoom>),
+}
+
+impl Watched {
+    /// What was asked for, and what it is watched by: the rooms in the same order, then the list.
+    pub fn new(http: &Http, asked: Asked, watches: &[HandoffWatch]) -> Self {
+        let has_list = asked.list.is_some();
+        Self { rooms: WatchedRooms::new(http.shared_names(asked.rooms), watches), has_list }
+    }
+}
+
+impl Default for WatchedRooms {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
 }
 
 impl WatchedRooms {
-    /// Rooms and what they are watched by, in the same order. None where a token is awaited.
-    pub fn new(rooms: Vec<RoomName>, watches: &[HandoffWatch]) -> Self {
+    /// Rooms and what they are watched by, in the same order.
+    fn new(rooms: Vec<RoomName>, watches: &[HandoffWatch]) -> Self {
         let topics = watches.iter().map(|watch| watch.subscription.topic().id());
-        let watched = rooms.into_iter().zip(topics).map(|(room, topic)| Watched { room, topic });
+        let watched =
+            rooms.into_iter().zip(topics).map(|(room, topic)| WatchedRoom { room, topic });
         Self::of(watched.collect())
     }
 
-    fn of(mut all: Vec<Watched>) -> Self {
+    fn of(mut all: Vec<WatchedRoom>) -> Self {
         match all.pop() {
             Some(only) if all.is_empty() => Self::One(only),
             last => {
@@ -31,7 +56,7 @@ impl WatchedRooms {
         }
     }
 
-    pub fn as_slice(&self) -> &[Watched] {
+    pub fn as_slice(&self) -> &[WatchedRoom] {
         match self {
             Self::One(only) => std::slice::from_ref(only),
             Self::Many(all) => all,
@@ -54,17 +79,17 @@ impl WatchedRooms {
 
     /// Takes rooms out, and returns their topics.
     pub fn remove(&mut self, rooms: &[RoomName]) -> Vec<u64> {
-        let is_gone = |one: &Watched| rooms.contains(&one.room);
+        let is_gone = |one: &WatchedRoom| rooms.contains(&one.room);
         let (gone, stay) = self.take().into_iter().partition::<Vec<_>, _>(is_gone);
         *self = Self::of(stay);
         gone.into_iter().map(|one| one.topic).collect()
     }
 
-    fn take(&mut self) -> Vec<Watched> {
-        std::mem::replace(self, Self::Many(Vec::new())).into_vec()
+    fn take(&mut self) -> Vec<WatchedRoom> {
+        std::mem::take(self).into_vec()
     }
 
-    fn into_vec(self) -> Vec<Watched> {
+    fn into_vec(self) -> Vec<WatchedRoom> {
         match self {
             Self::One(only) => vec![only],
             Self::Many(all) => all,

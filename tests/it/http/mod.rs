@@ -23,5 +23,6 @@ mod web_socket_protocol;
 mod web_socket_refusals;
 mod web_socket_rooms;
 mod web_socket_tokens;
+mod web_socket_views;
 mod webhook;
 mod wellbeing;

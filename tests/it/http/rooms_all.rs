@@ -151,7 +151,7 @@ async fn what_is_asked_for_must_be_clear() {
         ("?all=true&room=general", "`all=true` has every room; leave out `room`"),
         ("?room=general&prefix=g", "add `all=true`"),
         ("?all=true&prefix=%FF", "not UTF-8"),
-        ("?all=true&prefix=a&prefix=b", "name one `prefix`"),
+        ("?all=true&prefix=a&prefix=b", "give `prefix` once"),
     ];
     for (query, words) in refusals {
         let answer = app.get_as_operator(&format!("/api/livekit/rooms/stream{query}")).await;
