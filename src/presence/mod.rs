@@ -11,6 +11,7 @@ mod inside;
 mod knowledge;
 mod label;
 mod name;
+mod opening;
 mod participant;
 mod permission;
 mod probe;
@@ -25,6 +26,7 @@ mod row;
 mod rules;
 mod session;
 mod slice;
+mod slice_person;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -38,6 +40,7 @@ pub use event::{Event, EventKind, RoomLifecycle};
 pub use knowledge::{Completeness, Knowledge};
 pub use label::{KindDetail, ParticipantKind, TrackKind, TrackSource};
 pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, RoomSid, TrackSid};
+pub use opening::{Opening, START_TOLERANCE_MILLIS, Started};
 pub use participant::{DataTrack, Participant, Profile, SessionInfo, SessionState, Track};
 pub use permission::Permission;
 pub use probe::{ProbeAnswer, ProbeTarget, Probed};
@@ -45,10 +48,7 @@ pub use reconcile::{Listing, missing, plan, plan_without_list};
 pub use reduce::Applied;
 pub use repaired::{RepairCounts, Repaired};
 pub use repairs::{Repair, Repairs, Subjects};
-pub use room::{
-    EVENT_MEMORY, GONE_MEMORY, GoneBecause, Opening, ROOM_MEMORY, Room, START_TOLERANCE_MILLIS,
-    Started,
-};
+pub use room::{EVENT_MEMORY, GONE_MEMORY, GoneBecause, ROOM_MEMORY, Room};
 pub use row::{PersonRow, ROW_FORMAT, RoomRow};
 pub use rules::Rules;
 pub use session::{LastListed, Life, MAX_MISSING, MISSING_MEMORY, OpeningOf, Session, Standing};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{
     change::ViewDiff,
     name::ParticipantSid,
+    opening::Opening,
     participant::SessionInfo,
     repaired::{Effect, RepairCounts, Repaired},
     repairs::{Repair, Repairs},
-    room::{GoneBecause, Opening, Room},
+    room::{GoneBecause, Room},
     rules::Rules,
     session::{LastListed, OpeningOf, Session, Standing},
     time::StoreTime,

@@ -13,15 +13,16 @@ use super::{
     counts::{Counts, MAX_COUNTED_BY_EVENT, RunningCounts},
     event::Event,
     knowledge::Completeness,
-    name::{EventId, Identity, ParticipantSid, RoomSid},
+    name::{Identity, ParticipantSid, RoomSid},
     participant::Participant,
     reduce::Applied,
     repaired::Repaired,
     repairs::Repairs,
-    room::{EVENT_MEMORY, Room},
-    row::{GoneRow, MAX_EVENT_IDS, PersonRow, ROW_FORMAT, RoomRow, WaitingRow},
+    room::Room,
+    row::{PersonRow, ROW_FORMAT, RoomRow},
     rules::Rules,
     session::Session,
+    slice_person::Person,
     time::{LiveKitTime, StoreTime, Version},
     transition::Transition,
 };
@@ -35,14 +36,6 @@ pub struct RoomSlice {
     nameless: Person,
     kept_until: StoreTime,
     has_everybody: bool,
-}
-
-/// What a person's row has beside its sessions, and [`Room`] keeps for all persons together.
-#[derive(Clone, Debug, Default)]
-struct Person {
-    /// Sessions that are held, gone, or that tracks wait for.
-    sids: BTreeSet<ParticipantSid>,
-    events: Vec<(EventId, StoreTime)>,
 }
 
 /// What a step needs that this slice does not have. Nothing was changed.
@@ -88,7 +81,7 @@ impl RoomSlice {
             kept_until: row.kept_until,
             ..Self::default()
         };
-        slice.nameless = slice.recall(row.nameless);
+        slice.nameless = Person::recall(row.nameless, &mut slice.room);
         slice
     }
 
@@ -100,7 +93,7 @@ impl RoomSlice {
         let mut person = Person::default();
         if let Some(mut row) = row {
             let sessions = std::mem::take(&mut row.sessions);
-            person = self.recall(row);
+            person = Person::recall(row, &mut self.room);
             for mut session in sessions {
                 session.identity = identity.clone();
                 person.sids.insert(session.sid.clone());
@@ -180,8 +173,7 @@ impl RoomSlice {
         self.room.forget(now);
         let room = &self.room;
         let is_over = |person: &Person| {
-            !person.sids.iter().any(|sid| room.remembers(sid))
-                && person.events.iter().all(|(_, at)| *at < now - EVENT_MEMORY)
+            !person.sids.iter().any(|sid| room.remembers(sid)) && person.has_forgotten_events(now)
         };
         let over = self.persons.iter().filter(|(_, person)| is_over(person));
         let over: Vec<_> = over.map(|(identity, _)| identity.clone()).take(limit).collect();
@@ -275,7 +267,7 @@ impl RoomSlice {
             visible: room.counts.participants(),
             counts: room.counts.parts(),
             inside: room.inside.clone(),
-            nameless: self.remnants(&self.nameless),
+            nameless: self.nameless.row(&self.room),
             kept_until: self.kept_until,
         }
     }
@@ -285,7 +277,7 @@ impl RoomSlice {
         let person = self.persons.get(identity);
         PersonRow {
             sessions: sessions_of(&self.room, identity).cloned().collect(),
-            ..person.map_or_else(PersonRow::default, |person| self.remnants(person))
+            ..person.map_or_else(PersonRow::default, |person| person.row(&self.room))
         }
     }
 
@@ -360,50 +352,6 @@ impl RoomSlice {
             Some(identity) => self.persons.entry(identity.clone()).or_default(),
             None => &mut self.nameless,
         }
-    }
-
-    fn recall(&mut self, row: PersonRow) -> Person {
-        let mut person = Person::default();
-        for GoneRow { sid, at, because } in row.gone {
-            person.sids.insert(sid.clone());
-            Arc::make_mut(&mut self.room.gone).restore(sid, because, at);
-        }
-        for WaitingRow { sid, at, tracks } in row.waiting {
-            person.sids.insert(sid.clone());
-            Arc::make_mut(&mut self.room.waiting).restore(sid, tracks, at);
-        }
-        for (id, at) in &row.events {
-            Arc::make_mut(&mut self.room.seen).restore(id.clone(), (), *at);
-        }
-        Person { events: row.events, ..person }
-    }
-
-    /// A row without its sessions.
-    fn remnants(&self, person: &Person) -> PersonRow {
-        let gone = |sid: &ParticipantSid| {
-            let (at, because) = *self.room.gone.get(sid)?;
-            Some(GoneRow { sid: sid.clone(), at, because })
-        };
-        let waiting = |sid: &ParticipantSid| {
-            let (at, tracks) = self.room.waiting.get(sid)?;
-            Some(WaitingRow { sid: sid.clone(), at: *at, tracks: tracks.clone() })
-        };
-        PersonRow {
-            gone: person.sids.iter().filter_map(gone).collect(),
-            waiting: person.sids.iter().filter_map(waiting).collect(),
-            events: person.events.clone(),
-            ..PersonRow::default()
-        }
-    }
-}
-
-impl Person {
-    fn remember(&mut self, event: &EventId, now: StoreTime) {
-        self.events.retain(|(_, at)| *at >= now - EVENT_MEMORY);
-        if self.events.len() >= MAX_EVENT_IDS {
-            self.events.remove(0);
-        }
-        self.events.push((event.clone(), now));
     }
 }
 

@@ -12,7 +12,7 @@ use livekit_presence::{
 
 use crate::{
     harness::{RedisServer, eventually, free_port, url_of},
-    store::contract::{joined, room, started},
+    store::webhooks::{joined, room, started},
 };
 
 /// A store on a server in which a room is open.

@@ -15,8 +15,8 @@ use crate::harness::{
 };
 
 use super::{
-    contract::{joined, left, room, started},
     events::{Fold, egress, next, nothing_more, sid},
+    webhooks::{joined, left, room, started},
 };
 
 type Shared = Arc<dyn Store>;

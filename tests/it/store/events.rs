@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::within_deadline;
 
-use super::contract::{
+use super::webhooks::{
     aborted, finished, in_opening, joined, joined_as, left, published_as, room, session, started,
 };
 

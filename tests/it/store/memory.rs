@@ -9,7 +9,7 @@ use livekit_presence::{
 
 use crate::harness::TestClock;
 
-use super::contract::{joined, left, room};
+use super::webhooks::{joined, left, room};
 
 #[tokio::test]
 async fn a_room_is_forgotten_after_a_day_without_a_sign_unless_it_is_renewed() {

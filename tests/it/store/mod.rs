@@ -8,6 +8,7 @@ mod model;
 mod redis;
 mod rooms_feed;
 mod shared_redis;
+pub mod webhooks;
 
 use std::sync::Arc;
 

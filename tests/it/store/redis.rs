@@ -9,8 +9,8 @@ use livekit_presence::{
 
 use crate::harness::{RedisServer, TestClock, eventually, within_deadline};
 
-use super::contract::{self, finished, in_opening, joined, left, room, started};
 use super::events;
+use super::webhooks::{finished, give_metadata, in_opening, joined, left, room, started};
 
 /// A store on a new server.
 pub async fn redis_store() -> (Arc<dyn Store>, RedisServer) {
@@ -160,7 +160,7 @@ async fn a_change_too_big_to_be_sent_is_read_instead() {
     let general = room("general");
     let mut feed = store.follow(&general).await.unwrap();
     let mut event = joined(&general, "alice", 1);
-    contract::give_metadata(&mut event, &"x".repeat(300_000));
+    give_metadata(&mut event, &"x".repeat(300_000));
     store.apply(&event).await.unwrap();
     assert_eq!(within_deadline("the feed", feed.next()).await.unwrap(), FeedMessage::Gap);
     assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 1);

@@ -14,7 +14,7 @@ use livekit_presence::{
 
 use crate::harness::{RedisCluster, RedisServer, eventually, within_deadline};
 
-use super::contract::{finished, joined, left, room, started};
+use super::webhooks::{finished, joined, left, room, started};
 
 macro_rules! suite {
     ($name:ident, $stores:expr) => {

@@ -12,7 +12,7 @@ use livekit_presence::{
 
 use crate::harness::{RedisServer, eventually};
 
-use super::contract::{self, joined, left, room, started};
+use super::webhooks::{joined, left, room, session, started};
 
 #[tokio::test]
 async fn one_instance_at_a_time_holds_a_lease() {
@@ -203,7 +203,7 @@ async fn a_room_of_ten_thousand_is_compared_while_others_write_to_it() {
         }
     });
     let mut sessions: Vec<SessionInfo> =
-        (0..10_000).map(|number| contract::session(&format!("user-{number:05}"), number)).collect();
+        (0..10_000).map(|number| session(&format!("user-{number:05}"), number)).collect();
     for version in [2, 3] {
         for session in &mut sessions {
             session.version = version;
