@@ -23,7 +23,7 @@ impl<S: Sync> FromRequestParts<S> for StreamedRooms {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match read(parts)? {
             Self::Named(rooms) if rooms.is_empty() => Err(Problem::bad_request(
-                "name rooms with `?room=` and their names, or ask for all with `?all=true`",
+                "name a room: add `?room=` and its name to the URL, or `?all=true` for all rooms",
             )),
             rooms => Ok(rooms),
         }

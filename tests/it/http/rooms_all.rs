@@ -144,8 +144,8 @@ async fn a_burst_is_sent_in_few_deltas() {
 async fn what_is_asked_for_must_be_clear() {
     let app = TestApp::start().await;
     let refusals = [
-        ("", "`?room=` and their names, or ask for all with `?all=true`"),
-        ("?all=false", "ask for all with `?all=true`"),
+        ("", "name a room: add `?room=` and its name to the URL, or `?all=true` for all rooms"),
+        ("?all=false", "`?all=true` for all rooms"),
         ("?all=yes", "`all` must be `true` or `false`"),
         ("?all=true&all=true", "`all` must be `true` or `false`, once"),
         ("?all=true&room=general", "`all=true` has every room; leave out `room`"),
