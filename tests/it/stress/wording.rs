@@ -52,7 +52,10 @@ pub fn listed(info: &SessionInfo) -> Value {
         "metadata": info.profile.metadata,
         "attributes": info.profile.attributes,
         "kind": info.profile.kind,
-        "permission": {"hidden": info.hidden, "recorder": info.recorder},
+        "permission": {
+            "can_subscribe": true, "can_publish": true, "can_publish_data": true,
+            "hidden": info.hidden, "recorder": info.recorder,
+        },
         "tracks": info.tracks.iter().map(described).collect::<Vec<_>>(),
         "disconnect_reason": "UNKNOWN_REASON",
     })
@@ -78,7 +81,7 @@ fn joined(info: &SessionInfo) -> Value {
         "name": info.profile.name,
     });
     if info.hidden {
-        joined["permission"] = json!({"hidden": true});
+        joined["permission"] = json!({"canSubscribe": true, "canPublish": true, "canPublishData": true, "hidden": true});
     }
     joined
 }
