@@ -174,6 +174,45 @@ async fn a_log_that_ended_and_starts_again_has_a_gap() {
 }
 
 #[tokio::test]
+async fn a_follower_that_fails_before_the_gap_leaves_it_to_the_next_one() {
+    let server = RedisServer::start().await;
+    let store = instance(&server);
+    let position = store.follow_events().await.unwrap().position();
+    for key in server.keys("lkp:log:on:*").await {
+        server.ask(&["DEL", &key]).await;
+    }
+    store.apply(&joined(&room("general"), "alice", 1)).await.unwrap();
+    let (dies, _filter) = dies_before_the_relay(&server).await;
+    dies.follow_events().await.err().expect("it dies");
+    let _feed = store.follow_events().await.unwrap();
+    assert!(store.events_after(position, 10).await.unwrap().is_gap);
+}
+
+#[tokio::test]
+async fn events_of_no_room_that_were_not_logged_are_a_gap_too() {
+    let server = RedisServer::start().await;
+    let store = instance(&server);
+    let position = store.follow_events().await.unwrap().position();
+    server.ask(&["DEL", "lkp:{shared}:log:on"]).await;
+    store.log_event(egress("EV_1")).await.unwrap();
+    let _feed = store.follow_events().await.unwrap();
+    assert!(store.events_after(position, 10).await.unwrap().is_gap);
+}
+
+#[tokio::test]
+async fn the_log_outlives_a_day_without_events_while_it_is_followed() {
+    let server = RedisServer::start().await;
+    let store = instance(&server);
+    let _feed = store.follow_events().await.unwrap();
+    server.ask(&["EXPIRE", "lkp:{shared}:log:state", "600"]).await;
+    eventually("its state to be renewed", async || {
+        let secs = server.ask(&["TTL", "lkp:{shared}:log:state"]).await.text();
+        secs.parse::<i64>().unwrap() > 80_000
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_room_that_redis_lost_is_a_gap() {
     let server = RedisServer::start().await;
     let store = instance(&server);

@@ -105,24 +105,11 @@ impl RedisEvents {
     /// Has every commit log from now on. Returns the position from which everything is logged.
     async fn start(&self) -> Result<LogId, StoreError> {
         let lease = self.take_start_lease().await?;
-        let started = self.start_alone().await;
+        let started = self.tend_all().await;
         let mut release = redis::cmd("DEL");
         release.arg(&lease);
         let _ = self.link.query::<()>(&release).await;
         started
-    }
-
-    async fn start_alone(&self) -> Result<LogId, StoreError> {
-        let was_there = self.exists().await?;
-        let was_on = self.tend_all().await?;
-        // Positions from before are given out, and not everything was logged since.
-        if was_there && !was_on { self.write_gap().await } else { self.newest().await }
-    }
-
-    async fn exists(&self) -> Result<bool, StoreError> {
-        let mut exists = redis::cmd("EXISTS");
-        exists.arg(self.keys.shared("log:state"));
-        self.link.query(&exists).await
     }
 
     /// Waits until no other instance starts the log.

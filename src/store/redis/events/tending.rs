@@ -6,12 +6,16 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use redis::Value;
 use tokio::time::sleep;
 use tracing::warn;
 
-use crate::{abort_on_panic, error_chain::Chain, store::StoreError};
+use crate::{
+    abort_on_panic,
+    error_chain::Chain,
+    store::{LogId, StoreError},
+};
 
 use super::{super::keys::Bucket, log::RedisEvents};
 
@@ -32,32 +36,60 @@ impl RedisEvents {
         }
     }
 
-    /// Keeps every bucket's events logged, and moves what lies in outboxes. Returns whether all were logged before.
-    pub(super) async fn tend_all(&self) -> Result<bool, StoreError> {
-        let buckets: Vec<_> = Bucket::all().map(|bucket| self.tend_bucket(bucket)).collect();
-        let tended: Vec<(Bucket, bool, usize)> =
-            stream::iter(buckets).buffer_unordered(MAX_CALLS).try_collect().await?;
-        let mut set = redis::cmd("SET");
-        set.arg(self.keys.shared("log:on")).arg(1).arg("EX").arg(self.lasts_secs());
-        self.link.query::<()>(&set).await?;
+    /// Keeps everything logged, moves what lies in outboxes, and puts a gap into the log if something was not logged before. Until
+    /// the gap is there, whoever tends the log next knows that it is missing. Returns the log's newest position.
+    pub(super) async fn tend_all(&self) -> Result<LogId, StoreError> {
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(self.keys.shared("log:state"));
+        let was_there: bool = self.link.query(&exists).await?;
+        let turn = format!("{:016x}", fastrand::u64(..));
+        let all = Bucket::all().map(Some).chain([None]);
+        let tended = self.tend_each(all, &turn, false).await?;
         for (bucket, _, _) in tended.iter().filter(|(_, _, left)| *left > 0) {
-            self.relay_left(*bucket).await?;
+            if let Some(bucket) = bucket {
+                self.relay_left(*bucket).await?;
+            }
         }
-        Ok(tended.iter().all(|(_, was_on, _)| *was_on))
+        let unlogged: Vec<_> = tended.iter().filter(|(_, was_on, _)| !was_on).collect();
+        // Positions from before are given out only if the log was there. This also renews the expiry of its state.
+        let has_gap = was_there && !unlogged.is_empty();
+        let newest = if has_gap { self.write_gap().await? } else { self.newest().await? };
+        let unlogged = unlogged.into_iter().map(|(bucket, _, _)| *bucket);
+        self.tend_each(unlogged, &turn, true).await?;
+        Ok(newest)
     }
 
-    async fn tend_bucket(&self, bucket: Bucket) -> Result<(Bucket, bool, usize), StoreError> {
+    /// Keeps the events of buckets logged, and those of no room. Tells which were logged before, and how many items wait in their
+    /// outboxes.
+    async fn tend_each(
+        &self,
+        buckets: impl Iterator<Item = Option<Bucket>>,
+        turn: &str,
+        is_told: bool,
+    ) -> Result<Vec<(Option<Bucket>, bool, usize)>, StoreError> {
+        let calls: Vec<_> = buckets.map(|bucket| self.tend_one(bucket, turn, is_told)).collect();
+        // One that fails does not keep the others from being renewed.
+        let tended: Vec<_> = stream::iter(calls).buffer_unordered(MAX_CALLS).collect().await;
+        tended.into_iter().collect()
+    }
+
+    async fn tend_one(
+        &self,
+        bucket: Option<Bucket>,
+        turn: &str,
+        is_told: bool,
+    ) -> Result<(Option<Bucket>, bool, usize), StoreError> {
         let connection = self.link.connection().await?;
-        let keys = [self.keys.log_on(bucket), self.keys.outbox(bucket)];
-        let lasts = self.lasts_secs();
-        let arguments = [lasts.as_bytes()];
+        let keys = match bucket {
+            Some(bucket) => [self.keys.log_on(bucket), self.keys.outbox(bucket)],
+            None => [self.keys.shared("log:on"), self.keys.shared("log:nowhere")],
+        };
+        let lasts = (self.settings.keep + MARGIN).as_secs().to_string();
+        let is_told: &[u8] = if is_told { b"1" } else { b"0" };
+        let arguments = [lasts.as_bytes(), turn.as_bytes(), is_told];
         let call = self.scripts.tend.call(&keys, &arguments);
         let (was_on, left) = self.link.invoke(connection, &call).await?;
         Ok((bucket, was_on, left))
-    }
-
-    fn lasts_secs(&self) -> String {
-        (self.settings.keep + MARGIN).as_secs().to_string()
     }
 
     async fn tend_in_turn(&self) -> Result<(), StoreError> {
@@ -65,8 +97,8 @@ impl RedisEvents {
         lease.arg(self.keys.shared("log:lease")).arg(1).arg("NX").arg("PX");
         lease.arg(LEASE_TIME.as_millis().to_string());
         let is_ours = self.link.query::<Value>(&lease).await? != Value::Nil;
-        if is_ours && !self.tend_all().await? {
-            self.write_gap().await?;
+        if is_ours {
+            self.tend_all().await?;
         }
         Ok(())
     }
