@@ -1,5 +1,7 @@
 //! Turns an error of Redis into a [`StoreError`], with advice for the operator.
 
+use std::error::Error;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind, make_extension_error};
 
 use crate::store::{Cause, StoreError};
@@ -34,24 +36,43 @@ pub(super) fn failed(error: &RedisError) -> StoreError {
     }
 }
 
+/// Whether Redis refuses this until an operator changes something. Other refusals pass: it is full, or another server takes over.
+pub(super) fn refuses_always(error: &StoreError) -> bool {
+    let StoreError::Refused(_) = error else { return false };
+    let Some(error) = error.source().and_then(|source| source.downcast_ref::<RedisError>()) else {
+        return false;
+    };
+    let text = error.to_string();
+    let mut words = [NO_RIGHT, NO_COMMAND, OTHER_TYPE].into_iter().flatten();
+    words.any(|word| says(error, &text, word))
+}
+
+/// The library parses some codes. Others, and those of errors in scripts, stand in the text.
+fn says(error: &RedisError, text: &str, word: &str) -> bool {
+    error.code() == Some(word) || text.contains(word)
+}
+
 fn without_arguments(error: &RedisError, start: &str) -> RedisError {
     let code = error.code().unwrap_or("ERR");
     let detail = start.trim_start_matches(code).trim_start_matches([':', ' ']);
     make_extension_error(code.to_owned(), Some(detail.to_owned()))
 }
 
+const NO_RIGHT: &[&str] = &["NOPERM", "executing the script can't", "can't run this command"];
+const NO_COMMAND: &[&str] = &["unknown command", "Unknown Redis command", "unknown subcommand"];
+const OTHER_TYPE: &[&str] = &["WRONGTYPE"];
 /// What an operator can do about an error whose code is one of these words, or whose text has one.
 const ADVICE: [(&[&str], &str); 7] = [
     (
-        &["NOPERM", "can't run this command"],
+        NO_RIGHT,
         "give the user in `store.redis_url` +@read +@write +@scripting +@pubsub +@connection +time +info (on a Cluster +cluster too) on the keys and channels that begin with `store.key_prefix`",
     ),
     (
-        &["unknown command", "Unknown Redis command", "unknown subcommand"],
+        NO_COMMAND,
         "the service needs what Redis 6.2 has, EVAL, EVALSHA, TIME, PUBLISH and SUBSCRIBE among it, and for streams of all events XADD, XRANGE, XLEN, XDEL and XTRIM: connect to Redis itself if a proxy refuses it",
     ),
     (&["NOAUTH", "WRONGPASS"], CHECK_PASSWORD),
-    (&["WRONGTYPE"], "another program uses this key; choose another `store.key_prefix`"),
+    (OTHER_TYPE, "another program uses this key; choose another `store.key_prefix`"),
     (
         &["CROSSSLOT"],
         "no command of the service names keys of several slots, so please report this",
@@ -71,8 +92,7 @@ fn advice(error: &RedisError, text: &str) -> Option<&'static str> {
     if error.kind() == ErrorKind::MasterNameNotFoundBySentinel {
         return Some(CHECK_SERVICE);
     }
-    // The library parses some codes. Others, and those of errors in scripts, stand in the text.
-    let says = |word: &str| error.code() == Some(word) || text.contains(word);
+    let says = |word: &str| says(error, text, word);
     if says("NOPROTO") || text.to_ascii_lowercase().contains("hello") {
         return Some(ALLOW_HELLO);
     }
@@ -86,7 +106,7 @@ fn advice(error: &RedisError, text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::{error::Error, io};
+    use std::io;
 
     use redis::{Value, from_redis_value};
 
@@ -122,6 +142,23 @@ mod tests {
         }
         let unknown = answered("BUSY Redis is busy");
         assert_eq!(unknown.to_string(), "the store refused what it was asked");
+    }
+
+    #[test]
+    fn only_what_an_operator_has_to_change_is_refused_always() {
+        for (line, always) in [
+            ("NOPERM User default has no permissions to run the 'xadd' command", true),
+            ("ERR unknown command 'XADD', with args beginning with: 'OOM'", true),
+            ("ERR Unknown Redis command called from script script: 5f2c", true),
+            ("WRONGTYPE Operation against a key holding the wrong kind of value", true),
+            ("OOM command not allowed when used memory > 'maxmemory'.", false),
+            ("READONLY You can't write against a read only replica.", false),
+            ("MISCONF Redis is configured to save RDB snapshots", false),
+            ("NOREPLICAS Not enough good replicas to write.", false),
+            ("LOADING Redis is loading the dataset in memory", false),
+        ] {
+            assert_eq!(refuses_always(&answered(line)), always, "{line}");
+        }
     }
 
     #[test]

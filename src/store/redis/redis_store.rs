@@ -212,7 +212,7 @@ impl Store for RedisStore {
             .await?;
         if applied == Applied::Duplicate {
             // The first attempt may have written it, and not brought it into the log.
-            self.steps.events.relay_left(Bucket::of(room.as_str())).await?;
+            self.steps.events.relay_left(Bucket::of(room.as_str())).await;
         }
         Ok(applied)
     }

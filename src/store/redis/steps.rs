@@ -103,7 +103,7 @@ struct Progress<'step> {
 
 impl Steps {
     /// Takes a step. `act` may be called several times, and only what it did the last time counts. It is told whether entries for
-    /// the log of events have to be made. They are in the log when this returns.
+    /// the log of events have to be made. Unless Redis fails in between, they are in the log when this returns.
     pub async fn step<T>(
         &self,
         wanted: Wanted<'_>,
@@ -123,7 +123,7 @@ impl Steps {
             if let Some((outcome, pending)) = self.attempt(&mut progress, &mut act).await? {
                 drop(progress);
                 if let Some(pending) = pending {
-                    self.events.settle(bucket, pending).await?;
+                    self.events.settle(bucket, pending).await;
                 }
                 return Ok(outcome);
             }

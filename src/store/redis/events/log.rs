@@ -36,8 +36,8 @@ pub(in crate::store::redis) struct RedisEvents {
     is_on: AtomicBool,
     /// Whether the task that tends the log runs.
     pub(super) is_tended: AtomicBool,
-    /// Redis refused the log the last time, and the service's own log says so.
-    pub(super) is_refused: AtomicBool,
+    /// Redis did not take the log the last time, and the service's own log says so.
+    pub(super) has_warned: AtomicBool,
 }
 
 impl RedisEvents {
@@ -55,7 +55,7 @@ impl RedisEvents {
             inbox,
             is_on: AtomicBool::new(false),
             is_tended: AtomicBool::new(false),
-            is_refused: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
         })
     }
 
@@ -95,11 +95,8 @@ impl RedisEvents {
         keys.push(self.keys.shared("log:on"));
         keys.push(self.keys.shared(&format!("log:seen:{}", event.id)));
         let logged = self.call_relay(&keys, "", &[b"", b"1", &to_json(event)]).await;
-        match logged {
-            // As for rooms: a Redis that refuses the log does not keep webhooks from being taken.
-            Ok(_) | Err(StoreError::Refused(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        // As for rooms: a Redis that refuses the log does not keep webhooks from being taken.
+        self.excuse(logged.map(drop))
     }
 
     /// Has every commit log from now on. Returns the position from which everything is logged.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    super::{commit::Logged, keys::Bucket, rows::Unreadable, steps::PendingLog},
+    super::{commit::Logged, error::refuses_always, keys::Bucket, rows::Unreadable, steps::PendingLog},
     log::RedisEvents,
 };
 
@@ -21,43 +21,50 @@ const MAX_ITEMS: usize = 100;
 type OutboxItem = (String, Vec<Vec<u8>>);
 
 impl RedisEvents {
-    /// Brings a step's entries into the log. Where Redis refuses it, rooms matter more, and webhooks are taken all the same; the
-    /// followers are told of a gap.
-    pub async fn settle(&self, bucket: Bucket, pending: PendingLog) -> Result<(), StoreError> {
+    /// Brings a step's entries into the log. The step is done, and its entries are kept with it: what does not reach the log now is
+    /// moved by the next step in the bucket, or by whoever tends the log.
+    pub async fn settle(&self, bucket: Bucket, pending: PendingLog) {
         let PendingLog { entries, logged } = pending;
         let relayed = match logged {
-            Logged::Nothing => return Ok(()),
-            Logged::Ended => {
-                self.turned_off();
-                return Ok(());
-            }
+            Logged::Nothing => return,
+            Logged::Ended => return self.turned_off(),
             Logged::Refused(reason) => {
                 self.turned_off();
-                if !self.is_refused.swap(true, Ordering::Relaxed) {
+                if !self.has_warned.swap(true, Ordering::Relaxed) {
                     warn!(%reason, "Redis refuses the log of events; streams of all events miss some");
                 }
-                self.subscribed().followers.lose();
-                return Ok(());
+                return self.subscribed().followers.lose();
             }
             Logged::Outbox { id, count: 1 } => self.relay(bucket, &[(id, entries)]).await,
             Logged::Outbox { .. } | Logged::Perhaps => self.relay_rest(bucket).await,
         };
-        self.excuse(relayed)
+        self.put_off(relayed);
     }
 
-    /// Moves what an earlier attempt at a webhook, or another instance, left in a bucket's outbox.
-    pub async fn relay_left(&self, bucket: Bucket) -> Result<(), StoreError> {
+    /// Moves what an earlier attempt at a webhook, or another instance, left in a bucket's outbox. If it fails, somebody moves it
+    /// later.
+    pub async fn relay_left(&self, bucket: Bucket) {
         let relayed = self.relay_rest(bucket).await;
-        self.excuse(relayed)
+        self.put_off(relayed);
     }
 
-    /// A Redis that refuses what the log needs refuses it always. Says so once, and nothing where nobody needs the log.
-    fn excuse(&self, relayed: Result<(), StoreError>) -> Result<(), StoreError> {
-        let error = match relayed {
-            Err(error @ StoreError::Refused(_)) => error,
-            relayed => return relayed,
+    fn put_off(&self, relayed: Result<(), StoreError>) {
+        if let Err(error) = self.excuse(relayed)
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
+            let error = Chain(&error);
+            warn!(%error, "cannot write the log of events now; streams of all events get some later");
+        }
+    }
+
+    /// A Redis that refuses what the log needs, and will until an operator changes it. Says so once, and nothing where nobody needs
+    /// the log.
+    pub(super) fn excuse(&self, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        let error = match written {
+            Err(error) if refuses_always(&error) => error,
+            written => return written,
         };
-        if self.is_on() && !self.is_refused.swap(true, Ordering::Relaxed) {
+        if self.is_on() && !self.has_warned.swap(true, Ordering::Relaxed) {
             let error = Chain(&error);
             warn!(%error, "cannot write the log of events; streams of all events miss some");
         }
@@ -65,7 +72,7 @@ impl RedisEvents {
         Ok(())
     }
 
-    async fn relay_rest(&self, bucket: Bucket) -> Result<(), StoreError> {
+    pub(super) async fn relay_rest(&self, bucket: Bucket) -> Result<(), StoreError> {
         loop {
             let mut read = redis::cmd("XRANGE");
             read.arg(self.keys.outbox(bucket)).arg("-").arg("+").arg("COUNT").arg(MAX_ITEMS);
@@ -90,7 +97,7 @@ impl RedisEvents {
         delete.arg(items.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>());
         // They are in the log. What stays here is recognised.
         let _ = self.link.query::<()>(&delete).await;
-        self.is_refused.store(false, Ordering::Relaxed);
+        self.has_warned.store(false, Ordering::Relaxed);
         Ok(())
     }
 

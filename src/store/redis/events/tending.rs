@@ -47,7 +47,8 @@ impl RedisEvents {
         let tended = self.tend_each(all, &turn, false).await?;
         for (bucket, _, _) in tended.iter().filter(|(_, _, left)| *left > 0) {
             if let Some(bucket) = bucket {
-                self.relay_left(*bucket).await?;
+                let relayed = self.relay_rest(*bucket).await;
+                self.excuse(relayed)?;
             }
         }
         let unlogged: Vec<_> = tended.iter().filter(|(_, was_on, _)| !was_on).collect();
