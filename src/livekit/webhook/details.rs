@@ -144,11 +144,13 @@ impl Report {
         if let Some(ingress) = objects.ingress.filter(|_| is_ingress(name)) {
             data.insert("ingress".into(), ingress_data(&Fields(ingress)));
         }
-        if let Some(job) = objects.job.filter(|_| is_job(name)) {
-            data.insert("job".into(), job_data(&Fields(job)));
+        let mut job_room = None;
+        if let Some(job) = objects.job.filter(|_| is_job(name)).map(Fields) {
+            job_room = job.part("room").text("name", "name");
+            data.insert("job".into(), job_data(&job));
         }
         let room_name = room.as_ref().and_then(|room| RoomName::parse(room.name.as_deref()?).ok());
-        let room_name = room_name.or_else(|| room_of(&data));
+        let room_name = room_name.or_else(|| room_of(&data, job_room.as_ref()));
         if let Some(room_name) = &room_name {
             let sid = room.and_then(|room| room.sid());
             let details = RoomDetails::named(room_name.clone(), sid);
@@ -177,10 +179,11 @@ fn is_job(name: WebhookName) -> bool {
     matches!(name, WebhookName::AgentJobStarted | WebhookName::AgentJobEnded)
 }
 
-/// The room that an egress or an ingress names.
-fn room_of(data: &Map<String, Value>) -> Option<RoomName> {
-    let object = data.get("egress").or_else(|| data.get("ingress"))?;
-    RoomName::parse(object.get("roomName")?.as_str()?).ok()
+/// The room that an egress, an ingress or a job names.
+fn room_of(data: &Map<String, Value>, of_job: Option<&Value>) -> Option<RoomName> {
+    let object = data.get("egress").or_else(|| data.get("ingress"));
+    let name = object.and_then(|object| object.get("roomName")).or(of_job)?;
+    RoomName::parse(name.as_str()?).ok()
 }
 
 /// The same in every repetition.
@@ -357,11 +360,13 @@ mod tests {
         );
         let job = report(
             r#"{"event":"agent_job_ended","job":{"id":"AJ_1","type":"JT_PUBLISHER","metadata":"SECRET","agentName":"scribe",
-                "room":{"turnPassword":"SECRET"},"participant":{"identity":"SECRET"},"state":{"status":"JS_SUCCESS"}}}"#,
+                "room":{"name":"general","turnPassword":"SECRET"},"participant":{"identity":"SECRET"},
+                "state":{"status":"JS_SUCCESS"}}}"#,
         );
+        assert_eq!(job.room.as_ref().unwrap().as_str(), "general");
         assert_eq!(
             job.data,
-            json!({"job":{"id":"AJ_1","type":"JT_PUBLISHER","agentName":"scribe","status":"JS_SUCCESS"}})
+            json!({"room":{"name":"general"},"job":{"id":"AJ_1","type":"JT_PUBLISHER","agentName":"scribe","status":"JS_SUCCESS"}})
         );
     }
 
