@@ -83,12 +83,17 @@ impl Happened<'_> {
         shown: impl FnOnce(&ParticipantSid) -> Option<Participant>,
     ) -> Vec<FeedEvent> {
         let said = self.event.and_then(|event| event.details.room.as_ref());
-        let known = || RoomDetails::named(self.room.clone(), self.sid.cloned());
-        let room = said.cloned().unwrap_or_else(known);
-        let transitions = self.transitions.iter();
-        let mut entries: Vec<_> = transitions.map(|one| self.of_transition(one, &room)).collect();
+        let sid = said.and_then(|room| room.sid.as_ref()).or(self.sid);
+        let named = RoomDetails::named(self.room.clone(), sid.cloned());
+        // What the webhook says of the room goes only with what it is about: thousands may leave when a room ends.
+        let said = said.unwrap_or(&named);
+        let of_transition = |one| {
+            let is_own = self.is_own(one);
+            self.of_transition(one, if is_own { said } else { &named })
+        };
+        let mut entries: Vec<_> = self.transitions.iter().map(of_transition).collect();
         if let Some(event) = self.event.filter(|_| self.passes) {
-            entries.push(self.of_webhook(event, &room, shown));
+            entries.push(self.of_webhook(event, said, shown));
         }
         entries
     }
@@ -98,7 +103,7 @@ impl Happened<'_> {
             Transition::Left(participant) => ("participant_left", participant),
             Transition::Joined(participant) => ("participant_joined", participant),
         };
-        let own = self.event.filter(|event| event.sid() == Some(&participant.sid));
+        let own = self.event.filter(|_| self.is_own(transition));
         let own_id = own.filter(|event| event.name() == name).and_then(|event| event.id.as_ref());
         let reason = own.and_then(|event| event.details.disconnect_reason.as_deref());
         let data = Data {
@@ -165,14 +170,22 @@ impl Happened<'_> {
         }
     }
 
+    /// Whether the webhook is about this session.
+    fn is_own(&self, transition: &Transition) -> bool {
+        self.event.is_some_and(|event| event.sid() == Some(&transition.participant().sid))
+    }
+
+    /// A webhook about a session that clients do not see is not named: whoever was told of it would know that it is there.
     fn source_of(&self, transition: &Transition) -> EventSource {
         let Some(event) = self.event else { return EventSource::Comparison };
-        let is_its_own = event.sid() == Some(&transition.participant().sid);
+        let is_own = self.is_own(transition);
+        let is_shown = self.transitions.iter().any(|one| self.is_own(one));
         match &event.kind {
             EventKind::Room(RoomLifecycle::Started) => EventSource::RoomStarted,
             EventKind::Room(RoomLifecycle::Finished) => EventSource::RoomFinished,
-            EventKind::Joined(_) if !is_its_own => EventSource::ParticipantJoined,
-            EventKind::Left { .. } if !is_its_own => EventSource::ParticipantLeft,
+            EventKind::Joined(_) | EventKind::Left { .. } if !is_shown => EventSource::Comparison,
+            EventKind::Joined(_) if !is_own => EventSource::ParticipantJoined,
+            EventKind::Left { .. } if !is_own => EventSource::ParticipantLeft,
             EventKind::Joined(_)
             | EventKind::Left { .. }
             | EventKind::TrackPublished { .. }
