@@ -111,7 +111,7 @@ struct LiveKitMessage<'event> {
     data: &'event RawValue,
     timestamp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'static str>,
+    source: Option<&'event str>,
 }
 
 impl<'event> LiveKitMessage<'event> {
@@ -123,7 +123,7 @@ impl<'event> LiveKitMessage<'event> {
             room: event.room.as_ref(),
             data: &event.data,
             timestamp: event.timestamp,
-            source: event.source.map(EventSource::as_str),
+            source: event.source.as_ref().map(EventSource::as_str),
         }
     }
 }

@@ -152,7 +152,7 @@ impl Shared {
             if page.is_gap {
                 return Ok(None);
             }
-            let is_last = page.events.len() < PAGE;
+            let is_last = page.is_last;
             for logged in page.events {
                 if logged.id > until {
                     part.reached = until;

@@ -44,7 +44,7 @@ pub(super) fn raw(value: &impl Serialize) -> Box<RawValue> {
 }
 
 /// What showed that somebody entered or left a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventSource {
     /// A webhook of the session itself.
@@ -57,10 +57,13 @@ pub enum EventSource {
     RoomFinished,
     /// A comparison with LiveKit's own list, or a liveness probe.
     Comparison,
+    /// What a later version names, by its name.
+    #[serde(untagged)]
+    Other(Box<str>),
 }
 
 impl EventSource {
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Webhook => "webhook",
             Self::ParticipantJoined => "participant_joined",
@@ -68,6 +71,7 @@ impl EventSource {
             Self::RoomStarted => "room_started",
             Self::RoomFinished => "room_finished",
             Self::Comparison => "comparison",
+            Self::Other(name) => name,
         }
     }
 }

@@ -15,8 +15,9 @@ use tokio::{
     sync::{Notify, mpsc},
     time::sleep,
 };
+use tracing::warn;
 
-use crate::store::error::StoreError;
+use crate::{error_chain::Chain, store::error::StoreError};
 
 use super::{event::FeedEvent, log_id::LogId};
 
@@ -43,6 +44,8 @@ pub struct Resumed {
     pub events: Vec<LoggedEvent>,
     /// Whether the log does not have everything after the position, or the position is none of its own.
     pub is_gap: bool,
+    /// Whether there was nothing after them. There may be more also where there are fewer than were asked for.
+    pub is_last: bool,
     /// The log's newest position.
     pub newest: LogId,
 }
@@ -62,6 +65,10 @@ pub struct EventFeed {
     /// In order after `position`.
     pending: VecDeque<Item>,
     must_read: bool,
+    /// The batch that shows that something before it is lost. Where the log cannot be read, the feed goes on with it.
+    unread: Option<Arc<Batch>>,
+    /// The last reading failed, and the service's own log says so.
+    has_warned: bool,
     batches: mpsc::Receiver<Arc<Batch>>,
     doubt: Arc<Doubt>,
     log: Arc<dyn EventLog>,
@@ -89,13 +96,15 @@ pub(in crate::store) struct Reading {
     /// None where there is a gap.
     pub items: Vec<Item>,
     pub is_gap: bool,
+    /// Whether there was nothing after them.
+    pub is_last: bool,
     pub newest: LogId,
 }
 
 /// A log that can be read.
 #[async_trait]
 pub(in crate::store) trait EventLog: Send + Sync {
-    /// At most `max` items after a position, in order.
+    /// At most `max` items after a position, in order, and at least one if there is one.
     async fn read_after(&self, after: LogId, max: usize) -> Result<Reading, StoreError>;
 }
 
@@ -125,6 +134,15 @@ impl Item {
             Self::Gap(id) => *id,
         }
     }
+
+    /// About what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let event = match self {
+            Self::Event(logged) => logged.event.data.get().len() + size_of::<FeedEvent>(),
+            Self::Gap(_) => 0,
+        };
+        event + size_of::<Self>()
+    }
 }
 
 impl Reading {
@@ -137,7 +155,7 @@ impl Reading {
             Item::Gap(_) => None,
         };
         let events = self.items.into_iter().filter(|_| !is_gap).filter_map(event).collect();
-        Resumed { events, is_gap, newest: self.newest }
+        Resumed { events, is_gap, is_last: self.is_last, newest: self.newest }
     }
 }
 
@@ -160,6 +178,8 @@ impl EventFollowers {
             position,
             pending: VecDeque::new(),
             must_read: false,
+            unread: None,
+            has_warned: false,
             batches,
             doubt,
             log,
@@ -242,7 +262,7 @@ impl EventFeed {
             if !self.must_read
                 && let Ok(batch) = self.batches.try_recv()
             {
-                self.take(&batch);
+                self.take(batch);
                 continue;
             }
             if self.doubt.is_loss.swap(false, Ordering::AcqRel) {
@@ -260,7 +280,7 @@ impl EventFeed {
             tokio::select! {
                 () = self.doubt.appeared.notified() => {}
                 batch = self.batches.recv() => match batch {
-                    Some(batch) => self.take(&batch),
+                    Some(batch) => self.take(batch),
                     None => std::future::pending().await,
                 },
             }
@@ -268,7 +288,7 @@ impl EventFeed {
     }
 
     /// Takes the part of a batch that builds on what is known. Where none does, the log has to be read.
-    fn take(&mut self, batch: &Batch) {
+    fn take(&mut self, batch: Arc<Batch>) {
         let known = batch.items.partition_point(|item| item.id() <= self.position);
         let (known, news) = batch.items.split_at(known);
         let builds_on = known.last().map_or(batch.prev, Item::id);
@@ -276,27 +296,45 @@ impl EventFeed {
             self.pending.extend(news.iter().cloned());
         } else if builds_on > self.position || !news.is_empty() {
             self.must_read = true;
+            self.unread = Some(batch);
         }
     }
 
     /// Reads what follows the position. Returns whether there is a gap.
     async fn catch_up(&mut self) -> bool {
         match self.log.read_after(self.position, MAX_READ).await {
-            Ok(reading) if reading.is_gap => {
-                self.must_read = false;
-                self.position = reading.newest;
-                true
-            }
             Ok(reading) => {
-                self.must_read = reading.items.len() >= MAX_READ;
+                self.has_warned = false;
+                self.unread = None;
+                self.must_read = !reading.is_gap && !reading.is_last;
+                if reading.is_gap {
+                    self.position = reading.newest;
+                }
                 self.pending.extend(reading.items);
-                false
+                reading.is_gap
+            }
+            Err(error @ (StoreError::Refused(_) | StoreError::Malformed(_))) => {
+                if !self.has_warned {
+                    self.has_warned = true;
+                    warn!(error = %Chain(&error), "cannot read the log of events; streams of all events may miss some");
+                }
+                self.go_on_unread()
             }
             Err(_) => {
                 sleep(READ_AGAIN.mul_f64(0.5 + fastrand::f64())).await;
                 false
             }
         }
+    }
+
+    /// Goes on without the log, which cannot be read. Returns whether there is a gap.
+    fn go_on_unread(&mut self) -> bool {
+        self.must_read = false;
+        // Without one nothing is known to be lost, and what is would be seen at the next batch.
+        let Some(batch) = self.unread.take() else { return false };
+        self.position = batch.prev;
+        self.pending.extend(batch.items.iter().cloned());
+        true
     }
 
     fn take_pending(&mut self) -> Option<EventFeedMessage> {
@@ -331,3 +369,6 @@ impl<F: Fn()> Drop for Unfollow<F> {
         (self.leave)();
     }
 }
+
+#[cfg(test)]
+mod tests;

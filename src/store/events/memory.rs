@@ -1,7 +1,7 @@
 //! The log of events in this process.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -40,8 +40,11 @@ struct Ring {
     newest: LogId,
     /// When the last follower left, or later while there are some.
     followed_at: StoreTime,
+    /// What the items take.
+    bytes: usize,
     /// Ids of events that are logged once, with the times when they were.
     logged: VecDeque<(StoreTime, String)>,
+    logged_ids: HashSet<String>,
 }
 
 impl MemoryEventLog {
@@ -97,8 +100,10 @@ impl MemoryEventLog {
     /// Logs an event, unless one with its id was logged in the last minutes.
     pub fn append_once(&self, event: FeedEvent, now: StoreTime) {
         let mut ring = self.ring();
-        while ring.logged.pop_front_if(|(at, _)| *at < now - EVENT_MEMORY).is_some() {}
-        if self.is_on() && ring.logged.iter().all(|(_, id)| *id != event.id) {
+        while let Some((_, id)) = ring.logged.pop_front_if(|(at, _)| *at < now - EVENT_MEMORY) {
+            ring.logged_ids.remove(&id);
+        }
+        if self.is_on() && ring.logged_ids.insert(event.id.clone()) {
             ring.logged.push_back((now, event.id.clone()));
             self.append_to(&mut ring, [Some(event)], now);
         }
@@ -110,11 +115,12 @@ impl MemoryEventLog {
             after == ring.prev || ring.items.binary_search_by_key(&after, Item::id).is_ok();
         let newest = ring.newest;
         if !self.is_on() || !is_known {
-            return Reading { items: Vec::new(), is_gap: true, newest };
+            return Reading { items: Vec::new(), is_gap: true, is_last: true, newest };
         }
         let first = ring.items.partition_point(|item| item.id() <= after);
-        let items = ring.items.range(first..).take(max).cloned().collect();
-        Reading { items, is_gap: false, newest }
+        let items: Vec<_> = ring.items.range(first..).take(max).cloned().collect();
+        let is_last = first + items.len() == ring.items.len();
+        Reading { items, is_gap: false, is_last, newest }
     }
 
     fn append_to(
@@ -137,12 +143,16 @@ impl MemoryEventLog {
             });
             ring.newest = id;
         }
+        ring.bytes += items.iter().map(Item::bytes).sum::<usize>();
         ring.items.extend(items.iter().cloned());
         let oldest = (now - self.settings.keep).as_millis();
         while ring.items.len() > self.settings.max
+            || ring.bytes > self.settings.max_bytes()
             || ring.items.front().is_some_and(|item| item.id().millis() < oldest)
         {
-            ring.prev = ring.items.pop_front().map_or(ring.prev, |item| item.id());
+            let Some(item) = ring.items.pop_front() else { break };
+            ring.prev = item.id();
+            ring.bytes -= item.bytes();
         }
         // While the ring is locked, so that followers get batches in order.
         self.followers.send(Batch { prev, items });
@@ -154,6 +164,7 @@ impl MemoryEventLog {
             ring.followed_at = ring.followed_at.max(now);
         } else if ring.followed_at + self.settings.keep < now {
             ring.items.clear();
+            ring.bytes = 0;
             ring.prev = ring.newest;
             self.is_on.store(false, Ordering::Release);
         }

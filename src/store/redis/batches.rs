@@ -12,6 +12,8 @@ use tokio::{
     task::yield_now,
 };
 
+use super::scripts::reads_entries;
+
 /// Commands per write. The answers of one write arrive together, so the first of them waits for the last.
 const MAX_AT_ONCE: usize = 16;
 /// Writes that wait for their answers. Further commands wait here, and are dropped if their callers give up.
@@ -44,7 +46,8 @@ impl Batches {
     }
 
     pub async fn send(&self, command: &Cmd) -> RedisResult<Value> {
-        if matches!(command.args_iter().next(), Some(Arg::Simple(name)) if name == READ_ALL) {
+        let name = command.args_iter().next();
+        if matches!(name, Some(Arg::Simple(name)) if name == READ_ALL) || reads_entries(command) {
             return self.connection.clone().req_packed_command(command).await;
         }
         let (answer, answered) = oneshot::channel();

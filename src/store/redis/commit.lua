@@ -41,16 +41,19 @@ if not may_write or is_wanted then
 end
 
 -- The entries go first, so that nothing is written if Redis is full. Where it refuses them for another reason, rooms matter more:
--- the bucket's events are no longer logged, and the followers of the log are told of a gap.
+-- the bucket's events are no longer logged. Whoever tends the log finds that, and puts a gap into it.
 local answer = now
 if logged > 0 and redis.call('EXISTS', KEYS[4]) == 1 then
   redis.call('HEXISTS', index, name)
-  for first = 12, first_absent - 1, 500 do
-    local item = {}
-    for at = first, math.min(first + 499, first_absent - 1) do
+  local at = 12
+  while at < first_absent do
+    local item, bytes = {}, 0
+    repeat
       item[#item + 1] = 'e'
       item[#item + 1] = ARGV[at]
-    end
+      bytes = bytes + #ARGV[at]
+      at = at + 1
+    until at == first_absent or #item == 1000 or bytes >= 1048576
     local id = redis.pcall('XADD', KEYS[5], '*', unpack(item))
     if type(id) == 'table' and id.err then
       if string.find(id.err, 'OOM', 1, true) then return id end

@@ -1,11 +1,23 @@
 //! The Lua scripts that run in Redis. None of them knows a rule of a room.
 
-use redis::Cmd;
+use std::sync::LazyLock;
+
+use redis::{Arg, Cmd};
 
 /// A call has, beside keys and arguments, a name, the script, and the number of keys.
 const ADDED_PARTS: usize = 3;
 /// Room for the name and the number of keys.
 const NAME_BYTES: usize = 16;
+
+const READ: &str = include_str!("read.lua");
+static READ_HASH: LazyLock<String> = LazyLock::new(|| Script::new(READ).hash);
+
+/// Whether a command is the script that reads entries of a stream, which can be a megabyte.
+pub(super) fn reads_entries(command: &Cmd) -> bool {
+    let mut arguments = command.args_iter();
+    matches!(arguments.next(), Some(Arg::Simple(b"EVALSHA")))
+        && matches!(arguments.next(), Some(Arg::Simple(hash)) if hash == READ_HASH.as_bytes())
+}
 
 /// Scripts by what they do. Each is sent by its hash, and as a whole only where Redis does not know it.
 #[derive(Debug)]
@@ -13,6 +25,7 @@ pub(super) struct Scripts {
     pub commit: Script,
     pub relay: Script,
     pub tend: Script,
+    pub read: Script,
     pub release: Script,
     pub take_call: Script,
 }
@@ -73,6 +86,7 @@ impl Scripts {
             commit: Script::new(include_str!("commit.lua")),
             relay: Script::new(include_str!("relay.lua")),
             tend: Script::new(include_str!("tend.lua")),
+            read: Script::new(READ),
             release: Script::new(include_str!("release.lua")),
             take_call: Script::new(include_str!("take_call.lua")),
         }

@@ -269,6 +269,21 @@ async fn a_redis_that_takes_no_writes_for_now_refuses_an_event_of_no_room_until_
 }
 
 #[tokio::test]
+async fn an_outbox_that_redis_does_not_empty_is_read_to_its_end() {
+    let server = RedisServer::start().await;
+    let store = instance(&server);
+    let mut feed = store.follow_events().await.unwrap();
+    server.ask(&["ACL", "SETUSER", "default", "-xdel"]).await;
+    let count = 130;
+    for number in 0..count {
+        let join = joined(&room("general"), &format!("user-{number}"), 1);
+        within_deadline("an answer", store.apply(&join)).await.unwrap();
+    }
+    next(&mut feed, count).await;
+    nothing_more(&store, &mut feed).await;
+}
+
+#[tokio::test]
 async fn a_right_that_is_taken_away_loses_events_and_says_so_and_no_room() {
     let server = RedisServer::start().await;
     let store = instance(&server);

@@ -3,16 +3,15 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use livekit_presence::{
-    presence::{Listing, ParticipantSid, RoomName, Rules, SessionInfo, plan},
+    presence::{Listing, ParticipantSid, RoomName, Rules, plan},
     store::{EventFeed, EventFeedMessage, EventSource, FeedEvent, LogId, LoggedEvent, Store},
 };
 use serde_json::{Value, json};
 
 use crate::harness::within_deadline;
 
-use super::webhooks::{
-    aborted, finished, in_opening, joined, joined_as, left, published_as, room, session, started,
-};
+pub use super::event_contents::*;
+use super::webhooks::{finished, in_opening, joined, joined_as, left, room, session, started};
 
 macro_rules! suite {
     ($name:ident, $store:expr) => {
@@ -25,6 +24,9 @@ macro_rules! suite {
                 a_room_that_ends_says_first_who_leaves_and_then_that_it_ended
                 what_a_comparison_corrects_says_so
                 hidden_sessions_are_never_told_of
+                a_hidden_session_that_replaces_a_visible_one_is_not_hinted_at
+                large_metadata_of_a_room_goes_only_with_its_own_event
+                large_events_make_room_for_newer_ones
                 track_events_have_the_participant_and_the_track
                 an_aborted_connection_passes_with_its_participant
                 an_event_about_nobody_is_logged_once_by_its_id
@@ -140,48 +142,6 @@ pub async fn what_a_comparison_corrects_says_so(store: Shared) {
     assert!((now - 60_000..=now).contains(&logged[1].event.timestamp), "by the store's clock");
     store.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap();
     nothing_more(&store, &mut feed).await;
-}
-
-pub async fn hidden_sessions_are_never_told_of(store: Shared) {
-    let general = room("general");
-    let mut feed = store.follow_events().await.unwrap();
-    let mut event = joined(&general, "ghost", 1);
-    let livekit_presence::presence::EventKind::Joined(info) = &mut event.kind else {
-        unreachable!()
-    };
-    *info = SessionInfo { hidden: true, ..info.clone() };
-    store.apply(&event).await.unwrap();
-    store.apply(&published_as(&general, "ghost", "TR_1")).await.unwrap();
-    store.apply(&published_as(&general, "unknown", "TR_2")).await.unwrap();
-    store.apply(&aborted(&general, "nameless", None)).await.unwrap();
-    store.apply(&left(&general, "ghost")).await.unwrap();
-    nothing_more(&store, &mut feed).await;
-}
-
-pub async fn track_events_have_the_participant_and_the_track(store: Shared) {
-    let general = room("general");
-    let mut feed = store.follow_events().await.unwrap();
-    store.apply(&joined(&general, "alice", 1)).await.unwrap();
-    let published = published_as(&general, "alice", "TR_1");
-    store.apply(&published).await.unwrap();
-    store.apply(&published).await.unwrap();
-    let logged = next(&mut feed, 2).await;
-    assert_eq!(logged[1].event.name, "track_published");
-    let data = data(&logged[1]);
-    assert_eq!(data["track"]["sid"], "TR_1");
-    assert_eq!(data["participant"]["identity"], "alice");
-    assert_eq!(data["participant"]["isPublisher"], true);
-    nothing_more(&store, &mut feed).await;
-}
-
-pub async fn an_aborted_connection_passes_with_its_participant(store: Shared) {
-    let general = room("general");
-    let mut feed = store.follow_events().await.unwrap();
-    let participant = session("alice", 1).as_participant();
-    store.apply(&aborted(&general, "alice", Some(participant))).await.unwrap();
-    let logged = next(&mut feed, 1).await;
-    assert_eq!(logged[0].event.name, "participant_connection_aborted");
-    assert_eq!(data(&logged[0])["participant"]["disconnectReason"], "JOIN_FAILURE");
 }
 
 pub async fn an_event_about_nobody_is_logged_once_by_its_id(store: Shared) {

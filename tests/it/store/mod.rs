@@ -1,6 +1,7 @@
 //! The contract that every store keeps, and what only one of them does.
 
 pub mod contract;
+mod event_contents;
 mod event_log;
 pub mod events;
 mod memory;

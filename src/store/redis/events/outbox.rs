@@ -6,11 +6,14 @@ use tracing::warn;
 
 use crate::{
     error_chain::Chain,
+    presence::EVENT_MEMORY,
     store::{LogId, StoreError},
 };
 
 use super::{
-    super::{commit::Logged, error::refuses_always, keys::Bucket, rows::Unreadable, steps::PendingLog},
+    super::{
+        commit::Logged, error::refuses_always, keys::Bucket, rows::Unreadable, steps::PendingLog,
+    },
     log::RedisEvents,
 };
 
@@ -73,18 +76,18 @@ impl RedisEvents {
     }
 
     pub(super) async fn relay_rest(&self, bucket: Bucket) -> Result<(), StoreError> {
+        let outbox = self.keys.outbox(bucket);
+        let mut start = "-".to_owned();
         loop {
-            let mut read = redis::cmd("XRANGE");
-            read.arg(self.keys.outbox(bucket)).arg("-").arg("+").arg("COUNT").arg(MAX_ITEMS);
-            let items: Vec<(String, Vec<Vec<u8>>)> = self.link.query(&read).await?;
-            let count = items.len();
+            let page = self.read_stream::<Vec<Vec<u8>>>(&outbox, &start, MAX_ITEMS).await?;
             let entries = |fields: Vec<Vec<u8>>| fields.into_iter().skip(1).step_by(2).collect();
             let items: Vec<OutboxItem> =
-                items.into_iter().map(|(id, fields)| (id, entries(fields))).collect();
-            if !items.is_empty() {
-                self.relay(bucket, &items).await?;
-            }
-            if count < MAX_ITEMS {
+                page.entries.into_iter().map(|(id, fields)| (id, entries(fields))).collect();
+            let Some((last, _)) = items.last() else { return Ok(()) };
+            // Not from the beginning: Redis may refuse to delete what was moved.
+            start = format!("({last}");
+            self.relay(bucket, &items).await?;
+            if page.is_last {
                 return Ok(());
             }
         }
@@ -132,8 +135,16 @@ impl RedisEvents {
         let connection = self.link.connection().await?;
         let max = self.settings.max.to_string();
         let keep = self.settings.keep.as_millis().to_string();
-        let mut arguments: Vec<&[u8]> =
-            vec![connection.publish_command(), max.as_bytes(), keep.as_bytes(), bucket.as_bytes()];
+        let bytes = self.settings.max_bytes().to_string();
+        let known = EVENT_MEMORY.as_secs().to_string();
+        let mut arguments: Vec<&[u8]> = vec![
+            connection.publish_command(),
+            max.as_bytes(),
+            keep.as_bytes(),
+            bytes.as_bytes(),
+            known.as_bytes(),
+            bucket.as_bytes(),
+        ];
         arguments.extend(items);
         self.link.invoke(connection, &self.scripts.relay.call(keys, &arguments)).await
     }

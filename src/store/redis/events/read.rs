@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use redis::FromRedisValue;
 
 use crate::store::{
     LogId, StoreError,
@@ -11,8 +12,29 @@ use crate::store::{
 
 use super::{super::rows::Unreadable, log::RedisEvents, message};
 
-/// Entries per command, so that others need not wait long for its answer.
+/// What one command reads, so that others need not wait long for its answer.
 const MAX_ENTRIES: usize = 250;
+const MAX_PAGE_BYTES: usize = 1024 * 1024;
+/// About what one reading of the log has.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Entries of a stream, with their ids.
+pub(super) struct Page<T> {
+    pub entries: Vec<(String, T)>,
+    /// Whether there were none after them.
+    pub is_last: bool,
+}
+
+type Fields = HashMap<String, Vec<u8>>;
+
+/// What is read of the log, as far as it is read.
+struct Progress {
+    after: LogId,
+    /// The position of the last entry that was read; none until one was.
+    position: Option<LogId>,
+    items: Vec<Item>,
+    bytes: usize,
+}
 
 #[async_trait]
 impl EventLog for RedisEvents {
@@ -22,57 +44,97 @@ impl EventLog for RedisEvents {
         get.arg(self.keys.shared("log:state")).arg("newest");
         let newest: Option<String> = self.link.query(&get).await?;
         let newest = newest.and_then(|newest| newest.parse().ok()).unwrap_or_default();
-        let gap = Reading { items: Vec::new(), is_gap: true, newest };
-        let mut items: Vec<Item> = Vec::new();
-        let mut position = None;
+        let gap = Reading { items: Vec::new(), is_gap: true, is_last: true, newest };
+        let mut progress = Progress { after, position: None, items: Vec::new(), bytes: 0 };
+        let log = self.keys.shared("log");
         let mut start = after.to_string();
-        loop {
-            let count = MAX_ENTRIES.min(max + 1 - items.len());
-            let entries = self.entries(&start, count).await?;
-            let is_last = entries.len() < count;
-            for (id, prev, item) in entries {
-                if position.is_none() && id == after {
-                    position = Some(id);
-                    continue;
-                }
-                // Entries in between may have been trimmed since the last command.
-                if prev != position.unwrap_or(after) {
+        let is_last = loop {
+            let count = MAX_ENTRIES.min(max + 1 - progress.items.len());
+            let page = self.read_stream::<Fields>(&log, &start, count).await?;
+            for (id, fields) in &page.entries {
+                let entry = entry(id, fields).ok_or(Unreadable::Malformed)?;
+                if !progress.take(entry, fields) {
                     return Ok(gap);
                 }
-                position = Some(id);
-                items.push(item);
             }
-            match position {
-                None if newest == after => break,
+            match progress.position {
+                None if newest == after => break true,
                 None => return Ok(gap),
-                Some(_) if is_last || items.len() >= max => break,
+                Some(_) if page.is_last => break progress.items.len() <= max,
+                Some(_) if progress.items.len() >= max || progress.bytes >= MAX_BYTES => {
+                    break false;
+                }
                 Some(position) => start = format!("({position}"),
             }
+        };
+        progress.items.truncate(max);
+        Ok(Reading { items: progress.items, is_gap: false, is_last, newest })
+    }
+}
+
+impl Progress {
+    /// Takes the next entry. False if one is missing before it.
+    fn take(&mut self, (id, prev, item): (LogId, LogId, Item), fields: &Fields) -> bool {
+        let is_first = self.position.is_none() && id == self.after;
+        if !is_first {
+            // Entries in between may have been trimmed since the last command.
+            if prev != self.position.unwrap_or(self.after) {
+                return false;
+            }
+            self.items.push(item);
+            self.bytes += fields.values().map(Vec::len).sum::<usize>();
         }
-        items.truncate(max);
-        Ok(Reading { items, is_gap: false, newest })
+        self.position = Some(id);
+        true
     }
 }
 
 impl RedisEvents {
-    /// Entries with their positions, and the positions before them.
-    async fn entries(
+    /// Reads entries of a stream: at least one if there is one, at most `count`, and about a megabyte.
+    pub(super) async fn read_stream<T: FromRedisValue>(
         &self,
+        stream: &str,
         start: &str,
         count: usize,
-    ) -> Result<Vec<(LogId, LogId, Item)>, StoreError> {
-        let mut read = redis::cmd("XRANGE");
-        read.arg(self.keys.shared("log")).arg(start).arg("+").arg("COUNT").arg(count);
-        let entries: Vec<(String, HashMap<String, Vec<u8>>)> = self.link.query(&read).await?;
-        let parsed = entries.into_iter().map(|(id, fields)| entry(&id, &fields));
-        Ok(parsed.collect::<Option<_>>().ok_or(Unreadable::Malformed)?)
+    ) -> Result<Page<T>, StoreError> {
+        let connection = self.link.connection().await?;
+        let keys = [stream.to_owned()];
+        let (count, bytes) = (count.to_string(), MAX_PAGE_BYTES.to_string());
+        let arguments = [start.as_bytes(), count.as_bytes(), bytes.as_bytes()];
+        let call = self.scripts.read.call(&keys, &arguments);
+        let (entries, is_last): (Vec<(String, T)>, bool) =
+            self.link.invoke(connection, &call).await?;
+        Ok(Page { entries, is_last })
     }
 }
 
-fn entry(id: &str, fields: &HashMap<String, Vec<u8>>) -> Option<(LogId, LogId, Item)> {
+/// An entry with its position and the one before. An event that this version cannot read is a gap.
+fn entry(id: &str, fields: &Fields) -> Option<(LogId, LogId, Item)> {
     let id = id.parse().ok()?;
     let prev = std::str::from_utf8(fields.get("p")?).ok()?.parse().ok()?;
-    let event = fields.get("e")?;
-    let event = if event.is_empty() { None } else { Some(serde_json::from_slice(event).ok()?) };
+    let event = fields.get("e").and_then(|event| serde_json::from_slice(event).ok());
     Some((id, prev, message::item(id, prev, event)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_cannot_be_read_is_a_gap_in_its_place() {
+        let of = |event: &str| {
+            let fields = [("p", "1-0"), ("e", event)];
+            let fields = fields.map(|(name, value)| (name.to_owned(), value.into()));
+            entry("2-0", &fields.into()).unwrap()
+        };
+        for unreadable in ["", "{}", "7", r#"{"id":7}"#] {
+            let (id, prev, item) = of(unreadable);
+            assert_eq!((id.to_string(), prev.to_string()), ("2-0".into(), "1-0".into()));
+            assert!(matches!(item, Item::Gap(gap) if gap == id), "{unreadable}");
+        }
+        let event =
+            r#"{"id":"EV_1","name":"participant_left","data":{},"timestamp":5,"source":"moon"}"#;
+        let (.., Item::Event(logged)) = of(event) else { panic!("of a later version") };
+        assert_eq!(serde_json::to_string(&*logged.event).unwrap(), event);
+    }
 }
