@@ -48,8 +48,12 @@ impl Kept {
         self.before += dropped.sum::<u64>();
     }
 
-    /// How many of the kept entries came before or with this version. None if later ones are not kept any more.
+    /// How many of the kept entries came before or with this version. None if later ones are not kept any more, or if the version
+    /// is none that the topic has had.
     pub fn index_after(&self, sent: Version) -> Option<usize> {
+        if sent > self.version() {
+            return None;
+        }
         usize::try_from(sent.as_u64().checked_sub(self.before)?).ok()
     }
 
@@ -105,6 +109,7 @@ mod tests {
             }
             let newest = next - 1;
             assert_eq!(kept.version(), Version::from_u64(newest));
+            assert_eq!(kept.index_after(Version::from_u64(newest + 1)), None);
             assert!(kept.before <= forgotten && kept.len() as u64 == newest - kept.before);
             for sent in 0..=newest {
                 let Some(index) = kept.index_after(Version::from_u64(sent)) else {

@@ -13,7 +13,6 @@ use crate::{
 
 use super::{
     entry::{Entry, system_message},
-    filter::EventFilter,
     metrics::ResumeOutcome,
 };
 
@@ -96,33 +95,30 @@ pub(super) fn resumed(after: LogId, missed: &Missed, now: HostTime) -> Beginning
 pub(super) struct Prefaces(Vec<Shared>);
 
 struct Shared {
-    filter: EventFilter,
+    /// Its version means something only within this topic.
+    topic: u64,
     after: LogId,
     beginning: Beginning,
     made_at: Instant,
 }
 
 impl Prefaces {
-    pub fn find(&self, filter: &EventFilter, after: LogId, now: Instant) -> Option<&Beginning> {
+    /// What was made for a subscriber of the topic with this id.
+    pub fn find(&self, topic: u64, after: LogId, now: Instant) -> Option<&Beginning> {
         let is_wanted = |one: &&Shared| {
-            one.after == after && one.filter == *filter && now < one.made_at + SHARED_FOR
+            one.topic == topic && one.after == after && now < one.made_at + SHARED_FOR
         };
         self.0.iter().find(is_wanted).map(|one| &one.beginning)
     }
 
-    pub fn keep(&mut self, filter: &EventFilter, after: LogId, beginning: &Beginning) {
+    pub fn keep(&mut self, topic: u64, after: LogId, beginning: &Beginning) {
         let bytes = |one: &Beginning| one.preface.plain().len();
         if bytes(beginning) < MIN_SHARED_BYTES {
             return;
         }
         let now = Instant::now();
         self.forget(now);
-        self.0.push(Shared {
-            filter: filter.clone(),
-            after,
-            beginning: beginning.clone(),
-            made_at: now,
-        });
+        self.0.push(Shared { topic, after, beginning: beginning.clone(), made_at: now });
         let mut all: usize = self.0.iter().map(|one| bytes(&one.beginning)).sum();
         while all > MAX_SHARED_BYTES {
             all -= bytes(&self.0.remove(0).beginning);

@@ -61,7 +61,7 @@ impl Shared {
         let Some(missed) = missed else { return Ok(None) };
         self.metrics.resumed(missed.outcome);
         let beginning = preface::resumed(after, &missed, self.clock.now());
-        self.state().prefaces.keep(filter, after, &beginning);
+        self.state().share_beginning(filter, after, &beginning);
         Ok(Some(beginning))
     }
 
@@ -79,9 +79,7 @@ impl Shared {
 
     /// What was made for another subscriber just now.
     fn find_beginning(&self, filter: &EventFilter, after: LogId) -> Option<Beginning> {
-        let state = self.state();
-        let found = state.prefaces.find(filter, after, std::time::Instant::now());
-        let found = found.filter(|found| state.keeps_after(filter, found.version)).cloned();
+        let found = self.state().shared_beginning(filter, after);
         if found.is_some() {
             self.metrics.resumed(ResumeOutcome::Memory);
         }

@@ -54,7 +54,7 @@ impl EventsSnapshot {
     /// What comes next is no longer kept.
     pub fn frame_after(&self, sent: Option<Version>) -> Result<Option<&Arc<Frame>>, NotKept> {
         let sent = sent.ok_or(NotKept)?;
-        if sent >= self.version() {
+        if sent == self.version() {
             return Ok(None);
         }
         let had = self.kept.index_after(sent).ok_or(NotKept)?;

@@ -15,7 +15,7 @@ use super::{
     entry::Entry,
     feed_topic::FeedTopic,
     filter::EventFilter,
-    preface::Prefaces,
+    preface::{Beginning, Prefaces},
     recent::Recent,
 };
 
@@ -32,7 +32,7 @@ pub(super) struct State {
     pub recent: Recent,
     /// How far the log was followed.
     followed: LogId,
-    pub prefaces: Prefaces,
+    prefaces: Prefaces,
 }
 
 pub(super) enum Phase {
@@ -96,8 +96,18 @@ impl State {
         self.topics[filter].published(self.followed)
     }
 
-    pub fn keeps_after(&self, filter: &EventFilter, version: Version) -> bool {
-        self.topics.get(filter).is_some_and(|topic| topic.keeps_after(version))
+    /// What was made just now for another subscriber of the filter that was last sent the same.
+    pub fn shared_beginning(&self, filter: &EventFilter, after: LogId) -> Option<Beginning> {
+        let topic = self.topics.get(filter)?;
+        let found = self.prefaces.find(topic.topic().id(), after, Instant::now())?;
+        topic.keeps_after(found.version).then(|| found.clone())
+    }
+
+    /// Keeps a beginning for others. Its version is the filter's, to which the caller still subscribes.
+    pub fn share_beginning(&mut self, filter: &EventFilter, after: LogId, made: &Beginning) {
+        if let Some(topic) = self.topics.get(filter) {
+            self.prefaces.keep(topic.topic().id(), after, made);
+        }
     }
 
     /// Takes in a message of the log.
@@ -165,5 +175,43 @@ impl State {
             self.prefaces = Prefaces::default();
         }
         is_idle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sse::silent_heartbeat;
+
+    /// Publishes this many messages.
+    fn publish(state: &mut State, count: u64) {
+        for _ in 0..count {
+            state.push(Entry::gap(state.followed.next(0), HostTime::default()));
+        }
+        state.publish();
+    }
+
+    #[test]
+    fn a_beginning_is_shared_among_the_subscribers_of_one_topic_and_not_with_those_of_a_later_one()
+    {
+        let mut state = State::new(100);
+        let (filter, after) = (EventFilter::default(), LogId::default().next(1));
+        let first = state.enter(&filter, Vec::new).unwrap();
+        publish(&mut state, 50);
+        let (version, position) = state.published(&filter);
+        let id = "x".repeat(20_000);
+        let preface = Arc::new(silent_heartbeat(Some(&id)));
+        state.share_beginning(&filter, after, &Beginning { preface, version, is_part: false });
+        let second = state.enter(&filter, Vec::new).unwrap();
+        let shared = state.shared_beginning(&filter, after).expect("it was made just now");
+        assert_eq!((shared.version, second.version), (version, version));
+        assert!(state.shared_beginning(&filter, position).is_none());
+        drop((first, second));
+        state.drop_idle();
+        let later = state.enter(&filter, Vec::new).unwrap();
+        assert_eq!(later.version, Version::ZERO);
+        assert!(state.shared_beginning(&filter, after).is_none());
+        publish(&mut state, 60);
+        assert!(state.shared_beginning(&filter, after).is_none(), "its 50 are others");
     }
 }
