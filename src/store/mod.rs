@@ -17,6 +17,8 @@ mod rooms_followers;
 mod summary;
 
 pub use error::{Cause, StoreError};
+#[cfg(test)]
+pub(crate) use events::slow_feed;
 pub use events::{
     EventFeed, EventFeedMessage, EventLogSettings, EventSource, FeedEvent, InvalidLogId, LogId,
     LoggedEvent, Resumed,

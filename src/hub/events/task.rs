@@ -1,6 +1,6 @@
 //! Follows the store's log while anybody subscribes, and publishes what it has to the topics of the filters.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::{
     error_chain::Chain,
-    store::{EventFeed, EventFeedMessage, LoggedEvent},
+    store::{EventFeed, EventFeedMessage, LogId, LoggedEvent},
 };
 
 use super::{
@@ -32,7 +32,6 @@ const MAX_WINDOW: Duration = Duration::from_secs(1);
 /// Follows the log. Its inputs: the log, the end of a coalescing window, and the regular look for subscribers.
 struct Task {
     shared: Arc<Shared>,
-    feed: EventFeed,
     /// Messages wait until then.
     window_ends: Instant,
     has_pending: bool,
@@ -51,7 +50,7 @@ pub(super) async fn run(shared: Arc<Shared>, opened: watch::Sender<Opening>) {
             opened.send_replace(Some(Ok(())));
             debug!(position = %feed.position(), "follows the log of events");
             shared.metrics.is_followed(true);
-            Task::new(Arc::clone(&shared), feed).follow().await;
+            Task::new(Arc::clone(&shared)).follow(feed).await;
         }
         Err(error) => {
             debug!(error = %Chain(&error), "cannot follow the log of events");
@@ -62,13 +61,12 @@ pub(super) async fn run(shared: Arc<Shared>, opened: watch::Sender<Opening>) {
 }
 
 impl Task {
-    fn new(shared: Arc<Shared>, feed: EventFeed) -> Self {
+    fn new(shared: Arc<Shared>) -> Self {
         let now = Instant::now();
         let mut looks = interval(LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             shared,
-            feed,
             window_ends: now,
             has_pending: false,
             looks,
@@ -77,17 +75,26 @@ impl Task {
         }
     }
 
-    async fn follow(mut self) {
+    async fn follow(mut self, mut feed: EventFeed) {
+        while let Some(message) = self.next_message(&mut feed).await {
+            match message {
+                EventFeedMessage::Logged(events) => self.on_events(events),
+                EventFeedMessage::Gap => self.on_gap(feed.position()),
+            }
+        }
+        debug!("follows the log of events no longer");
+    }
+
+    /// The next message, while the task sees to the rest. None if the log is no longer to be followed.
+    async fn next_message(&mut self, feed: &mut EventFeed) -> Option<EventFeedMessage> {
+        // Goes on over all that happens meanwhile: it may be a long reading of the log, which would begin anew.
+        let mut next = pin!(feed.next());
         loop {
             tokio::select! {
-                message = self.feed.next() => match message {
-                    EventFeedMessage::Logged(events) => self.on_events(events),
-                    EventFeedMessage::Gap => self.on_gap(),
-                },
+                message = &mut next => return Some(message),
                 () = sleep_until(self.window_ends), if self.has_pending => self.publish(),
                 _ = self.looks.tick() => if self.on_look() {
-                    debug!("follows the log of events no longer");
-                    return;
+                    return None;
                 },
             }
         }
@@ -110,11 +117,11 @@ impl Task {
     }
 
     /// Events were lost that the log no longer has. Subscribers are told so in their place, and go on.
-    fn on_gap(&mut self) {
+    fn on_gap(&mut self, position: LogId) {
         warn!("the feed lost events that the log of events no longer had");
         self.shared.metrics.lost();
         let now = self.shared.clock.now();
-        self.shared.state().lose(self.feed.position(), now);
+        self.shared.state().lose(position, now);
         self.publish();
     }
 
@@ -160,5 +167,51 @@ impl Task {
             self.shared.metrics.is_followed(false);
         }
         ends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        hub::{
+            events::{filter::EventFilter, metrics::EventMetrics, shared::EventsConfig},
+            topic::{Topic, Watchers},
+        },
+        presence::Rules,
+        store::{FeedEvent, MemoryStore, slow_feed},
+    };
+
+    struct Nobody;
+
+    impl Watchers for Nobody {
+        fn topic_changed(&self, _: &Arc<Topic>) {}
+    }
+
+    fn shared() -> Arc<Shared> {
+        let clock = Clock::system();
+        let store = Arc::new(MemoryStore::new(Rules::default(), clock.clone()));
+        let config = EventsConfig { coalesce: Duration::ZERO, max_events: 100 };
+        let metrics = EventMetrics::register(&mut Registry::default());
+        Arc::new(Shared::new(store, None, Arc::new(Nobody), clock, config, metrics))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_of_the_log_that_takes_long_comes_to_its_end() {
+        let shared = shared();
+        let takes = LOOK_INTERVAL * 5 / 2;
+        let event = FeedEvent::new("EV_1".to_owned(), "room_started".to_owned(), None, &"", 0);
+        let feed = slow_feed(takes, event);
+        let place = shared.state().enter(&EventFilter::default(), Vec::new).unwrap();
+        let mut published = shared.published.subscribe();
+        let task = tokio::spawn(Task::new(Arc::clone(&shared)).follow(feed));
+        let arrives = published.wait_for(|position| *position > place.position);
+        timeout(takes * 2, arrives).await.expect("in time").unwrap();
+        drop(place);
+        task.await.unwrap();
     }
 }

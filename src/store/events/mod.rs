@@ -7,6 +7,8 @@ mod feed;
 mod log_id;
 mod memory;
 mod settings;
+#[cfg(test)]
+mod slow_log;
 
 pub(super) use entries::{Happened, passes};
 pub use event::{EventSource, FeedEvent};
@@ -15,3 +17,5 @@ pub use feed::{EventFeed, EventFeedMessage, LoggedEvent, Resumed};
 pub use log_id::{InvalidLogId, LogId};
 pub(super) use memory::MemoryEventLog;
 pub use settings::EventLogSettings;
+#[cfg(test)]
+pub(crate) use slow_log::slow_feed;
