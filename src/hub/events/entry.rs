@@ -48,11 +48,16 @@ impl Entry {
         Arc::new(Self { id, kind, frame: OnceLock::new() })
     }
 
-    pub fn passes(&self, filter: &EventFilter) -> bool {
+    /// None for a gap, which concerns everybody.
+    pub fn event(&self) -> Option<&FeedEvent> {
         match &self.kind {
-            Kind::Event(event) => filter.accepts(event),
-            Kind::Gap { .. } => true,
+            Kind::Event(event) => Some(event),
+            Kind::Gap { .. } => None,
         }
+    }
+
+    pub fn passes(&self, filter: &EventFilter) -> bool {
+        self.event().is_none_or(|event| filter.accepts(event))
     }
 
     /// Its approximate size.

@@ -44,6 +44,10 @@ impl FeedTopic {
         topic
     }
 
+    pub fn filter(&self) -> &EventFilter {
+        &self.filter
+    }
+
     pub fn topic(&self) -> &Arc<Topic> {
         &self.topic
     }
@@ -68,17 +72,20 @@ impl FeedTopic {
         self.kept.index_after(version).is_some()
     }
 
-    /// Takes in a message if the filter lets it pass. `followed` is how far the log was followed before it.
-    pub fn offer(&mut self, entry: &Arc<Entry>, followed: LogId) {
-        if entry.passes(&self.filter) {
+    /// Takes in a message if the filter lets it pass, and tells whether it does. `followed` is how far the log was followed before
+    /// it.
+    pub fn offer(&mut self, entry: &Arc<Entry>, followed: LogId) -> bool {
+        let passes = entry.passes(&self.filter);
+        if passes {
             if self.pending.is_empty() {
                 self.position = followed;
             }
             self.pending.push(Arc::clone(entry));
         }
+        passes
     }
 
-    pub fn has_pending(&self) -> bool {
+    fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
 

@@ -1,6 +1,6 @@
 //! What the entrance of the feed and its task share, behind one lock that is held for moments.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::watch;
 
@@ -17,10 +17,8 @@ use super::{
     filter::EventFilter,
     preface::{Beginning, Prefaces},
     recent::Recent,
+    topics::Topics,
 };
-
-/// Each event is held against each filter.
-pub(super) const MAX_FILTERS: usize = 1_000;
 
 /// How the opening of the feed ended; none while it is under way.
 pub(super) type Opening = Option<Result<(), StoreError>>;
@@ -28,7 +26,7 @@ pub(super) type Opening = Option<Result<(), StoreError>>;
 /// The feed as it was followed.
 pub(super) struct State {
     pub phase: Phase,
-    topics: HashMap<EventFilter, FeedTopic>,
+    topics: Topics,
     pub recent: Recent,
     /// How far the log was followed.
     followed: LogId,
@@ -53,7 +51,7 @@ impl State {
     pub fn new(max_entries: usize) -> Self {
         Self {
             phase: Phase::Idle,
-            topics: HashMap::new(),
+            topics: Topics::default(),
             recent: Recent::new(max_entries, LogId::default()),
             followed: LogId::default(),
             prefaces: Prefaces::default(),
@@ -73,17 +71,16 @@ impl State {
         filter: &EventFilter,
         watch: impl FnOnce() -> Vec<Watched>,
     ) -> Option<Place> {
-        if !self.topics.contains_key(filter) {
-            if self.topics.len() >= MAX_FILTERS {
-                self.drop_idle();
+        if self.topics.get(filter).is_none() {
+            if self.topics.are_too_many_with(filter) {
+                self.topics.drop_idle();
             }
-            if self.topics.len() >= MAX_FILTERS {
+            if self.topics.are_too_many_with(filter) {
                 return None;
             }
-            let topic = FeedTopic::new(filter.clone(), self.followed, watch());
-            self.topics.insert(filter.clone(), topic);
+            self.topics.insert(FeedTopic::new(filter.clone(), self.followed, watch()));
         }
-        let subscription = self.topics[filter].subscribe();
+        let subscription = self.topics.get(filter)?.subscribe();
         let (version, position) = self.published(filter);
         Some(Place { subscription, version, position })
     }
@@ -93,7 +90,8 @@ impl State {
     /// # Panics
     /// Nobody subscribes to the filter.
     pub fn published(&self, filter: &EventFilter) -> (Version, LogId) {
-        self.topics[filter].published(self.followed)
+        let topic = self.topics.get(filter).expect("somebody subscribes to the filter");
+        topic.published(self.followed)
     }
 
     /// What was made just now for another subscriber of the filter that was last sent the same.
@@ -112,9 +110,7 @@ impl State {
 
     /// Takes in a message of the log.
     pub fn push(&mut self, entry: Arc<Entry>) {
-        for topic in self.topics.values_mut() {
-            topic.offer(&entry, self.followed);
-        }
+        self.topics.offer(&entry, self.followed);
         self.followed = self.followed.max(entry.id);
         self.recent.push(entry);
     }
@@ -132,27 +128,19 @@ impl State {
     }
 
     pub fn has_pending(&self) -> bool {
-        self.topics.values().any(FeedTopic::has_pending)
+        self.topics.have_pending()
     }
 
     /// Publishes what waits. Returns the topics of whose new content the workers have to be told, and how many subscribers they
     /// have.
     pub fn publish(&mut self) -> (Vec<Arc<Topic>>, usize) {
-        let (mut changed, mut subscribers) = (Vec::new(), 0);
-        for topic in self.topics.values_mut().filter(|topic| topic.has_pending()) {
-            topic.publish(self.followed, self.recent.floor());
-            changed.push(Arc::clone(topic.topic()));
-            subscribers += topic.subscribers();
-        }
-        (changed, subscribers)
+        self.topics.publish(self.followed, self.recent.floor())
     }
 
     /// Lets heartbeats tell how far the log was followed.
     pub fn refresh(&mut self) {
         self.drop_idle();
-        for topic in self.topics.values_mut() {
-            topic.refresh(self.followed, self.recent.floor());
-        }
+        self.topics.refresh(self.followed, self.recent.floor());
         self.prefaces.forget(Instant::now());
     }
 
@@ -162,7 +150,7 @@ impl State {
 
     /// Drops the filters to which nobody subscribes. Returns how many are left.
     pub fn drop_idle(&mut self) -> usize {
-        self.topics.retain(|_, topic| topic.subscribers() > 0);
+        self.topics.drop_idle();
         self.topics.len()
     }
 
