@@ -1,6 +1,6 @@
 //! What a topic holds, and which frame brings a subscriber from what it was sent to that.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     presence::{HostTime, Version},
@@ -23,11 +23,11 @@ pub enum Content {
 }
 
 /// What a subscriber is sent next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Next<'content> {
     /// It has everything.
     Nothing,
-    Frame(&'content Arc<Frame>),
+    Frame(Cow<'content, Arc<Frame>>),
     /// What it was sent is so old that what came after it is no longer kept, and nothing makes up for that.
     Lost,
 }
@@ -55,11 +55,11 @@ impl Content {
             Self::Room(snapshot) => snapshot.frame_after(sent, view),
             Self::Rooms(snapshot) => snapshot.frame_after(sent),
             Self::Events(events) => match events.frame_after(sent) {
-                Ok(frame) => frame,
+                Ok(frame) => return frame.map_or(Next::Nothing, Next::Frame),
                 Err(NotKept) => return Next::Lost,
             },
         };
-        frame.map_or(Next::Nothing, Next::Frame)
+        frame.map_or(Next::Nothing, |frame| Next::Frame(Cow::Borrowed(frame)))
     }
 
     /// The heartbeat of a subscriber that was last sent version `sent`, where it is not everybody's.

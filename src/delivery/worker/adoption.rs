@@ -118,7 +118,7 @@ impl Worker {
                 Next::Frame(frame) => {
                     let (at, version) = (first.frames.len(), content.version());
                     first.versions.push(FirstSent { frame: at, watch: index, version });
-                    first.frames.push(Arc::clone(frame));
+                    first.frames.push(frame.into_owned());
                 }
                 Next::Lost => first.is_lagged = true,
             }

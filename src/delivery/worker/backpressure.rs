@@ -52,7 +52,7 @@ impl Worker {
             let watch = &mut connection.watches.as_mut_slice()[index];
             let Some(content) = watch.subscription.topic().newest() else { continue };
             let frame = match watch.next_of(&content) {
-                Next::Frame(frame) => Arc::clone(frame),
+                Next::Frame(frame) => frame.into_owned(),
                 Next::Nothing => continue,
                 Next::Lost => {
                     self.unblock(key);

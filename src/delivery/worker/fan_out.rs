@@ -77,15 +77,16 @@ impl Worker {
                     continue;
                 }
             };
-            match connection.write(frame) {
+            match connection.write(&frame) {
                 Ok(Written::Whole) => {
                     frames += 1;
-                    bytes += connection.framing.bytes_of(frame).len();
+                    bytes += connection.framing.bytes_of(&frame).len();
                     connection.watches.as_mut_slice()[member.watch as usize].sent =
                         Some(content.version());
                 }
                 outcome => {
-                    stuck.push(Stuck { member: *member, frame: Arc::clone(frame), outcome });
+                    let frame = frame.into_owned();
+                    stuck.push(Stuck { member: *member, frame, outcome });
                 }
             }
         }
