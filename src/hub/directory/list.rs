@@ -26,7 +26,8 @@ pub(super) struct RoomList {
     by_name: BTreeMap<RoomName, Arc<ListedRoom>>,
     /// The same for snapshots, which share it until the list changes.
     shared: Rooms,
-    /// LiveKit's rooms by its last answer, as they are listed if the store does not list them.
+    /// LiveKit's rooms by its last answer, as they are listed if the store does not list them. Without those that the store has
+    /// taken out of its list since.
     of_livekit: HashMap<RoomName, RoomSummary>,
     /// When the store took rooms out of its list.
     gone_at: HashMap<RoomName, Instant>,
@@ -46,6 +47,11 @@ impl RoomList {
         self.gone_at.retain(|_, at| now.duration_since(*at) < GONE_MEMORY);
         let stored: HashMap<_, _> =
             stored.into_iter().map(|summary| (summary.name.clone(), summary)).collect();
+        for (name, room) in &self.by_name {
+            if room.is_stored && !stored.contains_key(name) {
+                self.of_livekit.remove(name);
+            }
+        }
         self.become_list_of(stored)
     }
 
@@ -77,6 +83,8 @@ impl RoomList {
         }
         for name in unlisted {
             if self.by_name.get(name).is_some_and(|room| room.is_stored) {
+                // It has most likely ended since LiveKit's last answer. An answer that is on its way may be from before as well.
+                self.of_livekit.remove(name);
                 self.gone_at.insert(name.clone(), now);
                 self.take_out(name, &mut delta);
             }
@@ -217,12 +225,26 @@ mod tests {
         assert_eq!(list.rooms()[1].summary.count(), 2, "the store's word counts");
         assert!(list.update(&touched(&["other"]), Vec::new(), now).is_empty());
         assert!(list.replace_stored(vec![room("stored", 2)], now).is_empty());
-        // The store has lost its rooms; LiveKit still has one of them.
+        // The store has lost its rooms; LiveKit, asked again, still has one of them.
         let delta = list.replace_stored(Vec::new(), now);
-        assert_eq!(told(&delta), (owned(&["stored"]), owned(&[])));
-        assert_eq!(names(&list), ["other", "stored"]);
+        assert_eq!(told(&delta), (owned(&[]), owned(&["stored"])));
+        assert_eq!(names(&list), ["other"]);
         let delta = list.replace_livekits(vec![room("stored", 0)], now);
-        assert_eq!(told(&delta), (owned(&[]), owned(&["other"])));
+        assert_eq!(told(&delta), (owned(&["stored"]), owned(&["other"])));
+    }
+
+    #[test]
+    fn a_room_that_has_ended_does_not_come_back_while_livekit_cannot_be_asked() {
+        let livekits = || vec![room("general", 0), room("lobby", 0)];
+        let (mut list, start) = (RoomList::default(), Instant::now());
+        list.replace_livekits(livekits(), start);
+        list.replace_stored(vec![room("general", 1), room("lobby", 1)], start);
+        list.update(&touched(&["general"]), Vec::new(), start);
+        let later = start + Duration::from_secs(31);
+        assert!(list.replace_stored(vec![room("lobby", 1)], later).is_empty());
+        // The end of this one was missed.
+        let delta = list.replace_stored(Vec::new(), later);
+        assert_eq!(told(&delta), (owned(&[]), owned(&["lobby"])));
     }
 
     #[test]

@@ -101,10 +101,7 @@ impl Directory {
                         self.change(|list| list.replace_livekits(rooms, Instant::now()));
                     }
                 }
-                () = sleep_until(self.next_check) => {
-                    self.asking = self.asking.take().or_else(|| ask_livekit(&self.shared));
-                    self.read_all(self.next_cause).await;
-                }
+                () = sleep_until(self.next_check) => self.read_all(self.next_cause).await,
                 () = sleep_until(self.next_sweep) => {
                     self.next_sweep = Instant::now() + SWEEP_INTERVAL;
                     if self.shared.all_rooms.leave_idle() {
@@ -126,8 +123,9 @@ impl Directory {
         }
     }
 
-    /// Reads the whole list. If that fails, subscribers keep the last one.
+    /// Reads the whole list, and asks LiveKit for its own. If that fails, subscribers keep the last one.
     async fn read_all(&mut self, cause: ListReadCause) {
+        self.asking = self.asking.take().or_else(|| ask_livekit(&self.shared));
         self.shared.metrics.list_read(cause);
         match self.shared.lookup.store.rooms_anew().await {
             Ok(stored) => {
