@@ -154,11 +154,7 @@ impl FromRequestParts<Http> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
-        Self::shown(parts, http)?.ok_or_else(|| {
-            Problem::unauthorized(
-                "a LiveKit access token is needed, as `Authorization: Bearer` or as `?access_token=`",
-            )
-        })
+        Self::shown(parts, http)?.ok_or_else(|| no_token(&parts.headers))
     }
 }
 
@@ -208,8 +204,7 @@ fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem
         Some(_) => Err(Problem::forbidden(
             "a cookie is taken only from pages of this origin or of those in `http.cors_origins`",
         )),
-        None if authorizations().all(HeaderValue::is_empty) => Ok(None),
-        None => Err(not_bearer()),
+        None => Ok(None),
     }
 }
 
@@ -223,6 +218,15 @@ fn bearer(value: &HeaderValue) -> Option<Result<String, Problem>> {
         Ok(token) => Ok(token.to_owned()),
         Err(_) => Err(Problem::unauthorized(TokenError::Malformed.to_string())),
     })
+}
+
+fn no_token(headers: &HeaderMap) -> Problem {
+    if headers.get_all(header::AUTHORIZATION).iter().any(|value| !value.is_empty()) {
+        return not_bearer();
+    }
+    Problem::unauthorized(
+        "a LiveKit access token is needed, as `Authorization: Bearer` or as `?access_token=`",
+    )
 }
 
 fn not_bearer() -> Problem {

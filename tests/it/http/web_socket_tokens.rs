@@ -92,6 +92,15 @@ async fn a_client_without_a_token_has_five_seconds() {
 }
 
 #[tokio::test]
+async fn a_token_by_message_works_behind_a_proxy_that_asked_for_a_password() {
+    let app = TestApp::start().await;
+    let basic = ("Authorization", "Basic dXNlcjpwYXNzd29yZA==");
+    let mut socket = WebSocket::open(app.address, GENERAL, &[basic]).await;
+    socket.send(&token_message(&app.token("general", 600))).await;
+    assert_eq!(socket.next().await["event"], "watching");
+}
+
+#[tokio::test]
 async fn a_token_that_is_not_renewed_ends_its_connection() {
     let app = TestApp::start().await;
     let target = format!("{GENERAL}&access_token={}", app.token("general", 2));
