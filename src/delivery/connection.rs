@@ -187,6 +187,13 @@ impl Connection {
         self.ends_at == NEVER || matches!(self.phase, Phase::Closing)
     }
 
+    /// Whether its time for a first token is over while a message, most likely that token, is being answered.
+    pub fn awaits_answer_to_token(&self) -> bool {
+        self.end_reason == CloseReason::NoToken
+            && !self.is_ending()
+            && self.web_socket.as_ref().is_some_and(|socket| socket.awaits_reply())
+    }
+
     pub fn permit(&self) -> &Permit {
         &self.permits[0]
     }

@@ -114,6 +114,11 @@ impl WebSocket {
         self.awaits_reply || self.under_way.as_ref().is_some_and(|one| one.answer.is_some())
     }
 
+    /// Whether a message of the client is being answered.
+    pub fn awaits_reply(&self) -> bool {
+        self.awaits_reply
+    }
+
     pub fn await_reply(&mut self) {
         self.awaits_reply = true;
     }

@@ -17,6 +17,8 @@ use super::{
 
 /// How long the client has, after the last frame, to close the connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// A client that has sent its first token in time is looked at again after this time, until the token is answered.
+const TOKEN_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// Each client is told a random delay from this range before it reconnects.
 const RETRY_MILLIS: Range<u64> = 1_000..5_000;
 
@@ -42,6 +44,9 @@ impl Worker {
 
     fn on_end(&mut self, key: usize) {
         let connection = &mut self.connections[key];
+        if connection.awaits_answer_to_token() {
+            return self.set_end(key, self.now() + millis(TOKEN_CHECK_INTERVAL));
+        }
         connection.ends_at = NEVER;
         match &mut connection.phase {
             Phase::Open => self.write_last(key),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use livekit_presence::{livekit::VideoGrant, presence::HostTime};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-use crate::harness::{TestApp, WebSocket, eventually, identities, joined};
+use crate::harness::{StoreFault, TestApp, WebSocket, eventually, identities, joined};
 
 const GENERAL: &str = "/api/livekit/participants/ws?room=general";
 const ROOMS: &str = "/api/livekit/rooms/ws?room=general&room=music";
@@ -89,6 +89,31 @@ async fn a_client_without_a_token_has_five_seconds() {
     assert_eq!(socket.closed().await, (4401, "no_token".to_owned()));
     let took = opened.elapsed();
     assert!((4_900..8_000).contains(&took.as_millis()), "{took:?}");
+}
+
+/// Its answer may take longer than what is left of the five seconds.
+#[tokio::test]
+async fn a_first_token_that_comes_in_time_is_answered_however_late_that_is() {
+    let app = TestApp::start().await;
+    app.webhook(joined("alice")).await;
+    let opened = Instant::now();
+    let mut socket = open(&app, GENERAL).await;
+    app.store.set_fault(StoreFault::Hangs);
+    sleep_until(opened + Duration::from_secs(4)).await;
+    socket.send(&token_message(&app.token("general", 600))).await;
+    sleep_until(opened + Duration::from_secs(6)).await;
+    app.store.set_fault(StoreFault::None);
+    assert_eq!(socket.next().await["event"], "watching");
+    assert_eq!(identities(&socket.next().await["data"]), ["alice"]);
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_token_does_not_put_the_end_off() {
+    let app = TestApp::start().await;
+    let mut socket = open(&app, GENERAL).await;
+    socket.send(r#"{"watch":["general"]}"#).await;
+    assert_eq!(socket.next().await["event"], "error");
+    assert_eq!(socket.closed().await, (4401, "no_token".to_owned()));
 }
 
 #[tokio::test]
