@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::{http::problem::Problem, presence::RoomName};
+use crate::{
+    http::{extract::query::MAX_ROOMS, problem::Problem},
+    presence::RoomName,
+};
 
 /// One message of a client: a JSON object with one of these names and its value.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -25,6 +28,12 @@ impl ClientMessage {
 
 /// The rooms that a message names, each once.
 pub(super) fn rooms(names: &[String]) -> Result<Vec<RoomName>, Problem> {
+    // More cannot be watched, and each name is compared with all before it.
+    if names.len() > MAX_ROOMS {
+        return Err(Problem::bad_request(format!(
+            "one message names at most {MAX_ROOMS} rooms; one connection watches no more"
+        )));
+    }
     let mut rooms = Vec::new();
     for name in names {
         let room =
@@ -61,6 +70,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(ClientMessage::parse(text).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_message_names_at_most_as_many_rooms_as_can_be_watched() {
+        let named = |count| rooms(&vec!["a".to_owned(); count]);
+        assert_eq!(named(MAX_ROOMS).ok().map(|rooms| rooms.len()), Some(1));
+        assert!(named(MAX_ROOMS + 1).is_err());
     }
 
     #[test]
