@@ -35,8 +35,10 @@ label! {
         Binary = "binary",
         /// sent text that is not UTF-8,
         NotUtf8 = "not_utf8",
-        /// or sent a message of more than 16 KiB.
+        /// sent a message of more than 16 KiB,
         MessageTooLong = "message_too_long",
+        /// or did not send the rest of a message.
+        Incomplete = "incomplete",
         /// The socket failed.
         Socket = "socket",
     }

@@ -13,6 +13,8 @@ use super::{client_messages::ClientMessages, close_reason::CloseReason};
 const FRAME_COST: u64 = 100;
 /// and this many bytes cost a millisecond.
 const BYTES_PER_MILLISECOND: usize = 16;
+/// In milliseconds: a client sends the rest of a message that it has begun within this time, as far as is looked.
+const MESSAGE_TIMEOUT: u64 = 10_000;
 /// A client may be ahead of its time by this: by 200 frames, or by 320 KB.
 const MAX_AHEAD: u64 = 20_000;
 
@@ -30,6 +32,8 @@ pub(super) struct WebSocket {
 struct UnderWay {
     /// What the client has sent of its next frame or message.
     decoder: Decoder,
+    /// In the worker's milliseconds: since when the rest of it is waited for.
+    incomplete_since: Option<u64>,
     /// The answer to a message, and to the newest ping. They wait for the socket.
     answer: Option<Arc<Frame>>,
     pong: Option<Arc<Frame>>,
@@ -67,6 +71,13 @@ impl WebSocket {
     pub fn next(&mut self, now: u64) -> Result<Option<Incoming>, CloseReason> {
         let Some(under_way) = &mut self.under_way else { return Ok(None) };
         let next = under_way.decoder.next_frame().map_err(CloseReason::of_violation);
+        match next {
+            Ok(None) if !under_way.decoder.is_empty() => {
+                under_way.incomplete_since.get_or_insert(now);
+            }
+            _ if under_way.decoder.is_within_message() => {}
+            _ => under_way.incomplete_since = None,
+        }
         let next = match next {
             Ok(Some(_)) if !self.spend(FRAME_COST, now) => Err(CloseReason::TooMuchInput),
             next => next,
@@ -80,6 +91,12 @@ impl WebSocket {
         next
     }
 
+    /// Whether the client has begun a message and does not send the rest.
+    pub fn is_stuck(&self, now: u64) -> bool {
+        let since = self.under_way.as_ref().and_then(|under_way| under_way.incomplete_since);
+        since.is_some_and(|since| since.saturating_add(MESSAGE_TIMEOUT) <= now)
+    }
+
     /// Nothing that the client sends is read any more.
     pub fn break_off(&mut self) {
         self.stop_reading(Input::Broken);
@@ -89,6 +106,7 @@ impl WebSocket {
         self.input = input;
         if let Some(under_way) = &mut self.under_way {
             under_way.decoder = Decoder::default();
+            under_way.incomplete_since = None;
         }
         self.tidy_up();
     }
@@ -99,7 +117,7 @@ impl WebSocket {
 
     fn tidy_up(&mut self) {
         self.under_way.take_if(|under_way| {
-            let UnderWay { decoder, answer, pong, last } = &**under_way;
+            let UnderWay { decoder, answer, pong, last, .. } = &**under_way;
             decoder.is_empty() && answer.is_none() && pong.is_none() && last.is_none()
         });
     }
@@ -184,6 +202,7 @@ impl CloseReason {
             Self::Protocol => 1002,
             Self::Binary => 1003,
             Self::NotUtf8 => 1007,
+            Self::Incomplete => 1008,
             Self::MessageTooLong => 1009,
             Self::Socket => 1011,
             Self::WriteTimeout | Self::PinnedBytes | Self::Lagged => 1013,
@@ -228,6 +247,42 @@ mod tests {
         // The begin of a message that never ends.
         let taken = (0..1_000).take_while(|_| socket.push(&[0; 16 * 1024], 0)).count();
         assert_eq!(taken, 19);
+    }
+
+    /// Sends these frames or pieces of frames, one a second, and returns when the client is found stuck.
+    fn stuck_after(pieces: &[&[u8]]) -> Option<u64> {
+        let mut socket = WebSocket::new(Arc::new(Nobody));
+        (0..60).find(|second| {
+            let now = second * 1_000;
+            if let Some(piece) = pieces.get(usize::try_from(*second).unwrap()) {
+                assert!(socket.push(piece, now));
+                while let Ok(Some(_)) = socket.next(now) {}
+            }
+            socket.is_stuck(now)
+        })
+    }
+
+    #[test]
+    fn a_client_that_does_not_send_the_rest_of_a_message_is_found_stuck() {
+        let (pong, begin, end): (&[u8], &[u8], &[u8]) =
+            (b"\x8a\x80\0\0\0\0", b"\x01\x81\0\0\0\0x", b"\x80\x80\0\0\0\0");
+        let cases: [(&[&[u8]], _); 7] = [
+            (&[], None),
+            (&[pong], None),
+            (&[pong, &pong[..3]], Some(11)),
+            (&[&pong[..3], &pong[3..]], None),
+            (&[begin, pong], Some(10)),
+            (&[begin, end, &end[..1]], Some(12)),
+            // The first is whole, and the second only begun.
+            (&[&pong[..3], b"\0\0\0\x81"], Some(11)),
+        ];
+        for (pieces, expected) in cases {
+            assert_eq!(stuck_after(pieces), expected, "{pieces:?}");
+        }
+        let steady = [begin, end].repeat(20);
+        assert_eq!(stuck_after(&steady), None);
+        let pongs_within = [&[begin][..], &[pong; 20]].concat();
+        assert_eq!(stuck_after(&pongs_within), Some(10));
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl Decoder {
         self.received.is_empty() && self.message.is_none()
     }
 
+    /// Whether a message has begun whose last frame was not read.
+    pub fn is_within_message(&self) -> bool {
+        self.message.is_some()
+    }
+
     /// The next frame, if all of it was received.
     ///
     /// # Errors

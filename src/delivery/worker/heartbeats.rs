@@ -1,4 +1,5 @@
-//! Writes heartbeats. Before each, checks that the connection is up to date with its rooms.
+//! Writes heartbeats. Before each, checks that the connection is up to date with its rooms, and that a WebSocket's client has not
+//! left a message unfinished.
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,6 +12,7 @@ use crate::{
 
 use super::{
     super::{
+        close_reason::CloseReason,
         connection::{Ending, Phase},
         watched_room::WatchedRoom,
     },
@@ -31,6 +33,13 @@ impl Worker {
     fn heartbeat(&mut self, key: usize, frame: &Arc<Frame>) {
         if !matches!(self.connections[key].phase, Phase::Open) {
             return;
+        }
+        let now = self.now();
+        if let Some(socket) = self.web_socket(key)
+            && socket.is_stuck(now)
+        {
+            socket.break_off();
+            return self.end(key, CloseReason::Incomplete);
         }
         if self.has_been_missed(key) {
             self.metrics.repaired.inc();

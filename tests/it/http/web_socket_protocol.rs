@@ -353,6 +353,27 @@ async fn a_client_that_floods_is_closed_and_one_that_talks_is_not() {
     assert_eq!(socket.closed().await, (4429, "too_much_input".to_owned()));
 }
 
+#[tokio::test]
+async fn a_client_that_does_not_finish_a_message_is_closed_and_one_that_only_listens_is_not() {
+    let settings = [("LKP__AUTH__MODE", "open"), ("LKP__STREAM__HEARTBEAT", "1s")];
+    let app = TestApp::with(&settings).await;
+    let target = "/api/livekit/rooms/ws";
+    let mut listener = WebSocket::open(app.address, target, &[]).await;
+    let sent = tokio::time::Instant::now();
+    let mut sockets = Vec::new();
+    for begun in [masked(BEGIN, b"{"), masked(TEXT, &message(1))[..8].to_vec()] {
+        let mut socket = WebSocket::open(app.address, target, &[]).await;
+        socket.connection.send(&begun).await;
+        sockets.push(socket);
+    }
+    for mut socket in sockets {
+        assert_eq!(socket.closed().await, (1008, "incomplete".to_owned()));
+        assert!(sent.elapsed() >= Duration::from_secs(10), "{:?}", sent.elapsed());
+    }
+    listener.send_frame(PING, b"still there").await;
+    while listener.receive().await != Received::Pong(b"still there".to_vec()) {}
+}
+
 /// A client that does not answer a close is not waited for.
 #[tokio::test]
 async fn a_close_that_is_not_answered_ends_all_the_same() {
