@@ -111,12 +111,16 @@ impl Worker {
         let ends_at = self.now() + millis(CLOSE_TIMEOUT);
         let connection = &mut self.connections[key];
         connection.phase = Phase::Closing;
-        let awaits_close = connection.web_socket.as_ref().is_some_and(|one| !one.is_closed());
-        if !awaits_close && connection.shut_down_writing().is_err() {
+        let is_closed = connection.web_socket.as_ref().map(|socket| socket.is_closed());
+        if is_closed != Some(false) && connection.shut_down_writing().is_err() {
             let reason = connection.end_reason;
             return self.close(key, reason);
         }
         self.set_end(key, ends_at);
+        if is_closed == Some(true) {
+            // What followed the client's close was left in the socket, and the socket does not tell of it again.
+            self.read_messages(key);
+        }
     }
 
     pub(super) fn close(&mut self, key: usize, reason: CloseReason) {

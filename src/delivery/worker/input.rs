@@ -74,7 +74,12 @@ impl Worker {
                 return false;
             };
             match socket.next(now) {
-                Ok(None) => return true,
+                Ok(None) => {
+                    let awaits_echo = socket.is_closed()
+                        && !matches!(self.connections[key].phase, Phase::Closing);
+                    // The client may have closed the connection right after, and its close is answered all the same.
+                    return !awaits_echo;
+                }
                 Ok(Some(incoming)) => self.on_incoming(key, incoming),
                 Err(reason) => self.end(key, reason),
             }

@@ -1,6 +1,7 @@
 //! `GET /api/livekit/participants/ws`: a room over a WebSocket.
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::harness::{
     Connection, Received, TestApp, WebSocket, eventually, identities, joined, left, masked,
@@ -122,6 +123,23 @@ async fn a_client_that_closes_is_answered_with_its_own_code() {
     })
     .await;
     assert_eq!(app.metric("web_sockets_open").await, 0.0);
+}
+
+/// Its close may arrive together with the end of the connection.
+#[tokio::test]
+async fn a_client_that_closes_and_goes_at_once_is_answered_all_the_same() {
+    let app =
+        TestApp::with(&[("LKP__AUTH__MODE", "open"), ("LKP__LIMITS__READS_PER_ADDRESS", "0")])
+            .await;
+    for _ in 0..30 {
+        let mut socket = WebSocket::open(app.address, GENERAL, &[]).await;
+        socket.next().await;
+        socket.send_frame(0x88, &[0x03, 0xe8]).await;
+        socket.connection.socket.shutdown().await.unwrap();
+        assert_eq!(socket.receive().await, Received::Close(Some(1000), String::new()));
+        assert_eq!(socket.receive().await, Received::End);
+    }
+    eventually("they to be gone", async || app.metric("web_sockets_open").await == 0.0).await;
 }
 
 /// A client that others wrote, and that checks what it gets.
