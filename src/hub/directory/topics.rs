@@ -66,6 +66,9 @@ impl Topics {
             return Ok((known.topic.subscribe(View::Deltas), false));
         }
         if state.by_prefix.len() >= MAX_PREFIXES {
+            state.by_prefix.retain(|_, topic| topic.topic.has_subscribers());
+        }
+        if state.by_prefix.len() >= MAX_PREFIXES {
             return Err(SubscribeAllError::TooManyPrefixes);
         }
         let mut added =
@@ -164,5 +167,24 @@ impl PrefixTopic {
             return false;
         }
         self.idle_since.get_or_insert_with(Instant::now).elapsed() >= LINGER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_nobody_watches_any_more_makes_room_for_another() {
+        let topics = Topics::default();
+        let enter = |number: usize| topics.enter(&number.to_string()).map(|(entered, _)| entered);
+        let mut watched: Vec<_> = (0..MAX_PREFIXES).map(|number| enter(number).unwrap()).collect();
+        assert!(matches!(enter(MAX_PREFIXES), Err(SubscribeAllError::TooManyPrefixes)));
+        let id_of_first = watched[0].topic().id();
+        watched.pop();
+        let newest = enter(MAX_PREFIXES).unwrap();
+        assert_eq!(topics.count(), MAX_PREFIXES);
+        assert_eq!(enter(0).unwrap().topic().id(), id_of_first, "those that are watched stay");
+        drop(newest);
     }
 }
