@@ -109,6 +109,17 @@ async fn reads_are_counted() {
 }
 
 #[tokio::test]
+async fn a_web_socket_of_one_room_costs_one_read() {
+    let settings = [("LKP__AUTH__MODE", "open"), ("LKP__LIMITS__READS_PER_ADDRESS", "1")];
+    let app = TestApp::with(&settings).await;
+    // As many reads as may come at once.
+    for _ in 0..10 {
+        let mut socket = WebSocket::open(app.address, GENERAL, &[]).await;
+        assert_eq!(socket.next().await["event"], "participants:update");
+    }
+}
+
+#[tokio::test]
 async fn where_streams_are_turned_off_the_client_does_not_come_back() {
     let app =
         TestApp::with(&[("LKP__AUTH__MODE", "open"), ("LKP__STREAM__ENABLED", "false")]).await;
