@@ -42,12 +42,16 @@ pub struct Limits {
     /// Bounds the log lines about refused webhooks.
     pub(in crate::http) webhook_log: Repeats<String>,
     bodies: Arc<Semaphore>,
+    /// Streams whose clients have not shown a token yet.
+    without_token: Arc<Semaphore>,
 }
 
 /// A client that was refused a connection comes back after this time, in seconds. It may be LiveKit with a webhook.
 const CONNECTION_RETRY_SECS: u64 = 1;
 /// A client that was refused a stream comes back after this time, in seconds.
 const STREAM_RETRY_SECS: u64 = 10;
+/// At most this part of the streams waits for a token at the same time, so that clients without any cannot take all.
+const STREAMS_WITHOUT_TOKEN: usize = 4;
 
 impl Limits {
     pub fn new(settings: &LimitSettings) -> Self {
@@ -70,7 +74,8 @@ impl Limits {
             lookups: RateLimit::new(settings.lookups_per_address),
             refused_webhooks: RateLimit::new(settings.refused_webhooks_per_address),
             webhook_log: Repeats::default(),
-            bodies: bytes(settings.body_bytes),
+            bodies: at_most(settings.body_bytes),
+            without_token: at_most(settings.streams.div_ceil(STREAMS_WITHOUT_TOKEN)),
         }
     }
 
@@ -163,6 +168,16 @@ impl Limits {
         })
     }
 
+    /// Counts a stream whose client has not shown a token yet, until what is returned is dropped.
+    pub(in crate::http) fn await_token(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        reserve(&self.without_token, 1).ok_or_else(|| {
+            Problem::unavailable(
+                "too many connections wait for their token at the moment; connect with a token in the address or a cookie, or later",
+                CONNECTION_RETRY_SECS,
+            )
+        })
+    }
+
     /// Tells the operator, once, that this address seems to be a proxy's.
     fn name_proxies(&self, address: ClientAddress) {
         if self.has_named_proxies.load(Ordering::Relaxed)
@@ -183,10 +198,10 @@ impl Limits {
     }
 }
 
-fn bytes(most: usize) -> Arc<Semaphore> {
+fn at_most(most: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))
 }
 
-fn reserve(from: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
-    Arc::clone(from).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+fn reserve(from: &Arc<Semaphore>, count: usize) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(from).try_acquire_many_owned(u32::try_from(count).ok()?).ok()
 }

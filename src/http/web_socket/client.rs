@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep;
+use tokio::{sync::OwnedSemaphorePermit, time::sleep};
 
 use crate::{
     delivery::{ClientMessages, CloseReason, OnPermit, Reply, ReplyTo, StreamEnd},
@@ -49,8 +49,8 @@ struct State {
 }
 
 enum Access {
-    /// No token has come. What the client asked for waits for it.
-    Awaited(Box<Asked>),
+    /// No token has come. What the client asked for waits for it, and takes one of the places of those that wait.
+    Awaited(Box<(Asked, OwnedSemaphorePermit)>),
     Granted(Grant),
 }
 
@@ -68,8 +68,13 @@ impl WebSocketClient {
     }
 
     /// A client whose token has not come.
-    pub fn awaited(opening: Opening, asked: Asked, old_at: Instant) -> Self {
-        let access = Access::Awaited(Box::new(asked));
+    pub fn awaited(
+        opening: Opening,
+        asked: Asked,
+        place: OwnedSemaphorePermit,
+        old_at: Instant,
+    ) -> Self {
+        let access = Access::Awaited(Box::new((asked, place)));
         Self::new(opening, State { access, watched: Watched::default() }, old_at)
     }
 
@@ -210,7 +215,7 @@ impl State {
     /// What waits for a token.
     fn asked(&self) -> Option<Asked> {
         match &self.access {
-            Access::Awaited(asked) => Some(Asked::clone(asked)),
+            Access::Awaited(waits) => Some(waits.0.clone()),
             Access::Granted(_) => None,
         }
     }

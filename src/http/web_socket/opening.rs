@@ -74,15 +74,16 @@ impl Opening {
         if let Some(client) = &client {
             asked.is_allowed_to(client)?;
         }
-        let identity = client.as_ref().and_then(Client::identity);
-        let permit = self.http.open_stream(self.address, identity)?;
         let by_age = age_end(&self.http);
         let Some(client) = client else {
+            let place = self.http.limits.await_token()?;
+            let permit = self.http.open_stream(self.address, None)?;
             let at = Instant::now() + TOKEN_TIMEOUT;
             let end = StreamEnd { at, reason: CloseReason::NoToken };
-            let client = WebSocketClient::awaited(self, asked, by_age.at);
+            let client = WebSocketClient::awaited(self, asked, place, by_age.at);
             return Ok(handoff(client, Vec::new(), end, permit));
         };
+        let permit = self.http.open_stream(self.address, client.identity())?;
         let end = end_of(&self.http, &client, by_age);
         let watches = self.subscribe(&asked).await?;
         let watched = Watched::new(&self.http, asked, &watches);

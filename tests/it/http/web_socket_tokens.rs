@@ -6,7 +6,7 @@ use livekit_presence::{livekit::VideoGrant, presence::HostTime};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use crate::harness::{StoreFault, TestApp, WebSocket, eventually, identities, joined};
+use crate::harness::{Received, StoreFault, TestApp, WebSocket, eventually, identities, joined};
 
 const GENERAL: &str = "/api/livekit/participants/ws?room=general";
 const ROOMS: &str = "/api/livekit/rooms/ws?room=general&room=music";
@@ -123,6 +123,25 @@ async fn a_token_by_message_works_behind_a_proxy_that_asked_for_a_password() {
     let mut socket = WebSocket::open(app.address, GENERAL, &[basic]).await;
     socket.send(&token_message(&app.token("general", 600))).await;
     assert_eq!(socket.next().await["event"], "watching");
+}
+
+#[tokio::test]
+async fn clients_without_a_token_cannot_take_every_stream() {
+    let app = TestApp::with(&[("LKP__LIMITS__STREAMS", "4")]).await;
+    let mut first = open(&app, GENERAL).await;
+    assert_eq!(first.next_of_any_kind().await["event"], "heartbeat");
+    let (code, reason) = open(&app, GENERAL).await.closed().await;
+    assert!(code == 4503 && reason.contains("wait for their token"), "{code} {reason}");
+    app.web_socket(GENERAL).await.next().await;
+    first.send(&token_message(&app.token("general", 600))).await;
+    assert_eq!(first.next().await["event"], "watching");
+    let mut second = open(&app, GENERAL).await;
+    assert_eq!(second.next_of_any_kind().await["event"], "heartbeat", "there is room again");
+    drop(second);
+    eventually("its place to be free", async || {
+        matches!(open(&app, GENERAL).await.receive().await, Received::Text(_))
+    })
+    .await;
 }
 
 #[tokio::test]
