@@ -4,7 +4,7 @@ use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 
 use crate::http::{
     auth::Client,
-    extract::rooms_query::RoomsQuery,
+    extract::{rooms_query::RoomsQuery, view::ViewParam},
     problem::Problem,
     respond::{
         conditional::json_unless_known,
@@ -18,6 +18,8 @@ pub(in crate::http) async fn list(
     State(http): State<Http>,
     Extension(connection): Extension<SlowClient>,
     query: RoomsQuery,
+    // Rooms have their counts in any case.
+    _: ViewParam,
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -170,6 +170,16 @@ async fn each_part_of_the_list_has_a_tag_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_view_of_counts_changes_nothing() {
+    let app = with_rooms(&["a", "b"]).await;
+    for query in ["limit=1&", "prefix=b&", ""] {
+        let rooms = app.get_as_operator(&format!("/api/rooms?{query}")).await;
+        let counts = app.get_as_operator(&format!("/api/rooms?{query}view=count")).await;
+        assert_eq!((counts.status, counts.text()), (200, rooms.text()), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_values_are_refused_by_their_names() {
     let app = TestApp::start().await;
     for (query, expected) in [
@@ -180,6 +190,7 @@ async fn wrong_values_are_refused_by_their_names() {
         ("limit=1&limit=2", "give `limit` once"),
         ("prefix=%FF", "`prefix` is not UTF-8"),
         ("after=a&after=b", "give `after` once"),
+        ("view=counts", "`view` can be `count`, once; leave it out to see who is inside"),
     ] {
         let refused = app.get_as_operator(&format!("/api/livekit/rooms?{query}")).await;
         assert_eq!(refused.problem(400), expected, "{query}");
