@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{http::problem::Problem, presence::RoomName};
 
-/// As many rooms as one stream can watch.
+/// Rooms that one stream can watch.
 pub(in crate::http) const MAX_ROOMS: usize = 100;
 
 /// The one room that a request names.

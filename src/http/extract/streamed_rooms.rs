@@ -14,7 +14,7 @@ pub(in crate::http) enum StreamedRooms {
     All { prefix: String },
 }
 
-/// The same, of a request that may also name none: rooms come later.
+/// Like [`StreamedRooms`], but a request may name no room yet.
 pub(in crate::http) struct FirstRooms(pub StreamedRooms);
 
 impl<S: Sync> FromRequestParts<S> for StreamedRooms {

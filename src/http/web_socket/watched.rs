@@ -1,4 +1,4 @@
-//! What one WebSocket watches.
+//! Which rooms a WebSocket's client has chosen, and the topics by which they are watched.
 
 use crate::{delivery::HandoffWatch, http::state::Http, presence::RoomName};
 
