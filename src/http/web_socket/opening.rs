@@ -69,8 +69,8 @@ impl Opening {
                 "streams are turned off here (`stream.enabled`); ask by GET",
             ));
         }
-        // The request itself has cost one.
-        self.http.limits.take_reads(self.address, asked.rooms.len().saturating_sub(1))?;
+        // The request itself has cost nothing: the routes of WebSockets are within no limit of their own.
+        self.http.limits.take_reads(self.address, asked.rooms.len().max(1))?;
         if let Some(client) = &client {
             asked.is_allowed_to(client)?;
         }

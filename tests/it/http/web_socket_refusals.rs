@@ -117,6 +117,11 @@ async fn a_web_socket_of_one_room_costs_one_read() {
         let mut socket = WebSocket::open(app.address, GENERAL, &[]).await;
         assert_eq!(socket.next().await["event"], "participants:update");
     }
+    eventually("one too many to be refused", async || {
+        let mut socket = WebSocket::open(app.address, GENERAL, &[]).await;
+        matches!(socket.receive().await, Received::Close(Some(4429), _))
+    })
+    .await;
 }
 
 #[tokio::test]
