@@ -175,7 +175,8 @@ async fn an_idle_connection_takes_little_memory() {
     let after = app.resident_kib();
     let bytes = (after.saturating_sub(before)) * 1024 / COUNT;
     println!("{COUNT} idle WebSockets: {before} KiB, then {after} KiB, {bytes} bytes each");
-    // It is 0.6 KiB; the rest is room for what else the process does meanwhile.
+    // Measured by itself it is 600 to 800, with what else the process did meanwhile in it. The bound is no promise: it finds a
+    // connection that holds a buffer while it is idle.
     assert!(bytes < 900, "{bytes} bytes each");
     drop(sockets);
 }
