@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{TestApp, WebSocket, joined, left};
+use crate::harness::{TestApp, WebSocket, joined, left, started};
 
 const ROOM: &str = "/api/livekit/participants/ws?room=a";
 const ROOMS: &str = "/api/livekit/rooms/ws";
@@ -32,7 +32,7 @@ async fn with_view_count_only_the_numbers_are_sent() {
 #[tokio::test]
 async fn the_list_of_rooms_comes_beside_rooms_that_are_watched() {
     let app = TestApp::start().await;
-    app.webhooks([joined("alice").room("a"), joined("bob").room("b")]).await;
+    app.webhooks([started().room("a"), joined("alice").room("a"), joined("bob").room("b")]).await;
     let mut socket =
         with_token(&app, &format!("{ROOMS}?all=true&prefix=a"), &app.list_token()).await;
     let list = socket.next().await;
