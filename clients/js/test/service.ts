@@ -47,6 +47,8 @@ export class Service {
   hasETags = true;
   /** Streams end before anything was said on them. */
   isCuttingAtOnce = false;
+  /** Closes WebSockets with 4503 as soon as they show a token. */
+  isBusy = false;
   /** Tokens that it takes; null: it asks for none. */
   tokens: Set<string> | null = null;
   /** What an instance that is behind would show of a room. */

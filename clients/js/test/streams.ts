@@ -1,6 +1,7 @@
 // The browser's EventSource and WebSocket, connected to the simulated service.
 
-import { LATENCY, RETRY, type Service } from "./service.js";
+import { claimsOf } from "../src/service.js";
+import { HEARTBEAT, LATENCY, RETRY, type Service } from "./service.js";
 import { Subscriber } from "./subscriber.js";
 
 /** As browsers have it: comes back by itself after a broken connection, and stays closed after a refusal. */
@@ -77,6 +78,8 @@ export class FakeWebSocket extends Subscriber {
   /** What the page has sent. */
   readonly received: Record<string, unknown>[] = [];
   #hasBegun = false;
+  /** Of the token that was shown first. */
+  #identity: unknown;
 
   constructor(service: Service, address: string) {
     super(service);
@@ -116,7 +119,9 @@ export class FakeWebSocket extends Subscriber {
     service.opened += 1;
     this.readyState = 1;
     this.onopen?.();
-    if (!service.tokens) this.#begin();
+    // As the service does for every connection that has nothing to be sent yet.
+    if (service.tokens) this.send("heartbeat", { t: Date.now(), every: HEARTBEAT });
+    else this.#begin();
   }
 
   #begin(): void {
@@ -127,12 +132,30 @@ export class FakeWebSocket extends Subscriber {
 
   #receive(message: Record<string, unknown>): void {
     this.received.push(message);
-    if (typeof message["token"] === "string") {
-      if (!this.service.allows(message["token"])) return this.close(4401, "show a token");
-      this.#begin();
-    }
+    const { token } = message;
+    // The heartbeat is on its way before the first token arrives.
+    if (typeof token === "string") return void setTimeout(() => this.#take(token));
     for (const room of (message["unwatch"] ?? []) as string[]) this.unwatch(room);
     for (const room of (message["watch"] ?? []) as string[]) this.watch(room);
-    if (message["watch"] || message["unwatch"]) this.send("watching", { rooms: this.watched });
+    this.#answer();
+  }
+
+  #take(token: string): void {
+    if (this.readyState !== 1 || this.isDead) return;
+    const { sub: identity } = claimsOf(token) as { sub?: string };
+    if (!this.#hasBegun) {
+      if (this.service.isBusy) return this.close(4503, "come back");
+      if (!this.service.allows(token)) return this.close(4401, "show a token");
+      this.#identity = identity;
+      this.#answer();
+      return this.#begin();
+    }
+    if (identity !== this.#identity) return this.send("error", { status: 403, detail: "of another identity" });
+    this.#answer();
+  }
+
+  #answer(): void {
+    if (this.readyState === 1 && !this.isDead)
+      this.onmessage?.({ data: JSON.stringify({ event: "watching", rooms: this.watched }) });
   }
 }

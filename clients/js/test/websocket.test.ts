@@ -39,6 +39,12 @@ function socket(): FakeWebSocket {
   return [...service.sockets][0]!;
 }
 
+/** A token that is good for 100 seconds. */
+function tokenOf(identity: string, id: string): string {
+  const claims = { exp: Date.now() / 1_000 + 100, sub: identity, video: { roomList: true }, jti: id };
+  return ["{}", JSON.stringify(claims), "signed"].map((part) => btoa(part)).join(".");
+}
+
 function statusesOf(watch: Watch<RoomSnapshot>): Status[] {
   const statuses = [watch.snapshot().status];
   watch.subscribe(() => watch.snapshot().status !== statuses.at(-1) && statuses.push(watch.snapshot().status));
@@ -97,8 +103,7 @@ it("the token is in the first message, and never in the address", async () => {
 it("the next token is sent before the first expires, on the same connection", async () => {
   service.tokens = new Set();
   const token = vi.fn(() => {
-    const claims = { exp: Date.now() / 1_000 + 100, sub: String(token.mock.calls.length) };
-    const fresh = ["{}", JSON.stringify(claims), "signed"].map((part) => btoa(part)).join(".");
+    const fresh = tokenOf("alice", String(token.mock.calls.length));
     service.tokens!.add(fresh);
     return fresh;
   });
@@ -108,6 +113,72 @@ it("the next token is sent before the first expires, on the same connection", as
   expect(socket().received.map(({ token }) => token)).toEqual(token.mock.results.map(({ value }) => value as string));
   expect(token.mock.calls.length).toBeGreaterThan(10);
   expect([statuses, service.opened]).toEqual([["connecting", "live"], 1]);
+});
+
+it("a token that is refused after a list was shown is an error, and not tried for ever", async () => {
+  service.tokens = new Set(["good"]);
+  let now = "good";
+  const room = watchRoom({ url, room: "general", transport, token: () => now });
+  await pass(100);
+  now = "bad";
+  room.reconnect();
+  room.reconnect();
+  const statuses = statusesOf(room);
+  service.tokens.clear();
+  service.breakStreams();
+  await pass(600_000);
+  expect(room.snapshot()).toMatchObject({ status: "error", participants: [alice], error: { status: 401 } });
+  expect(statuses).not.toContain("live");
+  expect(service.opened).toBeLessThan(6);
+});
+
+it("a service that closes before it takes the token is tried ever more seldom", async () => {
+  service.tokens = new Set(["good"]);
+  const room = watchRoom({ url, room: "general", transport, token: "good" });
+  await pass(100);
+  service.isBusy = true;
+  room.reconnect();
+  await pass(600_000);
+  expect(service.opened).toBeLessThan(60);
+  service.isBusy = false;
+  await pass(31_000);
+  expect(room.snapshot().status).toBe("live");
+});
+
+it("a connection that has nothing new to send is live once it takes the token, and keeps to its heartbeats", async () => {
+  service.tokens = new Set(["good"]);
+  const room = watchRoom({ url, room: "general", transport, token: "good" });
+  await pass(100);
+  room.reconnect();
+  await pass(100);
+  expect(socket().address.searchParams.get("last_event_id")).toBe(String(service.stateOf("general").version));
+  expect(room.snapshot().status).toBe("live");
+  await pass(600_000);
+  expect(service.opened).toBe(2);
+});
+
+it("a tab's token of another identity opens another connection, and nobody sees an error", async () => {
+  shareAmongTabs();
+  service.tokens = new Set();
+  const identities = ["alice", "bob"];
+  const tabs = identities.map((identity, index) => {
+    const token = () => {
+      // The second tab asks for its own a little later.
+      const fresh = tokenOf(identity, `${Date.now()} ${index}`);
+      service.tokens!.add(fresh);
+      return fresh;
+    };
+    return watchRoom({ url, room: "general", transport, token });
+  });
+  await pass(200);
+  const statuses = tabs.map((tab) => statusesOf(tab));
+  await pass(300_000);
+  service.change("general", [alice, bob]);
+  await pass(100);
+  for (const tab of tabs) expect(tab.snapshot()).toMatchObject({ status: "live", participants: [alice, bob] });
+  expect(statuses.flat()).not.toContain("error");
+  // One for each 90 seconds at most, and one at first.
+  expect([service.sockets.size, service.opened < 8]).toEqual([1, true]);
 });
 
 it("a refusal by its close code is an error that says why", async () => {

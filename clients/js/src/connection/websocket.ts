@@ -26,28 +26,59 @@ export const openSocket: OpenStream = (address, token, credentials, names, onEve
   const schedule = newTimers();
   let hasSpoken = false;
   let isClosed = false;
-  const send = (message: object) => socket.send(JSON.stringify(message));
+  /** What was sent and is not answered: whether each is a token that renews another. The service answers one after the other. */
+  const unanswered: boolean[] = [];
+  /** A token was sent, and not yet accepted. */
+  let isShowing = false;
+  /** The last heartbeat. */
+  let heartbeat: unknown = {};
+
+  function send(message: object, isRenewal = false): void {
+    unanswered.push(isRenewal);
+    socket.send(JSON.stringify(message));
+  }
 
   /** Shows the token, and the next one before this one expires. Not in the address: that is written to logs. */
-  function show(shown: string | undefined): void {
-    if (shown) send({ token: shown.trim() });
+  function show(shown: string | undefined, isRenewal = false): void {
+    if (shown) send({ token: shown.trim() }, isRenewal);
     schedule(Timer.RENEWAL, credentials.freshFor(), () => void renew());
   }
 
   async function renew(): Promise<void> {
     try {
       const next = await credentials.get();
-      if (!isClosed) show(next);
+      if (!isClosed) show(next, true);
     } catch (refusal) {
       if (!isClosed) onLost(refusal as Refusal);
     }
   }
 
-  socket.onopen = () => show(token);
+  /** The service takes a message or refuses it. */
+  function onAnswer(event: string, content: unknown): void {
+    const isRenewal = unanswered.shift();
+    if (event === "error") {
+      const refusal = refusalFrom(content as Problem);
+      // Tabs that share a connection may have tokens of several identities, and one connection takes only one. Another connection,
+      // with another token, shows whether this is a refusal: 401 has it opened at once.
+      return onLost(isRenewal && refusal.status === 403 ? { ...refusal, status: 401 } : refusal);
+    }
+    if (isShowing) {
+      isShowing = false;
+      onEvent("heartbeat", heartbeat, "");
+    }
+  }
+
+  socket.onopen = () => {
+    isShowing = !!token;
+    show(token);
+  };
   socket.onmessage = ({ data }: MessageEvent<string>) => {
     const { event = "message", id = "", data: content } = JSON.parse(data) as Message;
     hasSpoken = true;
-    if (event === "error") return onLost(refusalFrom(content as Problem));
+    if (event === "error" || event === "watching") return onAnswer(event, content);
+    if (event === "heartbeat") heartbeat = content;
+    // Those of before the token is accepted are no success: it may be refused.
+    if (isShowing && event === "heartbeat") return;
     if (names.includes(event)) onEvent(event, content, id);
   };
   socket.onclose = ({ code, reason }) => {
