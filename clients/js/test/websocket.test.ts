@@ -82,6 +82,26 @@ it("rooms are added and dropped on the open connection", async () => {
   expect(service.opened).toBe(1);
 });
 
+it("what was under way of a room that is no longer watched is passed over", async () => {
+  const rooms = watchRooms({ url, rooms: ["general", "music"], transport });
+  await pass(100);
+  const { version, participants } = service.stateOf("general");
+  rooms.setRooms(["music"]);
+  socket().send("room:delta", {
+    room: "general",
+    prev: version,
+    version: version + 1,
+    joined: [bob],
+    updated: [],
+    left: [],
+  });
+  socket().send("room:snapshot", { room: "general", version, participants });
+  await pass(10_000);
+  expect(rooms.snapshot().status).toBe("live");
+  expect([...rooms.snapshot().rooms.keys()]).toEqual(["music"]);
+  expect(service.opened).toBe(1);
+});
+
 it("more rooms than fit into one message open another connection", async () => {
   const rooms = watchRooms({ url, rooms: ["general"], transport });
   await pass(100);

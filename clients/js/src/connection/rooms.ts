@@ -32,6 +32,8 @@ export function connectRooms(
 
   function take(message: Message): Effect {
     const { room } = message;
+    // What was under way when the room was dropped on the open connection.
+    if (!rooms.has(room)) return Effect.SAME;
     const before = lists.shown.get(room)?.version;
     const effect = lists.apply(message);
     if (effect === Effect.CHANGED) {
