@@ -36,6 +36,12 @@ export function watchRoomList(options: RoomListOptions): Watch<RoomListSnapshot>
   let version: number;
   let etag: string | null | undefined;
 
+  /** Shows what came by a stream: the last plain answer is no longer what is shown. */
+  function showSent(list: readonly RoomListing[]): Effect {
+    etag = undefined;
+    return show(list);
+  }
+
   /** A room that did not change stays the same object, and so does a list in which no room did. */
   function show(list: readonly RoomListing[]): Effect {
     const before = new Map(rooms?.map((room) => [room.name, room]));
@@ -55,13 +61,13 @@ export function watchRoomList(options: RoomListOptions): Watch<RoomListSnapshot>
       on: {
         "rooms:snapshot": (list: WholeList) => {
           version = list.version;
-          return show(list.rooms);
+          return showSent(list.rooms);
         },
         "rooms:delta": ({ prev, version: next, changed, gone }: ListChange, _id, isFirst) => {
           if (isFirst || prev !== version) return Effect.GAP;
           version = next;
           const others = new Set([...gone, ...changed.map(({ name }) => name)]);
-          return show([...rooms!.filter(({ name }) => !others.has(name)), ...changed].sort(byName));
+          return showSent([...rooms!.filter(({ name }) => !others.has(name)), ...changed].sort(byName));
         },
       },
       hasSome: () => rooms !== null,

@@ -172,6 +172,24 @@ it("says what is wrong, and goes on when that is over", async () => {
   expect(names(list)).toEqual(["general", "music"]);
 });
 
+it("shows what is polled after a stream was lost, even if the list is as it was when it was polled before", async () => {
+  service.streams = "refused";
+  const list = watchRoomList({ url });
+  await pass(100);
+  expect([list.snapshot().status, names(list)]).toEqual(["polling", ["general"]]);
+  service.streams = "on";
+  await pass(30_000);
+  service.change("brief", [carol]);
+  expect([list.snapshot().status, names(list)]).toEqual(["live", ["brief", "general"]]);
+  service.streams = "refused";
+  service.isReachable = false;
+  service.breakStreams();
+  service.rooms.delete("brief");
+  service.isReachable = true;
+  await pass(10_000);
+  expect([list.snapshot().status, names(list)]).toEqual(["polling", ["general"]]);
+});
+
 it("comes by WebSocket if asked for", async () => {
   const list = watchRoomList({ url, transport: "websocket" });
   await pass(100);
