@@ -16,8 +16,6 @@ const enum Millis {
   OPEN_TIMEOUT_WHEN_POLLING = 5_000,
   /** The browser opens a lost stream again by itself, after the delay that the service set (up to 5 s). */
   REOPEN_TIMEOUT = 16_000,
-  /** How long a quiet topic says nothing before another stream shows that it is not lost. */
-  QUIET_TIMEOUT = 60_000,
   /** How late a heartbeat may be before a page that is shown again reconnects. */
   HEARTBEAT_DELAY = 1_000,
   /** How long a hidden page stays connected, if its `whenHidden` does not say. */
@@ -158,7 +156,7 @@ export function connect(
     // It may have closed the stream.
     if (own !== attempt) return;
     lastSignAt = Date.now();
-    if (topic.isQuiet) schedule(Timer.WATCHDOG, Millis.QUIET_TIMEOUT, open);
+    if (topic.quietTimeout) schedule(Timer.WATCHDOG, topic.quietTimeout, open);
     else watchOver(Heartbeat.MAX_MISSED * heartbeatInterval);
     if (topic.hasAll()) {
       failures = refusals = 0;

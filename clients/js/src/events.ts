@@ -15,6 +15,10 @@ export interface EventsOptions extends Omit<ServiceOptions, "share" | "transport
   readonly onGap?: (() => void) | undefined;
 }
 
+const enum Millis {
+  QUIET_TIMEOUT = 60_000,
+}
+
 interface SystemMessage {
   readonly type: "system";
   readonly event: "connected" | "gap";
@@ -25,6 +29,14 @@ export function watchEvents(options: EventsOptions): Watch<Link> {
   const { filter, onEvent, onGap } = options;
   /** The position of the last event, or of the beginning of the stream. */
   let position = "";
+  /**
+   * Silence may be a stream that died unnoticed, and only another one shows. But a page sees no heartbeat, and so no position that
+   * the filter leaves out: if the service has logged too much meanwhile to go on from the last one that the page has seen, it tells
+   * a gap where there was none. So a gap after silence is the last: from then on a silent stream stays while it is open.
+   */
+  let quietTimeout: number = Millis.QUIET_TIMEOUT;
+  /** The stream was opened in place of one that nobody knew to be lost. */
+  let isInPlace = false;
 
   const make: Make<Feed> = (url, credentials, listener) => {
     const addressOf = (query: URLSearchParams) => {
@@ -35,19 +47,29 @@ export function watchEvents(options: EventsOptions): Watch<Link> {
       return "events";
     };
     const topic: Topic = {
-      path: addressOf,
+      path(query) {
+        isInPlace = feed.link().status === "live";
+        return addressOf(query);
+      },
       on: {
         message(message: PresenceEvent | SystemMessage, id) {
           if (id) position = id;
           if (message.type === "system") {
-            if (message.event === "gap") tell(onGap);
+            if (message.event === "gap") {
+              if (isInPlace) quietTimeout = Infinity;
+              tell(onGap);
+            }
+            isInPlace &&= message.event === "connected";
             return Effect.SAME;
           }
+          isInPlace = false;
           tell(onEvent, message);
           return Effect.CHANGED;
         },
       },
-      isQuiet: true,
+      get quietTimeout() {
+        return quietTimeout;
+      },
       hasSome: () => position !== "",
       hasAll: () => true,
       async ask(token, hasFailed) {
@@ -58,7 +80,8 @@ export function watchEvents(options: EventsOptions): Watch<Link> {
         return false;
       },
     };
-    return connect(url, credentials, listener, topic);
+    const feed = connect(url, credentials, listener, topic);
+    return feed;
   };
   return watch(options, make, (feed) => feed.link());
 }

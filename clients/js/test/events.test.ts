@@ -99,6 +99,22 @@ it("tells a gap where the service no longer has what was missed", async () => {
   expect(seen).toEqual(["EV_2", "gap", "EV_2"]);
 });
 
+it("tells one gap at most where more happens in a minute of silence than the service keeps", async () => {
+  service.happen("room_started", "busy");
+  const { watch, seen, statuses } = watched({ filter: { rooms: ["quiet"] } });
+  await pass(50);
+  for (let minute = 0; minute < 10; minute += 1) {
+    for (let number = 0; number < 20; number += 1) service.happen("room_started", "busy");
+    service.log = service.log.slice(-10);
+    await pass(60_100);
+  }
+  expect([seen, service.opened]).toEqual([["gap"], 2]);
+  const { id } = service.happen("room_started", "quiet");
+  expect(seen).toEqual(["gap", id]);
+  expect(statuses).toEqual(["connecting", "live"]);
+  watch.close();
+});
+
 it("goes on when the page's handler fails", async () => {
   const complained = vi.spyOn(console, "error").mockImplementation(() => {});
   const onEvent = vi.fn(() => {

@@ -18,8 +18,8 @@ export interface Topic {
   path(query: URLSearchParams): string | undefined;
   /** Takes an event of a stream, by its name. `isFirst`: none came before it since the stream opened. */
   readonly on: Readonly<Record<string, (data: never, id: string, isFirst: boolean) => Effect>>;
-  /** Its stream has no heartbeats that a page sees. */
-  readonly isQuiet?: boolean;
+  /** If its stream has no heartbeats that a page sees: how long it says nothing before another one shows that it is not lost. */
+  readonly quietTimeout?: number;
   /** Whether something is shown. */
   hasSome(): unknown;
   /** Whether all is shown, even if it may be old. */
