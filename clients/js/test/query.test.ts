@@ -97,6 +97,21 @@ it("with `write`, joins, leaves and tracks are written, and only the rooms are f
   expect(fetched.sort()).toEqual(["rooms", "rooms a"]);
 });
 
+it("with `write`, an answer from before the event does not replace what is written", async () => {
+  await connected({ mode: "write" });
+  const answers: ((people: Participant[]) => void)[] = [];
+  const queryFn = () => new Promise<Participant[]>((resolve) => answers.push(resolve));
+  void new QueryObserver(client, { queryKey: ["participants", "a"], queryFn }).refetch();
+  service.happen("participant_joined", "a", { participant: bob });
+  answers[0]!([alice]);
+  await pass(50);
+  expect(list("a")).toEqual([alice, bob]);
+  fetched = [];
+  await pass(200);
+  // Whoever asked gets a newer answer.
+  expect(answers.length + fetched.filter((key) => key === "participants a").length).toBe(2);
+});
+
 it("with `write`, what an event does not tell is fetched", async () => {
   await connected({ mode: "write" });
   service.happen("track_published", "a", { participant: bob, track: microphone });

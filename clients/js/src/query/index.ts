@@ -7,7 +7,10 @@ import type { Link, Participant, PresenceEvent, Watch } from "../types.js";
 /** The part of TanStack Query's `QueryClient`, version 5, that this uses. */
 export interface QueryClientLike {
   invalidateQueries(filters: { queryKey: readonly unknown[]; exact?: boolean }): Promise<unknown>;
-  setQueryData(queryKey: readonly unknown[], update: (data: unknown) => unknown): unknown;
+  cancelQueries(filters: { queryKey: readonly unknown[]; exact: boolean }): Promise<unknown>;
+  isFetching(filters: { queryKey: readonly unknown[]; exact: boolean }): number;
+  getQueryData(queryKey: readonly unknown[]): unknown;
+  setQueryData(queryKey: readonly unknown[], data: unknown): unknown;
 }
 
 /** How to connect queries. */
@@ -44,6 +47,20 @@ export function connectQueries(client: QueryClientLike, options: QueriesOptions)
     }, Millis.PAUSE);
   }
 
+  /** Writes what happened to the list of a room. Returns whether the list needs no answer of the service. */
+  function write(room: string, event: PresenceEvent): boolean {
+    const queryKey = ["participants", room];
+    const data = client.getQueryData(queryKey);
+    const now = Array.isArray(data) && changed(data as Participant[], event);
+    if (!now) return false;
+    const filters = { queryKey, exact: true };
+    // The answer that is awaited may be from before the event, and would replace what is written.
+    const isFetching = client.isFetching(filters) > 0;
+    if (isFetching) void client.cancelQueries(filters);
+    client.setQueryData(queryKey, now);
+    return !isFetching;
+  }
+
   const watch = watchEvents({
     ...options,
     onEvent(event) {
@@ -51,15 +68,7 @@ export function connectQueries(client: QueryClientLike, options: QueriesOptions)
       if (!room) return;
       refetch("rooms");
       refetch("rooms", room);
-      let isWritten = false as boolean;
-      if (options.mode === "write") {
-        client.setQueryData(["participants", room], (data) => {
-          const now = Array.isArray(data) ? changed(data as Participant[], event) : undefined;
-          isWritten = now !== undefined;
-          return now ?? data;
-        });
-      }
-      if (!isWritten) refetch("participants", room);
+      if (options.mode !== "write" || !write(room, event)) refetch("participants", room);
     },
     onGap() {
       refetch("rooms");
