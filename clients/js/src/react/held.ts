@@ -44,6 +44,8 @@ export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
     reconnect: () => void,
     /** Called when the link or `isOpen` changes. */
     private readonly onLink: () => void,
+    /** Called when nothing is wanted any more. */
+    private readonly onIdle: () => void = () => {},
   ) {
     this.link = this.beginning = Object.freeze({ status: "connecting", error: null, lastEventAt: null, reconnect });
     this.nothing = Object.freeze(held.show(held.part(undefined, ""), this.beginning));
@@ -89,6 +91,7 @@ export class Holder<Snapshot extends Link, Part, Shown extends ShownLink> {
     clearTimeout(this.settling);
     for (const [key, { listeners }] of this.wanted) if (listeners.size === 0) this.wanted.delete(key);
     const keys = new Set(this.wanted.keys());
+    if (keys.size === 0) this.onIdle();
     const isSame = keys.size === this.keys.size && [...keys].every((key) => this.keys.has(key));
     if (isSame) return;
     this.keys = keys;

@@ -66,9 +66,9 @@ export class Presence {
   private readonly linkListeners = new Set<() => void>();
   private readonly rooms: Holder<RoomsSnapshot, ShownList, ShownRoom>;
   private readonly counts: Holder<CountsSnapshot, Counts | null, ShownCount>;
-  /** By prefix. */
+  /** By prefix: those that are wanted. */
   private readonly lists = new Map<string, Holder<RoomListSnapshot, readonly RoomListing[] | null, ShownRoomList>>();
-  /** By filter, as JSON. */
+  /** By filter, as JSON: those that are wanted. */
   private readonly events = new Map<string, Events>();
 
   constructor(private readonly options: ServiceOptions) {
@@ -169,6 +169,7 @@ export class Presence {
         },
         this.reconnect,
         this.tellLink,
+        () => this.lists.delete(prefix),
       );
       this.lists.set(prefix, holder);
     }
@@ -196,6 +197,7 @@ export class Presence {
         },
         this.reconnect,
         this.tellLink,
+        () => this.events.delete(filter),
       );
       events = { holder, handlers };
       this.events.set(filter, events);

@@ -2,6 +2,7 @@ import { StrictMode } from "react";
 import { expect, test, vi } from "vitest";
 
 import { useConnection, useParticipants, useRooms, type Connection, type Rooms } from "../../src/react/index.js";
+import { Presence } from "../../src/react/presence.js";
 import { Provider, settle, show } from "./page.js";
 import { FakeService, listing, someone } from "./service.js";
 
@@ -45,6 +46,21 @@ test("the list of rooms is streamed once for all components, and nothing is poll
   await page.unmount();
   await settle(20_000);
   expect([FakeService.streams.length, FakeService.asked.length]).toEqual([1, 0]);
+});
+
+test("nothing is left of a prefix or a filter that nobody wants any more", async () => {
+  const presence = new Presence({ url: "https://presence.example.com", share: false });
+  const { lists, events } = presence as unknown as { lists: Map<string, unknown>; events: Map<string, unknown> };
+  const handlers = { onEvent: () => {}, onGap: () => {} };
+  for (let number = 0; number < 5; number += 1) {
+    const filter = JSON.stringify({ prefix: `${number}` });
+    const leaveAll = [presence.wantRoomList(`${number}`, () => {}), presence.wantEvents(filter, handlers, () => {})];
+    await settle();
+    expect([lists.size, events.size, FakeService.open.length]).toEqual([1, 1, 2]);
+    for (const leave of leaveAll) leave();
+    await settle(2_000);
+    expect([lists.size, events.size, FakeService.open.length]).toEqual([0, 0, 0]);
+  }
 });
 
 test("a list of rooms has the prefix that was asked for, and a connection of its own", async () => {
