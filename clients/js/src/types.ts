@@ -222,8 +222,11 @@ export interface PresenceEvent {
   /** What it is about. Which of these there are depends on the event; unknown events have none. */
   readonly data: {
     readonly room?: Readonly<Record<string, unknown>> & { readonly name: string };
-    readonly participant?: Participant;
+    /** With `participant_left`, where LiveKit says why: `CLIENT_INITIATED`, `DUPLICATE_IDENTITY`, `ROOM_DELETED`, … */
+    readonly participant?: Participant & { readonly disconnectReason?: string };
     readonly track?: Track;
+    /** With `room_finished`, where LiveKit says why: `ROOM_END_IDLE_TIMEOUT`, `ROOM_END_API_DELETE`, … */
+    readonly roomEndReason?: string;
     readonly [other: string]: unknown;
   };
   /** Milliseconds since 1970. */
