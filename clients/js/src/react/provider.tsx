@@ -13,10 +13,12 @@ export interface PresenceProviderProps extends ServiceOptions {
 const Given = createContext<Presence | null>(null);
 
 /**
- * Gives all hooks below it one connection, for up to 100 rooms. It opens with the first component that shows a room, and closes
- * a second after the last one is gone. A new `url`, `withCredentials`, `share`, `transport` or string as `token` reconnects. A new function
- * as `token` is called the next time that a token is needed, and a new `whenHidden` counts the next time that the page is
- * hidden.
+ * Lets all hooks below it share connections: one for the lists of up to 100 rooms, one for the numbers of up to 100, one for each
+ * prefix of the list of rooms, and one for each filter of events. Each opens with the first component that wants it, and closes a
+ * second after the last one is gone.
+ *
+ * A new `url`, `withCredentials`, `share`, `transport` or string as `token` reconnects. A new function as `token` is called the next
+ * time that a token is needed, and a new `whenHidden` counts the next time that the page is hidden.
  */
 export function PresenceProvider({
   url,
@@ -28,7 +30,7 @@ export function PresenceProvider({
   children,
 }: PresenceProviderProps): ReactElement {
   if (useContext(Given)) {
-    throw new Error("<PresenceProvider> is inside another one: keep the outer one, its connection serves all rooms");
+    throw new Error("<PresenceProvider> is inside another one: keep the outer one, its connections serve all hooks");
   }
   const newest = useRef({ token, whenHidden });
   useEffect(() => {

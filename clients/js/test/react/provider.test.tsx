@@ -158,7 +158,7 @@ test("a provider inside another is an error that says so", async () => {
         </Provider>
       </Provider>,
     ),
-  ).toBe("<PresenceProvider> is inside another one: keep the outer one, its connection serves all rooms");
+  ).toBe("<PresenceProvider> is inside another one: keep the outer one, its connections serve all hooks");
 });
 
 test("a page that is gone within a moment opens nothing", async () => {
