@@ -7,3 +7,4 @@ mod heavy;
 mod recovers;
 mod refused;
 mod tabs;
+mod watches;
