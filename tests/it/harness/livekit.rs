@@ -17,8 +17,9 @@ pub fn started() -> WebhookBody {
     event("room_started")
 }
 
+/// The end of a room, after everybody joined who has until now.
 pub fn finished() -> WebhookBody {
-    event("room_finished")
+    event("room_finished").created_at_ms(EPOCH_MS + NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A join of `identity`, whose session has the sid `PA_` + identity.
