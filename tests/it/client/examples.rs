@@ -44,7 +44,8 @@ async fn the_app_with_voice_channels_shows_them_and_how_it_is_in_touch() {
     for expected in ["general", "music", "alice", "bob", "LIVE"] {
         until_text(&mut fixture.browser, tab, expected).await;
     }
-    assert_eq!(fixture.streams_open().await, 1.0, "all rooms are on one connection");
+    let streams = fixture.streams_open().await;
+    assert_eq!(streams, 2.0, "the list of rooms is on one connection, and all rooms on another");
     fixture.webhooks([joined("carol")]).await;
     until_text(&mut fixture.browser, tab, "carol").await;
     assert_eq!(fixture.browser.audit_tab(tab).await, [""; 0]);
