@@ -149,7 +149,7 @@ impl Task {
         writes.min(MAX_WINDOW).max(coalesce)
     }
 
-    /// Looks for subscribers. Tells whether there were none for so long that the log is no longer followed.
+    /// Looks for subscribers. Tells whether the log is no longer followed, because there were none for a while.
     fn on_look(&mut self) -> bool {
         let now = Instant::now();
         let mut state = self.shared.state();

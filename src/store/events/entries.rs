@@ -175,7 +175,7 @@ impl Happened<'_> {
         self.event.is_some_and(|event| event.sid() == Some(&transition.participant().sid))
     }
 
-    /// A webhook about a session that clients do not see is not named: whoever was told of it would know that it is there.
+    /// A webhook about a session that clients do not see is not named: that would tell them that the session is there.
     fn source_of(&self, transition: &Transition) -> EventSource {
         let Some(event) = self.event else { return EventSource::Comparison };
         let is_own = self.is_own(transition);

@@ -37,7 +37,7 @@ async fn a_feed_that_is_too_slow_is_closed_and_resumes_without_a_loss() {
     let identities: Vec<_> = (0..EVENTS).map(|number| format!("user-{number:02}")).collect();
     for identity in &identities {
         app.webhook(joined(identity).metadata(&metadata)).await;
-        // Who reads gets each at once, whoever is slow.
+        // A subscriber that reads gets each at once, also while another is slow.
         let mut seen = None;
         while seen.as_ref() != Some(identity) {
             let message = quick.next_message().await.unwrap().json();

@@ -25,7 +25,7 @@ type OutboxItem = (String, Vec<Vec<u8>>);
 
 impl RedisEvents {
     /// Brings a step's entries into the log. The step is done, and its entries are kept with it: what does not reach the log now is
-    /// moved by the next step in the bucket, or by whoever tends the log.
+    /// moved by the next step in the bucket, or by the instance that tends the log.
     pub async fn settle(&self, bucket: Bucket, pending: PendingLog) {
         let PendingLog { entries, logged } = pending;
         let relayed = match logged {

@@ -37,7 +37,7 @@ impl RedisEvents {
     }
 
     /// Keeps everything logged, moves what lies in outboxes, and puts a gap into the log if something was not logged before. Until
-    /// the gap is there, whoever tends the log next knows that it is missing. Returns the log's newest position.
+    /// the gap is there, the instance that tends the log next knows that it is missing. Returns the log's newest position.
     pub(super) async fn tend_all(&self) -> Result<LogId, StoreError> {
         let mut exists = redis::cmd("EXISTS");
         exists.arg(self.keys.shared("log:state"));
