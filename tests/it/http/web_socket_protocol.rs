@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::harness::{Received, TestApp, WebSocket, eventually, masked};
 
 const TEXT: u8 = 0x81;
@@ -60,22 +62,25 @@ fn case(name: &'static str, sent: Vec<u8>, then: Then) -> Case {
     Case { name, sent, then }
 }
 
+/// Tries all cases at once, each on a connection of its own: a second passes until the service closes one of them. Bytes arrive in
+/// any pieces.
 async fn run(app: &TestApp, cases: Vec<Case>) {
-    // Bytes arrive in any pieces.
-    for piece in [1_000_000, 1] {
-        for Case { name, sent, then } in &cases {
-            if piece == 1 && sent.len() > 2_000 {
-                continue;
-            }
-            let target = "/api/livekit/rooms/ws";
-            let mut socket = WebSocket::open(app.address, target, &[]).await;
-            socket.next_of_any_kind().await;
-            socket.connection.socket.set_nodelay(true).unwrap();
-            for bytes in sent.chunks(piece) {
-                socket.connection.send(bytes).await;
-            }
-            check(&mut socket, name, then).await;
+    let pieces =
+        |case: &Case| if case.sent.len() > 2_000 { vec![1_000_000] } else { vec![1_000_000, 1] };
+    let tried =
+        cases.iter().flat_map(|case| pieces(case).into_iter().map(move |piece| (case, piece)));
+    join_all(tried.map(async |(case, piece)| case.run(app, piece).await)).await;
+}
+
+impl Case {
+    async fn run(&self, app: &TestApp, piece: usize) {
+        let mut socket = WebSocket::open(app.address, "/api/livekit/rooms/ws", &[]).await;
+        socket.next_of_any_kind().await;
+        socket.connection.socket.set_nodelay(true).unwrap();
+        for bytes in self.sent.chunks(piece) {
+            socket.connection.send(bytes).await;
         }
+        check(&mut socket, self.name, &self.then).await;
     }
 }
 
