@@ -29,7 +29,13 @@ const counts = watchRooms({ rooms: ["general"], view: "count", transport: "webso
 export const numbers: Counts | undefined = counts.snapshot().rooms.get("general")?.counts;
 export const events = watchEvents({ filter: { prefix: "team-" }, onEvent: ({ data }) => console.log(data.room?.name) });
 export const queries = connectQueries(
-  { invalidateQueries: async () => {}, setQueryData: () => undefined },
+  {
+    invalidateQueries: async () => {},
+    cancelQueries: async () => {},
+    isFetching: () => 0,
+    getQueryData: () => undefined,
+    setQueryData: () => undefined,
+  },
   { mode: "write" },
 );
 
