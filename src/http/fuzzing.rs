@@ -8,14 +8,16 @@ use futures_util::FutureExt;
 
 use crate::presence::{RoomName, Version};
 
-use super::extract::{last_event_id::LastEventId, query::RoomParams};
+use super::extract::{last_event_id::LastEventId, streamed_rooms::StreamedRooms};
 
-/// The rooms that a query string names; none where the request would be refused.
+/// The rooms that a query string names; none where the request would be refused, or is about all rooms.
 pub fn rooms(query: &str) -> Option<Vec<RoomName>> {
     let request = Request::get(format!("/?{query}")).body(()).ok()?;
     let (mut parts, ()) = request.into_parts();
-    let rooms = RoomParams::from_request_parts(&mut parts, &()).now_or_never()?.ok()?;
-    Some(rooms.0)
+    match StreamedRooms::from_request_parts(&mut parts, &()).now_or_never()?.ok()? {
+        StreamedRooms::Named(rooms) => Some(rooms),
+        StreamedRooms::All { .. } => None,
+    }
 }
 
 /// What a `Last-Event-ID` with this value says.
