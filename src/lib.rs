@@ -12,6 +12,7 @@
 //! - [`sse`]: the format of event streams: frames, heartbeats, endings
 //! - [`hub`]: follows the rooms that somebody watches, and encodes each list and each change once
 //! - [`delivery`]: owns the subscribers' sockets, and writes frames to them
+//! - [`history`]: who was there: sessions and rooms in a database
 //! - [`http`]: routes, tokens, limits, errors
 //! - [`config`]: what the operator says, parsed once
 //! - [`app`]: puts the parts together, runs them, ends them in order
@@ -25,6 +26,7 @@ pub mod coordination;
 pub mod delivery;
 pub mod demo;
 mod error_chain;
+pub mod history;
 pub mod http;
 pub mod hub;
 mod json;

@@ -1,6 +1,6 @@
 //! What one step did to a room, as its clients see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::{
     name::{Identity, ParticipantSid},
     participant::Participant,
     time::{HostTime, Version},
-    transition::Transition,
+    transition::{Ending, Entrance, Transition},
 };
 
 /// The difference between two successive lists of a room.
@@ -53,6 +53,10 @@ pub struct Difference {
 #[derive(Debug, Default)]
 pub struct ViewDiff {
     before: BTreeMap<Identity, Option<Participant>>,
+    /// Why sessions are not shown any more, of those that this step ended.
+    endings: HashMap<ParticipantSid, Ending>,
+    /// Sessions that were hidden before.
+    revealed: BTreeSet<ParticipantSid>,
 }
 
 impl ViewDiff {
@@ -61,6 +65,16 @@ impl ViewDiff {
         if !self.before.contains_key(identity) {
             self.before.insert(identity.clone(), before());
         }
+    }
+
+    /// Records why a session ends. The last reason counts.
+    pub fn ended(&mut self, sid: &ParticipantSid, ending: Ending) {
+        self.endings.insert(sid.clone(), ending);
+    }
+
+    /// Records that clients may see a session that was hidden.
+    pub fn revealed(&mut self, sid: &ParticipantSid) {
+        self.revealed.insert(sid.clone());
     }
 
     pub fn is_empty(&self) -> bool {
@@ -80,22 +94,33 @@ impl ViewDiff {
     pub fn finish(self, mut now: impl FnMut(&Identity) -> Option<Participant>) -> Difference {
         let mut difference = Difference::default();
         let Difference { joined, updated, left, transitions } = &mut difference;
+        let (endings, revealed) = (self.endings, self.revealed);
+        let gone = |before: Participant| {
+            // Who is not shown any more, and was not ended, is hidden.
+            let ending = endings.get(&before.sid).copied().unwrap_or(Ending::Hidden);
+            Transition::Left(before, ending)
+        };
+        let shown = |after: &Participant| {
+            let is_revealed = revealed.contains(&after.sid);
+            let entrance = if is_revealed { Entrance::Revealed } else { Entrance::Joined };
+            Transition::Joined(after.clone(), entrance)
+        };
         for (identity, before) in self.before {
             match (before, now(&identity)) {
                 (None, Some(after)) => {
-                    transitions.push(Transition::Joined(after.clone()));
+                    transitions.push(shown(&after));
                     joined.push(after);
                 }
                 (Some(before), Some(after)) if before != after => {
                     if before.sid != after.sid {
-                        transitions.push(Transition::Left(before));
-                        transitions.push(Transition::Joined(after.clone()));
+                        transitions.push(gone(before));
+                        transitions.push(shown(&after));
                     }
                     updated.push(after);
                 }
                 (Some(before), None) => {
                     left.push(Departure { sid: before.sid.clone(), identity });
-                    transitions.push(Transition::Left(before));
+                    transitions.push(gone(before));
                 }
                 (Some(_), Some(_)) | (None, None) => {}
             }

@@ -12,7 +12,7 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventDetails {
     pub room: Option<RoomDetails>,
-    /// Of a session that was aborted before it was active: how LiveKit describes it, if clients may see it.
+    /// Of a session that ended: how LiveKit describes it, if clients may see it.
     pub participant: Option<Participant>,
     pub track: Option<Track>,
     /// Why a session ended, by LiveKit's name.

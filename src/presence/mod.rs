@@ -16,6 +16,7 @@ mod participant;
 mod permission;
 mod probe;
 mod reconcile;
+mod record;
 mod reduce;
 mod remembered;
 mod repair;
@@ -45,6 +46,9 @@ pub use participant::{DataTrack, Participant, Profile, SessionInfo, SessionState
 pub use permission::Permission;
 pub use probe::{ProbeAnswer, ProbeTarget, Probed};
 pub use reconcile::{Listing, missing, plan, plan_without_list};
+pub use record::{
+    Closed, Left, LeftWhy, Media, Moment, Opened, Record, Shown, Stay, StepTaken, ToldBy,
+};
 pub use reduce::Applied;
 pub use repaired::{RepairCounts, Repaired};
 pub use repairs::{Repair, Repairs, Subjects};
@@ -55,4 +59,4 @@ pub use session::{LastListed, Life, MAX_MISSING, MISSING_MEMORY, OpeningOf, Sess
 pub use slice::{Needs, RoomSlice, Step};
 pub use time::{HostTime, LiveKitTime, StoreTime, Version};
 pub use tracks::{MAX_REMOVED_TRACKS, TRACK_MEMORY};
-pub use transition::Transition;
+pub use transition::{Ending, Entrance, Transition};

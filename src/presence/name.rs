@@ -63,8 +63,8 @@ text_name!(
 );
 
 /// The name of a LiveKit room: 1 to 512 bytes of UTF-8 without control characters.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct RoomName(Arc<str>);
 
 impl RoomName {
@@ -90,6 +90,14 @@ impl RoomName {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for RoomName {
+    type Error = InvalidRoomName;
+
+    fn try_from(name: String) -> Result<Self, InvalidRoomName> {
+        Self::parse(&name)
     }
 }
 

@@ -208,7 +208,10 @@ impl Room {
         diff: &mut ViewDiff,
     ) {
         self.touch(&info.identity, diff);
-        if self.sessions.contains_key(&info.sid) {
+        if let Some(held) = self.sessions.get(&info.sid) {
+            if info.version > held.version && !held.visible && info.is_visible() {
+                diff.revealed(&info.sid);
+            }
             self.amend(&info.sid, |session| {
                 if info.version > session.version {
                     session.describe(info);

@@ -13,7 +13,7 @@ use super::{
     rules::Rules,
     session::{LastListed, OpeningOf, Session, Standing},
     time::StoreTime,
-    transition::Transition,
+    transition::{Ending, Transition},
 };
 
 impl Room {
@@ -46,7 +46,7 @@ impl Room {
         if repairs.confirms {
             is_mended = self.knowledge.compared(now + rules.trust);
             self.compared_at = self.compared_at.max(repairs.asked_at);
-            self.close_if_empty(repaired.counts, repairs.unlisted_at);
+            repaired.found_ended = self.close_if_empty(repaired.counts, repairs.unlisted_at);
         }
         repaired.change = self.end_step(diff, is_mended, None, now, transitions);
         repaired
@@ -123,6 +123,9 @@ impl Room {
         }
         let (sid, identity) = (held.sid.clone(), held.identity.clone());
         self.touch(&identity, diff);
+        if !held.visible && info.is_visible() {
+            diff.revealed(&sid);
+        }
         self.note_listed(&sid, info.version, asked_at, diff);
         self.amend(&sid, |held| {
             held.describe(info);
@@ -222,7 +225,9 @@ impl Room {
         let Some(held) = self.held(sid).filter(|held| still_fails(held)) else {
             return Effect::Outdated;
         };
+        let last_sign = held.last_sign();
         self.touch(&held.identity.clone(), diff);
+        diff.ended(sid, Ending::Evicted { last_sign });
         self.amend(sid, |held| held.standing = Standing::Evicted);
         self.evicted_at = Some(now);
         Effect::Evicted
@@ -275,13 +280,17 @@ impl Room {
     }
 
     /// Closes a room whose `room_finished` was missed: LiveKit's list removed the last session, or LiveKit does not have the
-    /// room.
-    fn close_if_empty(&mut self, counts: RepairCounts, unlisted_at: Option<StoreTime>) {
+    /// room. Returns whether it did.
+    fn close_if_empty(&mut self, counts: RepairCounts, unlisted_at: Option<StoreTime>) -> bool {
         let was_never_open = self.opening == Opening::Unknown;
         let is_unlisted = unlisted_at
             .is_some_and(|at| self.started.is_none_or(|started| started.applied_at < at));
-        if self.inside.is_empty() && (counts.removed > 0 || was_never_open || is_unlisted) {
+        let is_over =
+            self.inside.is_empty() && (counts.removed > 0 || was_never_open || is_unlisted);
+        let was_closed = self.opening == Opening::Closed;
+        if is_over {
             self.opening = Opening::Closed;
         }
+        is_over && !was_closed
     }
 }

@@ -9,6 +9,8 @@ pub struct Repaired {
     pub is_refused: bool,
     pub change: Option<Change>,
     pub counts: RepairCounts,
+    /// It was found that the room has ended, which no webhook had said.
+    pub found_ended: bool,
 }
 
 /// How many repairs of each kind took effect.

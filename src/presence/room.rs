@@ -16,7 +16,7 @@ use super::{
     session::{Session, Standing},
     time::{HostTime, LiveKitTime, StoreTime, Version},
     tracks::{TRACK_MEMORY, Tracks},
-    transition::Transition,
+    transition::{Ending, Transition},
 };
 
 /// How long an event's id is remembered: longer than a webhook's token lives (5 min) plus the leeway.
@@ -77,6 +77,17 @@ impl GoneBecause {
     /// Whether a webhook of the session itself proves this wrong, because it was concluded and not said.
     pub fn yields_to_a_webhook(self) -> bool {
         matches!(self, Self::Restarted | Self::Missing)
+    }
+
+    /// What it says of when a session ended that is held until `now`.
+    fn ending(self, session: &Session, now: StoreTime) -> Ending {
+        match self {
+            Self::Left => Ending::Said,
+            Self::Superseded => Ending::Superseded,
+            Self::Restarted => Ending::Restarted { last_sign: session.last_sign() },
+            Self::Finished => Ending::Finished,
+            Self::Missing => Ending::Missing { since: session.life.missing_since.unwrap_or(now) },
+        }
     }
 }
 
@@ -273,6 +284,7 @@ impl Room {
     ) {
         Arc::make_mut(&mut self.gone).insert(sid.clone(), because, now);
         let Some(session) = self.sessions.get(sid) else { return };
+        diff.ended(sid, because.ending(session, now));
         let is_ghost = session.standing == Standing::Evicted;
         self.touch(&session.identity, diff);
         if because == GoneBecause::Missing && !is_ghost {

@@ -10,6 +10,7 @@ mod feed;
 mod interface;
 mod memory;
 mod metrics;
+mod outbox;
 mod position;
 mod redis;
 mod rooms_feed;
@@ -27,6 +28,9 @@ pub use feed::{Feed, FeedMessage, FeedSender, feed};
 pub use interface::Store;
 pub use memory::MemoryStore;
 pub use metrics::{MeteredStore, StoreMetrics};
+pub use outbox::{
+    HistoryItem, ItemId, Outbox, OutboxCounts, OutboxSettings, PendingItem, RoomOpening,
+};
 pub use position::Position;
 pub use redis::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore};
 pub use rooms_feed::{RoomsFeed, RoomsFeedSender, TouchedRooms, rooms_feed};

@@ -142,7 +142,8 @@ fn event_kind(
     Ok(Some(kind))
 }
 
-/// The end of a session. One that was never active was in no list, so its description is kept, unless it is hidden.
+/// The end of a session. Its join may have been lost, or it may have been in no list because it was never active, so its description
+/// is kept, unless it is hidden.
 fn left(
     mut participant: ParticipantInfo,
     was_active: bool,
@@ -150,10 +151,8 @@ fn left(
 ) -> Result<EventKind, Missing> {
     details.disconnect_reason = participant.disconnect_reason.take().map(disconnect_reason);
     let sid = participant_sid(participant.sid.clone())?;
-    if !was_active {
-        let described = participant.into_session().ok().filter(SessionInfo::is_visible);
-        details.participant = described.map(|session| session.as_participant());
-    }
+    let described = participant.into_session().ok().filter(SessionInfo::is_visible);
+    details.participant = described.map(|session| session.as_participant());
     Ok(EventKind::Left { sid, was_active })
 }
 

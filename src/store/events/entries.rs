@@ -100,8 +100,8 @@ impl Happened<'_> {
 
     fn of_transition(&self, transition: &Transition, room: &RoomDetails) -> FeedEvent {
         let (name, participant) = match transition {
-            Transition::Left(participant) => ("participant_left", participant),
-            Transition::Joined(participant) => ("participant_joined", participant),
+            Transition::Left(participant, _) => ("participant_left", participant),
+            Transition::Joined(participant, _) => ("participant_joined", participant),
         };
         let own = self.event.filter(|_| self.is_own(transition));
         let own_id = own.filter(|event| event.name() == name).and_then(|event| event.id.as_ref());
@@ -110,7 +110,7 @@ impl Happened<'_> {
             room,
             participant: Some(DataParticipant {
                 participant,
-                disconnect_reason: reason.filter(|_| matches!(transition, Transition::Left(_))),
+                disconnect_reason: reason.filter(|_| matches!(transition, Transition::Left(..))),
             }),
             track: None,
             room_end_reason: None,

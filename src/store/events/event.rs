@@ -12,7 +12,7 @@ pub struct FeedEvent {
     pub id: String,
     /// LiveKit's name for what happened.
     pub name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "room_name")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
     /// What subscribers may see of it: an object, in one line.
     pub data: Box<RawValue>,
@@ -74,11 +74,4 @@ impl EventSource {
             Self::Other(name) => name,
         }
     }
-}
-
-fn room_name<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<RoomName>, D::Error> {
-    let name = Option::<String>::deserialize(deserializer)?;
-    name.map(|name| RoomName::parse(&name)).transpose().map_err(serde::de::Error::custom)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 20] = [
+const LAYERS: [&str; 21] = [
     "presence",
     "clock",
     "json",
@@ -20,6 +20,7 @@ const LAYERS: [&str; 20] = [
     "sse",
     "hub",
     "delivery",
+    "history",
     "http",
     "config",
     "app",

@@ -305,8 +305,8 @@ impl Schedule {
     fn count(&mut self, transitions: &[Transition]) -> Result<(), String> {
         for transition in transitions {
             let is_right = match transition {
-                Transition::Joined(participant) => self.counted.insert(participant.sid.clone()),
-                Transition::Left(participant) => self.counted.remove(&participant.sid),
+                Transition::Joined(participant, _) => self.counted.insert(participant.sid.clone()),
+                Transition::Left(participant, _) => self.counted.remove(&participant.sid),
             };
             if !is_right {
                 return Err(format!("{transition:?} beside {:?}", self.counted));

@@ -1,0 +1,44 @@
+//! What steps on rooms add to the history, on its way there. A step writes it together with the room, and it lies here until the
+//! history has it. So nothing that was acknowledged is missing from the history, whatever breaks in between.
+
+mod item;
+mod settings;
+
+pub use item::{HistoryItem, ItemId, PendingItem, RoomOpening};
+pub use settings::OutboxSettings;
+
+use async_trait::async_trait;
+
+use crate::presence::RoomName;
+
+use super::error::StoreError;
+
+/// Where items lie until the history has them.
+#[async_trait]
+pub trait Outbox: Send + Sync + 'static {
+    /// Waits until a step has added something. May return although there is nothing.
+    async fn added(&self);
+
+    /// The oldest items that steps of this instance have added, at most about `max` of them, those of each room in order. They stay
+    /// until they are [`done`](Self::done), and come again with the next call if they are not.
+    async fn pending(&self, max: usize) -> Result<Vec<PendingItem>, StoreError>;
+
+    /// As [`pending`](Self::pending), of all instances: what one left that was killed, or lost Redis, between two steps.
+    async fn left_behind(&self, max: usize) -> Result<Vec<PendingItem>, StoreError>;
+
+    /// The history has these items.
+    async fn done(&self, items: &[PendingItem]) -> Result<(), StoreError>;
+
+    /// Waits until the history has what was added for a room before this call. Resolves at once where items outlive this process.
+    async fn kept(&self, room: &RoomName);
+
+    /// How many items lie here, as far as this instance knows, and how many were dropped because there was no room for more.
+    fn counts(&self) -> OutboxCounts;
+}
+
+/// For metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxCounts {
+    pub waiting: u64,
+    pub dropped: u64,
+}

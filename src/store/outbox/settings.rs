@@ -1,0 +1,11 @@
+//! How much of the history waits for its database.
+
+/// What steps add to the history.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxSettings {
+    /// Whether metadata is kept.
+    pub metadata: bool,
+    /// How many items wait at most: in memory all together, in Redis of each of its 1,024 buckets. Above it the oldest are dropped,
+    /// and counted.
+    pub max: usize,
+}
