@@ -2,7 +2,12 @@
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a hash in an id of ours.
+const ID_BYTES: usize = 12;
 
 macro_rules! text_name {
     ($(#[$doc:meta])* $name:ident) => {
@@ -61,6 +66,18 @@ text_name!(
     /// One webhook (`EV_…`), the same in every repetition of it.
     EventId
 );
+
+impl EventId {
+    /// An id of ours (`LKP_…`) for what has none of LiveKit's: the same for the same parts.
+    pub fn of_parts<'part>(parts: impl IntoIterator<Item = &'part [u8]>) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+            hash.update([0]);
+        }
+        Self::new(format!("LKP_{}", URL_SAFE_NO_PAD.encode(&hash.finalize()[..ID_BYTES])))
+    }
+}
 
 /// The name of a LiveKit room: 1 to 512 bytes of UTF-8 without control characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,9 +1,7 @@
 //! What a webhook says beside who is in its room, as far as subscribers may see it. Names the fields that are shown, and leaves out
 //! every other one: `turnPassword`, stream keys, addresses, storage credentials, and what a later LiveKit adds.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
     livekit::wire::{EnumValue, Integer, WebhookRoom},
@@ -33,8 +31,6 @@ pub(super) struct Objects {
 
 /// The longest name of an unknown event, in bytes.
 const MAX_NAME_BYTES: usize = 100;
-/// Bytes of a hash in an id of ours.
-const ID_BYTES: usize = 12;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 const EGRESS_STATUS: [&str; 7] = [
     "EGRESS_STARTING",
@@ -157,7 +153,8 @@ impl Report {
             data.insert("room".into(), json!(details));
         }
         Self {
-            id: id.unwrap_or_else(|| id_of(body)),
+            // The same in every repetition.
+            id: id.unwrap_or_else(|| EventId::of_parts([body])),
             name: text.to_owned(),
             room: room_name,
             created_at,
@@ -184,11 +181,6 @@ fn room_of(data: &Map<String, Value>, of_job: Option<&Value>) -> Option<RoomName
     let object = data.get("egress").or_else(|| data.get("ingress"));
     let name = object.and_then(|object| object.get("roomName")).or(of_job)?;
     RoomName::parse(name.as_str()?).ok()
-}
-
-/// The same in every repetition.
-fn id_of(body: &[u8]) -> EventId {
-    EventId::new(format!("LKP_{}", URL_SAFE_NO_PAD.encode(&Sha256::digest(body)[..ID_BYTES])))
 }
 
 /// The fields of an object whose other fields are not looked at.

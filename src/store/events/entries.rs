@@ -1,19 +1,14 @@
 //! What one step on a room adds to the log: who entered and who left the list, whatever the cause, and after that the webhook
 //! itself, unless it says only that.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::presence::{
-    Applied, Event, EventKind, Participant, ParticipantSid, RoomDetails, RoomLifecycle, RoomName,
-    RoomSid, StoreTime, Track, Transition, Version,
+    Applied, Event, EventId, EventKind, Participant, ParticipantSid, RoomDetails, RoomLifecycle,
+    RoomName, RoomSid, StoreTime, Track, Transition, Version,
 };
 
 use super::event::{EventSource, FeedEvent, raw};
-
-/// Bytes of a hash in an id of ours.
-const ID_BYTES: usize = 12;
 
 /// A step that was taken on a room, as far as the log is concerned.
 pub(in crate::store) struct Happened<'step> {
@@ -196,14 +191,10 @@ impl Happened<'_> {
     /// An id for what no webhook of its own says. No two steps on a room have the same version where a list changes, so it is the
     /// same wherever the step is told of, and no other's.
     fn id_of(&self, name: &str, sid: &str) -> String {
-        let mut hash = Sha256::new();
         let version = self.version.as_u64().to_string();
         let now = self.now.as_micros().to_string();
         let moment = if self.transitions.is_empty() { now } else { version };
-        for part in [self.room.as_str(), &moment, sid, name] {
-            hash.update(part);
-            hash.update([0]);
-        }
-        format!("LKP_{}", URL_SAFE_NO_PAD.encode(&hash.finalize()[..ID_BYTES]))
+        let parts = [self.room.as_str(), &moment, sid, name];
+        EventId::of_parts(parts.map(str::as_bytes)).to_string()
     }
 }
