@@ -7,12 +7,11 @@
 run:
 	cargo run --locked -- demo
 
-# First what measures, alone. A real LiveKit waits most of the time, so that the package for browsers, which does without clocks,
-# is tested beside it. The stress run wants the machine for itself.
+# First what measures, alone. A real LiveKit waits most of the time, so that the package for browsers is tested beside it, without
+# a browser and in one. The stress run wants the machine for itself.
 test: setup-tests check-deploy
 	cargo test --locked -- --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
-	scripts/beside.sh '$(MAKE) test-client' '$(MAKE) test-real'
-	$(MAKE) test-browser
+	scripts/beside.sh '$(MAKE) test-client && $(MAKE) test-browser' '$(MAKE) test-real'
 	$(MAKE) test-redis
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
 
