@@ -72,6 +72,18 @@ impl ViewDiff {
         self.endings.insert(sid.clone(), ending);
     }
 
+    /// Those whom a crash ended were there as long as one of them showed life: one node had them all.
+    pub fn restarted(&mut self) {
+        let last_sign = self.endings.values().filter_map(|ending| match ending {
+            Ending::Restarted { last_sign } => Some(*last_sign),
+            _ => None,
+        });
+        let Some(last_sign) = last_sign.max() else { return };
+        for ending in self.endings.values_mut() {
+            *ending = Ending::Restarted { last_sign };
+        }
+    }
+
     /// Records that clients may see a session that was hidden.
     pub fn revealed(&mut self, sid: &ParticipantSid) {
         self.revealed.insert(sid.clone());
@@ -95,9 +107,8 @@ impl ViewDiff {
         let mut difference = Difference::default();
         let Difference { joined, updated, left, transitions } = &mut difference;
         let (endings, revealed) = (self.endings, self.revealed);
-        let gone = |before: Participant| {
-            // Who is not shown any more, and was not ended, is hidden.
-            let ending = endings.get(&before.sid).copied().unwrap_or(Ending::Hidden);
+        let gone = |before: Participant, otherwise| {
+            let ending = endings.get(&before.sid).copied().unwrap_or(otherwise);
             Transition::Left(before, ending)
         };
         let shown = |after: &Participant| {
@@ -113,14 +124,16 @@ impl ViewDiff {
                 }
                 (Some(before), Some(after)) if before != after => {
                     if before.sid != after.sid {
-                        transitions.push(gone(before));
+                        // It is held, but a newer one is there.
+                        transitions.push(gone(before, Ending::Superseded));
                         transitions.push(shown(&after));
                     }
                     updated.push(after);
                 }
                 (Some(before), None) => {
                     left.push(Departure { sid: before.sid.clone(), identity });
-                    transitions.push(gone(before));
+                    // It is held, and may not be shown.
+                    transitions.push(gone(before, Ending::Hidden));
                 }
                 (Some(_), Some(_)) | (None, None) => {}
             }

@@ -28,6 +28,7 @@ mod rules;
 mod session;
 mod slice;
 mod slice_person;
+mod step_taken;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -46,9 +47,7 @@ pub use participant::{DataTrack, Participant, Profile, SessionInfo, SessionState
 pub use permission::Permission;
 pub use probe::{ProbeAnswer, ProbeTarget, Probed};
 pub use reconcile::{Listing, missing, plan, plan_without_list};
-pub use record::{
-    Closed, Left, LeftWhy, Media, Moment, Opened, Record, Shown, Stay, StepTaken, ToldBy,
-};
+pub use record::{Closed, Left, LeftWhy, Media, Moment, Opened, Record, Shown, Stay, ToldBy};
 pub use reduce::Applied;
 pub use repaired::{RepairCounts, Repaired};
 pub use repairs::{Repair, Repairs, Subjects};
@@ -57,6 +56,7 @@ pub use row::{PersonRow, ROW_FORMAT, RoomRow};
 pub use rules::Rules;
 pub use session::{LastListed, Life, MAX_MISSING, MISSING_MEMORY, OpeningOf, Session, Standing};
 pub use slice::{Needs, RoomSlice, Step};
+pub use step_taken::StepTaken;
 pub use time::{HostTime, LiveKitTime, StoreTime, Version};
 pub use tracks::{MAX_REMOVED_TRACKS, TRACK_MEMORY};
 pub use transition::{Ending, Entrance, Transition};

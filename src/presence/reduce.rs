@@ -144,6 +144,7 @@ impl Room {
             let horizon = started.horizon();
             let is_over = |session: &Session| session.joined_at < horizon;
             removed = self.remove_where(GoneBecause::Restarted, now, diff, is_over);
+            diff.restarted();
         }
         self.knowledge.started(removed > 0, now);
         self.opening = Opening::Open;

@@ -190,6 +190,9 @@ impl Room {
     ) -> Effect {
         match self.held(sid) {
             Some(held) if !held.was_seen_since(asked_at) => {
+                self.amend(sid, |held| {
+                    held.life.missing_since.get_or_insert(asked_at);
+                });
                 self.remove(sid, GoneBecause::Missing, now, diff);
                 Effect::Removed
             }

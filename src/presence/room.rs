@@ -126,6 +126,12 @@ impl Room {
         self.sid.as_ref()
     }
 
+    /// The life of the room that is known to go on: LiveKit's id of it, and when LiveKit made the room object, if it said so.
+    pub fn open_instance(&self) -> Option<(&RoomSid, Option<LiveKitTime>)> {
+        let sid = self.sid.as_ref().filter(|_| self.opening != Opening::Closed)?;
+        Some((sid, self.created_at))
+    }
+
     /// Whether the room belongs in the list of rooms: somebody is visible in it, or LiveKit said that it exists.
     pub fn is_active(&self) -> bool {
         self.count() > 0 || self.opening == Opening::Open
@@ -284,7 +290,9 @@ impl Room {
     ) {
         Arc::make_mut(&mut self.gone).insert(sid.clone(), because, now);
         let Some(session) = self.sessions.get(sid) else { return };
-        diff.ended(sid, because.ending(session, now));
+        if session.standing == Standing::Present {
+            diff.ended(sid, because.ending(session, now));
+        }
         let is_ghost = session.standing == Standing::Evicted;
         self.touch(&session.identity, diff);
         if because == GoneBecause::Missing && !is_ghost {

@@ -128,6 +128,11 @@ impl RoomSlice {
         self.room.sid()
     }
 
+    /// The room with what is held of it. It has no list and no sessions to look through, unless everybody is held.
+    pub fn as_held(&self) -> &Room {
+        &self.room
+    }
+
     /// As [`Room::shown_session`], if the row of its person is held.
     pub fn shown_session(&self, sid: &ParticipantSid) -> Option<Participant> {
         self.room.shown_session(sid)

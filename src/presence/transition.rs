@@ -33,7 +33,7 @@ pub enum Ending {
     Said,
     /// A newer session of the identity joined.
     Superseded,
-    /// The room started again without it: LiveKit had crashed. It last showed life at this time.
+    /// The room started again without it: LiveKit had crashed. It or another one in the room last showed life at this time.
     Restarted { last_sign: StoreTime },
     /// The room ended.
     Finished,

@@ -2,10 +2,14 @@
 //! history has it. So nothing that was acknowledged is missing from the history, whatever breaks in between.
 
 mod item;
+mod memory;
 mod settings;
+mod step;
 
 pub use item::{HistoryItem, ItemId, PendingItem, RoomOpening};
+pub(super) use memory::MemoryOutbox;
 pub use settings::OutboxSettings;
+pub(super) use step::item_of;
 
 use async_trait::async_trait;
 

@@ -1,7 +1,8 @@
 //! The embedded store: one instance, nothing to install. Keeps rooms in this process behind sharded locks.
 
+mod shard;
+
 use std::{
-    collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard,
@@ -15,8 +16,8 @@ use async_trait::async_trait;
 use crate::{
     clock::Clock,
     presence::{
-        Applied, Change, Event, ROOM_MEMORY, Repaired, Repairs, Room, RoomName, Rules, StoreTime,
-        Subjects, Version,
+        Applied, Event, Repaired, Repairs, Room, RoomName, Rules, StepTaken, StoreTime, Subjects,
+        Version,
     },
 };
 
@@ -26,13 +27,16 @@ use super::{
         EventFeed, EventLogSettings, FeedEvent, Happened, LogId, MemoryEventLog, Resumed, passes,
     },
     extra_trust::ExtraTrust,
-    feed::{Feed, FeedSender, feed},
+    feed::{Feed, feed},
     interface::Store,
+    outbox::{MemoryOutbox, Outbox, OutboxSettings, item_of},
     position::Position,
     rooms_feed::RoomsFeed,
     rooms_followers::RoomsFollowers,
     summary::{Listed, RoomSummary},
 };
+
+use self::shard::{Shard, StoredRoom, Unfollow, lock};
 
 /// The number of locks. Each is held for a few microseconds at a time, so more of them would only cost memory.
 const SHARDS: usize = 64;
@@ -49,23 +53,9 @@ pub struct MemoryStore {
     /// See [`Store::trust_longer`].
     extra_trust: ExtraTrust,
     log: Arc<MemoryEventLog>,
+    /// What the history has yet to take; none where none is kept.
+    outbox: Option<Arc<MemoryOutbox>>,
     clock: Clock,
-}
-
-#[derive(Default)]
-struct Shard {
-    rooms: HashMap<RoomName, StoredRoom>,
-    /// Each held room once, ordered by the time when it is next checked. A write does not move the room: when the time comes, a
-    /// room that was written since is put back with a later one.
-    due: VecDeque<(StoreTime, RoomName)>,
-    followers: HashMap<RoomName, Vec<(u64, FeedSender)>>,
-    next_follower: u64,
-}
-
-struct StoredRoom {
-    /// Shared with the callers of `read`. A write copies it only while one of them still holds it.
-    room: Arc<Room>,
-    touched_at: StoreTime,
 }
 
 impl MemoryStore {
@@ -83,8 +73,15 @@ impl MemoryStore {
             rules,
             extra_trust: ExtraTrust::default(),
             log: MemoryEventLog::new(events, clock.clone()),
+            outbox: None,
             clock,
         }
+    }
+
+    /// From now on each step adds to the outbox what the history has to know of it.
+    pub fn keeping_history(self, settings: OutboxSettings) -> (Self, Arc<dyn Outbox>) {
+        let outbox = Arc::new(MemoryOutbox::new(settings));
+        (Self { outbox: Some(Arc::clone(&outbox)), ..self }, outbox)
     }
 
     /// This store's clock is its host's.
@@ -108,6 +105,17 @@ impl MemoryStore {
         if happened.is_something() {
             let entries = happened.entries(|sid| room.shown_session(sid));
             self.log.append(entries, happened.now);
+        }
+    }
+
+    /// Adds to the outbox what the history has to know of a step. The caller holds the room's lock, so that the room's items are in
+    /// order.
+    fn note<'step>(&self, room: &RoomName, step: impl FnOnce(bool) -> StepTaken<'step>) {
+        if let Some(outbox) = &self.outbox {
+            let step = step(outbox.keeps_metadata());
+            if let Some(item) = item_of(room, &step) {
+                outbox.add(item, step.now);
+            }
         }
     }
 
@@ -176,6 +184,9 @@ impl Store for MemoryStore {
                 };
                 self.log(&happened, room);
             }
+            self.note(&event.room, |metadata| {
+                StepTaken::of_event(room, event, &applied, &transitions, now, metadata)
+            });
             applied
         });
         if let Applied::Changed(change) = &applied {
@@ -208,6 +219,9 @@ impl Store for MemoryStore {
                 };
                 self.log(&happened, held);
             }
+            self.note(room, |metadata| {
+                StepTaken::of_repair(held, &repaired, &transitions, now, metadata)
+            });
             repaired
         });
         if let Some(change) = &repaired.change {
@@ -318,67 +332,4 @@ impl Store for MemoryStore {
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
-}
-
-impl Shard {
-    fn room_mut(&mut self, name: &RoomName, now: StoreTime) -> &mut Room {
-        self.forget(now);
-        let held = self.rooms.entry(name.clone()).or_insert_with(|| {
-            self.due.push_back((now + ROOM_MEMORY, name.clone()));
-            StoredRoom { room: Arc::default(), touched_at: now }
-        });
-        held.touched_at = now;
-        Arc::make_mut(&mut held.room)
-    }
-
-    /// Forgets rooms that were not written for a day.
-    fn forget(&mut self, now: StoreTime) {
-        while let Some((_, name)) = self.due.pop_front_if(|(due, _)| *due < now) {
-            let Some(held) = self.rooms.get(&name) else { continue };
-            if held.is_forgotten_at(now) {
-                self.rooms.remove(&name);
-            } else {
-                self.due.push_back((held.touched_at + ROOM_MEMORY, name));
-            }
-        }
-    }
-
-    fn publish(&self, room: &RoomName, change: &Change) {
-        if let Some(followers) = self.followers.get(room) {
-            let change = Arc::new(change.clone());
-            for (_, follower) in followers {
-                follower.send(&change);
-            }
-        }
-    }
-}
-
-impl StoredRoom {
-    fn is_forgotten_at(&self, now: StoreTime) -> bool {
-        self.touched_at + ROOM_MEMORY < now
-    }
-}
-
-/// Ends a following when its feed is dropped.
-struct Unfollow {
-    shards: Arc<[Mutex<Shard>]>,
-    index: usize,
-    room: RoomName,
-    id: u64,
-}
-
-impl Drop for Unfollow {
-    fn drop(&mut self) {
-        let mut shard = lock(&self.shards[self.index]);
-        if let Some(followers) = shard.followers.get_mut(&self.room) {
-            followers.retain(|(id, _)| *id != self.id);
-            if followers.is_empty() {
-                shard.followers.remove(&self.room);
-            }
-        }
-    }
-}
-
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().expect("the rules do not panic")
 }

@@ -1,0 +1,252 @@
+//! The outbox in this process. What lies here is lost with it, so whoever posted the webhook waits until the history has it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::{
+    presence::{RoomName, StoreTime},
+    store::error::StoreError,
+};
+
+use super::{
+    Outbox, OutboxCounts,
+    item::{HistoryItem, ItemId, PendingItem},
+    settings::OutboxSettings,
+};
+
+/// Items in this process.
+pub(in crate::store) struct MemoryOutbox {
+    settings: OutboxSettings,
+    items: Mutex<Items>,
+    added: Notify,
+    /// Some items are no longer here.
+    gone: Notify,
+}
+
+#[derive(Default)]
+struct Items {
+    /// By position, oldest first.
+    waiting: BTreeMap<u64, HistoryItem>,
+    /// The positions of each room's items.
+    of_rooms: HashMap<RoomName, BTreeSet<u64>>,
+    next_position: u64,
+    /// The `seq` of the newest item.
+    newest: u64,
+    dropped: u64,
+}
+
+impl MemoryOutbox {
+    pub fn new(settings: OutboxSettings) -> Self {
+        Self { settings, items: Mutex::default(), added: Notify::new(), gone: Notify::new() }
+    }
+
+    /// Whether metadata is kept.
+    pub fn keeps_metadata(&self) -> bool {
+        self.settings.metadata
+    }
+
+    /// Adds what a step did. The caller holds the room's lock, so that the items of a room are in order. Above the bound the oldest
+    /// items are dropped.
+    pub fn add(&self, item: HistoryItem, now: StoreTime) {
+        let mut items = self.items();
+        items.add(item, now);
+        let mut has_dropped = false;
+        while items.waiting.len() > self.settings.max.max(1) {
+            items.drop_oldest();
+            has_dropped = true;
+        }
+        drop(items);
+        self.added.notify_one();
+        if has_dropped {
+            self.gone.notify_waiters();
+        }
+    }
+
+    fn items(&self) -> MutexGuard<'_, Items> {
+        self.items.lock().expect("nothing panics while it is locked")
+    }
+}
+
+impl Items {
+    fn add(&mut self, item: HistoryItem, now: StoreTime) {
+        let seq = now.as_micros().max(self.newest + 1);
+        self.newest = seq;
+        let position = self.next_position;
+        self.next_position += 1;
+        self.of_rooms.entry(item.room.clone()).or_default().insert(position);
+        self.waiting.insert(position, HistoryItem { seq, ..item });
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((position, _)) = self.waiting.first_key_value() {
+            self.take(*position);
+            self.dropped += 1;
+        }
+    }
+
+    fn take(&mut self, position: u64) {
+        let Some(item) = self.waiting.remove(&position) else { return };
+        if let Some(positions) = self.of_rooms.get_mut(&item.room) {
+            positions.remove(&position);
+            if positions.is_empty() {
+                self.of_rooms.remove(&item.room);
+            }
+        }
+    }
+
+    fn newest_of(&self, room: &RoomName) -> Option<u64> {
+        self.of_rooms.get(room)?.last().copied()
+    }
+
+    fn oldest_of(&self, room: &RoomName) -> Option<u64> {
+        self.of_rooms.get(room)?.first().copied()
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryOutbox {
+    async fn added(&self) {
+        self.added.notified().await;
+    }
+
+    async fn pending(&self, max: usize) -> Result<Vec<PendingItem>, StoreError> {
+        let items = self.items();
+        let oldest = items.waiting.iter().take(max);
+        let pending = |(position, item): (&u64, &HistoryItem)| PendingItem {
+            id: ItemId { bucket: 0, id: position.to_string() },
+            item: Some(item.clone()),
+        };
+        Ok(oldest.map(pending).collect())
+    }
+
+    /// No other instance has left anything here.
+    async fn left_behind(&self, max: usize) -> Result<Vec<PendingItem>, StoreError> {
+        self.pending(max).await
+    }
+
+    async fn done(&self, done: &[PendingItem]) -> Result<(), StoreError> {
+        let mut items = self.items();
+        let positions = done.iter().filter_map(|one| one.id.id.parse().ok());
+        positions.for_each(|position| items.take(position));
+        drop(items);
+        self.gone.notify_waiters();
+        Ok(())
+    }
+
+    async fn kept(&self, room: &RoomName) {
+        let Some(newest) = self.items().newest_of(room) else { return };
+        loop {
+            let gone = self.gone.notified();
+            let is_kept = self.items().oldest_of(room).is_none_or(|oldest| oldest > newest);
+            if is_kept {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    fn counts(&self) -> OutboxCounts {
+        let items = self.items();
+        OutboxCounts { waiting: items.waiting.len() as u64, dropped: items.dropped }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn outbox(max: usize) -> MemoryOutbox {
+        MemoryOutbox::new(OutboxSettings { metadata: false, max })
+    }
+
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name).unwrap()
+    }
+
+    fn add(outbox: &MemoryOutbox, name: &str, now: u64) {
+        let item = HistoryItem { room: room(name), seq: 0, opening: None, records: Vec::new() };
+        outbox.add(item, StoreTime::from_micros(now));
+    }
+
+    async fn waiting(outbox: &MemoryOutbox) -> Vec<(String, u64)> {
+        let pending = outbox.pending(100).await.unwrap();
+        let item = |one: PendingItem| one.item.expect("it can be read");
+        pending.into_iter().map(item).map(|item| (item.room.to_string(), item.seq)).collect()
+    }
+
+    fn is_ready(kept: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+        kept.now_or_never().is_some()
+    }
+
+    #[tokio::test]
+    async fn items_wait_in_order_until_they_are_done_and_their_seq_only_rises() {
+        let outbox = outbox(10);
+        for (name, now) in [("a", 100), ("b", 100), ("a", 50), ("a", 300)] {
+            add(&outbox, name, now);
+        }
+        let all = [("a", 100), ("b", 101), ("a", 102), ("a", 300)];
+        let all = all.map(|(name, seq)| (name.to_owned(), seq));
+        assert_eq!(waiting(&outbox).await, all);
+        let first = outbox.pending(2).await.unwrap();
+        assert_eq!(waiting(&outbox).await, all, "they come again until they are done");
+        outbox.done(&first).await.unwrap();
+        outbox.done(&first).await.unwrap();
+        assert_eq!(waiting(&outbox).await, all[2..]);
+        assert_eq!(outbox.counts(), OutboxCounts { waiting: 2, dropped: 0 });
+    }
+
+    #[tokio::test]
+    async fn a_room_is_kept_when_all_its_items_are_done_that_came_before() {
+        let outbox = outbox(10);
+        assert!(is_ready(&mut outbox.kept(&room("a"))), "nothing was added");
+        for name in ["a", "b", "a"] {
+            add(&outbox, name, 1);
+        }
+        let name = room("a");
+        let mut kept = outbox.kept(&name);
+        assert!(!is_ready(&mut kept));
+        add(&outbox, "a", 1);
+        let [first, of_b, second, later] = &outbox.pending(10).await.unwrap()[..] else { panic!() };
+        outbox.done(&[second.clone(), of_b.clone()]).await.unwrap();
+        assert!(!is_ready(&mut kept), "its first item is not done");
+        outbox.done(&[first.clone()]).await.unwrap();
+        assert!(is_ready(&mut kept), "the later item does not count");
+        assert!(!is_ready(&mut outbox.kept(&name)), "but it does for whoever asks now");
+        outbox.done(&[later.clone()]).await.unwrap();
+        assert!(is_ready(&mut outbox.kept(&name)));
+        assert!(outbox.items().of_rooms.is_empty());
+    }
+
+    #[tokio::test]
+    async fn above_the_bound_the_oldest_items_are_dropped_and_counted_and_nobody_waits_for_them() {
+        let outbox = outbox(2);
+        add(&outbox, "a", 1);
+        let name = room("a");
+        let mut kept = outbox.kept(&name);
+        assert!(!is_ready(&mut kept));
+        for name in ["b", "c", "d"] {
+            add(&outbox, name, 1);
+        }
+        assert!(is_ready(&mut kept));
+        assert_eq!(waiting(&outbox).await, [("c".to_owned(), 3), ("d".to_owned(), 4)]);
+        assert_eq!(outbox.counts(), OutboxCounts { waiting: 2, dropped: 2 });
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_items_is_told_of_one_that_came_before() {
+        let outbox = outbox(10);
+        assert!(outbox.added().now_or_never().is_none());
+        add(&outbox, "a", 1);
+        assert!(outbox.added().now_or_never().is_some());
+        assert!(outbox.added().now_or_never().is_none());
+    }
+}
