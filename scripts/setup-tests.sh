@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, nginx, Caddy, curl,
-# openssl, a C++ compiler for the fuzz targets. Does nothing where all of it is there.
+# Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, PostgreSQL, nginx, Caddy,
+# curl, openssl, a C++ compiler for the fuzz targets. Does nothing where all of it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +14,9 @@ need() {
 }
 need redis-server redis-server
 need nginx nginx
+# Debian keeps its programs in a folder for each version, outside of PATH.
+PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)
+need initdb postgresql
 need caddy caddy
 need curl curl
 need openssl openssl

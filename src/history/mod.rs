@@ -1,9 +1,16 @@
 //! Who was there: sessions and lives of rooms in a database, written from what the store's outbox holds.
 
+mod database;
+mod error;
 mod fold;
 mod row;
 mod spans;
 
+pub use database::{
+    Database, Dialect, HistoryAddress, INSTANCE_COLUMNS, OPEN, SESSION_COLUMNS, Swept,
+    identity_key, instance_of, session_of, stored_text,
+};
+pub use error::HistoryError;
 pub use fold::{Changed, Keys, Rows, totals};
 pub use row::{InstanceRow, SessionRow, Span, Spans, Totals};
 pub use spans::{cut, duration, most_at_once, union};

@@ -7,6 +7,7 @@
 //! | `reconcile` | which room LiveKit is asked about and when, and what clients see meanwhile | a scripted LiveKit, Redis |
 //! | `store` | one contract for both stores, and what only one of them does | Redis |
 //! | `redis` | several instances on one Redis, and what can happen to it | Redis, its Cluster and Sentinels, nginx |
+//! | `history` | the history's database, and what fills it | PostgreSQL, Redis |
 //! | `rules`, `replay.rs` | the rules of a room against a simulated LiveKit, and against webhooks of a real one | Redis |
 //! | `process` | what only a process shows: signals, its log, descriptors, the command line | nothing |
 //! | `proxies.rs` | the shipped configurations of proxies | nginx, Caddy, curl |
@@ -30,6 +31,7 @@ mod client;
 mod delivery;
 mod docs;
 mod harness;
+mod history;
 mod http;
 mod page;
 mod process;

@@ -1,0 +1,173 @@
+//! The history's database: SQLite in a file, or PostgreSQL. Both get the same statements, and have the same tables (`schema.sql`).
+//!
+//! Writing transactions come one after the other, also those of several instances. So what a transaction reads is what it changes:
+//! no other one writes in between.
+
+mod address;
+mod bulk;
+mod decode;
+mod encode;
+mod erasure;
+mod load;
+mod retention;
+mod save;
+mod write;
+
+pub use address::HistoryAddress;
+pub use decode::{INSTANCE_COLUMNS, SESSION_COLUMNS, instance_of, session_of};
+pub use encode::{OPEN, identity_key, stored_text};
+pub use retention::Swept;
+
+use std::time::Duration;
+
+use sqlx::{
+    Any, AnyPool, Executor, SqlSafeStr, Transaction,
+    any::{AnyPoolOptions, install_default_drivers},
+    migrate::{Migration, MigrationType, Migrator},
+};
+use tokio::sync::OnceCell;
+
+use super::error::HistoryError;
+
+/// How long a connection may take. Clients and LiveKit wait for some of what is asked on it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Connections at the same time.
+const CONNECTIONS: u32 = 5;
+
+/// Waits until another transaction of this kind has ended, and lets no other begin before this one ends.
+const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(7813865507310497128)";
+
+/// Write-ahead logging, so that reading and writing do not wait for each other. FULL: what is written outlives a loss of power.
+const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+
+/// Where rows are kept.
+#[derive(Debug)]
+pub struct Database {
+    pool: AnyPool,
+    address: HistoryAddress,
+    prepared: OnceCell<()>,
+}
+
+/// Which kind of database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Database {
+    /// A database that is connected when it is needed. Must be called in a runtime.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn new(address: &HistoryAddress) -> Result<Self, HistoryError> {
+        install_default_drivers();
+        let options = address.options()?;
+        let pool = pool_options(address).connect_lazy_with(options);
+        Ok(Self { pool, address: address.clone(), prepared: OnceCell::new() })
+    }
+
+    /// Connects, and makes the tables if they are not there.
+    ///
+    /// # Errors
+    /// The address is none, or the database cannot be used.
+    pub async fn connect(address: &HistoryAddress) -> Result<Self, HistoryError> {
+        let database = Self::new(address)?;
+        database.prepare().await?;
+        Ok(database)
+    }
+
+    /// Connects, and makes the tables if they are not there. Does nothing if that was done before.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn prepare(&self) -> Result<(), HistoryError> {
+        self.prepared.get_or_try_init(|| self.migrate()).await.copied()
+    }
+
+    /// For reading: connections to a database that has the tables.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn reader(&self) -> Result<&AnyPool, HistoryError> {
+        self.prepare().await?;
+        Ok(&self.pool)
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        match self.address {
+            HistoryAddress::File(_) | HistoryAddress::Memory => Dialect::Sqlite,
+            HistoryAddress::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Without its password.
+    pub fn address(&self) -> &HistoryAddress {
+        &self.address
+    }
+
+    /// A transaction that writes. There is no other one until it ends.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Any>, HistoryError> {
+        self.prepare().await?;
+        self.begin_alone().await
+    }
+
+    async fn begin_alone(&self) -> Result<Transaction<'static, Any>, HistoryError> {
+        match self.dialect() {
+            Dialect::Sqlite => Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?),
+            Dialect::Postgres => {
+                let mut transaction = self.pool.begin().await?;
+                transaction.execute(LOCK_POSTGRES).await?;
+                Ok(transaction)
+            }
+        }
+    }
+
+    async fn migrate(&self) -> Result<(), HistoryError> {
+        if let HistoryAddress::File(path) = &self.address {
+            address::make_file(path).map_err(sqlx::Error::from)?;
+        }
+        let mut transaction = self.begin_alone().await?;
+        migrator(self.dialect()).run_direct(None, &mut *transaction, false).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+fn pool_options(address: &HistoryAddress) -> AnyPoolOptions {
+    let options = AnyPoolOptions::new().acquire_timeout(CONNECT_TIMEOUT);
+    let sqlite = |options: AnyPoolOptions| {
+        options.after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(SQLITE_SETTINGS).execute(connection).await?;
+                Ok(())
+            })
+        })
+    };
+    match address {
+        HistoryAddress::Postgres(_) => options.max_connections(CONNECTIONS),
+        HistoryAddress::File(_) => sqlite(options.max_connections(CONNECTIONS)),
+        // Each connection would have a database of its own.
+        HistoryAddress::Memory => {
+            sqlite(options.max_connections(1).idle_timeout(None).max_lifetime(None))
+        }
+    }
+}
+
+/// The tables of every release, oldest first. A released migration never changes.
+fn migrator(dialect: Dialect) -> Migrator {
+    let tables = include_str!("schema.sql");
+    let tables = match dialect {
+        Dialect::Sqlite => tables.to_owned(),
+        // Compares bytes, as SQLite does. The order of other collations changes with the system's libraries.
+        Dialect::Postgres => tables.replace(" TEXT", " TEXT COLLATE \"C\""),
+    };
+    let tables = sqlx::AssertSqlSafe(tables).into_sql_str();
+    let first = Migration::new(1, "sessions".into(), MigrationType::Simple, tables, false);
+    let mut migrator = Migrator::with_migrations(vec![first]);
+    migrator.dangerous_set_table_name("livekit_presence_migrations");
+    // The transaction around it has a lock.
+    migrator.set_locking(false);
+    migrator
+}

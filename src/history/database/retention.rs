@@ -1,0 +1,62 @@
+//! Deletes what has been kept long enough.
+
+use crate::history::error::HistoryError;
+
+use super::Database;
+
+/// Rows in one transaction, so that what is written meanwhile does not wait for long.
+const ROWS_AT_ONCE: i64 = 1_000;
+
+/// How many rows were deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub sessions: u64,
+    pub instances: u64,
+}
+
+impl Database {
+    /// Deletes what ended before this time. What goes on stays.
+    ///
+    /// # Errors
+    /// The database cannot be used. What was deleted before that stays deleted.
+    pub async fn sweep(&self, before_millis: i64) -> Result<Swept, HistoryError> {
+        let sessions = self.delete(
+            "DELETE FROM sessions WHERE sid IN (SELECT sid FROM sessions WHERE left_at < $1 LIMIT $2)",
+            before_millis,
+        );
+        let sessions = sessions.await?;
+        let instances = self.delete(
+            "DELETE FROM room_instances WHERE sid IN \
+             (SELECT sid FROM room_instances WHERE finished_at < $1 LIMIT $2)",
+            before_millis,
+        );
+        let instances = instances.await?;
+        let erasures = self.delete(
+            "DELETE FROM erasures WHERE identity_hash IN (SELECT identity_hash FROM erasures WHERE at < $1 LIMIT $2)",
+            before_millis,
+        );
+        erasures.await?;
+        Ok(Swept { sessions, instances })
+    }
+
+    async fn delete(
+        &self,
+        statement: &'static str,
+        before_millis: i64,
+    ) -> Result<u64, HistoryError> {
+        let mut deleted = 0;
+        loop {
+            let mut transaction = self.begin().await?;
+            let done = sqlx::query(statement)
+                .bind(before_millis)
+                .bind(ROWS_AT_ONCE)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            deleted += done.rows_affected();
+            if done.rows_affected() < ROWS_AT_ONCE.unsigned_abs() {
+                return Ok(deleted);
+            }
+        }
+    }
+}
