@@ -134,13 +134,12 @@ impl<'step> StepTaken<'step> {
 
     /// A join that the list had shown before, or one that came too late for the list.
     fn unseen_join(&self, info: &SessionInfo, event: &Event) -> Option<Record> {
-        if let Some(shown) = self.room.shown_session(&info.sid) {
-            let is_shown_anyway = self.updated.iter().any(|one| one.sid == info.sid);
-            return (!is_shown_anyway).then(|| Record::Shown(self.shown(&shown)));
-        }
-        // It is doubted or hidden, or the webhook names another person than earlier ones did.
-        if self.room.held(&info.sid).is_some() {
-            return None;
+        if let Some(held) = self.room.held(&info.sid) {
+            // It may be doubted or hidden, and a webhook that gives it to somebody else is not believed.
+            let is_its_own = held.identity == info.identity;
+            let is_told = self.updated.iter().any(|one| one.sid == info.sid);
+            let shown = self.room.shown_session(&info.sid).filter(|_| is_its_own && !is_told);
+            return shown.map(|shown| Record::Shown(self.shown(&shown)));
         }
         let newer = self.room.held_of(&info.identity).map(|other| other.joined_at);
         let replaced_at = newer.filter(|joined_at| *joined_at > info.joined_at).min();

@@ -4,6 +4,7 @@ mod counts;
 mod ghosts;
 mod omitted;
 mod reconcile;
+mod record;
 mod reduce;
 mod slice;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::presence::{LiveKitTime, Record, RoomName, RoomSid};
+use crate::presence::{Left, LiveKitTime, Record, RoomName, RoomSid, Shown, Stay};
 
 /// What one step adds to the history of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,26 @@ pub struct HistoryItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening: Option<RoomOpening>,
     pub records: Vec<Record>,
+}
+
+/// What a record takes beside its texts.
+const RECORD_BYTES: usize = 256;
+
+impl HistoryItem {
+    /// About what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = |stay: &Stay| {
+            let metadata = stay.metadata.as_ref().map_or(0, String::len);
+            stay.identity.as_str().len() + stay.name.len() + metadata
+        };
+        let of_record = |record: &Record| match record {
+            Record::Opened(_) | Record::Closed(_) => RECORD_BYTES,
+            Record::Shown(Shown { stay, .. }) | Record::Left(Left { stay, .. }) => {
+                RECORD_BYTES + texts(stay)
+            }
+        };
+        self.records.iter().map(of_record).sum()
+    }
 }
 
 /// A life of a room.

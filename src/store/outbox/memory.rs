@@ -19,6 +19,11 @@ use super::{
     settings::OutboxSettings,
 };
 
+/// What the items take at least before the oldest are dropped because of their size.
+const MIN_BYTES: usize = 64 * 1024 * 1024;
+/// Most items are smaller. Those with long metadata make room earlier.
+const ITEM_BYTES: usize = 4 * 1024;
+
 /// Items in this process.
 pub(in crate::store) struct MemoryOutbox {
     settings: OutboxSettings,
@@ -34,6 +39,8 @@ struct Items {
     waiting: BTreeMap<u64, HistoryItem>,
     /// The positions of each room's items.
     of_rooms: HashMap<RoomName, BTreeSet<u64>>,
+    /// What the items take.
+    bytes: usize,
     next_position: u64,
     /// The `seq` of the newest item.
     newest: u64,
@@ -56,7 +63,7 @@ impl MemoryOutbox {
         let mut items = self.items();
         items.add(item, now);
         let mut has_dropped = false;
-        while items.waiting.len() > self.settings.max.max(1) {
+        while self.is_over(&items) {
             items.drop_oldest();
             has_dropped = true;
         }
@@ -65,6 +72,13 @@ impl MemoryOutbox {
         if has_dropped {
             self.gone.notify_waiters();
         }
+    }
+
+    /// Whether there are more items than may wait. The newest waits whatever its size.
+    fn is_over(&self, items: &Items) -> bool {
+        let (count, max) = (items.waiting.len(), self.settings.max);
+        let max_bytes = max.saturating_mul(ITEM_BYTES).max(MIN_BYTES);
+        count > 1 && (count > max || items.bytes > max_bytes)
     }
 
     fn items(&self) -> MutexGuard<'_, Items> {
@@ -78,6 +92,7 @@ impl Items {
         self.newest = seq;
         let position = self.next_position;
         self.next_position += 1;
+        self.bytes += item.bytes();
         self.of_rooms.entry(item.room.clone()).or_default().insert(position);
         self.waiting.insert(position, HistoryItem { seq, ..item });
     }
@@ -91,6 +106,7 @@ impl Items {
 
     fn take(&mut self, position: u64) {
         let Some(item) = self.waiting.remove(&position) else { return };
+        self.bytes -= item.bytes();
         if let Some(positions) = self.of_rooms.get_mut(&item.room) {
             positions.remove(&position);
             if positions.is_empty() {
@@ -163,6 +179,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::presence::Record;
 
     fn outbox(max: usize) -> MemoryOutbox {
         MemoryOutbox::new(OutboxSettings { metadata: false, max })
@@ -173,8 +190,11 @@ mod tests {
     }
 
     fn add(outbox: &MemoryOutbox, name: &str, now: u64) {
-        let item = HistoryItem { room: room(name), seq: 0, opening: None, records: Vec::new() };
-        outbox.add(item, StoreTime::from_micros(now));
+        outbox.add(item(name, Vec::new()), StoreTime::from_micros(now));
+    }
+
+    fn item(name: &str, records: Vec<Record>) -> HistoryItem {
+        HistoryItem { room: room(name), seq: 0, opening: None, records }
     }
 
     async fn waiting(outbox: &MemoryOutbox) -> Vec<(String, u64)> {
@@ -239,6 +259,25 @@ mod tests {
         assert!(is_ready(&mut kept));
         assert_eq!(waiting(&outbox).await, [("c".to_owned(), 3), ("d".to_owned(), 4)]);
         assert_eq!(outbox.counts(), OutboxCounts { waiting: 2, dropped: 2 });
+    }
+
+    #[tokio::test]
+    async fn large_items_make_room_earlier_and_the_newest_waits_whatever_its_size() {
+        let outbox = outbox(100);
+        let json = r#"{"shown":{"stay":{"sid":"PA_1","identity":"alice","joinedAt":5},"since":5,"media":{},"at":6,"toldBy":"webhook"}}"#;
+        let mut large: Record = serde_json::from_str(json).unwrap();
+        let Record::Shown(shown) = &mut large else { panic!("it is one") };
+        shown.stay.metadata = Some("m".repeat(MIN_BYTES / 2));
+        for (name, records, expected) in [
+            ("small", vec![], 1),
+            ("large", vec![large.clone()], 2),
+            ("larger", vec![large.clone(), large.clone()], 1),
+            ("last", vec![], 1),
+        ] {
+            outbox.add(item(name, records), StoreTime::default());
+            assert_eq!(waiting(&outbox).await.len(), expected, "{name}");
+        }
+        assert_eq!(outbox.items().bytes, 0);
     }
 
     #[tokio::test]

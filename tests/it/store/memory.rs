@@ -1,15 +1,16 @@
-//! What only the embedded store does: it forgets rooms, so that they do not pile up.
+//! What only the embedded store does: it forgets rooms, so that they do not pile up, and keeps in this process what the history has
+//! yet to take.
 
 use std::{sync::Arc, time::Duration};
 
 use livekit_presence::{
-    presence::{HostTime, Rules},
-    store::{MemoryStore, Store},
+    presence::{HostTime, Record, RoomName, RoomSid, Rules, Version},
+    store::{HistoryItem, MemoryStore, Outbox, OutboxSettings, RoomOpening, Store},
 };
 
 use crate::harness::TestClock;
 
-use super::webhooks::{joined, left, room};
+use super::webhooks::{finished, in_opening, joined, left, room, started};
 
 #[tokio::test]
 async fn a_room_is_forgotten_after_a_day_without_a_sign_unless_it_is_renewed() {
@@ -45,4 +46,61 @@ async fn a_client_keeps_what_it_read_while_the_room_goes_on() {
     store.apply(&joined(&general, "bob", 2)).await.unwrap();
     assert_eq!(before.count(), 1);
     assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 2);
+}
+
+/// The items that wait, oldest first.
+async fn items(outbox: &Arc<dyn Outbox>) -> Vec<HistoryItem> {
+    let pending = outbox.pending(100).await.unwrap();
+    pending.into_iter().map(|one| one.item.expect("it can be read")).collect()
+}
+
+#[tokio::test]
+async fn each_step_that_says_something_to_the_history_adds_an_item_with_a_later_seq() {
+    let clock = TestClock::default();
+    clock.set(HostTime::from_millis(1_800_000_000_000));
+    let store = MemoryStore::new(Rules::default(), clock.clock());
+    let (store, outbox) = store.keeping_history(OutboxSettings { metadata: false, max: 100 });
+    let (general, other) = (room("general"), room("other"));
+    let leave = left(&general, "alice");
+    for event in [
+        in_opening(started(&general), "RM_1"),
+        joined(&general, "alice", 1),
+        joined(&other, "bob", 2),
+        leave.clone(),
+        leave,
+        in_opening(finished(&general), "RM_1"),
+    ] {
+        store.apply(&event).await.unwrap();
+    }
+    store.advance(&general, Version::from_u64(u64::MAX / 2)).await.unwrap();
+    store.renew(&general).await.unwrap();
+
+    let items = items(&outbox).await;
+    let told: Vec<(&RoomName, &str)> = items
+        .iter()
+        .map(|item| {
+            let [record] = &item.records[..] else { panic!("one step, one record: {item:?}") };
+            let what = match record {
+                Record::Opened(_) => "opened",
+                Record::Shown(_) => "shown",
+                Record::Left(_) => "left",
+                Record::Closed(_) => "closed",
+            };
+            (&item.room, what)
+        })
+        .collect();
+    let expected = [
+        (&general, "opened"),
+        (&general, "shown"),
+        (&other, "shown"),
+        (&general, "left"),
+        (&general, "closed"),
+    ];
+    assert_eq!(told, expected, "a repeated webhook says nothing, and nor does a version");
+    assert!(items.is_sorted_by(|one, next| one.seq < next.seq));
+    assert_eq!(items[0].seq, 1_800_000_000_000_000);
+    let openings: Vec<_> = items.iter().map(|item| item.opening.as_ref()).collect();
+    let is_open = Some(RoomOpening { sid: RoomSid::new("RM_1"), created_at: None });
+    let [first, .., last] = &openings[..] else { panic!("five items") };
+    assert_eq!((*first, *last), (is_open.as_ref(), None));
 }
