@@ -19,8 +19,8 @@ use crate::{
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
     store::{
-        EventLogSettings, MemoryStore, MeteredStore, RedisMetrics, RedisSettings, RedisStore,
-        Store, StoreMetrics,
+        EventLogSettings, MemoryStore, MeteredStore, Outbox, RedisMetrics, RedisSettings,
+        RedisStore, Store, StoreMetrics,
     },
 };
 
@@ -53,6 +53,7 @@ impl App {
                 config,
                 Arc::new(store),
                 Arc::new(SingleInstance),
+                None,
                 clock,
                 registry,
             );
@@ -65,7 +66,7 @@ impl App {
         };
         let metrics = RedisMetrics::register(&mut registry);
         let (store, peers) = RedisStore::start(&settings, config.rules(), metrics);
-        Self::assemble(config, Arc::new(store), Arc::new(peers), clock, registry)
+        Self::assemble(config, Arc::new(store), Arc::new(peers), None, clock, registry)
     }
 
     /// Binds, with any store, as the only instance.
@@ -77,13 +78,27 @@ impl App {
         store: Arc<dyn Store>,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        Self::assemble(config, store, Arc::new(SingleInstance), clock, new_registry())
+        Self::with_outbox(config, store, None, clock)
+    }
+
+    /// As [`Self::with_store`]. The store adds to this outbox what the history has to know.
+    ///
+    /// # Errors
+    /// As [`Self::with_store`].
+    pub fn with_outbox(
+        config: &Config,
+        store: Arc<dyn Store>,
+        outbox: Option<Arc<dyn Outbox>>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        Self::assemble(config, store, Arc::new(SingleInstance), outbox, clock, new_registry())
     }
 
     fn assemble(
         config: &Config,
         store: Arc<dyn Store>,
         peers: Arc<dyn Peers>,
+        outbox: Option<Arc<dyn Outbox>>,
         clock: Clock,
         mut registry: Registry,
     ) -> Result<Self, StartError> {
@@ -101,6 +116,7 @@ impl App {
             hub,
             events,
             store,
+            outbox,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.settings.clone(),

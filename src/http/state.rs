@@ -15,7 +15,7 @@ use crate::{
     hub::{Events, Hub},
     livekit::Keys,
     presence::RoomName,
-    store::Store,
+    store::{Outbox, Store},
 };
 
 use super::{
@@ -37,6 +37,8 @@ pub struct HttpState {
     pub hub: Hub,
     pub events: Events,
     pub store: Arc<dyn Store>,
+    /// What steps on rooms add to the history, until the history has it; none where no history is kept.
+    pub outbox: Option<Arc<dyn Outbox>>,
     /// May sign webhooks.
     pub keys: Keys,
     /// May sign clients' tokens.

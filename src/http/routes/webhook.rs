@@ -1,4 +1,4 @@
-//! `POST /api/livekit/webhook`: verified, read, stored; and only then answered with 200.
+//! `POST /api/livekit/webhook`: verified, read, stored, and kept for the history; and only then answered with 200.
 
 use std::time::{Duration, Instant};
 
@@ -59,8 +59,11 @@ pub(in crate::http) async fn receive(
 ) -> Result<Taken, Problem> {
     let started = Instant::now();
     let taken = timeout(WEBHOOK_TIMEOUT, take(&http, &headers, body)).await;
-    let taken = taken.unwrap_or(Err(Rejection::TooSlow));
-    let (name, outcome, answer) = match taken {
+    let kept = match taken.unwrap_or(Err(Rejection::TooSlow)) {
+        Ok(stored) => keep(&http, stored, started).await,
+        Err(rejection) => Err(rejection),
+    };
+    let (name, outcome, answer) = match kept {
         Ok((name, outcome)) => (Some(name), outcome, Ok(Taken(outcome))),
         Err(refusal) => {
             let problem = refusal.into_problem(&http, address);
@@ -71,12 +74,16 @@ pub(in crate::http) async fn receive(
     answer
 }
 
+/// A webhook that the store has.
+struct Stored {
+    name: WebhookName,
+    outcome: WebhookOutcome,
+    /// The room that it is about; none for events that say nothing about who is in a room.
+    room: Option<RoomName>,
+}
+
 /// Verifies the token before it reads the body, and the body's hash before it parses the body.
-async fn take(
-    http: &Http,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(WebhookName, WebhookOutcome), Rejection> {
+async fn take(http: &Http, headers: &HeaderMap, body: Body) -> Result<Stored, Rejection> {
     let received_at = http.clock.now();
     let token = token(http, headers, received_at)?;
     let key_name = token.key_name().to_owned();
@@ -86,14 +93,12 @@ async fn take(
         if let Some(report) = webhook.report {
             http.store.log_event(as_event(report)).await?;
         }
-        return Ok((webhook.name, WebhookOutcome::Ignored));
+        let outcome = WebhookOutcome::Ignored;
+        return Ok(Stored { name: webhook.name, outcome, room: None });
     };
     let unstored = Unstored { http, room: Some(&event.room) };
     let applied = http.store.apply(&event).await?;
     unstored.arrived();
-    if http.webhook_outage.end() {
-        http.hub.webhook_taken();
-    }
     http.hub.webhook_signed(&event, &key_name);
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
@@ -105,7 +110,30 @@ async fn take(
         Applied::Unchanged | Applied::Unexpected => WebhookOutcome::Unchanged,
         Applied::Duplicate => WebhookOutcome::Duplicate,
     };
-    Ok((webhook.name, outcome))
+    Ok(Stored { name: webhook.name, outcome, room: Some(event.room) })
+}
+
+/// Waits until the history has what was added for the webhook's room, also by an earlier attempt of a webhook that is repeated. Where
+/// that would outlive this process there is nothing to wait for.
+async fn keep(
+    http: &Http,
+    stored: Stored,
+    started: Instant,
+) -> Result<(WebhookName, WebhookOutcome), Rejection> {
+    let Stored { name, outcome, room } = stored;
+    let Some(room) = room else { return Ok((name, outcome)) };
+    if let Some(outbox) = &http.outbox {
+        let left = WEBHOOK_TIMEOUT.saturating_sub(started.elapsed());
+        if timeout(left, outbox.kept(&room)).await.is_err() {
+            // The list has it, but LiveKit drops webhooks that wait behind this one for too long.
+            http.hub.webhook_refused(Some(&room));
+            return Err(Rejection::NotKept);
+        }
+    }
+    if http.webhook_outage.end() {
+        http.hub.webhook_taken();
+    }
+    Ok((name, outcome))
 }
 
 /// For the log of events.
@@ -214,6 +242,8 @@ pub(in crate::http) enum Rejection {
     NoMemory,
     #[error("the webhook did not arrive, or could not be stored, in time; send it again")]
     TooSlow,
+    #[error("the history cannot keep the webhook at the moment; send it again")]
+    NotKept,
     #[error("the webhook cannot be stored at the moment; send it again")]
     Store(#[from] StoreError),
 }
@@ -251,6 +281,11 @@ impl Rejection {
             Self::TooSlow => {
                 unavailable(http, detail, "it took too long; LiveKit will send it again")
             }
+            Self::NotKept => unavailable(
+                http,
+                detail,
+                "the database of `history.url` did not take it in time; lists are right, and it will be written when the database is back",
+            ),
             Self::Store(error) => unavailable(http, detail, Chain(&error)),
         }
     }

@@ -14,7 +14,7 @@ use livekit_presence::{
     config::{Config, StartMode},
     livekit::{AccessToken, ApiKey, Keys, VideoGrant, WebhookToken},
     presence::{HostTime, StoreTime},
-    store::{EventLogSettings, MemoryStore, Store},
+    store::{EventLogSettings, MemoryStore, Outbox, OutboxSettings, Store},
 };
 use serde_json::Value;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -103,7 +103,19 @@ impl TestApp {
             }
             Some(redis) => Arc::new(redis.store(config.rules(), Some(clock.clock())).0),
         };
-        Self::over(kept, &config, clock, keys)
+        Self::over(kept, None, &config, clock, keys)
+    }
+
+    /// Keeps rooms in memory, and what the history has to know in an outbox that nobody empties but the test.
+    #[expect(clippy::unused_async, reason = "callers await the start, whatever it takes")]
+    pub async fn keeping_history() -> (Self, Arc<dyn Outbox>) {
+        let config = config(&[], KEYS);
+        let clock = TestClock::default();
+        let settings = OutboxSettings { metadata: false, max: 100 };
+        let store = MemoryStore::new(config.rules(), clock.clock());
+        let (store, outbox) = store.keeping_history(settings);
+        let app = Self::over(Arc::new(store), Some(Arc::clone(&outbox)), &config, clock, KEYS);
+        (app, outbox)
     }
 
     /// Runs on a host whose clock differs from that of its Redis.
@@ -115,15 +127,21 @@ impl TestApp {
     ) -> Self {
         let config = config(settings, keys);
         let kept = Arc::new(redis.store(config.rules(), None).0);
-        let app = Self::over(kept, &config, clock, keys);
+        let app = Self::over(kept, None, &config, clock, keys);
         eventually("it to reach Redis", async || app.get("/readyz", &[]).await.status == 200).await;
         app
     }
 
-    fn over(kept: Arc<dyn Store>, config: &Config, clock: TestClock, keys: &str) -> Self {
+    fn over(
+        kept: Arc<dyn Store>,
+        outbox: Option<Arc<dyn Outbox>>,
+        config: &Config,
+        clock: TestClock,
+        keys: &str,
+    ) -> Self {
         let store = FlakyStore::new(kept);
-        let app =
-            App::with_store(config, Arc::clone(&store) as Arc<dyn Store>, clock.clock()).unwrap();
+        let flaky = Arc::clone(&store) as Arc<dyn Store>;
+        let app = App::with_outbox(config, flaky, outbox, clock.clock()).unwrap();
         let (shutdown, told) = oneshot::channel();
         Self {
             address: app.local_addr().unwrap(),

@@ -25,4 +25,5 @@ mod web_socket_rooms;
 mod web_socket_tokens;
 mod web_socket_views;
 mod webhook;
+mod webhook_history;
 mod wellbeing;

@@ -1,0 +1,84 @@
+//! `POST /api/livekit/webhook` where a history is kept: what is only in this process is not acknowledged.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use livekit_presence::{
+    presence::Record,
+    store::{Outbox, PendingItem},
+};
+
+use crate::harness::{TestApp, eventually, joined, left, within_deadline};
+
+/// The items that wait once there are as many.
+async fn pending(outbox: &Arc<dyn Outbox>, count: usize) -> Vec<PendingItem> {
+    eventually("the items", async || outbox.pending(100).await.unwrap().len() == count).await;
+    outbox.pending(100).await.unwrap()
+}
+
+/// What an item says of people: who came, and who left.
+fn told(item: &PendingItem) -> Vec<String> {
+    let item = item.item.as_ref().expect("it can be read");
+    let one = |record: &Record| match record {
+        Record::Shown(shown) => format!("{} is in {}", shown.stay.identity, item.room),
+        Record::Left(left) => format!("{} left {}", left.stay.identity, item.room),
+        Record::Opened(_) => format!("{} opened", item.room),
+        Record::Closed(_) => format!("{} closed", item.room),
+    };
+    item.records.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn a_webhook_is_answered_when_the_history_has_it_and_the_list_changes_before() {
+    let (app, outbox) = TestApp::keeping_history().await;
+    let webhook = joined("alice");
+    let mut answer = Box::pin(app.post(&webhook));
+    let items = tokio::select! {
+        response = &mut answer => panic!("answered {} before it is kept", response.status),
+        items = pending(&outbox, 1) => items,
+    };
+    assert_eq!(told(&items[0]), ["alice is in general"]);
+    assert_eq!(app.participants("general").await.json()[0]["identity"], "alice");
+    // Another room waits for its own items alone.
+    let elsewhere = joined("bob").room("elsewhere");
+    let other = tokio::select! {
+        response = app.post(&elsewhere) => panic!("answered {} before it is kept", response.status),
+        items = pending(&outbox, 2) => items[1].clone(),
+    };
+    outbox.done(std::slice::from_ref(&other)).await.unwrap();
+    let again = within_deadline("the other room's answer", app.post(&elsewhere)).await;
+    assert_eq!(again.status, 200, "its item is done");
+    assert!(answer.as_mut().now_or_never().is_none());
+    outbox.done(&items).await.unwrap();
+    assert_eq!(within_deadline("the answer", answer).await.status, 200);
+}
+
+#[tokio::test]
+async fn while_the_history_takes_nothing_webhooks_are_503_and_so_are_repeated_ones() {
+    let (app, outbox) = TestApp::keeping_history().await;
+    let webhook = joined("alice");
+    for _ in 0..2 {
+        let asked = Instant::now();
+        let refused = app.post(&webhook).await;
+        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+        let detail = refused.problem(503);
+        assert!(detail.contains("history") && detail.contains("send it again"), "{detail}");
+        assert!(!refused.header("retry-after").is_empty());
+        assert_eq!(app.participants("general").await.json()[0]["identity"], "alice");
+    }
+    let items = pending(&outbox, 1).await;
+    assert_eq!(told(&items[0]), ["alice is in general"], "it was applied once");
+    outbox.done(&items).await.unwrap();
+    app.webhook(webhook).await;
+}
+
+#[tokio::test]
+async fn what_changes_nothing_for_the_history_waits_for_nothing() {
+    let (app, outbox) = TestApp::keeping_history().await;
+    app.webhook(joined("ghost").hidden()).await;
+    app.webhook(left("ghost").hidden()).await;
+    assert!(outbox.pending(100).await.unwrap().is_empty());
+}
