@@ -16,7 +16,7 @@ use crate::store::{EventFeed, EventLogSettings, FeedEvent, LogId, StoreError, ev
 use super::{
     super::{
         inbox::Inbox, keys::KeyFormat, link::Link, rows::to_json, scripts::Scripts,
-        subscriber_task::ACKNOWLEDGE_TIMEOUT,
+        streams::StreamReader, subscriber_task::ACKNOWLEDGE_TIMEOUT,
     },
     subscribed::SubscribedEvents,
 };
@@ -30,6 +30,7 @@ pub(in crate::store::redis) struct RedisEvents {
     pub(super) link: Arc<Link>,
     pub(super) keys: KeyFormat,
     pub(super) scripts: Scripts,
+    pub(super) streams: StreamReader,
     pub(super) settings: EventLogSettings,
     inbox: Arc<Inbox>,
     /// Whether steps are logged, as far as this instance knows.
@@ -48,6 +49,7 @@ impl RedisEvents {
         inbox: Arc<Inbox>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            streams: StreamReader::new(Arc::clone(&link)),
             link,
             keys,
             scripts: Scripts::new(),

@@ -79,7 +79,7 @@ impl RedisEvents {
         let outbox = self.keys.outbox(bucket);
         let mut start = "-".to_owned();
         loop {
-            let page = self.read_stream::<Vec<Vec<u8>>>(&outbox, &start, MAX_ITEMS).await?;
+            let page = self.streams.read::<Vec<Vec<u8>>>(&outbox, &start, MAX_ITEMS).await?;
             let entries = |fields: Vec<Vec<u8>>| fields.into_iter().skip(1).step_by(2).collect();
             let items: Vec<OutboxItem> =
                 page.entries.into_iter().map(|(id, fields)| (id, entries(fields))).collect();

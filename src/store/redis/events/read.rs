@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use redis::FromRedisValue;
 
 use crate::store::{
     LogId, StoreError,
@@ -14,16 +13,8 @@ use super::{super::rows::Unreadable, log::RedisEvents, message};
 
 /// What one command reads, so that others need not wait long for its answer.
 const MAX_ENTRIES: usize = 250;
-const MAX_PAGE_BYTES: usize = 1024 * 1024;
 /// About what one reading of the log has.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// Entries of a stream, with their ids.
-pub(super) struct Page<T> {
-    pub entries: Vec<(String, T)>,
-    /// Whether there were none after them.
-    pub is_last: bool,
-}
 
 type Fields = HashMap<String, Vec<u8>>;
 
@@ -50,7 +41,7 @@ impl EventLog for RedisEvents {
         let mut start = after.to_string();
         let is_last = loop {
             let count = MAX_ENTRIES.min(max + 1 - progress.items.len());
-            let page = self.read_stream::<Fields>(&log, &start, count).await?;
+            let page = self.streams.read::<Fields>(&log, &start, count).await?;
             for (id, fields) in &page.entries {
                 let entry = entry(id, fields).ok_or(Unreadable::Malformed)?;
                 if !progress.take(entry, fields) {
@@ -86,25 +77,6 @@ impl Progress {
         }
         self.position = Some(id);
         true
-    }
-}
-
-impl RedisEvents {
-    /// Reads entries of a stream: at least one if there is one, at most `count`, and about a megabyte.
-    pub(super) async fn read_stream<T: FromRedisValue>(
-        &self,
-        stream: &str,
-        start: &str,
-        count: usize,
-    ) -> Result<Page<T>, StoreError> {
-        let connection = self.link.connection().await?;
-        let keys = [stream.to_owned()];
-        let (count, bytes) = (count.to_string(), MAX_PAGE_BYTES.to_string());
-        let arguments = [start.as_bytes(), count.as_bytes(), bytes.as_bytes()];
-        let call = self.scripts.read.call(&keys, &arguments);
-        let (entries, is_last): (Vec<(String, T)>, bool) =
-            self.link.invoke(connection, &call).await?;
-        Ok(Page { entries, is_last })
     }
 }
 

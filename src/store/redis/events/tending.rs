@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream};
 use redis::Value;
 use tokio::time::sleep;
 use tracing::warn;
@@ -17,15 +16,16 @@ use crate::{
     store::{LogId, StoreError},
 };
 
-use super::{super::keys::Bucket, log::RedisEvents};
+use super::{
+    super::{each_bucket::each_bucket, keys::Bucket},
+    log::RedisEvents,
+};
 
 const TEND_INTERVAL: Duration = Duration::from_secs(10);
 /// An instance that stops leaves its turn to another one within this time.
 const LEASE_TIME: Duration = Duration::from_secs(9);
 /// The log goes on for this much longer than configured, because it was renewed at most this long before its last follower left.
 const MARGIN: Duration = Duration::from_secs(20);
-/// Buckets that are tended at the same time.
-const MAX_CALLS: usize = 128;
 
 impl RedisEvents {
     /// Starts the task that tends the log, unless it runs.
@@ -68,10 +68,9 @@ impl RedisEvents {
         turn: &str,
         is_told: bool,
     ) -> Result<Vec<(Option<Bucket>, bool, usize)>, StoreError> {
-        let calls: Vec<_> = buckets.map(|bucket| self.tend_one(bucket, turn, is_told)).collect();
+        let calls = buckets.map(|bucket| self.tend_one(bucket, turn, is_told)).collect();
         // One that fails does not keep the others from being renewed.
-        let tended: Vec<_> = stream::iter(calls).buffer_unordered(MAX_CALLS).collect().await;
-        tended.into_iter().collect()
+        each_bucket(calls).await.into_iter().collect()
     }
 
     async fn tend_one(
