@@ -239,6 +239,7 @@ impl Store for RedisStore {
             repaired.counts.add(did.counts);
             repaired.change = did.change.or(repaired.change);
             repaired.is_refused = did.is_refused;
+            repaired.found_ended |= did.found_ended;
             if did.is_refused {
                 repaired.counts.outdated += total - done;
             }
