@@ -62,6 +62,7 @@ impl App {
             address: address.with_authority(read_authority(config.store.ca_file.as_deref())?),
             key_prefix: config.store.key_prefix.clone(),
             events: events_of(config),
+            history: None,
             clock: None,
         };
         let metrics = RedisMetrics::register(&mut registry);

@@ -5,16 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::Value;
-
 use crate::{
-    presence::{Identity, RoomName, StoreTime},
-    store::StoreError,
+    presence::{Identity, RoomName, RoomSlice, StoreTime, Version},
+    store::{StoreError, events::Happened, outbox::HistoryItem},
 };
 
 use super::{
+    answer::{Answer, Reply},
+    history::{NewItem, Noted},
     index,
-    keys::KeyFormat,
+    keys::{Bucket, KeyFormat},
     link::Link,
     rows::{Field, HeldRows, REVISION, ROOM, Unreadable, field_of, to_json},
     scripts::Scripts,
@@ -34,6 +34,7 @@ pub(super) struct Commit {
     keep_secs: Option<u64>,
     message: Vec<u8>,
     log: ToLog,
+    item: Option<NewItem>,
 }
 
 /// What a write adds to the log of events.
@@ -48,6 +49,27 @@ pub(super) enum ToLog {
 }
 
 impl ToLog {
+    /// Entries are made only where they are known to be logged.
+    pub fn of(happened: &Happened<'_>, slice: &RoomSlice, is_logged: bool) -> Self {
+        if !happened.is_something() {
+            return Self::Nothing;
+        }
+        if !is_logged {
+            return Self::Unmade;
+        }
+        let entries = happened.entries(|sid| slice.shown_session(sid));
+        Self::Entries(entries.iter().map(to_json).collect())
+    }
+
+    /// The number of entries, as the script is told it.
+    fn count(&self) -> i64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Unmade => -1,
+            Self::Entries(entries) => i64::try_from(entries.len()).unwrap_or(i64::MAX),
+        }
+    }
+
     /// The room lost what was logged before.
     pub fn after_gap(self, is_logged: bool) -> Self {
         let mut entries = vec![Vec::new()];
@@ -87,8 +109,8 @@ pub(super) struct Writer {
 
 /// What became of a write.
 pub(super) enum Committed {
-    /// It is written.
-    Done(Logged),
+    /// It is written, and this became of its entries for the log, and of its item for the history.
+    Done(Logged, Noted),
     /// Nothing is written, because what happens is logged, and the entries have to be made. Has the rows as they are.
     Wanted(Box<HeldRows>),
     /// Another write came first, or the room waits for another instance. Has the current content of the rows that were to be
@@ -108,7 +130,7 @@ impl Commit {
         message: Vec<u8>,
     ) -> Self {
         let (mut set, mut deleted) = (Vec::with_capacity(touched.len() + 2), Vec::new());
-        let revision = next_revision(&held.revision, now);
+        let revision = next_revision(&held.revision, held.slice.version(), now);
         set.push((REVISION.to_owned(), revision.clone().into_bytes()));
         set.push((ROOM.to_owned(), to_json(&held.slice.row())));
         for identity in touched {
@@ -127,6 +149,7 @@ impl Commit {
             keep_secs,
             message,
             log: ToLog::Nothing,
+            item: None,
         }
     }
 
@@ -135,11 +158,17 @@ impl Commit {
         Self { log, ..self }
     }
 
+    /// With this for the history. Its outbox holds at most `max` items.
+    pub fn noting(self, item: Option<HistoryItem>, max: usize) -> Self {
+        let seq = micros_of(&self.revision).unwrap_or_default();
+        Self { item: item.map(|item| NewItem::new(HistoryItem { seq, ..item }, max)), ..self }
+    }
+
     /// Takes a room that Redis does not hold out of its bucket's index.
     pub fn unlist(now: StoreTime) -> Self {
         Self {
             expected: String::new(),
-            revision: next_revision("", now),
+            revision: next_revision("", Version::ZERO, now),
             absent: Vec::new(),
             deleted: Vec::new(),
             set: Vec::new(),
@@ -147,6 +176,7 @@ impl Commit {
             keep_secs: None,
             message: Vec::new(),
             log: ToLog::Nothing,
+            item: None,
         }
     }
 
@@ -159,15 +189,11 @@ impl Commit {
     ) -> Result<(Committed, Instant, StoreTime), StoreError> {
         let Writer { link, keys, scripts, instance } = writer;
         let connection = link.connection().await?;
-        let keys = keys.of_room(room);
+        let named = self.keys(keys, room);
         let keep = self.keep_secs.map_or(String::new(), |secs| secs.to_string());
         let reserve = reserve.as_micros().to_string();
         let (absent, deleted) = (self.absent.len().to_string(), self.deleted.len().to_string());
-        let entries = self.entries();
-        let logged = match self.log {
-            ToLog::Unmade => "-1".to_owned(),
-            ToLog::Nothing | ToLog::Entries(_) => entries.len().to_string(),
-        };
+        let logged = self.log.count().to_string();
         let mut arguments: Vec<&[u8]> = vec![
             self.expected.as_bytes(),
             room.as_str().as_bytes(),
@@ -181,13 +207,25 @@ impl Commit {
             deleted.as_bytes(),
             logged.as_bytes(),
         ];
-        arguments.extend(entries.iter().map(Vec::as_slice));
+        match &self.item {
+            Some(item) => arguments.extend(item.arguments()),
+            None => arguments.push(b""),
+        }
+        arguments.extend(self.entries().iter().map(Vec::as_slice));
         arguments.extend(self.absent.iter().chain(&self.deleted).map(String::as_bytes));
         arguments.extend(self.set.iter().flat_map(|(field, value)| [field.as_bytes(), value]));
         let sent = Instant::now();
-        let answer = link.invoke(connection, &scripts.commit.call(&keys, &arguments)).await?;
-        let (time, answer) = Answer::parse(answer).ok_or(Unreadable::Malformed)?;
-        Ok((self.outcome(answer)?, sent, time))
+        let answer = link.invoke(connection, &scripts.commit.call(&named, &arguments)).await?;
+        let Answer { time, reply, noted } = Answer::parse(answer).ok_or(Unreadable::Malformed)?;
+        Ok((self.outcome(reply, noted)?, sent, time))
+    }
+
+    fn keys(&self, keys: &KeyFormat, room: &RoomName) -> Vec<String> {
+        let mut of_room = keys.of_room(room);
+        if self.item.is_some() {
+            of_room.push(keys.history(Bucket::of(room.as_str())));
+        }
+        of_room
     }
 
     /// The entries for the log.
@@ -206,28 +244,34 @@ impl Commit {
         }
     }
 
+    /// Its item for the history, once it is written.
+    pub fn take_item(&mut self) -> Option<NewItem> {
+        self.item.take()
+    }
+
     pub fn revision(&self) -> &str {
         &self.revision
     }
 
     /// What became of it.
-    fn outcome(&self, answer: Answer) -> Result<Committed, Unreadable> {
-        Ok(match answer {
-            Answer::Written if self.entries().is_empty() => Committed::Done(Logged::Nothing),
-            Answer::Written => Committed::Done(Logged::Ended),
-            Answer::Logged { id, count } => Committed::Done(Logged::Outbox { id, count }),
-            Answer::LogRefused(reason) => Committed::Done(Logged::Refused(reason)),
-            Answer::NotWritten { fields, is_wanted: true } => {
-                Committed::Wanted(Box::new(HeldRows::from_fields(fields)?))
+    fn outcome(&self, reply: Reply, noted: Noted) -> Result<Committed, Unreadable> {
+        let logged = match reply {
+            Reply::Written if self.entries().is_empty() => Logged::Nothing,
+            Reply::Written => Logged::Ended,
+            Reply::Logged { id, count } => Logged::Outbox { id, count },
+            Reply::LogRefused(reason) => Logged::Refused(reason),
+            Reply::NotWritten { fields, is_wanted: true } => {
+                return Ok(Committed::Wanted(Box::new(HeldRows::from_fields(fields)?)));
             }
             // The library sent the command again, because the answer to the first attempt was lost.
-            Answer::NotWritten { fields, .. } if self.is_ours(&fields) => {
-                Committed::Done(Logged::Perhaps)
+            Reply::NotWritten { fields, .. } if self.is_ours(&fields) => {
+                return Ok(Committed::Done(Logged::Perhaps, Noted::Perhaps));
             }
-            Answer::NotWritten { fields, .. } => {
-                Committed::Conflict(Box::new(HeldRows::from_fields(fields)?))
+            Reply::NotWritten { fields, .. } => {
+                return Ok(Committed::Conflict(Box::new(HeldRows::from_fields(fields)?)));
             }
-        })
+        };
+        Ok(Committed::Done(logged, noted))
     }
 
     fn is_ours(&self, fields: &[Field]) -> bool {
@@ -236,54 +280,16 @@ impl Commit {
     }
 }
 
-/// A later revision than `before`. The nonce makes it unique: a revision that was lost in a failover must never come again.
-fn next_revision(before: &str, now: StoreTime) -> String {
-    let before = before.split_once('-').and_then(|(micros, _)| micros.parse().ok());
-    let micros = before.map_or(0, |before: u64| before + 1).max(now.as_micros());
+/// A later revision than `before`, and than the version, by which the room goes on where Redis lost it. The nonce makes it unique: a
+/// revision that was lost in a failover must never come again.
+fn next_revision(before: &str, version: Version, now: StoreTime) -> String {
+    let after = micros_of(before).map_or(0, |before| before + 1);
+    let micros = after.max(now.as_micros()).max(version.as_u64());
     format!("{micros}-{:08x}", fastrand::u32(..))
 }
 
-/// What the script answers beside the time.
-#[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    Written,
-    Logged {
-        id: String,
-        count: usize,
-    },
-    LogRefused(String),
-    /// The fields are as they are.
-    NotWritten {
-        fields: Vec<Field>,
-        is_wanted: bool,
-    },
-}
-
-impl Answer {
-    /// The time, and the answer.
-    fn parse(answer: Value) -> Option<(StoreTime, Self)> {
-        let (micros, answer) = match answer {
-            Value::Int(micros) => (micros, Self::Written),
-            Value::Array(mut parts) if (2..=3).contains(&parts.len()) => {
-                let number = if parts.len() == 3 { Some(parts.pop()?) } else { None };
-                let number: Option<usize> = number.map(redis::from_redis_value).transpose().ok()?;
-                let (what, micros) = (parts.pop()?, parts.pop()?);
-                let answer = match (what, number) {
-                    (fields @ Value::Array(_), Some(wanted)) => Self::NotWritten {
-                        fields: redis::from_redis_value(fields).ok()?,
-                        is_wanted: wanted == 1,
-                    },
-                    (id, Some(count)) => {
-                        Self::Logged { id: redis::from_redis_value(id).ok()?, count }
-                    }
-                    (reason, None) => Self::LogRefused(redis::from_redis_value(reason).ok()?),
-                };
-                (redis::from_redis_value(micros).ok()?, answer)
-            }
-            _ => return None,
-        };
-        Some((StoreTime::from_micros(u64::try_from(micros).ok()?), answer))
-    }
+fn micros_of(revision: &str) -> Option<u64> {
+    revision.split_once('-').and_then(|(micros, _)| micros.parse().ok())
 }
 
 #[cfg(test)]
@@ -305,43 +311,23 @@ mod tests {
         ]
     }
 
-    fn not_written(revision: &str) -> Answer {
-        Answer::NotWritten { fields: fields(revision), is_wanted: false }
+    fn not_written(revision: &str) -> Reply {
+        Reply::NotWritten { fields: fields(revision), is_wanted: false }
     }
 
     #[test]
     fn a_commit_whose_answer_was_lost_is_recognised_when_it_is_sent_again() {
         let commit = commit();
-        let again = commit.outcome(not_written(commit.revision())).unwrap();
-        assert!(matches!(again, Committed::Done(Logged::Perhaps)));
+        let again = commit.outcome(not_written(commit.revision()), Noted::Nothing).unwrap();
+        assert!(matches!(again, Committed::Done(Logged::Perhaps, Noted::Perhaps)));
     }
 
     #[test]
     fn somebody_elses_write_in_the_same_microsecond_is_a_conflict() {
         let (ours, theirs) = (commit(), commit());
         assert_eq!(ours.revision().split('-').next(), theirs.revision().split('-').next());
-        let outcome = ours.outcome(not_written(theirs.revision())).unwrap();
+        let outcome = ours.outcome(not_written(theirs.revision()), Noted::Nothing).unwrap();
         let Committed::Conflict(held) = outcome else { panic!("it was taken for ours") };
         assert_eq!(held.revision, theirs.revision());
-    }
-
-    #[test]
-    fn an_answer_tells_the_time_and_what_became_of_the_write() {
-        let (time, answer) = Answer::parse(Value::Int(1_764_428_000_123_456)).unwrap();
-        assert_eq!((time.as_micros(), answer), (1_764_428_000_123_456, Answer::Written));
-        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        let of = |parts: Vec<Value>| Answer::parse(Value::Array(parts)).map(|(_, answer)| answer);
-        let field = Value::Array(vec![text("r"), Value::Nil]);
-        assert_eq!(
-            of(vec![Value::Int(7), Value::Array(vec![field]), Value::Int(1)]),
-            Some(Answer::NotWritten { fields: vec![(b"r".to_vec(), None)], is_wanted: true })
-        );
-        assert_eq!(
-            of(vec![Value::Int(7), text("5-0"), Value::Int(2)]),
-            Some(Answer::Logged { id: "5-0".to_owned(), count: 2 })
-        );
-        let refused = of(vec![Value::Int(7), text("NOPERM")]);
-        assert_eq!(refused, Some(Answer::LogRefused("NOPERM".to_owned())));
-        assert!(Answer::parse(Value::Okay).is_none());
     }
 }

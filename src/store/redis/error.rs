@@ -69,7 +69,7 @@ const ADVICE: [(&[&str], &str); 7] = [
     ),
     (
         NO_COMMAND,
-        "the service needs what Redis 6.2 has, EVAL, EVALSHA, TIME, PUBLISH and SUBSCRIBE among it, and for streams of all events XADD, XRANGE, XLEN, XDEL and XTRIM: connect to Redis itself if a proxy refuses it",
+        "the service needs what Redis 6.2 has, EVAL, EVALSHA, TIME, PUBLISH and SUBSCRIBE among it, and for streams of all events and the history XADD, XRANGE, XLEN, XDEL and XTRIM: connect to Redis itself if a proxy refuses it",
     ),
     (&["NOAUTH", "WRONGPASS"], CHECK_PASSWORD),
     (OTHER_TYPE, "another program uses this key; choose another `store.key_prefix`"),

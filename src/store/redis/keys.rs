@@ -23,6 +23,10 @@ impl Bucket {
         self.0
     }
 
+    pub fn numbered(number: u16) -> Option<Self> {
+        (number < BUCKETS).then_some(Self(number))
+    }
+
     pub fn all() -> impl Iterator<Item = Self> {
         (0..BUCKETS).map(Self)
     }
@@ -45,7 +49,7 @@ impl KeyFormat {
         self.of_room_in(Bucket::of(room.as_str()), room)
     }
 
-    /// The keys that a commit is given: the room, its bucket's index, its channel, and two for the log of events.
+    /// The keys that every commit is given: the room, its bucket's index, its channel, and two for the log of events.
     pub fn of_room(&self, room: &RoomName) -> Vec<String> {
         let bucket = Bucket::of(room.as_str());
         vec![
@@ -65,6 +69,11 @@ impl KeyFormat {
     /// What happened in a bucket's rooms, on its way into the log of events.
     pub fn outbox(&self, bucket: Bucket) -> String {
         self.of("outbox", bucket, format_args!(""))
+    }
+
+    /// What steps on a bucket's rooms add to the history, until the history has it.
+    pub fn history(&self, bucket: Bucket) -> String {
+        self.of("history", bucket, format_args!(""))
     }
 
     /// The keys that the log of events is written with: the log, its state, its channel.
@@ -127,6 +136,7 @@ mod tests {
         assert_eq!(all[1], format!("lkp:index:{tag}"));
         assert_eq!(all[2], format!("lkp:changes:{tag}:2"));
         assert_eq!(all[3..], [format!("lkp:log:on:{tag}"), format!("lkp:outbox:{tag}")]);
+        assert_eq!(keys.history(bucket), format!("lkp:history:{tag}"));
         let log = ["lkp:{shared}:log", "lkp:{shared}:log:state", "lkp:{shared}:events:2"];
         assert_eq!(keys.event_log(), log);
         assert_eq!(keys.lease(&room), format!("lkp:lease:{tag}:general"));

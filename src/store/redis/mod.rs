@@ -6,6 +6,7 @@
 
 mod address;
 mod announced;
+mod answer;
 mod batches;
 mod clock;
 mod commit;
@@ -15,6 +16,7 @@ mod each_bucket;
 mod error;
 mod events;
 mod followers;
+mod history;
 mod inbox;
 mod index;
 mod keys;

@@ -7,19 +7,21 @@ use async_trait::async_trait;
 use crate::{
     presence::{
         Applied, Event, Identity, ParticipantSid, RepairCounts, Repaired, Repairs, Room, RoomName,
-        RoomSlice, Rules, StoreTime, Subjects, Version,
+        Rules, StepTaken, StoreTime, Subjects, Version,
     },
     store::{
-        EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, RoomsFeed, Store,
-        StoreError,
+        EventFeed, Feed, FeedEvent, HistoryItem, LogId, Outbox, Position, Resumed, RoomSummary,
+        RoomsFeed, Store, StoreError,
         events::{EventLog, Happened, passes},
         extra_trust::ExtraTrust,
+        outbox::item_of,
     },
 };
 
 use super::{
     commit::{Commit, ToLog, Writer},
     events::RedisEvents,
+    history::RedisOutbox,
     index::IndexedRoom,
     keys::{Bucket, KeyFormat},
     link::Link,
@@ -72,7 +74,9 @@ impl RedisStore {
             Subscriber::start(Arc::clone(&link), keys.clone(), &instance, metrics.clone());
         let events =
             RedisEvents::new(Arc::clone(&link), keys.clone(), settings.events, subscriber.inbox());
+        let outbox = |history| RedisOutbox::new(Arc::clone(&link), keys.clone(), history);
         let steps = Steps {
+            outbox: settings.history.map(outbox).map(Arc::new),
             reader: RowReader::new(Arc::clone(&link), keys.clone()),
             writer: Writer {
                 link: Arc::clone(&link),
@@ -95,6 +99,21 @@ impl RedisStore {
             extra_trust: ExtraTrust::default(),
         };
         (store, RedisPeers::new(link, keys))
+    }
+
+    /// Where steps leave what they add to the history, if one is kept.
+    pub fn outbox(&self) -> Option<Arc<dyn Outbox>> {
+        self.steps.outbox.clone().map(|outbox| outbox as Arc<dyn Outbox>)
+    }
+
+    /// What a step adds to the history. `step` is told whether metadata is kept.
+    fn item<'step>(
+        &self,
+        room: &RoomName,
+        step: impl FnOnce(bool) -> StepTaken<'step>,
+    ) -> Option<HistoryItem> {
+        let outbox = self.steps.outbox.as_ref()?;
+        item_of(room, &step(outbox.settings().metadata))
     }
 
     /// Applies repairs that are written together. `persons` is none where the person of a repair is not known.
@@ -122,17 +141,23 @@ impl RedisStore {
                     event: None,
                     passes: false,
                 };
-                let log = to_log(&happened, slice, is_logged);
+                let log = ToLog::of(&happened, slice, is_logged);
+                let item = self.item(room, |metadata| {
+                    let (outcome, transitions) = (&step.outcome, &step.transitions);
+                    StepTaken::of_repair(slice.as_held(), outcome, transitions, now, metadata)
+                });
                 let Repaired { change, counts, .. } = &step.outcome;
                 let did_nothing =
                     *counts == RepairCounts { outdated: counts.outdated, ..Default::default() };
                 let effect = match change {
                     Some(change) => Effect::Told(message::of_change(room, change)),
                     None if step.outcome.is_refused => Effect::NothingIfRead,
-                    None if did_nothing && !repairs.confirms => Effect::NothingIfRead,
+                    None if did_nothing && !repairs.confirms && item.is_none() => {
+                        Effect::NothingIfRead
+                    }
                     None => Effect::Written,
                 };
-                Ok(Taken { outcome: step.outcome, touched: step.touched, effect, log })
+                Ok(Taken { outcome: step.outcome, touched: step.touched, effect, log, item })
             })
             .await
     }
@@ -201,18 +226,24 @@ impl Store for RedisStore {
                     event: Some(event),
                     passes: passes(event, &step.outcome, shows),
                 };
-                let log = to_log(&happened, slice, is_logged);
+                let log = ToLog::of(&happened, slice, is_logged);
+                let item = self.item(room, |metadata| {
+                    let (outcome, transitions) = (&step.outcome, &step.transitions);
+                    StepTaken::of_event(slice.as_held(), event, outcome, transitions, now, metadata)
+                });
                 let effect = match &step.outcome {
                     Applied::Duplicate => Effect::NothingIfRead,
                     Applied::Unchanged | Applied::Unexpected => Effect::Written,
                     Applied::Changed(change) => Effect::Told(message::of_change(room, change)),
                 };
-                Ok(Taken { outcome: step.outcome, touched: step.touched, effect, log })
+                Ok(Taken { outcome: step.outcome, touched: step.touched, effect, log, item })
             })
             .await?;
         if applied == Applied::Duplicate {
-            // The first attempt may have written it, and not brought it into the log.
-            self.steps.events.relay_left(Bucket::of(room.as_str())).await;
+            // The first attempt may have written it, and not brought it into the log, or into the history.
+            let bucket = Bucket::of(room.as_str());
+            self.steps.outbox.iter().for_each(|outbox| outbox.doubt(bucket));
+            self.steps.events.relay_left(bucket).await;
         }
         Ok(applied)
     }
@@ -282,7 +313,7 @@ impl Store for RedisStore {
                     }
                     false => (Effect::Nothing, ToLog::Nothing),
                 };
-                Ok(Taken { outcome: (), touched: Vec::new(), effect, log })
+                Ok(Taken { outcome: (), touched: Vec::new(), effect, log, item: None })
             })
             .await
     }
@@ -329,7 +360,13 @@ impl Store for RedisStore {
             .step(wanted, |slice, _now, _is_logged| {
                 let is_held = slice.version() != Version::ZERO;
                 let effect = if is_held { Effect::Written } else { Effect::NothingIfRead };
-                Ok(Taken { outcome: (), touched: Vec::new(), effect, log: ToLog::Nothing })
+                Ok(Taken {
+                    outcome: (),
+                    touched: Vec::new(),
+                    effect,
+                    log: ToLog::Nothing,
+                    item: None,
+                })
             })
             .await
     }
@@ -355,16 +392,4 @@ impl Store for RedisStore {
         }
         self.steps.time.ask().await.map(|_| ())
     }
-}
-
-/// What a step adds to the log; made only where it is known to be logged.
-fn to_log(happened: &Happened<'_>, slice: &RoomSlice, is_logged: bool) -> ToLog {
-    if !happened.is_something() {
-        return ToLog::Nothing;
-    }
-    if !is_logged {
-        return ToLog::Unmade;
-    }
-    let entries = happened.entries(|sid| slice.shown_session(sid));
-    ToLog::Entries(entries.iter().map(rows::to_json).collect())
 }

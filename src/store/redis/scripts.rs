@@ -23,6 +23,7 @@ pub(super) fn reads_entries(command: &Cmd) -> bool {
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub commit: Script,
+    pub take_off: Script,
     pub relay: Script,
     pub tend: Script,
     pub read: Script,
@@ -84,6 +85,7 @@ impl Scripts {
     pub fn new() -> Self {
         Self {
             commit: Script::new(include_str!("commit.lua")),
+            take_off: Script::new(include_str!("take_off.lua")),
             relay: Script::new(include_str!("relay.lua")),
             tend: Script::new(include_str!("tend.lua")),
             read: Script::new(READ),

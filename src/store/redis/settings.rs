@@ -1,6 +1,9 @@
 //! How a store on Redis is set up.
 
-use crate::{clock::Clock, store::EventLogSettings};
+use crate::{
+    clock::Clock,
+    store::{EventLogSettings, outbox::OutboxSettings},
+};
 
 use super::address::RedisAddress;
 
@@ -12,6 +15,8 @@ pub struct RedisSettings {
     pub key_prefix: String,
     /// How much of the log of events is kept.
     pub events: EventLogSettings,
+    /// What steps add to the history; none where no history is kept.
+    pub history: Option<OutboxSettings>,
     /// Instead of the server's clock; for tests that set the time.
     pub clock: Option<Clock>,
 }

@@ -10,12 +10,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     presence::{Identity, Needs, ROOM_MEMORY, RoomName, RoomSlice, StoreTime, Version},
-    store::{StoreError, summary::Listed},
+    store::{StoreError, outbox::HistoryItem, summary::Listed},
 };
 
 use super::{
     commit::{Commit, Committed, Logged, ToLog, Writer},
     events::RedisEvents,
+    history::{Noted, RedisOutbox},
     keys::Bucket,
     message,
     metrics::RedisMetrics,
@@ -57,6 +58,8 @@ pub(super) struct Taken<T> {
     pub touched: Vec<Identity>,
     pub effect: Effect,
     pub log: ToLog,
+    /// What it adds to the history, if it is written.
+    pub item: Option<HistoryItem>,
 }
 
 /// What follows a step.
@@ -85,6 +88,8 @@ pub(super) struct Steps {
     pub metrics: RedisMetrics,
     /// The log of events, which is told of each step.
     pub events: Arc<RedisEvents>,
+    /// Where steps leave what they add to the history; none where no history is kept.
+    pub outbox: Option<Arc<RedisOutbox>>,
 }
 
 /// A step from its first attempt to its last.
@@ -142,8 +147,8 @@ impl Steps {
         let listed = Listed::of_slice(&held.slice);
         let is_lost = progress.acknowledged.is_some_and(|version| held.slice.advance(version, now));
         let is_logged = self.events.is_on();
-        let Taken { outcome, touched, effect, mut log } = match act(&mut held.slice, now, is_logged)
-        {
+        let taken = act(&mut held.slice, now, is_logged);
+        let Taken { outcome, touched, effect, mut log, item } = match taken {
             Ok(taken) => taken,
             Err(needs) => {
                 self.read_needed(progress, needs, held).await?;
@@ -171,9 +176,10 @@ impl Steps {
         if is_lost {
             log = log.after_gap(is_logged);
         }
-        let commit =
-            Commit::new(&mut held, &touched, &absent, now, keep_secs, message).logging(log);
-        let logged = self.write(progress, &commit, held, !absent.is_empty()).await?;
+        let max_items = self.outbox.as_ref().map_or(0, |outbox| outbox.settings().max);
+        let commit = Commit::new(&mut held, &touched, &absent, now, keep_secs, message);
+        let mut commit = commit.logging(log).noting(item, max_items);
+        let logged = self.write(progress, &mut commit, held, !absent.is_empty()).await?;
         Ok(logged.map(|logged| (outcome, commit.into_pending(logged))))
     }
 
@@ -181,16 +187,18 @@ impl Steps {
     async fn write(
         &self,
         progress: &mut Progress<'_>,
-        commit: &Commit,
+        commit: &mut Commit,
         mut held: HeldRows,
         supposes_absence: bool,
     ) -> Result<Option<Logged>, StoreError> {
         let room = progress.wanted.room;
+        let sent = commit.send(&self.writer, room, progress.reservation()).await;
         let (committed, sent, time) =
-            commit.send(&self.writer, room, progress.reservation()).await?;
+            sent.inspect_err(|_| self.noted(room, commit, Noted::Perhaps))?;
         self.time.learn(sent, time);
         match committed {
-            Committed::Done(logged) => {
+            Committed::Done(logged, noted) => {
+                self.noted(room, commit, noted);
                 commit.revision().clone_into(&mut held.revision);
                 progress.turn.put(held);
                 Ok(Some(logged))
@@ -211,6 +219,13 @@ impl Steps {
                 progress.go_on_with(*fresh);
                 Ok(None)
             }
+        }
+    }
+
+    /// Remembers what became of a write's item for the history.
+    fn noted(&self, room: &RoomName, commit: &mut Commit, noted: Noted) {
+        if let Some((outbox, item)) = self.outbox.as_ref().zip(commit.take_item()) {
+            outbox.wrote(Bucket::of(room.as_str()), item, noted);
         }
     }
 

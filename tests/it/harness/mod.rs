@@ -54,7 +54,7 @@ pub use postgres::PostgresServer;
 pub use process::{KEYS as PROCESS_KEYS, Process, listening_address};
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
-pub use redis_server::{RedisServer, url_of};
+pub use redis_server::{RedisServer, store_keeping_history, url_of};
 pub use resp::Reply;
 pub use retries::{ATTEMPTS, RETRY_WAITS, is_retried, retry_after};
 pub use room_list::{RoomListFollower, ShownRooms};

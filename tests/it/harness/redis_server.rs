@@ -10,7 +10,10 @@ use std::{
 use livekit_presence::{
     clock::Clock,
     presence::Rules,
-    store::{EventLogSettings, RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore},
+    store::{
+        EventLogSettings, OutboxSettings, RedisAddress, RedisMetrics, RedisPeers, RedisSettings,
+        RedisStore,
+    },
 };
 use tokio::process::Command;
 
@@ -166,6 +169,11 @@ impl RedisServer {
         self.store_with(rules, clock, EventLogSettings::default())
     }
 
+    /// A store that leaves what its steps add to the history in an outbox.
+    pub fn store_keeping_history(&self, history: OutboxSettings) -> RedisStore {
+        store_keeping_history(&self.url(), history)
+    }
+
     /// A store that keeps this much of the log of events.
     pub fn store_with(
         &self,
@@ -177,6 +185,7 @@ impl RedisServer {
             address: RedisAddress::parse(&self.url()).unwrap(),
             key_prefix: "lkp:".to_owned(),
             events,
+            history: None,
             clock,
         };
         RedisStore::start(&settings, rules, RedisMetrics::default())
@@ -211,6 +220,18 @@ impl RedisServer {
         }
         dump
     }
+}
+
+/// A store on any Redis that leaves what its steps add to the history in an outbox.
+pub fn store_keeping_history(url: &str, history: OutboxSettings) -> RedisStore {
+    let settings = RedisSettings {
+        address: RedisAddress::parse(url).unwrap(),
+        key_prefix: "lkp:".to_owned(),
+        events: EventLogSettings::default(),
+        history: Some(history),
+        clock: None,
+    };
+    RedisStore::start(&settings, Rules::default(), RedisMetrics::default()).0
 }
 
 pub fn url_of(port: u16) -> String {

@@ -34,6 +34,7 @@ async fn a_port_on_which_nobody_listens_is_unreachable() {
         address: RedisAddress::parse(&url_of(free_port())).unwrap(),
         key_prefix: "lkp:".to_owned(),
         events: EventLogSettings::default(),
+        history: None,
         clock: None,
     };
     let (store, _) = RedisStore::start(&settings, Rules::default(), RedisMetrics::default());

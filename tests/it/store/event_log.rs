@@ -30,6 +30,7 @@ fn instance_at(url: &str) -> Shared {
         address: RedisAddress::parse(url).unwrap(),
         key_prefix: "lkp:".to_owned(),
         events: EventLogSettings::default(),
+        history: None,
         clock: None,
     };
     Arc::new(RedisStore::start(&settings, Rules::default(), RedisMetrics::default()).0)

@@ -6,7 +6,9 @@ mod event_log;
 pub mod events;
 mod memory;
 mod model;
+mod outbox;
 mod redis;
+mod redis_outbox;
 mod rooms_feed;
 mod shared_redis;
 pub mod webhooks;
@@ -16,10 +18,10 @@ use std::sync::Arc;
 use livekit_presence::{
     clock::Clock,
     presence::Rules,
-    store::{EventLogSettings, MemoryStore, Store},
+    store::{EventLogSettings, MemoryStore, Outbox, Store},
 };
 
-use self::redis::{redis_store, redis_store_of_events};
+use self::redis::{redis_store, redis_store_keeping_history, redis_store_of_events};
 
 /// A new embedded store.
 #[expect(clippy::unused_async, reason = "the contract awaits how a store is made, whichever it is")]
@@ -34,6 +36,16 @@ async fn memory_store_of_events() -> (Arc<dyn Store>, ()) {
     (Arc::new(MemoryStore::with_log(Rules::default(), Clock::system(), settings)), ())
 }
 
+/// A new embedded store, and its outbox.
+#[expect(clippy::unused_async, reason = "the contract awaits how a store is made, whichever it is")]
+async fn memory_store_keeping_history() -> (Arc<dyn Store>, Arc<dyn Outbox>, ()) {
+    let store = MemoryStore::new(Rules::default(), Clock::system());
+    let (store, outbox) = store.keeping_history(outbox::SETTINGS);
+    (Arc::new(store), outbox, ())
+}
+
+outbox::suite!(memory_outbox, super::memory_store_keeping_history());
+outbox::suite!(redis_outbox_contract, super::redis_store_keeping_history());
 events::suite!(memory_events, super::memory_store_of_events());
 events::suite!(redis_events, super::redis_store_of_events());
 contract::suite!(memory_contract, super::memory_store());

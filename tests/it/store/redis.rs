@@ -4,13 +4,13 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 
 use livekit_presence::{
     presence::{Applied, LiveKitTime, Rules},
-    store::{EventLogSettings, FeedMessage, Store},
+    store::{EventLogSettings, FeedMessage, Outbox, Store},
 };
 
 use crate::harness::{RedisServer, TestClock, eventually, within_deadline};
 
-use super::events;
 use super::webhooks::{finished, give_metadata, in_opening, joined, left, room, started};
+use super::{events, outbox};
 
 /// A store on a new server.
 pub async fn redis_store() -> (Arc<dyn Store>, RedisServer) {
@@ -23,6 +23,14 @@ pub async fn redis_store_of_events() -> (Arc<dyn Store>, RedisServer) {
     let server = RedisServer::start().await;
     let settings = EventLogSettings { keep: events::KEEP, max: events::MAX_EVENTS };
     (Arc::new(server.store_with(Rules::default(), None, settings).0), server)
+}
+
+/// A store on a new server, and its outbox.
+pub async fn redis_store_keeping_history() -> (Arc<dyn Store>, Arc<dyn Outbox>, RedisServer) {
+    let server = RedisServer::start().await;
+    let store = server.store_keeping_history(outbox::SETTINGS);
+    let outbox = store.outbox().expect("history is kept");
+    (Arc::new(store), outbox, server)
 }
 
 #[tokio::test]

@@ -68,6 +68,7 @@ async fn cluster() -> (Stores, RedisCluster) {
     let settings = RedisSettings {
         address: RedisAddress::parse(&cluster.url()).unwrap(),
         key_prefix: "lkp:".to_owned(),
+        history: None,
         clock: None,
         events: EventLogSettings::default(),
     };
