@@ -2,7 +2,7 @@
 //! together, and the list of LiveKit's rooms that one of them got.
 //!
 //! Below `store`: this names what is shared, and the Redis that carries it implements [`Peers`] in `src/store/redis`. Knows only
-//! `presence`. `reconcile` is its only user.
+//! `presence`. `reconcile` and `history` use it.
 
 use std::{error::Error, time::Duration};
 
@@ -55,6 +55,10 @@ pub enum Lease {
     Rooms,
     /// Having all rooms compared, because nobody knows what was missed.
     Sweep,
+    /// Writing what other instances have left in the history's outbox.
+    Outbox,
+    /// Deleting history that was kept long enough.
+    Retention,
 }
 
 /// Proof that this instance took a lease. Giving the lease back takes this token, so that nobody gives back another's.

@@ -87,7 +87,7 @@ fn serve(file: Option<&Path>, start_mode: StartMode) -> Result<(), Failure> {
         .build()?;
     runtime.block_on(async {
         let clock = Clock::system();
-        let app = App::build(&config, clock.clone())?;
+        let app = App::build(&config, clock.clone()).await?;
         let address = app.local_addr()?;
         info!(%address, "listening");
         let told_to_end = shutdown()?;

@@ -11,6 +11,8 @@ use crate::{
     config::Config,
     coordination::{Peers, SingleInstance},
     delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Workers},
+    error_chain::Chain,
+    history::{Database, History, HistoryAddress, HistoryMetrics, HistorySettings},
     http::{
         HttpMetrics, HttpState, LimitSettings, Limits, RoomList, Server, ServerSettings,
         StreamSettings, WebhookOutage,
@@ -19,8 +21,8 @@ use crate::{
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
     store::{
-        EventLogSettings, MemoryStore, MeteredStore, Outbox, RedisMetrics, RedisSettings,
-        RedisStore, Store, StoreMetrics,
+        EventLogSettings, MemoryStore, MeteredStore, Outbox, RedisAddress, RedisMetrics,
+        RedisSettings, RedisStore, Store, StoreMetrics,
     },
 };
 
@@ -38,36 +40,39 @@ pub enum StartError {
     Workers(io::Error),
     #[error("cannot read `{key}`: {error}; it must be a PEM file with certificates")]
     CaFile { key: &'static str, error: io::Error },
+    #[error(
+        "cannot keep the history in {address:?}: {cause}; `history.url` must name a file in a folder that this user may write"
+    )]
+    History { address: HistoryAddress, cause: String },
+}
+
+/// The store, and what comes with it.
+struct Kept {
+    store: Arc<dyn Store>,
+    peers: Arc<dyn Peers>,
+    /// Where its steps leave what they add to the history, if one is kept.
+    outbox: Option<Arc<dyn Outbox>>,
 }
 
 impl App {
     /// Binds, with the store that is configured. Must be called in a runtime.
     ///
     /// # Errors
-    /// The address cannot be bound, the system gives no threads, or a file cannot be read.
-    pub fn build(config: &Config, clock: Clock) -> Result<Self, StartError> {
+    /// The address cannot be bound, the system gives no threads, a file cannot be read, or the history's cannot be written.
+    pub async fn build(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let mut registry = new_registry();
-        let Some(address) = config.store.redis.clone() else {
-            let store = MemoryStore::with_log(config.rules(), clock.clone(), events_of(config));
-            return Self::assemble(
-                config,
-                Arc::new(store),
-                Arc::new(SingleInstance),
-                None,
-                clock,
-                registry,
-            );
+        let kept = match config.store.redis.clone() {
+            None => in_memory(config, &clock),
+            Some(address) => in_redis(config, address, &mut registry)?,
         };
-        let settings = RedisSettings {
-            address: address.with_authority(read_authority(config.store.ca_file.as_deref())?),
-            key_prefix: config.store.key_prefix.clone(),
-            events: events_of(config),
-            history: None,
-            clock: None,
-        };
-        let metrics = RedisMetrics::register(&mut registry);
-        let (store, peers) = RedisStore::start(&settings, config.rules(), metrics);
-        Self::assemble(config, Arc::new(store), Arc::new(peers), None, clock, registry)
+        let app = Self::assemble(config, kept, clock, registry)?;
+        if let Some(history) = &app.state.history {
+            history.check().await.map_err(|error| StartError::History {
+                address: history.database().address().clone(),
+                cause: Chain(&error).to_string(),
+            })?;
+        }
+        Ok(app)
     }
 
     /// Binds, with any store, as the only instance.
@@ -92,14 +97,13 @@ impl App {
         outbox: Option<Arc<dyn Outbox>>,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        Self::assemble(config, store, Arc::new(SingleInstance), outbox, clock, new_registry())
+        let kept = Kept { store, peers: Arc::new(SingleInstance), outbox };
+        Self::assemble(config, kept, clock, new_registry())
     }
 
     fn assemble(
         config: &Config,
-        store: Arc<dyn Store>,
-        peers: Arc<dyn Peers>,
-        outbox: Option<Arc<dyn Outbox>>,
+        Kept { store, peers, outbox }: Kept,
         clock: Clock,
         mut registry: Registry,
     ) -> Result<Self, StartError> {
@@ -108,6 +112,7 @@ impl App {
             Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
         let workers = start_workers(config, &clock, &pinned, &mut registry)?;
+        let history = start_history(config, outbox.as_ref(), &peers, &clock, &mut registry)?;
         let reconciler = start_reconciler(config, &store, peers, &clock, &mut registry)?;
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
@@ -118,6 +123,7 @@ impl App {
             events,
             store,
             outbox,
+            history,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.settings.clone(),
@@ -141,6 +147,58 @@ impl App {
         warn_about(config);
         Ok(Self { server, workers, state, drain: config.shutdown.drain })
     }
+}
+
+fn in_memory(config: &Config, clock: &Clock) -> Kept {
+    let store = MemoryStore::with_log(config.rules(), clock.clone(), events_of(config));
+    let peers = Arc::new(SingleInstance);
+    match config.history.outbox() {
+        None => Kept { store: Arc::new(store), peers, outbox: None },
+        Some(settings) => {
+            let (store, outbox) = store.keeping_history(settings);
+            Kept { store: Arc::new(store), peers, outbox: Some(outbox) }
+        }
+    }
+}
+
+fn in_redis(
+    config: &Config,
+    address: RedisAddress,
+    registry: &mut Registry,
+) -> Result<Kept, StartError> {
+    let settings = RedisSettings {
+        address: address.with_authority(read_authority(config.store.ca_file.as_deref())?),
+        key_prefix: config.store.key_prefix.clone(),
+        events: events_of(config),
+        history: config.history.outbox(),
+        clock: None,
+    };
+    let metrics = RedisMetrics::register(registry);
+    let (store, peers) = RedisStore::start(&settings, config.rules(), metrics);
+    let outbox = store.outbox();
+    Ok(Kept { store: Arc::new(store), peers: Arc::new(peers), outbox })
+}
+
+fn start_history(
+    config: &Config,
+    outbox: Option<&Arc<dyn Outbox>>,
+    peers: &Arc<dyn Peers>,
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Result<Option<Arc<History>>, StartError> {
+    let (Some(address), Some(outbox)) = (&config.history.address, outbox) else { return Ok(None) };
+    let database = Database::new(address).map_err(|error| StartError::History {
+        address: address.clone(),
+        cause: Chain(&error).to_string(),
+    })?;
+    Ok(Some(Arc::new(History::start(
+        Arc::new(database),
+        Arc::clone(outbox),
+        Arc::clone(peers),
+        clock.clone(),
+        HistorySettings { keep: config.history.keep },
+        HistoryMetrics::register(registry),
+    ))))
 }
 
 fn make_hub(

@@ -10,6 +10,7 @@ use super::{
     auth::{AuthConfig, take_settings},
     error::ConfigErrors,
     events::EventsConfig,
+    history::HistoryConfig,
     http::HttpConfig,
     layers::{self, Variables},
     limits::LimitsConfig,
@@ -32,6 +33,7 @@ pub struct Config {
     pub auth: AuthConfig,
     pub store: StoreConfig,
     pub events: EventsConfig,
+    pub history: HistoryConfig,
     pub presence: PresenceConfig,
     pub reconcile: ReconcileConfig,
     pub stream: StreamConfig,
@@ -96,6 +98,7 @@ impl Config {
             livekit,
             store: StoreConfig::take(values),
             events: EventsConfig::take(values),
+            history: HistoryConfig::take(values, start_mode),
             presence: PresenceConfig::take(values),
             reconcile: ReconcileConfig::take(values),
             stream: StreamConfig::take(values),
@@ -133,6 +136,10 @@ impl Config {
                 "http.bind" => self.http.bind.to_string(),
                 "store.redis_url" => {
                     self.store.redis.as_ref().map_or(String::new(), |redis| format!("{redis:?}"))
+                }
+                "history.url" => {
+                    let address = self.history.address.as_ref();
+                    address.map_or(String::new(), |address| format!("{address:?}"))
                 }
                 "livekit.keys" => masked(&self.livekit.keys),
                 "auth.keys" => masked(&self.auth.keys),

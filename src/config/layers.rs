@@ -14,10 +14,11 @@ const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Names that people already use, and the keys they stand for. Each is also read from the file that `<name>_FILE` names, which is
 /// how containers get secrets.
-const KNOWN_NAMES: [(&str, &str); 3] = [
+const KNOWN_NAMES: [(&str, &str); 4] = [
     ("LIVEKIT_URL", "livekit.url"),
     ("LIVEKIT_KEYS", "livekit.keys"),
     ("REDIS_URL", "store.redis_url"),
+    ("HISTORY_URL", "history.url"),
 ];
 
 /// The environment, and what is read from it.

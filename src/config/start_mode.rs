@@ -4,6 +4,6 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartMode {
     Serve,
-    /// API keys are made up, and anybody may read.
+    /// API keys are made up, anybody may read, and the history is kept in memory.
     Demo,
 }

@@ -19,6 +19,21 @@ pub enum HistoryError {
     Schema(#[source] sqlx::migrate::MigrateError),
 }
 
+impl HistoryError {
+    /// Whether somebody else is using the file, so that it may be free again soon.
+    pub(super) fn is_busy(&self) -> bool {
+        match self {
+            Self::TimedOut | Self::Away(sqlx::Error::PoolTimedOut) => true,
+            Self::Away(sqlx::Error::Database(error)) => {
+                let code = error.code().and_then(|code| code.parse::<i32>().ok());
+                // SQLITE_BUSY and SQLITE_LOCKED, in whatever detail.
+                code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+            }
+            Self::Away(_) | Self::Refused(_) | Self::Schema(_) => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for HistoryError {
     fn from(error: sqlx::Error) -> Self {
         if is_of_data(&error) { Self::Refused(error) } else { Self::Away(error) }

@@ -3,8 +3,13 @@
 mod database;
 mod error;
 mod fold;
+mod handle;
+mod metrics;
+mod retention;
 mod row;
+mod settings;
 mod spans;
+mod writer;
 
 pub use database::{
     Database, Dialect, HistoryAddress, INSTANCE_COLUMNS, OPEN, SESSION_COLUMNS, Swept,
@@ -12,5 +17,8 @@ pub use database::{
 };
 pub use error::HistoryError;
 pub use fold::{Changed, Keys, Rows, totals};
+pub use handle::History;
+pub use metrics::HistoryMetrics;
 pub use row::{InstanceRow, SessionRow, Span, Spans, Totals};
+pub use settings::HistorySettings;
 pub use spans::{cut, duration, most_at_once, union};

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use crate::{
     clock::Clock,
     delivery::{Permit, Pinned, Workers},
+    history::History,
     hub::{Events, Hub},
     livekit::Keys,
     presence::RoomName,
@@ -39,6 +40,8 @@ pub struct HttpState {
     pub store: Arc<dyn Store>,
     /// What steps on rooms add to the history, until the history has it; none where no history is kept.
     pub outbox: Option<Arc<dyn Outbox>>,
+    /// None where no history is kept.
+    pub history: Option<Arc<History>>,
     /// May sign webhooks.
     pub keys: Keys,
     /// May sign clients' tokens.

@@ -242,3 +242,14 @@ fn a_missing_file_is_named() {
 fn debug_output_has_no_secret() {
     assert!(!format!("{:?}", with(&[]).unwrap()).contains("a-secret-of"));
 }
+
+#[test]
+fn the_history_is_kept_where_an_address_says_so() {
+    assert!(with(&[]).unwrap().history.outbox().is_none());
+    let address = "postgres://u:hunter2@db:5432/history";
+    let config = with(&[("HISTORY_URL", address), ("LKP__HISTORY__METADATA", "true")]).unwrap();
+    assert_eq!(config.history.keep, Duration::from_hours(24 * 30));
+    let outbox = config.history.outbox().unwrap();
+    assert_eq!((outbox.max, outbox.metadata), (10_000, true));
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

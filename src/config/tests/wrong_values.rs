@@ -145,6 +145,16 @@ const OTHERS: &[WrongValue] = &[
         "`store.key_prefix`: \"{lkp}:\" has braces, which would spread a room over a Cluster; leave them out (from the environment)",
     ),
     (
+        "HISTORY_URL",
+        "mysql://user:hunter2@db/history",
+        "`history.url`: is no address of a database; write sqlite:/path/to/history.db or postgres://user:password@host:5432/database",
+    ),
+    (
+        "LKP__HISTORY__KEEP",
+        "forever",
+        "`history.keep`: \"forever\" is no duration; write a number and a unit, such as 250ms, 20s or 1h (from the environment)",
+    ),
+    (
         "LKP__PRESENCE__TTL",
         "never",
         "`presence.ttl`: \"never\" is no duration; write a number and a unit, such as 250ms, 20s or 1h (from the environment)",

@@ -18,19 +18,22 @@ pub use decode::{INSTANCE_COLUMNS, SESSION_COLUMNS, instance_of, session_of};
 pub use encode::{OPEN, identity_key, stored_text};
 pub use retention::Swept;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     Any, AnyPool, Executor, SqlSafeStr, Transaction,
     any::{AnyPoolOptions, install_default_drivers},
     migrate::{Migration, MigrationType, Migrator},
 };
-use tokio::sync::OnceCell;
+use tokio::time::sleep;
 
 use super::error::HistoryError;
 
 /// How long a connection may take. Clients and LiveKit wait for some of what is asked on it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connections at the same time.
 const CONNECTIONS: u32 = 5;
@@ -38,15 +41,18 @@ const CONNECTIONS: u32 = 5;
 /// Waits until another transaction of this kind has ended, and lets no other begin before this one ends.
 const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(7813865507310497128)";
 
-/// Write-ahead logging, so that reading and writing do not wait for each other. FULL: what is written outlives a loss of power.
-const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+/// Write-ahead logging, so that reading and writing do not wait for each other. The file remembers it. SQLite syncs each
+/// transaction to the disk by default.
+const SQLITE_JOURNAL: &str = "PRAGMA journal_mode = WAL";
+/// Between two attempts to set it: SQLite does not wait where another process opens the same new file.
+const BUSY_DELAY: Duration = Duration::from_millis(20);
 
 /// Where rows are kept.
 #[derive(Debug)]
 pub struct Database {
     pool: AnyPool,
     address: HistoryAddress,
-    prepared: OnceCell<()>,
+    is_prepared: AtomicBool,
 }
 
 /// Which kind of database it is.
@@ -65,7 +71,7 @@ impl Database {
         install_default_drivers();
         let options = address.options()?;
         let pool = pool_options(address).connect_lazy_with(options);
-        Ok(Self { pool, address: address.clone(), prepared: OnceCell::new() })
+        Ok(Self { pool, address: address.clone(), is_prepared: false.into() })
     }
 
     /// Connects, and makes the tables if they are not there.
@@ -83,7 +89,12 @@ impl Database {
     /// # Errors
     /// The database cannot be used.
     pub async fn prepare(&self) -> Result<(), HistoryError> {
-        self.prepared.get_or_try_init(|| self.migrate()).await.copied()
+        if !self.is_prepared.load(Ordering::Acquire) {
+            // Several callers may get here at once. None waits for another's attempt, which may be in vain.
+            self.migrate().await?;
+            self.is_prepared.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// For reading: connections to a database that has the tables.
@@ -127,31 +138,34 @@ impl Database {
     async fn migrate(&self) -> Result<(), HistoryError> {
         if let HistoryAddress::File(path) = &self.address {
             address::make_file(path).map_err(sqlx::Error::from)?;
+            self.set_journal().await?;
         }
         let mut transaction = self.begin_alone().await?;
         migrator(self.dialect()).run_direct(None, &mut *transaction, false).await?;
         transaction.commit().await?;
         Ok(())
     }
+
+    async fn set_journal(&self) -> Result<(), HistoryError> {
+        let until = Instant::now() + CONNECT_TIMEOUT;
+        loop {
+            let set = self.pool.execute(SQLITE_JOURNAL).await.map_err(HistoryError::from);
+            match set {
+                Err(error) if error.is_busy() && Instant::now() < until => sleep(BUSY_DELAY).await,
+                set => return set.map(|_| ()),
+            }
+        }
+    }
 }
 
 fn pool_options(address: &HistoryAddress) -> AnyPoolOptions {
     let options = AnyPoolOptions::new().acquire_timeout(CONNECT_TIMEOUT);
-    let sqlite = |options: AnyPoolOptions| {
-        options.after_connect(|connection, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(SQLITE_SETTINGS).execute(connection).await?;
-                Ok(())
-            })
-        })
-    };
     match address {
-        HistoryAddress::Postgres(_) => options.max_connections(CONNECTIONS),
-        HistoryAddress::File(_) => sqlite(options.max_connections(CONNECTIONS)),
-        // Each connection would have a database of its own.
-        HistoryAddress::Memory => {
-            sqlite(options.max_connections(1).idle_timeout(None).max_lifetime(None))
+        HistoryAddress::File(_) | HistoryAddress::Postgres(_) => {
+            options.max_connections(CONNECTIONS)
         }
+        // Each connection would have a database of its own.
+        HistoryAddress::Memory => options.max_connections(1).idle_timeout(None).max_lifetime(None),
     }
 }
 

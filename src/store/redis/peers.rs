@@ -36,6 +36,8 @@ impl RedisPeers {
             Lease::Comparison(room) => self.keys.lease(room),
             Lease::Rooms => self.keys.shared("listing:lease"),
             Lease::Sweep => self.keys.shared("sweep:lease"),
+            Lease::Outbox => self.keys.shared("history:outbox:lease"),
+            Lease::Retention => self.keys.shared("history:retention:lease"),
         }
     }
 }

@@ -97,13 +97,22 @@ impl TestApp {
         let config = config(settings, keys);
         let clock = TestClock::default();
         let kept: Arc<dyn Store> = match redis {
-            None => {
-                let log = EventLogSettings { keep: config.events.keep, max: config.events.max };
-                Arc::new(MemoryStore::with_log(config.rules(), clock.clock(), log))
-            }
+            None => return Self::in_memory(&config, clock, keys),
             Some(redis) => Arc::new(redis.store(config.rules(), Some(clock.clock())).0),
         };
         Self::over(kept, None, &config, clock, keys)
+    }
+
+    fn in_memory(config: &Config, clock: TestClock, keys: &str) -> Self {
+        let log = EventLogSettings { keep: config.events.keep, max: config.events.max };
+        let store = MemoryStore::with_log(config.rules(), clock.clock(), log);
+        match config.history.outbox() {
+            None => Self::over(Arc::new(store), None, config, clock, keys),
+            Some(settings) => {
+                let (store, outbox) = store.keeping_history(settings);
+                Self::over(Arc::new(store), Some(outbox), config, clock, keys)
+            }
+        }
     }
 
     /// Keeps rooms in memory, and what the history has to know in an outbox that nobody empties but the test.

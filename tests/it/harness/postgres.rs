@@ -58,15 +58,6 @@ impl PostgresServer {
         running.ended().await;
     }
 
-    /// Stops the process that takes connections, and lets those that are open go on.
-    pub fn pause(&self) {
-        self.running.as_ref().expect("it runs").signal("STOP");
-    }
-
-    pub fn resume(&self) {
-        self.running.as_ref().expect("it runs").signal("CONT");
-    }
-
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }

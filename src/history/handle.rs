@@ -1,0 +1,92 @@
+//! What the rest of the service has of the history.
+
+use std::sync::Arc;
+
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
+
+use crate::{abort_on_panic, clock::Clock, coordination::Peers, store::Outbox};
+
+use super::{
+    database::{Database, Dialect},
+    error::HistoryError,
+    metrics::HistoryMetrics,
+    retention::Retention,
+    settings::HistorySettings,
+    writer::Writer,
+};
+
+/// The history of rooms. Its tasks end when it is dropped.
+pub struct History {
+    database: Arc<Database>,
+    clock: Clock,
+    metrics: HistoryMetrics,
+    _tasks: [AbortOnDropHandle<()>; 2],
+}
+
+impl History {
+    /// Starts to write what the store's outbox holds, and to delete what was kept long enough. Must be called in a runtime.
+    pub fn start(
+        database: Arc<Database>,
+        outbox: Arc<dyn Outbox>,
+        peers: Arc<dyn Peers>,
+        clock: Clock,
+        settings: HistorySettings,
+        metrics: HistoryMetrics,
+    ) -> Self {
+        info!(database = ?database.address(), "the history of rooms is kept");
+        let writer =
+            Writer::new(Arc::clone(&database), outbox, Arc::clone(&peers), metrics.clone());
+        let retention = Retention {
+            database: Arc::clone(&database),
+            peers,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            keep: settings.keep,
+        };
+        let tasks = [
+            spawn("the history's writer", writer.run()),
+            spawn("the history's retention", retention.run()),
+        ];
+        Self { database, clock, metrics, _tasks: tasks }
+    }
+
+    /// Where the rows are.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Makes sure that a file can be written. A server may be away now and back later, and so may a file that others use.
+    ///
+    /// # Errors
+    /// The file cannot be made, is none of `SQLite`, or was written by a later release.
+    pub async fn check(&self) -> Result<(), HistoryError> {
+        match self.database.dialect() {
+            Dialect::Sqlite => self.database.prepare().await.or_else(|error| match error {
+                error if error.is_busy() => Ok(()),
+                error => Err(error),
+            }),
+            Dialect::Postgres => Ok(()),
+        }
+    }
+
+    /// Deletes all sessions of a person, also those that are still on their way here. Returns how many there were. Who is inside
+    /// is in the history again with their next join.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn erase(&self, identity: &str) -> Result<u64, HistoryError> {
+        let now = i64::try_from(self.clock.now().as_millis()).unwrap_or(i64::MAX);
+        let erased = self.database.erase(identity, now).await?;
+        self.metrics.erased(erased);
+        info!(sessions = erased, "erased a person's history");
+        Ok(erased)
+    }
+}
+
+fn spawn(
+    what: &'static str,
+    run: impl Future<Output = ()> + Send + 'static,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(abort_on_panic::task(what, run)))
+}
