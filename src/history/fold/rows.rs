@@ -142,10 +142,11 @@ impl Step<'_> {
         }
     }
 
-    /// Makes a row of the room's life if there is none: its start was lost.
+    /// Makes a row of the room's life if there is none: its start was lost. It began when LiveKit made it, or else with the first
+    /// that is known of it.
     fn know(&mut self, opening: &RoomOpening) {
         let created_at = opening.created_at.map(|at| at.as_millis());
-        let first = || self.item.records.iter().map(earliest).min();
+        let first = || self.item.records.iter().filter_map(|one| begun(one, &opening.sid)).min();
         if let Some(started_at) = created_at.or_else(first) {
             self.make_instance(&opening.sid, started_at);
         }
@@ -267,12 +268,13 @@ impl Step<'_> {
     }
 }
 
-/// The earliest time of which a record speaks.
-fn earliest(record: &Record) -> i64 {
+/// When a life of a room had begun, if a record says that. Those who leave in the same step may have been in another life.
+fn begun(record: &Record, sid: &RoomSid) -> Option<i64> {
     match record {
-        Record::Opened(opened) => opened.created_at.as_millis(),
-        Record::Closed(closed) => closed.at.at.as_millis(),
-        Record::Shown(shown) => shown.stay.joined_at.as_millis(),
-        Record::Left(left) => left.stay.joined_at.as_millis(),
+        Record::Opened(opened) => (opened.sid == *sid).then(|| opened.created_at.as_millis()),
+        Record::Shown(Shown { stay, .. }) => {
+            (stay.room_sid.as_ref() == Some(sid)).then(|| stay.joined_at.as_millis())
+        }
+        Record::Left(_) | Record::Closed(_) => None,
     }
 }

@@ -287,8 +287,21 @@ fn a_life_that_started_after_somebody_joined_is_not_theirs() {
 }
 
 #[test]
+fn a_life_that_begins_as_others_leave_does_not_begin_with_them() {
+    let mut fixture = Fixture::default();
+    fixture.opening = Some(RoomOpening { sid: RoomSid::new("RM_2"), created_at: None });
+    fixture.left(LeftWhy::Concluded, 50);
+    assert!(fixture.rows.instance("RM_2").is_none());
+    fixture.opened("RM_2", 9_000);
+    assert_eq!(fixture.instance("RM_2").started_at, 9_000);
+}
+
+#[test]
 fn what_a_batch_touches_is_named_and_only_what_changed_is_saved() {
-    let record = shown("PA_1", 10, NOTHING, 12);
+    let mut record = shown("PA_1", 10, NOTHING, 12);
+    if let Record::Shown(shown) = &mut record {
+        shown.stay.room_sid = Some(RoomSid::new("RM_1"));
+    }
     let item = HistoryItem {
         room: RoomName::parse("general").unwrap(),
         seq: 7,
