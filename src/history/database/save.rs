@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, any::AnyArguments, query::Query};
 
 use crate::history::{
-    fold::{Changed, totals},
+    fold::Changed,
     row::{InstanceRow, SessionRow, Totals},
 };
 
@@ -108,17 +108,20 @@ fn optional(optional: Option<&str>) -> Option<String> {
 /// What the sessions of a finished life of a room come to is kept with it.
 async fn sum_up(connection: &mut AnyConnection, touched: BTreeSet<&str>) -> sqlx::Result<()> {
     let finished = format!("AND finished_at <> {OPEN}");
-    for instance in load::instances(connection, "sid", touched, &finished).await? {
-        let sessions = load::sessions(connection, "instance", [&instance.sid], "").await?;
-        let now = totals(&sessions);
-        if instance.totals == Some(now) {
+    for kept in load::instances(connection, "sid", touched, &finished).await? {
+        let sessions = load::sessions(connection, "instance", [&kept.sid], "").await?;
+        let mut instance = kept.clone();
+        instance.sum_up(&sessions);
+        if instance == kept {
             continue;
         }
-        let Totals { peak, people, sessions } = now;
+        let Totals { peak, people, sessions } = instance.totals.unwrap_or_default();
         sqlx::query(
-            "UPDATE room_instances SET peak_people = $1, total_people = $2, total_sessions = $3 \
-             WHERE sid = $4",
+            "UPDATE room_instances SET started_at = $1, finished_at = $2, peak_people = $3, \
+             total_people = $4, total_sessions = $5 WHERE sid = $6",
         )
+        .bind(instance.started_at)
+        .bind(instance.finished_at.unwrap_or(OPEN))
         .bind(peak)
         .bind(people)
         .bind(sessions)
