@@ -12,6 +12,8 @@ use livekit_presence::{
 
 use crate::captures::{Capture, CapturedWebhook, Checkpoint, Moment, People};
 
+use super::past::Past;
+
 /// The ghosts that LiveKit lists after it was killed in `crash-redis`: bob, carol, and dave in a room that nobody entered
 /// again; and alice's first session, until she was back.
 const GHOSTS: [&str; 4] =
@@ -58,8 +60,10 @@ fn with_reconcile_the_captured_webhooks_lead_to_livekits_list_at_every_checkpoin
 
 /// The rooms of one capture, by name.
 #[derive(Default)]
-struct Replay {
-    rooms: HashMap<String, Room>,
+pub(super) struct Replay {
+    pub(super) rooms: HashMap<String, Room>,
+    /// What became of each of them.
+    pub(super) pasts: HashMap<String, Past>,
     rules: Rules,
     /// When LiveKit was killed, if it was.
     killed_at: Option<StoreTime>,
@@ -69,19 +73,25 @@ struct Replay {
 const GHOSTS_GONE_AFTER: Duration = Duration::from_secs(36);
 
 impl Replay {
-    fn apply(&mut self, capture: &Capture, webhook: &CapturedWebhook) {
+    pub(super) fn apply(&mut self, capture: &Capture, webhook: &CapturedWebhook) {
         let token =
             WebhookToken::verify(webhook.authorization(), &capture.keys(), webhook.at.as_secs());
         let verified = token.unwrap().vouch_for(&webhook.body).unwrap();
         let event = verified.parse(webhook.at).unwrap().event.unwrap();
-        let room = self.rooms.entry(event.room.to_string()).or_default();
-        room.apply(&event, webhook.at.as_store_time(), &self.rules);
+        let name = event.room.as_str();
+        let room = self.rooms.entry(name.to_owned()).or_default();
+        let past = self.pasts.entry(name.to_owned()).or_insert_with(|| Past::of(name));
+        let (now, mut transitions) = (webhook.at.as_store_time(), Vec::new());
+        let applied = room.apply_noting(&event, now, &self.rules, &mut transitions);
+        past.note_event(room, &event, &applied, &transitions, now);
     }
 
     /// Compares the room with the list, and probes those whom the rules name.
-    fn reconcile(&mut self, checkpoint: &Checkpoint) {
+    pub(super) fn reconcile(&mut self, checkpoint: &Checkpoint) {
         let Some(sessions) = &checkpoint.list else { return };
-        let room = self.rooms.entry(checkpoint.room.clone()).or_default();
+        let name = checkpoint.room.as_str();
+        let room = self.rooms.entry(name.to_owned()).or_default();
+        let past = self.pasts.entry(name.to_owned()).or_insert_with(|| Past::of(name));
         let listing = |asked_at| Listing { asked_at, sessions: sessions.clone() };
         let mut now = checkpoint.asked_at;
         // The list is right: a session that it omits is gone.
@@ -91,7 +101,7 @@ impl Replay {
             .into_iter()
             .map(|target| Probed { sid: target.sid, asked_at: now, answer })
             .collect();
-        room.repair(&plan(room, &listing(now), &probed, &self.rules), now, &self.rules);
+        repair(room, past, &plan(room, &listing(now), &probed, &self.rules), now, &self.rules);
         // There is time for a few rounds before the next checkpoint.
         for _ in 0..4 {
             let targets = room.to_probe(now, &self.rules);
@@ -102,14 +112,14 @@ impl Replay {
                 } else {
                     Repair::Alive(target.sid)
                 };
-                probe(room, step, now, &self.rules);
+                probe(room, past, step, now, &self.rules);
             }
             now = now + Duration::from_millis(1);
-            room.repair(&plan(room, &listing(now), &[], &self.rules), now, &self.rules);
+            repair(room, past, &plan(room, &listing(now), &[], &self.rules), now, &self.rules);
         }
     }
 
-    fn note(&mut self, at: StoreTime, action: &str) {
+    pub(super) fn note(&mut self, at: StoreTime, action: &str) {
         if action.contains("livekit-server is killed") {
             self.killed_at = Some(at);
         }
@@ -131,7 +141,13 @@ impl Replay {
     }
 }
 
-fn probe(room: &mut Room, step: Repair, now: StoreTime, rules: &Rules) {
+fn repair(room: &mut Room, past: &mut Past, repairs: &Repairs, now: StoreTime, rules: &Rules) {
+    let mut transitions = Vec::new();
+    let repaired = room.repair_noting(repairs, now, rules, &mut transitions);
+    past.note_repairs(room, &repaired, &transitions, now);
+}
+
+fn probe(room: &mut Room, past: &mut Past, step: Repair, now: StoreTime, rules: &Rules) {
     let repairs = Repairs {
         asked_at: now,
         epoch: room.epoch(),
@@ -140,7 +156,7 @@ fn probe(room: &mut Room, step: Repair, now: StoreTime, rules: &Rules) {
         unlisted_at: None,
         steps: vec![step],
     };
-    room.repair(&repairs, now, rules);
+    repair(room, past, &repairs, now, rules);
 }
 
 fn people(list: &[Participant]) -> People {

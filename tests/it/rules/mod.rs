@@ -1,9 +1,13 @@
 //! The rules of a room against a simulated LiveKit and against a captured one.
 
 mod captured;
+mod captured_history;
+mod history;
+mod past;
 mod schedule;
 mod schedules;
 pub mod simulated_livekit;
 mod slices;
+mod truth;
 
 pub use schedule::{Step, record};

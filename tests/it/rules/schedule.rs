@@ -11,7 +11,7 @@ use livekit_presence::presence::{
     Version, missing, plan, plan_without_list,
 };
 
-use super::simulated_livekit::SimulatedLiveKit;
+use super::{past::Past, simulated_livekit::SimulatedLiveKit};
 
 /// A message that arrives later, while other things happen.
 enum InFlight {
@@ -54,6 +54,8 @@ pub(super) struct Schedule {
     /// The sessions that somebody counts who adds each that joins, and takes out each that leaves.
     counted: BTreeSet<ParticipantSid>,
     done: Vec<(StoreTime, Step)>,
+    /// What the steps add to the room's history, if that is looked at.
+    pub(super) past: Option<Past>,
 }
 
 impl Schedule {
@@ -73,6 +75,7 @@ impl Schedule {
             told_version: Version::ZERO,
             counted: BTreeSet::new(),
             done: Vec::new(),
+            past: None,
         }
     }
 
@@ -98,7 +101,11 @@ impl Schedule {
     }
 
     pub(super) fn post_webhooks(&mut self) {
-        for event in self.livekit.take_webhooks() {
+        let webhooks = self.livekit.take_webhooks();
+        if let Some(past) = &mut self.past {
+            past.truth.see(&self.livekit.people_inside(), &webhooks, self.livekit.now_ms());
+        }
+        for event in webhooks {
             if self.rng.u8(..100) < 12 {
                 continue;
             }
@@ -109,7 +116,8 @@ impl Schedule {
                     7..9 => self.rng.u64(..1_500),
                     _ => self.rng.u64(..45_000),
                 };
-                self.send(delay, InFlight::Webhook(event.clone()));
+                let received_at = event.received_at + Duration::from_millis(delay);
+                self.send(delay, InFlight::Webhook(Event { received_at, ..event.clone() }));
             }
         }
     }
@@ -139,10 +147,14 @@ impl Schedule {
         Ok(())
     }
 
-    fn deliver(&mut self, event: &Event) -> Result<(), String> {
+    pub(super) fn deliver(&mut self, event: &Event) -> Result<(), String> {
         self.done.push((self.now, Step::Apply(event.clone())));
         let mut transitions = Vec::new();
-        match self.room.apply_noting(event, self.now, &self.rules, &mut transitions) {
+        let applied = self.room.apply_noting(event, self.now, &self.rules, &mut transitions);
+        if let Some(past) = &mut self.past {
+            past.note_event(&self.room, event, &applied, &transitions, self.now);
+        }
+        match applied {
             Applied::Changed(change) => self.tell(change)?,
             Applied::Unchanged | Applied::Unexpected | Applied::Duplicate => {}
         }
@@ -258,6 +270,9 @@ impl Schedule {
         let shown = self.living_and_shown();
         let mut transitions = Vec::new();
         let repaired = self.room.repair_noting(repairs, self.now, &self.rules, &mut transitions);
+        if let Some(past) = &mut self.past {
+            past.note_repairs(&self.room, &repaired, &transitions, self.now);
+        }
         if let Some(change) = repaired.change {
             self.tell(change)?;
         }

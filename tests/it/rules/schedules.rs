@@ -58,7 +58,7 @@ fn shortest_failure(seed: u64) -> String {
         .expect("the whole schedule fails")
 }
 
-struct ScheduleResult {
+pub(super) struct ScheduleResult {
     /// The time from the first comparison until the list was right, where LiveKit listed ghosts.
     ghosts_gone_after: Option<Duration>,
 }
@@ -75,7 +75,7 @@ fn run(seed: u64, acts: Option<usize>) -> Result<ScheduleResult, String> {
 
 impl Schedule {
     /// Delivers everything, lets the grace pass, and then asks LiveKit as often as the service does, until the list is right.
-    fn settle(mut self) -> Result<ScheduleResult, String> {
+    pub(super) fn settle(&mut self) -> Result<ScheduleResult, String> {
         self.livekit.bring_up();
         self.livekit.let_lists_catch_up();
         self.post_webhooks();

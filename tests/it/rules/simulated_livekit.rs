@@ -6,10 +6,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use livekit_presence::presence::{
-    Event, EventId, EventKind, HostTime, Identity, LiveKitTime, Participant, ParticipantKind,
-    ParticipantSid, Profile, RoomLifecycle, RoomName, RoomSid, SessionInfo, SessionState, Track,
-    TrackKind, TrackSid, TrackSource,
+    Event, EventDetails, EventId, EventKind, HostTime, Identity, LiveKitTime, Participant,
+    ParticipantKind, ParticipantSid, Profile, RoomLifecycle, RoomName, RoomSid, SessionInfo,
+    SessionState, Track, TrackKind, TrackSid, TrackSource,
 };
+
+use super::truth::as_clients_see;
 
 const AGENT: ParticipantKind = ParticipantKind::Agent;
 const STANDARD: ParticipantKind = ParticipantKind::Standard;
@@ -98,6 +100,11 @@ impl SimulatedLiveKit {
         self.now_ms += millis;
     }
 
+    /// Its clock, in milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
     /// Sets the clock, in milliseconds since the Unix epoch. It never runs back.
     pub fn set_clock(&mut self, now_ms: i64) {
         self.now_ms = self.now_ms.max(now_ms);
@@ -172,7 +179,7 @@ impl SimulatedLiveKit {
             .inside
             .values()
             .filter(|info| info.state == SessionState::Active && info.is_visible())
-            .map(as_subscribers_see)
+            .map(as_clients_see)
             .collect();
         people.sort_by(|a, b| a.order().cmp(&b.order()));
         people
@@ -237,7 +244,9 @@ impl SimulatedLiveKit {
             }
         }
         let was_active = info.state == SessionState::Active;
-        self.send(EventKind::Left { sid: info.sid, was_active });
+        let participant = info.is_visible().then(|| info.as_participant());
+        let details = EventDetails { participant, ..EventDetails::default() };
+        self.send_with(details, EventKind::Left { sid: info.sid, was_active });
     }
 
     fn publish(&mut self) {
@@ -337,6 +346,10 @@ impl SimulatedLiveKit {
     }
 
     fn send(&mut self, kind: EventKind) {
+        self.send_with(EventDetails::default(), kind);
+    }
+
+    fn send_with(&mut self, details: EventDetails, kind: EventKind) {
         let event = Event {
             id: Some(EventId::new(self.fresh("EV"))),
             room: self.room.clone(),
@@ -344,9 +357,9 @@ impl SimulatedLiveKit {
             room_created_at: None,
             identity: self.whose(&kind),
             created_at: LiveKitTime::from_secs(self.now_ms / 1000),
-            received_at: HostTime::default(),
+            received_at: HostTime::from_millis(self.now_ms.unsigned_abs()),
             kind,
-            details: Arc::default(),
+            details: Arc::new(details),
         };
         self.outbox.push(event);
     }
@@ -381,17 +394,5 @@ impl SimulatedLiveKit {
     fn fresh(&mut self, prefix: &str) -> String {
         self.next_id += 1;
         format!("{prefix}_{}_{}", self.room, self.next_id)
-    }
-}
-
-fn as_subscribers_see(info: &SessionInfo) -> Participant {
-    let mut tracks = info.tracks.clone();
-    tracks.sort_by(|a, b| a.sid.cmp(&b.sid));
-    Participant {
-        sid: info.sid.clone(),
-        identity: info.identity.clone(),
-        joined_at: info.joined_at,
-        profile: Arc::clone(&info.profile),
-        tracks: tracks.into(),
     }
 }
