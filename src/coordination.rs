@@ -59,6 +59,8 @@ pub enum Lease {
     Outbox,
     /// Deleting history that was kept long enough.
     Retention,
+    /// Holding the history against the rooms.
+    Audit,
 }
 
 /// Proof that this instance took a lease. Giving the lease back takes this token, so that nobody gives back another's.

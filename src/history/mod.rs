@@ -1,5 +1,7 @@
 //! Who was there: sessions and lives of rooms in a database, written from what the store's outbox holds.
 
+mod audit;
+mod auditor;
 mod database;
 mod error;
 mod fold;
@@ -11,6 +13,7 @@ mod settings;
 mod spans;
 mod writer;
 
+pub use auditor::{AuditError, AuditedHistory, Auditor};
 pub use database::{
     Database, Dialect, HistoryAddress, INSTANCE_COLUMNS, OPEN, SESSION_COLUMNS, Swept,
     identity_key, instance_of, session_of, stored_text,

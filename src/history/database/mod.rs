@@ -4,6 +4,7 @@
 //! no other one writes in between.
 
 mod address;
+mod audit;
 mod bulk;
 mod decode;
 mod encode;

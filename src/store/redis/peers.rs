@@ -38,6 +38,7 @@ impl RedisPeers {
             Lease::Sweep => self.keys.shared("sweep:lease"),
             Lease::Outbox => self.keys.shared("history:outbox:lease"),
             Lease::Retention => self.keys.shared("history:retention:lease"),
+            Lease::Audit => self.keys.shared("history:audit:lease"),
         }
     }
 }

@@ -1,0 +1,155 @@
+use super::*;
+use crate::{
+    clock::Clock,
+    coordination::SingleInstance,
+    history::{Database, HistoryAddress},
+    presence::{
+        Event, EventKind, HostTime, Identity, LiveKitTime, ParticipantSid, RoomSid, Rules,
+        SessionInfo, SessionState,
+    },
+    store::{MemoryStore, OutboxSettings},
+};
+
+struct Fixture {
+    kept: Arc<Database>,
+    outbox: Arc<dyn Outbox>,
+    store: Arc<dyn Store>,
+    auditor: Auditor,
+}
+
+/// A store that was just started, beside a history.
+fn started(kept: &Arc<Database>) -> Fixture {
+    let store = MemoryStore::new(Rules::default(), Clock::system());
+    let (store, outbox) = store.keeping_history(OutboxSettings { metadata: false, max: 100 });
+    let store: Arc<dyn Store> = Arc::new(store);
+    let peers = Arc::new(SingleInstance);
+    let history = Arc::clone(kept) as Arc<dyn AuditedHistory>;
+    let auditor =
+        Auditor::new(history, Arc::clone(&store), Arc::clone(&outbox), peers, None, false);
+    Fixture { kept: Arc::clone(kept), outbox, store, auditor }
+}
+
+impl Fixture {
+    async fn joins(&self, room: &str, sid: &str) {
+        let now = Clock::system().now();
+        let millis = i64::try_from(now.as_millis()).unwrap();
+        let event = Event {
+            id: None,
+            room: RoomName::parse(room).unwrap(),
+            room_sid: Some(RoomSid::new(format!("RM_{room}"))),
+            room_created_at: None,
+            identity: None,
+            created_at: LiveKitTime::from_millis(millis),
+            received_at: HostTime::from_millis(now.as_millis()),
+            kind: EventKind::Joined(SessionInfo {
+                sid: ParticipantSid::new(sid),
+                identity: Identity::new(sid),
+                state: SessionState::Active,
+                joined_at: LiveKitTime::from_millis(millis),
+                version: 2,
+                hidden: false,
+                recorder: false,
+                profile: Arc::default(),
+                tracks: Vec::new(),
+            }),
+            details: Arc::default(),
+        };
+        self.store.apply(&event).await.unwrap();
+    }
+
+    /// Writes what waits into the rows, or loses it.
+    async fn empty_outbox(&self, is_written: bool) {
+        let items = self.outbox.pending(100).await.unwrap();
+        if is_written {
+            let items = items.iter().filter_map(|pending| pending.item.clone()).collect();
+            self.kept.correct(items).await.unwrap();
+        }
+        self.outbox.done(&items).await.unwrap();
+    }
+
+    /// The open sessions of a room.
+    async fn open(&self) -> Vec<String> {
+        let room = RoomName::parse("general").unwrap();
+        let (sessions, _) = self.kept.rows_of(&room, &BTreeSet::new()).await.unwrap();
+        sessions.into_iter().map(|row| row.sid).collect()
+    }
+}
+
+async fn database() -> Arc<Database> {
+    Arc::new(Database::connect(&HistoryAddress::Memory).await.unwrap())
+}
+
+#[tokio::test]
+async fn after_a_restart_of_the_embedded_store_no_session_stays_open_that_nobody_knows() {
+    let kept = database().await;
+    let before = started(&kept);
+    before.joins("general", "PA_1").await;
+    before.empty_outbox(true).await;
+    let mut after = started(&kept);
+    assert_eq!(after.auditor.audit().await.unwrap(), 0);
+    assert_eq!(after.open().await.len(), 1, "one audit alone corrects nothing");
+    // The session, and its life of the room.
+    assert_eq!(after.auditor.audit().await.unwrap(), 2);
+    assert_eq!(after.open().await.len(), 0);
+    assert!(kept.open_rooms().await.unwrap().is_empty());
+    assert_eq!(after.auditor.audit().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn people_whose_join_was_dropped_from_the_outbox_get_a_row() {
+    let kept = database().await;
+    let mut fixture = started(&kept);
+    fixture.joins("general", "PA_1").await;
+    fixture.joins("general", "PA_2").await;
+    fixture.empty_outbox(false).await;
+    assert_eq!(fixture.auditor.audit().await.unwrap(), 0);
+    assert_eq!(fixture.auditor.audit().await.unwrap(), 2);
+    assert_eq!(fixture.open().await, ["PA_1", "PA_2"]);
+    let open = kept.open_rooms().await.unwrap();
+    assert_eq!(Vec::from_iter(open), [("general".to_owned(), 2)]);
+}
+
+#[tokio::test]
+async fn somebody_who_was_erased_while_inside_is_not_written_again_by_an_audit() {
+    let kept = database().await;
+    let mut fixture = started(&kept);
+    fixture.joins("general", "PA_1").await;
+    fixture.empty_outbox(true).await;
+    let now = i64::try_from(Clock::system().now().as_millis()).unwrap();
+    assert_eq!(kept.erase("PA_1", now + 1).await.unwrap(), 1);
+    assert_eq!(fixture.auditor.audit().await.unwrap(), 0);
+    fixture.auditor.audit().await.unwrap();
+    assert_eq!(fixture.open().await.len(), 0);
+    assert_eq!(fixture.auditor.audit().await.unwrap(), 0, "it is not tried again");
+}
+
+#[tokio::test]
+async fn nothing_is_corrected_while_items_wait() {
+    let kept = database().await;
+    let mut fixture = started(&kept);
+    fixture.joins("general", "PA_1").await;
+    for _ in 0..3 {
+        assert_eq!(fixture.auditor.audit().await.unwrap(), 0);
+    }
+    assert_eq!(fixture.open().await.len(), 0);
+    fixture.empty_outbox(true).await;
+    assert_eq!(fixture.auditor.audit().await.unwrap(), 0);
+    assert_eq!(fixture.open().await, ["PA_1"]);
+}
+
+#[tokio::test]
+async fn rooms_that_seem_to_agree_are_read_in_turn() {
+    let kept = database().await;
+    let mut fixture = started(&kept);
+    for number in 0..MAX_OTHERS * 2 {
+        fixture.joins(&format!("room-{number:02}"), &format!("PA_{number}")).await;
+    }
+    fixture.empty_outbox(true).await;
+    let mut read = BTreeSet::new();
+    for _ in 0..2 {
+        let rooms = fixture.auditor.rooms_to_read().await.unwrap();
+        assert_eq!(rooms.len(), MAX_OTHERS);
+        read.extend(rooms);
+    }
+    assert_eq!(read.len(), MAX_OTHERS * 2);
+}

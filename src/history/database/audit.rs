@@ -1,0 +1,76 @@
+//! What an audit reads and writes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use sqlx::Row;
+
+use crate::{
+    history::{
+        auditor::{AuditError, AuditedHistory},
+        error::HistoryError,
+        row::{InstanceRow, SessionRow},
+    },
+    presence::RoomName,
+    store::HistoryItem,
+};
+
+use super::{Database, OPEN, load};
+
+#[async_trait]
+impl AuditedHistory for Database {
+    async fn open_rooms(&self) -> Result<HashMap<String, usize>, AuditError> {
+        self.count_open().await.map_err(AuditError::new)
+    }
+
+    async fn rows_of(
+        &self,
+        room: &RoomName,
+        sids: &BTreeSet<String>,
+    ) -> Result<(Vec<SessionRow>, Vec<InstanceRow>), AuditError> {
+        self.load_open(room, sids).await.map_err(AuditError::new)
+    }
+
+    async fn correct(&self, corrections: Vec<HistoryItem>) -> Result<(), AuditError> {
+        self.write(corrections).await.map_err(AuditError::new)
+    }
+}
+
+impl Database {
+    async fn count_open(&self) -> Result<HashMap<String, usize>, HistoryError> {
+        let mut rooms = HashMap::new();
+        for of_room in [
+            "SELECT room, COUNT(*) FROM sessions WHERE left_at = $1 GROUP BY room",
+            "SELECT room, CAST(0 AS BIGINT) FROM room_instances WHERE finished_at = $1 GROUP BY room",
+        ] {
+            let counts = sqlx::query(of_room).bind(OPEN).fetch_all(self.reader().await?).await?;
+            for count in counts {
+                let (room, open): (String, i64) = (count.try_get(0)?, count.try_get(1)?);
+                let room = rooms.entry(room).or_insert(0);
+                *room += usize::try_from(open).unwrap_or_default();
+            }
+        }
+        Ok(rooms)
+    }
+
+    async fn load_open(
+        &self,
+        room: &RoomName,
+        sids: &BTreeSet<String>,
+    ) -> Result<(Vec<SessionRow>, Vec<InstanceRow>), HistoryError> {
+        let mut connection = self.reader().await?.acquire().await?;
+        let (is_open, is_unfinished) =
+            (format!("AND left_at = {OPEN}"), format!("AND finished_at = {OPEN}"));
+        let mut sessions =
+            load::sessions(&mut connection, "room", [room.as_str()], &is_open).await?;
+        let is_other = format!("AND left_at <> {OPEN}");
+        sessions.extend(load::sessions(&mut connection, "sid", sids, &is_other).await?);
+        let mut instances =
+            load::instances(&mut connection, "room", [room.as_str()], &is_unfinished).await?;
+        let of_sessions: BTreeSet<_> =
+            sessions.iter().filter_map(|row| row.instance.as_ref()).collect();
+        let has_ended = format!("AND finished_at <> {OPEN}");
+        instances.extend(load::instances(&mut connection, "sid", of_sessions, &has_ended).await?);
+        Ok((sessions, instances))
+    }
+}
