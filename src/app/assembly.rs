@@ -8,11 +8,11 @@ use tracing::warn;
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{Config, HistoryConfig},
     coordination::{Peers, SingleInstance},
     delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Workers},
     error_chain::Chain,
-    history::{Database, History, HistoryAddress, HistoryMetrics, HistorySettings},
+    history::{Database, History, HistoryAddress, HistoryMetrics, HistoryParts, HistorySettings},
     http::{
         HttpMetrics, HttpState, LimitSettings, Limits, RoomList, Server, ServerSettings,
         StreamSettings, WebhookOutage,
@@ -112,8 +112,10 @@ impl App {
             Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
         let workers = start_workers(config, &clock, &pinned, &mut registry)?;
-        let history = start_history(config, outbox.as_ref(), &peers, &clock, &mut registry)?;
-        let reconciler = start_reconciler(config, &store, peers, &clock, &mut registry)?;
+        let reconciler =
+            start_reconciler(config, &store, Arc::clone(&peers), &clock, &mut registry)?;
+        let kept = Kept { store: Arc::clone(&store), peers, outbox: outbox.clone() };
+        let history = start_history(config, kept, reconciler.clone(), &clock, &mut registry)?;
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
         let hub = make_hub(config, &store, reconciler, &workers, &mut registry);
@@ -181,8 +183,8 @@ fn in_redis(
 
 fn start_history(
     config: &Config,
-    outbox: Option<&Arc<dyn Outbox>>,
-    peers: &Arc<dyn Peers>,
+    Kept { store, peers, outbox }: Kept,
+    reconciler: Option<Reconciler>,
     clock: &Clock,
     registry: &mut Registry,
 ) -> Result<Option<Arc<History>>, StartError> {
@@ -191,14 +193,12 @@ fn start_history(
         address: address.clone(),
         cause: Chain(&error).to_string(),
     })?;
-    Ok(Some(Arc::new(History::start(
-        Arc::new(database),
-        Arc::clone(outbox),
-        Arc::clone(peers),
-        clock.clone(),
-        HistorySettings { keep: config.history.keep },
-        HistoryMetrics::register(registry),
-    ))))
+    let database = Arc::new(database);
+    let parts = HistoryParts { database, store, outbox, peers, reconciler, clock: clock.clone() };
+    let HistoryConfig { keep, metadata, .. } = config.history;
+    let settings = HistorySettings { keep, metadata };
+    let metrics = HistoryMetrics::register(registry);
+    Ok(Some(Arc::new(History::start(parts, settings, metrics))))
 }
 
 fn make_hub(

@@ -5,9 +5,16 @@ use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
-use crate::{abort_on_panic, clock::Clock, coordination::Peers, store::Outbox};
+use crate::{
+    abort_on_panic,
+    clock::Clock,
+    coordination::Peers,
+    reconcile::Reconciler,
+    store::{Outbox, Store},
+};
 
 use super::{
+    auditor::{AuditedHistory, Auditor},
     database::{Database, Dialect},
     error::HistoryError,
     metrics::HistoryMetrics,
@@ -16,27 +23,37 @@ use super::{
     writer::Writer,
 };
 
+/// What the history works on.
+pub struct HistoryParts {
+    pub database: Arc<Database>,
+    pub store: Arc<dyn Store>,
+    /// What the store's steps add.
+    pub outbox: Arc<dyn Outbox>,
+    pub peers: Arc<dyn Peers>,
+    /// None where LiveKit cannot be asked.
+    pub reconciler: Option<Reconciler>,
+    pub clock: Clock,
+}
+
 /// The history of rooms. Its tasks end when it is dropped.
 pub struct History {
     database: Arc<Database>,
     clock: Clock,
     metrics: HistoryMetrics,
-    _tasks: [AbortOnDropHandle<()>; 2],
+    _tasks: [AbortOnDropHandle<()>; 3],
 }
 
 impl History {
-    /// Starts to write what the store's outbox holds, and to delete what was kept long enough. Must be called in a runtime.
-    pub fn start(
-        database: Arc<Database>,
-        outbox: Arc<dyn Outbox>,
-        peers: Arc<dyn Peers>,
-        clock: Clock,
-        settings: HistorySettings,
-        metrics: HistoryMetrics,
-    ) -> Self {
+    /// Starts to write what the store's outbox holds, to hold it against the rooms, and to delete what was kept long enough. Must be
+    /// called in a runtime.
+    pub fn start(parts: HistoryParts, settings: HistorySettings, metrics: HistoryMetrics) -> Self {
+        let HistoryParts { database, store, outbox, peers, reconciler, clock } = parts;
         info!(database = ?database.address(), "the history of rooms is kept");
-        let writer =
-            Writer::new(Arc::clone(&database), outbox, Arc::clone(&peers), metrics.clone());
+        let rows = Arc::clone(&database);
+        let writer = Writer::new(rows, Arc::clone(&outbox), Arc::clone(&peers), metrics.clone());
+        let rows = Arc::clone(&database) as Arc<dyn AuditedHistory>;
+        let auditor =
+            Auditor::new(rows, store, outbox, Arc::clone(&peers), reconciler, settings.metadata);
         let retention = Retention {
             database: Arc::clone(&database),
             peers,
@@ -46,6 +63,7 @@ impl History {
         };
         let tasks = [
             spawn("the history's writer", writer.run()),
+            spawn("the history's auditor", auditor.run()),
             spawn("the history's retention", retention.run()),
         ];
         Self { database, clock, metrics, _tasks: tasks }

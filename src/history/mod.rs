@@ -20,7 +20,7 @@ pub use database::{
 };
 pub use error::HistoryError;
 pub use fold::{Changed, Keys, Rows, totals};
-pub use handle::History;
+pub use handle::{History, HistoryParts};
 pub use metrics::HistoryMetrics;
 pub use row::{InstanceRow, SessionRow, Span, Spans, Totals};
 pub use settings::HistorySettings;

@@ -7,4 +7,6 @@ use std::time::Duration;
 pub struct HistorySettings {
     /// Rows are deleted this long after their end.
     pub keep: Duration,
+    /// Whether metadata is kept.
+    pub metadata: bool,
 }
