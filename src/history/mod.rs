@@ -8,6 +8,7 @@ mod fold;
 mod handle;
 mod metrics;
 mod retention;
+mod reading;
 mod row;
 mod settings;
 mod spans;
@@ -22,6 +23,10 @@ pub use error::HistoryError;
 pub use fold::{Changed, Keys, Rows, totals};
 pub use handle::{History, HistoryParts};
 pub use metrics::HistoryMetrics;
+pub use reading::{
+    Csv, Cursor, EmptyRange, Minutes, Period, Person, Position, Rfc3339, SessionInRange, TimeRange,
+    Usage, parse_time, people_of, usage_of,
+};
 pub use row::{InstanceRow, SessionRow, Span, Spans, Totals};
 pub use settings::HistorySettings;
 pub use spans::{cut, duration, most_at_once, union};
