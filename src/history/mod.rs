@@ -24,8 +24,9 @@ pub use fold::{Changed, Keys, Rows, totals};
 pub use handle::{History, HistoryParts};
 pub use metrics::HistoryMetrics;
 pub use reading::{
-    Csv, Cursor, EmptyRange, Minutes, Period, Person, Position, Rfc3339, SessionInRange, TimeRange,
-    Usage, parse_time, people_of, usage_of,
+    Attended, CountedInstance, Csv, Cursor, EmptyRange, Export, ExportFormat, Minutes, Order, Page,
+    Period, Person, Planned, Position, Reader, ReadingError, Rfc3339, SessionInRange, TimeRange,
+    Usage, parse_time, people_of, planned, usage_of,
 };
 pub use row::{InstanceRow, SessionRow, Span, Spans, Totals};
 pub use settings::HistorySettings;

@@ -39,10 +39,10 @@ CREATE TABLE sessions (
     metadata TEXT,
     seq BIGINT NOT NULL
 );
-CREATE INDEX sessions_by_room ON sessions (room, left_at);
+CREATE INDEX sessions_by_room ON sessions (room, left_at, joined_at);
 CREATE INDEX sessions_by_instance ON sessions (instance);
 CREATE INDEX sessions_by_identity ON sessions (identity_key, left_at);
-CREATE INDEX sessions_by_end ON sessions (left_at);
+CREATE INDEX sessions_by_end ON sessions (left_at, joined_at);
 
 -- Who was erased, and when. What waits in an outbox may still name them.
 CREATE TABLE erasures (

@@ -1,5 +1,8 @@
-//! The history: its database of both kinds, and what fills it.
+//! The history: its database of both kinds, what fills it, and what it answers.
 
 mod database;
+pub mod past;
+mod plans;
+mod reading;
 mod rows;
 mod writing;

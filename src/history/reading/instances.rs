@@ -1,0 +1,190 @@
+//! Lives of rooms.
+
+use std::collections::HashMap;
+
+use sqlx::{AnyPool, AssertSqlSafe, Row};
+
+use crate::history::{
+    database::{INSTANCE_COLUMNS, OPEN, SESSION_COLUMNS, instance_of, session_of, stored_text},
+    fold::totals,
+    row::{InstanceRow, SessionRow, Totals},
+};
+
+use super::{
+    cursor::Position,
+    range::TimeRange,
+    reader::{MAX_SESSIONS, Page, Reader, ReadingError, number},
+};
+
+/// In which order lives of rooms come, by their starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// A life of a room, and how many were in it. Agents do not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedInstance {
+    pub row: InstanceRow,
+    /// Different identities.
+    pub people: i64,
+    pub sessions: i64,
+    /// How many people are inside now.
+    pub active: i64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    people: i64,
+    sessions: i64,
+    active: i64,
+}
+
+impl Reader {
+    /// The lives of a room, or of all rooms, that went on within the range.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn instances(
+        &self,
+        room: Option<&str>,
+        range: &TimeRange,
+        order: Order,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Page<CountedInstance>, ReadingError> {
+        self.ask(async |pool| {
+            let rows = rows_of_page(pool, room, range, order, after, limit).await?;
+            let page = Page::of(rows, limit, |row| Position(row.started_at, row.sid.clone()));
+            Ok(Page { entries: counted(pool, page.entries).await?, next: page.next })
+        })
+        .await
+    }
+
+    /// One life of a room, by its sid.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn instance(&self, sid: &str) -> Result<Option<CountedInstance>, ReadingError> {
+        self.ask(async |pool| {
+            let statement = format!("SELECT {INSTANCE_COLUMNS} FROM room_instances WHERE sid = $1");
+            let row = sqlx::query(AssertSqlSafe(statement))
+                .bind(stored_text(sid).into_owned())
+                .fetch_optional(pool)
+                .await?;
+            let rows = row.iter().map(instance_of).collect::<sqlx::Result<_>>()?;
+            Ok(counted(pool, rows).await?.pop())
+        })
+        .await
+    }
+
+    /// The most people at the same time in a life of a room. While it goes on, its sessions are looked through for that.
+    ///
+    /// # Errors
+    /// The database cannot be read, or there are too many sessions.
+    pub async fn peak(&self, instance: &InstanceRow) -> Result<i64, ReadingError> {
+        if let Some(Totals { peak, .. }) = instance.totals {
+            return Ok(peak);
+        }
+        self.ask(async |pool| Ok(totals(&sessions_of(pool, &instance.sid).await?).peak)).await
+    }
+}
+
+pub(super) fn instances_statement(of_room: bool, order: Order) -> String {
+    let (is_later, direction) = match order {
+        Order::OldestFirst => (">", "ASC"),
+        Order::NewestFirst => ("<", "DESC"),
+    };
+    let room = if of_room { "AND room = $6" } else { "" };
+    format!(
+        "SELECT {INSTANCE_COLUMNS} FROM room_instances WHERE finished_at > $1 AND started_at < $2 \
+         AND (started_at {is_later} $3 OR (started_at = $3 AND sid {is_later} $4)) {room} \
+         ORDER BY started_at {direction}, sid {direction} LIMIT $5"
+    )
+}
+
+async fn rows_of_page(
+    pool: &AnyPool,
+    room: Option<&str>,
+    range: &TimeRange,
+    order: Order,
+    after: Option<&Position>,
+    limit: usize,
+) -> Result<Vec<InstanceRow>, ReadingError> {
+    let (started_at, sid) = match (after, order) {
+        (Some(Position(started_at, sid)), _) => (*started_at, sid.as_str()),
+        (None, Order::OldestFirst) => (i64::MIN, ""),
+        (None, Order::NewestFirst) => (i64::MAX, ""),
+    };
+    let query = sqlx::query(AssertSqlSafe(instances_statement(room.is_some(), order)))
+        .bind(range.from)
+        .bind(range.to)
+        .bind(started_at)
+        .bind(stored_text(sid).into_owned())
+        .bind(number(limit + 1));
+    let query = match room {
+        Some(room) => query.bind(stored_text(room).into_owned()),
+        None => query,
+    };
+    let rows = query.fetch_all(pool).await?;
+    Ok(rows.iter().map(instance_of).collect::<sqlx::Result<_>>()?)
+}
+
+async fn counted(
+    pool: &AnyPool,
+    rows: Vec<InstanceRow>,
+) -> Result<Vec<CountedInstance>, ReadingError> {
+    let needs_counting = |row: &&InstanceRow| row.totals.is_none() || row.finished_at.is_none();
+    let sids: Vec<&str> = rows.iter().filter(needs_counting).map(|row| &*row.sid).collect();
+    let counts = counts_of(pool, &sids).await?;
+    let with_counts = rows.into_iter().map(|row| {
+        let counted = counts.get(&row.sid).copied().unwrap_or_default();
+        let known = row.totals.filter(|_| row.finished_at.is_some());
+        let (people, sessions) = known
+            .map_or((counted.people, counted.sessions), |known| (known.people, known.sessions));
+        CountedInstance { row, people, sessions, active: counted.active }
+    });
+    Ok(with_counts.collect())
+}
+
+pub(super) fn counts_statement(instances: usize) -> String {
+    let places: Vec<String> = (1..=instances).map(|place| format!("${place}")).collect();
+    format!(
+        "SELECT instance, COUNT(DISTINCT identity), COUNT(*), \
+         COUNT(DISTINCT CASE WHEN left_at = {OPEN} THEN identity END) \
+         FROM sessions WHERE agent = 0 AND instance IN ({}) GROUP BY instance",
+        places.join(", ")
+    )
+}
+
+async fn counts_of(
+    pool: &AnyPool,
+    instances: &[&str],
+) -> Result<HashMap<String, Counts>, ReadingError> {
+    if instances.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = sqlx::query(AssertSqlSafe(counts_statement(instances.len())));
+    let query = instances.iter().fold(query, |query, sid| query.bind((*sid).to_owned()));
+    let rows = query.fetch_all(pool).await?;
+    let counts = rows.iter().map(|row| {
+        let counts =
+            Counts { people: row.try_get(1)?, sessions: row.try_get(2)?, active: row.try_get(3)? };
+        Ok((row.try_get(0)?, counts))
+    });
+    Ok(counts.collect::<sqlx::Result<_>>()?)
+}
+
+async fn sessions_of(pool: &AnyPool, instance: &str) -> Result<Vec<SessionRow>, ReadingError> {
+    let statement = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE instance = $1 LIMIT $2");
+    let rows = sqlx::query(AssertSqlSafe(statement))
+        .bind(instance.to_owned())
+        .bind(number(MAX_SESSIONS + 1))
+        .fetch_all(pool)
+        .await?;
+    if rows.len() > MAX_SESSIONS {
+        return Err(ReadingError::TooMuch { max: MAX_SESSIONS });
+    }
+    Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
+}

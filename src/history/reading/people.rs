@@ -1,0 +1,193 @@
+//! Who was in a room, or in one life of it, a page of people at a time.
+
+use sqlx::{AnyPool, AssertSqlSafe, Row};
+
+use crate::{
+    history::{
+        database::{SESSION_COLUMNS, session_of, stored_text},
+        row::SessionRow,
+    },
+    presence::RoomName,
+};
+
+use super::{
+    attendance::{Person, people_of},
+    cursor::Position,
+    range::TimeRange,
+    reader::{MAX_SESSIONS, Page, Reader, ReadingError, number},
+};
+
+/// Sessions that a page has at most. A person who comes and goes all the time can have thousands.
+const MAX_SESSIONS_OF_PAGE: usize = 20_000;
+
+/// What people were in.
+#[derive(Clone, Copy, Debug)]
+pub enum Attended<'name> {
+    Room(&'name RoomName),
+    /// One life of a room, by its sid.
+    Instance(&'name str),
+}
+
+impl Attended<'_> {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Room(_) => "room",
+            Self::Instance(_) => "instance",
+        }
+    }
+
+    fn value(self) -> String {
+        match self {
+            Self::Room(room) => room.to_string(),
+            Self::Instance(sid) => stored_text(sid).into_owned(),
+        }
+    }
+}
+
+impl Reader {
+    /// Who was there within the range, in order of their first join, then of their identity.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the range has too many sessions.
+    pub async fn people(
+        &self,
+        attended: Attended<'_>,
+        range: &TimeRange,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Page<Person>, ReadingError> {
+        self.ask(async |pool| {
+            refuse_too_much(pool, attended, range).await?;
+            let rows = sessions_of_page(pool, attended, range, after, limit).await?;
+            page_of(rows, range, limit)
+        })
+        .await
+    }
+}
+
+/// Statements are the same for both databases, also for EXPLAIN in tests.
+pub(super) fn people_statement(column: &str) -> String {
+    format!(
+        "WITH page AS (\
+             SELECT identity_key AS page_key, identity AS page_identity, MIN(joined_at) AS first_joined \
+             FROM sessions WHERE {column} = $1 AND left_at > $2 AND joined_at < $3 \
+             GROUP BY identity_key, identity \
+             HAVING MIN(joined_at) > $4 OR (MIN(joined_at) = $4 AND identity > $5) \
+             ORDER BY first_joined, page_identity LIMIT $6\
+         ) \
+         SELECT {SESSION_COLUMNS}, first_joined FROM page \
+         JOIN sessions ON identity_key = page_key AND identity = page_identity \
+         WHERE {column} = $1 AND left_at > $2 AND joined_at < $3 \
+         ORDER BY first_joined, identity, joined_at, sid LIMIT $7"
+    )
+}
+
+pub(super) fn count_statement(condition: &str) -> String {
+    format!(
+        "SELECT COUNT(*) FROM (\
+             SELECT 1 AS one FROM sessions WHERE left_at > $1 AND joined_at < $2 {condition} LIMIT $3\
+         ) AS counted"
+    )
+}
+
+async fn refuse_too_much(
+    pool: &AnyPool,
+    attended: Attended<'_>,
+    range: &TimeRange,
+) -> Result<(), ReadingError> {
+    let statement = count_statement(&format!("AND {} = $4", attended.column()));
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(statement))
+        .bind(range.from)
+        .bind(range.to)
+        .bind(number(MAX_SESSIONS + 1))
+        .bind(attended.value())
+        .fetch_one(pool)
+        .await?;
+    let is_too_much = count > number(MAX_SESSIONS);
+    if is_too_much { Err(ReadingError::TooMuch { max: MAX_SESSIONS }) } else { Ok(()) }
+}
+
+/// The sessions of one person more than the page takes, each with the person's first join.
+async fn sessions_of_page(
+    pool: &AnyPool,
+    attended: Attended<'_>,
+    range: &TimeRange,
+    after: Option<&Position>,
+    limit: usize,
+) -> Result<Vec<(SessionRow, i64)>, ReadingError> {
+    let (first_joined, identity) =
+        after.map_or((i64::MIN, ""), |Position(time, identity)| (*time, identity));
+    let rows = sqlx::query(AssertSqlSafe(people_statement(attended.column())))
+        .bind(attended.value())
+        .bind(range.from)
+        .bind(range.to)
+        .bind(first_joined)
+        .bind(stored_text(identity).into_owned())
+        .bind(number(limit + 1))
+        .bind(number(MAX_SESSIONS_OF_PAGE + 1))
+        .fetch_all(pool)
+        .await?;
+    let with_first_join =
+        rows.iter().map(|row| Ok((session_of(row)?, row.try_get("first_joined")?)));
+    Ok(with_first_join.collect::<sqlx::Result<_>>()?)
+}
+
+fn page_of(
+    rows: Vec<(SessionRow, i64)>,
+    range: &TimeRange,
+    limit: usize,
+) -> Result<Page<Person>, ReadingError> {
+    let is_cut = rows.len() > MAX_SESSIONS_OF_PAGE;
+    let mut by_person: Vec<&[(SessionRow, i64)]> =
+        rows.chunk_by(|(one, _), (next, _)| one.identity == next.identity).collect();
+    if is_cut {
+        // Its other sessions are missing.
+        by_person.pop();
+    }
+    let has_more = is_cut || by_person.len() > limit;
+    by_person.truncate(limit);
+    let last = by_person.last().map(|rows| &rows[0]);
+    if is_cut && last.is_none() {
+        return Err(ReadingError::TooMuch { max: MAX_SESSIONS_OF_PAGE });
+    }
+    let next = last
+        .filter(|_| has_more)
+        .map(|(row, first_joined)| Position(*first_joined, row.identity.clone()));
+    let sessions: Vec<SessionRow> =
+        by_person.into_iter().flatten().map(|(row, _)| row.clone()).collect();
+    Ok(Page { entries: people_of(&sessions, range), next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::session::examples::session, *};
+
+    const RANGE: TimeRange = TimeRange { from: 0, to: 1_000, now: 1_000 };
+
+    fn identities(page: &Page<Person>) -> Vec<&str> {
+        page.entries.iter().map(|person| &*person.identity).collect()
+    }
+
+    #[test]
+    fn a_page_ends_with_a_whole_person_and_says_where_the_next_goes_on() {
+        let row = |identity: &str, joined_at| (session(identity, &[(joined_at, Some(900))]), 10);
+        let rows = vec![row("alice", 10), row("alice", 20), row("bob", 10), row("carol", 10)];
+        let page = page_of(rows.clone(), &RANGE, 2).unwrap();
+        assert_eq!(identities(&page), ["alice", "bob"]);
+        assert_eq!(page.entries[0].sessions.len(), 2);
+        assert_eq!(page.next, Some(Position(10, "bob".to_owned())));
+        assert_eq!(page_of(rows, &RANGE, 3).unwrap().next, None);
+    }
+
+    #[test]
+    fn a_person_with_more_sessions_than_a_page_takes_is_on_the_next_or_refused() {
+        let many = (0..=number(MAX_SESSIONS_OF_PAGE)).map(|at| (session("bob", &[(at, None)]), 0));
+        let mut rows: Vec<_> = many.collect();
+        let refused = page_of(rows.clone(), &RANGE, 5);
+        assert!(matches!(refused, Err(ReadingError::TooMuch { .. })));
+        rows.insert(0, (session("alice", &[(0, None)]), 0));
+        let page = page_of(rows, &RANGE, 5).unwrap();
+        assert_eq!(identities(&page), ["alice"]);
+        assert_eq!(page.next, Some(Position(0, "alice".to_owned())));
+    }
+}

@@ -1,0 +1,96 @@
+//! Where one person was.
+
+use sqlx::{AnyPool, AssertSqlSafe};
+
+use crate::history::{
+    database::{OPEN, SESSION_COLUMNS, identity_key, session_of, stored_text},
+    row::SessionRow,
+};
+
+use super::{
+    cursor::Position,
+    range::TimeRange,
+    reader::{Page, Reader, ReadingError, number},
+    session::is_seen,
+};
+
+/// Sessions of one person that go on at the same time, at most. Nobody has more devices.
+const MAX_OPEN: usize = 100;
+
+impl Reader {
+    /// The sessions of a person within the range, the newest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn sessions_of_person(
+        &self,
+        identity: &str,
+        range: &TimeRange,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Page<SessionRow>, ReadingError> {
+        let rows = self.ask(async |pool| page(pool, identity, range, after, limit).await).await?;
+        let mut page = Page::of(rows, limit, |row| Position(row.joined_at, row.sid.clone()));
+        page.entries.retain(|row| is_seen(row, range));
+        Ok(page)
+    }
+
+    /// The sessions of a person that go on, as far as the history knows.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn open_sessions_of(&self, identity: &str) -> Result<Vec<SessionRow>, ReadingError> {
+        let statement = format!(
+            "SELECT {SESSION_COLUMNS} FROM sessions \
+             WHERE identity_key = $1 AND identity = $2 AND left_at = {OPEN} \
+             ORDER BY joined_at DESC LIMIT {MAX_OPEN}"
+        );
+        self.ask(async |pool| {
+            let rows = sqlx::query(AssertSqlSafe(statement))
+                .bind(identity_key(identity))
+                .bind(stored_text(identity).into_owned())
+                .fetch_all(pool)
+                .await?;
+            Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// Erases a person from the history. Returns how many sessions there were.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn erase(&self, identity: &str, now: i64) -> Result<u64, ReadingError> {
+        Ok(self.database.erase(identity, now).await?)
+    }
+}
+
+pub(super) fn person_statement() -> String {
+    format!(
+        "SELECT {SESSION_COLUMNS} FROM sessions \
+         WHERE identity_key = $1 AND identity = $2 AND left_at > $3 AND joined_at < $4 \
+         AND (joined_at < $5 OR (joined_at = $5 AND sid < $6)) \
+         ORDER BY joined_at DESC, sid DESC LIMIT $7"
+    )
+}
+
+async fn page(
+    pool: &AnyPool,
+    identity: &str,
+    range: &TimeRange,
+    after: Option<&Position>,
+    limit: usize,
+) -> Result<Vec<SessionRow>, ReadingError> {
+    let (joined_at, sid) = after.map_or((i64::MAX, ""), |Position(time, sid)| (*time, sid));
+    let rows = sqlx::query(AssertSqlSafe(person_statement()))
+        .bind(identity_key(identity))
+        .bind(stored_text(identity).into_owned())
+        .bind(range.from)
+        .bind(range.to)
+        .bind(joined_at)
+        .bind(stored_text(sid).into_owned())
+        .bind(number(limit + 1))
+        .fetch_all(pool)
+        .await?;
+    Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
+}

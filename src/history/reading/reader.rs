@@ -1,0 +1,81 @@
+//! Answers questions about the past from the database, each for a bounded price.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::AnyPool;
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::history::{database::Database, error::HistoryError};
+
+use super::cursor::Position;
+
+/// Sessions that one question is about at most. Only their sum is known before they are read, so a question about more is refused.
+pub const MAX_SESSIONS: usize = 100_000;
+/// Questions at the same time. They leave connections for what writes the history.
+const QUESTIONS_AT_ONCE: usize = 3;
+/// Clients get an answer within 4.5 seconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadingError {
+    #[error(transparent)]
+    Database(#[from] HistoryError),
+    /// It is about too much.
+    #[error("more than {max} sessions are in this range")]
+    TooMuch { max: usize },
+}
+
+impl From<sqlx::Error> for ReadingError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// A part of an answer, in order.
+#[derive(Debug, PartialEq)]
+pub struct Page<T> {
+    pub entries: Vec<T>,
+    /// Where the next page goes on, if this is not the last one.
+    pub next: Option<Position>,
+}
+
+impl<T> Page<T> {
+    /// From one entry more than the page takes, if there are so many.
+    pub(super) fn of(mut entries: Vec<T>, limit: usize, position: impl Fn(&T) -> Position) -> Self {
+        let has_more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| has_more).map(position);
+        Self { entries, next }
+    }
+}
+
+/// Reads the history.
+#[derive(Clone)]
+pub struct Reader {
+    pub(super) database: Arc<Database>,
+    turns: Arc<Semaphore>,
+}
+
+impl Reader {
+    pub fn new(database: Arc<Database>) -> Self {
+        Self { database, turns: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)) }
+    }
+
+    /// Asks within the time that there is, and when it is this question's turn.
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&AnyPool) -> Result<T, ReadingError>,
+    ) -> Result<T, ReadingError> {
+        let answer = async {
+            let _turn = self.turns.acquire().await.expect("nobody closes it");
+            question(self.database.reader().await?).await
+        };
+        timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| HistoryError::TimedOut)?
+    }
+}
+
+/// A limit or a count as the database takes it.
+pub(super) fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,87 @@
+//! How databases of both kinds answer what the routes ask: through an index, so that the price depends on what is asked about and
+//! not on all that is kept.
+
+use livekit_presence::history::{Database, Dialect, Planned, planned};
+use sqlx::{AssertSqlSafe, Row, any::AnyRow};
+
+use crate::harness::TestDatabase;
+
+use super::past::{insert, insert_instance, past};
+
+/// A past in which a scan of everything would be a mistake: many rooms and people, over a long time.
+async fn long_past(database: &Database) {
+    let sessions: Vec<_> = (0..20_000)
+        .map(|nth| {
+            let (room, person) = (format!("room-{}", nth % 200), format!("person-{}", nth % 1_000));
+            past(&format!("PA_{nth}"), &room, &person, nth * 1_000, Some(nth * 1_000 + 60_000))
+                .in_instance(&format!("RM_{}", nth / 10))
+        })
+        .collect();
+    insert(database, &sessions).await;
+    for nth in 0..2_000 {
+        let (room, start) = (format!("room-{}", nth % 200), nth * 10_000);
+        insert_instance(database, &format!("RM_{nth}"), &room, start, Some(start + 60_000)).await;
+    }
+    let pool = database.reader().await.unwrap();
+    sqlx::query("ANALYZE").execute(pool).await.unwrap();
+}
+
+/// The values of a statement's parameters, for an hour of the past.
+fn values(route: &str) -> &'static str {
+    match route {
+        "attendance" | "attendance by instance" => {
+            "'room-7', 19900000, 20000000, 0, '', 101, 20001"
+        }
+        "lives of a room" => "19900000, 20000000, 0, '', 101, 'room-7'",
+        "sessions" => "19900000, 20000000, 20000000, '', 101",
+        "sessions: how many people" => "'RM_1', 'RM_2', 'RM_3'",
+        "person" => "4711, 'person-7', 19900000, 20000000, 20000000, '', 101",
+        "analytics" | "analytics: how many" => "19900000, 20000000, 50001",
+        "analytics: the first" => "19900000, 20000000",
+        "analytics of a room: the first" => "19900000, 20000000, 'room-7'",
+        "export" => "'PA_5', 0, 20000000, 1000",
+        _ => "19900000, 20000000, 100001, 'room-7'",
+    }
+}
+
+async fn plan(database: &Database, question: &Planned) -> String {
+    let statement = &question.statement;
+    let mut connection = database.reader().await.unwrap().acquire().await.unwrap();
+    let explain = match database.dialect() {
+        Dialect::Sqlite => format!("EXPLAIN QUERY PLAN {statement}"),
+        Dialect::Postgres => {
+            let prepare = format!("DEALLOCATE ALL; PREPARE question AS {statement}");
+            sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap();
+            format!("EXPLAIN EXECUTE question ({})", values(question.route))
+        }
+    };
+    let rows = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await.unwrap();
+    // SQLite has numbers before its lines.
+    let line = |row: &AnyRow| row.get(row.len() - 1);
+    rows.iter().map(line).collect::<Vec<String>>().join("\n")
+}
+
+#[tokio::test]
+async fn every_question_is_answered_through_an_index() {
+    for kind in TestDatabase::both().await {
+        let database = kind.connect().await;
+        long_past(&database).await;
+        for question in planned() {
+            let plan = plan(&database, &question).await;
+            let reads_all = ["SCAN sessions", "SCAN room_instances", "Seq Scan"];
+            let reads_all = reads_all.into_iter().any(|scan| {
+                // SQLite says SCAN also where it goes through an index from its beginning.
+                plan.lines().any(|line| line.contains(scan) && !line.contains("USING INDEX"))
+            });
+            assert!(!reads_all, "{}: {plan}", question.route);
+            let index = match database.dialect() {
+                // SQLite gives the index of a primary key a name of its own.
+                Dialect::Sqlite if question.index == "sessions_pkey" => {
+                    "sqlite_autoindex_sessions_1"
+                }
+                Dialect::Sqlite | Dialect::Postgres => question.index,
+            };
+            assert!(plan.contains(index), "{}: {plan}", question.route);
+        }
+    }
+}
