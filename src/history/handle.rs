@@ -18,6 +18,7 @@ use super::{
     database::{Database, Dialect},
     error::HistoryError,
     metrics::HistoryMetrics,
+    reading::Reader,
     retention::Retention,
     settings::HistorySettings,
     writer::Writer,
@@ -38,6 +39,7 @@ pub struct HistoryParts {
 /// The history of rooms. Its tasks end when it is dropped.
 pub struct History {
     database: Arc<Database>,
+    reader: Reader,
     clock: Clock,
     metrics: HistoryMetrics,
     _tasks: [AbortOnDropHandle<()>; 3],
@@ -66,12 +68,18 @@ impl History {
             spawn("the history's auditor", auditor.run()),
             spawn("the history's retention", retention.run()),
         ];
-        Self { database, clock, metrics, _tasks: tasks }
+        let reader = Reader::new(Arc::clone(&database));
+        Self { database, reader, clock, metrics, _tasks: tasks }
     }
 
     /// Where the rows are.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Answers questions about the past.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// Makes sure that a file can be written. A server may be away now and back later, and so may a file that others use.

@@ -45,6 +45,26 @@ impl Client {
         }
     }
 
+    pub fn may_read_attendance(&self, room: &RoomName) -> Result<(), Problem> {
+        match self {
+            Self::Anybody => Ok(()),
+            Self::Holder(token) if token.may_read_past(room) => Ok(()),
+            Self::Holder(_) => Err(Problem::forbidden(
+                "this token does not read who was in this room: it needs `roomAdmin` and `video.room` with the room's name, or `roomList`",
+            )),
+        }
+    }
+
+    pub fn may_read_history(&self) -> Result<(), Problem> {
+        match self {
+            Self::Anybody => Ok(()),
+            Self::Holder(token) if token.may_list() => Ok(()),
+            Self::Holder(_) => Err(Problem::forbidden(
+                "this token does not read the history: it needs `roomList`, or `roomAdmin` without a room",
+            )),
+        }
+    }
+
     pub fn may_follow_all(&self) -> Result<(), Problem> {
         match self {
             Self::Anybody => Ok(()),
@@ -70,6 +90,23 @@ impl Client {
         match self {
             Self::Anybody => None,
             Self::Holder(token) => Some(token.ends_at(now)),
+        }
+    }
+}
+
+/// A client that may erase people from the history. It needs a token for that also where anybody may read everything.
+pub(super) struct Eraser;
+
+impl FromRequestParts<Http> for Eraser {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
+        let token = credential(parts, http)?.ok_or_else(|| no_token(&parts.headers))?;
+        match verify(&token, http)?.may_erase() {
+            true => Ok(Self),
+            false => Err(Problem::forbidden(
+                "this token does not erase people: it needs `roomAdmin` without a room",
+            )),
         }
     }
 }
@@ -137,9 +174,7 @@ impl Client {
         if http.auth.mode == AuthMode::Open {
             return Ok(Self::Anybody);
         }
-        AccessToken::verify(token.trim_ascii(), &http.client_keys, http.clock.now().as_secs())
-            .map(Self::Holder)
-            .map_err(|error: TokenError| Problem::unauthorized(error.to_string()))
+        verify(token, http).map(Self::Holder)
     }
 
     fn shown(parts: &Parts, http: &HttpState) -> Result<Option<Self>, Problem> {
@@ -174,6 +209,11 @@ impl FromRequestParts<Http> for ShownClient {
         }
         Client::shown(parts, http).map(Self)
     }
+}
+
+fn verify(token: &str, http: &HttpState) -> Result<AccessToken, Problem> {
+    AccessToken::verify(token.trim_ascii(), &http.client_keys, http.clock.now().as_secs())
+        .map_err(|error: TokenError| Problem::unauthorized(error.to_string()))
 }
 
 fn does_not_open_room() -> Problem {

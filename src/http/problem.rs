@@ -13,6 +13,7 @@ use tracing::error;
 
 use crate::{
     error_chain::Chain,
+    history::{HistoryError, ReadingError},
     hub::{EventsError, SubscribeAllError},
     store::StoreError,
     web_socket::Close,
@@ -22,6 +23,8 @@ use crate::{
 const TOO_MANY_PREFIXES_RETRY_SECS: u64 = 10;
 /// A client whose feed could not be opened comes back after this time, in seconds.
 const EVENTS_RETRY_SECS: u64 = 2;
+/// A database that is away is back after some seconds at best.
+const HISTORY_RETRY_SECS: u64 = 5;
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]
@@ -76,6 +79,14 @@ impl Problem {
     /// The request belongs to another address, which `detail` names.
     pub fn elsewhere(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// The service keeps no history.
+    pub fn no_history() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no history is kept here; set `history.url` (see docs/configuration.md)",
+        )
     }
 
     pub fn method_not_allowed() -> Self {
@@ -223,6 +234,28 @@ impl From<StoreError> for Problem {
             StoreError::NoChanges => "the store sends no changes at the moment; ask again",
         };
         Self::unavailable(detail, 1).because(Chain(&error))
+    }
+}
+
+impl From<ReadingError> for Problem {
+    fn from(error: ReadingError) -> Self {
+        let detail = match &error {
+            ReadingError::TooMuch { max } => {
+                return Self::bad_request(format!(
+                    "this is about more than {max} sessions; ask for a shorter time with `from` and `to`, or for one room"
+                ));
+            }
+            ReadingError::Database(HistoryError::Away(_)) => {
+                "the history's database cannot be reached at the moment; ask again"
+            }
+            ReadingError::Database(HistoryError::TimedOut) => {
+                "the history's database did not answer in time; ask again, or for a shorter time"
+            }
+            ReadingError::Database(HistoryError::Refused(_) | HistoryError::Schema(_)) => {
+                "the history's database does not work at the moment; ask again, or tell the operator"
+            }
+        };
+        Self::unavailable(detail, HISTORY_RETRY_SECS).because(Chain(&error))
     }
 }
 

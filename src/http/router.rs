@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -17,7 +17,9 @@ use super::{
     },
     problem,
     routes::{
-        events, health, metrics,
+        events, health,
+        history::{analytics, attendance, people, sessions},
+        metrics,
         misdirected::{self, WEBHOOK_PATHS},
         page, participants, participants_ws, rooms, rooms_stream, rooms_ws, stream, webhook,
     },
@@ -32,6 +34,12 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .route("/api/rooms", get(rooms::list))
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
         .route("/api/events", get(events::open))
+        .route("/api/livekit/rooms/{room}/attendance", get(attendance::read))
+        .route("/api/livekit/sessions", get(sessions::list))
+        .route("/api/livekit/sessions/{sid}", get(sessions::read))
+        .route("/api/livekit/people/{identity}", get(people::read))
+        .route("/api/livekit/people/{identity}/history", delete(people::erase))
+        .route("/api/livekit/analytics", get(analytics::read))
         .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn_with_state(http.clone(), limit::limit_reads))
         // The layers above stand within CORS, so that pages of other origins can read their refusals.

@@ -64,6 +64,16 @@ impl AccessToken {
         self.video.room_list || self.video.room_admin && self.video.room.is_empty()
     }
 
+    /// Whether the holder may see who was in `room`. Being allowed to join does not tell of the past.
+    pub fn may_read_past(&self, room: &RoomName) -> bool {
+        self.may_list() || self.video.room_admin && self.video.room == room.as_str()
+    }
+
+    /// Whether the holder may change what is kept of people in all rooms.
+    pub fn may_erase(&self) -> bool {
+        self.video.room_admin && self.video.room.is_empty()
+    }
+
     /// The key that signed it, and the identity of its holder, which is unique under that key.
     pub fn holder(&self) -> Option<(&str, &str)> {
         self.identity.as_deref().map(|identity| (self.issuer.as_str(), identity))
@@ -186,6 +196,30 @@ mod tests {
             assert_eq!(
                 (token.may_read(&general), token.may_list()),
                 (may_read, may_list),
+                "{video}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_past_of_a_room_is_read_by_its_admin_and_erased_by_the_admin_of_all() {
+        let general = RoomName::parse("general").unwrap();
+        let cases = [
+            (json!({"room": "general", "roomJoin": true}), false, false),
+            (json!({"room": "general", "roomAdmin": true}), true, false),
+            (json!({"room": "other", "roomAdmin": true}), false, false),
+            (json!({"room": "", "roomAdmin": true}), true, true),
+            (json!({"roomList": true}), true, false),
+            (json!({"room": "general", "roomList": true, "roomAdmin": true}), true, false),
+            (json!({"room": "general"}), false, false),
+            (json!({}), false, false),
+        ];
+        for (video, may_read, may_erase) in cases {
+            let claims = json!({"iss": "APIone", "exp": NOW, "video": video});
+            let token = verify(&hs256("secret-one", &claims)).unwrap();
+            assert_eq!(
+                (token.may_read_past(&general), token.may_erase()),
+                (may_read, may_erase),
                 "{video}"
             );
         }

@@ -140,7 +140,7 @@ pub enum LeftWhy {
 }
 
 impl Media {
-    pub(super) fn of(participant: &Participant) -> Self {
+    pub fn of(participant: &Participant) -> Self {
         let sends = |source: &TrackSource| {
             participant.tracks.iter().any(|track| track.source == *source && !track.muted)
         };

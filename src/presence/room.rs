@@ -183,7 +183,7 @@ impl Room {
     }
 
     /// What clients see of an identity: its newest session that is present, unless that one is hidden.
-    pub(super) fn shown(&self, identity: &Identity) -> Option<Participant> {
+    pub fn shown(&self, identity: &Identity) -> Option<Participant> {
         self.newest_shown(identity).map(Session::as_participant)
     }
 

@@ -55,14 +55,6 @@ impl Reader {
         })
         .await
     }
-
-    /// Erases a person from the history. Returns how many sessions there were.
-    ///
-    /// # Errors
-    /// The database cannot be used.
-    pub async fn erase(&self, identity: &str, now: i64) -> Result<u64, ReadingError> {
-        Ok(self.database.erase(identity, now).await?)
-    }
 }
 
 pub(super) fn person_statement() -> String {

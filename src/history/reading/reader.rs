@@ -53,7 +53,7 @@ impl<T> Page<T> {
 /// Reads the history.
 #[derive(Clone)]
 pub struct Reader {
-    pub(super) database: Arc<Database>,
+    database: Arc<Database>,
     turns: Arc<Semaphore>,
 }
 

@@ -7,6 +7,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::{http::problem::Problem, presence::RoomName};
 
+/// The largest page of any answer.
+const MAX_LIMIT: usize = 1000;
 /// Rooms that one stream can watch.
 pub(in crate::http) const MAX_ROOMS: usize = 100;
 
@@ -68,6 +70,15 @@ pub(in crate::http) fn prefix(query: &str) -> Result<Option<String>, Problem> {
         )));
     }
     Ok(prefix)
+}
+
+/// How many entries a page has at most, if the request says it.
+pub(in crate::http) fn limit(query: &str) -> Result<Option<usize>, Problem> {
+    let Some(limit) = single(query, "limit")? else { return Ok(None) };
+    let number = limit.parse().ok().filter(|number| (1..=MAX_LIMIT).contains(number));
+    number.map(Some).ok_or_else(|| {
+        Problem::bad_request(format!("`limit` must be a whole number from 1 to {MAX_LIMIT}"))
+    })
 }
 
 /// The value of a parameter that a request may have once.

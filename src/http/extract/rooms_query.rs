@@ -4,10 +4,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::http::problem::Problem;
 
-use super::query::{prefix, single};
-
-/// The largest page.
-const MAX_LIMIT: usize = 1000;
+use super::query::{limit, prefix, single};
 
 /// A part of the list of rooms; by default, all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,17 +28,6 @@ impl<S: Sync> FromRequestParts<S> for RoomsQuery {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self {
-            prefix: prefix(query)?,
-            limit: single(query, "limit")?.map(|limit| parse_limit(&limit)).transpose()?,
-            after: single(query, "after")?,
-        })
+        Ok(Self { prefix: prefix(query)?, limit: limit(query)?, after: single(query, "after")? })
     }
-}
-
-fn parse_limit(limit: &str) -> Result<usize, Problem> {
-    let number = limit.parse().ok().filter(|number| (1..=MAX_LIMIT).contains(number));
-    number.ok_or_else(|| {
-        Problem::bad_request(format!("`limit` must be a whole number from 1 to {MAX_LIMIT}"))
-    })
 }

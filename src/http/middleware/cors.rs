@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::http::origin::CorsOrigins;
+use crate::http::{origin::CorsOrigins, respond::table::NEXT_CURSOR};
 
 /// Headers that a preflight may ask for. A page asks for about ten.
 const MAX_ASKED_HEADERS: usize = 64;
@@ -55,12 +55,14 @@ pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsL
     CorsLayer::new()
         .allow_origin(origins)
         .allow_credentials(with_cookies)
-        .allow_methods([Method::GET, Method::HEAD])
+        // Only the history of a person takes DELETE.
+        .allow_methods([Method::GET, Method::HEAD, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             header::ETAG,
             header::RETRY_AFTER,
             HeaderName::from_static("x-cache"),
+            NEXT_CURSOR.clone(),
             HeaderName::from_static("x-request-id"),
         ])
         .max_age(Duration::from_hours(2))

@@ -3,4 +3,5 @@
 pub(super) mod conditional;
 pub(super) mod event_stream;
 pub(super) mod kept_answer;
+pub(super) mod table;
 pub(super) mod web_socket;

@@ -2,6 +2,7 @@
 
 pub(super) mod events;
 pub(super) mod health;
+pub(super) mod history;
 pub(super) mod metrics;
 pub(super) mod misdirected;
 pub(super) mod page;

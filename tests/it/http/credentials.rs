@@ -188,7 +188,7 @@ async fn other_origins_pages_read_if_they_are_named() {
     assert_eq!(named.header("access-control-allow-origin"), "https://b.example");
     assert_eq!(
         named.header("access-control-expose-headers"),
-        "etag,retry-after,x-cache,x-request-id"
+        "etag,retry-after,x-cache,x-next-cursor,x-request-id"
     );
     assert!(named.header("vary").contains("origin"));
     let stranger = app.get(LIST, &[("Origin", "https://c.example")]).await;
@@ -216,7 +216,7 @@ async fn a_preflight_is_told_what_is_allowed() {
     let response = app.ask("OPTIONS", LIST, &headers).await;
     assert_eq!(response.status, 200, "without a token, which browsers do not send with it");
     assert_eq!(response.header("access-control-allow-origin"), "*");
-    assert_eq!(response.header("access-control-allow-methods"), "GET,HEAD");
+    assert_eq!(response.header("access-control-allow-methods"), "GET,HEAD,DELETE");
     assert_eq!(
         response.header("access-control-allow-headers"),
         "authorization,if-none-match,last-event-id"
@@ -324,7 +324,7 @@ async fn other_origins_pages_can_read_why_they_were_refused() {
         refused.problem(status);
         assert_eq!(refused.header("access-control-allow-origin"), "https://a.example", "{status}");
         let shown = refused.header("access-control-expose-headers");
-        assert_eq!(shown, "etag,retry-after,x-cache,x-request-id", "{status}");
+        assert_eq!(shown, "etag,retry-after,x-cache,x-next-cursor,x-request-id", "{status}");
     }
 }
 

@@ -5,6 +5,7 @@ mod credentials;
 mod errors;
 mod event_source;
 mod events;
+mod history;
 mod large_heads;
 mod last_event_id;
 mod limits;

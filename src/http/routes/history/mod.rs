@@ -1,0 +1,49 @@
+//! What was: who attended a room, lives of rooms, where a person was, how busy rooms were.
+
+pub(in crate::http) mod analytics;
+pub(in crate::http) mod attendance;
+pub(in crate::http) mod people;
+pub(in crate::http) mod sessions;
+
+use serde::Serialize;
+
+use crate::{
+    history::{Cursor, History, Page, Position, Reader, Rfc3339, TimeRange},
+    http::{problem::Problem, state::HttpState},
+};
+
+/// The range of an answer, twice.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Range {
+    from: Rfc3339,
+    from_ms: i64,
+    to: Rfc3339,
+    to_ms: i64,
+}
+
+impl From<&TimeRange> for Range {
+    fn from(range: &TimeRange) -> Self {
+        let TimeRange { from, to, .. } = *range;
+        Self { from: Rfc3339(from), from_ms: from, to: Rfc3339(to), to_ms: to }
+    }
+}
+
+fn history(http: &HttpState) -> Result<&History, Problem> {
+    http.history.as_deref().ok_or_else(Problem::no_history)
+}
+
+fn reader(http: &HttpState) -> Result<&Reader, Problem> {
+    history(http).map(History::reader)
+}
+
+/// The cursor for what comes after a page.
+fn next_of<T>(page: &Page<T>, question: &[&str], range: &TimeRange) -> Option<Cursor> {
+    let next: Option<Position> = page.next.clone();
+    next.map(|position| Cursor::new(question, range, position))
+}
+
+/// A cursor in JSON.
+fn text_of(next: Option<&Cursor>) -> Option<String> {
+    next.map(ToString::to_string)
+}

@@ -1,0 +1,161 @@
+//! `GET /api/livekit/people/{identity}`: where somebody is, and was. `DELETE …/history` erases that.
+
+use std::collections::HashSet;
+
+use axum::{extract::State, response::Response};
+use serde::Serialize;
+
+use crate::{
+    history::{Csv, Reader, ReadingError, Rfc3339, SessionInRange, SessionRow, TimeRange},
+    http::{
+        auth::{Client, Eraser},
+        extract::{
+            history_query::{Format, HistoryQuery},
+            in_path::TextInPath,
+        },
+        problem::Problem,
+        respond::table::{csv_answer, json_answer},
+        state::{Http, HttpState},
+    },
+    presence::{Identity, Media, ParticipantKind, ParticipantSid, RoomName},
+};
+
+use super::{history, next_of, reader, text_of};
+
+/// Rooms that are looked into for where somebody is now.
+const MAX_ROOMS: usize = 200;
+
+#[derive(Serialize)]
+struct Whereabouts<'answer> {
+    identity: &'answer str,
+    name: String,
+    now: Vec<Inside>,
+    sessions: Vec<SessionInRoom>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// One room that the person is in, with one device.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Inside {
+    room: RoomName,
+    sid: ParticipantSid,
+    #[serde(skip)]
+    name: String,
+    joined_at: Rfc3339,
+    joined_at_ms: i64,
+    kind: ParticipantKind,
+    #[serde(flatten)]
+    media: Sent,
+}
+
+#[derive(Serialize)]
+struct Sent {
+    microphone: bool,
+    camera: bool,
+    screen: bool,
+}
+
+#[derive(Serialize)]
+struct SessionInRoom {
+    room: String,
+    #[serde(flatten)]
+    session: SessionInRange,
+}
+
+#[derive(Serialize)]
+struct Erased {
+    sessions: u64,
+}
+
+pub(in crate::http) async fn read(
+    State(http): State<Http>,
+    client: Client,
+    TextInPath(identity): TextInPath,
+    query: HistoryQuery,
+) -> Result<Response, Problem> {
+    client.may_read_history()?;
+    let reader = reader(&http)?;
+    let question = ["person", &*identity];
+    let (range, cursor) = query.page(&question)?;
+    let after = cursor.as_ref().map(|cursor| &cursor.after);
+    let page = reader.sessions_of_person(&identity, &range, after, query.limit).await?;
+    let next = next_of(&page, &question, &range);
+    if query.format == Format::Csv {
+        return Ok(csv_answer("person", csv_of(&page.entries, &range), next.as_ref()));
+    }
+    let now = inside_now(&http, reader, &identity).await?;
+    let named = page.entries.iter().map(|row| &row.name);
+    let name = now.iter().map(|inside| &inside.name).chain(named).find(|name| !name.is_empty());
+    let answer = Whereabouts {
+        identity: &identity,
+        name: name.cloned().unwrap_or_default(),
+        now,
+        sessions: page.entries.iter().map(|row| SessionInRoom::of(row, &range)).collect(),
+        next: text_of(next.as_ref()),
+    };
+    Ok(json_answer(&answer, next.as_ref()))
+}
+
+pub(in crate::http) async fn erase(
+    State(http): State<Http>,
+    _: Eraser,
+    TextInPath(identity): TextInPath,
+) -> Result<Response, Problem> {
+    let erased = history(&http)?.erase(&identity).await;
+    let sessions = erased.map_err(ReadingError::from)?;
+    Ok(json_answer(&Erased { sessions }, None))
+}
+
+/// Where somebody is, as the lists of rooms say: first those that the history names, then others.
+async fn inside_now(
+    http: &HttpState,
+    reader: &Reader,
+    identity: &str,
+) -> Result<Vec<Inside>, Problem> {
+    let open = reader.open_sessions_of(identity).await?;
+    let identity = Identity::new(identity);
+    let likely = open.iter().filter_map(|row| RoomName::parse(&row.room).ok());
+    let others = http.store.rooms().await?.into_iter().map(|room| room.name);
+    let mut looked_into = HashSet::new();
+    let mut inside = Vec::new();
+    for room in likely.chain(others) {
+        if looked_into.len() == MAX_ROOMS {
+            break;
+        }
+        if looked_into.insert(room.clone())
+            && let Some(stored) = http.store.read(&room).await?
+            && let Some(participant) = stored.shown(&identity)
+        {
+            let Media { microphone, camera, screen } = Media::of(&participant);
+            let joined_at = participant.joined_at.as_millis();
+            inside.push(Inside {
+                room,
+                sid: participant.sid.clone(),
+                name: participant.profile.name.clone(),
+                joined_at: Rfc3339(joined_at),
+                joined_at_ms: joined_at,
+                kind: participant.profile.kind.clone(),
+                media: Sent { microphone, camera, screen },
+            });
+        }
+    }
+    Ok(inside)
+}
+
+impl SessionInRoom {
+    fn of(row: &SessionRow, range: &TimeRange) -> Self {
+        Self { room: row.room.clone(), session: SessionInRange::of(row, range) }
+    }
+}
+
+fn csv_of(rows: &[SessionRow], range: &TimeRange) -> Csv {
+    let mut csv = Csv::with_columns(&[&["room"][..], &SessionInRange::COLUMNS].concat());
+    for row in rows {
+        csv.text(&row.room);
+        SessionInRange::of(row, range).write_csv(&mut csv, range.now);
+        csv.end_row();
+    }
+    csv
+}
