@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use livekit_presence::{
-    app::{App, StartError, start_logging},
+    app::{App, ExportError, StartError, export_history, start_logging},
     clock::Clock,
     config::{Config, ConfigErrors, StartMode},
     demo,
+    history::{EmptyRange, ExportFormat, TimeRange, parse_time},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -40,6 +41,32 @@ enum Command {
     Check,
     /// Ask the running service whether it lives; exit 0 if so, 1 if not
     Healthcheck,
+    /// Work with the history of rooms
+    #[command(subcommand)]
+    History(HistoryCommand),
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum HistoryCommand {
+    /// Write the sessions that were inside within a time to the standard output
+    Export {
+        /// Where the time begins, such as 2026-01-31, 2026-01-31T12:00:00Z or milliseconds since 1970 [default: with the first session]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<i64>,
+        /// Where it ends [default: not]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        to: Option<i64>,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t = Format::Csv)]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Csv,
+    /// One JSON object a line
+    Jsonl,
 }
 
 /// Why the process failed. Printed as it is.
@@ -53,6 +80,10 @@ enum Failure {
     System(#[from] io::Error),
     #[error("the service answered {0:?}")]
     Unhealthy(String),
+    #[error(transparent)]
+    Range(#[from] EmptyRange),
+    #[error(transparent)]
+    Export(#[from] ExportError),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +94,9 @@ fn main() -> ExitCode {
         Command::Demo => serve(file, StartMode::Demo),
         Command::Check => check(file),
         Command::Healthcheck => healthcheck(file),
+        Command::History(HistoryCommand::Export { from, to, format }) => {
+            export(file, (from, to), format)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -137,6 +171,31 @@ fn shutdown() -> io::Result<impl Future<Output = ()>> {
 fn check(file: Option<&Path>) -> Result<(), Failure> {
     io::stdout().write_all(Config::describe(file)?.as_bytes())?;
     Ok(())
+}
+
+fn time(text: &str) -> Result<i64, String> {
+    parse_time(text).ok_or_else(|| {
+        "write 2026-01-31, 2026-01-31T12:00:00Z or milliseconds since 1970".to_owned()
+    })
+}
+
+fn export(
+    file: Option<&Path>,
+    (from, to): (Option<i64>, Option<i64>),
+    format: Format,
+) -> Result<(), Failure> {
+    let config = Config::load(file, StartMode::Serve)?;
+    let now = i64::try_from(Clock::system().now().as_millis()).unwrap_or(i64::MAX);
+    let everything = TimeRange::everything(now);
+    let (from, to) = (from.unwrap_or(everything.from), to.unwrap_or(everything.to));
+    let range = TimeRange::new(Some(from), Some(to), now)?;
+    let format = match format {
+        Format::Csv => ExportFormat::Csv,
+        Format::Jsonl => ExportFormat::JsonLines,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut output = io::stdout().lock();
+    Ok(runtime.block_on(export_history(&config, range, format, &mut output))?)
 }
 
 fn healthcheck(file: Option<&Path>) -> Result<(), Failure> {

@@ -2,9 +2,11 @@
 
 mod assembly;
 mod descriptors;
+mod export;
 mod log;
 mod service;
 
 pub use assembly::StartError;
+pub use export::{ExportError, export_history};
 pub use log::start_logging;
 pub use service::App;

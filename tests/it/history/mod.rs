@@ -1,6 +1,7 @@
 //! The history: its database of both kinds, what fills it, and what it answers.
 
 mod database;
+mod export;
 pub mod past;
 mod plans;
 mod reading;
