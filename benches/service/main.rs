@@ -1,10 +1,11 @@
 //! What the service costs, beside a bare loop that writes the same bytes to as many sockets, in one run.
 //!
-//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
+//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone, and `history` for the history. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
 //! the machine's processors, so latencies are those of a busy one.
 
 mod bare_loop;
 mod feed;
+mod history;
 mod load;
 mod process;
 mod report;
@@ -38,6 +39,9 @@ fn main() {
         return room_list::measure();
     }
     let threads = thread::available_parallelism().map_or(1, usize::from);
+    if arguments.iter().any(|argument| argument == "history") {
+        return history::measure();
+    }
     if arguments.iter().any(|argument| argument == "feed") {
         return feed::measure(thread::available_parallelism().map_or(1, usize::from));
     }
