@@ -20,6 +20,9 @@ const page = async (names, external = LATER) =>
   gzipped(await bundle(`export { ${names} } from ${JSON.stringify(built("index.js"))};`, { external, isText: true }));
 
 const core = await page("watchRoom");
+/** Of `livekit-presence/react`, what only pages with a timeline load. */
+const TIMELINE = ["./attendance", "./timeline"];
+const react = await sizeOf("react/index.js", ["react", ...LATER, ...TIMELINE]);
 const queries = await sizeOf("query/index.js", ["events"]);
 const sizes = {
   "core: watchRoom": core,
@@ -29,7 +32,8 @@ const sizes = {
   "WebSocket, loaded where it is used": await sizeOf("connection/websocket.js", []),
   "sharing between tabs, besides": (await page("watchRoom", ["connection/websocket"])) - core,
   "its worker, loaded once for all tabs": await sizeOf("share/worker.js", []),
-  "react, besides": (await sizeOf("react/index.js", ["react", ...LATER])) - core,
+  "react, besides": react - core,
+  "its timeline, besides": (await sizeOf("react/index.js", ["react", ...LATER])) - react,
   "the adapter for TanStack Query, besides watchEvents": queries,
 };
 for (const [what, bytes] of Object.entries(sizes)) console.log(`${String(bytes).padStart(6)} bytes gzipped: ${what}`);

@@ -49,11 +49,14 @@ try {
     }
     // A component may be imported by a page that is rendered on a server.
     const sources = files.filter((path) =>
-      /^dist\/react\/(index|provider|indicator|participants|rooms|room-count|events|connection|room-presence)\.js$/.test(
+      /^dist\/react\/(index|provider|indicator|participants|rooms|room-count|events|connection|room-presence|attendance|timeline)\.js$/.test(
         path,
       ),
     );
-    expect(sources.length === 9, `of the modules that Next.js must know to be a browser's, there are only: ${sources}`);
+    expect(
+      sources.length === 11,
+      `of the modules that Next.js must know to be a browser's, there are only: ${sources}`,
+    );
     for (const path of sources) {
       expect(
         readFileSync(join(PACKAGE, path), "utf8").startsWith('"use client";'),

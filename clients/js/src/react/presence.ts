@@ -1,8 +1,10 @@
 // What a provider gives to the hooks below it. Nothing opens until a hook wants something, and so nothing opens on a server.
 
+import type { AttendanceSource } from "../attendance/feed.js";
 import { tell, watchEvents } from "../events.js";
 import { watchRoomList } from "../room-list.js";
 import { watchRooms } from "../rooms.js";
+import { credentialsFrom, type Credentials } from "../service.js";
 import type {
   Counts,
   CountsSnapshot,
@@ -70,8 +72,11 @@ export class Presence {
   private readonly lists = new Map<string, Holder<RoomListSnapshot, readonly RoomListing[] | null, ShownRoomList>>();
   /** By filter, as JSON: those that are wanted. */
   private readonly events = new Map<string, Events>();
+  /** For what is fetched beside the streams. */
+  private readonly credentials: Credentials;
 
   constructor(private readonly options: ServiceOptions) {
+    this.credentials = credentialsFrom(options.token, options.withCredentials);
     this.rooms = new Holder(
       {
         open: (rooms) => watchRooms(this.with({ rooms })),
@@ -114,6 +119,11 @@ export class Presence {
   roomListAtFirst = (prefix: string): ShownRoomList => this.list(prefix).shown();
 
   wantRoomList = (prefix: string, listener: () => void): (() => void) => this.list(prefix).want(ALL, listener);
+
+  /** Where the history of a room comes from. */
+  history(room: string): AttendanceSource {
+    return { url: (this.options.url ?? "").replace(/\/+$/, ""), credentials: this.credentials, room };
+  }
 
   eventsLink = (filter: string): ShownLink => this.eventsOf(filter).holder.shown(ALL);
 

@@ -11,13 +11,16 @@ import {
 } from "livekit-presence";
 import { connectQueries } from "livekit-presence/query";
 import {
+  AttendanceTimeline,
   LiveIndicator,
   PresenceProvider,
+  useAttendance,
   useEvents,
   useParticipants,
   useRoomCount,
   useRoomPresence,
   useRooms,
+  type Attendee,
   type Person,
 } from "livekit-presence/react";
 import { createRoot } from "react-dom/client";
@@ -45,9 +48,11 @@ function Room() {
   useEvents({ onEvent: ({ event }) => console.log(event) });
   const { participants } = useParticipants("general");
   const people: readonly Person[] = useRoomPresence("general").participants;
+  const past: readonly Attendee[] = useAttendance("general", "day").people;
   return (
     <p>
       {rooms?.length} {counts?.people} {participants.length} {people.filter(({ isSpeaking }) => isSpeaking).length}
+      {past.length}
       <LiveIndicator />
     </p>
   );
@@ -56,5 +61,6 @@ function Room() {
 createRoot(document.getElementById("root")!).render(
   <PresenceProvider token={async () => "token"}>
     <Room />
+    <AttendanceTimeline room="general" defaultRange="day" labels={{ table: "Tabelle" }} />
   </PresenceProvider>,
 );
