@@ -18,6 +18,7 @@ export default defineConfig(
     // Built from clients/js.
     "web/page/livekit-presence.js",
     "web/page/worker.js",
+    "web/page/attendance.js",
   ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   js.configs.recommended,

@@ -31,7 +31,20 @@ export function look() {
     people: people(card),
   }));
 
+  /** As the table says it, which those who listen have, too. */
+  const past = visible(find("#past-drawn"))
+    ? [...document.querySelectorAll("#past-table tr")].map((line, number) => ({
+        person: find("bdi", line).textContent,
+        left: line.children[2].textContent,
+        bars: all(".past-row", find("#past-rows"))[number]?.querySelectorAll(".bar-inside").length ?? 0,
+        microphones: all(".past-row", find("#past-rows"))[number]?.querySelectorAll(".bar-microphone").length ?? 0,
+      }))
+    : [];
+
   return {
+    has_past: visible(find("#past")),
+    past,
+    past_numbers: text(find("#past-numbers")),
     link: text(find("#link-state")),
     link_history: globalThis.linkHistory,
     link_color: getComputedStyle(find("#link")).color,
@@ -50,6 +63,6 @@ export function look() {
     background: getComputedStyle(document.body).backgroundColor,
     focus: document.activeElement?.id || document.activeElement?.tagName.toLowerCase(),
     animations: document.getAnimations().length,
-    markup_in_names: document.querySelectorAll(".name *, h3 bdi *, .where *").length,
+    markup_in_names: document.querySelectorAll(".name *, h3 bdi *, .where *, .past-name *, #past-table bdi *").length,
   };
 }

@@ -11,7 +11,7 @@
 //! | `rules`, `replay.rs` | the rules of a room against a simulated LiveKit, and against webhooks of a real one | Redis |
 //! | `process` | what only a process shows: signals, its log, descriptors, the command line | nothing |
 //! | `proxies.rs` | the shipped configurations of proxies | nginx, Caddy, curl |
-//! | `page.rs` | the page | Chromium |
+//! | `page` | the page | Chromium |
 //! | `client` | the package of `clients/js` | Chromium, nginx |
 //! | `docs` | the documentation: its shell snippets, links and names | Redis, a scripted LiveKit |
 //! | `real` | the service beside a real LiveKit with clients of its own SDK | livekit-server, Python clients, Redis |

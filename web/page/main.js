@@ -5,13 +5,17 @@
 // room.js               a room as the page shows it, and the choice of rooms to show
 // board.js              draws the rooms; card.js draws each of them as a card
 // activity.js           what happened, from the feed of events
+// past.js               who was in a room, and when; attendance.js is what the package has for it
+// features.js           what this service has
 // parts.js              small parts to draw with; time.js: how times are written; token.js: the page's token
 
 import { watchEvents, watchRoomList, watchRooms } from "./livekit-presence.js";
 import { Activity } from "./activity.js";
 import { Board } from "./board.js";
 import { ConnectionState, cutConnection } from "./connection.js";
+import { hasHistory } from "./features.js";
 import { byId, countOf, setText } from "./parts.js";
+import { Past } from "./past.js";
 import { Room, chooseRooms, queryOf } from "./room.js";
 import { accessToken } from "./token.js";
 
@@ -24,6 +28,7 @@ const connection = new ConnectionState();
 let eventsReceived = 0;
 
 const service = { url: new URL(".", location).href, token: accessToken ?? undefined };
+const past = hasHistory ? new Past(service) : null;
 const lists = watchRooms(service);
 // Tabs share the connection above, and have their own of these two. A hidden tab needs none: a browser opens only six connections to
 // an HTTP/1.1 server. The events that it misses come when it is shown.
@@ -41,6 +46,7 @@ function onList() {
     for (const name of rooms.keys()) if (!names.has(name)) forgetRoom(name);
     for (const room of chosen) keepRoom(room);
     lists.setRooms([...names].sort());
+    past?.offer(chosen);
     showTotals(listed);
   }
   showConnection();
@@ -65,6 +71,7 @@ function onChanges() {
     if (!room || room.version === state.version) continue;
     room.replace(state);
     board.show(room);
+    past?.see(name, state);
     connection.beat();
   }
   showConnection();

@@ -13,3 +13,10 @@ export function since(time) {
 export function clockTime(date = new Date()) {
   return date.toLocaleTimeString("en-GB");
 }
+
+/** A time with its day, if that is not the day of `now`. */
+export function momentOf(time, now) {
+  const date = new Date(time);
+  if (date.toDateString() === new Date(now).toDateString()) return clockTime(date);
+  return `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })}, ${clockTime(date)}`;
+}

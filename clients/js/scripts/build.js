@@ -47,6 +47,7 @@ cpSync(path("src/react/styles.css"), path("react/styles.css"));
 const BUNDLES = [
   ["src/index.ts", "livekit-presence.js"],
   ["src/share/worker.ts", "worker.js"],
+  ["src/attendance/index.ts", "attendance.js"],
 ];
 const isCheck = process.argv.includes("--check");
 // As it was published the package has no page beside it.

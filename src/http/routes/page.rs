@@ -1,7 +1,8 @@
-//! `GET /`: the page with every room, live. Its files are compiled in; two of them are the built package of `clients/js`.
+//! `GET /`: the page with every room, live. Its files are compiled in; three of them are built from `clients/js`.
 
 use axum::{
     Router,
+    extract::State,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -18,16 +19,18 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The path, content type and content of each file.
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 15] = [
     ("/", HTML, include_str!("../../../web/page/index.html")),
     ("/page/style.css", CSS, include_str!("../../../web/page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("../../../web/page/main.js")),
     ("/page/activity.js", SCRIPT, include_str!("../../../web/page/activity.js")),
+    ("/page/attendance.js", SCRIPT, include_str!("../../../web/page/attendance.js")),
     ("/page/board.js", SCRIPT, include_str!("../../../web/page/board.js")),
     ("/page/card.js", SCRIPT, include_str!("../../../web/page/card.js")),
     ("/page/connection.js", SCRIPT, include_str!("../../../web/page/connection.js")),
     ("/page/livekit-presence.js", SCRIPT, include_str!("../../../web/page/livekit-presence.js")),
     ("/page/parts.js", SCRIPT, include_str!("../../../web/page/parts.js")),
+    ("/page/past.js", SCRIPT, include_str!("../../../web/page/past.js")),
     ("/page/room.js", SCRIPT, include_str!("../../../web/page/room.js")),
     ("/page/time.js", SCRIPT, include_str!("../../../web/page/time.js")),
     ("/page/token.js", SCRIPT, include_str!("../../../web/page/token.js")),
@@ -35,9 +38,19 @@ const FILES: [(&str, &str, &str); 13] = [
 ];
 
 pub(in crate::http) fn routes() -> Router<Http> {
-    FILES.into_iter().fold(Router::new(), |router, (path, content_type, content)| {
+    let router = Router::new().route("/page/features.js", get(features));
+    FILES.into_iter().fold(router, |router, (path, content_type, content)| {
         router.route(path, get(move || async move { serve(content_type, content) }))
     })
+}
+
+/// What the page has to know before it asks: a browser logs each 404 as an error.
+async fn features(State(http): State<Http>) -> Response {
+    let script = match http.history {
+        Some(_) => "export const hasHistory = true;\n",
+        None => "export const hasHistory = false;\n",
+    };
+    serve(SCRIPT, script)
 }
 
 fn serve(content_type: &'static str, content: &'static str) -> Response {

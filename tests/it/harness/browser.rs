@@ -64,6 +64,10 @@ pub struct Sight {
     /// The element that has the keyboard's focus.
     pub focus: String,
     pub animations: usize,
+    /// Whether it shows who was in a room.
+    pub has_past: bool,
+    pub past: Vec<PastRow>,
+    pub past_numbers: String,
     /// Elements that names turned into, where there should be text alone.
     pub markup_in_names: usize,
 }
@@ -81,6 +85,17 @@ pub struct PersonRow {
     pub name: String,
     pub kind: String,
     pub sources: Vec<String>,
+}
+
+/// Somebody who was in the room that is looked at.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PastRow {
+    pub person: String,
+    /// When they left, as it is written.
+    pub left: String,
+    /// Bars of when they were inside; none while the table is shown.
+    pub bars: usize,
+    pub microphones: usize,
 }
 
 #[derive(Deserialize)]

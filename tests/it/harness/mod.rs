@@ -36,7 +36,7 @@ mod web_socket;
 pub mod wire;
 
 pub use app::{TestApp, TestClock, webhook_request};
-pub use browser::{Browser, Window};
+pub use browser::{Browser, Sight, Window};
 pub use caddy::Caddy;
 pub use child::{Child, last_lines};
 pub use client::{Connection, Response, request_head};

@@ -1,5 +1,7 @@
 //! The page, in a real browser.
 
+mod past;
+
 use livekit_presence::{
     clock::Clock,
     livekit::{AccessToken, ApiKey, Keys, VideoGrant},
