@@ -91,15 +91,18 @@ impl TestApp {
         Self::on(redis, &[], KEYS).await
     }
 
-    /// Keeps rooms in Redis, by the test's clock, or in memory where there is none.
+    /// Keeps rooms in Redis, by the test's clock unless there is a history, or in memory where there is none.
     #[expect(clippy::unused_async, reason = "callers await the start, whatever it takes")]
     pub async fn on(redis: Option<&RedisServer>, settings: &[(&str, &str)], keys: &str) -> Self {
         let config = config(settings, keys);
         let clock = TestClock::default();
-        let kept: Arc<dyn Store> = match redis {
-            None => return Self::in_memory(&config, clock, keys),
-            Some(redis) => Arc::new(redis.store(config.rules(), Some(clock.clock())).0),
-        };
+        let Some(redis) = redis else { return Self::in_memory(&config, clock, keys) };
+        if let Some(history) = config.history.outbox() {
+            let store = redis.store_keeping_history(history);
+            let outbox = store.outbox();
+            return Self::over(Arc::new(store), outbox, &config, clock, keys);
+        }
+        let kept = Arc::new(redis.store(config.rules(), Some(clock.clock())).0);
         Self::over(kept, None, &config, clock, keys)
     }
 

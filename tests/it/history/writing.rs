@@ -10,8 +10,8 @@ use livekit_presence::{
 };
 
 use crate::harness::{
-    Folder, PROCESS_KEYS, PostgresServer, TestApp, TestDatabase, eventually, finished, joined,
-    left, started,
+    Folder, PROCESS_KEYS, PostgresServer, RedisServer, TestApp, TestDatabase, eventually, finished,
+    joined, left, started,
 };
 
 use super::rows::{self, identities, instances, sessions};
@@ -63,6 +63,33 @@ async fn while_postgres_is_away_lists_are_right_and_everything_is_written_when_i
     let database = Database::connect(&HistoryAddress::parse(&server.url()).unwrap()).await;
     assert_eq!(identities(&database.unwrap()).await, ["alice", "bob", "carol"]);
     assert_eq!(app.metric("history_database_up").await, 1.0);
+}
+
+#[tokio::test]
+async fn on_redis_webhooks_are_taken_while_postgres_is_away_and_another_instance_writes_them() {
+    let redis = RedisServer::start().await;
+    let mut server = PostgresServer::not_running().await;
+    let url = server.url();
+    let settings = [("HISTORY_URL", &*url), ("LKP__SHUTDOWN__DRAIN", "0s")];
+    let mut first = TestApp::on(Some(&redis), &settings, PROCESS_KEYS).await;
+    first.webhook(started()).await;
+    first.webhook(joined("alice")).await;
+    first.webhook(joined("bob")).await;
+    first.tell_to_end();
+    first.ended().await;
+    server.start_again().await;
+    let second = TestApp::on(Some(&redis), &settings, PROCESS_KEYS).await;
+    second.webhook(left("alice")).await;
+    let database = Database::connect(&HistoryAddress::parse(&url).unwrap()).await.unwrap();
+    let is_written = async || {
+        let rows = sessions(&database).await;
+        let ends: Vec<_> = rows.iter().map(|row| (&*row.identity, row.left_at.is_some())).collect();
+        ends == [("alice", true), ("bob", false)]
+    };
+    eventually("all of it to be written", is_written).await;
+    eventually("the outbox to be empty", async || redis.keys("lkp:history:{b*").await.is_empty())
+        .await;
+    assert_eq!(instances(&database).await.len(), 1);
 }
 
 #[tokio::test]
