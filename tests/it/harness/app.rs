@@ -120,8 +120,8 @@ impl TestApp {
 
     /// Keeps rooms in memory, and what the history has to know in an outbox that nobody empties but the test.
     #[expect(clippy::unused_async, reason = "callers await the start, whatever it takes")]
-    pub async fn keeping_history() -> (Self, Arc<dyn Outbox>) {
-        let config = config(&[], KEYS);
+    pub async fn keeping_history(settings: &[(&str, &str)]) -> (Self, Arc<dyn Outbox>) {
+        let config = config(settings, KEYS);
         let clock = TestClock::default();
         let settings = OutboxSettings { metadata: false, max: 100 };
         let store = MemoryStore::new(config.rules(), clock.clock());

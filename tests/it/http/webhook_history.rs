@@ -11,7 +11,10 @@ use livekit_presence::{
     store::{Outbox, PendingItem},
 };
 
-use crate::harness::{TestApp, eventually, joined, left, within_deadline};
+use crate::harness::{ScriptedLiveKit, TestApp, eventually, joined, left, within_deadline};
+
+/// One of the keys of the service.
+const KEY: &str = "APItest: secret-of-the-tests-0123456789abcdef";
 
 /// The items that wait once there are as many.
 async fn pending(outbox: &Arc<dyn Outbox>, count: usize) -> Vec<PendingItem> {
@@ -33,7 +36,7 @@ fn told(item: &PendingItem) -> Vec<String> {
 
 #[tokio::test]
 async fn a_webhook_is_answered_when_the_history_has_it_and_the_list_changes_before() {
-    let (app, outbox) = TestApp::keeping_history().await;
+    let (app, outbox) = TestApp::keeping_history(&[]).await;
     let webhook = joined("alice");
     let mut answer = Box::pin(app.post(&webhook));
     let items = tokio::select! {
@@ -58,7 +61,7 @@ async fn a_webhook_is_answered_when_the_history_has_it_and_the_list_changes_befo
 
 #[tokio::test]
 async fn while_the_history_takes_nothing_webhooks_are_503_and_so_are_repeated_ones() {
-    let (app, outbox) = TestApp::keeping_history().await;
+    let (app, outbox) = TestApp::keeping_history(&[]).await;
     let webhook = joined("alice");
     for _ in 0..2 {
         let asked = Instant::now();
@@ -75,9 +78,26 @@ async fn while_the_history_takes_nothing_webhooks_are_503_and_so_are_repeated_on
     app.webhook(webhook).await;
 }
 
+// LiveKit drops the webhooks that wait behind this one for too long.
+#[tokio::test]
+async fn a_room_whose_webhook_the_history_did_not_take_is_compared() {
+    let livekit = ScriptedLiveKit::start(KEY).await;
+    let url = livekit.url();
+    let settings = [("LIVEKIT_URL", url.as_str()), ("LKP__RECONCILE__EVERY", "1h")];
+    let (app, outbox) = TestApp::keeping_history(&settings).await;
+    let alice = joined("alice");
+    livekit.list("general", &[alice.clone(), joined("bob")]);
+    assert_eq!(app.post(&alice).await.status, 503);
+    eventually("bob, of whom no webhook told", async || {
+        let pending = outbox.pending(100).await.unwrap();
+        pending.iter().flat_map(told).any(|one| one == "bob is in general")
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_changes_nothing_for_the_history_waits_for_nothing() {
-    let (app, outbox) = TestApp::keeping_history().await;
+    let (app, outbox) = TestApp::keeping_history(&[]).await;
     app.webhook(joined("ghost").hidden()).await;
     app.webhook(left("ghost").hidden()).await;
     assert!(outbox.pending(100).await.unwrap().is_empty());
