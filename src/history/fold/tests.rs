@@ -280,10 +280,10 @@ fn a_session_belongs_to_the_life_that_its_webhook_names_or_that_is_known_later()
 fn a_life_that_started_after_somebody_joined_is_not_theirs() {
     let mut fixture = Fixture::default();
     fixture.add(shown("PA_1", 5_000, NOTHING, 5_100));
-    fixture.in_life("RM_2", 60_000).left(LeftWhy::Concluded, 5_200);
+    fixture.in_life("RM_2", 60_000).add(shown("PA_2", 60_500, NOTHING, 60_600));
     assert_eq!(fixture.session().instance, None);
-    fixture.add(shown("PA_2", 60_500, NOTHING, 60_600));
-    assert_eq!(fixture.session().instance, None);
+    let later = fixture.rows.session("PA_2").expect("it has a row");
+    assert_eq!(later.instance.as_deref(), Some("RM_2"));
 }
 
 #[test]
