@@ -148,7 +148,7 @@ impl Steps {
         let is_lost = progress.acknowledged.is_some_and(|version| held.slice.advance(version, now));
         let is_logged = self.events.is_on();
         let taken = act(&mut held.slice, now, is_logged);
-        let Taken { outcome, touched, effect, mut log, item } = match taken {
+        let Taken { outcome, touched, effect, log, item } = match taken {
             Ok(taken) => taken,
             Err(needs) => {
                 self.read_needed(progress, needs, held).await?;
@@ -173,9 +173,7 @@ impl Steps {
             Effect::Told(message) => message,
         };
         let keep_secs = keep(&mut held.slice, now, progress.wanted.keeps);
-        if is_lost {
-            log = log.after_gap(is_logged);
-        }
+        let log = if is_lost { log.after_gap(is_logged) } else { log };
         let max_items = self.outbox.as_ref().map_or(0, |outbox| outbox.settings().max);
         let commit = Commit::new(&mut held, &touched, &absent, now, keep_secs, message);
         let mut commit = commit.logging(log).noting(item, max_items);

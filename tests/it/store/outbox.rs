@@ -150,7 +150,7 @@ pub async fn the_rest_comes_when_the_history_has_the_first(store: Shared, outbox
     assert_eq!(sizes, [5, 5, 2]);
     for (first, told) in rooms.into_iter().enumerate() {
         let users = (first..12).step_by(2).map(|number| format!("shown PA_user-{number}"));
-        assert_eq!(told, Vec::from_iter(users));
+        assert_eq!(told, users.collect::<Vec<_>>());
     }
 }
 
