@@ -238,10 +238,10 @@ mod tests {
         let [first, of_b, second, later] = &outbox.pending(10).await.unwrap()[..] else { panic!() };
         outbox.done(&[second.clone(), of_b.clone()]).await.unwrap();
         assert!(!is_ready(&mut kept), "its first item is not done");
-        outbox.done(&[first.clone()]).await.unwrap();
+        outbox.done(std::slice::from_ref(first)).await.unwrap();
         assert!(is_ready(&mut kept), "the later item does not count");
         assert!(!is_ready(&mut outbox.kept(&name)), "but it does for whoever asks now");
-        outbox.done(&[later.clone()]).await.unwrap();
+        outbox.done(std::slice::from_ref(later)).await.unwrap();
         assert!(is_ready(&mut outbox.kept(&name)));
         assert!(outbox.items().of_rooms.is_empty());
     }
