@@ -131,10 +131,7 @@ impl App {
             auth: config.auth.settings.clone(),
             cors: config.http.cors_origins.clone(),
             trusted_proxies: config.http.trusted_proxies.clone(),
-            streams: StreamSettings {
-                enabled: config.stream.enabled,
-                max_age: config.stream.max_age,
-            },
+            streams: streams_of(config),
             limits: Limits::new(&limits_of(config, descriptors)),
             metrics: HttpMetrics::register(&mut registry),
             registry,
@@ -307,6 +304,10 @@ fn start_reconciler(
 
 fn events_of(config: &Config) -> EventLogSettings {
     EventLogSettings { keep: config.events.keep, max: config.events.max }
+}
+
+fn streams_of(config: &Config) -> StreamSettings {
+    StreamSettings { enabled: config.stream.enabled, max_age: config.stream.max_age }
 }
 
 fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {

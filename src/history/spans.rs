@@ -20,13 +20,13 @@ impl Span {
     }
 }
 
-/// What lies between `from` and `to`. A span that goes on is cut at `to` only if that has passed at `now`; it goes on otherwise.
+/// What lies between `from` and `to`. A span that goes on is cut at `to` only if `to` is before `now`; it goes on otherwise.
 /// Spans without a length are left out.
 pub fn cut(spans: &[Span], from: i64, to: i64, now: i64) -> Vec<Span> {
     let within = |span: &Span| {
         let begin = span.from.max(from);
         match span.to {
-            None if to > now => (begin < to).then(|| Span::open(begin)),
+            None if to >= now => (begin < to).then(|| Span::open(begin)),
             None => (begin < to).then(|| Span::closed(begin, to)),
             Some(end) => (begin < end.min(to)).then(|| Span::closed(begin, end.min(to))),
         }
@@ -102,8 +102,8 @@ mod tests {
 
     #[test]
     fn a_span_that_goes_on_stays_open_where_the_range_has_not_ended() {
-        assert_eq!(cut(&spans(&[(5, None)]), 10, 20, 19), spans(&[(10, None)]));
-        assert_eq!(cut(&spans(&[(5, None)]), 10, 20, 20), spans(&[(10, Some(20))]));
+        assert_eq!(cut(&spans(&[(5, None)]), 10, 20, 20), spans(&[(10, None)]));
+        assert_eq!(cut(&spans(&[(5, None)]), 10, 20, 21), spans(&[(10, Some(20))]));
     }
 
     #[test]

@@ -26,20 +26,31 @@ use super::{
     state::Http,
 };
 
-pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
-    let reads = Router::new()
+/// What is.
+fn now_routes() -> Router<Http> {
+    Router::new()
         .route("/api/livekit/participants", get(participants::list))
         .route("/api/livekit/participants/stream", get(stream::open))
         .route("/api/livekit/rooms", get(rooms::list))
         .route("/api/rooms", get(rooms::list))
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
         .route("/api/events", get(events::open))
+}
+
+/// What was.
+fn history_routes() -> Router<Http> {
+    Router::new()
         .route("/api/livekit/rooms/{room}/attendance", get(attendance::read))
         .route("/api/livekit/sessions", get(sessions::list))
         .route("/api/livekit/sessions/{sid}", get(sessions::read))
         .route("/api/livekit/people/{identity}", get(people::read))
         .route("/api/livekit/people/{identity}/history", delete(people::erase))
         .route("/api/livekit/analytics", get(analytics::read))
+}
+
+pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
+    let reads = now_routes()
+        .merge(history_routes())
         .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn_with_state(http.clone(), limit::limit_reads))
         // The layers above stand within CORS, so that pages of other origins can read their refusals.

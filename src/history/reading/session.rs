@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn somebody_who_was_hidden_all_the_time_was_not_seen() {
         let range = TimeRange { from: 20, to: 40, now: 100 };
-        let cases: [(&[(i64, Option<i64>)], bool); 7] = [
+        let cases: [(&[_], bool); 7] = [
             (&[(0, Some(10)), (50, Some(60))], false),
             (&[(0, Some(20))], false),
             (&[(40, None)], false),

@@ -133,8 +133,9 @@ fn accepted(headers: &HeaderMap) -> Format {
 
 fn quality_of(parameters: &str) -> f32 {
     let pairs = parameters.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let quality = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("q")).map(|(_, value)| value);
-    quality.last().map_or(1.0, |value| value.trim().parse().unwrap_or(0.0))
+    let mut quality =
+        pairs.filter(|(name, _)| name.eq_ignore_ascii_case("q")).map(|(_, value)| value);
+    quality.next_back().map_or(1.0, |value| value.trim().parse().unwrap_or(0.0))
 }
 
 #[cfg(test)]

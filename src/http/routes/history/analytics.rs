@@ -19,6 +19,7 @@ use crate::{
         respond::table::{csv_answer, json_answer},
         state::Http,
     },
+    presence::RoomName,
 };
 
 use super::{Range, next_of, reader, text_of};
@@ -41,7 +42,7 @@ pub(in crate::http) async fn read(
     query: HistoryQuery,
 ) -> Result<Response, Problem> {
     client.may_read_history()?;
-    let room = room.as_ref().map(|room| room.as_str());
+    let room = room.as_ref().map(RoomName::as_str);
     let by = period.as_str();
     let question = ["analytics", by, room.unwrap_or_default()];
     let (range, cursor) = query.page(&question)?;

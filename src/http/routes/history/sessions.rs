@@ -18,7 +18,7 @@ use crate::{
         respond::table::{csv_answer, json_answer},
         state::Http,
     },
-    presence::ToldBy,
+    presence::{RoomName, ToldBy},
 };
 
 use super::{next_of, reader, text_of};
@@ -111,7 +111,7 @@ pub(in crate::http) async fn list(
     query: HistoryQuery,
 ) -> Result<Response, Problem> {
     client.may_read_history()?;
-    let room = room.as_ref().map(|room| room.as_str());
+    let room = room.as_ref().map(RoomName::as_str);
     let question = ["sessions", room.unwrap_or_default()];
     let (range, cursor) = query.page(&question)?;
     let after = cursor.as_ref().map(|cursor| &cursor.after);
