@@ -58,11 +58,14 @@ async fn who_was_in_a_room_is_drawn_and_who_comes_and_goes_is_added_without_a_re
     let staying = joined_before("alice", Duration::from_secs(40));
     app.webhooks([opens(), staying].into_iter().chain(gone)).await;
     browser.open(&page_of(&app)).await;
-    let first = until_past(&mut browser, &["alice", "early"]).await;
+    let first = browser
+        .until("the bars and the list", |sight| {
+            people(sight) == ["alice", "early"] && sight.people("general") == ["alice"]
+        })
+        .await;
     assert_eq!(first.past[0].left, "still inside");
     assert_ne!(first.past[1].left, "still inside");
     assert!(first.past.iter().all(|row| row.bars == 1), "{:?}", first.past);
-    assert_eq!(first.people("general"), ["alice"]);
 
     app.webhooks([comes("bob"), now(published("bob", "TR_1"))]).await;
     let sight = browser
