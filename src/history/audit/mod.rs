@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     presence::{
-        Closed, Identity, Left, LeftWhy, LiveKitTime, Moment, Participant, ParticipantKind,
+        Closed, Identity, Left, LeftWhy, LiveKitTime, Moment, Opened, Participant, ParticipantKind,
         ParticipantSid, Record, Room, RoomName, RoomSid, Stay, StepTaken, StoreTime, ToldBy,
     },
     store::{HistoryItem, RoomOpening},
@@ -83,10 +83,10 @@ impl Audit<'_> {
 
     fn all(&self) -> Vec<(Finding, Correction<'_>)> {
         let inside = self.room.map(Room::list).unwrap_or_default();
-        let shown: HashSet<&str> = inside.iter().map(|one| one.sid.as_str()).collect();
+        let shown: HashSet<String> = inside.iter().map(|one| one.sid.to_string()).collect();
         let mut all: Vec<(Finding, Correction<'_>)> = Vec::new();
         for row in self.rows.sessions.iter().filter(|row| row.is_open()) {
-            if !shown.contains(row.sid.as_str()) {
+            if !shown.contains(&row.sid) {
                 let finding = Finding { sid: row.sid.clone(), seq: Some(row.seq) };
                 all.push((finding, Box::new(|first| Some(self.left(row, first)))));
             }
@@ -99,16 +99,31 @@ impl Audit<'_> {
                 all.push((finding, Box::new(move |_| self.shown(&person))));
             }
         }
-        for row in self.rows.instances.iter().filter(|row| row.is_open()) {
-            let is_this = |room: &&Room| {
-                room.is_active() && room.sid().is_some_and(|sid| sid.as_str() == row.sid)
-            };
-            if self.room.filter(is_this).is_none() {
-                let finding = Finding { sid: row.sid.clone(), seq: Some(row.seq) };
+        for row in self.rows.instances {
+            let finding = Finding { sid: row.sid.clone(), seq: Some(row.seq) };
+            if row.is_open() && !self.may_go_on(row) {
                 all.push((finding, Box::new(|first| Some(Self::closed(row, first)))));
+            } else if !row.is_open() && self.must_go_on(row, &shown) {
+                all.push((finding, Box::new(|_| Some(self.opened(row)))));
             }
         }
         all
+    }
+
+    /// Whether a life of the room may be the one that the room is in. A comparison fills a room without telling which that is.
+    fn may_go_on(&self, life: &InstanceRow) -> bool {
+        let is_this = |sid: &RoomSid| sid.as_str() == life.sid;
+        self.room.is_some_and(|room| room.is_active() && room.sid().is_none_or(is_this))
+    }
+
+    /// Whether somebody is inside of whom the history says that it is in this life, and no other life is known to go on.
+    fn must_go_on(&self, life: &InstanceRow, shown: &HashSet<String>) -> bool {
+        let is_in_it = |row: &SessionRow| {
+            row.is_open() && row.instance.as_ref() == Some(&life.sid) && shown.contains(&row.sid)
+        };
+        self.may_go_on(life)
+            && !self.rows.instances.iter().any(InstanceRow::is_open)
+            && self.rows.sessions.iter().any(is_in_it)
     }
 
     /// A session that is not in its room ended with its life of the room, if that is over, and otherwise before it was missed here.
@@ -146,6 +161,15 @@ impl Audit<'_> {
             metadata: self.metadata,
         };
         step.records().pop()
+    }
+
+    /// A life that seemed to have ended goes on.
+    fn opened(&self, row: &InstanceRow) -> Record {
+        Record::Opened(Opened {
+            sid: RoomSid::new(row.sid.as_str()),
+            created_at: LiveKitTime::from_millis(row.started_at),
+            at: LiveKitTime::from_millis(self.now_ms()),
+        })
     }
 
     fn closed(row: &InstanceRow, first: i64) -> Record {

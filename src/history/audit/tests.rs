@@ -31,13 +31,17 @@ impl Fixture {
 
     /// What the room's steps add reaches the history, or is lost.
     fn step(&mut self, kind: EventKind, reaches: bool) -> &mut Self {
+        self.step_in(Some("RM_1"), kind, reaches)
+    }
+
+    fn step_in(&mut self, life: Option<&str>, kind: EventKind, reaches: bool) -> &mut Self {
         self.now += 1_000;
         let (now, rules) = (self.store_now(), Rules::default());
         let event = Event {
             id: None,
             room: self.name.clone(),
-            room_sid: Some(RoomSid::new("RM_1")),
-            room_created_at: Some(LiveKitTime::from_millis(1_000_000)),
+            room_sid: life.map(RoomSid::new),
+            room_created_at: life.map(|_| LiveKitTime::from_millis(1_000_000)),
             identity: None,
             created_at: LiveKitTime::from_millis(self.now),
             received_at: HostTime::from_millis(self.now.unsigned_abs()),
@@ -63,6 +67,10 @@ impl Fixture {
     }
 
     fn joins(&mut self, sid: &str, reaches: bool) -> &mut Self {
+        self.joins_life(sid, Some("RM_1"), reaches)
+    }
+
+    fn joins_life(&mut self, sid: &str, life: Option<&str>, reaches: bool) -> &mut Self {
         let info = SessionInfo {
             sid: ParticipantSid::new(sid),
             identity: Identity::new(sid.to_lowercase()),
@@ -74,7 +82,7 @@ impl Fixture {
             profile: Arc::default(),
             tracks: Vec::new(),
         };
-        self.step(EventKind::Joined(info), reaches)
+        self.step_in(life, EventKind::Joined(info), reaches)
     }
 
     fn leaves(&mut self, sid: &str, reaches: bool) -> &mut Self {
@@ -220,5 +228,42 @@ fn a_correction_that_the_history_does_not_want_is_not_made_again() {
     assert_eq!([fixture.audited(), fixture.audited()], [0, 1]);
     // The database knows that she was erased.
     fixture.rows = written;
+    assert_eq!([fixture.audited(), fixture.audited()], [0, 0]);
+}
+
+/// A room of which a store that was restarted knows by a comparison only, and not in which life it is.
+fn filled_by_a_comparison(fixture: &mut Fixture) {
+    let mut room = Room::default();
+    std::mem::swap(fixture.room.as_mut().expect("the store holds it"), &mut room);
+    let sids: Vec<_> = room.list().iter().map(|one| one.sid.to_string()).collect();
+    for sid in sids {
+        fixture.joins_life(&sid, None, false);
+    }
+    assert_eq!(fixture.room.as_ref().and_then(Room::sid), None);
+}
+
+#[test]
+fn a_life_goes_on_while_somebody_is_inside_and_nobody_says_in_which_life() {
+    let mut fixture = Fixture::new();
+    fixture.step(EventKind::Room(RoomLifecycle::Started), true);
+    fixture.joins("PA_1", true);
+    filled_by_a_comparison(&mut fixture);
+    assert_eq!([fixture.audited(), fixture.audited()], [0, 0]);
+    assert_eq!(fixture.rows.instance("RM_1").unwrap().finished_at, None);
+    fixture.leaves("PA_1", true);
+    assert_eq!([fixture.audited(), fixture.audited()], [0, 1]);
+    assert!(!fixture.rows.instance("RM_1").unwrap().is_open());
+}
+
+#[test]
+fn a_life_that_seems_to_have_ended_goes_on_if_somebody_is_in_it() {
+    let mut fixture = Fixture::new();
+    fixture.joins("PA_1", true);
+    let mut ended = fixture.rows.instance("RM_1").unwrap().clone();
+    ended.finished_at = Some(fixture.now);
+    ended.finished_told_by = Some(ToldBy::Comparison);
+    fixture.rows = Rows::new(fixture.rows.sessions().cloned(), [ended]);
+    assert_eq!([fixture.audited(), fixture.audited()], [0, 1]);
+    assert_eq!(fixture.rows.instance("RM_1").unwrap().finished_at, None);
     assert_eq!([fixture.audited(), fixture.audited()], [0, 0]);
 }

@@ -7,7 +7,7 @@ use crate::{
         row::{InstanceRow, SessionRow, Span, Totals},
         spans::{most_at_once, union},
     },
-    presence::{Closed, Opened, RoomName, RoomSid, ToldBy},
+    presence::{Closed, Opened, RoomName, RoomSid, START_TOLERANCE_MILLIS, ToldBy},
 };
 
 /// LiveKit gives the time of a start in whole seconds.
@@ -40,11 +40,17 @@ impl InstanceRow {
         is_again || !is_known
     }
 
-    /// Somebody joined it. Returns whether that says more than was known.
-    pub(super) fn enter(&mut self, joined_at: i64) -> bool {
+    /// Somebody joined it, and a webhook showed them inside at `shown_at`. Returns whether that says more than was known.
+    ///
+    /// Their webhooks overtake that of the end, so only one that is clearly later says that the life goes on.
+    pub(super) fn enter(&mut self, joined_at: i64, shown_at: Option<i64>) -> bool {
         let is_known = self.started_at <= joined_at;
         self.started_at = self.started_at.min(joined_at);
-        let is_again = self.finished_at.is_some_and(|end| end < joined_at) && self.reopen();
+        let is_before = |end: i64| {
+            let is_shown_later = |at: i64| end + START_TOLERANCE_MILLIS < at;
+            end < joined_at || shown_at.is_some_and(is_shown_later)
+        };
+        let is_again = self.finished_at.is_some_and(is_before) && self.reopen();
         is_again || !is_known
     }
 

@@ -186,6 +186,11 @@ impl Step<'_> {
 
     fn close(&mut self, closed: &Closed) {
         let sid = closed.sid.as_str();
+        // The end before a crash of LiveKit can come after the start that follows it, with the same sid.
+        let goes_on = |opening: &RoomOpening| opening.sid == closed.sid;
+        if closed.told_by == ToldBy::Webhook && self.item.opening.as_ref().is_some_and(goes_on) {
+            return;
+        }
         let is_its = |row: &&SessionRow| row.instance.as_deref() == Some(sid);
         let first = self.rows.sessions.values().filter(is_its).map(|row| row.joined_at).min();
         self.make_instance(&closed.sid, first.unwrap_or(closed.at.at.as_millis()));
@@ -202,7 +207,7 @@ impl Step<'_> {
                 true
             });
         }
-        self.enter(&shown.stay, shown.told_by);
+        self.enter(&shown.stay, shown.told_by, Some(shown.at.as_millis()));
     }
 
     fn leave(&mut self, left: &Left) {
@@ -212,7 +217,7 @@ impl Step<'_> {
         } else {
             self.amend_session(sid, |row| row.leave(left));
         }
-        self.enter(&left.stay, left.told_by);
+        self.enter(&left.stay, left.told_by, None);
     }
 
     fn make_session(&mut self, row: SessionRow) {
@@ -223,8 +228,8 @@ impl Step<'_> {
     }
 
     /// Notes to which life of the room a session belongs. Only a webhook of its own says so. Otherwise it is the one that was
-    /// known, which may have started after the session ended.
-    fn enter(&mut self, stay: &Stay, told_by: ToldBy) {
+    /// known, which may have started after the session ended. `shown_at` is when the session was seen inside.
+    fn enter(&mut self, stay: &Stay, told_by: ToldBy, shown_at: Option<i64>) {
         let Some(room_sid) = &stay.room_sid else { return };
         let (sid, joined_at) = (stay.sid.as_str(), stay.joined_at.as_millis());
         if !self.touched.contains(sid) {
@@ -233,7 +238,7 @@ impl Step<'_> {
         let is_said = told_by == ToldBy::Webhook;
         if is_said {
             self.make_instance(room_sid, joined_at);
-            self.amend_instance(room_sid.as_str(), |row| row.enter(joined_at));
+            self.amend_instance(room_sid.as_str(), |row| row.enter(joined_at, shown_at));
         }
         let may_be = is_said || self.may_have_joined(room_sid.as_str(), joined_at);
         self.amend_session(sid, |row| {

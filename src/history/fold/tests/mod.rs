@@ -10,6 +10,8 @@ use crate::{
     store::{HistoryItem, RoomOpening},
 };
 
+mod late;
+
 const NOTHING: Media = Media { microphone: false, camera: false, screen: false };
 const MICROPHONE: Media = Media { microphone: true, ..NOTHING };
 const BOTH: Media = Media { microphone: true, camera: true, ..NOTHING };

@@ -1,0 +1,41 @@
+//! What comes late, after a guess or after an end.
+
+use super::*;
+/// Somebody in a life, shown by a webhook of their own.
+fn shown_in(life: &str, sid: &str, joined_at: i64, at: i64) -> Record {
+    let mut record = shown(sid, joined_at, NOTHING, at);
+    if let Record::Shown(shown) = &mut record {
+        shown.stay.room_sid = Some(RoomSid::new(life));
+    }
+    record
+}
+
+#[test]
+fn somebody_who_is_shown_clearly_after_the_end_of_a_life_says_that_it_goes_on() {
+    for told_by in [ToldBy::Comparison, ToldBy::Webhook] {
+        let mut fixture = Fixture::default();
+        fixture.opened("RM_1", 1_000).add(shown_in("RM_1", "PA_1", 2_000, 2_100));
+        fixture.closed("RM_1", 9_000, told_by);
+        fixture.add(shown_in("RM_1", "PA_1", 2_000, 11_000));
+        assert_eq!(fixture.instance("RM_1").finished_at, Some(9_000), "it may have been overtaken");
+        fixture.add(shown_in("RM_1", "PA_1", 2_000, 11_001));
+        assert_eq!(fixture.instance("RM_1").finished_at, None, "{told_by:?}");
+        fixture.closed("RM_1", 60_000, ToldBy::Webhook);
+        let row = fixture.instance("RM_1");
+        assert_eq!((row.finished_at, row.exact), (Some(60_000), true));
+    }
+}
+
+#[test]
+fn an_end_that_comes_after_the_next_start_of_the_same_life_does_not_end_it() {
+    let mut fixture = Fixture::default();
+    fixture.in_life("RM_1", 1_000).opened("RM_1", 1_000).opened("RM_1", 10_000);
+    fixture.add(shown_in("RM_1", "PA_1", 10_200, 10_300));
+    // The room goes on by its rules, as its item says.
+    fixture.closed("RM_1", 10_500, ToldBy::Webhook);
+    assert_eq!(fixture.instance("RM_1").finished_at, None);
+    fixture.opening = None;
+    fixture.closed("RM_1", 60_000, ToldBy::Webhook);
+    let row = fixture.instance("RM_1");
+    assert_eq!((row.finished_at, row.exact), (Some(60_000), true));
+}
