@@ -156,10 +156,14 @@ impl Step<'_> {
         if self.rows.instances.contains_key(sid.as_str()) {
             return;
         }
-        let row = InstanceRow::opened(&self.item.room, sid, started_at);
-        self.rows.instances.insert(sid.to_string(), row);
-        self.touched.insert(sid.to_string());
-        self.amend_instance(sid.as_str(), |_| true);
+        self.add_instance(InstanceRow::opened(&self.item.room, sid, started_at));
+    }
+
+    fn add_instance(&mut self, row: InstanceRow) {
+        let sid = row.sid.clone();
+        self.touched.insert(sid.clone());
+        self.rows.instances.insert(sid.clone(), row);
+        self.amend_instance(&sid, |_| true);
     }
 
     fn open(&mut self, opened: &Opened) {
@@ -193,8 +197,15 @@ impl Step<'_> {
         }
         let is_its = |row: &&SessionRow| row.instance.as_deref() == Some(sid);
         let first = self.rows.sessions.values().filter(is_its).map(|row| row.joined_at).min();
-        self.make_instance(&closed.sid, first.unwrap_or(closed.at.at.as_millis()));
-        self.amend_instance(sid, |row| row.close(closed));
+        let first = first.unwrap_or(closed.at.at.as_millis());
+        if !self.rows.instances.contains_key(sid) {
+            // It is never open, or it would seem to follow the one that goes on.
+            let mut row = InstanceRow::opened(&self.item.room, &closed.sid, first);
+            row.close(closed);
+            self.add_instance(row);
+        } else {
+            self.amend_instance(sid, |row| row.close(closed));
+        }
     }
 
     fn show(&mut self, shown: &Shown) {

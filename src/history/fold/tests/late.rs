@@ -39,3 +39,13 @@ fn an_end_that_comes_after_the_next_start_of_the_same_life_does_not_end_it() {
     let row = fixture.instance("RM_1");
     assert_eq!((row.finished_at, row.exact), (Some(60_000), true));
 }
+
+#[test]
+fn the_late_end_of_an_unknown_life_does_not_end_the_one_that_goes_on() {
+    let mut fixture = Fixture::default();
+    fixture.opened("RM_2", 5_000).closed("RM_1", 5_300, ToldBy::Webhook);
+    assert_eq!(fixture.instance("RM_2").finished_at, None);
+    let row = fixture.instance("RM_1");
+    assert_eq!((row.finished_at, row.exact), (Some(5_300), true));
+    assert_eq!(row.reason.as_deref(), Some("DELETED"));
+}
