@@ -110,6 +110,11 @@ impl Step<'_> {
         self.find_homes();
     }
 
+    /// When the store made the item, in milliseconds. A `seq` is microseconds.
+    fn written_at(&self) -> i64 {
+        self.seq / 1_000
+    }
+
     /// Changes a session's row, if it has not seen this item.
     fn amend_session(&mut self, sid: &str, change: impl FnOnce(&mut SessionRow) -> bool) {
         let Some(row) = self.rows.sessions.get_mut(sid) else { return };
@@ -226,7 +231,8 @@ impl Step<'_> {
         if !self.rows.sessions.contains_key(sid) {
             self.make_session(SessionRow::gone(&self.item.room, left));
         } else {
-            self.amend_session(sid, |row| row.leave(left));
+            let written_at = self.written_at();
+            self.amend_session(sid, |row| row.leave(left, written_at));
         }
         self.enter(&left.stay, left.told_by, None);
     }

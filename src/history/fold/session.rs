@@ -57,17 +57,27 @@ impl SessionRow {
         self.describe(&shown.stay);
     }
 
-    /// Takes over that the session has left. Returns whether that says more than was known.
-    pub(super) fn leave(&mut self, left: &Left) -> bool {
-        let is_corrected = self.left_why == Some(LeftWhy::Concluded) && left.why == LeftWhy::Said;
+    /// Takes over that the session has left, which the store noted at `written_at`. Returns whether that says more than was known.
+    pub(super) fn leave(&mut self, left: &Left, written_at: i64) -> bool {
         match self.left_at {
             None => {}
-            Some(end) if is_corrected => self.go_on_from(end),
+            Some(end) if self.is_corrected_by(left, end, written_at) => self.go_on_from(end),
             Some(_) => return false,
         }
         self.end(left);
         self.describe(&left.stay);
         true
+    }
+
+    /// Whether this leave is better than the one at `end`. One that was concluded is only as good as its time. If that is later than
+    /// this one was noted, an audit concluded it while this one was still on its way.
+    fn is_corrected_by(&self, left: &Left, end: i64, written_at: i64) -> bool {
+        let is_concluded = self.left_why == Some(LeftWhy::Concluded);
+        is_concluded
+            && match left.why {
+                LeftWhy::Said | LeftWhy::Hidden => true,
+                LeftWhy::Concluded => written_at < end && left.at.at.as_millis() < end,
+            }
     }
 
     fn describe(&mut self, stay: &Stay) {

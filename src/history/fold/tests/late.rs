@@ -49,3 +49,22 @@ fn the_late_end_of_an_unknown_life_does_not_end_the_one_that_goes_on() {
     assert_eq!((row.finished_at, row.exact), (Some(5_300), true));
     assert_eq!(row.reason.as_deref(), Some("DELETED"));
 }
+
+#[test]
+fn what_was_concluded_before_an_audit_guessed_is_better_though_it_comes_later() {
+    let mut fixture = Fixture::default();
+    fixture.made_at(20).shown(MICROPHONE, 12).left(LeftWhy::Concluded, 90);
+    fixture.made_at(35).left(LeftWhy::Concluded, 30);
+    assert_eq!(fixture.spans(), "[[[10,30]],[[12,30]]]");
+    // What was concluded later only repeats it.
+    fixture.made_at(40).left(LeftWhy::Concluded, 20);
+    assert_eq!(fixture.spans(), "[[[10,30]],[[12,30]]]");
+}
+
+#[test]
+fn somebody_who_was_hidden_before_an_audit_guessed_was_hidden_until_revealed() {
+    let mut fixture = Fixture::default();
+    fixture.made_at(20).shown(MICROPHONE, 12).left(LeftWhy::Concluded, 90);
+    fixture.made_at(35).left(LeftWhy::Hidden, 30).add(revealed(MICROPHONE, 80));
+    assert_eq!(fixture.spans(), "[[[10,30],[80,null]],[[12,30],[80,null]]]");
+}

@@ -17,14 +17,26 @@ const MICROPHONE: Media = Media { microphone: true, ..NOTHING };
 const BOTH: Media = Media { microphone: true, camera: true, ..NOTHING };
 
 /// Rows, and the sequence of the items that they are given.
-#[derive(Default)]
 struct Fixture {
     rows: Rows,
     seq: u64,
     opening: Option<RoomOpening>,
 }
 
+impl Default for Fixture {
+    /// Items are made after everything that they tell.
+    fn default() -> Self {
+        Self { rows: Rows::default(), seq: 1_000_000_000, opening: None }
+    }
+}
+
 impl Fixture {
+    /// The items that follow were made at this time, and come late.
+    fn made_at(&mut self, millis: u64) -> &mut Self {
+        self.seq = millis * 1_000;
+        self
+    }
+
     fn add(&mut self, record: Record) -> &mut Self {
         self.seq += 1;
         let item = HistoryItem {
