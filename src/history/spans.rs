@@ -14,6 +14,11 @@ impl Span {
         Self { from, to: None }
     }
 
+    /// Whether it covers all of another one.
+    pub fn contains(self, other: Self) -> bool {
+        self.from <= other.from && other.end() <= self.end()
+    }
+
     /// Its end. While it goes on, it ends later than everything.
     fn end(self) -> i64 {
         self.to.unwrap_or(i64::MAX)
@@ -48,6 +53,21 @@ pub fn union(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
         }
     }
     joined
+}
+
+/// Joins the two spans, of a list in order, that have the shortest gap between them which `may_be_filled`. Returns whether there
+/// were such two.
+pub fn join_nearest(spans: &mut Vec<Span>, may_be_filled: impl Fn(Span) -> bool) -> bool {
+    let gap = |two: &[Span]| Span::closed(two[0].end(), two[1].from);
+    let nearest = spans
+        .windows(2)
+        .map(gap)
+        .enumerate()
+        .filter(|(_, gap)| may_be_filled(*gap))
+        .min_by_key(|(_, gap)| gap.end() - gap.from);
+    let Some((before, _)) = nearest else { return false };
+    spans[before].to = spans.remove(before + 1).to;
+    true
 }
 
 /// Their lengths added up, in milliseconds. Spans that go on count until `now`.

@@ -1,9 +1,16 @@
 //! What records do to the row of a session.
 
 use crate::{
-    history::row::{SessionRow, Span, Spans},
+    history::{
+        row::{SessionRow, Span, Spans},
+        spans::join_nearest,
+    },
     presence::{Left, LeftWhy, Media, RoomName, Shown, Stay, ToldBy},
 };
+
+/// Spans of each kind that a session keeps. Its row is read and written as a whole, and somebody who starts and stops a track all
+/// the time must not make that slow.
+pub(super) const MAX_SPANS: usize = 500;
 
 impl SessionRow {
     pub fn is_open(&self) -> bool {
@@ -54,6 +61,7 @@ impl SessionRow {
             self.reopen(end, shown);
         }
         self.send(shown.media, shown.at.as_millis());
+        self.spans.bound();
         self.describe(&shown.stay);
     }
 
@@ -152,6 +160,17 @@ impl Spans {
             (&mut self.camera, media.camera),
             (&mut self.screen, media.screen),
         ]
+    }
+
+    /// Joins spans over the shortest gaps between them, until there are not too many of any kind. Nothing is sent while nobody is
+    /// inside, so those of tracks are joined only within one span inside.
+    fn bound(&mut self) {
+        let Self { inside, microphone, camera, screen } = self;
+        while inside.len() > MAX_SPANS && join_nearest(inside, |_| true) {}
+        let is_inside = |gap: Span| inside.iter().any(|span| span.contains(gap));
+        for spans in [microphone, camera, screen] {
+            while spans.len() > MAX_SPANS && join_nearest(spans, is_inside) {}
+        }
     }
 
     fn all_mut(&mut self) -> [&mut Vec<Span>; 4] {

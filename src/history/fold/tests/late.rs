@@ -1,6 +1,8 @@
 //! What comes late, after a guess or after an end.
 
 use super::*;
+use crate::history::{fold::session::MAX_SPANS, row::Span};
+
 /// Somebody in a life, shown by a webhook of their own.
 fn shown_in(life: &str, sid: &str, joined_at: i64, at: i64) -> Record {
     let mut record = shown(sid, joined_at, NOTHING, at);
@@ -67,4 +69,40 @@ fn somebody_who_was_hidden_before_an_audit_guessed_was_hidden_until_revealed() {
     fixture.made_at(20).shown(MICROPHONE, 12).left(LeftWhy::Concluded, 90);
     fixture.made_at(35).left(LeftWhy::Hidden, 30).add(revealed(MICROPHONE, 80));
     assert_eq!(fixture.spans(), "[[[10,30],[80,null]],[[12,30],[80,null]]]");
+}
+
+#[test]
+fn somebody_who_starts_and_stops_a_track_all_the_time_has_a_row_of_bounded_size() {
+    let mut fixture = Fixture::default();
+    let count = i64::try_from(MAX_SPANS).unwrap();
+    for number in 1..=count {
+        let at = number * 100;
+        fixture.shown(MICROPHONE, at).shown(NOTHING, at + 50);
+    }
+    let last = count * 100 + 50;
+    fixture.shown(MICROPHONE, last + 10).shown(NOTHING, last + 30);
+    let spans = &fixture.session().spans.microphone;
+    assert_eq!(spans.len(), MAX_SPANS);
+    assert_eq!(spans[0], Span::closed(100, 150));
+    assert_eq!(spans.last(), Some(&Span::closed(last - 50, last + 30)), "over the shortest gap");
+    fixture.shown(MICROPHONE, last + 35).left(LeftWhy::Said, last + 60);
+    let spans = &fixture.session().spans.microphone;
+    assert_eq!((spans.len(), spans.last().unwrap().to), (MAX_SPANS, Some(last + 60)));
+}
+
+#[test]
+fn tracks_are_not_joined_over_time_in_which_nobody_was_inside() {
+    let mut fixture = Fixture::default();
+    let count = i64::try_from(MAX_SPANS).unwrap();
+    // The gap in which she was hidden is the shortest.
+    fixture.shown(MICROPHONE, 12).left(LeftWhy::Hidden, 30).add(revealed(MICROPHONE, 31));
+    fixture.shown(NOTHING, 40);
+    for number in 1..count {
+        let at = number * 100;
+        fixture.shown(MICROPHONE, at).shown(NOTHING, at + 50);
+    }
+    let spans = &fixture.session().spans;
+    assert_eq!(spans.microphone.len(), MAX_SPANS);
+    assert_eq!(spans.microphone[..2], [Span::closed(12, 30), Span::closed(31, 40)][..]);
+    assert_eq!(spans.inside.len(), 2);
 }
