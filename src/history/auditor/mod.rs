@@ -9,32 +9,37 @@ mod tests;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    error::Error,
+    future::Future,
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 use crate::{
-    coordination::{Lease, Peers},
+    coordination::{Lease, LeaseToken, Peers},
     error_chain::Chain,
     presence::{Room, RoomName, StoreTime},
     reconcile::Reconciler,
-    store::{HistoryItem, Outbox, Store},
+    store::{HistoryItem, Outbox, Store, StoreError},
 };
 
 use super::{
-    audit::{Audit, AuditedRows, Findings},
+    audit::{Audit, AuditedRows, Findings, Found},
+    error::HistoryError,
     row::{InstanceRow, SessionRow},
 };
 
 const AUDIT_INTERVAL: Duration = Duration::from_mins(1);
-/// Shorter than the interval, so that the instance that holds the lease takes it again.
-const LEASE_TIME: Duration = Duration::from_secs(55);
-/// Rooms that are read in one audit because they seem to disagree. The others wait for the next one.
+/// Longer than the interval, so that no other instance takes the lease between two audits of the one that holds it.
+const LEASE_TIME: Duration = Duration::from_secs(90);
+/// A question takes milliseconds; a database that takes this long has stopped, or stops at the rows of one room.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Corrections in one transaction.
+const MAX_CORRECTIONS: usize = 1_000;
+/// Rooms that are read in one audit because they seem to disagree. The others have their turn in the next ones.
 const MAX_DOUBTFUL: usize = 500;
 /// Rooms that are read in one audit although they seem to agree.
 const MAX_OTHERS: usize = 20;
@@ -43,27 +48,37 @@ const MAX_OTHERS: usize = 20;
 #[async_trait]
 pub trait AuditedHistory: Send + Sync + 'static {
     /// The rooms that have open sessions or an unfinished life, each with the number of its open sessions.
-    async fn open_rooms(&self) -> Result<HashMap<String, usize>, AuditError>;
+    async fn open_rooms(&self) -> Result<HashMap<String, usize>, HistoryError>;
 
     /// The open sessions of a room, and those with one of these sids; its unfinished lives, and those of the sessions.
     async fn rows_of(
         &self,
         room: &RoomName,
         sids: &BTreeSet<String>,
-    ) -> Result<(Vec<SessionRow>, Vec<InstanceRow>), AuditError>;
+    ) -> Result<(Vec<SessionRow>, Vec<InstanceRow>), HistoryError>;
 
     /// Writes items into the rows.
-    async fn correct(&self, corrections: Vec<HistoryItem>) -> Result<(), AuditError>;
+    async fn correct(&self, corrections: Vec<HistoryItem>) -> Result<(), HistoryError>;
 }
 
-/// Why an audit could not go on: the store or the database did not answer.
+/// Why an audit could not go on.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct AuditError(Box<dyn Error + Send + Sync>);
+pub enum AuditError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+}
 
 impl AuditError {
-    pub fn new(source: impl Error + Send + Sync + 'static) -> Self {
-        Self(Box::new(source))
+    /// Whether the rows of one room may be the cause.
+    fn may_be_of_one_room(&self) -> bool {
+        match self {
+            Self::History(HistoryError::Refused(_) | HistoryError::TimedOut) => true,
+            Self::History(HistoryError::Away(_) | HistoryError::Schema(_)) | Self::Store(_) => {
+                false
+            }
+        }
     }
 }
 
@@ -76,10 +91,16 @@ pub struct Auditor {
     /// None where LiveKit cannot be asked.
     reconciler: Option<Reconciler>,
     metadata: bool,
-    /// What the last audit found, of each room.
+    /// None while another instance audits.
+    lease: Option<LeaseToken>,
+    /// When the last audit was due.
+    audited_at: Option<StoreTime>,
+    /// What the last audit of each room found.
     found: HashMap<RoomName, Findings>,
+    /// Up to which name the rooms that seem to disagree were read.
+    doubtful_read: Option<RoomName>,
     /// Up to which name the rooms that seem to agree were read.
-    read_up_to: Option<RoomName>,
+    others_read: Option<RoomName>,
 }
 
 impl Auditor {
@@ -91,8 +112,19 @@ impl Auditor {
         reconciler: Option<Reconciler>,
         metadata: bool,
     ) -> Self {
-        let (found, read_up_to) = (HashMap::new(), None);
-        Self { history, store, outbox, peers, reconciler, metadata, found, read_up_to }
+        Self {
+            history,
+            store,
+            outbox,
+            peers,
+            reconciler,
+            metadata,
+            lease: None,
+            audited_at: None,
+            found: HashMap::new(),
+            doubtful_read: None,
+            others_read: None,
+        }
     }
 
     pub async fn run(mut self) {
@@ -100,10 +132,7 @@ impl Auditor {
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             due.tick().await;
-            let lease = self.peers.lease(&Lease::Audit, LEASE_TIME).await;
-            if !matches!(lease, Ok(Some(_))) {
-                // Another instance audits, and has to find everything twice itself.
-                self.found.clear();
+            if !self.takes_lease().await {
                 continue;
             }
             if let Err(error) = self.audit().await {
@@ -112,42 +141,87 @@ impl Auditor {
         }
     }
 
+    /// Takes the lease, or takes it anew if this instance holds it already. Returns whether it holds it now.
+    async fn takes_lease(&mut self) -> bool {
+        if let Some(held) = self.lease.take() {
+            // If it cannot be given back, it ends by itself.
+            _ = self.peers.release(&Lease::Audit, held).await;
+        }
+        self.lease = self.peers.lease(&Lease::Audit, LEASE_TIME).await.unwrap_or_default();
+        if self.lease.is_none() {
+            // Another instance audits, and has to find everything twice itself.
+            self.found.clear();
+        }
+        self.lease.is_some()
+    }
+
     /// Makes one audit. Returns how many rows it corrected.
     async fn audit(&mut self) -> Result<usize, AuditError> {
-        // What waits there may be what the rows lack.
-        if self.outbox.counts().waiting > 0 {
+        let now = self.store.now().await?;
+        let before = self.audited_at.replace(now);
+        if let Some(before) = before
+            && self.has_waited_since(before).await?
+        {
             return Ok(0);
         }
         let mut corrected = 0;
         for name in self.rooms_to_read().await? {
-            corrected += self.audit_room(&name).await?;
+            match self.audit_room(&name).await {
+                Ok(count) => corrected += count,
+                Err(error) if error.may_be_of_one_room() => {
+                    // Fails if the database is away for all rooms.
+                    in_time(self.history.open_rooms()).await?;
+                    warn!(
+                        room.name = %name,
+                        error = %Chain(&error),
+                        "cannot audit the history of a room; going on with the others"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(corrected)
     }
 
-    /// The rooms whose numbers differ, those in which something was found before, and some of the others.
+    /// Whether something has waited in the outbox since then. It may be what the rows lack. What came later does not matter: it
+    /// changes its rows before they are found a second time, and is newer than a correction.
+    async fn has_waited_since(&self, then: StoreTime) -> Result<bool, AuditError> {
+        if self.outbox.counts().waiting == 0 {
+            return Ok(false);
+        }
+        let oldest = self.outbox.pending(1).await?;
+        let mut items = oldest.iter().filter_map(|pending| pending.item.as_ref());
+        Ok(items.any(|item| item.seq <= then.as_micros()))
+    }
+
+    /// Those of the rooms whose numbers differ and of the others that have their turn, and those in which something was found that
+    /// is not corrected yet.
     async fn rooms_to_read(&mut self) -> Result<BTreeSet<RoomName>, AuditError> {
-        let open = self.history.open_rooms().await?;
-        let listed = self.store.rooms().await.map_err(AuditError::new)?;
-        let listed: HashMap<_, _> =
-            listed.into_iter().map(|room| (room.name.to_string(), room.count())).collect();
-        let all: BTreeSet<_> = open.keys().chain(listed.keys()).collect();
+        let open = in_time(self.history.open_rooms()).await?;
+        let listed: HashMap<_, _> = self
+            .store
+            .rooms()
+            .await?
+            .into_iter()
+            .map(|room| (room.name.to_string(), room.count()))
+            .collect();
+        let parse = |name: &String| RoomName::parse(name).ok();
+        let all: BTreeSet<_> = open.keys().chain(listed.keys()).filter_map(parse).collect();
+        self.found.retain(|name, _| all.contains(name));
         let (doubtful, others): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|name| open.get(*name) != listed.get(*name));
-        let parse = |name: &&String| RoomName::parse(name).ok();
-        let mut rooms: BTreeSet<RoomName> = self.found.keys().cloned().collect();
-        rooms.extend(doubtful.iter().filter_map(parse).take(MAX_DOUBTFUL));
-        let others: Vec<_> = others.iter().filter_map(parse).collect();
-        let is_later = |name: &&RoomName| Some(*name) > self.read_up_to.as_ref();
-        let some: Vec<_> = others.iter().filter(is_later).take(MAX_OTHERS).cloned().collect();
-        self.read_up_to = some.last().cloned();
-        rooms.extend(some);
+            all.iter().partition(|name| open.get(name.as_str()) != listed.get(name.as_str()));
+        let is_due =
+            |found: &Findings| found.values().any(|found| matches!(found, Found::Since(_)));
+        let due = self.found.iter().filter(|(_, found)| is_due(found)).map(|(name, _)| name);
+        let mut rooms: BTreeSet<_> = due.take(MAX_DOUBTFUL).cloned().collect();
+        rooms.extend(in_turn(&doubtful, &mut self.doubtful_read, MAX_DOUBTFUL));
+        rooms.extend(in_turn(&others, &mut self.others_read, MAX_OTHERS));
         Ok(rooms)
     }
 
     async fn audit_room(&mut self, name: &RoomName) -> Result<usize, AuditError> {
         let (room, sessions, instances) = self.read(name).await?;
-        let now = self.store.now().await.map_err(AuditError::new)?;
+        let now = self.store.now().await?;
         let room = room.as_deref();
         let audit = Audit {
             name,
@@ -168,8 +242,10 @@ impl Auditor {
             reconciler.suspect(name);
         }
         let count = corrections.len();
+        for some in corrections.chunks(MAX_CORRECTIONS) {
+            in_time(self.history.correct(some.to_vec())).await?;
+        }
         if count > 0 {
-            self.history.correct(corrections).await?;
             info!(
                 room.name = %name,
                 rows = count,
@@ -185,8 +261,8 @@ impl Auditor {
         &self,
         name: &RoomName,
     ) -> Result<(Option<Arc<Room>>, Vec<SessionRow>, Vec<InstanceRow>), AuditError> {
-        let (sessions, instances) = self.history.rows_of(name, &BTreeSet::new()).await?;
-        let room = self.store.read(name).await.map_err(AuditError::new)?;
+        let (sessions, instances) = in_time(self.history.rows_of(name, &BTreeSet::new())).await?;
+        let room = self.store.read(name).await?;
         let inside = room.as_ref().map(|room| room.list()).unwrap_or_default();
         let without_row: BTreeSet<_> = inside
             .iter()
@@ -196,7 +272,7 @@ impl Auditor {
         if without_row.is_empty() {
             return Ok((room, sessions, instances));
         }
-        let (sessions, instances) = self.history.rows_of(name, &without_row).await?;
+        let (sessions, instances) = in_time(self.history.rows_of(name, &without_row)).await?;
         Ok((room, sessions, instances))
     }
 
@@ -209,4 +285,20 @@ impl Auditor {
         };
         self.reconciler.is_none() || room.is_some_and(is_right)
     }
+}
+
+/// At most `max` of these names, which are in order: those after the last one that was read, and from the beginning again.
+fn in_turn(names: &[&RoomName], read: &mut Option<RoomName>, max: usize) -> Vec<RoomName> {
+    let is_read = |name: &&RoomName| read.as_ref().is_some_and(|last| *name <= last);
+    let (before, after) = names.split_at(names.partition_point(is_read));
+    let some: Vec<_> = after.iter().chain(before).take(max).copied().cloned().collect();
+    *read = some.last().cloned();
+    some
+}
+
+/// What the database answers, if it does in time.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, HistoryError>>,
+) -> Result<T, HistoryError> {
+    timeout(DATABASE_TIMEOUT, answer).await.unwrap_or(Err(HistoryError::TimedOut))
 }

@@ -7,7 +7,7 @@ use sqlx::Row;
 
 use crate::{
     history::{
-        auditor::{AuditError, AuditedHistory},
+        auditor::AuditedHistory,
         error::HistoryError,
         row::{InstanceRow, SessionRow},
     },
@@ -19,20 +19,20 @@ use super::{Database, OPEN, load};
 
 #[async_trait]
 impl AuditedHistory for Database {
-    async fn open_rooms(&self) -> Result<HashMap<String, usize>, AuditError> {
-        self.count_open().await.map_err(AuditError::new)
+    async fn open_rooms(&self) -> Result<HashMap<String, usize>, HistoryError> {
+        self.count_open().await
     }
 
     async fn rows_of(
         &self,
         room: &RoomName,
         sids: &BTreeSet<String>,
-    ) -> Result<(Vec<SessionRow>, Vec<InstanceRow>), AuditError> {
-        self.load_open(room, sids).await.map_err(AuditError::new)
+    ) -> Result<(Vec<SessionRow>, Vec<InstanceRow>), HistoryError> {
+        self.load_open(room, sids).await
     }
 
-    async fn correct(&self, corrections: Vec<HistoryItem>) -> Result<(), AuditError> {
-        self.write(corrections).await.map_err(AuditError::new)
+    async fn correct(&self, corrections: Vec<HistoryItem>) -> Result<(), HistoryError> {
+        self.write(corrections).await
     }
 }
 

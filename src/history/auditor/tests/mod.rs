@@ -10,6 +10,8 @@ use crate::{
     store::{MemoryStore, OutboxSettings},
 };
 
+mod others;
+
 struct Fixture {
     kept: Arc<Database>,
     outbox: Arc<dyn Outbox>,
@@ -19,11 +21,17 @@ struct Fixture {
 
 /// A store that was just started, beside a history.
 fn started(kept: &Arc<Database>) -> Fixture {
+    started_with(kept, Arc::clone(kept) as Arc<dyn AuditedHistory>, Arc::new(SingleInstance))
+}
+
+fn started_with(
+    kept: &Arc<Database>,
+    history: Arc<dyn AuditedHistory>,
+    peers: Arc<dyn Peers>,
+) -> Fixture {
     let store = MemoryStore::new(Rules::default(), Clock::system());
     let (store, outbox) = store.keeping_history(OutboxSettings { metadata: false, max: 100 });
     let store: Arc<dyn Store> = Arc::new(store);
-    let peers = Arc::new(SingleInstance);
-    let history = Arc::clone(kept) as Arc<dyn AuditedHistory>;
     let auditor =
         Auditor::new(history, Arc::clone(&store), Arc::clone(&outbox), peers, None, false);
     Fixture { kept: Arc::clone(kept), outbox, store, auditor }
