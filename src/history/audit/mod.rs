@@ -40,7 +40,7 @@ pub type Findings = HashMap<Finding, Found>;
 /// How far a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Not corrected yet. It was found first at this time, in milliseconds since the Unix epoch.
+    /// Not corrected yet. It happened at this time at the latest, in milliseconds since the Unix epoch.
     Since(i64),
     /// Corrected. If it is found again, the history does not want the correction: somebody inside was erased.
     Corrected,
@@ -53,6 +53,8 @@ pub struct Audit<'audit> {
     pub room: Option<&'audit Room>,
     pub rows: AuditedRows<'audit>,
     pub now: StoreTime,
+    /// When what this audit finds first happened at the latest, in milliseconds since the Unix epoch.
+    pub noticed_at: i64,
     /// Whether metadata is kept.
     pub metadata: bool,
     /// Whether the room is right, as far as anybody can say. Otherwise nothing is corrected yet.
@@ -76,7 +78,7 @@ impl Audit<'_> {
                 corrections.push(self.item(finding.seq.unwrap_or_default() + 1, record));
                 found = Some(Found::Corrected);
             }
-            findings.insert(finding, found.unwrap_or_else(|| Found::Since(self.now_ms())));
+            findings.insert(finding, found.unwrap_or(Found::Since(self.noticed_at)));
         }
         (findings, corrections)
     }
@@ -84,11 +86,14 @@ impl Audit<'_> {
     fn all(&self) -> Vec<(Finding, Correction<'_>)> {
         let inside = self.room.map(Room::list).unwrap_or_default();
         let shown: HashSet<String> = inside.iter().map(|one| one.sid.to_string()).collect();
+        let joins = self.joins(&inside);
         let mut all: Vec<(Finding, Correction<'_>)> = Vec::new();
         for row in self.rows.sessions.iter().filter(|row| row.is_open()) {
             if !shown.contains(&row.sid) {
                 let finding = Finding { sid: row.sid.clone(), seq: Some(row.seq) };
-                all.push((finding, Box::new(|first| Some(self.left(row, first)))));
+                let of_identity = joins.get(&row.identity).into_iter().flatten().copied();
+                let again = of_identity.filter(|at| *at > row.joined_at).min().unwrap_or(i64::MAX);
+                all.push((finding, Box::new(move |first| Some(self.left(row, first.min(again))))));
             }
         }
         for person in inside {
@@ -126,11 +131,22 @@ impl Audit<'_> {
             && self.rows.sessions.iter().any(is_in_it)
     }
 
-    /// A session that is not in its room ended with its life of the room, if that is over, and otherwise before it was missed here.
-    fn left(&self, row: &SessionRow, first: i64) -> Record {
+    /// When the sessions of each identity joined.
+    fn joins(&self, inside: &[Participant]) -> HashMap<String, Vec<i64>> {
+        let rows = self.rows.sessions.iter().map(|row| (row.identity.clone(), row.joined_at));
+        let inside = inside.iter().map(|one| (one.identity.to_string(), one.joined_at.as_millis()));
+        let mut joins: HashMap<String, Vec<i64>> = HashMap::new();
+        for (identity, joined_at) in rows.chain(inside) {
+            joins.entry(identity).or_default().push(joined_at);
+        }
+        joins
+    }
+
+    /// A session that is not in its room had ended by this time, and by the end of its life of the room if that is over.
+    fn left(&self, row: &SessionRow, by: i64) -> Record {
         let is_its = |life: &&InstanceRow| Some(&life.sid) == row.instance.as_ref();
         let life = self.rows.instances.iter().find(is_its);
-        let end = life.and_then(|life| life.finished_at).map_or(first, |end| end.min(first));
+        let end = life.and_then(|life| life.finished_at).map_or(by, |end| end.min(by));
         Record::Left(Left {
             stay: Stay {
                 sid: ParticipantSid::new(row.sid.as_str()),

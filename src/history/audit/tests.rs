@@ -15,6 +15,8 @@ struct Fixture {
     rows: Rows,
     findings: Findings,
     now: i64,
+    /// When this process was started, if it has not made an audit yet.
+    started_after: Option<i64>,
     is_settled: bool,
 }
 
@@ -22,7 +24,15 @@ impl Fixture {
     fn new() -> Self {
         let name = RoomName::parse("general").unwrap();
         let (rows, findings) = (Rows::default(), Findings::new());
-        Self { name, room: Some(Room::default()), rows, findings, now: 1_000_000, is_settled: true }
+        Self {
+            name,
+            room: Some(Room::default()),
+            rows,
+            findings,
+            now: 1_000_000,
+            started_after: None,
+            is_settled: true,
+        }
     }
 
     fn store_now(&self) -> StoreTime {
@@ -73,7 +83,7 @@ impl Fixture {
     fn joins_life(&mut self, sid: &str, life: Option<&str>, reaches: bool) -> &mut Self {
         let info = SessionInfo {
             sid: ParticipantSid::new(sid),
-            identity: Identity::new(sid.to_lowercase()),
+            identity: Identity::new(sid.to_lowercase().trim_end_matches('b')),
             state: SessionState::Active,
             joined_at: LiveKitTime::from_millis(self.now),
             version: 2,
@@ -100,6 +110,7 @@ impl Fixture {
             room: self.room.as_ref(),
             rows: AuditedRows { sessions: &sessions, instances: &instances },
             now: self.store_now(),
+            noticed_at: self.started_after.take().unwrap_or(self.now),
             metadata: false,
             is_settled: self.is_settled,
         };
@@ -266,4 +277,26 @@ fn a_life_that_seems_to_have_ended_goes_on_if_somebody_is_in_it() {
     assert_eq!([fixture.audited(), fixture.audited()], [0, 1]);
     assert_eq!(fixture.rows.instance("RM_1").unwrap().finished_at, None);
     assert_eq!([fixture.audited(), fixture.audited()], [0, 0]);
+}
+
+#[test]
+fn somebody_who_was_missed_left_before_this_process_started_and_before_they_joined_again() {
+    let mut fixture = Fixture::new();
+    fixture.joins("PA_1", true).joins("PA_2", true).joins("PA_3", true);
+    let last_told = fixture.now;
+    fixture.room = Some(Room::default());
+    fixture.now += 15 * 60 * MINUTE;
+    fixture.joins("PA_3", false);
+    fixture.started_after = Some(last_told);
+    assert_eq!([fixture.audited(), fixture.audited()], [0, 2]);
+    assert_eq!(fixture.open(), ["PA_3"]);
+    assert_eq!(fixture.rows.session("PA_1").unwrap().left_at, Some(last_told));
+
+    let mut fixture = Fixture::new();
+    fixture.joins("PA_1", true);
+    fixture.room = Some(Room::default());
+    let joined_again = fixture.now;
+    fixture.joins("PA_1b", true);
+    assert_eq!([fixture.audited(), fixture.audited()], [0, 1]);
+    assert_eq!(fixture.rows.session("PA_1").unwrap().left_at, Some(joined_again));
 }

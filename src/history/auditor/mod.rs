@@ -3,6 +3,9 @@
 //!
 //! It reads few rooms: those of which the history has another number of people inside than the store, and some of the others in
 //! turn. A room that is not complete is compared with LiveKit's list first, where LiveKit can be asked.
+//!
+//! Nobody knows when people left while no instance ran. They are taken to have left with the last thing that the history was told
+//! before, and before they joined again. Where their own webhook comes late, it says better.
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +60,9 @@ pub trait AuditedHistory: Send + Sync + 'static {
         sids: &BTreeSet<String>,
     ) -> Result<(Vec<SessionRow>, Vec<InstanceRow>), HistoryError>;
 
+    /// The newest time before `before` of which the rows tell; none if they tell of none. Milliseconds since the Unix epoch.
+    async fn last_told(&self, before: i64) -> Result<Option<i64>, HistoryError>;
+
     /// Writes items into the rows.
     async fn correct(&self, corrections: Vec<HistoryItem>) -> Result<(), HistoryError>;
 }
@@ -93,6 +99,10 @@ pub struct Auditor {
     metadata: bool,
     /// None while another instance audits.
     lease: Option<LeaseToken>,
+    /// When the first audit was due: this process was just started.
+    started_at: Option<StoreTime>,
+    /// Whether what an audit finds may have happened before that.
+    has_just_started: bool,
     /// When the last audit was due.
     audited_at: Option<StoreTime>,
     /// What the last audit of each room found.
@@ -120,6 +130,8 @@ impl Auditor {
             reconciler,
             metadata,
             lease: None,
+            started_at: None,
+            has_just_started: true,
             audited_at: None,
             found: HashMap::new(),
             doubtful_read: None,
@@ -151,6 +163,7 @@ impl Auditor {
         if self.lease.is_none() {
             // Another instance audits, and has to find everything twice itself.
             self.found.clear();
+            self.has_just_started = false;
         }
         self.lease.is_some()
     }
@@ -158,6 +171,7 @@ impl Auditor {
     /// Makes one audit. Returns how many rows it corrected.
     async fn audit(&mut self) -> Result<usize, AuditError> {
         let now = self.store.now().await?;
+        let noticed_at = self.noticed_at(now).await?;
         let before = self.audited_at.replace(now);
         if let Some(before) = before
             && self.has_waited_since(before).await?
@@ -166,7 +180,7 @@ impl Auditor {
         }
         let mut corrected = 0;
         for name in self.rooms_to_read().await? {
-            match self.audit_room(&name).await {
+            match self.audit_room(&name, noticed_at).await {
                 Ok(count) => corrected += count,
                 Err(error) if error.may_be_of_one_room() => {
                     // Fails if the database is away for all rooms.
@@ -181,6 +195,18 @@ impl Auditor {
             }
         }
         Ok(corrected)
+    }
+
+    /// When what this audit finds happened at the latest: now, or before the process was started.
+    async fn noticed_at(&mut self, now: StoreTime) -> Result<i64, AuditError> {
+        let as_millis = |time: StoreTime| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let started_at = *self.started_at.get_or_insert(now);
+        if !self.has_just_started {
+            return Ok(as_millis(now));
+        }
+        let told = in_time(self.history.last_told(as_millis(started_at))).await?;
+        self.has_just_started = false;
+        Ok(told.unwrap_or(as_millis(now)))
     }
 
     /// Whether something has waited in the outbox since then. It may be what the rows lack. What came later does not matter: it
@@ -219,7 +245,8 @@ impl Auditor {
         Ok(rooms)
     }
 
-    async fn audit_room(&mut self, name: &RoomName) -> Result<usize, AuditError> {
+    /// Audits a room. What is wrong there happened no later than at `noticed_at`. Returns how many rows it corrected.
+    async fn audit_room(&mut self, name: &RoomName, noticed_at: i64) -> Result<usize, AuditError> {
         let (room, sessions, instances) = self.read(name).await?;
         let now = self.store.now().await?;
         let room = room.as_deref();
@@ -228,6 +255,7 @@ impl Auditor {
             room,
             rows: AuditedRows { sessions: &sessions, instances: &instances },
             now,
+            noticed_at,
             metadata: self.metadata,
             is_settled: self.is_right(room, now),
         };

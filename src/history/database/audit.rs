@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::{
     history::{
@@ -31,12 +31,34 @@ impl AuditedHistory for Database {
         self.load_open(room, sids).await
     }
 
+    async fn last_told(&self, before: i64) -> Result<Option<i64>, HistoryError> {
+        self.load_last_told(before).await
+    }
+
     async fn correct(&self, corrections: Vec<HistoryItem>) -> Result<(), HistoryError> {
         self.write(corrections).await
     }
 }
 
 impl Database {
+    /// By the ends, and by when open sessions were written last: the indexes have both.
+    async fn load_last_told(&self, before: i64) -> Result<Option<i64>, HistoryError> {
+        let of_open = format!(
+            "SELECT MAX(seq) / 1000 FROM sessions WHERE left_at = {OPEN} AND seq / 1000 < $1"
+        );
+        let mut last = None;
+        for newest in [
+            "SELECT MAX(left_at) FROM sessions WHERE left_at < $1",
+            "SELECT MAX(finished_at) FROM room_instances WHERE finished_at < $1",
+            &of_open,
+        ] {
+            let newest = sqlx::query(AssertSqlSafe(newest)).bind(before);
+            let newest = newest.fetch_one(self.reader().await?).await?;
+            last = last.max(newest.try_get::<Option<i64>, _>(0)?);
+        }
+        Ok(last)
+    }
+
     async fn count_open(&self) -> Result<HashMap<String, usize>, HistoryError> {
         let mut rooms = HashMap::new();
         for of_room in [

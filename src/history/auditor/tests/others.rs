@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use super::*;
-use crate::coordination::{CallBucket, CoordinationError, SharedRooms};
+use crate::{
+    coordination::{CallBucket, CoordinationError, SharedRooms},
+    presence::{Media, Record, Shown, Stay, ToldBy},
+};
 
 /// A history that refuses the rows of one room.
 struct Watched {
@@ -37,6 +40,10 @@ impl AuditedHistory for Watched {
             true => Err(HistoryError::Refused(sqlx::Error::Decode("it is no JSON".into()))),
             false => self.kept.rows_of(room, sids).await,
         }
+    }
+
+    async fn last_told(&self, before: i64) -> Result<Option<i64>, HistoryError> {
+        self.kept.last_told(before).await
     }
 
     async fn correct(&self, corrections: Vec<HistoryItem>) -> Result<(), HistoryError> {
@@ -142,6 +149,42 @@ async fn the_corrections_of_a_large_room_are_written_in_several_transactions() {
     assert_eq!(fixture.auditor.audit().await.unwrap(), MAX_CORRECTIONS + 1);
     assert_eq!(*watched.corrections.lock().unwrap(), [MAX_CORRECTIONS, 1]);
     assert_eq!(fixture.open().await.len(), MAX_CORRECTIONS + 1);
+}
+
+#[tokio::test]
+async fn who_left_while_no_instance_ran_left_with_the_last_thing_that_was_told_before() {
+    let kept = database().await;
+    let now = i64::try_from(Clock::system().now().as_millis()).unwrap();
+    let (joined_at, last_told) = (now - 60_000_000, now - 50_000_000);
+    for (sid, at) in [("PA_1", joined_at), ("PA_2", last_told)] {
+        let at = LiveKitTime::from_millis(at);
+        let stay = Stay {
+            sid: ParticipantSid::new(sid),
+            identity: Identity::new(sid),
+            room_sid: None,
+            joined_at: at,
+            name: String::new(),
+            kind: crate::presence::ParticipantKind::Standard,
+            agent: false,
+            metadata: None,
+        };
+        let (media, told_by) = (Media::default(), ToldBy::Webhook);
+        let shown = Shown { stay, since: at, is_revealed: false, media, at, told_by };
+        let item = HistoryItem {
+            room: RoomName::parse("general").unwrap(),
+            seq: at.as_millis().unsigned_abs() * 1_000,
+            opening: None,
+            records: vec![Record::Shown(shown)],
+        };
+        kept.correct(vec![item]).await.unwrap();
+    }
+    let mut fixture = started(&kept);
+    assert_eq!(fixture.auditor.audit().await.unwrap(), 0);
+    assert_eq!(fixture.auditor.audit().await.unwrap(), 2);
+    let sids = BTreeSet::from(["PA_1".to_owned()]);
+    let room = RoomName::parse("general").unwrap();
+    let (sessions, _) = kept.rows_of(&room, &sids).await.unwrap();
+    assert_eq!(sessions[0].left_at, Some(last_told));
 }
 
 #[tokio::test]
