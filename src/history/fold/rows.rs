@@ -203,13 +203,13 @@ impl Step<'_> {
         let is_its = |row: &&SessionRow| row.instance.as_deref() == Some(sid);
         let first = self.rows.sessions.values().filter(is_its).map(|row| row.joined_at).min();
         let first = first.unwrap_or(closed.at.at.as_millis());
-        if !self.rows.instances.contains_key(sid) {
+        if self.rows.instances.contains_key(sid) {
+            self.amend_instance(sid, |row| row.close(closed));
+        } else {
             // It is never open, or it would seem to follow the one that goes on.
             let mut row = InstanceRow::opened(&self.item.room, &closed.sid, first);
             row.close(closed);
             self.add_instance(row);
-        } else {
-            self.amend_instance(sid, |row| row.close(closed));
         }
     }
 
