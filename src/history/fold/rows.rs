@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     history::row::{InstanceRow, SessionRow},
     presence::{
-        Closed, Left, Opened, Record, RoomSid, START_TOLERANCE_MILLIS, Shown, Stay, ToldBy,
+        Closed, Left, LiveKitTime, Opened, Record, RoomSid, START_TOLERANCE_MILLIS, Shown, Stay,
+        ToldBy,
     },
     store::{HistoryItem, RoomOpening},
 };
@@ -150,7 +151,7 @@ impl Step<'_> {
     /// Makes a row of the room's life if there is none: its start was lost. It began when LiveKit made it, or else with the first
     /// that is known of it.
     fn know(&mut self, opening: &RoomOpening) {
-        let created_at = opening.created_at.map(|at| at.as_millis());
+        let created_at = opening.created_at.map(LiveKitTime::as_millis);
         let first = || self.item.records.iter().filter_map(|one| begun(one, &opening.sid)).min();
         if let Some(started_at) = created_at.or_else(first) {
             self.make_instance(&opening.sid, started_at);
@@ -215,24 +216,24 @@ impl Step<'_> {
 
     fn show(&mut self, shown: &Shown) {
         let sid = shown.stay.sid.as_str();
-        if !self.rows.sessions.contains_key(sid) {
-            self.make_session(SessionRow::shown(&self.item.room, shown));
-        } else {
+        if self.rows.sessions.contains_key(sid) {
             self.amend_session(sid, |row| {
                 row.show(shown);
                 true
             });
+        } else {
+            self.make_session(SessionRow::shown(&self.item.room, shown));
         }
         self.enter(&shown.stay, shown.told_by, Some(shown.at.as_millis()));
     }
 
     fn leave(&mut self, left: &Left) {
         let sid = left.stay.sid.as_str();
-        if !self.rows.sessions.contains_key(sid) {
-            self.make_session(SessionRow::gone(&self.item.room, left));
-        } else {
+        if self.rows.sessions.contains_key(sid) {
             let written_at = self.written_at();
             self.amend_session(sid, |row| row.leave(left, written_at));
+        } else {
+            self.make_session(SessionRow::gone(&self.item.room, left));
         }
         self.enter(&left.stay, left.told_by, None);
     }

@@ -90,7 +90,7 @@ impl SessionRow {
 
     fn describe(&mut self, stay: &Stay) {
         self.name.clone_from(&stay.name);
-        self.kind = stay.kind.as_str().to_owned();
+        stay.kind.as_str().clone_into(&mut self.kind);
         self.agent = stay.agent;
         self.metadata.clone_from(&stay.metadata);
     }
@@ -142,7 +142,9 @@ impl SessionRow {
         for (spans, _) in self.spans.media_mut(Media::default()) {
             finish(spans, end);
             spans.retain(|span| span.from < end);
-            spans.iter_mut().for_each(|span| span.to = span.to.map(|to| to.min(end)));
+            for span in spans.iter_mut() {
+                span.to = span.to.map(|to| to.min(end));
+            }
         }
         self.left_at = Some(end);
         self.exact = left.at.exact;
