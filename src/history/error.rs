@@ -14,6 +14,9 @@ pub enum HistoryError {
     /// It refuses what it was asked for its data. Asking again does not help.
     #[error("the history's database refuses the data")]
     Refused(#[source] sqlx::Error),
+    /// It holds rows that this release cannot read. A later one may have written them.
+    #[error("a row of the history's database cannot be read; a later release may have written it")]
+    Unreadable(#[source] sqlx::Error),
     /// Its tables are not those of this release.
     #[error("the tables of the history's database cannot be made, or are those of another release")]
     Schema(#[source] sqlx::migrate::MigrateError),
@@ -29,14 +32,20 @@ impl HistoryError {
                 // SQLITE_BUSY and SQLITE_LOCKED, in whatever detail.
                 code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
             }
-            Self::Away(_) | Self::Refused(_) | Self::Schema(_) => false,
+            Self::Away(_) | Self::Refused(_) | Self::Unreadable(_) | Self::Schema(_) => false,
         }
     }
 }
 
 impl From<sqlx::Error> for HistoryError {
     fn from(error: sqlx::Error) -> Self {
-        if is_of_data(&error) { Self::Refused(error) } else { Self::Away(error) }
+        match error {
+            error @ (sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => {
+                Self::Unreadable(error)
+            }
+            error if is_of_data(&error) => Self::Refused(error),
+            error => Self::Away(error),
+        }
     }
 }
 
@@ -52,7 +61,7 @@ impl From<sqlx::migrate::MigrateError> for HistoryError {
 /// Whether the error comes from the rows, and not from the database's state.
 fn is_of_data(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => true,
+        sqlx::Error::Encode(_) => true,
         sqlx::Error::Database(error) => {
             error.kind() != ErrorKind::Other || error.code().is_some_and(|code| is_of_rows(&code))
         }

@@ -251,7 +251,9 @@ impl From<ReadingError> for Problem {
             ReadingError::Database(HistoryError::TimedOut) => {
                 "the history's database did not answer in time; ask again, or for a shorter time"
             }
-            ReadingError::Database(HistoryError::Refused(_) | HistoryError::Schema(_)) => {
+            ReadingError::Database(
+                HistoryError::Refused(_) | HistoryError::Unreadable(_) | HistoryError::Schema(_),
+            ) => {
                 "the history's database does not work at the moment; ask again, or tell the operator"
             }
         };

@@ -27,11 +27,18 @@ pub trait Outbox: Send + Sync + 'static {
     /// until they are [`done`](Self::done), and come again with the next call if they are not.
     async fn pending(&self, max: usize) -> Result<Vec<PendingItem>, StoreError>;
 
-    /// As [`pending`](Self::pending), of all instances: what one left that was killed, or lost Redis, between two steps.
+    /// Looks once for what instances left behind that were killed, or lost Redis, between two steps. Returns what is
+    /// [`pending`](Self::pending) then, with the first of it; the rest is pending, too.
     async fn left_behind(&self, max: usize) -> Result<Vec<PendingItem>, StoreError>;
 
     /// The history has these items.
     async fn done(&self, items: &[PendingItem]) -> Result<(), StoreError>;
+
+    /// This instance cannot bring these items into the history. They stay for others that can, and do not come again here. Where
+    /// there are no others, they are dropped.
+    async fn leave(&self, items: &[PendingItem]) -> Result<(), StoreError> {
+        self.done(items).await
+    }
 
     /// Waits until the history has what was added for a room before this call. Resolves at once where items outlive this process.
     async fn kept(&self, room: &RoomName);

@@ -223,7 +223,7 @@ async fn redis_that_starts_again_with_its_data_has_what_lay_there() {
 }
 
 #[tokio::test]
-async fn an_item_that_this_release_cannot_read_comes_without_content_and_can_be_taken_off() {
+async fn an_item_that_this_release_cannot_read_stays_for_others_and_comes_once() {
     let server = RedisServer::start().await;
     let (store, outbox) = instance(&server);
     store.apply(&joined(&room("general"), "alice", 1)).await.unwrap();
@@ -233,7 +233,23 @@ async fn an_item_that_this_release_cannot_read_comes_without_content_and_can_be_
     let pending = outbox.pending(10).await.unwrap();
     let readable: Vec<_> = pending.iter().map(|one| one.item.is_some()).collect();
     assert_eq!(readable, [true, false, true]);
+    let (readable, later): (Vec<_>, Vec<_>) =
+        pending.into_iter().partition(|one| one.item.is_some());
+    outbox.leave(&later).await.unwrap();
+    outbox.done(&readable).await.unwrap();
+    let lies_there = async || server.ask(&["XLEN", key]).await.text();
+    assert_eq!((all(&outbox).await, outbox.counts().waiting), (vec![], 0));
+    for _ in 0..3 {
+        assert_eq!(outbox.left_behind(10).await.unwrap(), []);
+    }
+    store.apply(&joined(&room("general"), "bob", 1)).await.unwrap();
+    let pending = outbox.pending(10).await.unwrap();
+    assert_eq!(told(&items(pending.clone())), ["shown PA_bob"]);
     outbox.done(&pending).await.unwrap();
+    assert_eq!(lies_there().await, "1");
+    // Another instance, which can read it.
+    let (_store, other) = instance(&server);
+    other.done(&other.left_behind(10).await.unwrap()).await.unwrap();
     assert_eq!(server.keys("lkp:history:*").await, [""; 0]);
 }
 

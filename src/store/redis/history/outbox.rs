@@ -78,18 +78,29 @@ impl RedisOutbox {
         self.added.notify_one();
     }
 
-    /// Finds all outboxes in which something lies.
-    async fn find_all(&self) -> Result<(), StoreError> {
-        let calls = Bucket::all().map(|bucket| async move {
-            let mut length = redis::cmd("XLEN");
-            length.arg(self.keys.history(bucket));
-            let count: u64 = self.link.query(&length).await?;
-            if count > 0 {
-                self.waiting().found(bucket, count);
+    /// Finds the outboxes in which something was left behind.
+    async fn look_into_all(&self) -> Result<(), StoreError> {
+        let calls = Bucket::all().map(|bucket| self.look_into(bucket));
+        let looked = each_bucket(calls.collect()).await;
+        looked.into_iter().collect::<Result<(), _>>()?;
+        self.waiting().has_looked();
+        Ok(())
+    }
+
+    async fn look_into(&self, bucket: Bucket) -> Result<(), StoreError> {
+        let outbox = self.keys.history(bucket);
+        let mut length = redis::cmd("XLEN");
+        length.arg(&outbox);
+        let count: u64 = self.link.query(&length).await?;
+        let oldest = match count {
+            0 => None,
+            _ => {
+                let page = self.streams.read::<Vec<Vec<u8>>>(&outbox, "-", 1).await?;
+                page.entries.first().and_then(|(id, _)| stream_id(id))
             }
-            Ok(())
-        });
-        each_bucket(calls.collect()).await.into_iter().collect()
+        };
+        self.waiting().looked(bucket, count, oldest);
+        Ok(())
     }
 
     /// Reads the oldest items of an outbox.
@@ -107,13 +118,17 @@ impl RedisOutbox {
     /// Returns whether there are no more.
     async fn read_into(&self, items: &mut KnownItems, unread: &Unread) -> Result<bool, StoreError> {
         let outbox = self.keys.history(unread.bucket);
+        let mut start = "-".to_owned();
         // One more, which tells that there are more.
         while items.len() <= unread.count {
-            let start = items.newest().map_or_else(|| "-".to_owned(), |(a, b)| format!("({a}-{b}"));
             let count = unread.count + 1 - items.len();
             let page = self.streams.read::<Vec<Vec<u8>>>(&outbox, &start, count).await?;
-            for (id, fields) in page.entries {
-                let id = stream_id(&id).ok_or(Unreadable::Malformed)?;
+            for (name, fields) in page.entries {
+                let id = stream_id(&name).ok_or(Unreadable::Malformed)?;
+                start = format!("({name}");
+                if self.waiting().is_left(unread.bucket, id) {
+                    continue;
+                }
                 let json = fields.get(1).map_or(&[][..], Vec::as_slice);
                 items.push(id, serde_json::from_slice(json).ok(), json.len());
             }
@@ -166,7 +181,7 @@ impl Outbox for RedisOutbox {
     }
 
     async fn left_behind(&self, max: usize) -> Result<Vec<PendingItem>, StoreError> {
-        let found = self.find_all().await;
+        let found = self.look_into_all().await;
         let items = self.pending(max).await?;
         if items.is_empty() {
             found?;
@@ -175,14 +190,14 @@ impl Outbox for RedisOutbox {
     }
 
     async fn done(&self, items: &[PendingItem]) -> Result<(), StoreError> {
-        let mut of_buckets: BTreeMap<Bucket, Vec<StreamId>> = BTreeMap::new();
-        for PendingItem { id, .. } in items {
-            if let (Some(bucket), Some(id)) = (Bucket::numbered(id.bucket), stream_id(&id.id)) {
-                of_buckets.entry(bucket).or_default().push(id);
-            }
-        }
-        let calls = of_buckets.into_iter().map(|(bucket, ids)| self.take_off(bucket, ids));
+        let calls = by_bucket(items).into_iter().map(|(bucket, ids)| self.take_off(bucket, ids));
         each_bucket(calls.collect()).await.into_iter().collect()
+    }
+
+    async fn leave(&self, items: &[PendingItem]) -> Result<(), StoreError> {
+        let mut waiting = self.waiting();
+        by_bucket(items).iter().for_each(|(bucket, ids)| waiting.leave(*bucket, ids));
+        Ok(())
     }
 
     /// What lies in Redis outlives this process.
@@ -191,4 +206,14 @@ impl Outbox for RedisOutbox {
     fn counts(&self) -> OutboxCounts {
         self.waiting().counts()
     }
+}
+
+fn by_bucket(items: &[PendingItem]) -> BTreeMap<Bucket, Vec<StreamId>> {
+    let mut of_buckets: BTreeMap<Bucket, Vec<StreamId>> = BTreeMap::new();
+    for PendingItem { id, .. } in items {
+        if let (Some(bucket), Some(id)) = (Bucket::numbered(id.bucket), stream_id(&id.id)) {
+            of_buckets.entry(bucket).or_default().push(id);
+        }
+    }
+    of_buckets
 }
