@@ -10,6 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::{ConnectOptions, any::AnyConnectOptions, postgres::PgConnectOptions};
 use url::Url;
 
+use super::Dialect;
+
 /// What stands for itself in the path of an address.
 const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
@@ -56,6 +58,13 @@ impl HistoryAddress {
                     .to_owned())
             }
             path => Ok(Self::File(path.into())),
+        }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Self::File(_) | Self::Memory => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
         }
     }
 

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod erasure;
 mod load;
+mod pools;
 mod retention;
 mod save;
 mod write;
@@ -26,21 +27,21 @@ use std::{
 
 use sqlx::{
     Any, AnyPool, Executor, SqlSafeStr, Transaction,
-    any::{AnyPoolOptions, install_default_drivers},
+    any::install_default_drivers,
     migrate::{Migration, MigrationType, Migrator},
 };
 use tokio::time::sleep;
 
 use super::error::HistoryError;
 
-/// How long a connection may take. Clients and LiveKit wait for some of what is asked on it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+use pools::{CONNECT_TIMEOUT, Pools};
 
-/// Connections at the same time.
-const CONNECTIONS: u32 = 5;
-
-/// Waits until another transaction of this kind has ended, and lets no other begin before this one ends.
-const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(7813865507310497128)";
+/// Waits until another transaction of this kind has ended, and lets no other begin before this one ends. An instance that is gone
+/// without a word, or stands still, does not keep the others from writing for longer than these times: PostgreSQL would find that
+/// out hours later.
+const BEGIN_POSTGRES: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '15s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL tcp_user_timeout = '10s'; \
+     SELECT pg_advisory_xact_lock(7813865507310497128)";
 
 /// Write-ahead logging, so that reading and writing do not wait for each other. The file remembers it. SQLite syncs each
 /// transaction to the disk by default.
@@ -51,7 +52,7 @@ const BUSY_DELAY: Duration = Duration::from_millis(20);
 /// Where rows are kept.
 #[derive(Debug)]
 pub struct Database {
-    pool: AnyPool,
+    pools: Pools,
     address: HistoryAddress,
     is_prepared: AtomicBool,
 }
@@ -70,9 +71,8 @@ impl Database {
     /// The address is none.
     pub fn new(address: &HistoryAddress) -> Result<Self, HistoryError> {
         install_default_drivers();
-        let options = address.options()?;
-        let pool = pool_options(address).connect_lazy_with(options);
-        Ok(Self { pool, address: address.clone(), is_prepared: false.into() })
+        let pools = Pools::new(address)?;
+        Ok(Self { pools, address: address.clone(), is_prepared: false.into() })
     }
 
     /// Connects, and makes the tables if they are not there.
@@ -104,14 +104,11 @@ impl Database {
     /// The database cannot be used.
     pub async fn reader(&self) -> Result<&AnyPool, HistoryError> {
         self.prepare().await?;
-        Ok(&self.pool)
+        Ok(&self.pools.reading)
     }
 
     pub fn dialect(&self) -> Dialect {
-        match self.address {
-            HistoryAddress::File(_) | HistoryAddress::Memory => Dialect::Sqlite,
-            HistoryAddress::Postgres(_) => Dialect::Postgres,
-        }
+        self.address.dialect()
     }
 
     /// Without its password.
@@ -127,10 +124,10 @@ impl Database {
 
     async fn begin_alone(&self) -> Result<Transaction<'static, Any>, HistoryError> {
         match self.dialect() {
-            Dialect::Sqlite => Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?),
+            Dialect::Sqlite => Ok(self.pools.writing.begin_with("BEGIN IMMEDIATE").await?),
             Dialect::Postgres => {
-                let mut transaction = self.pool.begin().await?;
-                transaction.execute(LOCK_POSTGRES).await?;
+                let mut transaction = self.pools.writing.begin().await?;
+                sqlx::raw_sql(BEGIN_POSTGRES).execute(&mut *transaction).await?;
                 Ok(transaction)
             }
         }
@@ -150,23 +147,12 @@ impl Database {
     async fn set_journal(&self) -> Result<(), HistoryError> {
         let until = Instant::now() + CONNECT_TIMEOUT;
         loop {
-            let set = self.pool.execute(SQLITE_JOURNAL).await.map_err(HistoryError::from);
+            let set = self.pools.writing.execute(SQLITE_JOURNAL).await.map_err(HistoryError::from);
             match set {
                 Err(error) if error.is_busy() && Instant::now() < until => sleep(BUSY_DELAY).await,
                 set => return set.map(|_| ()),
             }
         }
-    }
-}
-
-fn pool_options(address: &HistoryAddress) -> AnyPoolOptions {
-    let options = AnyPoolOptions::new().acquire_timeout(CONNECT_TIMEOUT);
-    match address {
-        HistoryAddress::File(_) | HistoryAddress::Postgres(_) => {
-            options.max_connections(CONNECTIONS)
-        }
-        // Each connection would have a database of its own.
-        HistoryAddress::Memory => options.max_connections(1).idle_timeout(None).max_lifetime(None),
     }
 }
 

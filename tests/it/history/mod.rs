@@ -2,6 +2,7 @@
 
 mod database;
 mod export;
+mod faults;
 pub mod past;
 mod plans;
 mod reading;
