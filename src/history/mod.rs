@@ -17,7 +17,7 @@ mod writer;
 pub use auditor::{AuditError, AuditedHistory, Auditor};
 pub use database::{
     Database, Dialect, HistoryAddress, INSTANCE_COLUMNS, OPEN, SESSION_COLUMNS, Swept,
-    identity_key, instance_of, session_of, stored_text,
+    homeless_statement, identity_key, instance_of, session_of, stored_text,
 };
 pub use error::HistoryError;
 pub use fold::{Changed, Keys, Rows, totals};

@@ -10,13 +10,22 @@ use crate::history::{
 use super::{INSTANCE_COLUMNS, OPEN, SESSION_COLUMNS, bulk, instance_of, session_of, stored_text};
 
 pub(super) async fn load(connection: &mut AnyConnection, keys: &Keys) -> sqlx::Result<Rows> {
-    let open = format!("AND left_at = {OPEN} AND instance IS NULL");
     let mut sessions = sessions(connection, "sid", &keys.sids, "").await?;
-    sessions.extend(self::sessions(connection, "room", &keys.rooms, &open).await?);
+    sessions.extend(self::sessions(connection, "room", &keys.rooms, &homeless()).await?);
     let unfinished = format!("AND finished_at = {OPEN}");
     let mut instances = instances(connection, "sid", &keys.instances, "").await?;
     instances.extend(self::instances(connection, "room", &keys.rooms, &unfinished).await?);
     Ok(Rows::new(sessions, instances))
+}
+
+/// Which sessions get their life of the room once it is known.
+fn homeless() -> String {
+    format!("AND left_at = {OPEN} AND instance IS NULL")
+}
+
+/// The statement that each batch asks about its rooms, for a test that looks at how the database answers it.
+pub fn homeless_statement() -> String {
+    format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE room IN ($1) {}", homeless())
 }
 
 /// The sessions with one of these values in a column.

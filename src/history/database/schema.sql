@@ -39,7 +39,8 @@ CREATE TABLE sessions (
     metadata TEXT,
     seq BIGINT NOT NULL
 );
-CREATE INDEX sessions_by_room ON sessions (room, left_at, joined_at);
+-- With the life of the room, so that those who have none yet are found among many who are inside.
+CREATE INDEX sessions_by_room ON sessions (room, left_at, instance, joined_at);
 CREATE INDEX sessions_by_instance ON sessions (instance);
 CREATE INDEX sessions_by_identity ON sessions (identity_key, left_at);
 CREATE INDEX sessions_by_end ON sessions (left_at, joined_at);

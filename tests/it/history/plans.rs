@@ -1,7 +1,7 @@
 //! How databases of both kinds answer what the routes ask: through an index, so that the price depends on what is asked about and
 //! not on all that is kept.
 
-use livekit_presence::history::{Database, Dialect, Planned, planned};
+use livekit_presence::history::{Database, Dialect, Planned, homeless_statement, planned};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use crate::harness::TestDatabase;
@@ -39,6 +39,7 @@ fn values(route: &str) -> &'static str {
         "analytics" | "analytics: how many" => "19900000, 20000000, 50001",
         "analytics: the first" => "19900000, 20000000",
         "analytics of a room: the first" => "19900000, 20000000, 'room-7'",
+        "writing" => "'general'",
         "export" => "'PA_5', 0, 20000000, 1000",
         _ => "19900000, 20000000, 100001, 'room-7'",
     }
@@ -83,5 +84,31 @@ async fn every_question_is_answered_through_an_index() {
             };
             assert!(plan.contains(index), "{}: {plan}", question.route);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_does_not_read_all_who_are_inside_a_room() {
+    for kind in TestDatabase::both().await {
+        let database = kind.connect().await;
+        let of_room = |room: &'static str, count: i64| {
+            (0..count).map(move |nth| past(&format!("PA_{room}_{nth}"), room, "alice", nth, None))
+        };
+        let full = of_room("general", 5_000).map(|session| session.in_instance("RM_1"));
+        let sessions: Vec<_> = full.chain(of_room("other", 500)).collect();
+        insert(&database, &sessions).await;
+        let pool = database.reader().await.unwrap();
+        sqlx::query("ANALYZE").execute(pool).await.unwrap();
+        let statement = homeless_statement();
+        let question = Planned { route: "writing", statement, index: "sessions_by_room" };
+        let plan = plan(&database, &question).await;
+        let is_cheap = match database.dialect() {
+            Dialect::Sqlite => plan.contains("(room=? AND left_at=? AND instance=?)"),
+            // It takes this index, or that of the lives, by how many it knows there are.
+            Dialect::Postgres => plan
+                .lines()
+                .any(|line| line.contains("Index Cond") && line.contains("instance IS NULL")),
+        };
+        assert!(is_cheap, "{plan}");
     }
 }
