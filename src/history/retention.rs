@@ -22,6 +22,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 const RETRY_DELAY: Duration = Duration::from_mins(1);
 /// A sweep of a database that does not answer ends after this time.
 const SWEEP_TIMEOUT: Duration = Duration::from_mins(10);
+/// Erasures are kept for this time at least: people may be inside, and items in an outbox, for longer than the history is kept.
+const MIN_ERASURES: Duration = Duration::from_hours(30 * 24);
 
 /// The task that deletes.
 pub(super) struct Retention {
@@ -66,9 +68,13 @@ impl Retention {
     }
 
     async fn sweep(&self) -> Result<Swept, HistoryError> {
-        let keep = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
-        let now = i64::try_from(self.clock.now().as_millis()).unwrap_or(i64::MAX);
-        let swept = timeout(SWEEP_TIMEOUT, self.database.sweep(now.saturating_sub(keep))).await;
+        let now = self.clock.now().as_millis();
+        let before = |keep: Duration| {
+            let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+            i64::try_from(now.saturating_sub(keep)).unwrap_or(i64::MAX)
+        };
+        let sweep = self.database.sweep(before(self.keep), before(self.keep.max(MIN_ERASURES)));
+        let swept = timeout(SWEEP_TIMEOUT, sweep).await;
         swept.unwrap_or(Err(HistoryError::TimedOut))
     }
 }

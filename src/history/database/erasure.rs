@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, Executor, Row};
 
 use crate::{
     history::error::HistoryError,
@@ -11,13 +11,18 @@ use crate::{
 };
 
 use super::{
-    Database,
+    Database, Dialect,
     encode::{identity_hash, identity_key},
-    load, stored_text,
+    load, save, stored_text,
 };
 
+/// How far LiveKit's clock, which tells when somebody joined, may be ahead of the one that tells when they were erased.
+const GRACE_MILLIS: i64 = 5_000;
+/// Writes everything into the file of SQLite, so that the log beside it does not keep what was erased.
+const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
 impl Database {
-    /// Deletes all sessions of a person, and remembers their hash and this time. Returns how many sessions there were.
+    /// Deletes all sessions of a person, counts lives of rooms again without them, and remembers their hash and this time. Returns how many sessions there were.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -31,14 +36,31 @@ impl Database {
         .bind(at_millis)
         .execute(&mut *transaction)
         .await?;
-        let erased = sqlx::query("DELETE FROM sessions WHERE identity_key = $1 AND identity = $2")
-            .bind(identity_key(identity))
-            .bind(stored_text(identity).into_owned())
-            .execute(&mut *transaction)
-            .await?;
+        let erased = delete_sessions(&mut transaction, identity).await?;
         transaction.commit().await?;
-        Ok(erased.rows_affected())
+        if self.dialect() == Dialect::Sqlite {
+            // While somebody reads, it stays until a later checkpoint; the rows are gone in any case.
+            let _ = self.pools.writing.execute(EMPTY_LOG).await;
+        }
+        Ok(erased)
     }
+}
+
+async fn delete_sessions(connection: &mut AnyConnection, identity: &str) -> sqlx::Result<u64> {
+    let (key, stored) = (identity_key(identity), stored_text(identity).into_owned());
+    let instances = "SELECT DISTINCT instance FROM sessions \
+                     WHERE identity_key = $1 AND identity = $2 AND instance IS NOT NULL";
+    let instances =
+        sqlx::query(instances).bind(key).bind(stored.clone()).fetch_all(&mut *connection).await?;
+    let instances: Vec<String> =
+        instances.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let erased = sqlx::query("DELETE FROM sessions WHERE identity_key = $1 AND identity = $2")
+        .bind(key)
+        .bind(stored)
+        .execute(&mut *connection)
+        .await?;
+    save::sum_up(connection, instances.iter().map(String::as_str).collect()).await?;
+    Ok(erased.rows_affected())
 }
 
 /// Takes out of the items what they say of people who were erased after they joined.
@@ -61,7 +83,7 @@ pub(super) async fn forget_erased(
     let is_kept = |record: &Record| {
         let Some(stay) = stay(record) else { return true };
         let erased_at = hashes.get(&stay.identity).and_then(|hash| erased.get(hash));
-        erased_at.is_none_or(|at| stay.joined_at.as_millis() > *at)
+        erased_at.is_none_or(|at| stay.joined_at.as_millis() > at.saturating_add(GRACE_MILLIS))
     };
     for item in items {
         item.records.retain(is_kept);

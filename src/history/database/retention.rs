@@ -15,11 +15,15 @@ pub struct Swept {
 }
 
 impl Database {
-    /// Deletes what ended before this time. What goes on stays.
+    /// Deletes what ended before this time, and erasures before the other. What goes on stays.
     ///
     /// # Errors
     /// The database cannot be used. What was deleted before that stays deleted.
-    pub async fn sweep(&self, before_millis: i64) -> Result<Swept, HistoryError> {
+    pub async fn sweep(
+        &self,
+        before_millis: i64,
+        erased_before_millis: i64,
+    ) -> Result<Swept, HistoryError> {
         let sessions = self.delete(
             "DELETE FROM sessions WHERE sid IN (SELECT sid FROM sessions WHERE left_at < $1 LIMIT $2)",
             before_millis,
@@ -33,7 +37,7 @@ impl Database {
         let instances = instances.await?;
         let erasures = self.delete(
             "DELETE FROM erasures WHERE identity_hash IN (SELECT identity_hash FROM erasures WHERE at < $1 LIMIT $2)",
-            before_millis,
+            erased_before_millis,
         );
         erasures.await?;
         Ok(Swept { sessions, instances })

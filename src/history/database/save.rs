@@ -106,7 +106,10 @@ fn optional(optional: Option<&str>) -> Option<String> {
 }
 
 /// What the sessions of a finished life of a room come to is kept with it.
-async fn sum_up(connection: &mut AnyConnection, touched: BTreeSet<&str>) -> sqlx::Result<()> {
+pub(super) async fn sum_up(
+    connection: &mut AnyConnection,
+    touched: BTreeSet<&str>,
+) -> sqlx::Result<()> {
     let finished = format!("AND finished_at <> {OPEN}");
     for kept in load::instances(connection, "sid", touched, &finished).await? {
         let sessions = load::sessions(connection, "instance", [&kept.sid], "").await?;

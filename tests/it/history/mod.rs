@@ -1,6 +1,7 @@
 //! The history: its database of both kinds, what fills it, and what it answers.
 
 mod database;
+mod erasure;
 mod export;
 mod faults;
 pub mod past;
