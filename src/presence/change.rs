@@ -9,7 +9,7 @@ use super::{
     knowledge::Completeness,
     name::{Identity, ParticipantSid},
     participant::Participant,
-    time::{HostTime, Version},
+    time::{HostTime, StoreTime, Version},
     transition::{Ending, Entrance, Transition},
 };
 
@@ -72,13 +72,15 @@ impl ViewDiff {
         self.endings.insert(sid.clone(), ending);
     }
 
-    /// Those whom a crash ended were there as long as one of them showed life: one node had them all.
-    pub fn restarted(&mut self) {
+    /// Those whom a crash ended were there as long as one of them showed life, and while a webhook told of the room: one node had
+    /// them all. The last webhook came at `heard_at`.
+    pub fn restarted(&mut self, heard_at: StoreTime) {
         let last_sign = self.endings.values().filter_map(|ending| match ending {
             Ending::Restarted { last_sign } => Some(*last_sign),
             _ => None,
         });
         let Some(last_sign) = last_sign.max() else { return };
+        let last_sign = last_sign.max(heard_at);
         for ending in self.endings.values_mut() {
             *ending = Ending::Restarted { last_sign };
         }

@@ -59,6 +59,7 @@ impl Room {
         let mut diff = ViewDiff::default();
         self.take(event, now, &mut diff);
         self.knowledge.heard(now + rules.trust);
+        self.heard_at = now;
         if leaves_hole {
             // Hubs may show the session that left: a gap in the versions makes all of them read the room again.
             self.version = self.version.next(now);
@@ -144,7 +145,7 @@ impl Room {
             let horizon = started.horizon();
             let is_over = |session: &Session| session.joined_at < horizon;
             removed = self.remove_where(GoneBecause::Restarted, now, diff, is_over);
-            diff.restarted();
+            diff.restarted(self.heard_at);
         }
         self.knowledge.started(removed > 0, now);
         self.opening = Opening::Open;

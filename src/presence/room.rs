@@ -45,6 +45,8 @@ pub struct Room {
     /// When LiveKit was asked for the newest list that the room was brought into line with.
     pub(super) compared_at: StoreTime,
     pub(super) started: Option<Started>,
+    /// When the last webhook about it was applied, whoever it was about; zero if none is known.
+    pub(super) heard_at: StoreTime,
     /// When the rules last evicted a session: sessions that have shown no life since are probed.
     pub(super) evicted_at: Option<StoreTime>,
     /// Those that are in the room or may be, and those that are kept as missing.

@@ -43,6 +43,9 @@ pub struct RoomRow {
     pub compared_at: StoreTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Started>,
+    /// Releases that do not know this field drop it when they write the row.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub heard_at: StoreTime,
     /// Rows of format 1 have its former name.
     #[serde(default, rename = "condemnedAt", skip_serializing_if = "Option::is_none")]
     pub evicted_at: Option<StoreTime>,

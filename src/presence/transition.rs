@@ -33,7 +33,8 @@ pub enum Ending {
     Said,
     /// A newer session of the identity joined.
     Superseded,
-    /// The room started again without it: LiveKit had crashed. It or another one in the room last showed life at this time.
+    /// The room started again without it: LiveKit had crashed. It or another one in the room last showed life at this time, or the
+    /// last webhook about the room came.
     Restarted { last_sign: StoreTime },
     /// The room ended.
     Finished,

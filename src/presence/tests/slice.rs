@@ -204,7 +204,7 @@ fn rows_are_as_documented() {
     let kept = Kept::of(&fixture);
     assert_eq!(
         kept.room,
-        r#"{"format":1,"version":9000000040000000,"sid":"RM_1","epoch":1,"isWhole":true,"isTorn":false,"trustedUntil":9000000100000000,"opening":"open","started":{"createdAt":1700000000000,"appliedAt":9000000000000000},"visible":1,"counts":{"agents":0,"publishers":1},"inside":{"openings":[{"sid":"RM_1","count":1,"oldest":1700000010000}]},"nameless":{"format":1,"events":[["EV_1",9000000000000000]]},"keptUntil":0}"#
+        r#"{"format":1,"version":9000000040000000,"sid":"RM_1","epoch":1,"isWhole":true,"isTorn":false,"trustedUntil":9000000100000000,"opening":"open","started":{"createdAt":1700000000000,"appliedAt":9000000000000000},"heardAt":9000000040000000,"visible":1,"counts":{"agents":0,"publishers":1},"inside":{"openings":[{"sid":"RM_1","count":1,"oldest":1700000010000}]},"nameless":{"format":1,"events":[["EV_1",9000000000000000]]},"keptUntil":0}"#
     );
     assert_eq!(
         kept.persons["alice"],

@@ -70,6 +70,25 @@ fn a_crash_ended_everybody_when_the_last_of_them_showed_life() {
 }
 
 #[test]
+fn a_crash_ended_nobody_before_the_last_webhook_of_the_room_also_of_one_who_left() {
+    let mut noted = Noted::started();
+    noted.joined(1, session("alice", "PA_1", 1));
+    noted.joined(3, session("bob", "PA_2", 3));
+    let sid = ParticipantSid::new("PA_1");
+    let published = noted.at(17, EventKind::TrackPublished { sid, track: track("TR_1") });
+    noted.apply(&published);
+    noted.left(25, session("bob", "PA_2", 3));
+    let start = noted.at(30, EventKind::Room(RoomLifecycle::Started));
+    assert_eq!(
+        noted.apply(&start),
+        [
+            "left alice/PA_1 about store 25.000, Concluded, Comparison",
+            "opened RM_1 30.000, said 30.000",
+        ]
+    );
+}
+
+#[test]
 fn the_end_of_a_room_ends_those_whose_leave_was_lost_and_no_other_instance() {
     let mut noted = Noted::started();
     noted.joined(1, session("alice", "PA_1", 1));
