@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     change::{Change, Difference, ViewDiff},
     counts::{Counts, RunningCounts},
+    event::Event,
     inside::Inside,
     knowledge::{Completeness, Knowledge},
     name::{EventId, Identity, ParticipantSid, RoomSid},
@@ -216,6 +217,12 @@ impl Room {
     pub fn shown_session(&self, sid: &ParticipantSid) -> Option<Participant> {
         let session = self.sessions.get(sid)?;
         self.shown(&session.identity).filter(|shown| shown.sid == *sid)
+    }
+
+    /// Whether it holds the session of a webhook, and clients may not see it.
+    pub fn hides(&self, event: &Event) -> bool {
+        let session = event.sid().and_then(|sid| self.sessions.get(sid));
+        session.is_some_and(|session| !session.visible)
     }
 
     /// Whether this session joined before the room started anew, and has shown no life since.

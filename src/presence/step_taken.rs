@@ -58,6 +58,15 @@ impl<'step> StepTaken<'step> {
         Self { room, transitions, updated, event, found_ended: false, now, metadata }
     }
 
+    /// The same, given whether the room [hid](Room::hides) the webhook's session before the step. If so, its leave says nothing,
+    /// even if LiveKit describes it as visible by then: that would tell of the time when nobody could see it.
+    #[must_use]
+    pub fn of_hidden(self, was_hidden: bool) -> Self {
+        let is_told =
+            |event: &&Event| !(was_hidden && matches!(event.kind, EventKind::Left { .. }));
+        Self { event: self.event.filter(is_told), ..self }
+    }
+
     /// The step that applied repairs.
     pub fn of_repair(
         room: &'step Room,

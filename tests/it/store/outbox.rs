@@ -12,7 +12,8 @@ use livekit_presence::{
 use crate::harness::within_deadline;
 
 use super::webhooks::{
-    finished, in_opening, joined, joined_as, left, room, session, started, unpublished,
+    finished, in_opening, joined, joined_as, joined_hidden, left, left_visible, room, session,
+    started, unpublished,
 };
 
 macro_rules! suite {
@@ -28,6 +29,7 @@ macro_rules! suite {
                 the_rest_comes_when_the_history_has_the_first
                 a_full_outbox_drops_the_oldest_and_counts_them
                 a_step_that_adds_nothing_leaves_nothing
+                a_hidden_session_that_is_visible_as_it_leaves_leaves_nothing
                 what_a_comparison_finds_is_added_too
                 the_life_of_the_room_is_named_while_it_is_open
                 a_step_wakes_the_writer_of_the_history
@@ -175,6 +177,18 @@ pub async fn a_step_that_adds_nothing_leaves_nothing(store: Shared, outbox: Shar
     store.apply(&unpublished(&general, "alice", "TR_unknown")).await.unwrap();
     store.renew(&general).await.unwrap();
     assert_eq!(all(&outbox).await, []);
+}
+
+pub async fn a_hidden_session_that_is_visible_as_it_leaves_leaves_nothing(
+    store: Shared,
+    outbox: SharedOutbox,
+) {
+    let general = room("general");
+    store.apply(&joined_hidden(&general, "ghost")).await.unwrap();
+    store.apply(&left_visible(&general, "ghost")).await.unwrap();
+    assert_eq!(all(&outbox).await, []);
+    store.apply(&left_visible(&general, "alice")).await.unwrap();
+    assert_eq!(told(&all(&outbox).await), ["left PA_alice"], "of whom nothing was known");
 }
 
 pub async fn what_a_comparison_finds_is_added_too(store: Shared, outbox: SharedOutbox) {

@@ -60,6 +60,17 @@ pub fn left(room: &RoomName, identity: &str) -> Event {
     )
 }
 
+/// A leave of somebody whom LiveKit describes as visible.
+pub fn left_visible(room: &RoomName, identity: &str) -> Event {
+    let participant = Some(session(identity, 1).as_participant());
+    let details = EventDetails { participant, ..EventDetails::default() };
+    Event { details: Arc::new(details), ..left(room, identity) }
+}
+
+pub fn joined_hidden(room: &RoomName, identity: &str) -> Event {
+    event(room, EventKind::Joined(SessionInfo { hidden: true, ..session(identity, 1) }))
+}
+
 pub fn unpublished(room: &RoomName, identity: &str, track: &str) -> Event {
     let sid = ParticipantSid::new(format!("PA_{identity}"));
     event(room, EventKind::TrackUnpublished { sid, track: TrackSid::new(track) })

@@ -145,6 +145,22 @@ fn only_what_may_be_seen_of_a_session_is_in_the_history() {
 }
 
 #[test]
+fn a_leave_tells_nothing_of_a_session_that_was_hidden_until_then() {
+    let mut noted = Noted::started();
+    noted.joined(1, session("ghost", "PA_1", 1).hidden());
+    assert!(noted.left(9, session("ghost", "PA_1", 1).version(3)).is_empty());
+    noted.joined(1, session("alice", "PA_2", 1));
+    noted.compared(20, vec![session("alice", "PA_2", 1).hidden().version(3)]);
+    assert!(noted.left(30, session("alice", "PA_2", 1).version(4)).is_empty());
+    // One that was shown meanwhile, and one of which nothing is known.
+    noted.joined(31, session("bob", "PA_3", 31).hidden());
+    noted.compared(40, vec![session("bob", "PA_3", 31).version(3)]);
+    for who in [session("bob", "PA_3", 31), session("carol", "PA_4", 35)] {
+        assert_eq!(noted.left(50, who).len(), 1);
+    }
+}
+
+#[test]
 fn a_webhook_confirms_whom_a_list_showed_before_and_says_in_which_instance_they_are() {
     let mut noted = Noted::started();
     let end = noted.at(5, EventKind::Room(RoomLifecycle::Finished));
