@@ -29,7 +29,7 @@ pub use interface::Store;
 pub use memory::MemoryStore;
 pub use metrics::{MeteredStore, StoreMetrics};
 pub use outbox::{
-    HistoryItem, ItemId, Outbox, OutboxCounts, OutboxSettings, PendingItem, RoomOpening,
+    HistoryItem, ItemId, Kept, Outbox, OutboxCounts, OutboxSettings, PendingItem, RoomOpening,
 };
 pub use position::Position;
 pub use redis::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore};

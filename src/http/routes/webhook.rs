@@ -22,7 +22,7 @@ use crate::{
         BodyMismatch, MalformedWebhook, Report, TokenError, Webhook, WebhookName, WebhookToken,
     },
     presence::{Applied, HostTime, RoomName},
-    store::{FeedEvent, StoreError},
+    store::{FeedEvent, Kept, StoreError},
 };
 
 /// LiveKit's own limits allow half a mebibyte of metadata for the room, and as much for the participant. Escaping can double
@@ -124,10 +124,16 @@ async fn keep(
     let Some(room) = room else { return Ok((name, outcome)) };
     if let Some(outbox) = &http.outbox {
         let left = WEBHOOK_TIMEOUT.saturating_sub(started.elapsed());
-        if timeout(left, outbox.kept(&room)).await.is_err() {
+        let is_repeated = matches!(outcome, WebhookOutcome::Duplicate);
+        let refusal = match timeout(left, outbox.kept(&room, is_repeated)).await {
+            Ok(Kept::Yes) => None,
+            Ok(Kept::Lost) => Some(Rejection::NoRoom),
+            Err(_) => Some(Rejection::NotKept),
+        };
+        if let Some(refusal) = refusal {
             // The list has it, but LiveKit drops webhooks that wait behind this one for too long.
             http.hub.webhook_refused(Some(&room));
-            return Err(Rejection::NotKept);
+            return Err(refusal);
         }
     }
     if http.webhook_outage.end() {
@@ -244,6 +250,8 @@ pub(in crate::http) enum Rejection {
     TooSlow,
     #[error("the history cannot keep the webhook at the moment; send it again")]
     NotKept,
+    #[error("the history had no room for the webhook; the list has it")]
+    NoRoom,
     #[error("the webhook cannot be stored at the moment; send it again")]
     Store(#[from] StoreError),
 }
@@ -285,6 +293,11 @@ impl Rejection {
                 http,
                 detail,
                 "the database of `history.url` did not take it in time; lists are right, and it will be written when the database is back",
+            ),
+            Self::NoRoom => unavailable(
+                http,
+                detail,
+                "more than `history.outbox` steps wait for the database of `history.url`, so that this one was dropped; the list has it, and its session will be found later, at the best known time",
             ),
             Self::Store(error) => unavailable(http, detail, Chain(&error)),
         }

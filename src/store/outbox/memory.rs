@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     presence::{RoomName, StoreTime},
@@ -14,8 +14,10 @@ use crate::{
 };
 
 use super::{
-    Outbox, OutboxCounts,
+    Kept, Outbox, OutboxCounts,
+    drop_log::DropLog,
     item::{HistoryItem, ItemId, PendingItem},
+    lost::Lost,
     settings::OutboxSettings,
 };
 
@@ -31,6 +33,7 @@ pub(in crate::store) struct MemoryOutbox {
     added: Notify,
     /// Some items are no longer here.
     gone: Notify,
+    drop_log: DropLog,
 }
 
 #[derive(Default)]
@@ -45,11 +48,18 @@ struct Items {
     /// The `seq` of the newest item.
     newest: u64,
     dropped: u64,
+    lost: Lost,
 }
 
 impl MemoryOutbox {
     pub fn new(settings: OutboxSettings) -> Self {
-        Self { settings, items: Mutex::default(), added: Notify::new(), gone: Notify::new() }
+        Self {
+            settings,
+            items: Mutex::default(),
+            added: Notify::new(),
+            gone: Notify::new(),
+            drop_log: DropLog::default(),
+        }
     }
 
     /// Whether metadata is kept.
@@ -71,6 +81,7 @@ impl MemoryOutbox {
         self.added.notify_one();
         if has_dropped {
             self.gone.notify_waiters();
+            self.drop_log.dropped(self.settings.max);
         }
     }
 
@@ -98,8 +109,9 @@ impl Items {
     }
 
     fn drop_oldest(&mut self) {
-        if let Some((position, _)) = self.waiting.first_key_value() {
-            self.take(*position);
+        if let Some((&position, item)) = self.waiting.first_key_value() {
+            self.lost.add(item.room.clone(), position, Instant::now());
+            self.take(position);
             self.dropped += 1;
         }
     }
@@ -113,6 +125,15 @@ impl Items {
                 self.of_rooms.remove(&item.room);
             }
         }
+    }
+
+    /// Whether the history has the items of a room up to this one; none while some of them wait.
+    fn kept(&mut self, room: &RoomName, newest: u64) -> Option<Kept> {
+        if self.oldest_of(room).is_some_and(|oldest| oldest <= newest) {
+            return None;
+        }
+        let lost = self.lost.newest_of(room, Instant::now());
+        Some(if lost.is_some_and(|lost| lost >= newest) { Kept::Lost } else { Kept::Yes })
     }
 
     fn newest_of(&self, room: &RoomName) -> Option<u64> {
@@ -154,13 +175,20 @@ impl Outbox for MemoryOutbox {
         Ok(())
     }
 
-    async fn kept(&self, room: &RoomName) {
-        let Some(newest) = self.items().newest_of(room) else { return };
+    async fn kept(&self, room: &RoomName, is_repeated: bool) -> Kept {
+        let (lost, newest) = {
+            let mut items = self.items();
+            (items.lost.newest_of(room, Instant::now()), items.newest_of(room))
+        };
+        if is_repeated && lost.is_some() {
+            return Kept::Lost;
+        }
+        let Some(newest) = newest else { return Kept::Yes };
         loop {
             let gone = self.gone.notified();
-            let is_kept = self.items().oldest_of(room).is_none_or(|oldest| oldest > newest);
-            if is_kept {
-                return;
+            let kept = self.items().kept(room, newest);
+            if let Some(kept) = kept {
+                return kept;
             }
             gone.await;
         }
@@ -203,8 +231,8 @@ mod tests {
         pending.into_iter().map(item).map(|item| (item.room.to_string(), item.seq)).collect()
     }
 
-    fn is_ready(kept: &mut (impl Future<Output = ()> + Unpin)) -> bool {
-        kept.now_or_never().is_some()
+    fn is_ready(kept: &mut (impl Future<Output = Kept> + Unpin)) -> bool {
+        kept.now_or_never().is_some_and(|kept| kept == Kept::Yes)
     }
 
     #[tokio::test]
@@ -227,12 +255,12 @@ mod tests {
     #[tokio::test]
     async fn a_room_is_kept_when_all_its_items_are_done_that_came_before() {
         let outbox = outbox(10);
-        assert!(is_ready(&mut outbox.kept(&room("a"))), "nothing was added");
+        assert!(is_ready(&mut outbox.kept(&room("a"), false)), "nothing was added");
         for name in ["a", "b", "a"] {
             add(&outbox, name, 1);
         }
         let name = room("a");
-        let mut kept = outbox.kept(&name);
+        let mut kept = outbox.kept(&name, false);
         assert!(!is_ready(&mut kept));
         add(&outbox, "a", 1);
         let [first, of_b, second, later] = &outbox.pending(10).await.unwrap()[..] else { panic!() };
@@ -240,25 +268,36 @@ mod tests {
         assert!(!is_ready(&mut kept), "its first item is not done");
         outbox.done(std::slice::from_ref(first)).await.unwrap();
         assert!(is_ready(&mut kept), "the later item does not count");
-        assert!(!is_ready(&mut outbox.kept(&name)), "but it does for whoever asks now");
+        assert!(!is_ready(&mut outbox.kept(&name, false)), "but it does for whoever asks now");
         outbox.done(std::slice::from_ref(later)).await.unwrap();
-        assert!(is_ready(&mut outbox.kept(&name)));
+        assert!(is_ready(&mut outbox.kept(&name, false)));
         assert!(outbox.items().of_rooms.is_empty());
     }
 
     #[tokio::test]
-    async fn above_the_bound_the_oldest_items_are_dropped_and_counted_and_nobody_waits_for_them() {
+    async fn above_the_bound_the_oldest_items_are_dropped_and_counted_and_not_told_to_be_kept() {
         let outbox = outbox(2);
         add(&outbox, "a", 1);
         let name = room("a");
-        let mut kept = outbox.kept(&name);
-        assert!(!is_ready(&mut kept));
+        let mut kept = outbox.kept(&name, false);
+        assert_eq!((&mut kept).now_or_never(), None);
         for name in ["b", "c", "d"] {
             add(&outbox, name, 1);
         }
-        assert!(is_ready(&mut kept));
+        assert_eq!(kept.now_or_never(), Some(Kept::Lost));
         assert_eq!(waiting(&outbox).await, [("c".to_owned(), 3), ("d".to_owned(), 4)]);
         assert_eq!(outbox.counts(), OutboxCounts { waiting: 2, dropped: 2 });
+        for (repeated, expected) in [(true, Kept::Lost), (false, Kept::Yes)] {
+            let kept = outbox.kept(&name, repeated).await;
+            assert_eq!(kept, expected, "a webhook that adds nothing, repeated: {repeated}");
+        }
+        // A newer item of the room is kept, whatever became of an older one.
+        add(&outbox, "a", 1);
+        let mut newer = outbox.kept(&name, false);
+        assert_eq!((&mut newer).now_or_never(), None);
+        outbox.done(&outbox.pending(10).await.unwrap()).await.unwrap();
+        assert_eq!(newer.await, Kept::Yes);
+        assert_eq!(outbox.kept(&name, true).await, Kept::Lost);
     }
 
     #[tokio::test]

@@ -1,11 +1,14 @@
 //! What steps on rooms add to the history, on its way there. A step writes it together with the room, and it lies here until the
 //! history has it. So nothing that was acknowledged is missing from the history, whatever breaks in between.
 
+mod drop_log;
 mod item;
+mod lost;
 mod memory;
 mod settings;
 mod step;
 
+pub(super) use drop_log::DropLog;
 pub use item::{HistoryItem, ItemId, PendingItem, RoomOpening};
 pub(super) use memory::MemoryOutbox;
 pub use settings::OutboxSettings;
@@ -41,10 +44,20 @@ pub trait Outbox: Send + Sync + 'static {
     }
 
     /// Waits until the history has what was added for a room before this call. Resolves at once where items outlive this process.
-    async fn kept(&self, room: &RoomName);
+    /// A webhook that is repeated asks about what its earlier attempts added.
+    async fn kept(&self, room: &RoomName, is_repeated: bool) -> Kept;
 
     /// How many items lie here, as far as this instance knows, and how many were dropped because there was no room for more.
     fn counts(&self) -> OutboxCounts;
+}
+
+/// Whether the history has what was added for a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It has it, or it will, even if this process ends.
+    Yes,
+    /// Some of it was dropped, because there was no room for more.
+    Lost,
 }
 
 /// For metrics.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
 use livekit_presence::{
     presence::Record,
     store::{Outbox, PendingItem},
@@ -93,6 +93,27 @@ async fn a_room_whose_webhook_the_history_did_not_take_is_compared() {
         pending.iter().flat_map(told).any(|one| one == "bob is in general")
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_webhook_for_which_the_history_had_no_room_is_503_also_when_it_is_repeated() {
+    let (app, outbox) = TestApp::keeping_history(&[]).await;
+    let webhook = joined("alice");
+    let mut answer = Box::pin(app.post(&webhook));
+    tokio::select! {
+        response = &mut answer => panic!("answered {} before it is kept", response.status),
+        _ = pending(&outbox, 1) => {}
+    }
+    let others: Vec<_> = (0..100).map(|n| joined("bob").room(&format!("room-{n}"))).collect();
+    let mut posts = Box::pin(join_all(others.iter().map(|other| app.post(other))));
+    let refused = tokio::select! {
+        refused = answer => refused,
+        _ = &mut posts => panic!("nothing takes them"),
+    };
+    for refused in [refused, app.post(&webhook).await] {
+        let detail = refused.problem(503);
+        assert!(detail.contains("no room"), "{detail}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     presence::RoomName,
     store::{
         StoreError,
-        outbox::{Outbox, OutboxCounts, OutboxSettings, PendingItem},
+        outbox::{DropLog, Kept, Outbox, OutboxCounts, OutboxSettings, PendingItem},
     },
 };
 
@@ -41,6 +41,7 @@ pub(in crate::store::redis) struct RedisOutbox {
     waiting: Mutex<Waiting>,
     /// Notified when something waits.
     added: Notify,
+    drop_log: DropLog,
 }
 
 impl RedisOutbox {
@@ -53,6 +54,7 @@ impl RedisOutbox {
             settings,
             waiting: Mutex::default(),
             added: Notify::new(),
+            drop_log: DropLog::default(),
         }
     }
 
@@ -66,6 +68,9 @@ impl RedisOutbox {
             Noted::Nothing => return,
             Noted::Outbox { id, count, dropped } => {
                 self.waiting().wrote(bucket, id, count, dropped, item);
+                if dropped > 0 {
+                    self.drop_log.dropped(self.settings.max);
+                }
             }
             Noted::Perhaps => self.waiting().doubt(bucket),
         }
@@ -201,7 +206,9 @@ impl Outbox for RedisOutbox {
     }
 
     /// What lies in Redis outlives this process.
-    async fn kept(&self, _room: &RoomName) {}
+    async fn kept(&self, _room: &RoomName, _is_repeated: bool) -> Kept {
+        Kept::Yes
+    }
 
     fn counts(&self) -> OutboxCounts {
         self.waiting().counts()
