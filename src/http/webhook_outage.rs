@@ -20,6 +20,11 @@ impl WebhookOutage {
         self.since().take().is_some()
     }
 
+    /// Begins the outage, if there is none.
+    pub(super) fn begin(&self) {
+        self.since().get_or_insert_with(Instant::now);
+    }
+
     /// What to say in `Retry-After`, in seconds.
     pub(super) fn retry_after(&self) -> u64 {
         let since = *self.since().get_or_insert_with(Instant::now);

@@ -128,7 +128,7 @@ async fn keep(
         let refusal = match timeout(left, outbox.kept(&room, is_repeated)).await {
             Ok(Kept::Yes) => None,
             Ok(Kept::Lost) => Some(Rejection::NoRoom),
-            Err(_) => Some(Rejection::NotKept),
+            Ok(Kept::NotNow) | Err(_) => Some(Rejection::NotKept),
         };
         if let Some(refusal) = refusal {
             // The list has it, but LiveKit drops webhooks that wait behind this one for too long.
@@ -229,6 +229,13 @@ fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOut
     (WebhookOutcome::Unavailable, problem.because(cause))
 }
 
+/// The problem for a webhook that the list has, and the history has not. LiveKit's next attempt comes soon: the room's later
+/// webhooks wait behind this one, and are dropped if that takes too long.
+fn listed(http: &Http, detail: String, cause: &str) -> (WebhookOutcome, Problem) {
+    http.webhook_outage.begin();
+    (WebhookOutcome::Unavailable, Problem::unavailable(detail, 1).because(cause))
+}
+
 /// Why a webhook was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::http) enum Rejection {
@@ -248,7 +255,9 @@ pub(in crate::http) enum Rejection {
     NoMemory,
     #[error("the webhook did not arrive, or could not be stored, in time; send it again")]
     TooSlow,
-    #[error("the history cannot keep the webhook at the moment; send it again")]
+    #[error(
+        "the history cannot keep the webhook at the moment, though the list has it; send it again"
+    )]
     NotKept,
     #[error("the history had no room for the webhook; the list has it")]
     NoRoom,
@@ -289,12 +298,12 @@ impl Rejection {
             Self::TooSlow => {
                 unavailable(http, detail, "it took too long; LiveKit will send it again")
             }
-            Self::NotKept => unavailable(
+            Self::NotKept => listed(
                 http,
                 detail,
-                "the database of `history.url` did not take it in time; lists are right, and it will be written when the database is back",
+                "the database of `history.url` does not take it; the list has it, and it will be written when the database is back, but LiveKit drops webhooks that wait behind it for too long: only `livekit.url` (LIVEKIT_URL) makes up for those",
             ),
-            Self::NoRoom => unavailable(
+            Self::NoRoom => listed(
                 http,
                 detail,
                 "more than `history.outbox` steps wait for the database of `history.url`, so that this one was dropped; the list has it, and its session will be found later, at the best known time",

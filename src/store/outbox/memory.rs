@@ -3,10 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, MutexGuard},
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     presence::{RoomName, StoreTime},
@@ -25,6 +29,9 @@ use super::{
 const MIN_BYTES: usize = 64 * 1024 * 1024;
 /// Most items are smaller. Those with long metadata make room earlier.
 const ITEM_BYTES: usize = 4 * 1024;
+
+/// Nobody waits for a history that has taken nothing for this time, although something waits. Writing takes milliseconds.
+const STUCK_AFTER: Duration = Duration::from_secs(3);
 
 /// Items in this process.
 pub(in crate::store) struct MemoryOutbox {
@@ -49,6 +56,8 @@ struct Items {
     newest: u64,
     dropped: u64,
     lost: Lost,
+    /// When the history last took something, or something came after it had taken all.
+    moved_at: Option<Instant>,
 }
 
 impl MemoryOutbox {
@@ -101,6 +110,9 @@ impl Items {
     fn add(&mut self, item: HistoryItem, now: StoreTime) {
         let seq = now.as_micros().max(self.newest + 1);
         self.newest = seq;
+        if self.waiting.is_empty() {
+            self.moved_at = Some(Instant::now());
+        }
         let position = self.next_position;
         self.next_position += 1;
         self.bytes += item.bytes();
@@ -136,6 +148,11 @@ impl Items {
         Some(if lost.is_some_and(|lost| lost >= newest) { Kept::Lost } else { Kept::Yes })
     }
 
+    /// When the history counts as stuck if it takes nothing until then.
+    fn stuck_at(&self) -> Instant {
+        self.moved_at.unwrap_or_else(Instant::now) + STUCK_AFTER
+    }
+
     fn newest_of(&self, room: &RoomName) -> Option<u64> {
         self.of_rooms.get(room)?.last().copied()
     }
@@ -168,6 +185,7 @@ impl Outbox for MemoryOutbox {
 
     async fn done(&self, done: &[PendingItem]) -> Result<(), StoreError> {
         let mut items = self.items();
+        items.moved_at = Some(Instant::now());
         let positions = done.iter().filter_map(|one| one.id.id.parse().ok());
         positions.for_each(|position| items.take(position));
         drop(items);
@@ -186,11 +204,17 @@ impl Outbox for MemoryOutbox {
         let Some(newest) = newest else { return Kept::Yes };
         loop {
             let gone = self.gone.notified();
-            let kept = self.items().kept(room, newest);
+            let (kept, stuck_at) = {
+                let mut items = self.items();
+                (items.kept(room, newest), items.stuck_at())
+            };
             if let Some(kept) = kept {
                 return kept;
             }
-            gone.await;
+            // Once it is stuck, this returns at once.
+            if timeout_at(stuck_at, gone).await.is_err() {
+                return Kept::NotNow;
+            }
         }
     }
 
@@ -205,6 +229,7 @@ mod tests {
     use std::future::Future;
 
     use futures_util::FutureExt;
+    use tokio::time::advance;
 
     use super::*;
     use crate::presence::Record;
@@ -298,6 +323,27 @@ mod tests {
         outbox.done(&outbox.pending(10).await.unwrap()).await.unwrap();
         assert_eq!(newer.await, Kept::Yes);
         assert_eq!(outbox.kept(&name, true).await, Kept::Lost);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_history_that_takes_nothing() {
+        let outbox = outbox(10);
+        let (a, b, c) = (room("a"), room("b"), room("c"));
+        let now = |room| outbox.kept(room, false).now_or_never();
+        add(&outbox, "a", 1);
+        let asked = Instant::now();
+        assert_eq!(outbox.kept(&a, false).await, Kept::NotNow);
+        assert!(asked.elapsed() >= STUCK_AFTER, "{:?}", asked.elapsed());
+        add(&outbox, "b", 1);
+        assert_eq!((now(&a), now(&b)), (Some(Kept::NotNow), Some(Kept::NotNow)));
+        assert_eq!(now(&c), Some(Kept::Yes), "nothing of it waits");
+        let [first, second] = &outbox.pending(10).await.unwrap()[..] else { panic!() };
+        outbox.done(std::slice::from_ref(first)).await.unwrap();
+        assert_eq!((now(&a), now(&b)), (Some(Kept::Yes), None), "it takes items again");
+        outbox.done(std::slice::from_ref(second)).await.unwrap();
+        advance(2 * STUCK_AFTER).await;
+        add(&outbox, "a", 1);
+        assert_eq!(now(&a), None, "there was nothing to take");
     }
 
     #[tokio::test]

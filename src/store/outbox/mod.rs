@@ -43,8 +43,8 @@ pub trait Outbox: Send + Sync + 'static {
         self.done(items).await
     }
 
-    /// Waits until the history has what was added for a room before this call. Resolves at once where items outlive this process.
-    /// A webhook that is repeated asks about what its earlier attempts added.
+    /// Waits until the history has what was added for a room before this call, or takes nothing any more. Resolves at once where
+    /// items outlive this process. A webhook that is repeated asks about what its earlier attempts added.
     async fn kept(&self, room: &RoomName, is_repeated: bool) -> Kept;
 
     /// How many items lie here, as far as this instance knows, and how many were dropped because there was no room for more.
@@ -58,6 +58,8 @@ pub enum Kept {
     Yes,
     /// Some of it was dropped, because there was no room for more.
     Lost,
+    /// It does not have it, and takes nothing at the moment.
+    NotNow,
 }
 
 /// For metrics.

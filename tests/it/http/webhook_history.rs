@@ -63,13 +63,14 @@ async fn a_webhook_is_answered_when_the_history_has_it_and_the_list_changes_befo
 async fn while_the_history_takes_nothing_webhooks_are_503_and_so_are_repeated_ones() {
     let (app, outbox) = TestApp::keeping_history(&[]).await;
     let webhook = joined("alice");
-    for _ in 0..2 {
+    for longest in [5, 2] {
         let asked = Instant::now();
         let refused = app.post(&webhook).await;
-        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+        let longest = Duration::from_secs(longest);
+        assert!(asked.elapsed() < longest, "{:?}: it is known to take nothing", asked.elapsed());
         let detail = refused.problem(503);
         assert!(detail.contains("history") && detail.contains("send it again"), "{detail}");
-        assert!(!refused.header("retry-after").is_empty());
+        assert_eq!(refused.header("retry-after"), "1", "LiveKit's other webhooks wait behind it");
         assert_eq!(app.participants("general").await.json()[0]["identity"], "alice");
     }
     let items = pending(&outbox, 1).await;
