@@ -116,7 +116,9 @@ impl Fixture {
         };
         let (findings, corrections) = audit.run(&self.findings);
         self.findings = findings;
-        corrections.iter().for_each(|item| self.rows.apply(item));
+        for item in &corrections {
+            self.rows.apply(item);
+        }
         corrections.len()
     }
 

@@ -80,7 +80,9 @@ impl AuditError {
     /// Whether the rows of one room may be the cause.
     fn may_be_of_one_room(&self) -> bool {
         match self {
-            Self::History(HistoryError::Refused(_) | HistoryError::TimedOut) => true,
+            Self::History(
+                HistoryError::Refused(_) | HistoryError::Unreadable(_) | HistoryError::TimedOut,
+            ) => true,
             Self::History(HistoryError::Away(_) | HistoryError::Schema(_)) | Self::Store(_) => {
                 false
             }

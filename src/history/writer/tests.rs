@@ -9,7 +9,7 @@ use crate::{
     coordination::SingleInstance,
     history::HistoryAddress,
     presence::RoomName,
-    store::{HistoryItem, ItemId, OutboxCounts, StoreError},
+    store::{HistoryItem, ItemId, Kept, OutboxCounts, StoreError},
 };
 
 use super::*;
@@ -22,7 +22,7 @@ struct Busy {
 }
 
 impl Busy {
-    fn items(&self) -> Vec<PendingItem> {
+    fn items() -> Vec<PendingItem> {
         let room = RoomName::parse("general").unwrap();
         let item = HistoryItem { room, seq: 1, opening: None, records: Vec::new() };
         vec![PendingItem { id: ItemId { bucket: 0, id: "1".to_owned() }, item: Some(item) }]
@@ -39,12 +39,12 @@ impl Outbox for Busy {
     async fn added(&self) {}
 
     async fn pending(&self, _max: usize) -> Result<Vec<PendingItem>, StoreError> {
-        Ok(self.items())
+        Ok(Self::items())
     }
 
     async fn left_behind(&self, _max: usize) -> Result<Vec<PendingItem>, StoreError> {
         self.looks.fetch_add(1, Ordering::SeqCst);
-        Ok(self.items())
+        Ok(Self::items())
     }
 
     async fn done(&self, _items: &[PendingItem]) -> Result<(), StoreError> {
@@ -52,7 +52,9 @@ impl Outbox for Busy {
         Ok(())
     }
 
-    async fn kept(&self, _room: &RoomName) {}
+    async fn kept(&self, _room: &RoomName, _is_repeated: bool) -> Kept {
+        Kept::Yes
+    }
 
     fn counts(&self) -> OutboxCounts {
         OutboxCounts::default()

@@ -265,6 +265,12 @@ pub(in crate::http) enum Rejection {
     Store(#[from] StoreError),
 }
 
+/// What the log says of them.
+const NOT_KEPT: &str = "the database of `history.url` does not take it; the list has it, and it will be written when the database \
+    is back, but LiveKit drops webhooks that wait behind it for too long: only `livekit.url` (LIVEKIT_URL) makes up for those";
+const NO_ROOM: &str = "more than `history.outbox` steps wait for the database of `history.url`, so that this one was dropped; the \
+    list has it, and its session will be found later, at the best known time";
+
 impl Rejection {
     /// 503 makes LiveKit send the webhook again, 4xx does not.
     fn into_problem(self, http: &Http, address: ClientAddress) -> (WebhookOutcome, Problem) {
@@ -298,16 +304,8 @@ impl Rejection {
             Self::TooSlow => {
                 unavailable(http, detail, "it took too long; LiveKit will send it again")
             }
-            Self::NotKept => listed(
-                http,
-                detail,
-                "the database of `history.url` does not take it; the list has it, and it will be written when the database is back, but LiveKit drops webhooks that wait behind it for too long: only `livekit.url` (LIVEKIT_URL) makes up for those",
-            ),
-            Self::NoRoom => listed(
-                http,
-                detail,
-                "more than `history.outbox` steps wait for the database of `history.url`, so that this one was dropped; the list has it, and its session will be found later, at the best known time",
-            ),
+            Self::NotKept => listed(http, detail, NOT_KEPT),
+            Self::NoRoom => listed(http, detail, NO_ROOM),
             Self::Store(error) => unavailable(http, detail, Chain(&error)),
         }
     }

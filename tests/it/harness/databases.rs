@@ -7,7 +7,7 @@ use super::{Folder, PostgresServer};
 /// A database that is there, and empty. Ends with the test.
 pub enum TestDatabase {
     Sqlite(Folder),
-    Postgres(PostgresServer),
+    Postgres(Box<PostgresServer>),
 }
 
 impl TestDatabase {
@@ -16,7 +16,7 @@ impl TestDatabase {
     }
 
     pub async fn postgres() -> Self {
-        Self::Postgres(PostgresServer::start().await)
+        Self::Postgres(Box::new(PostgresServer::start().await))
     }
 
     /// One of each kind.

@@ -67,18 +67,21 @@ async fn people_come_in_order_of_their_first_join_then_of_their_identity() {
     }
 }
 
+/// Sessions of 60 people, which overlap.
+fn random_sessions(random: &mut fastrand::Rng) -> Vec<PastSession> {
+    let session = |nth: u32| {
+        let from = random.i64(-200..1_200);
+        let to = random.bool().then(|| from + random.i64(0..300));
+        let identity = format!("person-{}", random.u32(0..60));
+        past(&format!("PA_{nth:03}"), "general", &identity, from, to)
+    };
+    (0..300).map(session).collect()
+}
+
 #[tokio::test]
 async fn pages_of_any_size_have_the_same_people_as_one() {
     for kind in TestDatabase::both().await {
-        let mut random = fastrand::Rng::with_seed(7);
-        let sessions: Vec<_> = (0..300)
-            .map(|nth| {
-                let from = random.i64(-200..1_200);
-                let to = random.bool().then(|| from + random.i64(0..300));
-                let identity = format!("person-{}", random.u32(0..60));
-                past(&format!("PA_{nth:03}"), "general", &identity, from, to)
-            })
-            .collect();
+        let sessions = random_sessions(&mut fastrand::Rng::with_seed(7));
         let reader = reader(&kind, &sessions).await;
         let room = general();
         let ask = async |after: Option<&Position>, limit| {

@@ -40,7 +40,9 @@ impl Truth {
 
     /// Notes who is inside after LiveKit did something, given the webhooks that it made of it. What no webhook says happened now.
     pub fn see(&mut self, people: &[Participant], webhooks: &[Event], now: i64) {
-        webhooks.iter().for_each(|event| self.see_room(event));
+        for event in webhooks {
+            self.see_room(event);
+        }
         for person in people {
             let joins = |kind: &EventKind| matches!(kind, EventKind::Joined(_));
             let event = newest(webhooks, &person.sid, joins);

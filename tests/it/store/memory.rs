@@ -54,6 +54,18 @@ async fn items(outbox: &Arc<dyn Outbox>) -> Vec<HistoryItem> {
     pending.into_iter().map(|one| one.item.expect("it can be read")).collect()
 }
 
+/// The room that an item is about, and what its only record tells.
+fn told(item: &HistoryItem) -> (&RoomName, &str) {
+    let [record] = &item.records[..] else { panic!("one step, one record: {item:?}") };
+    let what = match record {
+        Record::Opened(_) => "opened",
+        Record::Shown(_) => "shown",
+        Record::Left(_) => "left",
+        Record::Closed(_) => "closed",
+    };
+    (&item.room, what)
+}
+
 #[tokio::test]
 async fn each_step_that_says_something_to_the_history_adds_an_item_with_a_later_seq() {
     let clock = TestClock::default();
@@ -76,19 +88,7 @@ async fn each_step_that_says_something_to_the_history_adds_an_item_with_a_later_
     store.renew(&general).await.unwrap();
 
     let items = items(&outbox).await;
-    let told: Vec<(&RoomName, &str)> = items
-        .iter()
-        .map(|item| {
-            let [record] = &item.records[..] else { panic!("one step, one record: {item:?}") };
-            let what = match record {
-                Record::Opened(_) => "opened",
-                Record::Shown(_) => "shown",
-                Record::Left(_) => "left",
-                Record::Closed(_) => "closed",
-            };
-            (&item.room, what)
-        })
-        .collect();
+    let told: Vec<_> = items.iter().map(told).collect();
     let expected = [
         (&general, "opened"),
         (&general, "shown"),

@@ -302,8 +302,8 @@ fn a_life_that_started_after_somebody_joined_is_not_theirs() {
 
 #[test]
 fn a_life_that_begins_as_others_leave_does_not_begin_with_them() {
-    let mut fixture = Fixture::default();
-    fixture.opening = Some(RoomOpening { sid: RoomSid::new("RM_2"), created_at: None });
+    let opening = Some(RoomOpening { sid: RoomSid::new("RM_2"), created_at: None });
+    let mut fixture = Fixture { opening, ..Fixture::default() };
     fixture.left(LeftWhy::Concluded, 50);
     assert!(fixture.rows.instance("RM_2").is_none());
     fixture.opened("RM_2", 9_000);

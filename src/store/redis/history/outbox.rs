@@ -201,7 +201,9 @@ impl Outbox for RedisOutbox {
 
     async fn leave(&self, items: &[PendingItem]) -> Result<(), StoreError> {
         let mut waiting = self.waiting();
-        by_bucket(items).iter().for_each(|(bucket, ids)| waiting.leave(*bucket, ids));
+        for (bucket, ids) in by_bucket(items) {
+            waiting.leave(bucket, &ids);
+        }
         Ok(())
     }
 
