@@ -6,6 +6,11 @@ use super::time::Rfc3339;
 /// are what people choose, and an operator opens the table.
 const BEGINS_FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
+/// Where the separator is another one than the comma, as in many countries, a cell begins after each of these as well: quotes that are
+/// not at the beginning of such a cell are of no use.
+const SEPARATES: [char; 4] = [';', '\t', '\r', '\n'];
+const BEGINS_FORMULA_WITHIN: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
 /// A table that is being written.
 #[derive(Debug, Default)]
 pub struct Csv {
@@ -25,7 +30,7 @@ impl Csv {
         csv
     }
 
-    /// A cell with a text, which stays a text: an apostrophe comes before what would be a formula.
+    /// A cell with a text, which stays a text: an apostrophe comes before what would be a formula, here or where the text is split.
     pub fn text(&mut self, text: &str) -> &mut Self {
         let is_formula = text.starts_with(BEGINS_FORMULA);
         let needs_quotes = text.contains(['"', ',', '\n', '\r']) || text.trim() != text;
@@ -36,7 +41,7 @@ impl Csv {
         if is_formula {
             self.text.push('\'');
         }
-        self.text.push_str(&text.replace('"', "\"\""));
+        self.text.push_str(&without_formulas_within(text).replace('"', "\"\""));
         if needs_quotes {
             self.text.push('"');
         }
@@ -87,6 +92,18 @@ impl Csv {
     }
 }
 
+fn without_formulas_within(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for part in text.split_inclusive(SEPARATES) {
+        let begins_cell = safe.ends_with(SEPARATES);
+        if begins_cell && part.trim_start_matches('"').starts_with(BEGINS_FORMULA_WITHIN) {
+            safe.push('\'');
+        }
+        safe.push_str(part);
+    }
+    safe
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,8 +122,13 @@ mod tests {
             ("-x", "'-x"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""),
-            ("\t=1", "\"'\t=1\""),
-            ("\r=1", "\"'\r=1\""),
+            ("\t=1", "\"'\t'=1\""),
+            ("\r=1", "\"'\r'=1\""),
+            ("x;=cmd|'/C calc'!A0;", "x;'=cmd|'/C calc'!A0;"),
+            ("x;;\t@SUM(A1)", "x;;\t'@SUM(A1)"),
+            ("x\n-1", "\"x\n'-1\""),
+            ("x;\"=1", "\"x;'\"\"=1\""),
+            ("a;b", "a;b"),
             ("＝1", "'＝1"),
             ("a=1", "a=1"),
             ("Ünal 🚪", "Ünal 🚪"),
