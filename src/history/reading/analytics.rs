@@ -9,11 +9,7 @@ use crate::history::{
     spans,
 };
 
-use super::{
-    range::TimeRange,
-    session::{SessionInRange, is_seen},
-    time::Rfc3339,
-};
+use super::{range::TimeRange, session::is_seen, time::Rfc3339};
 
 /// The length of what is counted together, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +93,7 @@ pub fn usage_of(rows: &[SessionRow], period: Period, range: &TimeRange) -> Vec<U
             if is_seen(row, &part) {
                 let of_room = counted.entry((period.start_of(part.from), &row.room)).or_default();
                 of_room.sessions += 1;
-                let intervals = SessionInRange::of(row, &part).intervals;
+                let intervals = spans::cut(&row.spans.inside, part.from, part.to, part.now);
                 of_room.of_people.entry(&row.identity).or_default().extend(intervals);
             }
         }
