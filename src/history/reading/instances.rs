@@ -56,7 +56,8 @@ impl Reader {
     ) -> Result<Page<CountedInstance>, ReadingError> {
         self.ask(async |pool| {
             let rows = rows_of_page(pool, room, range, order, after, limit).await?;
-            let page = Page::of(rows, limit, |row| Position(row.started_at, row.sid.clone()));
+            let mut page = Page::of(rows, limit, |row| Position(row.started_at, row.sid.clone()));
+            page.entries.retain(|row| went_on(row, range));
             Ok(Page { entries: counted(pool, page.entries).await?, next: page.next })
         })
         .await
@@ -89,6 +90,11 @@ impl Reader {
         }
         self.ask(async |pool| Ok(totals(&sessions_of(pool, &instance.sid).await?).peak)).await
     }
+}
+
+/// Whether a life of a room reaches into the range. One that goes on has gone on until now, and no further.
+fn went_on(row: &InstanceRow, range: &TimeRange) -> bool {
+    row.started_at >= range.from || row.finished_at.unwrap_or(range.now) > range.from
 }
 
 pub(super) fn instances_statement(of_room: bool, order: Order) -> String {

@@ -90,7 +90,8 @@ impl SessionInRange {
 /// Whether a session could be seen within the range. In the middle of a session somebody can have been hidden.
 pub fn is_seen(row: &SessionRow, range: &TimeRange) -> bool {
     let is_within = |span: &Span| {
-        let ends_later = span.to.is_none_or(|to| to > range.from);
+        // What goes on has gone on until now, and no further.
+        let ends_later = span.to.unwrap_or(range.now) > range.from;
         span.from < range.to && (ends_later || span.from >= range.from)
     };
     row.spans.inside.iter().any(is_within)
@@ -145,6 +146,8 @@ mod tests {
             (&[(20, Some(20))], true),
             (&[(30, Some(30))], true),
         ];
+        let tomorrow = TimeRange { from: 120, to: 140, now: 100 };
+        assert!(!is_seen(&session("alice", &[(0, None)]), &tomorrow));
         for (inside, expected) in cases {
             assert_eq!(is_seen(&session("alice", inside), &range), expected, "{inside:?}");
         }
