@@ -15,6 +15,8 @@ use super::query::{limit, room_names, single};
 
 /// Entries of a page, where the request does not say it.
 const DEFAULT_LIMIT: usize = 100;
+/// Rows of a table, where the request does not say it: as many as there can be. Who opens a table does not see that it goes on.
+const DEFAULT_ROWS: usize = 1_000;
 /// Bytes of a cursor, which can hold an identity.
 const MAX_CURSOR_BYTES: usize = 32 * 1024;
 
@@ -54,15 +56,10 @@ impl<S: Sync> FromRequestParts<S> for ChosenRoom {
 impl HistoryQuery {
     /// The range, and where the page begins. `question` is what tells this request from others, such as its route and room.
     pub fn page(&self, question: &[&str]) -> Result<(TimeRange, Option<Cursor>), Problem> {
-        let Some(text) = &self.cursor else {
+        let Some(cursor) = self.cursor(question)? else {
             let range = TimeRange::new(self.from, self.to, self.now);
             return Ok((range.map_err(|error| Problem::bad_request(error.to_string()))?, None));
         };
-        let cursor = Cursor::parse(text, question).ok_or_else(|| {
-            Problem::bad_request(
-                "`cursor` must be the `next` of an answer to this very question; leave it out to begin again",
-            )
-        })?;
         let range = cursor.range(self.now);
         let is_same = |given: Option<i64>, first: i64| given.is_none_or(|given| given == first);
         if !is_same(self.from, range.from) || !is_same(self.to, range.to) {
@@ -71,6 +68,16 @@ impl HistoryQuery {
             ));
         }
         Ok((range, Some(cursor)))
+    }
+
+    /// Where the page begins, for questions that are about no range.
+    pub fn cursor(&self, question: &[&str]) -> Result<Option<Cursor>, Problem> {
+        let Some(text) = &self.cursor else { return Ok(None) };
+        Cursor::parse(text, question).map(Some).ok_or_else(|| {
+            Problem::bad_request(
+                "`cursor` must be the `next` of an answer to this very question; leave it out to begin again",
+            )
+        })
     }
 }
 
@@ -85,12 +92,14 @@ impl FromRequestParts<Http> for HistoryQuery {
                 "`cursor` is longer than any that this service gives",
             ));
         }
+        let format = format(query, &parts.headers)?;
+        let default_limit = if format == Format::Csv { DEFAULT_ROWS } else { DEFAULT_LIMIT };
         Ok(Self {
             from: time(query, "from")?,
             to: time(query, "to")?,
             cursor,
-            limit: limit(query)?.unwrap_or(DEFAULT_LIMIT),
-            format: format(query, &parts.headers)?,
+            limit: limit(query)?.unwrap_or(default_limit),
+            format,
             now: i64::try_from(http.clock.now().as_millis()).unwrap_or(i64::MAX),
         })
     }

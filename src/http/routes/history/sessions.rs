@@ -35,6 +35,9 @@ struct RoomSession {
     start_time_ms: Option<i64>,
     end_time: Option<Rfc3339>,
     end_time_ms: Option<i64>,
+    /// The same: LiveKit calls it so in lists of sessions.
+    ended_at: Option<Rfc3339>,
+    ended_at_ms: Option<i64>,
     /// Its end, or now while it goes on.
     last_active: Option<Rfc3339>,
     last_active_ms: Option<i64>,
@@ -138,8 +141,8 @@ pub(in crate::http) async fn read(
     client.may_read_history()?;
     let reader = reader(&http)?;
     let question = ["session", &*sid];
-    let (_, cursor) = query.page(&question)?;
     let range = TimeRange::everything(query.now);
+    let cursor = query.cursor(&question)?;
     let after = cursor.as_ref().map(|cursor| &cursor.after);
     let instance = reader.instance(&sid).await?;
     let peak = match &instance {
@@ -178,6 +181,8 @@ impl RoomSession {
             start_time_ms: start,
             end_time: end.map(Rfc3339),
             end_time_ms: end,
+            ended_at: end.map(Rfc3339),
+            ended_at_ms: end,
             last_active: last_active.map(Rfc3339),
             last_active_ms: last_active,
             num_participants: people,
@@ -200,6 +205,8 @@ impl RoomSession {
             start_time_ms: None,
             end_time: None,
             end_time_ms: None,
+            ended_at: None,
+            ended_at_ms: None,
             last_active: None,
             last_active_ms: None,
             num_participants: 0,

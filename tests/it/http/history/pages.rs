@@ -131,3 +131,13 @@ async fn a_table_is_the_same_as_rows_and_no_name_is_a_formula() {
     let head = with.app.ask("HEAD", "/api/livekit/rooms/general/attendance", &headers).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
+
+#[tokio::test]
+async fn a_table_has_a_thousand_rows_where_the_question_does_not_say_how_many() {
+    let with = WithPast::of(&people(1_001)).await;
+    let table = with.get(&format!("rooms/general/attendance?{ON_THE_DAY}&format=csv")).await;
+    assert_eq!(table.text().lines().count(), 1 + 1_000);
+    assert!(!table.header("x-next-cursor").is_empty());
+    let page = with.json(&format!("rooms/general/attendance?{ON_THE_DAY}")).await;
+    assert_eq!(page["people"].as_array().unwrap().len(), 100);
+}
