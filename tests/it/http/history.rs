@@ -7,7 +7,9 @@ use livekit_presence::{history::Database, livekit::VideoGrant};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Response, TestApp, TestDatabase, joined, published, started},
+    harness::{
+        PROCESS_KEYS, RedisServer, Response, TestApp, TestDatabase, joined, published, started,
+    },
     history::past::{self, PastSession, insert, insert_instance},
 };
 
@@ -155,6 +157,12 @@ async fn sessions_have_the_field_names_of_livekit_cloud() {
         json!([])
     );
 
+    assert_eq!((&session["endedAt"], &session["endedAtMs"]), (&json!(null), &json!(null)));
+    life(&with, "RM_2", "ended", 1_000, Some(9_000)).await;
+    let ended = &with.json(&format!("sessions?{ON_THE_DAY}&room=ended")).await["sessions"][0];
+    assert_eq!(ended["endedAt"], "2100-01-01T00:00:09.000Z");
+    assert_eq!(ended["endedAtMs"], json!(DAY + 9_000));
+
     let one = with.json("sessions/RM_1?limit=1").await;
     assert_eq!(
         (&one["roomId"], &one["roomName"], &one["peak"]),
@@ -169,7 +177,7 @@ async fn sessions_have_the_field_names_of_livekit_cloud() {
         json!({"microphoneTrack": true, "cameraTrack": false, "screenShareTrack": false})
     );
     let next = one["next"].as_str().unwrap();
-    let rest = with.json(&format!("sessions/RM_1?cursor={next}")).await;
+    let rest = with.json(&format!("sessions/RM_1?{ON_THE_DAY}&cursor={next}")).await;
     assert_eq!(rest["participants"][0]["participantIdentity"], "bob");
     assert_eq!(with.json("sessions/RM_none").await["participants"], json!([]));
 }
@@ -187,6 +195,8 @@ async fn a_person_is_where_the_lists_say_and_was_where_the_history_says() {
     assert_eq!(now["kind"], "STANDARD");
     assert_eq!(answer["sessions"][0]["room"], "other");
     assert_eq!(answer["sessions"][0]["intervals"], json!([[DAY + 1_000, DAY + 2_000]]));
+    let tomorrow = with.json("people/alice%2F1?from=2101-01-01&to=2101-01-02").await;
+    assert_eq!((&tomorrow["now"], &tomorrow["sessions"]), (&answer["now"], &json!([])));
     let nobody = with.json("people/nobody").await;
     assert_eq!(nobody, json!({"identity": "nobody", "name": "", "now": [], "sessions": []}));
 }
@@ -212,4 +222,19 @@ async fn analytics_count_people_by_the_hour_or_the_day() {
     );
     let day = with.json(&format!("analytics?{ON_THE_DAY}")).await;
     assert_eq!((&day["by"], day["rows"].as_array().unwrap().len()), (&json!("day"), 1));
+}
+
+#[tokio::test]
+async fn where_a_person_was_is_told_also_while_the_store_is_away() {
+    let kind = TestDatabase::sqlite();
+    let database = kind.connect().await;
+    insert(&database, &[past("PA_1", "general", "alice", 1_000, None)]).await;
+    let mut redis = RedisServer::start().await;
+    let settings = [("HISTORY_URL", &*kind.url())];
+    let app = TestApp::on(Some(&redis), &settings, PROCESS_KEYS).await;
+    let target = format!("/api/livekit/people/alice?{ON_THE_DAY}");
+    assert_eq!(app.get_as_operator(&target).await.json()["now"], json!([]));
+    redis.kill().await;
+    let answer = app.get_as_operator(&target).await.json();
+    assert_eq!((&answer["now"], &answer["sessions"][0]["sid"]), (&json!(null), &json!("PA_1")));
 }

@@ -1,11 +1,13 @@
 //! `GET /api/livekit/people/{identity}`: where somebody is, and was. `DELETE …/history` erases that.
 
-use std::collections::HashSet;
+use std::{cmp::Reverse, collections::HashSet};
 
 use axum::{extract::State, response::Response};
 use serde::Serialize;
+use tracing::warn;
 
 use crate::{
+    error_chain::Chain,
     history::{Csv, Reader, ReadingError, Rfc3339, SessionInRange, SessionRow, TimeRange},
     http::{
         auth::{Client, Eraser},
@@ -18,18 +20,20 @@ use crate::{
         state::{Http, HttpState},
     },
     presence::{Identity, Media, ParticipantKind, ParticipantSid, RoomName},
+    store::StoreError,
 };
 
 use super::{history, next_of, reader, text_of};
 
-/// Rooms that are looked into for where somebody is now.
-const MAX_ROOMS: usize = 200;
+/// Rooms that are looked into for where somebody is now, besides those that the history names.
+const MAX_OTHER_ROOMS: usize = 20;
 
 #[derive(Serialize)]
 struct Whereabouts<'answer> {
     identity: &'answer str,
     name: String,
-    now: Vec<Inside>,
+    /// None where that cannot be said at the moment.
+    now: Option<Vec<Inside>>,
     sessions: Vec<SessionInRoom>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -85,9 +89,10 @@ pub(in crate::http) async fn read(
     if query.format == Format::Csv {
         return Ok(csv_answer("person", csv_of(&page.entries, &range), next.as_ref()));
     }
-    let now = inside_now(&http, reader, &identity).await?;
+    let now = now_of(&http, reader, &identity, cursor.is_none()).await?;
     let named = page.entries.iter().map(|row| &row.name);
-    let name = now.iter().map(|inside| &inside.name).chain(named).find(|name| !name.is_empty());
+    let name =
+        now.iter().flatten().map(|inside| &inside.name).chain(named).find(|name| !name.is_empty());
     let answer = Whereabouts {
         identity: &identity,
         name: name.cloned().unwrap_or_default(),
@@ -108,40 +113,67 @@ pub(in crate::http) async fn erase(
     Ok(json_answer(&Erased { sessions }, None))
 }
 
-/// Where somebody is, as the lists of rooms say: first those that the history names, then others.
-async fn inside_now(
+/// Where somebody is, as the lists of rooms say. None if the store does not answer: it may be away while the database is not.
+async fn now_of(
     http: &HttpState,
     reader: &Reader,
     identity: &str,
-) -> Result<Vec<Inside>, Problem> {
+    is_first_page: bool,
+) -> Result<Option<Vec<Inside>>, Problem> {
     let open = reader.open_sessions_of(identity).await?;
-    let identity = Identity::new(identity);
-    let likely = open.iter().filter_map(|row| RoomName::parse(&row.room).ok());
-    let others = http.store.rooms().await?.into_iter().map(|room| room.name);
-    let mut looked_into = HashSet::new();
-    let mut inside = Vec::new();
-    for room in likely.chain(others) {
-        if looked_into.len() == MAX_ROOMS {
-            break;
-        }
-        if looked_into.insert(room.clone())
-            && let Some(stored) = http.store.read(&room).await?
-            && let Some(participant) = stored.shown(&identity)
-        {
-            let Media { microphone, camera, screen } = Media::of(&participant);
-            let joined_at = participant.joined_at.as_millis();
-            inside.push(Inside {
-                room,
-                sid: participant.sid.clone(),
-                name: participant.profile.name.clone(),
-                joined_at: Rfc3339(joined_at),
-                joined_at_ms: joined_at,
-                kind: participant.profile.kind.clone(),
-                media: Sent { microphone, camera, screen },
-            });
+    let likely = open.iter().filter_map(|row| RoomName::parse(&row.room).ok()).collect();
+    match inside_now(http, likely, identity, is_first_page).await {
+        Ok(inside) => Ok(Some(inside)),
+        Err(error) => {
+            warn!(error = %Chain(&error), "cannot say in which rooms a person is now");
+            Ok(None)
         }
     }
+}
+
+/// The rooms that the history names; on the first page some others, if nobody is in these.
+async fn inside_now(
+    http: &HttpState,
+    likely: HashSet<RoomName>,
+    identity: &str,
+    is_first_page: bool,
+) -> Result<Vec<Inside>, StoreError> {
+    let identity = Identity::new(identity);
+    let mut inside = Vec::new();
+    for room in &likely {
+        inside.extend(inside_room(http, room, &identity).await?);
+    }
+    if inside.is_empty() && is_first_page {
+        let others = http.store.rooms().await?.into_iter().map(|room| room.name);
+        let others = others.filter(|room| !likely.contains(room));
+        for room in others.take(MAX_OTHER_ROOMS) {
+            inside.extend(inside_room(http, &room, &identity).await?);
+        }
+    }
+    inside.sort_by_key(|one| Reverse(one.joined_at_ms));
     Ok(inside)
+}
+
+async fn inside_room(
+    http: &HttpState,
+    room: &RoomName,
+    identity: &Identity,
+) -> Result<Option<Inside>, StoreError> {
+    let stored = http.store.read(room).await?;
+    let participant = stored.and_then(|stored| stored.shown(identity));
+    Ok(participant.map(|participant| {
+        let Media { microphone, camera, screen } = Media::of(&participant);
+        let joined_at = participant.joined_at.as_millis();
+        Inside {
+            room: room.clone(),
+            sid: participant.sid.clone(),
+            name: participant.profile.name.clone(),
+            joined_at: Rfc3339(joined_at),
+            joined_at_ms: joined_at,
+            kind: participant.profile.kind.clone(),
+            media: Sent { microphone, camera, screen },
+        }
+    }))
 }
 
 impl SessionInRoom {
