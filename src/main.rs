@@ -126,7 +126,7 @@ fn serve(file: Option<&Path>, start_mode: StartMode) -> Result<(), Failure> {
         info!(%address, "listening");
         let told_to_end = shutdown()?;
         match start_mode {
-            StartMode::Serve => app.run(told_to_end).await,
+            StartMode::Serve | StartMode::Export => app.run(told_to_end).await,
             StartMode::Demo => app.run(simulate_until(told_to_end, address, clock)).await,
         }
         Ok(())
@@ -184,7 +184,7 @@ fn export(
     (from, to): (Option<i64>, Option<i64>),
     format: Format,
 ) -> Result<(), Failure> {
-    let config = Config::load(file, StartMode::Serve)?;
+    let config = Config::load(file, StartMode::Export)?;
     let now = i64::try_from(Clock::system().now().as_millis()).unwrap_or(i64::MAX);
     let everything = TimeRange::everything(now);
     let (from, to) = (from.unwrap_or(everything.from), to.unwrap_or(everything.to));

@@ -7,7 +7,10 @@ use std::{
 
 use crate::{
     config::Config,
-    history::{Database, Export, ExportFormat, HistoryError, Reader, ReadingError, TimeRange},
+    history::{
+        Database, Export, ExportFormat, HistoryAddress, HistoryError, Reader, ReadingError,
+        TimeRange,
+    },
 };
 
 /// Why the history was not, or not wholly, written out.
@@ -15,6 +18,8 @@ use crate::{
 pub enum ExportError {
     #[error("no history is kept; set `history.url` (HISTORY_URL) to its database")]
     NoHistory,
+    #[error("there is no history of this release in {0:?}; the service makes it when it starts")]
+    NotThere(HistoryAddress),
     #[error(transparent)]
     Database(#[from] HistoryError),
     #[error(transparent)]
@@ -34,7 +39,8 @@ pub async fn export_history(
     output: &mut impl Write,
 ) -> Result<(), ExportError> {
     let address = config.history.address.as_ref().ok_or(ExportError::NoHistory)?;
-    let database = Database::connect(address).await?;
+    let there = Database::existing(address).await?;
+    let database = there.ok_or_else(|| ExportError::NotThere(address.clone()))?;
     let mut export = Export::new(Reader::new(Arc::new(database)), range, format);
     while let Some(part) = export.next().await? {
         match output.write_all(part.as_bytes()).and_then(|()| output.flush()) {

@@ -48,7 +48,7 @@ pub(super) fn take_settings(
         );
     }
     match start_mode {
-        StartMode::Serve => AuthSettings { mode, cookie },
+        StartMode::Serve | StartMode::Export => AuthSettings { mode, cookie },
         StartMode::Demo => AuthSettings { mode: AuthMode::Open, cookie: None },
     }
 }

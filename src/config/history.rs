@@ -54,7 +54,7 @@ fn take_address(values: &mut Values) -> Option<HistoryAddress> {
 /// The demo shows a history, and leaves nothing behind.
 fn of_demo(start_mode: StartMode) -> Option<HistoryAddress> {
     match start_mode {
-        StartMode::Serve => None,
+        StartMode::Serve | StartMode::Export => None,
         StartMode::Demo => Some(HistoryAddress::Memory),
     }
 }

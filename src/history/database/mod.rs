@@ -9,6 +9,7 @@ mod bulk;
 mod decode;
 mod encode;
 mod erasure;
+mod existing;
 mod load;
 mod pools;
 mod retention;

@@ -2,16 +2,18 @@
 
 use std::process::{Output, Stdio};
 
+use livekit_presence::history::{Database, HistoryAddress};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
-use crate::harness::{PROCESS_KEYS, Process, TestDatabase, within_deadline};
+use crate::harness::{Folder, PostgresServer, Process, TestDatabase, within_deadline};
 
 use super::past::{insert, past};
 
 async fn export(url: &str, arguments: &[&str]) -> Output {
     let arguments = [&["history", "export"], arguments].concat();
-    let variables = [("LIVEKIT_KEYS", PROCESS_KEYS), ("HISTORY_URL", url)];
+    // Without an API key, which this needs none of.
+    let variables = [("HISTORY_URL", url)];
     let output = Process::command(&arguments, &variables).output();
     within_deadline("the export", output).await.unwrap()
 }
@@ -23,11 +25,15 @@ fn text(bytes: &[u8]) -> &str {
 #[tokio::test]
 async fn an_export_has_every_session_once_also_where_it_is_read_in_parts() {
     for kind in TestDatabase::both().await {
-        let sessions: Vec<_> = (0..2_500)
-            .map(|nth| past(&format!("PA_{nth}"), "general", "alice", nth, Some(nth + 10)))
+        // One of five is within the range.
+        let sessions: Vec<_> = (0..12_500)
+            .map(|nth| {
+                let from = if nth % 5 == 0 { 100_000 } else { 0 };
+                past(&format!("PA_{nth}"), "general", "alice", from + nth, Some(from + nth + 10))
+            })
             .collect();
         insert(&kind.connect().await, &sessions).await;
-        let output = export(&kind.url(), &["--format", "jsonl"]).await;
+        let output = export(&kind.url(), &["--from", "100000", "--format", "jsonl"]).await;
         assert!(output.status.success(), "{}", text(&output.stderr));
         let lines = text(&output.stdout).lines();
         let mut sids: Vec<String> = lines
@@ -88,7 +94,7 @@ async fn an_export_ends_in_order_when_nobody_reads_on() {
         .map(|nth| past(&format!("PA_{nth}"), "general", "alice", nth, Some(nth + 10)))
         .collect();
     insert(&kind.connect().await, &sessions).await;
-    let variables = [("LIVEKIT_KEYS", PROCESS_KEYS), ("HISTORY_URL", &*kind.url())];
+    let variables = [("HISTORY_URL", &*kind.url())];
     let mut command = Process::command(&["history", "export"], &variables);
     let mut exporting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut output = exporting.stdout.take().unwrap();
@@ -97,4 +103,30 @@ async fn an_export_ends_in_order_when_nobody_reads_on() {
     let ended = within_deadline("its end", exporting.wait_with_output()).await.unwrap();
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     assert_eq!(text(&ended.stderr), "");
+}
+
+#[tokio::test]
+async fn an_export_of_a_file_that_is_not_there_makes_none() {
+    let folder = Folder::new("export");
+    let path = folder.path().join("history.db");
+    let output = export(&format!("sqlite:{}", path.display()), &[]).await;
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("there is no history"), "{}", text(&output.stderr));
+    assert!(!path.exists());
+    std::fs::write(&path, "").unwrap();
+    let output = export(&format!("sqlite:{}", path.display()), &[]).await;
+    assert!(text(&output.stderr).contains("there is no history"), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn an_export_needs_no_right_but_to_read() {
+    let server = PostgresServer::start().await;
+    let database = Database::connect(&HistoryAddress::parse(&server.url()).unwrap()).await.unwrap();
+    insert(&database, &[past("PA_1", "general", "alice", 0, Some(1_000))]).await;
+    let role = "CREATE ROLE auditor LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO auditor";
+    sqlx::raw_sql(role).execute(database.reader().await.unwrap()).await.unwrap();
+    let url = server.url().replace("postgres@", "auditor@");
+    let output = export(&url, &["--format", "jsonl"]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("PA_1"));
 }
