@@ -1,5 +1,7 @@
 //! The sessions of the history for other programs, a part at a time.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
@@ -15,8 +17,12 @@ use super::{
     session::{SessionInRange, is_seen},
 };
 
-/// Sessions that are read at once.
+/// Sessions that are written at once, at most.
 const PART: usize = 1_000;
+/// Sessions that are looked through for that. In a short range only few of them are, and still each part must be read in time.
+const LOOKED_THROUGH: usize = 10_000;
+/// Nobody waits for an answer here.
+const PART_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How sessions are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +66,8 @@ impl Export {
     /// The database cannot be read.
     pub async fn next(&mut self) -> Result<Option<String>, ReadingError> {
         let Some(after) = self.after.take() else { return Ok(None) };
-        let rows = self.reader.sessions_after(&after, &self.range).await?;
-        self.after = rows.last().filter(|_| rows.len() == PART).map(|row| row.sid.clone());
+        let (rows, after) = self.reader.sessions_after(&after, &self.range).await?;
+        self.after = after;
         let seen = rows.iter().filter(|row| is_seen(row, &self.range));
         let text = match self.format {
             ExportFormat::Csv => self.csv(seen),
@@ -105,29 +111,46 @@ impl Export {
 }
 
 impl Reader {
+    /// Some sessions of the range in the order of the sids, and the sid after which the others come, if there are any.
     async fn sessions_after(
         &self,
         sid: &str,
         range: &TimeRange,
-    ) -> Result<Vec<SessionRow>, ReadingError> {
-        self.ask(async |pool| {
+    ) -> Result<(Vec<SessionRow>, Option<String>), ReadingError> {
+        self.ask_within(PART_TIMEOUT, async |pool| {
+            let last: Option<String> = sqlx::query_scalar(AssertSqlSafe(last_statement()))
+                .bind(sid.to_owned())
+                .bind(number(LOOKED_THROUGH))
+                .fetch_one(pool)
+                .await?;
+            let Some(last) = last else { return Ok((Vec::new(), None)) };
             let rows = sqlx::query(AssertSqlSafe(export_statement()))
                 .bind(sid.to_owned())
                 .bind(range.from)
                 .bind(range.to)
+                .bind(last.clone())
                 .bind(number(PART))
                 .fetch_all(pool)
                 .await?;
-            Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
+            let rows = rows.iter().map(session_of).collect::<sqlx::Result<Vec<_>>>()?;
+            let is_full = rows.len() == PART;
+            let after = rows.last().filter(|_| is_full).map_or(last, |row| row.sid.clone());
+            Ok((rows, Some(after)))
         })
         .await
     }
 }
 
+/// The last sid that a part looks at.
+pub(super) fn last_statement() -> String {
+    "SELECT MAX(sid) FROM (SELECT sid FROM sessions WHERE sid > $1 ORDER BY sid LIMIT $2) AS part"
+        .to_owned()
+}
+
 /// The pluses keep the database to the order of the sids: with another index it would sort everything for each part.
 pub(super) fn export_statement() -> String {
     format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions WHERE sid > $1 AND +left_at > $2 AND +joined_at < $3 \
-         ORDER BY sid LIMIT $4"
+        "SELECT {SESSION_COLUMNS} FROM sessions \
+         WHERE sid > $1 AND sid <= $4 AND +left_at > $2 AND +joined_at < $3 ORDER BY sid LIMIT $5"
     )
 }

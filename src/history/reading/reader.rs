@@ -67,11 +67,19 @@ impl Reader {
         &self,
         question: impl AsyncFnOnce(&AnyPool) -> Result<T, ReadingError>,
     ) -> Result<T, ReadingError> {
+        self.ask_within(ANSWER_TIMEOUT, question).await
+    }
+
+    pub(super) async fn ask_within<T>(
+        &self,
+        time: Duration,
+        question: impl AsyncFnOnce(&AnyPool) -> Result<T, ReadingError>,
+    ) -> Result<T, ReadingError> {
         let answer = async {
             let _turn = self.turns.acquire().await.expect("nobody closes it");
             question(self.database.reader().await?).await
         };
-        timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| HistoryError::TimedOut)?
+        timeout(time, answer).await.map_err(|_| HistoryError::TimedOut)?
     }
 }
 

@@ -40,7 +40,7 @@ fn values(route: &str) -> &'static str {
         "analytics: the first" => "19900000, 20000000",
         "analytics of a room: the first" => "19900000, 20000000, 'room-7'",
         "writing" => "'general'",
-        "export" => "'PA_5', 0, 20000000, 1000",
+        "export" => "'PA_5', 0, 20000000, 'PA_6', 1000",
         _ => "19900000, 20000000, 100001, 'room-7'",
     }
 }
