@@ -13,11 +13,15 @@ use super::{OPEN, encode};
 pub const SESSION_COLUMNS: &str = "sid, identity, room, instance, name, kind, agent, joined_at, left_at, exact, reason, \
                                    joined_told_by, left_told_by, left_why, spans, metadata, seq";
 
+/// The same without metadata, which may be long and which no route shows.
+pub const SHOWN_COLUMNS: &str = "sid, identity, room, instance, name, kind, agent, joined_at, left_at, exact, reason, \
+                                 joined_told_by, left_told_by, left_why, spans, CAST(NULL AS TEXT) AS metadata, seq";
+
 /// What [`instance_of`] reads, in this order, after `SELECT`.
 pub const INSTANCE_COLUMNS: &str = "sid, room, started_at, finished_at, exact, reason, finished_told_by, peak_people, \
                                     total_people, total_sessions, seq";
 
-/// Reads a row of `sessions`, selected with [`SESSION_COLUMNS`].
+/// Reads a row of `sessions`, selected with [`SESSION_COLUMNS`] or [`SHOWN_COLUMNS`].
 ///
 /// # Errors
 /// It is none.

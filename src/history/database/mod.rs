@@ -17,7 +17,7 @@ mod save;
 mod write;
 
 pub use address::HistoryAddress;
-pub use decode::{INSTANCE_COLUMNS, SESSION_COLUMNS, instance_of, session_of};
+pub use decode::{INSTANCE_COLUMNS, SESSION_COLUMNS, SHOWN_COLUMNS, instance_of, session_of};
 pub use encode::{OPEN, identity_key, stored_text};
 pub use load::homeless_statement;
 pub use retention::Swept;

@@ -16,6 +16,7 @@ CREATE TABLE room_instances (
 );
 CREATE INDEX room_instances_by_room ON room_instances (room, finished_at);
 CREATE INDEX room_instances_by_end ON room_instances (finished_at);
+CREATE INDEX room_instances_by_start ON room_instances (started_at, sid);
 
 CREATE TABLE sessions (
     sid TEXT NOT NULL PRIMARY KEY,
@@ -43,7 +44,9 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_room ON sessions (room, left_at, instance, joined_at);
 CREATE INDEX sessions_by_instance ON sessions (instance);
 CREATE INDEX sessions_by_identity ON sessions (identity_key, left_at);
+-- Of times not long ago, and of times long ago: in between lies what need not be read.
 CREATE INDEX sessions_by_end ON sessions (left_at, joined_at);
+CREATE INDEX sessions_by_start ON sessions (joined_at, left_at);
 
 -- Who was erased, and when. What waits in an outbox may still name them.
 CREATE TABLE erasures (

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{AnyPool, AssertSqlSafe, Row};
 
 use crate::history::{
-    database::{INSTANCE_COLUMNS, OPEN, SESSION_COLUMNS, instance_of, session_of, stored_text},
+    database::{INSTANCE_COLUMNS, OPEN, SHOWN_COLUMNS, instance_of, session_of, stored_text},
     fold::totals,
     row::{InstanceRow, SessionRow, Totals},
 };
@@ -14,6 +14,7 @@ use super::{
     cursor::Position,
     range::TimeRange,
     reader::{MAX_SESSIONS, Page, Reader, ReadingError, number},
+    side::Side,
 };
 
 /// In which order lives of rooms come, by their starts.
@@ -32,6 +33,29 @@ pub struct CountedInstance {
     pub sessions: i64,
     /// How many people are inside now.
     pub active: i64,
+}
+
+/// Of which rooms lives are read.
+#[derive(Clone, Copy)]
+pub(super) enum Lives {
+    OfRoom,
+    /// Of all rooms.
+    Of(Side),
+}
+
+impl Lives {
+    async fn within(
+        pool: &AnyPool,
+        room: Option<&str>,
+        range: &TimeRange,
+    ) -> Result<Self, ReadingError> {
+        if room.is_some() {
+            return Ok(Self::OfRoom);
+        }
+        let oldest = "SELECT MIN(started_at) FROM room_instances";
+        let oldest = sqlx::query_scalar(oldest).fetch_one(pool).await?;
+        Ok(Self::Of(Side::of(range, oldest)))
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -97,16 +121,25 @@ fn went_on(row: &InstanceRow, range: &TimeRange) -> bool {
     row.started_at >= range.from || row.finished_at.unwrap_or(range.now) > range.from
 }
 
-pub(super) fn instances_statement(of_room: bool, order: Order) -> String {
+pub(super) fn instances_statement(of: Lives, order: Order) -> String {
     let (is_later, direction) = match order {
         Order::OldestFirst => (">", "ASC"),
         Order::NewestFirst => ("<", "DESC"),
     };
-    let room = if of_room { "AND room = $6" } else { "" };
+    // Along their beginnings they come in order already.
+    let (within, started_at) = match of {
+        Lives::OfRoom => {
+            ("room = $6 AND finished_at > $1 AND started_at < $2".to_owned(), "+started_at")
+        }
+        Lives::Of(Side::Ends) => (Side::Ends.condition("started_at", "finished_at"), "+started_at"),
+        Lives::Of(Side::Beginnings) => {
+            (Side::Beginnings.condition("started_at", "finished_at"), "started_at")
+        }
+    };
     format!(
-        "SELECT {INSTANCE_COLUMNS} FROM room_instances WHERE finished_at > $1 AND started_at < $2 \
-         AND (started_at {is_later} $3 OR (started_at = $3 AND sid {is_later} $4)) {room} \
-         ORDER BY started_at {direction}, sid {direction} LIMIT $5"
+        "SELECT {INSTANCE_COLUMNS} FROM room_instances WHERE {within} \
+         AND ({started_at} {is_later} $3 OR ({started_at} = $3 AND sid {is_later} $4)) \
+         ORDER BY {started_at} {direction}, sid {direction} LIMIT $5"
     )
 }
 
@@ -123,7 +156,8 @@ async fn rows_of_page(
         (None, Order::OldestFirst) => (i64::MIN, ""),
         (None, Order::NewestFirst) => (i64::MAX, ""),
     };
-    let query = sqlx::query(AssertSqlSafe(instances_statement(room.is_some(), order)))
+    let of = Lives::within(pool, room, range).await?;
+    let query = sqlx::query(AssertSqlSafe(instances_statement(of, order)))
         .bind(range.from)
         .bind(range.to)
         .bind(started_at)
@@ -183,7 +217,7 @@ async fn counts_of(
 }
 
 async fn sessions_of(pool: &AnyPool, instance: &str) -> Result<Vec<SessionRow>, ReadingError> {
-    let statement = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE instance = $1 LIMIT $2");
+    let statement = format!("SELECT {SHOWN_COLUMNS} FROM sessions WHERE instance = $1 LIMIT $2");
     let rows = sqlx::query(AssertSqlSafe(statement))
         .bind(instance.to_owned())
         .bind(number(MAX_SESSIONS + 1))

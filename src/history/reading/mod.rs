@@ -13,6 +13,7 @@ mod person;
 mod range;
 mod reader;
 mod session;
+mod side;
 mod statements;
 mod time;
 mod usage;

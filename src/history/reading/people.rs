@@ -4,7 +4,7 @@ use sqlx::{AnyPool, AssertSqlSafe, Row};
 
 use crate::{
     history::{
-        database::{SESSION_COLUMNS, session_of, stored_text},
+        database::{SHOWN_COLUMNS, session_of, stored_text},
         row::SessionRow,
     },
     presence::RoomName,
@@ -75,7 +75,7 @@ pub(super) fn people_statement(column: &str) -> String {
              HAVING MIN(joined_at) > $4 OR (MIN(joined_at) = $4 AND identity > $5) \
              ORDER BY first_joined, page_identity LIMIT $6\
          ) \
-         SELECT {SESSION_COLUMNS}, first_joined FROM page \
+         SELECT {SHOWN_COLUMNS}, first_joined FROM page \
          JOIN sessions ON identity_key = page_key AND identity = page_identity \
          WHERE {column} = $1 AND left_at > $2 AND joined_at < $3 \
          ORDER BY first_joined, identity, joined_at, sid LIMIT $7"
@@ -84,10 +84,12 @@ pub(super) fn people_statement(column: &str) -> String {
 
 pub(super) fn count_statement(condition: &str) -> String {
     format!(
-        "SELECT COUNT(*) FROM (\
-             SELECT 1 AS one FROM sessions WHERE left_at > $1 AND joined_at < $2 {condition} LIMIT $3\
-         ) AS counted"
+        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM sessions WHERE {condition} LIMIT $3) AS counted"
     )
+}
+
+pub(super) fn attended_condition(column: &str) -> String {
+    format!("left_at > $1 AND joined_at < $2 AND {column} = $4")
 }
 
 async fn refuse_too_much(
@@ -95,7 +97,7 @@ async fn refuse_too_much(
     attended: Attended<'_>,
     range: &TimeRange,
 ) -> Result<(), ReadingError> {
-    let statement = count_statement(&format!("AND {} = $4", attended.column()));
+    let statement = count_statement(&attended_condition(attended.column()));
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(statement))
         .bind(range.from)
         .bind(range.to)

@@ -3,7 +3,7 @@
 use sqlx::{AnyPool, AssertSqlSafe};
 
 use crate::history::{
-    database::{OPEN, SESSION_COLUMNS, identity_key, session_of, stored_text},
+    database::{OPEN, SHOWN_COLUMNS, identity_key, session_of, stored_text},
     row::SessionRow,
 };
 
@@ -40,13 +40,8 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub async fn open_sessions_of(&self, identity: &str) -> Result<Vec<SessionRow>, ReadingError> {
-        let statement = format!(
-            "SELECT {SESSION_COLUMNS} FROM sessions \
-             WHERE identity_key = $1 AND identity = $2 AND left_at = {OPEN} \
-             ORDER BY joined_at DESC LIMIT {MAX_OPEN}"
-        );
         self.ask(async |pool| {
-            let rows = sqlx::query(AssertSqlSafe(statement))
+            let rows = sqlx::query(AssertSqlSafe(open_statement()))
                 .bind(identity_key(identity))
                 .bind(stored_text(identity).into_owned())
                 .fetch_all(pool)
@@ -57,9 +52,18 @@ impl Reader {
     }
 }
 
+/// The plus keeps SQLite from looking through all that is open.
+pub(super) fn open_statement() -> String {
+    format!(
+        "SELECT {SHOWN_COLUMNS} FROM sessions \
+         WHERE identity_key = $1 AND identity = $2 AND +left_at = {OPEN} \
+         ORDER BY joined_at DESC LIMIT {MAX_OPEN}"
+    )
+}
+
 pub(super) fn person_statement() -> String {
     format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions \
+        "SELECT {SHOWN_COLUMNS} FROM sessions \
          WHERE identity_key = $1 AND identity = $2 AND left_at > $3 AND joined_at < $4 \
          AND (joined_at < $5 OR (joined_at = $5 AND sid < $6)) \
          ORDER BY joined_at DESC, sid DESC LIMIT $7"

@@ -3,16 +3,17 @@
 use sqlx::{AnyPool, AssertSqlSafe};
 
 use crate::history::{
-    database::{SESSION_COLUMNS, session_of, stored_text},
+    database::{SHOWN_COLUMNS, session_of, stored_text},
     row::SessionRow,
 };
 
 use super::{
     analytics::{Period, Usage, usage_of},
     cursor::Position,
-    people::count_statement,
+    people::{attended_condition, count_statement},
     range::TimeRange,
     reader::{Page, Reader, ReadingError, number},
+    side::Side,
 };
 
 /// Sessions that a page is made of, at most.
@@ -40,10 +41,11 @@ impl Reader {
         let rest = TimeRange { from, ..*range };
         let most = (limit * SESSIONS_PER_ENTRY).min(MAX_SESSIONS_OF_PAGE);
         self.ask(async |pool| {
-            let Some(part) = part_to_read(pool, room, period, &rest, most).await? else {
+            let asked = Asked::of(pool, room, &rest).await?;
+            let Some(part) = part_to_read(pool, asked, period, &rest, most).await? else {
                 return Ok(Page { entries: Vec::new(), next: None });
             };
-            let rows = sessions_in(pool, room, &part).await?;
+            let rows = sessions_in(pool, asked, &part).await?;
             let mut entries = usage_of(&rows, period, &part);
             let position = |entry: &Usage| Position(entry.start_ms, entry.room.clone());
             let is_later = |entry: &Usage, Position(start, room): &Position| {
@@ -64,18 +66,18 @@ impl Reader {
 /// sessions.
 async fn part_to_read(
     pool: &AnyPool,
-    room: Option<&str>,
+    asked: Asked<'_>,
     period: Period,
     range: &TimeRange,
     most: usize,
 ) -> Result<Option<TimeRange>, ReadingError> {
-    let Some(first) = first_join(pool, room, range).await? else { return Ok(None) };
+    let Some(first) = first_join(pool, asked, range).await? else { return Ok(None) };
     // Nothing is known of the future, which may be long.
     let end = range.to.min(period.after(range.now.max(first)));
     let mut part = TimeRange { from: range.from.max(first), to: end, now: range.now };
     loop {
         let one_period = period.after(part.from).min(end);
-        let count = count(pool, room, &part).await?;
+        let count = count(pool, asked, &part).await?;
         if count == 0 && part.to < end {
             part = TimeRange { from: part.to, to: end, ..part };
         } else if count <= most {
@@ -95,63 +97,94 @@ async fn part_to_read(
 /// When the first session joined that was inside within a range.
 async fn first_join(
     pool: &AnyPool,
-    room: Option<&str>,
+    asked: Asked<'_>,
     range: &TimeRange,
 ) -> Result<Option<i64>, ReadingError> {
-    let query = sqlx::query_scalar(AssertSqlSafe(first_join_statement(room)))
+    let query = sqlx::query_scalar(AssertSqlSafe(first_join_statement(asked)))
         .bind(range.from)
         .bind(range.to);
-    Ok(match room {
-        Some(room) => query.bind(stored_text(room).into_owned()).fetch_one(pool).await?,
-        None => query.fetch_one(pool).await?,
+    Ok(match asked {
+        Asked::Room(room) => query.bind(stored_text(room).into_owned()).fetch_one(pool).await?,
+        Asked::AllRooms(_) => query.fetch_one(pool).await?,
     })
 }
 
-pub(super) fn first_join_statement(room: Option<&str>) -> String {
-    let room = if room.is_some() { "AND room = $3" } else { "" };
-    format!("SELECT MIN(joined_at) FROM sessions WHERE left_at > $1 AND joined_at < $2 {room}")
+/// With the plus the least is looked for in what the condition finds. Without it databases may go along all beginnings.
+pub(super) fn first_join_statement(asked: Asked<'_>) -> String {
+    match asked {
+        Asked::Room(_) => "SELECT MIN(+joined_at) FROM sessions \
+                           WHERE left_at > $1 AND joined_at < $2 AND room = $3"
+            .to_owned(),
+        Asked::AllRooms(Side::Ends) => {
+            let within = Side::Ends.condition("joined_at", "left_at");
+            format!("SELECT MIN(+joined_at) FROM sessions WHERE {within}")
+        }
+        Asked::AllRooms(Side::Beginnings) => {
+            let within = Side::Beginnings.condition("joined_at", "left_at");
+            format!("SELECT MIN(joined_at) FROM sessions WHERE {within}")
+        }
+    }
 }
 
-pub(super) fn room_condition(room: Option<&str>) -> &'static str {
-    if room.is_some() { "AND room = $4" } else { "" }
+/// What usage is asked of.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'name> {
+    Room(&'name str),
+    AllRooms(Side),
 }
 
-async fn count(
-    pool: &AnyPool,
-    room: Option<&str>,
-    range: &TimeRange,
-) -> Result<usize, ReadingError> {
-    let query = sqlx::query_scalar(AssertSqlSafe(count_statement(room_condition(room))))
+impl<'name> Asked<'name> {
+    async fn of(
+        pool: &AnyPool,
+        room: Option<&'name str>,
+        range: &TimeRange,
+    ) -> Result<Self, ReadingError> {
+        if let Some(room) = room {
+            return Ok(Self::Room(room));
+        }
+        let oldest = "SELECT MIN(joined_at) FROM sessions";
+        let oldest = sqlx::query_scalar(oldest).fetch_one(pool).await?;
+        Ok(Self::AllRooms(Side::of(range, oldest)))
+    }
+
+    /// With the room as `$4`.
+    pub fn condition(self) -> String {
+        match self {
+            Self::Room(_) => attended_condition("room"),
+            Self::AllRooms(side) => side.condition("joined_at", "left_at"),
+        }
+    }
+}
+
+async fn count(pool: &AnyPool, asked: Asked<'_>, range: &TimeRange) -> Result<usize, ReadingError> {
+    let query = sqlx::query_scalar(AssertSqlSafe(count_statement(&asked.condition())))
         .bind(range.from)
         .bind(range.to)
         .bind(number(MAX_SESSIONS_OF_PAGE + 1));
-    let count: i64 = match room {
-        Some(room) => query.bind(stored_text(room).into_owned()).fetch_one(pool).await?,
-        None => query.fetch_one(pool).await?,
+    let count: i64 = match asked {
+        Asked::Room(room) => query.bind(stored_text(room).into_owned()).fetch_one(pool).await?,
+        Asked::AllRooms(_) => query.fetch_one(pool).await?,
     };
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-pub(super) fn usage_statement(room: Option<&str>) -> String {
-    format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions WHERE left_at > $1 AND joined_at < $2 {} LIMIT $3",
-        room_condition(room)
-    )
+pub(super) fn usage_statement(asked: Asked<'_>) -> String {
+    format!("SELECT {SHOWN_COLUMNS} FROM sessions WHERE {} LIMIT $3", asked.condition())
 }
 
 async fn sessions_in(
     pool: &AnyPool,
-    room: Option<&str>,
+    asked: Asked<'_>,
     range: &TimeRange,
 ) -> Result<Vec<SessionRow>, ReadingError> {
-    let query = sqlx::query(AssertSqlSafe(usage_statement(room)))
+    let query = sqlx::query(AssertSqlSafe(usage_statement(asked)))
         .bind(range.from)
         .bind(range.to)
         // Some may have come since they were counted.
         .bind(number(2 * MAX_SESSIONS_OF_PAGE));
-    let rows = match room {
-        Some(room) => query.bind(stored_text(room).into_owned()).fetch_all(pool).await?,
-        None => query.fetch_all(pool).await?,
+    let rows = match asked {
+        Asked::Room(room) => query.bind(stored_text(room).into_owned()).fetch_all(pool).await?,
+        Asked::AllRooms(_) => query.fetch_all(pool).await?,
     };
     Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
 }

@@ -22,6 +22,9 @@ async fn long_past(database: &Database) {
         let (room, start) = (format!("room-{}", nth % 200), nth * 10_000);
         insert_instance(database, &format!("RM_{nth}"), &room, start, Some(start + 60_000)).await;
     }
+}
+
+async fn analyze(database: &Database) {
     let pool = database.reader().await.unwrap();
     sqlx::query("ANALYZE").execute(pool).await.unwrap();
 }
@@ -34,10 +37,15 @@ fn values(route: &str) -> &'static str {
         }
         "lives of a room" => "19900000, 20000000, 0, '', 101, 'room-7'",
         "sessions" => "19900000, 20000000, 20000000, '', 101",
+        "sessions of long ago" => "0, 100000, 20000000, '', 101",
         "sessions: how many people" => "'RM_1', 'RM_2', 'RM_3'",
         "person" => "4711, 'person-7', 19900000, 20000000, 20000000, '', 101",
         "analytics" | "analytics: how many" => "19900000, 20000000, 50001",
         "analytics: the first" => "19900000, 20000000",
+        "analytics of long ago" | "analytics of long ago: how many" => "0, 100000, 50001",
+        "analytics of long ago: the first" => "0, 100000",
+        "person: inside now" => "4711, 'person-7'",
+        "export: the last" => "'PA_5', 10000",
         "analytics of a room: the first" => "19900000, 20000000, 'room-7'",
         "writing" => "'general'",
         "export" => "'PA_5', 0, 20000000, 'PA_6', 1000",
@@ -49,7 +57,15 @@ async fn plan(database: &Database, question: &Planned) -> String {
     let statement = &question.statement;
     let mut connection = database.reader().await.unwrap().acquire().await.unwrap();
     let explain = match database.dialect() {
-        Dialect::Sqlite => format!("EXPLAIN QUERY PLAN {statement}"),
+        Dialect::Sqlite => {
+            // Parameters without values would be NULL, and everything is after NULL: once the tables are analyzed, that is a reason
+            // to read them from end to end.
+            let values = values(question.route).split(", ").enumerate();
+            let with_values = values.fold(statement.clone(), |statement, (nth, value)| {
+                statement.replace(&format!("${}", nth + 1), value)
+            });
+            format!("EXPLAIN QUERY PLAN {with_values}")
+        }
         Dialect::Postgres => {
             let prepare = format!("DEALLOCATE ALL; PREPARE question AS {statement}");
             sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap();
@@ -67,23 +83,31 @@ async fn every_question_is_answered_through_an_index() {
     for kind in TestDatabase::both().await {
         let database = kind.connect().await;
         long_past(&database).await;
-        for question in planned() {
-            let plan = plan(&database, &question).await;
-            let reads_all = ["SCAN sessions", "SCAN room_instances", "Seq Scan"];
-            let reads_all = reads_all.into_iter().any(|scan| {
-                // SQLite says SCAN also where it goes through an index from its beginning.
-                plan.lines().any(|line| line.contains(scan) && !line.contains("USING INDEX"))
-            });
-            assert!(!reads_all, "{}: {plan}", question.route);
-            let index = match database.dialect() {
-                // SQLite gives the index of a primary key a name of its own.
-                Dialect::Sqlite if question.index == "sessions_pkey" => {
-                    "sqlite_autoindex_sessions_1"
-                }
-                Dialect::Sqlite | Dialect::Postgres => question.index,
-            };
-            assert!(plan.contains(index), "{}: {plan}", question.route);
+        if database.dialect() == Dialect::Sqlite {
+            // It may know nothing of what it holds: nobody analyzes it.
+            check_plans(&database).await;
         }
+        analyze(&database).await;
+        // SQLite reads what it knows of its tables when a connection begins.
+        check_plans(&kind.connect().await).await;
+    }
+}
+
+async fn check_plans(database: &Database) {
+    for question in planned() {
+        let plan = plan(database, &question).await;
+        let reads_all = ["SCAN sessions", "SCAN room_instances", "Seq Scan"];
+        let reads_all = reads_all.into_iter().any(|scan| {
+            // SQLite says SCAN also where it goes through an index from its beginning.
+            plan.lines().any(|line| line.contains(scan) && !line.contains("USING INDEX"))
+        });
+        assert!(!reads_all, "{}: {plan}", question.route);
+        let index = match database.dialect() {
+            // SQLite gives the index of a primary key a name of its own.
+            Dialect::Sqlite if question.index == "sessions_pkey" => "sqlite_autoindex_sessions_1",
+            Dialect::Sqlite | Dialect::Postgres => question.index,
+        };
+        assert!(plan.contains(index), "{}: {plan}", question.route);
     }
 }
 
