@@ -126,10 +126,16 @@ impl Fixture {
         for name in ["Makefile", "config", "scripts", ".env.example"] {
             symlink(Path::new(ROOT).join(name), folder.path().join(name)).unwrap();
         }
-        let demo = Process::start(&[("LKP__STREAM__HEARTBEAT", "1s")]).await;
+        let heartbeat = ("LKP__STREAM__HEARTBEAT", "1s");
+        let demo = Process::start(&[heartbeat, ("HISTORY_URL", "sqlite::memory:")]).await;
         demo.webhooks(everybody()).await;
         let pages = "pages: another-secret-of-32-characters-or-more";
-        let settings = [("LKP__AUTH__MODE", "livekit"), ("LKP__AUTH__KEYS", pages)];
+        let history = format!("sqlite:{}", folder.path().join("history.db").display());
+        let settings = [
+            ("LKP__AUTH__MODE", "livekit"),
+            ("LKP__AUTH__KEYS", pages),
+            ("HISTORY_URL", history.as_str()),
+        ];
         let own = Process::start(&settings).await;
         own.webhooks([joined("alice")]).await;
         let redis = RedisServer::start().await;
