@@ -21,7 +21,7 @@ pub const SHOWN_COLUMNS: &str = "sid, identity, room, instance, name, kind, agen
 pub const INSTANCE_COLUMNS: &str = "sid, room, started_at, finished_at, exact, reason, finished_told_by, peak_people, \
                                     total_people, total_sessions, seq";
 
-/// Reads a row of `sessions`, selected with [`SESSION_COLUMNS`] or [`SHOWN_COLUMNS`].
+/// Reads a row of `sessions`, selected with [`SESSION_COLUMNS`], or with these and no metadata.
 ///
 /// # Errors
 /// It is none.
