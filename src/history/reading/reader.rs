@@ -41,7 +41,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// From one entry more than the page takes, if there are so many.
+    /// From up to one entry more than the page takes.
     pub(super) fn of(mut entries: Vec<T>, limit: usize, position: impl Fn(&T) -> Position) -> Self {
         let has_more = entries.len() > limit;
         entries.truncate(limit);

@@ -1,4 +1,4 @@
-//! The outbox in this process. What lies here is lost with it, so whoever posted the webhook waits until the history has it.
+//! The outbox in this process. What lies here is lost with it, so LiveKit gets its answer once the history has it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -109,7 +109,7 @@ impl Waiting {
         self.enqueue(bucket);
     }
 
-    /// This instance looks into all outboxes, whoever wrote there, and `count` items lie in this one. They were left behind if the
+    /// This instance looks into all outboxes, also those of others, and `count` items lie in this one. They were left behind if the
     /// oldest of them lay there at the last look, too: the instance that wrote it would have taken it off. At the first look nobody
     /// knows, and all of them are taken.
     pub fn looked(&mut self, bucket: Bucket, count: u64, oldest: Option<StreamId>) {
