@@ -46,7 +46,7 @@ pub struct Room {
     /// When LiveKit was asked for the newest list that the room was brought into line with.
     pub(super) compared_at: StoreTime,
     pub(super) started: Option<Started>,
-    /// When the last webhook of this room was applied, of any of its sessions; zero if none is known.
+    /// When the newest webhook of this room was applied; zero if none is known.
     pub(super) heard_at: StoreTime,
     /// When the rules last evicted a session: sessions that have shown no life since are probed.
     pub(super) evicted_at: Option<StoreTime>,
