@@ -79,12 +79,21 @@ pub fn steadily(requests: &[Vec<u8>], per_sec: u32, address: SocketAddr) {
 /// Sends all requests from a few connections, each as soon as the one before is answered. Returns how many, and how many a
 /// second.
 pub fn flood(requests: &[Vec<u8>], addresses: &[SocketAddr]) -> (usize, f64) {
+    flood_from(CLIENTS, requests, addresses)
+}
+
+/// As [`flood`], from this many connections.
+pub fn flood_from(
+    clients: usize,
+    requests: &[Vec<u8>],
+    addresses: &[SocketAddr],
+) -> (usize, f64) {
     let started = Instant::now();
     thread::scope(|scope| {
-        for client in 0..CLIENTS {
+        for client in 0..clients {
             scope.spawn(move || {
                 let mut socket = connect(addresses[client % addresses.len()]);
-                for request in requests.iter().skip(client).step_by(CLIENTS) {
+                for request in requests.iter().skip(client).step_by(clients) {
                     ask(&mut socket, request);
                 }
             });

@@ -42,7 +42,8 @@ impl Measured {
         let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         let listening = lines.map_while(Result::ok).find_map(|line| {
             let line: serde_json::Value = serde_json::from_str(&line).ok()?;
-            line["address"].as_str()?.parse().ok()
+            let is_it = line["message"] == "listening";
+            is_it.then(|| line["address"].as_str()?.parse().ok())?
         });
         Self { address: listening.expect("it listens"), child }
     }
