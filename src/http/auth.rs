@@ -94,7 +94,8 @@ impl Client {
     }
 }
 
-/// A client that may erase people from the history. It needs a token for that also where anybody may read everything.
+/// A client that may erase people from the history. It needs a token for that also where anybody may read everything, and one that
+/// LiveKit's own keys have signed: those in `auth.keys` are for pages that only look.
 pub(super) struct Eraser;
 
 impl FromRequestParts<Http> for Eraser {
@@ -102,12 +103,18 @@ impl FromRequestParts<Http> for Eraser {
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
         let token = credential(parts, http)?.ok_or_else(|| no_token(&parts.headers))?;
-        match verify(&token, http)?.may_erase() {
-            true => Ok(Self),
-            false => Err(Problem::forbidden(
+        let token = verify(&token, http)?;
+        if !token.may_erase() {
+            return Err(Problem::forbidden(
                 "this token does not erase people: it needs `roomAdmin` without a room",
-            )),
+            ));
         }
+        if !http.keys.contain(token.issuer()) {
+            return Err(Problem::forbidden(
+                "this token does not erase people: its key is in `auth.keys`, which is for reading; sign it with a key of `livekit.keys`",
+            ));
+        }
+        Ok(Self)
     }
 }
 

@@ -74,6 +74,11 @@ impl AccessToken {
         self.video.room_admin && self.video.room.is_empty()
     }
 
+    /// The name of the key that signed it.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// The key that signed it, and the identity of its holder, which is unique under that key.
     pub fn holder(&self) -> Option<(&str, &str)> {
         self.identity.as_deref().map(|identity| (self.issuer.as_str(), identity))

@@ -107,6 +107,11 @@ impl Keys {
         self.0.iter().find(|key| key.name == name).map(|key| &key.verifying)
     }
 
+    /// Whether a key of this name is among them.
+    pub fn contain(&self, name: &str) -> bool {
+        self.verifying(name).is_some()
+    }
+
     /// The name of the key that signs.
     pub fn signing_name(&self) -> Option<&str> {
         self.0.first().map(|key| key.name.as_str())

@@ -134,6 +134,8 @@ impl Fixture {
         let settings = [
             ("LKP__AUTH__MODE", "livekit"),
             ("LKP__AUTH__KEYS", pages),
+            ("LIVEKIT_API_KEY", "APIkey"),
+            ("LIVEKIT_API_SECRET", "the-secret-of-that-key-in-32-characters"),
             ("HISTORY_URL", history.as_str()),
         ];
         let own = Process::start(&settings).await;

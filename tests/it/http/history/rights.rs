@@ -1,5 +1,7 @@
 //! Who may read the history, and erase from it.
 
+use livekit_presence::livekit::{AccessToken, ApiKey, Keys};
+
 use super::*;
 
 fn grant(room: &str, grant: fn(&mut VideoGrant)) -> VideoGrant {
@@ -61,6 +63,29 @@ async fn a_person_is_erased_by_the_admin_of_all_rooms() {
     assert_eq!(again.json(), json!({"sessions": 0}));
     let get = with.app.get_as_operator(target).await;
     assert_eq!((get.status, get.header("allow")), (405, "DELETE"));
+}
+
+#[tokio::test]
+async fn a_key_for_pages_that_only_look_reads_the_history_and_erases_nobody() {
+    const PAGES: &str = "pages: secret-of-the-pages-0123456789abcdef0123";
+    let kind = TestDatabase::sqlite();
+    insert(&kind.connect().await, &[past("PA_1", "general", "alice", 0, None)]).await;
+    for mode in ["livekit", "open"] {
+        let settings =
+            [("HISTORY_URL", &*kind.url()), ("LKP__AUTH__KEYS", PAGES), ("LKP__AUTH__MODE", mode)];
+        let app = TestApp::with(&settings).await;
+        let expires_at = app.clock.clock().now().as_secs() + 60;
+        let video = grant("", |video| video.room_admin = true);
+        let keys = Keys::new(&ApiKey::parse_lines(PAGES).unwrap());
+        let token = AccessToken::sign("page", video, expires_at, &keys).unwrap();
+        let headers = [("Authorization", &*format!("Bearer {token}"))];
+        let erase = "/api/livekit/people/alice/history";
+        let refused = app.ask("DELETE", erase, &headers).await.problem(403);
+        assert!(refused.contains("`livekit.keys`"), "{refused}");
+        let target = format!("/api/livekit/people/alice?{ON_THE_DAY}");
+        let read = app.get(&target, &headers).await.json();
+        assert_eq!(read["sessions"][0]["sid"], "PA_1", "{mode}");
+    }
 }
 
 #[tokio::test]
