@@ -25,6 +25,8 @@ const TOO_MANY_PREFIXES_RETRY_SECS: u64 = 10;
 const EVENTS_RETRY_SECS: u64 = 2;
 /// A database that is away is back after some seconds at best.
 const HISTORY_RETRY_SECS: u64 = 5;
+/// Where the history has no turn for a question, it has one soon.
+const BUSY_RETRY_SECS: u64 = 1;
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]
@@ -244,6 +246,10 @@ impl From<ReadingError> for Problem {
                 return Self::bad_request(format!(
                     "this is about more than {max} sessions; ask for a shorter time with `from` and `to`, or for one room"
                 ));
+            }
+            ReadingError::Busy => {
+                let detail = "the history is busy with other questions at the moment; ask again";
+                return Self::unavailable(detail, BUSY_RETRY_SECS).because(Chain(&error));
             }
             ReadingError::Database(HistoryError::Away(_)) => {
                 "the history's database cannot be reached at the moment; ask again"

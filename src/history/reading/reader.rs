@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::AnyPool;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout, timeout_at},
+};
 
 use crate::history::{database::Database, error::HistoryError};
 
@@ -15,12 +18,17 @@ pub const MAX_SESSIONS: usize = 100_000;
 const QUESTIONS_AT_ONCE: usize = 3;
 /// Clients get an answer within 4.5 seconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a question waits for its turn, so that there is time for its answer.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadingError {
     #[error(transparent)]
     Database(#[from] HistoryError),
+    /// Others are being answered, and go on for long.
+    #[error("the history answers other questions, and had no turn for this one in time")]
+    Busy,
     /// It is about too much.
     #[error("more than {max} sessions are in this range")]
     TooMuch { max: usize },
@@ -75,11 +83,11 @@ impl Reader {
         time: Duration,
         question: impl AsyncFnOnce(&AnyPool) -> Result<T, ReadingError>,
     ) -> Result<T, ReadingError> {
-        let answer = async {
-            let _turn = self.turns.acquire().await.expect("nobody closes it");
-            question(self.database.reader().await?).await
-        };
-        timeout(time, answer).await.map_err(|_| HistoryError::TimedOut)?
+        let answer_until = Instant::now() + time;
+        let turn = timeout(TURN_TIMEOUT, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| ReadingError::Busy)?.expect("nobody closes it");
+        let answer = async { question(self.database.reader().await?).await };
+        timeout_at(answer_until, answer).await.map_err(|_| HistoryError::TimedOut)?
     }
 }
 

@@ -5,10 +5,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tracing::warn;
 
 use crate::{
@@ -22,6 +25,7 @@ use super::{
     permits::{PermitLimits, Permits, Seat, TooMany},
     rate_limit::RateLimit,
     repeats::Repeats,
+    turns::{Asker, Turn, Turns},
 };
 
 /// The largest head of a request. It fits a token with 64 KiB of metadata (escaping may double that, and base64 adds a third) and
@@ -35,6 +39,7 @@ pub struct Limits {
     pub(in crate::http) permits: Arc<Permits>,
     settings: LimitSettings,
     reads: RateLimit<ClientAddress>,
+    turns: Turns,
     wellbeing: RateLimit<ClientAddress>,
     has_named_proxies: AtomicBool,
     lookups: RateLimit<ClientAddress>,
@@ -50,6 +55,10 @@ pub struct Limits {
 const CONNECTION_RETRY_SECS: u64 = 1;
 /// A client that was refused a stream comes back after this time, in seconds.
 const STREAM_RETRY_SECS: u64 = 10;
+/// How long a question to the history waits for those that the same client asked before. It must be answered within 4.5 seconds.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
+/// A client that has asked the history too much comes back after this time, in seconds.
+const TURN_RETRY_SECS: u64 = 1;
 /// At most this part of the streams waits for a token at the same time, so that clients without any cannot take all.
 const STREAMS_WITHOUT_TOKEN: usize = 4;
 
@@ -69,6 +78,7 @@ impl Limits {
             }),
             settings: settings.clone(),
             reads: RateLimit::new(settings.reads_per_address),
+            turns: Turns::default(),
             wellbeing: RateLimit::new(settings.reads_per_address),
             has_named_proxies: AtomicBool::new(false),
             lookups: RateLimit::new(settings.lookups_per_address),
@@ -111,6 +121,16 @@ impl Limits {
         rooms: usize,
     ) -> Result<(), Problem> {
         self.take(&self.reads, address, rooms)
+    }
+
+    /// Waits until this client may ask the history, which answers one question of each at a time.
+    pub(in crate::http) async fn take_turn(&self, asker: Asker) -> Result<Turn, Problem> {
+        timeout(TURN_TIMEOUT, self.turns.take(asker)).await.map_err(|_| {
+            Problem::too_many(
+                "the history is still busy with what you asked before; ask one question at a time",
+                TURN_RETRY_SECS,
+            )
+        })
     }
 
     /// Counts a request for health or metrics, which costs as much as `cost` reads. Reads are counted apart: otherwise clients

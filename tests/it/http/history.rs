@@ -2,6 +2,7 @@
 
 mod pages;
 mod rights;
+mod slow;
 
 use livekit_presence::{history::Database, livekit::VideoGrant};
 use serde_json::{Value, json};
@@ -38,7 +39,14 @@ async fn life(with: &WithPast, sid: &str, room: &str, from: i64, to: Option<i64>
 
 impl WithPast {
     async fn of(sessions: &[PastSession]) -> Self {
-        let kind = TestDatabase::sqlite();
+        Self::on(TestDatabase::sqlite(), sessions).await
+    }
+
+    async fn on_postgres(sessions: &[PastSession]) -> Self {
+        Self::on(TestDatabase::postgres().await, sessions).await
+    }
+
+    async fn on(kind: TestDatabase, sessions: &[PastSession]) -> Self {
         let database = kind.connect().await;
         insert(&database, sessions).await;
         let app = TestApp::with(&[("HISTORY_URL", &kind.url())]).await;

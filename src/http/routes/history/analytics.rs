@@ -15,6 +15,7 @@ use crate::{
             history_query::{ChosenRoom, Format, HistoryQuery},
             query::single,
         },
+        limits::client_address::ClientAddress,
         problem::Problem,
         respond::table::{csv_answer, json_answer},
         state::Http,
@@ -37,6 +38,7 @@ struct Analytics<'answer> {
 pub(in crate::http) async fn read(
     State(http): State<Http>,
     client: Client,
+    address: ClientAddress,
     ChosenRoom(room): ChosenRoom,
     ByPeriod(period): ByPeriod,
     query: HistoryQuery,
@@ -47,7 +49,7 @@ pub(in crate::http) async fn read(
     let question = ["analytics", by, room.unwrap_or_default()];
     let (range, cursor) = query.page(&question)?;
     let after = cursor.as_ref().map(|cursor| &cursor.after);
-    let page = reader(&http)?.usage(room, period, &range, after, query.limit).await?;
+    let page = reader(&http, &client, address).await?.usage(room, period, &range, after, query.limit).await?;
     let next = next_of(&page, &question, &range);
     Ok(match query.format {
         Format::Csv => csv_answer("analytics", csv_of(&page.entries), next.as_ref()),

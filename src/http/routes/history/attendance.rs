@@ -20,6 +20,7 @@ use crate::{
             in_path::RoomInPath,
             query::single,
         },
+        limits::client_address::ClientAddress,
         problem::Problem,
         respond::table::{csv_answer, json_answer},
         state::Http,
@@ -65,14 +66,15 @@ pub(in crate::http) async fn read(
     State(http): State<Http>,
     RoomInPath(room): RoomInPath,
     client: Client,
+    address: ClientAddress,
     query: HistoryQuery,
     by: ByInstance,
 ) -> Result<Response, Problem> {
     client.may_read_attendance(&room)?;
-    let reader = reader(&http)?;
+    let reader = reader(&http, &client, address).await?;
     match by {
-        ByInstance(false) => of_range(reader, &room, &query).await,
-        ByInstance(true) => by_instance(reader, &room, &query).await,
+        ByInstance(false) => of_range(&reader, &room, &query).await,
+        ByInstance(true) => by_instance(&reader, &room, &query).await,
     }
 }
 

@@ -5,11 +5,21 @@ pub(in crate::http) mod attendance;
 pub(in crate::http) mod people;
 pub(in crate::http) mod sessions;
 
+use std::ops::Deref;
+
 use serde::Serialize;
 
 use crate::{
     history::{Cursor, History, Page, Position, Reader, Rfc3339, TimeRange},
-    http::{problem::Problem, state::HttpState},
+    http::{
+        auth::Client,
+        limits::{
+            client_address::ClientAddress,
+            turns::{Asker, Turn},
+        },
+        problem::Problem,
+        state::HttpState,
+    },
 };
 
 /// The range of an answer, twice.
@@ -33,8 +43,29 @@ fn history(http: &HttpState) -> Result<&History, Problem> {
     http.history.as_deref().ok_or_else(Problem::no_history)
 }
 
-fn reader(http: &HttpState) -> Result<&Reader, Problem> {
-    history(http).map(History::reader)
+/// The history, for as long as it is a client's turn to ask it.
+struct Asked<'http> {
+    reader: &'http Reader,
+    _turn: Turn,
+}
+
+impl Deref for Asked<'_> {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        self.reader
+    }
+}
+
+/// Waits until it is this client's turn.
+async fn reader<'http>(
+    http: &'http HttpState,
+    client: &Client,
+    address: ClientAddress,
+) -> Result<Asked<'http>, Problem> {
+    let reader = history(http)?.reader();
+    let asker = client.identity().map_or(Asker::Address(address), Asker::Identity);
+    Ok(Asked { reader, _turn: http.limits.take_turn(asker).await? })
 }
 
 /// The cursor for what comes after a page.

@@ -15,6 +15,7 @@ use crate::{
             history_query::{Format, HistoryQuery},
             in_path::TextInPath,
         },
+        limits::client_address::ClientAddress,
         problem::Problem,
         respond::table::{csv_answer, json_answer},
         state::{Http, HttpState},
@@ -76,11 +77,12 @@ struct Erased {
 pub(in crate::http) async fn read(
     State(http): State<Http>,
     client: Client,
+    address: ClientAddress,
     TextInPath(identity): TextInPath,
     query: HistoryQuery,
 ) -> Result<Response, Problem> {
     client.may_read_history()?;
-    let reader = reader(&http)?;
+    let reader = reader(&http, &client, address).await?;
     let question = ["person", &*identity];
     let (range, cursor) = query.page(&question)?;
     let after = cursor.as_ref().map(|cursor| &cursor.after);
@@ -89,7 +91,7 @@ pub(in crate::http) async fn read(
     if query.format == Format::Csv {
         return Ok(csv_answer("person", csv_of(&page.entries, &range), next.as_ref()));
     }
-    let now = now_of(&http, reader, &identity, cursor.is_none()).await?;
+    let now = now_of(&http, &reader, &identity, cursor.is_none()).await?;
     let named = page.entries.iter().map(|row| &row.name);
     let name =
         now.iter().flatten().map(|inside| &inside.name).chain(named).find(|name| !name.is_empty());

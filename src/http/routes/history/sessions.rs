@@ -14,6 +14,7 @@ use crate::{
             history_query::{ChosenRoom, Format, HistoryQuery},
             in_path::TextInPath,
         },
+        limits::client_address::ClientAddress,
         problem::Problem,
         respond::table::{csv_answer, json_answer},
         state::Http,
@@ -110,6 +111,7 @@ struct SessionOfPerson {
 pub(in crate::http) async fn list(
     State(http): State<Http>,
     client: Client,
+    address: ClientAddress,
     ChosenRoom(room): ChosenRoom,
     query: HistoryQuery,
 ) -> Result<Response, Problem> {
@@ -119,7 +121,7 @@ pub(in crate::http) async fn list(
     let (range, cursor) = query.page(&question)?;
     let after = cursor.as_ref().map(|cursor| &cursor.after);
     let order = Order::NewestFirst;
-    let page = reader(&http)?.instances(room, &range, order, after, query.limit).await?;
+    let page = reader(&http, &client, address).await?.instances(room, &range, order, after, query.limit).await?;
     let next = next_of(&page, &question, &range);
     let lives: Vec<RoomSession> =
         page.entries.into_iter().map(|one| RoomSession::of(one, query.now)).collect();
@@ -135,11 +137,12 @@ pub(in crate::http) async fn list(
 pub(in crate::http) async fn read(
     State(http): State<Http>,
     client: Client,
+    address: ClientAddress,
     TextInPath(sid): TextInPath,
     query: HistoryQuery,
 ) -> Result<Response, Problem> {
     client.may_read_history()?;
-    let reader = reader(&http)?;
+    let reader = reader(&http, &client, address).await?;
     let question = ["session", &*sid];
     let range = TimeRange::everything(query.now);
     let cursor = query.cursor(&question)?;
