@@ -1,6 +1,6 @@
 //! `GET /api/livekit/rooms/{room}/attendance`: who was in a room; with `by=instance` who was in each life of it.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, State},
@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     history::{
@@ -32,6 +33,8 @@ use super::{Range, next_of, reader, text_of};
 
 /// Lives of a room on one page. Each is asked for by itself.
 const MAX_INSTANCES: usize = 50;
+/// A page that is not full ends after this time, with at least one life of the room. All of it is answered within 4.5 seconds.
+const PAGE_TIME: Duration = Duration::from_secs(3);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -148,9 +151,10 @@ struct End {
 }
 
 impl InstancesPage<'_> {
-    /// Lives of the room with their people, until the page is full. One that does not fit goes on, with its other people, on the
-    /// next page.
+    /// Lives of the room with their people, until the page is full or has taken long. One that does not fit goes on, with its other
+    /// people, on the next page.
     async fn read(&self, cursor: Option<&Cursor>) -> Result<(Vec<Instance>, Option<End>), Problem> {
+        let until = Instant::now() + PAGE_TIME;
         let room = Some(self.room.as_str());
         let after = cursor.map(|cursor| &cursor.after);
         let most = self.limit.min(MAX_INSTANCES);
@@ -161,16 +165,25 @@ impl InstancesPage<'_> {
             to_fill.push_front(begun);
         }
         let mut instances = Vec::new();
+        let mut last = None;
         let mut room_left = self.limit;
         while let Some((instance, person)) = to_fill.pop_front() {
             let after = Position(instance.row.started_at, instance.row.sid.clone());
-            let (filled, within) = self.fill(instance, person.as_ref(), room_left).await?;
+            let filling = self.fill(instance, person.as_ref(), room_left);
+            let (filled, within) = match last.take() {
+                None => filling.await?,
+                Some(last) => match timeout_at(until, filling).await {
+                    Ok(filled) => filled?,
+                    Err(_) => return Ok((instances, Some(End { after: last, within: None }))),
+                },
+            };
             room_left = room_left.saturating_sub(filled.people.len());
             instances.push(filled);
             let has_more = within.is_some() || !to_fill.is_empty() || page.next.is_some();
             if has_more && (within.is_some() || room_left == 0) {
                 return Ok((instances, Some(End { after, within })));
             }
+            last = Some(after);
         }
         Ok((instances, page.next.map(|after| End { after, within: None })))
     }

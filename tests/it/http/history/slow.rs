@@ -62,3 +62,40 @@ async fn where_others_take_all_turns_the_answer_says_busy_and_when_to_ask_again(
     assert!(late.problem(503).contains("busy with other questions"));
     assert_eq!(late.header("retry-after"), "1");
 }
+
+#[tokio::test]
+async fn a_page_by_instance_ends_where_the_database_takes_long_and_the_next_one_goes_on() {
+    let sids: Vec<_> = (0..6).map(|nth| format!("RM_{nth}")).collect();
+    let sessions: Vec<_> = sids
+        .iter()
+        .map(|sid| past(&format!("PA_{sid}"), "general", "alice", 0, Some(1_000)).in_instance(sid))
+        .collect();
+    let with = WithPast::on_postgres(&sessions).await;
+    for (nth, sid) in (0..).zip(&sids) {
+        life(&with, sid, "general", nth, Some(1_000)).await;
+    }
+    let mut target = format!("rooms/general/attendance?by=instance&{ON_THE_DAY}");
+    assert_eq!(with.json(&target).await["instances"].as_array().unwrap().len(), 6);
+    // Each look into the table takes a quarter of a second, and a life of a room needs four.
+    let pool = with.database.reader().await.unwrap();
+    for statement in [
+        "ALTER TABLE sessions RENAME TO quick",
+        "CREATE VIEW sessions AS WITH slow AS MATERIALIZED (SELECT pg_sleep(0.25)) \
+         SELECT quick.* FROM slow CROSS JOIN quick",
+    ] {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = with.json(&target).await;
+        pages += 1;
+        for instance in page["instances"].as_array().unwrap() {
+            assert_eq!(instance["people"][0]["identity"], "alice");
+            seen.push(instance["sid"].as_str().unwrap().to_owned());
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        target = format!("rooms/general/attendance?by=instance&cursor={next}");
+    }
+    assert_eq!(seen, sids);
+    assert!(pages > 1);
+}
