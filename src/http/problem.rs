@@ -244,7 +244,12 @@ impl From<ReadingError> for Problem {
         let detail = match &error {
             ReadingError::TooMuch { max } => {
                 return Self::bad_request(format!(
-                    "this is about more than {max} sessions; ask for a shorter time with `from` and `to`, or for one room"
+                    "this is about more than {max} sessions; ask for the attendance of the room, for a shorter time with `from` and `to`"
+                ));
+            }
+            ReadingError::PeriodTooLarge { max } => {
+                return Self::bad_request(format!(
+                    "more than {max} sessions are in one day or hour; use `by=hour` or `room=`, or a shorter time with `from` and `to`"
                 ));
             }
             ReadingError::Busy => {
@@ -322,4 +327,27 @@ pub(super) fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response<Body
         .unwrap_or("no message");
     error!(panic = message, "a handler panicked");
     Problem::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_about_too_many_sessions_is_told_what_helps() {
+        let cases: [(ReadingError, &[&str]); 2] = [
+            (ReadingError::TooMuch { max: 5 }, &["more than 5 sessions", "`from` and `to`"]),
+            (
+                ReadingError::PeriodTooLarge { max: 7 },
+                &["more than 7 sessions", "`by=hour` or `room=`"],
+            ),
+        ];
+        for (error, advice) in cases {
+            let problem = Problem::from(error);
+            assert_eq!(problem.status, StatusCode::BAD_REQUEST);
+            for part in advice {
+                assert!(problem.detail.contains(part), "{}", problem.detail);
+            }
+        }
+    }
 }

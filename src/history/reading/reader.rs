@@ -32,6 +32,9 @@ pub enum ReadingError {
     /// It is about too much.
     #[error("more than {max} sessions are in this range")]
     TooMuch { max: usize },
+    /// A day or an hour has too many sessions to be counted.
+    #[error("more than {max} sessions are in one period")]
+    PeriodTooLarge { max: usize },
 }
 
 impl From<sqlx::Error> for ReadingError {

@@ -89,7 +89,7 @@ async fn part_to_read(
         } else if count <= MAX_SESSIONS_OF_PAGE {
             return Ok(Some(part));
         } else {
-            return Err(ReadingError::TooMuch { max: MAX_SESSIONS_OF_PAGE });
+            return Err(ReadingError::PeriodTooLarge { max: MAX_SESSIONS_OF_PAGE });
         }
     }
 }

@@ -234,5 +234,5 @@ async fn a_question_about_too_much_is_refused_before_it_is_read() {
     let refused = reader.people(Attended::Room(&room), &RANGE, None, 1).await;
     assert!(matches!(refused, Err(ReadingError::TooMuch { max: 100_000 })), "{refused:?}");
     let refused = reader.usage(None, Period::Hour, &RANGE, None, 1).await;
-    assert!(matches!(refused, Err(ReadingError::TooMuch { max: 50_000 })), "{refused:?}");
+    assert!(matches!(refused, Err(ReadingError::PeriodTooLarge { max: 50_000 })), "{refused:?}");
 }
