@@ -17,7 +17,7 @@ use super::query::{limit, room_names, single};
 const DEFAULT_LIMIT: usize = 100;
 /// Rows of a table, where the request does not say it: as many as there can be. Who opens a table does not see that it goes on.
 const DEFAULT_ROWS: usize = 1_000;
-/// Bytes of a cursor, which can hold an identity.
+/// Bytes of a cursor, which can hold the name of a room or a sid.
 const MAX_CURSOR_BYTES: usize = 32 * 1024;
 
 /// What all questions to the history have in common.

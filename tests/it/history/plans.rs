@@ -33,7 +33,7 @@ async fn analyze(database: &Database) {
 fn values(route: &str) -> &'static str {
     match route {
         "attendance" | "attendance by instance" => {
-            "'room-7', 19900000, 20000000, 0, '', 101, 20001"
+            "'room-7', 19900000, 20000000, 0, 4711, 101, 20001"
         }
         "lives of a room" => "19900000, 20000000, 0, '', 101, 'room-7'",
         "sessions" => "19900000, 20000000, 20000000, '', 101",

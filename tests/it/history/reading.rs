@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use livekit_presence::{
-    history::{Attended, Order, Page, Period, Person, Position, Reader, ReadingError, TimeRange},
+    history::{
+        Attended, Order, Page, Period, Person, Position, Reader, ReadingError, TimeRange,
+        identity_key,
+    },
     presence::RoomName,
 };
 
@@ -44,7 +47,7 @@ async fn all_pages<T>(read: impl AsyncFn(Option<&Position>) -> Page<T>) -> Vec<V
 }
 
 #[tokio::test]
-async fn people_come_in_order_of_their_first_join_then_of_their_identity() {
+async fn people_come_in_order_of_their_first_join_then_of_the_hash_of_their_identity() {
     for kind in TestDatabase::both().await {
         let sessions = [
             past("PA_1", "general", "dora", 100, Some(200)),
@@ -63,7 +66,10 @@ async fn people_come_in_order_of_their_first_join_then_of_their_identity() {
         });
         let pages = pages.await;
         let pages: Vec<_> = pages.iter().map(|page| identities(page)).collect();
-        assert_eq!(pages, [vec!["dora", "Bob"], vec!["alice", "ärnie"]]);
+        let mut together = ["alice", "ärnie", "Bob"];
+        together.sort_by_key(|identity| identity_key(identity));
+        let [second, third, fourth] = together;
+        assert_eq!(pages, [["dora", second], [third, fourth]]);
     }
 }
 

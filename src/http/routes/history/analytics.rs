@@ -49,14 +49,17 @@ pub(in crate::http) async fn read(
     let question = ["analytics", by, room.unwrap_or_default()];
     let (range, cursor) = query.page(&question)?;
     let after = cursor.as_ref().map(|cursor| &cursor.after);
-    let page = reader(&http, &client, address).await?.usage(room, period, &range, after, query.limit).await?;
+    let page = reader(&http, &client, address)
+        .await?
+        .usage(room, period, &range, after, query.limit)
+        .await?;
     let next = next_of(&page, &question, &range);
     Ok(match query.format {
         Format::Csv => csv_answer("analytics", csv_of(&page.entries), next.as_ref()),
         Format::Json => {
             let (range, rows) = (Range::from(&range), &*page.entries);
             let answer = Analytics { by, range, rows, next: text_of(next.as_ref()) };
-            json_answer(&answer, next.as_ref())
+            json_answer(&answer)
         }
     })
 }

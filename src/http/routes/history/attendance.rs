@@ -106,7 +106,7 @@ async fn of_range(
             let range = Range::from(&range);
             let answer =
                 Attendance { room, range, people, instances, next: text_of(next.as_ref()) };
-            json_answer(&answer, next.as_ref())
+            json_answer(&answer)
         }
     })
 }
@@ -132,7 +132,7 @@ async fn by_instance(
             let range = Range::from(&range);
             let answer =
                 Attendance { room, range, people, instances, next: text_of(next.as_ref()) };
-            json_answer(&answer, next.as_ref())
+            json_answer(&answer)
         }
     })
 }

@@ -102,7 +102,7 @@ pub(in crate::http) async fn read(
         sessions: page.entries.iter().map(|row| SessionInRoom::of(row, &range)).collect(),
         next: text_of(next.as_ref()),
     };
-    Ok(json_answer(&answer, next.as_ref()))
+    Ok(json_answer(&answer))
 }
 
 pub(in crate::http) async fn erase(
@@ -112,7 +112,7 @@ pub(in crate::http) async fn erase(
 ) -> Result<Response, Problem> {
     let erased = history(&http)?.erase(&identity).await;
     let sessions = erased.map_err(ReadingError::from)?;
-    Ok(json_answer(&Erased { sessions }, None))
+    Ok(json_answer(&Erased { sessions }))
 }
 
 /// Where somebody is, as the lists of rooms say. None if the store does not answer: it may be away while the database is not.

@@ -127,10 +127,7 @@ pub(in crate::http) async fn list(
         page.entries.into_iter().map(|one| RoomSession::of(one, query.now)).collect();
     Ok(match query.format {
         Format::Csv => csv_answer("sessions", csv_of(&lives), next.as_ref()),
-        Format::Json => json_answer(
-            &RoomSessions { sessions: &lives, next: text_of(next.as_ref()) },
-            next.as_ref(),
-        ),
+        Format::Json => json_answer(&RoomSessions { sessions: &lives, next: text_of(next.as_ref()) }),
     })
 }
 
@@ -167,7 +164,7 @@ pub(in crate::http) async fn read(
         participants: people.collect(),
         next: text_of(next.as_ref()),
     };
-    Ok(json_answer(&answer, next.as_ref()))
+    Ok(json_answer(&answer))
 }
 
 impl RoomSession {
