@@ -20,6 +20,7 @@
 
 mod abort_on_panic;
 pub mod app;
+mod blocking;
 pub mod clock;
 pub mod config;
 pub mod coordination;

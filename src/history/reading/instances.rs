@@ -2,18 +2,21 @@
 
 use std::collections::HashMap;
 
-use sqlx::{AnyPool, AssertSqlSafe, Row};
+use sqlx::{AnyPool, AssertSqlSafe, Row, any::AnyRow};
 
-use crate::history::{
-    database::{INSTANCE_COLUMNS, OPEN, SHOWN_COLUMNS, instance_of, session_of, stored_text},
-    fold::totals,
-    row::{InstanceRow, SessionRow, Totals},
+use crate::{
+    blocking,
+    history::{
+        database::{INSTANCE_COLUMNS, OPEN, SHOWN_COLUMNS, instance_of, stored_text},
+        fold::totals,
+        row::{InstanceRow, Totals},
+    },
 };
 
 use super::{
     cursor::Position,
     range::TimeRange,
-    reader::{MAX_SESSIONS, Page, Reader, ReadingError, number},
+    reader::{MAX_SESSIONS, Page, Reader, ReadingError, all_rows, number, sessions_of},
     side::Side,
 };
 
@@ -112,7 +115,11 @@ impl Reader {
         if let Some(Totals { peak, .. }) = instance.totals {
             return Ok(peak);
         }
-        self.ask(async |pool| Ok(totals(&sessions_of(pool, &instance.sid).await?).peak)).await
+        self.ask(async |pool| {
+            let rows = sessions_in(pool, &instance.sid).await?;
+            Ok(blocking::run(move || sessions_of(&rows).map(|rows| totals(&rows).peak)).await?)
+        })
+        .await
     }
 }
 
@@ -216,15 +223,14 @@ async fn counts_of(
     Ok(counts.collect::<sqlx::Result<_>>()?)
 }
 
-async fn sessions_of(pool: &AnyPool, instance: &str) -> Result<Vec<SessionRow>, ReadingError> {
+async fn sessions_in(pool: &AnyPool, instance: &str) -> Result<Vec<AnyRow>, ReadingError> {
     let statement = format!("SELECT {SHOWN_COLUMNS} FROM sessions WHERE instance = $1 LIMIT $2");
-    let rows = sqlx::query(AssertSqlSafe(statement))
+    let query = sqlx::query(AssertSqlSafe(statement))
         .bind(instance.to_owned())
-        .bind(number(MAX_SESSIONS + 1))
-        .fetch_all(pool)
-        .await?;
+        .bind(number(MAX_SESSIONS + 1));
+    let rows = all_rows(pool, query).await?;
     if rows.len() > MAX_SESSIONS {
         return Err(ReadingError::TooMuch { max: MAX_SESSIONS });
     }
-    Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
+    Ok(rows)
 }

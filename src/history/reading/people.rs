@@ -1,8 +1,9 @@
 //! Who was in a room, or in one life of it, a page of people at a time.
 
-use sqlx::{AnyPool, AssertSqlSafe, Row};
+use sqlx::{AnyPool, AssertSqlSafe, Row, any::AnyRow};
 
 use crate::{
+    blocking,
     history::{
         database::{SHOWN_COLUMNS, identity_key, session_of, stored_text},
         row::SessionRow,
@@ -14,7 +15,7 @@ use super::{
     attendance::{Person, people_of},
     cursor::Position,
     range::TimeRange,
-    reader::{MAX_SESSIONS, Page, Reader, ReadingError, number},
+    reader::{MAX_SESSIONS, Page, Reader, ReadingError, all_rows, number},
 };
 
 /// Sessions that a page has at most. A person who comes and goes all the time can have thousands.
@@ -58,8 +59,9 @@ impl Reader {
     ) -> Result<Page<Person>, ReadingError> {
         self.ask(async |pool| {
             refuse_too_much(pool, attended, range).await?;
-            let rows = sessions_of_page(pool, attended, range, after, limit).await?;
-            page_of(rows, range, limit)
+            let rows = rows_of_page(pool, attended, range, after, limit).await?;
+            let range = *range;
+            blocking::run(move || page_of(with_first_joins(&rows)?, &range, limit)).await
         })
         .await
     }
@@ -113,34 +115,34 @@ async fn refuse_too_much(
 }
 
 /// The sessions of one person more than the page takes, each with the person's first join.
-async fn sessions_of_page(
+async fn rows_of_page(
     pool: &AnyPool,
     attended: Attended<'_>,
     range: &TimeRange,
     after: Option<&Position>,
     limit: usize,
-) -> Result<Vec<(SessionRow, i64)>, ReadingError> {
+) -> Result<Vec<AnyRow>, ReadingError> {
     let (first_joined, key) = after.map_or((i64::MIN, i64::MIN), |Position(time, key)| {
         // What is no hash comes from a cursor that its client made up.
         (*time, key.parse().unwrap_or(i64::MIN))
     });
-    let rows = sqlx::query(AssertSqlSafe(people_statement(attended.column())))
+    let query = sqlx::query(AssertSqlSafe(people_statement(attended.column())))
         .bind(attended.value())
         .bind(range.from)
         .bind(range.to)
         .bind(first_joined)
         .bind(key)
         .bind(number(limit + 1))
-        .bind(number(MAX_SESSIONS_OF_PAGE + 1))
-        .fetch_all(pool)
-        .await?;
-    let with_first_join =
-        rows.iter().map(|row| Ok((session_of(row)?, row.try_get("first_joined")?)));
-    Ok(with_first_join.collect::<sqlx::Result<_>>()?)
+        .bind(number(MAX_SESSIONS_OF_PAGE + 1));
+    Ok(all_rows(pool, query).await?)
+}
+
+fn with_first_joins(rows: &[AnyRow]) -> sqlx::Result<Vec<(SessionRow, i64)>> {
+    rows.iter().map(|row| Ok((session_of(row)?, row.try_get("first_joined")?))).collect()
 }
 
 fn page_of(
-    rows: Vec<(SessionRow, i64)>,
+    mut rows: Vec<(SessionRow, i64)>,
     range: &TimeRange,
     limit: usize,
 ) -> Result<Page<Person>, ReadingError> {
@@ -159,8 +161,9 @@ fn page_of(
     }
     let next =
         last.filter(|_| has_more).map(|(row, first_joined)| after(*first_joined, &row.identity));
-    let sessions: Vec<SessionRow> =
-        by_person.into_iter().flatten().map(|(row, _)| row.clone()).collect();
+    let on_page = by_person.into_iter().map(<[_]>::len).sum();
+    rows.truncate(on_page);
+    let sessions: Vec<SessionRow> = rows.into_iter().map(|(row, _)| row).collect();
     Ok(Page { entries: people_of(&sessions, range), next })
 }
 

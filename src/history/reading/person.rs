@@ -1,16 +1,19 @@
 //! Where one person was.
 
-use sqlx::{AnyPool, AssertSqlSafe};
+use sqlx::{AnyPool, AssertSqlSafe, any::AnyRow};
 
-use crate::history::{
-    database::{OPEN, SHOWN_COLUMNS, identity_key, session_of, stored_text},
-    row::SessionRow,
+use crate::{
+    blocking,
+    history::{
+        database::{OPEN, SHOWN_COLUMNS, identity_key, stored_text},
+        row::SessionRow,
+    },
 };
 
 use super::{
     cursor::Position,
     range::TimeRange,
-    reader::{Page, Reader, ReadingError, number},
+    reader::{Page, Reader, ReadingError, all_rows, number, sessions_of},
     session::is_seen,
 };
 
@@ -29,10 +32,18 @@ impl Reader {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Page<SessionRow>, ReadingError> {
-        let rows = self.ask(async |pool| page(pool, identity, range, after, limit).await).await?;
-        let mut page = Page::of(rows, limit, |row| Position(row.joined_at, row.sid.clone()));
-        page.entries.retain(|row| is_seen(row, range));
-        Ok(page)
+        self.ask(async |pool| {
+            let rows = rows_of_page(pool, identity, range, after, limit).await?;
+            let range = *range;
+            blocking::run(move || {
+                let position = |row: &SessionRow| Position(row.joined_at, row.sid.clone());
+                let mut page = Page::of(sessions_of(&rows)?, limit, position);
+                page.entries.retain(|row| is_seen(row, &range));
+                Ok(page)
+            })
+            .await
+        })
+        .await
     }
 
     /// The sessions of a person that go on, as far as the history knows.
@@ -46,7 +57,7 @@ impl Reader {
                 .bind(stored_text(identity).into_owned())
                 .fetch_all(pool)
                 .await?;
-            Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
+            Ok(sessions_of(&rows)?)
         })
         .await
     }
@@ -70,23 +81,21 @@ pub(super) fn person_statement() -> String {
     )
 }
 
-async fn page(
+async fn rows_of_page(
     pool: &AnyPool,
     identity: &str,
     range: &TimeRange,
     after: Option<&Position>,
     limit: usize,
-) -> Result<Vec<SessionRow>, ReadingError> {
+) -> Result<Vec<AnyRow>, ReadingError> {
     let (joined_at, sid) = after.map_or((i64::MAX, ""), |Position(time, sid)| (*time, sid));
-    let rows = sqlx::query(AssertSqlSafe(person_statement()))
+    let query = sqlx::query(AssertSqlSafe(person_statement()))
         .bind(identity_key(identity))
         .bind(stored_text(identity).into_owned())
         .bind(range.from)
         .bind(range.to)
         .bind(joined_at)
         .bind(stored_text(sid).into_owned())
-        .bind(number(limit + 1))
-        .fetch_all(pool)
-        .await?;
-    Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
+        .bind(number(limit + 1));
+    Ok(all_rows(pool, query).await?)
 }

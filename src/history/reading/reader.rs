@@ -2,13 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::AnyPool;
+use futures_util::TryStreamExt;
+use sqlx::{Any, AnyPool, any::AnyArguments, any::AnyRow, query::Query};
 use tokio::{
     sync::Semaphore,
+    task::coop::consume_budget,
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::history::{database::Database, error::HistoryError};
+use crate::history::{
+    database::{Database, session_of},
+    error::HistoryError,
+    row::SessionRow,
+};
 
 use super::cursor::Position;
 
@@ -92,6 +98,25 @@ impl Reader {
         let answer = async { question(self.database.reader().await?).await };
         timeout_at(answer_until, answer).await.map_err(|_| HistoryError::TimedOut)?
     }
+}
+
+/// Reads all rows of an answer. There may be many, so that others have their turn on this thread in between.
+pub(super) async fn all_rows(
+    pool: &AnyPool,
+    query: Query<'_, Any, AnyArguments>,
+) -> sqlx::Result<Vec<AnyRow>> {
+    let mut answer = query.fetch(pool);
+    let mut rows = Vec::new();
+    while let Some(row) = answer.try_next().await? {
+        rows.push(row);
+        consume_budget().await;
+    }
+    Ok(rows)
+}
+
+/// The sessions in the rows of an answer.
+pub(super) fn sessions_of(rows: &[AnyRow]) -> sqlx::Result<Vec<SessionRow>> {
+    rows.iter().map(session_of).collect()
 }
 
 /// A limit or a count as the database takes it.

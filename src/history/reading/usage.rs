@@ -1,10 +1,13 @@
 //! How busy rooms were: reads the sessions of as many periods as a page takes.
 
-use sqlx::{AnyPool, AssertSqlSafe};
+use sqlx::{AnyPool, AssertSqlSafe, any::AnyRow};
 
-use crate::history::{
-    database::{SHOWN_COLUMNS, session_of, stored_text},
-    row::SessionRow,
+use crate::{
+    blocking,
+    history::{
+        database::{SHOWN_COLUMNS, stored_text},
+        row::SessionRow,
+    },
 };
 
 use super::{
@@ -12,7 +15,7 @@ use super::{
     cursor::Position,
     people::{attended_condition, count_statement},
     range::TimeRange,
-    reader::{Page, Reader, ReadingError, number},
+    reader::{Page, Reader, ReadingError, all_rows, number, sessions_of},
     side::Side,
 };
 
@@ -45,14 +48,13 @@ impl Reader {
             let Some(part) = part_to_read(pool, asked, period, &rest, most).await? else {
                 return Ok(Page { entries: Vec::new(), next: None });
             };
-            let rows = sessions_in(pool, asked, &part).await?;
-            let mut entries = usage_of(&rows, period, &part);
-            let position = |entry: &Usage| Position(entry.start_ms, entry.room.clone());
-            let is_later = |entry: &Usage, Position(start, room): &Position| {
-                (entry.start_ms, &entry.room) > (*start, room)
-            };
-            entries.retain(|entry| after.is_none_or(|after| is_later(entry, after)));
-            let mut page = Page::of(entries, limit, position);
+            let rows = rows_in(pool, asked, &part).await?;
+            let after = after.cloned();
+            let mut page = blocking::run(move || -> sqlx::Result<_> {
+                let rows = sessions_of(&rows)?;
+                Ok(page_of(&rows, period, &part, after.as_ref(), limit))
+            })
+            .await?;
             if page.next.is_none() && part.to < rest.to {
                 page.next = Some(Position(part.to, String::new()));
             }
@@ -60,6 +62,23 @@ impl Reader {
         })
         .await
     }
+}
+
+/// Counts as much as the page takes.
+fn page_of(
+    rows: &[SessionRow],
+    period: Period,
+    part: &TimeRange,
+    after: Option<&Position>,
+    limit: usize,
+) -> Page<Usage> {
+    let is_later = |entry: &Usage, Position(start, room): &Position| {
+        (entry.start_ms, &entry.room) > (*start, room)
+    };
+    let usage = usage_of(rows, period, part);
+    let later = usage.filter(|entry| after.is_none_or(|after| is_later(entry, after)));
+    let position = |entry: &Usage| Position(entry.start_ms, entry.room.clone());
+    Page::of(later.take(limit + 1).collect(), limit, position)
 }
 
 /// The first part of a range, in whole periods, that has sessions, but at most `most`; failing that one period. None if there are no
@@ -172,19 +191,19 @@ pub(super) fn usage_statement(asked: Asked<'_>) -> String {
     format!("SELECT {SHOWN_COLUMNS} FROM sessions WHERE {} LIMIT $3", asked.condition())
 }
 
-async fn sessions_in(
+async fn rows_in(
     pool: &AnyPool,
     asked: Asked<'_>,
     range: &TimeRange,
-) -> Result<Vec<SessionRow>, ReadingError> {
+) -> Result<Vec<AnyRow>, ReadingError> {
     let query = sqlx::query(AssertSqlSafe(usage_statement(asked)))
         .bind(range.from)
         .bind(range.to)
         // Some may have come since they were counted.
         .bind(number(2 * MAX_SESSIONS_OF_PAGE));
-    let rows = match asked {
-        Asked::Room(room) => query.bind(stored_text(room).into_owned()).fetch_all(pool).await?,
-        Asked::AllRooms(_) => query.fetch_all(pool).await?,
+    let query = match asked {
+        Asked::Room(room) => query.bind(stored_text(room).into_owned()),
+        Asked::AllRooms(_) => query,
     };
-    Ok(rows.iter().map(session_of).collect::<sqlx::Result<_>>()?)
+    Ok(all_rows(pool, query).await?)
 }

@@ -5,13 +5,14 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 22] = [
     "presence",
     "clock",
     "json",
     "metrics",
     "error_chain",
     "abort_on_panic",
+    "blocking",
     "livekit",
     "coordination",
     "store",

@@ -1,6 +1,11 @@
 //! What the history answers, on databases of both kinds.
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use livekit_presence::{
     history::{
@@ -241,4 +246,42 @@ async fn a_question_about_too_much_is_refused_before_it_is_read() {
     assert!(matches!(refused, Err(ReadingError::TooMuch { max: 100_000 })), "{refused:?}");
     let refused = reader.usage(None, Period::Hour, &RANGE, None, 1).await;
     assert!(matches!(refused, Err(ReadingError::PeriodTooLarge { max: 50_000 })), "{refused:?}");
+}
+
+/// The longest time that a question holds the thread of its task without giving way, as a part of all its time.
+async fn longest_part<T>(question: impl Future<Output = T>) -> f64 {
+    let mut question = pin!(question);
+    let start = Instant::now();
+    let mut longest = Duration::ZERO;
+    poll_fn(|context| {
+        let begin = Instant::now();
+        let polled = question.as_mut().poll(context);
+        longest = longest.max(begin.elapsed());
+        polled
+    })
+    .await;
+    longest.as_secs_f64() / start.elapsed().as_secs_f64()
+}
+
+#[tokio::test]
+async fn a_long_answer_holds_no_thread_that_others_need() {
+    for kind in TestDatabase::both().await {
+        let sessions: Vec<_> = (0..15_000)
+            .map(|nth| {
+                let identity = format!("person-{}", nth % 900);
+                past(&format!("PA_{nth}"), "general", &identity, nth % 500, Some(950))
+                    .in_instance("RM_1")
+            })
+            .collect();
+        let reader = reader(&kind, &sessions).await;
+        insert_instance(&kind.connect().await, "RM_1", "general", 0, None).await;
+        let life = reader.instance("RM_1").await.unwrap().unwrap().row;
+        let room = general();
+        let parts = [
+            longest_part(reader.people(Attended::Room(&room), &RANGE, None, 1_000)).await,
+            longest_part(reader.usage(None, Period::Hour, &RANGE, None, 1_000)).await,
+            longest_part(reader.peak(&life)).await,
+        ];
+        assert!(parts.iter().all(|part| *part < 0.2), "{parts:?}");
+    }
 }

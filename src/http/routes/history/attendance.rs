@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    blocking,
     history::{
         Attended, CountedInstance, Csv, Cursor, Order, Person, Position, Reader, Rfc3339, TimeRange,
     },
@@ -29,7 +30,7 @@ use crate::{
     presence::{RoomName, ToldBy},
 };
 
-use super::{Range, next_of, reader, text_of};
+use super::{Range, csv_of_people, next_of, reader, text_of};
 
 /// Lives of a room on one page. Each is asked for by itself.
 const MAX_INSTANCES: usize = 50;
@@ -91,24 +92,18 @@ async fn of_range(
     let after = cursor.as_ref().map(|cursor| &cursor.after);
     let page = reader.people(Attended::Room(room), &range, after, query.limit).await?;
     let next = next_of(&page, &question, &range);
-    let people = &page.entries;
-    Ok(match query.format {
-        Format::Csv => {
-            let mut csv = Csv::with_columns(&Person::COLUMNS);
-            for person in people {
-                person.write_csv(&mut csv);
-                csv.end_row();
-            }
-            csv_answer("attendance", csv, next.as_ref())
-        }
-        Format::Json => {
-            let (people, instances) = (Some(&**people), None);
-            let range = Range::from(&range);
-            let answer =
-                Attendance { room, range, people, instances, next: text_of(next.as_ref()) };
-            json_answer(&answer)
-        }
-    })
+    let (room, format, people) = (room.clone(), query.format, page.entries);
+    let answer = move || match format {
+        Format::Csv => csv_answer("attendance", csv_of_people(&people), next.as_ref()),
+        Format::Json => json_answer(&Attendance {
+            room: &room,
+            range: Range::from(&range),
+            people: Some(&people),
+            instances: None,
+            next: text_of(next.as_ref()),
+        }),
+    };
+    Ok(blocking::run(answer).await)
 }
 
 async fn by_instance(
@@ -125,16 +120,18 @@ async fn by_instance(
         next.within = within;
         next
     });
-    Ok(match query.format {
+    let (room, format) = (room.clone(), query.format);
+    let answer = move || match format {
         Format::Csv => csv_answer("attendance", csv_of(&instances), next.as_ref()),
-        Format::Json => {
-            let (people, instances) = (None, Some(&*instances));
-            let range = Range::from(&range);
-            let answer =
-                Attendance { room, range, people, instances, next: text_of(next.as_ref()) };
-            json_answer(&answer)
-        }
-    })
+        Format::Json => json_answer(&Attendance {
+            room: &room,
+            range: Range::from(&range),
+            people: None,
+            instances: Some(&instances),
+            next: text_of(next.as_ref()),
+        }),
+    };
+    Ok(blocking::run(answer).await)
 }
 
 struct InstancesPage<'question> {

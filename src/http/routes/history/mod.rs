@@ -10,7 +10,7 @@ use std::ops::Deref;
 use serde::Serialize;
 
 use crate::{
-    history::{Cursor, History, Page, Position, Reader, Rfc3339, TimeRange},
+    history::{Csv, Cursor, History, Page, Person, Position, Reader, Rfc3339, TimeRange},
     http::{
         auth::Client,
         limits::{
@@ -77,4 +77,13 @@ fn next_of<T>(page: &Page<T>, question: &[&str], range: &TimeRange) -> Option<Cu
 /// A cursor in JSON.
 fn text_of(next: Option<&Cursor>) -> Option<String> {
     next.map(ToString::to_string)
+}
+
+fn csv_of_people(people: &[Person]) -> Csv {
+    let mut csv = Csv::with_columns(&Person::COLUMNS);
+    for person in people {
+        person.write_csv(&mut csv);
+        csv.end_row();
+    }
+    csv
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::{
+    blocking,
     error_chain::Chain,
     history::{Csv, Reader, ReadingError, Rfc3339, SessionInRange, SessionRow, TimeRange},
     http::{
@@ -88,21 +89,24 @@ pub(in crate::http) async fn read(
     let after = cursor.as_ref().map(|cursor| &cursor.after);
     let page = reader.sessions_of_person(&identity, &range, after, query.limit).await?;
     let next = next_of(&page, &question, &range);
+    let rows = page.entries;
     if query.format == Format::Csv {
-        return Ok(csv_answer("person", csv_of(&page.entries, &range), next.as_ref()));
+        let answer = move || csv_answer("person", csv_of(&rows, &range), next.as_ref());
+        return Ok(blocking::run(answer).await);
     }
     let now = now_of(&http, &reader, &identity, cursor.is_none()).await?;
-    let named = page.entries.iter().map(|row| &row.name);
-    let name =
-        now.iter().flatten().map(|inside| &inside.name).chain(named).find(|name| !name.is_empty());
-    let answer = Whereabouts {
-        identity: &identity,
-        name: name.cloned().unwrap_or_default(),
-        now,
-        sessions: page.entries.iter().map(|row| SessionInRoom::of(row, &range)).collect(),
-        next: text_of(next.as_ref()),
+    let answer = move || {
+        let inside = now.iter().flatten().map(|inside| &inside.name);
+        let name = inside.chain(rows.iter().map(|row| &row.name)).find(|name| !name.is_empty());
+        json_answer(&Whereabouts {
+            identity: &identity,
+            name: name.cloned().unwrap_or_default(),
+            sessions: rows.iter().map(|row| SessionInRoom::of(row, &range)).collect(),
+            now,
+            next: text_of(next.as_ref()),
+        })
     };
-    Ok(json_answer(&answer))
+    Ok(blocking::run(answer).await)
 }
 
 pub(in crate::http) async fn erase(

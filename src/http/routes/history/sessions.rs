@@ -5,6 +5,7 @@ use axum::{extract::State, response::Response};
 use serde::Serialize;
 
 use crate::{
+    blocking,
     history::{
         Attended, CountedInstance, Csv, Order, Person, Rfc3339, SessionInRange, Span, TimeRange,
     },
@@ -22,7 +23,7 @@ use crate::{
     presence::{RoomName, ToldBy},
 };
 
-use super::{next_of, reader, text_of};
+use super::{csv_of_people, next_of, reader, text_of};
 
 /// A life of a room.
 #[derive(Serialize)]
@@ -121,13 +122,18 @@ pub(in crate::http) async fn list(
     let (range, cursor) = query.page(&question)?;
     let after = cursor.as_ref().map(|cursor| &cursor.after);
     let order = Order::NewestFirst;
-    let page = reader(&http, &client, address).await?.instances(room, &range, order, after, query.limit).await?;
+    let page = reader(&http, &client, address)
+        .await?
+        .instances(room, &range, order, after, query.limit)
+        .await?;
     let next = next_of(&page, &question, &range);
     let lives: Vec<RoomSession> =
         page.entries.into_iter().map(|one| RoomSession::of(one, query.now)).collect();
     Ok(match query.format {
         Format::Csv => csv_answer("sessions", csv_of(&lives), next.as_ref()),
-        Format::Json => json_answer(&RoomSessions { sessions: &lives, next: text_of(next.as_ref()) }),
+        Format::Json => {
+            json_answer(&RoomSessions { sessions: &lives, next: text_of(next.as_ref()) })
+        }
     })
 }
 
@@ -151,20 +157,23 @@ pub(in crate::http) async fn read(
     };
     let page = reader.people(Attended::Instance(&sid), &range, after, query.limit).await?;
     let next = next_of(&page, &question, &range);
-    if query.format == Format::Csv {
-        return Ok(csv_answer("session", csv_of_people(&page.entries), next.as_ref()));
-    }
-    let life =
-        instance.map_or_else(|| RoomSession::unknown(&sid), |one| RoomSession::of(one, query.now));
-    let people = page.entries.into_iter().map(|person| Participant::of(person, &sid));
-    let answer = SessionWithPeople {
-        room_id: &sid,
-        life: &life,
-        peak,
-        participants: people.collect(),
-        next: text_of(next.as_ref()),
+    let (format, now, people) = (query.format, query.now, page.entries);
+    let answer = move || match format {
+        Format::Csv => csv_answer("session", csv_of_people(&people), next.as_ref()),
+        Format::Json => {
+            let unknown = || RoomSession::unknown(&sid);
+            let life = instance.map_or_else(unknown, |one| RoomSession::of(one, now));
+            let people = people.into_iter().map(|person| Participant::of(person, &sid));
+            json_answer(&SessionWithPeople {
+                room_id: &sid,
+                life: &life,
+                peak,
+                participants: people.collect(),
+                next: text_of(next.as_ref()),
+            })
+        }
     };
-    Ok(json_answer(&answer))
+    Ok(blocking::run(answer).await)
 }
 
 impl RoomSession {
@@ -281,15 +290,6 @@ fn csv_of(lives: &[RoomSession]) -> Csv {
         csv.time(life.start_time_ms).time(life.end_time_ms).value(life.num_participants);
         csv.value(life.num_active_participants).value(life.num_sessions).value(life.exact);
         csv.optional(life.reason.as_deref()).end_row();
-    }
-    csv
-}
-
-fn csv_of_people(people: &[Person]) -> Csv {
-    let mut csv = Csv::with_columns(&Person::COLUMNS);
-    for person in people {
-        person.write_csv(&mut csv);
-        csv.end_row();
     }
     csv
 }
