@@ -7,7 +7,9 @@ use livekit_presence::{
     clock::Clock,
     config::{Config, StartMode},
     history::{Database, HistoryAddress},
+    presence::HostTime,
 };
+use tokio::time;
 
 use crate::harness::{
     Folder, PROCESS_KEYS, PostgresServer, RedisServer, TestApp, TestDatabase, eventually, finished,
@@ -147,6 +149,44 @@ async fn what_was_kept_long_enough_is_deleted_at_the_start() {
         eventually("the old row to go", async || identities(&database).await == ["young"]).await;
         let deleted = r#"history_rows_deleted_total{rows="sessions"}"#;
         eventually("the metric", async || app.metric(deleted).await == 1.0).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_long_enough_meanwhile_is_deleted_each_hour() {
+    let kind = TestDatabase::sqlite();
+    let database = kind.connect().await;
+    let now = Clock::system().now();
+    let millis = |minutes: u64| i64::try_from(now.as_millis() - minutes * 60_000).unwrap();
+    let old = rows::left("PA_old", "old", millis(200), millis(180));
+    let young = rows::left("PA_young", "young", millis(200), millis(90));
+    database.write(vec![rows::item(1, old), rows::item(2, young)]).await.unwrap();
+    let settings = [("HISTORY_URL", &*kind.url()), ("LKP__HISTORY__KEEP", "2h")];
+    let app = TestApp::with(&settings).await;
+    let deleted = r#"history_rows_deleted_total{rows="sessions"}"#;
+    eventually("the sweep at the start", async || app.metric(deleted).await == 1.0).await;
+    assert_eq!(identities(&database).await, ["young"]);
+    app.clock.set(HostTime::from_micros(now.as_micros() + 3_600_000_000));
+    time::pause();
+    time::advance(Duration::from_hours(1)).await;
+    time::resume();
+    eventually("the next one", async || app.metric(deleted).await == 2.0).await;
+    assert_eq!(identities(&database).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn metadata_is_in_no_row_unless_the_operator_wants_it() {
+    let redis = RedisServer::start().await;
+    for redis in [None, Some(&redis)] {
+        let kind = TestDatabase::sqlite();
+        let app = TestApp::on(redis, &[("HISTORY_URL", &*kind.url())], PROCESS_KEYS).await;
+        app.webhooks([started(), joined("alice").metadata("a desk by the window")]).await;
+        let database = kind.connect().await;
+        eventually("the row", async || identities(&database).await == ["alice"]).await;
+        app.webhook(left("alice").metadata("a desk by the door")).await;
+        let has_left = async || sessions(&database).await[0].left_at.is_some();
+        eventually("the row's end", has_left).await;
+        assert_eq!(sessions(&database).await[0].metadata, None);
     }
 }
 

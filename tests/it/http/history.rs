@@ -215,6 +215,18 @@ async fn a_person_is_where_the_lists_say_and_was_where_the_history_says() {
 }
 
 #[tokio::test]
+async fn somebody_with_several_devices_is_in_several_rooms_and_once_in_each() {
+    let with = WithPast::of(&[]).await;
+    with.app.webhook(joined("alice").sid("PA_phone")).await;
+    with.app.webhook(joined("alice").sid("PA_laptop").room("other")).await;
+    with.app.webhook(joined("alice").sid("PA_tablet")).await;
+    let answer = with.json("people/alice").await;
+    let now: Vec<_> =
+        answer["now"].as_array().unwrap().iter().map(|one| [&one["room"], &one["sid"]]).collect();
+    assert_eq!(json!(now), json!([["general", "PA_tablet"], ["other", "PA_laptop"]]));
+}
+
+#[tokio::test]
 async fn analytics_count_people_by_the_hour_or_the_day() {
     let hour = 60 * MINUTE;
     let sessions = [

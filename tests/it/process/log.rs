@@ -8,8 +8,8 @@ use livekit_presence::{
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::harness::{
-    Connection, PROCESS_KEYS, Process, eventually, joined, listening_address, webhook_request,
-    within_deadline,
+    Connection, PROCESS_KEYS, PostgresServer, Process, eventually, joined, listening_address,
+    webhook_request, within_deadline,
 };
 
 #[tokio::test]
@@ -47,6 +47,31 @@ async fn tokens_metadata_and_bodies_never_reach_the_log() {
     let signature = token.rsplit('.').next().unwrap();
     for private in [signature, "private-metadata", "private-body", "access_token", "secret-of"] {
         assert!(!log.contains(private), "{private} is in the log:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_history_that_cannot_be_read_is_explained_once_with_its_cause() {
+    let server = PostgresServer::not_running().await;
+    let app = Process::start(&[("HISTORY_URL", &server.url())]).await;
+    for _ in 0..2 {
+        let mut connection = Connection::open(app.address).await;
+        connection.request("GET", "/api/livekit/sessions/RM_1", &[]).await;
+        connection.response().await.problem(503);
+    }
+    let line = |log: &str| {
+        let lines = log.lines().filter(|line| line.contains("answered 503")).map(str::to_owned);
+        lines.collect::<Vec<_>>()
+    };
+    eventually("the line", async || !line(&app.log()).is_empty()).await;
+    let [line] = line(&app.log()).try_into().expect("one line");
+    for part in [
+        r#""level":"WARN""#,
+        r#""http.route":"/api/livekit/sessions/{sid}""#,
+        r#""reason":"the history's database cannot be reached at the moment; ask again""#,
+        r#""error":"the history's database cannot be used at the moment: "#,
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
     }
 }
 
