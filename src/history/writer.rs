@@ -48,6 +48,8 @@ pub(super) struct Writer {
     outbox: Arc<dyn Outbox>,
     peers: Arc<dyn Peers>,
     metrics: HistoryMetrics,
+    /// Whether the outbox was told how new the rows are.
+    has_begun: bool,
     /// None while all is well.
     delay: Option<Duration>,
 }
@@ -62,7 +64,7 @@ impl Writer {
         peers: Arc<dyn Peers>,
         metrics: HistoryMetrics,
     ) -> Self {
-        Self { database, outbox, peers, metrics, delay: None }
+        Self { database, outbox, peers, metrics, has_begun: false, delay: None }
     }
 
     pub async fn run(mut self) {
@@ -99,6 +101,11 @@ impl Writer {
         if items.is_empty() {
             return Ok(ControlFlow::Break(()));
         }
+        if !self.has_begun {
+            // They may have other numbers after this, so they are handed out anew.
+            self.begin().await?;
+            return Ok(ControlFlow::Continue(()));
+        }
         let (unreadable, readable): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|pending| pending.item.is_none());
         if !unreadable.is_empty() {
@@ -106,6 +113,20 @@ impl Writer {
         }
         self.write(readable).await?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Tells the outbox how new the rows are, before the first item is written.
+    async fn begin(&mut self) -> Result<(), Failed> {
+        let newest = timeout(WRITE_TIMEOUT, self.database.newest_open()).await;
+        match newest.unwrap_or(Err(HistoryError::TimedOut)) {
+            Ok(newest) => self.outbox.begin_above(newest),
+            Err(error) => {
+                self.metrics.database_is(false);
+                return Err(self.failed(&error, "cannot read the history"));
+            }
+        }
+        self.has_begun = true;
+        Ok(())
     }
 
     /// Whether this instance looks for what was left behind. One at a time does.

@@ -75,6 +75,22 @@ impl Database {
         Ok(rooms)
     }
 
+    /// The newest `seq` of an open row; zero if there is none.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn newest_open(&self) -> Result<u64, HistoryError> {
+        let mut newest = 0;
+        for of_open in [
+            "SELECT COALESCE(MAX(seq), 0) FROM sessions WHERE left_at = $1",
+            "SELECT COALESCE(MAX(seq), 0) FROM room_instances WHERE finished_at = $1",
+        ] {
+            let row = sqlx::query(of_open).bind(OPEN).fetch_one(self.reader().await?).await?;
+            newest = newest.max(row.try_get::<i64, _>(0)?);
+        }
+        Ok(newest.unsigned_abs())
+    }
+
     async fn load_open(
         &self,
         room: &RoomName,

@@ -183,6 +183,14 @@ impl Outbox for MemoryOutbox {
         self.pending(max).await
     }
 
+    fn begin_above(&self, seq: u64) {
+        let mut items = self.items();
+        let oldest = items.waiting.values().next().map_or(u64::MAX, |item| item.seq);
+        let behind = seq.saturating_add(1).saturating_sub(oldest);
+        items.waiting.values_mut().for_each(|item| item.seq += behind);
+        items.newest = (items.newest + behind).max(seq);
+    }
+
     async fn done(&self, done: &[PendingItem]) -> Result<(), StoreError> {
         let mut items = self.items();
         items.moved_at = Some(Instant::now());
@@ -275,6 +283,25 @@ mod tests {
         outbox.done(&first).await.unwrap();
         assert_eq!(waiting(&outbox).await, all[2..]);
         assert_eq!(outbox.counts(), OutboxCounts { waiting: 2, dropped: 0 });
+    }
+
+    #[tokio::test]
+    async fn items_are_newer_than_the_rows_although_the_clock_was_set_back() {
+        let outbox = outbox(10);
+        let seqs =
+            async || waiting(&outbox).await.into_iter().map(|(_, seq)| seq).collect::<Vec<_>>();
+        add(&outbox, "a", 100);
+        add(&outbox, "b", 105);
+        outbox.begin_above(500);
+        assert_eq!(seqs().await, [501, 506]);
+        add(&outbox, "c", 110);
+        assert_eq!(seqs().await, [501, 506, 507]);
+        outbox.done(&outbox.pending(10).await.unwrap()).await.unwrap();
+        outbox.begin_above(900);
+        add(&outbox, "d", 120);
+        add(&outbox, "e", 2_000);
+        outbox.begin_above(900);
+        assert_eq!(seqs().await, [901, 2_000]);
     }
 
     #[tokio::test]

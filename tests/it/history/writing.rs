@@ -44,6 +44,27 @@ async fn a_webhook_that_was_answered_is_in_the_database() {
 }
 
 #[tokio::test]
+async fn what_is_written_after_the_clock_was_set_back_is_newer_than_the_rows() {
+    for kind in TestDatabase::both().await {
+        let before = app(&kind.url()).await;
+        before.webhook(started()).await;
+        before.webhook(joined("alice")).await;
+        drop(before);
+        let database = kind.connect().await;
+        for table in ["sessions", "room_instances"] {
+            let an_hour_ahead = format!("UPDATE {table} SET seq = seq + 3600000000");
+            let pool = database.reader().await.unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(an_hour_ahead)).execute(pool).await.unwrap();
+        }
+        let after = app(&kind.url()).await;
+        after.webhook(left("alice")).await;
+        assert!(sessions(&database).await[0].left_at.is_some());
+        after.webhook(finished()).await;
+        assert!(instances(&database).await[0].finished_at.is_some());
+    }
+}
+
+#[tokio::test]
 async fn while_postgres_is_away_lists_are_right_and_everything_is_written_when_it_is_back() {
     let mut server = PostgresServer::not_running().await;
     let app = app(&server.url()).await;
