@@ -118,7 +118,7 @@ fn plan_unknown(
         return None;
     }
     let suspect = match room.gone.get(&info.sid) {
-        Some((_, GoneBecause::Restarted)) => true,
+        Some((_, gone)) if gone.because == GoneBecause::Restarted => true,
         Some(_) if rules.can_probe => true,
         // Without probes, a list from well after it was gone decides.
         Some((gone_at, _)) if asked_at > *gone_at + rules.grace => false,

@@ -106,7 +106,7 @@ impl Room {
 
     /// Whether it counts as gone only because LiveKit's lists omitted it.
     fn is_missing(&self, sid: &ParticipantSid) -> bool {
-        self.gone.get(sid).is_some_and(|(_, because)| *because == GoneBecause::Missing)
+        self.gone_because(sid) == Some(GoneBecause::Missing)
     }
 
     /// Takes out the tracks that wait for a session.
@@ -307,7 +307,7 @@ impl Room {
         now: StoreTime,
         diff: &mut ViewDiff,
     ) -> Option<&mut Tracks> {
-        let gone = self.gone.get(sid).map(|(_, because)| *because);
+        let gone = self.gone_because(sid);
         let identity = self.sessions.get(sid).map(|session| session.identity.clone());
         let is_missing = gone == Some(GoneBecause::Missing);
         if is_missing {

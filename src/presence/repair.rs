@@ -152,7 +152,7 @@ impl Room {
             .life
             .listed
             .is_some_and(|listed| listed.version != version && is_since_start(listed));
-        let may_return = self.gone.get(sid).is_none_or(|(_, why)| *why == GoneBecause::Restarted);
+        let may_return = self.gone_because(sid).is_none_or(|why| why == GoneBecause::Restarted);
         let identity = held.identity.clone();
         let is_alive = has_lived && may_return;
         if is_alive {

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     change::{Change, Difference, ViewDiff},
     counts::{Counts, RunningCounts},
-    event::Event,
     inside::Inside,
     knowledge::{Completeness, Knowledge},
     name::{EventId, Identity, ParticipantSid, RoomSid},
@@ -55,10 +54,18 @@ pub struct Room {
     pub(super) sids_of: Arc<HashMap<Identity, Vec<ParticipantSid>>>,
     pub(super) counts: RunningCounts,
     pub(super) inside: Inside,
-    pub(super) gone: Arc<Remembered<ParticipantSid, GoneBecause>>,
+    pub(super) gone: Arc<Remembered<ParticipantSid, Gone>>,
     /// Tracks of sessions that are not known yet.
     pub(super) waiting: Arc<Remembered<ParticipantSid, Tracks>>,
     pub(super) seen: Arc<Remembered<EventId>>,
+}
+
+/// What is remembered of a session that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub because: GoneBecause,
+    /// Whether clients might not see it in the end.
+    pub was_hidden: bool,
 }
 
 /// Why a session is no longer held.
@@ -219,10 +226,14 @@ impl Room {
         self.shown(&session.identity).filter(|shown| shown.sid == *sid)
     }
 
-    /// Whether it holds the session of a webhook, and clients may not see it.
-    pub fn hides(&self, event: &Event) -> bool {
-        let session = event.sid().and_then(|sid| self.sessions.get(sid));
-        session.is_some_and(|session| !session.visible)
+    /// Whether a session is gone, and clients might not see it in the end.
+    pub(super) fn was_hidden(&self, sid: &ParticipantSid) -> bool {
+        self.gone.get(sid).is_some_and(|(_, gone)| gone.was_hidden)
+    }
+
+    /// Why a session is gone; none if it is not, or if that is not remembered.
+    pub(super) fn gone_because(&self, sid: &ParticipantSid) -> Option<GoneBecause> {
+        self.gone.get(sid).map(|(_, gone)| gone.because)
     }
 
     /// Whether this session joined before the room started anew, and has shown no life since.
@@ -297,8 +308,10 @@ impl Room {
         now: StoreTime,
         diff: &mut ViewDiff,
     ) {
-        Arc::make_mut(&mut self.gone).insert(sid.clone(), because, now);
-        let Some(session) = self.sessions.get(sid) else { return };
+        let session = self.sessions.get(sid);
+        let was_hidden = session.map_or_else(|| self.was_hidden(sid), |session| !session.visible);
+        Arc::make_mut(&mut self.gone).insert(sid.clone(), Gone { because, was_hidden }, now);
+        let Some(session) = session else { return };
         if session.standing == Standing::Present {
             diff.ended(sid, because.ending(session, now));
         }

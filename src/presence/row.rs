@@ -82,10 +82,14 @@ pub struct PersonRow {
 
 /// A session that is gone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct GoneRow {
     pub sid: ParticipantSid,
     pub at: StoreTime,
     pub because: GoneBecause,
+    /// Whether clients might not see it in the end. Releases that do not know this field drop it when they write the row.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub was_hidden: bool,
 }
 
 /// Tracks that wait for their session.

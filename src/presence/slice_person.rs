@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     name::{EventId, ParticipantSid},
-    room::{EVENT_MEMORY, Room},
+    room::{EVENT_MEMORY, Gone, Room},
     row::{GoneRow, MAX_EVENT_IDS, PersonRow, WaitingRow},
     time::StoreTime,
 };
@@ -21,9 +21,9 @@ impl Person {
     /// Reads a row, and gives the room what it keeps for all persons.
     pub fn recall(row: PersonRow, room: &mut Room) -> Self {
         let mut person = Self::default();
-        for GoneRow { sid, at, because } in row.gone {
+        for GoneRow { sid, at, because, was_hidden } in row.gone {
             person.sids.insert(sid.clone());
-            Arc::make_mut(&mut room.gone).restore(sid, because, at);
+            Arc::make_mut(&mut room.gone).restore(sid, Gone { because, was_hidden }, at);
         }
         for WaitingRow { sid, at, tracks } in row.waiting {
             person.sids.insert(sid.clone());
@@ -38,8 +38,8 @@ impl Person {
     /// The row without its sessions.
     pub fn row(&self, room: &Room) -> PersonRow {
         let gone = |sid: &ParticipantSid| {
-            let (at, because) = *room.gone.get(sid)?;
-            Some(GoneRow { sid: sid.clone(), at, because })
+            let (at, Gone { because, was_hidden }) = *room.gone.get(sid)?;
+            Some(GoneRow { sid: sid.clone(), at, because, was_hidden })
         };
         let waiting = |sid: &ParticipantSid| {
             let (at, tracks) = room.waiting.get(sid)?;

@@ -58,15 +58,6 @@ impl<'step> StepTaken<'step> {
         Self { room, transitions, updated, event, found_ended: false, now, metadata }
     }
 
-    /// The same, given whether the room [hid](Room::hides) the webhook's session before the step. If so, its leave says nothing,
-    /// even if LiveKit describes it as visible by then: that would tell of the time when nobody could see it.
-    #[must_use]
-    pub fn of_hidden(self, was_hidden: bool) -> Self {
-        let is_told =
-            |event: &&Event| !(was_hidden && matches!(event.kind, EventKind::Left { .. }));
-        Self { event: self.event.filter(is_told), ..self }
-    }
-
     /// The step that applied repairs.
     pub fn of_repair(
         room: &'step Room,
@@ -119,10 +110,11 @@ impl<'step> StepTaken<'step> {
         }
     }
 
-    /// What a webhook says of its own session where the list does not show that it came.
+    /// What a webhook says of its own session where the list does not show that it came. If the session was hidden in the end, it
+    /// says nothing, even if LiveKit describes it as visible: that would tell of the time when nobody could see it.
     fn unseen(&self, told: &HashSet<&ParticipantSid>) -> Option<Record> {
         let event = self.event?;
-        if event.sid().is_none_or(|sid| told.contains(sid)) {
+        if event.sid().is_none_or(|sid| told.contains(sid) || self.room.was_hidden(sid)) {
             return None;
         }
         match &event.kind {

@@ -171,7 +171,6 @@ impl Store for MemoryStore {
         let rules = self.extra_trust.in_rules(&self.rules);
         let mut transitions = Vec::new();
         let applied = self.change(&mut shard, &event.room, now, |room| {
-            let was_hidden = room.hides(event);
             let applied = room.apply_noting(event, now, &rules, &mut transitions);
             if self.log.is_on() {
                 let happened = Happened {
@@ -187,7 +186,6 @@ impl Store for MemoryStore {
             }
             self.note(&event.room, |metadata| {
                 StepTaken::of_event(room, event, &applied, &transitions, now, metadata)
-                    .of_hidden(was_hidden)
             });
             applied
         });

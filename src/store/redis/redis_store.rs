@@ -215,7 +215,6 @@ impl Store for RedisStore {
         let applied = self
             .steps
             .step(wanted, |slice, now, is_logged| {
-                let was_hidden = slice.as_held().hides(event);
                 let step = slice.apply(event, now, &rules)?;
                 let shows = |sid: &ParticipantSid| slice.shown_session(sid).is_some();
                 let happened = Happened {
@@ -231,7 +230,6 @@ impl Store for RedisStore {
                 let item = self.item(room, |metadata| {
                     let (outcome, transitions) = (&step.outcome, &step.transitions);
                     StepTaken::of_event(slice.as_held(), event, outcome, transitions, now, metadata)
-                        .of_hidden(was_hidden)
                 });
                 let effect = match &step.outcome {
                     Applied::Duplicate => Effect::NothingIfRead,

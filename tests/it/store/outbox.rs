@@ -30,6 +30,7 @@ macro_rules! suite {
                 a_full_outbox_drops_the_oldest_and_counts_them
                 a_step_that_adds_nothing_leaves_nothing
                 a_hidden_session_that_is_visible_as_it_leaves_leaves_nothing
+                a_hidden_session_that_was_replaced_leaves_nothing_when_its_leave_comes
                 what_a_comparison_finds_is_added_too
                 the_life_of_the_room_is_named_while_it_is_open
                 a_step_wakes_the_writer_of_the_history
@@ -189,6 +190,17 @@ pub async fn a_hidden_session_that_is_visible_as_it_leaves_leaves_nothing(
     assert_eq!(all(&outbox).await, []);
     store.apply(&left_visible(&general, "alice")).await.unwrap();
     assert_eq!(told(&all(&outbox).await), ["left PA_alice"], "of whom nothing was known");
+}
+
+pub async fn a_hidden_session_that_was_replaced_leaves_nothing_when_its_leave_comes(
+    store: Shared,
+    outbox: SharedOutbox,
+) {
+    let general = room("general");
+    store.apply(&joined_hidden(&general, "ghost")).await.unwrap();
+    store.apply(&joined_as(&general, "ghost", "PA_ghost_2", 7)).await.unwrap();
+    store.apply(&left_visible(&general, "ghost")).await.unwrap();
+    assert_eq!(told(&all(&outbox).await), ["shown PA_ghost_2"]);
 }
 
 pub async fn what_a_comparison_finds_is_added_too(store: Shared, outbox: SharedOutbox) {

@@ -55,10 +55,8 @@ impl Noted {
     fn apply(&mut self, event: &Event) -> Vec<String> {
         let mut transitions = Vec::new();
         let Fixture { room, rules, now, .. } = &mut self.fixture;
-        let was_hidden = room.hides(event);
         let applied = room.apply_noting(event, *now, rules, &mut transitions);
-        let step = StepTaken::of_event(room, event, &applied, &transitions, *now, self.metadata)
-            .of_hidden(was_hidden);
+        let step = StepTaken::of_event(room, event, &applied, &transitions, *now, self.metadata);
         in_words(&step.records())
     }
 

@@ -161,6 +161,42 @@ fn a_leave_tells_nothing_of_a_session_that_was_hidden_until_then() {
 }
 
 #[test]
+fn a_late_leave_tells_nothing_of_a_session_that_was_hidden_when_something_else_ended_it() {
+    let finish = |noted: &mut Noted| {
+        let end = noted.at(30, EventKind::Room(RoomLifecycle::Finished));
+        noted.apply(&end);
+    };
+    let restart = |noted: &mut Noted| {
+        let start = noted.at(30, EventKind::Room(RoomLifecycle::Started));
+        noted.apply(&start);
+    };
+    let replace = |noted: &mut Noted| _ = noted.joined(30, session("alice", "PA_2", 30));
+    let omit = |noted: &mut Noted| _ = noted.compared(60, vec![]);
+    let ends: [(&str, &dyn Fn(&mut Noted)); 4] = [
+        ("the end of the room", &finish),
+        ("a crash of LiveKit", &restart),
+        ("a newer session", &replace),
+        ("a comparison", &omit),
+    ];
+    for (what, end) in ends {
+        let mut noted = Noted::started();
+        noted.joined(1, session("alice", "PA_1", 1).hidden());
+        end(&mut noted);
+        assert!(noted.fixture.room.is_gone(&ParticipantSid::new("PA_1")), "{what}");
+        let visible = || session("alice", "PA_1", 1).version(9);
+        assert_eq!(noted.joined(61, visible()), [""; 0], "{what}, and then its join");
+        assert_eq!(noted.left(62, visible()), [""; 0], "{what}");
+        assert_eq!(noted.left(63, visible()), [""; 0], "{what}, and another leave");
+    }
+    // It was revealed before it ended.
+    let mut noted = Noted::started();
+    noted.joined(1, session("alice", "PA_1", 1).hidden());
+    noted.compared(20, vec![session("alice", "PA_1", 1).version(3)]);
+    replace(&mut noted);
+    assert_eq!(noted.left(62, session("alice", "PA_1", 1)).len(), 1);
+}
+
+#[test]
 fn a_webhook_confirms_whom_a_list_showed_before_and_says_in_which_instance_they_are() {
     let mut noted = Noted::started();
     let end = noted.at(5, EventKind::Room(RoomLifecycle::Finished));
