@@ -93,6 +93,34 @@ async fn every_question_is_answered_through_an_index() {
     }
 }
 
+#[tokio::test]
+async fn what_sqlite_learns_of_its_tables_each_hour_keeps_it_from_reading_them_all() {
+    let kind = TestDatabase::sqlite();
+    let database = kind.connect().await;
+    let tables = async || {
+        let known = "SELECT name FROM sqlite_schema WHERE name LIKE 'sqlite_stat%' ORDER BY name";
+        let known = sqlx::query_scalar::<_, String>(known);
+        known.fetch_all(database.reader().await.unwrap()).await.unwrap()
+    };
+    // At first there is little, and then much before the next hour.
+    let few = [past("PA_a", "room-7", "person-7", -60_000, Some(-1_000)).in_instance("RM_a")];
+    insert(&database, &few).await;
+    insert_instance(&database, "RM_a", "room-7", -60_000, Some(-1_000)).await;
+    database.sweep(-100_000, 0).await.unwrap();
+    assert_eq!(tables().await, ["sqlite_stat1", "sqlite_stat4"]);
+    long_past(&database).await;
+    check_plans(&kind.connect().await).await;
+    database.sweep(-100_000, 0).await.unwrap();
+    let rows = "SELECT MAX(CAST(stat AS BIGINT)) FROM sqlite_stat1 WHERE tbl = 'sessions'";
+    let rows = sqlx::query_scalar::<_, i64>(rows);
+    let rows = rows.fetch_one(database.reader().await.unwrap()).await.unwrap();
+    assert!(rows > 10_000, "{rows}");
+    check_plans(&kind.connect().await).await;
+    let samples = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM sqlite_stat4");
+    let samples = samples.fetch_one(database.reader().await.unwrap()).await.unwrap();
+    assert_eq!(samples, 0, "it keeps no values of rows");
+}
+
 async fn check_plans(database: &Database) {
     for question in planned() {
         let plan = plan(database, &question).await;
