@@ -5,7 +5,7 @@ use crate::{
     history::{Database, HistoryAddress},
     presence::{
         Event, EventKind, HostTime, Identity, LiveKitTime, ParticipantSid, RoomSid, Rules,
-        SessionInfo, SessionState,
+        SessionInfo, SessionState, Track, TrackKind, TrackSid, TrackSource,
     },
     store::{MemoryStore, OutboxSettings},
 };
@@ -39,27 +39,51 @@ fn started_with(
 
 impl Fixture {
     async fn joins(&self, room: &str, sid: &str) {
-        let now = Clock::system().now();
-        let millis = i64::try_from(now.as_millis()).unwrap();
+        self.joins_as(room, sid, sid, now()).await;
+    }
+
+    async fn joins_as(&self, room: &str, sid: &str, identity: &str, joined_at: i64) {
+        let kind = EventKind::Joined(SessionInfo {
+            sid: ParticipantSid::new(sid),
+            identity: Identity::new(identity),
+            state: SessionState::Active,
+            joined_at: LiveKitTime::from_millis(joined_at),
+            version: 2,
+            hidden: false,
+            recorder: false,
+            profile: Arc::default(),
+            tracks: Vec::new(),
+        });
+        self.applies(room, kind).await;
+    }
+
+    async fn publishes(&self, room: &str, sid: &str) {
+        let track = Track {
+            sid: TrackSid::new(format!("TR_{sid}")),
+            source: TrackSource::Microphone,
+            kind: TrackKind::Audio,
+            muted: false,
+            name: String::new(),
+        };
+        let sid = ParticipantSid::new(sid);
+        self.applies(room, EventKind::TrackPublished { sid, track }).await;
+    }
+
+    async fn leaves(&self, room: &str, sid: &str) {
+        let sid = ParticipantSid::new(sid);
+        self.applies(room, EventKind::Left { sid, was_active: true }).await;
+    }
+
+    async fn applies(&self, room: &str, kind: EventKind) {
         let event = Event {
             id: None,
             room: RoomName::parse(room).unwrap(),
             room_sid: Some(RoomSid::new(format!("RM_{room}"))),
             room_created_at: None,
             identity: None,
-            created_at: LiveKitTime::from_millis(millis),
-            received_at: HostTime::from_millis(now.as_millis()),
-            kind: EventKind::Joined(SessionInfo {
-                sid: ParticipantSid::new(sid),
-                identity: Identity::new(sid),
-                state: SessionState::Active,
-                joined_at: LiveKitTime::from_millis(millis),
-                version: 2,
-                hidden: false,
-                recorder: false,
-                profile: Arc::default(),
-                tracks: Vec::new(),
-            }),
+            created_at: LiveKitTime::from_millis(now()),
+            received_at: HostTime::from_millis(now().unsigned_abs()),
+            kind,
             details: Arc::default(),
         };
         self.store.apply(&event).await.unwrap();
@@ -81,6 +105,10 @@ impl Fixture {
         let (sessions, _) = self.kept.rows_of(&room, &BTreeSet::new()).await.unwrap();
         sessions.into_iter().map(|row| row.sid).collect()
     }
+}
+
+fn now() -> i64 {
+    i64::try_from(Clock::system().now().as_millis()).unwrap()
 }
 
 async fn database() -> Arc<Database> {
@@ -123,12 +151,48 @@ async fn somebody_who_was_erased_while_inside_is_not_written_again_by_an_audit()
     let mut fixture = started(&kept);
     fixture.joins("general", "PA_1").await;
     fixture.empty_outbox(true).await;
-    let now = i64::try_from(Clock::system().now().as_millis()).unwrap();
-    assert_eq!(kept.erase("PA_1", now + 1).await.unwrap(), 1);
+    assert_eq!(kept.erase("PA_1", now() + 1).await.unwrap(), 1);
     assert_eq!(fixture.auditor.audit().await.unwrap(), 0);
     fixture.auditor.audit().await.unwrap();
     assert_eq!(fixture.open().await.len(), 0);
     assert_eq!(fixture.auditor.audit().await.unwrap(), 0, "it is not tried again");
+}
+
+/// What still waited, what an audit had found before, and the leave.
+#[tokio::test]
+async fn nothing_brings_back_somebody_who_was_erased_while_inside() {
+    for has_row in [true, false] {
+        let kept = database().await;
+        let mut fixture = started(&kept);
+        fixture.joins_as("general", "PA_1", "alice", now()).await;
+        fixture.joins_as("general", "PA_2", "bob", now()).await;
+        fixture.empty_outbox(has_row).await;
+        fixture.auditor.audit().await.unwrap();
+        fixture.publishes("general", "PA_1").await;
+        kept.erase("alice", now()).await.unwrap();
+        for is_written in [false, true] {
+            if is_written {
+                fixture.empty_outbox(true).await;
+            }
+            for _ in 0..3 {
+                fixture.auditor.audit().await.unwrap();
+                assert_eq!(fixture.open().await, ["PA_2"], "{has_row} {is_written}");
+            }
+        }
+        fixture.leaves("general", "PA_1").await;
+        fixture.empty_outbox(true).await;
+        fixture.auditor.audit().await.unwrap();
+        assert_eq!(identities(&kept).await, ["bob"]);
+        fixture.joins_as("general", "PA_3", "alice", now() + 6_000).await;
+        fixture.empty_outbox(true).await;
+        assert_eq!(identities(&kept).await, ["bob", "alice"]);
+    }
+}
+
+/// Who has a session, in order of the sids.
+async fn identities(kept: &Database) -> Vec<String> {
+    let all = sqlx::query_scalar("SELECT identity FROM sessions ORDER BY sid");
+    all.fetch_all(kept.reader().await.unwrap()).await.unwrap()
 }
 
 #[tokio::test]
