@@ -32,7 +32,7 @@ impl HistoryConfig {
     /// What steps add to the history; none where no history is kept.
     pub fn outbox(&self) -> Option<OutboxSettings> {
         self.address.as_ref()?;
-        Some(OutboxSettings { metadata: self.metadata, max: self.max_waiting })
+        Some(OutboxSettings { metadata: self.metadata, max: self.max_waiting, keep: self.keep })
     }
 
     pub(super) fn take(values: &mut Values, start_mode: StartMode) -> Self {

@@ -243,7 +243,7 @@ mod tests {
     use crate::presence::Record;
 
     fn outbox(max: usize) -> MemoryOutbox {
-        MemoryOutbox::new(OutboxSettings { metadata: false, max })
+        MemoryOutbox::new(OutboxSettings { metadata: false, max, keep: Duration::MAX })
     }
 
     fn room(name: &str) -> RoomName {

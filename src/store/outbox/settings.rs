@@ -1,5 +1,7 @@
 //! How much of the history waits for its database.
 
+use std::time::Duration;
+
 /// What steps add to the history.
 #[derive(Clone, Copy, Debug)]
 pub struct OutboxSettings {
@@ -8,4 +10,6 @@ pub struct OutboxSettings {
     /// How many items wait at most: in memory all together, in Redis of each of its 1,024 buckets. Above it the oldest are dropped,
     /// and counted.
     pub max: usize,
+    /// How long the history keeps what ended. Items that it has not taken by then need not be kept longer.
+    pub keep: Duration,
 }

@@ -5,8 +5,8 @@
 -- now, or ''; 5 the command that publishes; 6 the message, or ''; 7 who writes; 8 if the writer may not write now, for how many
 -- microseconds the room waits for it, or 0; 9 the number of fields that must not exist; 10 the number of fields to delete; 11 the
 -- number of entries for the log of events, or -1 if there are some that the writer has not made; 12 how many items the outbox of
--- the history holds at most, or '' if there is none for it; then this item; then the entries; then these fields; then the fields
--- to set, each with its value.
+-- the history holds at most, or '' if there is none for it; then for how many seconds that outbox is kept, and this item; then the
+-- entries; then these fields; then the fields to set, each with its value.
 -- Returns the time in microseconds if it wrote. If it wrote entries too: the time, the id in their outbox, and how many items are
 -- in it. If Redis refused only these: the time and the reason. If it wrote an item of the history: what it returns otherwise, the
 -- item's id, how many are in its outbox, and how many it dropped. If it did not write: the time, the current values of the fields
@@ -15,7 +15,7 @@
 local room, index, name, entry, writer = KEYS[1], KEYS[2], ARGV[2], ARGV[3], ARGV[7]
 local logged = tonumber(ARGV[11])
 local max_items = tonumber(ARGV[12])
-local first_entry = max_items and 14 or 13
+local first_entry = max_items and 15 or 13
 local first_absent = first_entry + math.max(logged, 0)
 local first_deleted = first_absent + ARGV[9]
 local first_set = first_deleted + ARGV[10]
@@ -46,19 +46,21 @@ if not may_write or is_wanted then
 end
 
 -- The item of the history goes first, so that nothing is written if Redis refuses it. No id comes twice, also where the outbox was
--- empty and gone: it begins with the time. Those that follow it differ from it, and from each other, by one.
+-- empty and gone: it begins with the time. Those that follow it differ from it, and from each other, by one. So an id tells when
+-- the outbox began. Most are empty again a moment later; only one that is not is kept for longer with each item.
 local item_id, item_count, dropped = nil, 0, 0
 if max_items then
   local outbox = KEYS[6]
   redis.call('HEXISTS', index, name)
   item_count = redis.call('XLEN', outbox) + 1
-  if item_count == 1 then item_id = redis.pcall('XADD', outbox, string.format('%.0f-0', now), 'h', ARGV[13]) end
-  if type(item_id) ~= 'string' then item_id = redis.call('XADD', outbox, '*', 'h', ARGV[13]) end
+  if item_count == 1 then item_id = redis.pcall('XADD', outbox, string.format('%.0f-0', now), 'h', ARGV[14]) end
+  if type(item_id) ~= 'string' then item_id = redis.call('XADD', outbox, '*', 'h', ARGV[14]) end
   if item_count > max_items then
     dropped = redis.call('XTRIM', outbox, 'MAXLEN', max_items)
     item_count = item_count - dropped
   end
-  redis.call('EXPIRE', outbox, 2592000)
+  local age = now - string.match(item_id, '^%d+')
+  if item_count == 1 or math.abs(age) > 60000000 then redis.call('EXPIRE', outbox, ARGV[13]) end
 end
 
 -- The entries come next, so that nothing is written if Redis is full. Where it refuses them for another reason, rooms matter more:

@@ -7,7 +7,11 @@ use std::{
 
 use crate::{
     presence::{Identity, RoomName, RoomSlice, StoreTime, Version},
-    store::{StoreError, events::Happened, outbox::HistoryItem},
+    store::{
+        StoreError,
+        events::Happened,
+        outbox::{HistoryItem, OutboxSettings},
+    },
 };
 
 use super::{
@@ -158,10 +162,10 @@ impl Commit {
         Self { log, ..self }
     }
 
-    /// With this for the history. Its outbox holds at most `max` items.
-    pub fn noting(self, item: Option<HistoryItem>, max: usize) -> Self {
+    /// With this for the history, whose outbox is set up so.
+    pub fn noting(self, item: HistoryItem, settings: OutboxSettings) -> Self {
         let seq = micros_of(&self.revision).unwrap_or_default();
-        Self { item: item.map(|item| NewItem::new(HistoryItem { seq, ..item }, max)), ..self }
+        Self { item: Some(NewItem::new(HistoryItem { seq, ..item }, settings)), ..self }
     }
 
     /// Takes a room that Redis does not hold out of its bucket's index.

@@ -174,9 +174,11 @@ impl Steps {
         };
         let keep_secs = keep(&mut held.slice, now, progress.wanted.keeps);
         let log = if is_lost { log.after_gap(is_logged) } else { log };
-        let max_items = self.outbox.as_ref().map_or(0, |outbox| outbox.settings().max);
         let commit = Commit::new(&mut held, &touched, &absent, now, keep_secs, message);
-        let mut commit = commit.logging(log).noting(item, max_items);
+        let mut commit = commit.logging(log);
+        if let Some((outbox, item)) = self.outbox.as_ref().zip(item) {
+            commit = commit.noting(item, outbox.settings());
+        }
         let logged = self.write(progress, &mut commit, held, !absent.is_empty()).await?;
         Ok(logged.map(|logged| (outcome, commit.into_pending(logged))))
     }

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use livekit_presence::{
@@ -123,7 +124,7 @@ impl TestApp {
     pub async fn keeping_history(settings: &[(&str, &str)]) -> (Self, Arc<dyn Outbox>) {
         let config = config(settings, KEYS);
         let clock = TestClock::default();
-        let settings = OutboxSettings { metadata: false, max: 100 };
+        let settings = OutboxSettings { metadata: false, max: 100, keep: Duration::MAX };
         let store = MemoryStore::new(config.rules(), clock.clock());
         let (store, outbox) = store.keeping_history(settings);
         let app = Self::over(Arc::new(store), Some(Arc::clone(&outbox)), &config, clock, KEYS);

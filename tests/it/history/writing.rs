@@ -116,6 +116,18 @@ async fn on_redis_webhooks_are_taken_while_postgres_is_away_and_another_instance
 }
 
 #[tokio::test]
+async fn what_waits_in_redis_goes_as_early_as_the_history_would_delete_it() {
+    let redis = RedisServer::start().await;
+    let server = PostgresServer::not_running().await;
+    let settings = [("HISTORY_URL", &*server.url()), ("LKP__HISTORY__KEEP", "2h")];
+    let app = TestApp::on(Some(&redis), &settings, PROCESS_KEYS).await;
+    app.webhook(joined("alice")).await;
+    let key = &redis.keys("lkp:history:{b*").await[0];
+    let secs: i64 = redis.ask(&["TTL", key]).await.text().parse().unwrap();
+    assert!((7_190..=7_200).contains(&secs), "{secs}");
+}
+
+#[tokio::test]
 async fn while_another_process_holds_the_file_webhooks_wait_and_none_is_lost() {
     let kind = TestDatabase::sqlite();
     let app = app(&kind.url()).await;

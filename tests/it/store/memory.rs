@@ -71,7 +71,8 @@ async fn each_step_that_says_something_to_the_history_adds_an_item_with_a_later_
     let clock = TestClock::default();
     clock.set(HostTime::from_millis(1_800_000_000_000));
     let store = MemoryStore::new(Rules::default(), clock.clock());
-    let (store, outbox) = store.keeping_history(OutboxSettings { metadata: false, max: 100 });
+    let (store, outbox) =
+        store.keeping_history(OutboxSettings { metadata: false, max: 100, keep: Duration::MAX });
     let (general, other) = (room("general"), room("other"));
     let leave = left(&general, "alice");
     for event in [

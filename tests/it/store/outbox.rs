@@ -1,7 +1,7 @@
 //! The contract of outboxes: what steps add to the history lies there until the history has it. `suite!` makes its tests for one
 //! store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use livekit_presence::{
@@ -53,7 +53,8 @@ type Shared = Arc<dyn Store>;
 type SharedOutbox = Arc<dyn Outbox>;
 
 /// How the outboxes of these tests are set up.
-pub const SETTINGS: OutboxSettings = OutboxSettings { metadata: false, max: 20 };
+pub const SETTINGS: OutboxSettings =
+    OutboxSettings { metadata: false, max: 20, keep: Duration::MAX };
 
 /// All that lies in an outbox, as far as its instance hands it out.
 pub async fn all(outbox: &SharedOutbox) -> Vec<HistoryItem> {

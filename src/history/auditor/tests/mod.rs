@@ -30,7 +30,8 @@ fn started_with(
     peers: Arc<dyn Peers>,
 ) -> Fixture {
     let store = MemoryStore::new(Rules::default(), Clock::system());
-    let (store, outbox) = store.keeping_history(OutboxSettings { metadata: false, max: 100 });
+    let (store, outbox) =
+        store.keeping_history(OutboxSettings { metadata: false, max: 100, keep: Duration::MAX });
     let store: Arc<dyn Store> = Arc::new(store);
     let auditor =
         Auditor::new(history, Arc::clone(&store), Arc::clone(&outbox), peers, None, false);

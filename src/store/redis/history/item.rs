@@ -1,8 +1,13 @@
 //! An item on its way into the outbox, and where it came to lie.
 
-use crate::store::outbox::HistoryItem;
+use std::time::Duration;
+
+use crate::store::outbox::{HistoryItem, OutboxSettings};
 
 use super::super::rows::to_json;
+
+/// What nobody brings into the history goes after this time, or as early as the history would delete it.
+const MAX_KEEP: Duration = Duration::from_hours(30 * 24);
 
 /// An id of a stream: the number before the dash, and the one behind it.
 pub(in crate::store::redis) type StreamId = (u64, u64);
@@ -12,6 +17,7 @@ pub(in crate::store::redis) struct NewItem {
     pub item: HistoryItem,
     json: Vec<u8>,
     max: String,
+    keep_secs: String,
 }
 
 /// What became of it.
@@ -26,14 +32,15 @@ pub(in crate::store::redis) enum Noted {
 }
 
 impl NewItem {
-    /// For an outbox that holds at most `max` items.
-    pub fn new(item: HistoryItem, max: usize) -> Self {
-        Self { json: to_json(&item), item, max: max.to_string() }
+    /// For an outbox that is set up so.
+    pub fn new(item: HistoryItem, settings: OutboxSettings) -> Self {
+        let keep_secs = settings.keep.min(MAX_KEEP).as_secs().max(1).to_string();
+        Self { json: to_json(&item), item, max: settings.max.to_string(), keep_secs }
     }
 
     /// As the script wants it.
-    pub fn arguments(&self) -> [&[u8]; 2] {
-        [self.max.as_bytes(), &self.json]
+    pub fn arguments(&self) -> [&[u8]; 3] {
+        [self.max.as_bytes(), self.keep_secs.as_bytes(), &self.json]
     }
 
     pub fn bytes(&self) -> usize {

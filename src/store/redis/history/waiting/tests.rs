@@ -1,4 +1,9 @@
-use crate::{presence::RoomName, store::outbox::HistoryItem};
+use std::time::Duration;
+
+use crate::{
+    presence::RoomName,
+    store::outbox::{HistoryItem, OutboxSettings},
+};
 
 use super::*;
 
@@ -8,7 +13,8 @@ fn bucket() -> Bucket {
 
 fn new(seq: u64) -> NewItem {
     let room = RoomName::parse("general").unwrap();
-    NewItem::new(HistoryItem { room, seq, opening: None, records: Vec::new() }, 10)
+    let settings = OutboxSettings { metadata: false, max: 10, keep: Duration::from_secs(60) };
+    NewItem::new(HistoryItem { room, seq, opening: None, records: Vec::new() }, settings)
 }
 
 fn seqs(items: &[PendingItem]) -> Vec<u64> {
