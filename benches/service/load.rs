@@ -83,11 +83,7 @@ pub fn flood(requests: &[Vec<u8>], addresses: &[SocketAddr]) -> (usize, f64) {
 }
 
 /// As [`flood`], from this many connections.
-pub fn flood_from(
-    clients: usize,
-    requests: &[Vec<u8>],
-    addresses: &[SocketAddr],
-) -> (usize, f64) {
+pub fn flood_from(clients: usize, requests: &[Vec<u8>], addresses: &[SocketAddr]) -> (usize, f64) {
     let started = Instant::now();
     thread::scope(|scope| {
         for client in 0..clients {

@@ -1,6 +1,6 @@
 //! Deletes what has been kept long enough.
 
-use sqlx::Executor;
+use sqlx::{AssertSqlSafe, Executor};
 
 use crate::history::error::HistoryError;
 
@@ -12,6 +12,9 @@ const ROWS_AT_ONCE: i64 = 1_000;
 /// Has SQLite look at samples of tables that grew much, so that it chooses the best index. PostgreSQL does that by itself. The bits
 /// stand for: analyze, do not read too much for it, and look at all tables. So it keeps no values of rows.
 const OPTIMIZE: &str = "PRAGMA optimize = 0x10012";
+
+/// From this number on it helps to know more of the tables.
+const MANY_SESSIONS: i64 = 10_000;
 
 /// How many rows were deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,10 +49,18 @@ impl Database {
             erased_before_millis,
         );
         erasures.await?;
-        if self.dialect() == Dialect::Sqlite {
+        if self.dialect() == Dialect::Sqlite && self.has_many_sessions().await? {
             self.pools.writing.execute(OPTIMIZE).await?;
         }
         Ok(Swept { sessions, instances })
+    }
+
+    /// Of small tables SQLite would learn that they can be read from end to end, and believe that when they have grown.
+    async fn has_many_sessions(&self) -> Result<bool, HistoryError> {
+        let many = format!("SELECT COUNT(*) FROM (SELECT 1 FROM sessions LIMIT {MANY_SESSIONS})");
+        let count: i64 =
+            sqlx::query_scalar(AssertSqlSafe(many)).fetch_one(&self.pools.writing).await?;
+        Ok(count == MANY_SESSIONS)
     }
 
     async fn delete(

@@ -107,7 +107,7 @@ async fn what_sqlite_learns_of_its_tables_each_hour_keeps_it_from_reading_them_a
     insert(&database, &few).await;
     insert_instance(&database, "RM_a", "room-7", -60_000, Some(-1_000)).await;
     database.sweep(-100_000, 0).await.unwrap();
-    assert_eq!(tables().await, ["sqlite_stat1", "sqlite_stat4"]);
+    assert!(tables().await.is_empty(), "it learns nothing of few rows");
     long_past(&database).await;
     check_plans(&kind.connect().await).await;
     database.sweep(-100_000, 0).await.unwrap();
