@@ -17,6 +17,7 @@ use super::{
     auditor::{AuditedHistory, Auditor},
     database::{Database, Dialect},
     error::HistoryError,
+    journal::Journal,
     metrics::HistoryMetrics,
     reading::Reader,
     retention::Retention,
@@ -42,7 +43,9 @@ pub struct History {
     reader: Reader,
     clock: Clock,
     metrics: HistoryMetrics,
-    _tasks: [AbortOnDropHandle<()>; 3],
+    /// None where the store outlives this process.
+    journal: Option<Arc<Journal>>,
+    _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl History {
@@ -51,6 +54,10 @@ impl History {
     pub fn start(parts: HistoryParts, settings: HistorySettings, metrics: HistoryMetrics) -> Self {
         let HistoryParts { database, store, outbox, peers, reconciler, clock } = parts;
         info!(database = ?database.address(), "the history of rooms is kept");
+        let journal = (!outbox.outlives_process()).then(|| {
+            Arc::new(Journal::new(Arc::clone(&outbox), Arc::clone(&database), metrics.clone()))
+        });
+        let outbox = journal.clone().map_or(outbox, |journal| journal as Arc<dyn Outbox>);
         let rows = Arc::clone(&database);
         let writer = Writer::new(rows, Arc::clone(&outbox), Arc::clone(&peers), metrics.clone());
         let rows = Arc::clone(&database) as Arc<dyn AuditedHistory>;
@@ -63,13 +70,16 @@ impl History {
             metrics: metrics.clone(),
             keep: settings.keep,
         };
-        let tasks = [
+        let mut tasks = vec![
             spawn("the history's writer", writer.run()),
             spawn("the history's auditor", auditor.run()),
             spawn("the history's retention", retention.run()),
         ];
-        let reader = Reader::new(Arc::clone(&database));
-        Self { database, reader, clock, metrics, _tasks: tasks }
+        if let Some(journal) = &journal {
+            tasks.push(spawn("the history's journal", Arc::clone(journal).run()));
+        }
+        let reader = Reader::new(Arc::clone(&database)).after(journal.clone());
+        Self { database, reader, clock, metrics, journal, _tasks: tasks }
     }
 
     /// Where the rows are.
@@ -103,6 +113,9 @@ impl History {
     /// The database cannot be used.
     pub async fn erase(&self, identity: &str) -> Result<u64, HistoryError> {
         let now = i64::try_from(self.clock.now().as_millis()).unwrap_or(i64::MAX);
+        if let Some(journal) = &self.journal {
+            journal.settle().await;
+        }
         let erased = self.database.erase(identity, now).await?;
         self.metrics.erased(erased);
         info!(sessions = erased, "erased a person's history");

@@ -6,6 +6,7 @@ mod database;
 mod error;
 mod fold;
 mod handle;
+mod journal;
 mod metrics;
 mod reading;
 mod retention;

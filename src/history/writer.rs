@@ -228,7 +228,7 @@ impl Writer {
 }
 
 /// Tells how much waits while this goes on, and afterwards.
-async fn telling_what_waits<T>(
+pub(super) async fn telling_what_waits<T>(
     metrics: &HistoryMetrics,
     outbox: &dyn Outbox,
     work: impl Future<Output = T>,

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod erasure;
 mod existing;
+mod journal;
 mod load;
 mod pools;
 mod retention;

@@ -53,3 +53,9 @@ CREATE TABLE erasures (
     identity_hash TEXT NOT NULL PRIMARY KEY,
     at BIGINT NOT NULL
 );
+
+-- What steps have added that the rows do not have yet, where no store outlives the process. Each entry is a JSON array.
+CREATE TABLE journal (
+    number BIGINT NOT NULL PRIMARY KEY,
+    items TEXT NOT NULL
+);

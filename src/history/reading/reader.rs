@@ -13,6 +13,7 @@ use tokio::{
 use crate::history::{
     database::{Database, session_of},
     error::HistoryError,
+    journal::Journal,
     row::SessionRow,
 };
 
@@ -72,11 +73,18 @@ impl<T> Page<T> {
 pub struct Reader {
     database: Arc<Database>,
     turns: Arc<Semaphore>,
+    /// Has what the rows do not have yet.
+    journal: Option<Arc<Journal>>,
 }
 
 impl Reader {
     pub fn new(database: Arc<Database>) -> Self {
-        Self { database, turns: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)) }
+        Self { database, turns: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)), journal: None }
+    }
+
+    /// Answers once the rows have what lies in this journal: whoever has seen a change finds it here, too.
+    pub(in crate::history) fn after(self, journal: Option<Arc<Journal>>) -> Self {
+        Self { journal, ..self }
     }
 
     /// Asks within the time that there is, and when it is this question's turn.
@@ -93,6 +101,9 @@ impl Reader {
         question: impl AsyncFnOnce(&AnyPool) -> Result<T, ReadingError>,
     ) -> Result<T, ReadingError> {
         let answer_until = Instant::now() + time;
+        if let Some(journal) = &self.journal {
+            journal.settle().await;
+        }
         let turn = timeout(TURN_TIMEOUT, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| ReadingError::Busy)?.expect("nobody closes it");
         let answer = async { question(self.database.reader().await?).await };

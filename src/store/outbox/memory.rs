@@ -183,6 +183,10 @@ impl Outbox for MemoryOutbox {
         self.pending(max).await
     }
 
+    fn outlives_process(&self) -> bool {
+        false
+    }
+
     fn begin_above(&self, seq: u64) {
         let mut items = self.items();
         let oldest = items.waiting.values().next().map_or(u64::MAX, |item| item.seq);

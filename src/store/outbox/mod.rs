@@ -34,6 +34,11 @@ pub trait Outbox: Send + Sync + 'static {
     /// [`pending`](Self::pending) then, with the first of it; the rest is pending, too.
     async fn left_behind(&self, max: usize) -> Result<Vec<PendingItem>, StoreError>;
 
+    /// Whether what lies here is there after this process has ended.
+    fn outlives_process(&self) -> bool {
+        true
+    }
+
     /// The newest row that an item may change has this `seq`. Where this process numbers the items by its clock, which may have been
     /// set back, those that wait and those that come have newer numbers from now on. Called before the first of them is written.
     fn begin_above(&self, _seq: u64) {}

@@ -66,8 +66,9 @@ async fn what_waits_is_told_while_the_database_stands_still() {
     let other = kind.connect().await;
     let app = TestApp::with(&[("HISTORY_URL", &*kind.url())]).await;
     app.webhook(join("alice")).await;
+    assert_eq!(sorted(&other).await, ["alice"]);
     let mut held = other.reader().await.unwrap().begin().await.unwrap();
-    sqlx::query("LOCK TABLE sessions").execute(&mut *held).await.unwrap();
+    sqlx::query("LOCK TABLE journal").execute(&mut *held).await.unwrap();
     let webhooks = [join("bob"), join("carol"), join("dora")];
     let posts = webhooks.each_ref().map(|webhook| app.post(webhook));
     for response in futures_util::future::join_all(posts).await {
@@ -113,4 +114,17 @@ async fn what_an_instance_took_that_was_killed_is_written_by_one_that_runs() {
     patiently("the outbox to be empty", async || redis.keys("lkp:history:{b*").await.is_empty())
         .await;
     eventually("nothing to wait", async || app.metric("history_waiting").await == 0.0).await;
+}
+
+#[tokio::test]
+async fn what_was_answered_is_in_the_history_although_the_process_was_killed_at_once() {
+    for kind in TestDatabase::both().await {
+        let url = kind.url();
+        let settings = [("HISTORY_URL", &*url)];
+        let mut killed = Process::start(&settings).await;
+        killed.webhooks([started(), join("alice"), join("bob")]).await;
+        killed.kill().await;
+        let _next = Process::start(&settings).await;
+        assert_eq!(identities(&kind.connect().await).await, ["alice", "bob"]);
+    }
 }

@@ -11,6 +11,9 @@ use livekit_presence::{
     },
     store::HistoryItem,
 };
+use sqlx::Row;
+
+use crate::harness::patiently;
 
 pub const ROOM: &str = "general";
 pub const INSTANCE: &str = "RM_1";
@@ -73,18 +76,29 @@ fn stay(sid: &str, identity: &str, joined_at: i64) -> Stay {
     }
 }
 
-/// All sessions, in order of their sids.
+/// All sessions, in order of their sids, once they have what lies in the journal.
 pub async fn sessions(database: &Database) -> Vec<SessionRow> {
+    journal_is_empty(database).await;
     let sql = format!("SELECT {SESSION_COLUMNS} FROM sessions ORDER BY sid");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(database.reader().await.unwrap());
     rows.await.unwrap().iter().map(|row| session_of(row).unwrap()).collect()
 }
 
-/// All lives of rooms, in order of their sids.
+/// All lives of rooms, in order of their sids, once they have what lies in the journal.
 pub async fn instances(database: &Database) -> Vec<InstanceRow> {
+    journal_is_empty(database).await;
     let sql = format!("SELECT {INSTANCE_COLUMNS} FROM room_instances ORDER BY sid");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(database.reader().await.unwrap());
     rows.await.unwrap().iter().map(|row| instance_of(row).unwrap()).collect()
+}
+
+async fn journal_is_empty(database: &Database) {
+    patiently("the journal to be empty", async || {
+        let entries = "SELECT COUNT(*) FROM journal";
+        let entries = sqlx::query(entries).fetch_one(database.reader().await.unwrap()).await;
+        entries.unwrap().get::<i64, _>(0) == 0
+    })
+    .await;
 }
 
 /// Who has a session, and how often, in order of the sids.
