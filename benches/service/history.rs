@@ -125,7 +125,7 @@ fn questions(name: &str, url: &str, file: Option<&PathBuf>) {
         format!("rooms/room-7/attendance?{month}"),
         format!("sessions?{day}"),
         format!("sessions?{month}"),
-        "sessions/RM_7".to_owned(),
+        "sessions/RM_of_7".to_owned(),
         format!("people/person-7?{month}"),
         format!("analytics?by=hour&{day}"),
         format!("analytics?by=day&{month}"),
@@ -265,7 +265,7 @@ impl Made {
         let from = from + row % 10 * MINUTE;
         Self {
             room: format!("room-{}", place % ROOMS),
-            instance: format!("RM_{place}"),
+            instance: format!("RM_of_{place}"),
             person: row * 31 % PEOPLE,
             from,
             to: from + (20 + row % 30) * MINUTE,
