@@ -34,8 +34,10 @@ use self::lying::Lying;
 const MAX_ENTRY: usize = 1_000;
 /// Items that lie here at most. Above it nothing is taken in, and the store's outbox fills.
 const MAX_LYING: usize = 100_000;
-/// What comes within this time is written into the rows together.
-const GATHERING_TIME: Duration = Duration::from_millis(250);
+/// What comes within this time is written into the rows together. Whoever reads does not wait for that.
+const GATHERING_TIME: Duration = Duration::from_secs(1);
+/// So many times more items are handed out than asked for. They are in memory in any case, and most of them change the same rows.
+const MORE_TOGETHER: usize = 10;
 /// A reader waits this long for the rows to have what lies here.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// An entry takes milliseconds; a database that takes this long has stopped.
@@ -186,7 +188,7 @@ impl Outbox for Journal {
     }
 
     async fn pending(&self, max: usize) -> Result<Vec<PendingItem>, StoreError> {
-        Ok(self.lying().first(max))
+        Ok(self.lying().first(max.saturating_mul(MORE_TOGETHER)))
     }
 
     /// What the process before this one left was read at the start.
