@@ -6,6 +6,8 @@ const enum Millis {
   REQUEST_TIMEOUT = 10_000,
   /** A token is used for at least this long, because this machine's clock may be ahead. */
   MIN_USE = 5_000,
+  /** The next token is requested at least this long before the old one expires: the source may be slow. */
+  MARGIN = 10_000,
   /** How long a token without an expiry is used before the next one is requested. */
   A_DAY = 86_400_000,
 }
@@ -84,7 +86,7 @@ export interface Credentials {
   readonly withCredentials: boolean | undefined;
   /** The token to use now. If the source throws, throws a `Refusal` without its error, which may contain the token. */
   get(): Promise<string | undefined>;
-  /** Milliseconds until the next token is needed. */
+  /** Milliseconds until the next token is needed; infinitely many for a token that has no next one. */
   freshFor(): number;
   /** The service refused the token, and `before` tokens in a row before it. Returns whether to try another one. */
   forget(before: number): boolean;
@@ -93,10 +95,11 @@ export interface Credentials {
 export function credentialsFrom(source: TokenSource | undefined, withCredentials: boolean | undefined): Credentials {
   let token: string | undefined;
   let freshUntil = 0;
+  const isConstant = typeof source !== "function";
   return {
     withCredentials,
     async get() {
-      if (typeof source !== "function") return source;
+      if (isConstant) return source;
       if (Date.now() < freshUntil) return token;
       try {
         token = await source();
@@ -105,13 +108,14 @@ export function credentialsFrom(source: TokenSource | undefined, withCredentials
       }
       const left = (claimsOf(token).exp ?? 0) * 1_000 - Date.now();
       // A token that has already expired means that this machine's clock is wrong. It is used until it is refused.
-      freshUntil = Date.now() + (left > 0 ? Math.max(left * Times.PART_OF_LIFE, Millis.MIN_USE) : Millis.A_DAY);
+      const use = Math.max(Math.min(left * Times.PART_OF_LIFE, left - Millis.MARGIN), Millis.MIN_USE);
+      freshUntil = Date.now() + (left > 0 ? use : Millis.A_DAY);
       return token;
     },
-    freshFor: () => (typeof source === "function" ? freshUntil - Date.now() : Millis.A_DAY),
+    freshFor: () => (isConstant ? Infinity : freshUntil - Date.now()),
     forget(before) {
       freshUntil = 0;
-      return typeof source === "function" && !before;
+      return !isConstant && !before;
     },
   };
 }

@@ -638,6 +638,20 @@ describe("a token", () => {
     room.close();
   });
 
+  it.each([
+    [600, 540],
+    [60, 50],
+    [30, 20],
+    [12, 5],
+  ])("of %i seconds is renewed after %i, early enough for a source that is slow", async (life, used) => {
+    const token = vi.fn(() => tokenFor(life));
+    watched({ token });
+    await pass(used * 1_000 - 500);
+    expect(token).toHaveBeenCalledTimes(1);
+    await pass(1_000);
+    expect(token).toHaveBeenCalledTimes(2);
+  });
+
   it("that never comes is waited for ten seconds, and the stream goes on meanwhile", async () => {
     const token = vi
       .fn()
