@@ -18,7 +18,7 @@ let ahead = 0;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
-  vi.spyOn(Math, "random").mockReturnValue(1);
+  vi.spyOn(Math, "random").mockReturnValue(0);
   new Service();
   rows = [];
   asked = [];
@@ -121,6 +121,24 @@ test("a join is shown at once, and the rows are fetched a moment later, once for
   expect(asked.length, "the rows have all").toBe(2);
 });
 
+test("of many who see the same change, not all ask for the rows in the same second", async () => {
+  const visitors = await Promise.all(Array.from({ length: 20 }, () => follow()));
+  for (const feed of visitors) feed.see({ participants: [], version: 1 });
+  asked = [];
+  for (const [number, feed] of visitors.entries()) {
+    vi.mocked(Math.random).mockReturnValue(number / visitors.length);
+    feed.see({ participants: [inside("alice")], version: 2 });
+  }
+  rows = [attendee("alice", session("PA_alice", [[NOW, null]]))];
+  const askedBy: number[] = [];
+  for (let second = 1; second <= 3; second += 1) {
+    await pass(999);
+    askedBy.push(asked.length);
+    await pass(1);
+  }
+  expect(askedBy).toEqual([0, 10, 20]);
+});
+
 test("a leave ends all bars at once, and the row's own time replaces the guess", async () => {
   const open = session("PA_alice", [[ago(5), null]], { microphone: [[ago(4), null]] });
   rows = [attendee("alice", open)];
@@ -220,6 +238,7 @@ test("a database that is away is asked again when the service says, and what was
   rows = [attendee("alice", session("PA_alice", [[ago(5), ago(1)]]))];
   const feed = await follow();
   const isUp = answer;
+  vi.mocked(Math.random).mockReturnValue(1);
   answer = () => ({ status: 503, body: { detail: "the database is away" }, headers: { "Retry-After": "5" } });
   feed.reload();
   await pass(0);

@@ -19,6 +19,8 @@ const enum Millis {
   PAUSE = 1_000,
   /** Something that the rows may not show: a change of metadata, or somebody who came and went between two lists. */
   LONG_PAUSE = 15_000,
+  /** Everybody who watches the room learns of a change at once. They fetch the rows within this time, not all together. */
+  SPREAD = 2_000,
   /** Rows that lack something are fetched again, at last after this long. */
   MAX_WAIT = 60_000,
 }
@@ -173,7 +175,7 @@ export function followAttendance(
     // Rows that are still awaited are compared with the list when they are there.
     if (isFirst && (state.status === "loading" || sightings.areIn(rows))) return;
     checks = 0;
-    plan(isChanged ? Millis.PAUSE : Millis.LONG_PAUSE);
+    plan((isChanged ? Millis.PAUSE : Millis.LONG_PAUSE) + Math.random() * Millis.SPREAD);
   }
 
   plan(0);

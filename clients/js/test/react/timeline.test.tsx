@@ -17,6 +17,8 @@ let people: Attendee[] = [];
 
 beforeEach(() => {
   vi.setSystemTime(NOW);
+  // After a change the rows are fetched as early as may be.
+  vi.spyOn(Math, "random").mockReturnValue(0);
   people = [];
   FakeService.answer = () => ({ status: 200, body: { toMs: Date.now(), people } });
 });
