@@ -37,12 +37,13 @@ export type AttendanceRange = "hour" | "day";
 /**
  * How far the attendance is known.
  *
+ * - `idle`: there is no room, and nothing is asked for.
  * - `loading`: the first answer is awaited.
  * - `ready`: `people` is what the service keeps, and what its stream has told since.
  * - `off`: the service keeps no history.
  * - `error`: the service does not answer, or refuses; `error` says why.
  */
-export type AttendanceStatus = "loading" | "ready" | "off" | "error";
+export type AttendanceStatus = "idle" | "loading" | "ready" | "off" | "error";
 
 /** Who was in a room. */
 export interface AttendanceState {

@@ -15,7 +15,7 @@ export interface Attendance extends AttendanceState {
 
 /**
  * Who was in a room in the last hour or day, and when they sent what. Who comes and goes is added at once, from the stream that
- * `useParticipants` has too; the history is fetched again after that. Without a room it fetches nothing.
+ * `useParticipants` has too; the history is fetched again after that. Without a room it is `idle`, and fetches nothing.
  */
 export function useAttendance(room: string | null | undefined, range: AttendanceRange = "hour"): Attendance {
   const presence = usePresence("useAttendance");
@@ -24,7 +24,7 @@ export function useAttendance(room: string | null | undefined, range: Attendance
   return useSyncExternalStore(held.subscribe, held.shown, held.shownAtFirst);
 }
 
-const NOTHING: AttendanceState = { status: "loading", error: null, people: [], isCut: false, clockOffset: 0 };
+const NOTHING: Omit<AttendanceState, "status"> = { error: null, people: [], isCut: false, clockOffset: 0 };
 
 /** Follows the attendance of a room while somebody listens. */
 class HeldAttendance {
@@ -37,7 +37,8 @@ class HeldAttendance {
     private readonly presence: Presence,
     private readonly room: string | null | undefined,
   ) {
-    this.now = this.nothing = Object.freeze({ ...NOTHING, reload: () => this.feed?.reload() });
+    const status = room ? "loading" : "idle";
+    this.now = this.nothing = Object.freeze({ ...NOTHING, status, reload: () => this.feed?.reload() });
   }
 
   shown = (): Attendance => this.now;

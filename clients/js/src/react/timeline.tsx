@@ -3,7 +3,7 @@
 import { useEffect, useReducer, useState, type ReactElement } from "react";
 
 import { CHART, timelineOf, type Bar, type Timeline, type TimelineRow } from "../attendance/layout.js";
-import type { AttendanceRange } from "../attendance/types.js";
+import type { AttendanceRange, AttendanceStatus } from "../attendance/types.js";
 import { clockTime, durationOf, momentOf } from "../attendance/words.js";
 import { useAttendance } from "./attendance.js";
 
@@ -17,6 +17,8 @@ export interface AttendanceTimelineLabels {
   /** On the button that shows the table instead of the bars. */
   readonly table: string;
   readonly loading: string;
+  /** Where there is no room to show. */
+  readonly noRoom: string;
   /** Where the service keeps no history. */
   readonly off: string;
   readonly nobody: string;
@@ -58,6 +60,7 @@ const ENGLISH: AttendanceTimelineLabels = {
   day: "Last day",
   table: "Table",
   loading: "Loading…",
+  noRoom: "No room is chosen.",
   off: "This service keeps no history.",
   nobody: "Nobody was here.",
   people: "People:",
@@ -96,9 +99,9 @@ export function AttendanceTimeline({ room, defaultRange, labels, className }: At
   const isOff = status === "off";
   const timeline = status === "ready" ? timelineOf(people, range, Date.now() + clockOffset) : null;
   const isEmpty = timeline?.rows.length === 0;
-  const note = isOff ? words.off : (error?.message ?? (timeline ? (isEmpty ? words.nobody : "") : words.loading));
+  const note = error && !isOff ? error.message : wordsOf(status, isEmpty, words);
   return (
-    <section className={classes("", className)} aria-label={`${words.title} ${room ?? ""}`} data-status={status}>
+    <section className={classes("", className)} aria-label={`${words.title} ${room ?? ""}`.trim()} data-status={status}>
       {!isOff && (
         <div className={classes("-controls")}>
           <Ranges range={range} words={words} onChoice={setRange} />
@@ -122,6 +125,13 @@ export function AttendanceTimeline({ room, defaultRange, labels, className }: At
 }
 
 const classes = (part: string, more?: string): string => `livekit-presence-timeline${part}${more ? ` ${more}` : ""}`;
+
+function wordsOf(status: AttendanceStatus, isEmpty: boolean | undefined, words: AttendanceTimelineLabels): string {
+  if (status === "off") return words.off;
+  if (status === "idle") return words.noRoom;
+  if (status === "ready") return isEmpty ? words.nobody : "";
+  return words.loading;
+}
 
 /** Renders again from time to time. */
 function useTicks(every: number, isOn: boolean): void {

@@ -171,6 +171,8 @@ test("another room is another history", async () => {
   const page = await show(node(null));
   await settle(10);
   expect(FakeService.asked).toEqual([]);
+  expect(note(page)).toBe("No room is chosen.");
+  expect(page.element.querySelector("section")!.dataset.status).toBe("idle");
   for (const room of ["general", "music"]) {
     await page.render(node(room));
     await settle(10);
