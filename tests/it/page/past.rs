@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use livekit_presence::clock::Clock;
-use serde_json::json;
-
 use crate::harness::{
-    Browser, Folder, Process, Sight, WebhookBody, Window, joined, left, published, started,
+    Browser, Folder, Process, Sight, WebhookBody, Window, joined_before, left, now, now_ms,
+    published, started,
 };
 
 use super::page_of;
@@ -18,23 +16,8 @@ async fn service_and_browser(folder: &Folder) -> (Process, Browser) {
     tokio::join!(Process::start(&variables), Browser::start())
 }
 
-fn now_ms() -> u64 {
-    Clock::system().now().as_millis()
-}
-
-/// A webhook of something that happens now.
-fn now(webhook: WebhookBody) -> WebhookBody {
-    webhook.created_at_ms(now_ms())
-}
-
 fn opens() -> WebhookBody {
     started().created_at_ms(now_ms() - 60_000).room_created_at_ms(now_ms() - 60_000)
-}
-
-/// The join of somebody who has been inside for this long.
-fn joined_before(identity: &str, time: Duration) -> WebhookBody {
-    let joined_at_ms = now_ms() - u64::try_from(time.as_millis()).unwrap();
-    now(joined(identity)).with("joinedAtMs", json!(joined_at_ms.to_string()))
 }
 
 fn comes(identity: &str) -> WebhookBody {
