@@ -31,11 +31,17 @@ export function look() {
     people: people(card),
   }));
 
+  /** A number for each element; the same element always has the same one. */
+  const numbers = (globalThis.elementNumbers ??= new Map());
+  const numberOf = (element) => numbers.get(element) ?? numbers.set(element, numbers.size).size - 1;
+
   /** As the table says it, which those who listen have, too. */
   const past = visible(find("#past-drawn"))
     ? [...document.querySelectorAll("#past-table tr")].map((line, number) => ({
         person: find("bdi", line).textContent,
         left: line.children[2].textContent,
+        inside: line.children[3].textContent,
+        line: numberOf(line),
         bars: all(".past-row", find("#past-rows"))[number]?.querySelectorAll(".bar-inside").length ?? 0,
         microphones: all(".past-row", find("#past-rows"))[number]?.querySelectorAll(".bar-microphone").length ?? 0,
       }))

@@ -15,6 +15,34 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** A row for each of some people. People who stay keep the same row, so that readers keep their place. */
+export class PeopleRows {
+  #element;
+  #templateId;
+  #rows = new Map();
+
+  constructor(element, templateId) {
+    this.#element = element;
+    this.#templateId = templateId;
+  }
+
+  /** Shows these people in this order. `fill` writes into a row what differs. */
+  show(people, fill) {
+    const before = this.#rows;
+    const rowOf = ({ identity }) => before.get(identity) ?? copyOf(this.#templateId);
+    this.#rows = new Map(people.map((person) => [person.identity, rowOf(person)]));
+    for (const [identity, row] of before) if (!this.#rows.has(identity)) row.remove();
+    let next = this.#element.firstElementChild;
+    for (const person of people) {
+      const row = this.#rows.get(person.identity);
+      fill(row, person);
+      // Move only rows in the wrong place: a move starts the animation again.
+      if (row === next) next = next.nextElementSibling;
+      else this.#element.insertBefore(row, next);
+    }
+  }
+}
+
 export function countOf(people) {
   return people === 1 ? "1 person" : `${people.toLocaleString("en")} people`;
 }

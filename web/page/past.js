@@ -1,7 +1,7 @@
 // Who was in a room, and when: a bar for each person over time, and the same as a table. It is there if the service keeps a history.
 
 import { CHART, durationOf, followAttendance, sourceOf, timelineOf } from "./attendance.js";
-import { byId, copyOf, setText } from "./parts.js";
+import { PeopleRows, byId, setText } from "./parts.js";
 import { clockTime, momentOf } from "./time.js";
 
 /** People that are drawn at first, and that each press of the button adds. */
@@ -25,7 +25,8 @@ export class Past {
   #most = MOST_PEOPLE;
   /** The newest state of each room of the page. */
   #states = new Map();
-  #rows = new Map();
+  #bars = new PeopleRows(byId("past-rows"), "past-person");
+  #table = new PeopleRows(byId("past-table"), "past-line");
   #timer;
   #isPlanned = false;
 
@@ -136,28 +137,11 @@ export class Past {
     byId("past-chart").setAttribute("viewBox", `0 0 ${CHART.width} ${CHART.height}`);
     byId("past-chart").firstElementChild.setAttribute("d", timeline.chart);
     byId("past-axis").replaceChildren(...timeline.ticks.map(markOf));
-    this.#drawRows(shown);
+    this.#bars.show(shown, fillBars);
     const { from, to } = timeline;
     setText(byId("past-caption"), `Who was in ${this.#room}, ${momentOf(from, to)} – ${momentOf(to, to)}`);
-    byId("past-table").replaceChildren(...shown.map((row) => lineOf(row, to)));
+    this.#table.show(shown, (line, row) => fillLine(line, row, to));
     byId("past-more").hidden = timeline.rows.length <= this.#most;
-  }
-
-  #drawRows(shown) {
-    const before = this.#rows;
-    this.#rows = new Map(shown.map((row) => [row.identity, before.get(row.identity) ?? copyOf("past-person")]));
-    for (const [identity, element] of before) if (this.#rows.get(identity) !== element) element.remove();
-    let next = byId("past-rows").firstElementChild;
-    for (const row of shown) {
-      const element = this.#rows.get(row.identity);
-      const [name, bars] = element.children;
-      setText(name, row.name);
-      name.title = `${row.name} (${row.identity})`;
-      bars.replaceChildren(...Object.keys(LANES).flatMap((lane) => row[lane].map((bar) => barOf(lane, bar))));
-      // Move only rows in the wrong place: a move starts the animation again.
-      if (element === next) next = next.nextElementSibling;
-      else byId("past-rows").insertBefore(element, next);
-    }
   }
 }
 
@@ -177,16 +161,22 @@ function barOf(lane, { x, width }) {
   return create("rect", { class: `bar-${lane}`, x: `${x}%`, width: `${width}%`, ...LANES[lane] });
 }
 
+function fillBars(element, row) {
+  const [name, bars] = element.children;
+  setText(name, row.name);
+  name.title = `${row.name} (${row.identity})`;
+  bars.replaceChildren(...Object.keys(LANES).flatMap((lane) => row[lane].map((bar) => barOf(lane, bar))));
+}
+
 function markOf({ x, time }) {
   const text = create("text", { x: `${x}%`, y: "1em" });
   text.textContent = clockTime(new Date(time)).slice(0, 5);
   return text;
 }
 
-function lineOf(row, now) {
-  const line = copyOf("past-line");
+function fillLine(line, row, now) {
   const [person, ...cells] = line.children;
-  person.firstElementChild.textContent = row.name;
+  setText(person.firstElementChild, row.name);
   const left = row.leftAt === null ? "still inside" : `${row.isExact ? "" : "about "}${momentOf(row.leftAt, now)}`;
   const lengths = [row.insideMs, row.microphoneMs, row.cameraMs, row.screenMs];
   const texts = [
@@ -194,6 +184,5 @@ function lineOf(row, now) {
     left,
     ...lengths.map((millis) => (millis > 0 ? durationOf(millis) : "–")),
   ];
-  cells.forEach((cell, index) => (cell.textContent = texts[index]));
-  return line;
+  cells.forEach((cell, index) => setText(cell, texts[index]));
 }

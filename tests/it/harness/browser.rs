@@ -93,6 +93,10 @@ pub struct PastRow {
     pub person: String,
     /// When they left, as it is written.
     pub left: String,
+    /// How long they were inside, as it is written.
+    pub inside: String,
+    /// The number of its element: another row of the table has another one.
+    pub line: u32,
     /// Bars of when they were inside; none while the table is shown.
     pub bars: usize,
     pub microphones: usize,

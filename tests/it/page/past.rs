@@ -100,6 +100,30 @@ async fn the_same_is_a_table_for_those_who_look_and_it_is_all_easy_to_read_and_t
 }
 
 #[tokio::test]
+async fn people_keep_their_rows_while_time_passes_and_others_come_and_go() {
+    let folder = Folder::new("past-rows");
+    let (app, mut browser) = service_and_browser(&folder).await;
+    app.webhooks([opens(), joined_before("alice", Duration::from_secs(20)), comes("bob")]).await;
+    browser.open(&page_of(&app)).await;
+    let first = until_past(&mut browser, &["alice", "bob"]).await;
+    browser.click("#past-as-table").await;
+    browser.press("Tab").await;
+
+    let inside = &first.past[0].inside;
+    browser.until("time to pass", |sight| sight.past[0].inside != *inside).await;
+    app.webhooks([comes("carol"), now(left("bob"))]).await;
+    let last = browser
+        .until("the join and the leave", |sight| {
+            people(sight) == ["alice", "bob", "carol"] && sight.past[1].left != "still inside"
+        })
+        .await;
+    let lines = |sight: &Sight| sight.past.iter().take(2).map(|row| row.line).collect::<Vec<_>>();
+    assert_eq!(lines(&last), lines(&first), "a screen reader that reads them goes on");
+    assert_eq!(last.focus, "past-scroll");
+    assert_eq!(browser.complaints().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_room_that_is_empty_again_can_still_be_looked_at_and_so_can_the_last_day() {
     let folder = Folder::new("past-day");
     let (app, mut browser) = service_and_browser(&folder).await;

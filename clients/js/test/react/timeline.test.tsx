@@ -95,6 +95,24 @@ test("who comes is drawn at once, and the bars move on by themselves without a r
   expect(parseFloat(barsOf(page, "inside")[0]!)).toBeCloseTo(50, 0);
 });
 
+test("people keep their rows and bars while time passes and others come", async () => {
+  people = [attendee("anouk", [[ago(0.1), null]]), attendee("bob", [[ago(0.05), null]])];
+  const page = await timeline();
+  await press(page, "Table");
+  await press(page, "Table");
+  const lines = all(page, "tbody tr");
+  const bars = all(page, ".livekit-presence-timeline-bars");
+  const texts = cells(page);
+  people = [attendee("zoe", [[ago(50), ago(40)]]), ...people];
+  FakeService.welcome({ general: [someone("anouk", { joinedAt: ago(0.1) }), someone("bob", { joinedAt: ago(0.05) })] });
+  FakeService.list("general", [someone("anouk", { joinedAt: ago(0.1) })], 2);
+  await settle(20_000);
+  expect(cells(page).map(([name]) => name)).toEqual(["ZOE", "ANOUK", "BOB"]);
+  expect(cells(page).slice(1), "time has passed").not.toEqual(texts);
+  for (const [index, line] of lines.entries()) expect(all(page, "tbody tr")[index + 1]).toBe(line);
+  for (const [index, bar] of bars.entries()) expect(all(page, ".livekit-presence-timeline-bars")[index + 1]).toBe(bar);
+});
+
 test("who leaves stays, as a bar that has ended", async () => {
   people = [attendee("anouk", [[ago(30), null]])];
   const page = await timeline();
