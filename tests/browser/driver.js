@@ -52,6 +52,8 @@ const COMMANDS = {
 
   click: async (selector) => void (await page.click(selector)),
 
+  choose: async ({ selector, value }) => void (await page.selectOption(selector, value)),
+
   press: (key) => page.keyboard.press(key),
 
   reload: async () => void (await page.reload()),

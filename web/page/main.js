@@ -41,7 +41,7 @@ function onList() {
   const listed = list.snapshot().rooms;
   if (listed) {
     for (const { name } of listed) if (rooms.has(name)) rooms.get(name).lastSeen = Date.now();
-    const chosen = chooseRooms(listed, rooms);
+    const chosen = chooseRooms(listed, rooms, past?.room);
     const names = new Set(chosen.map(({ name }) => name));
     for (const name of rooms.keys()) if (!names.has(name)) forgetRoom(name);
     for (const room of chosen) keepRoom(room);
@@ -62,6 +62,7 @@ function keepRoom(listed) {
 function forgetRoom(name) {
   rooms.delete(name);
   board.remove(name);
+  past?.forget(name);
 }
 
 /** Shows the changes in the watched rooms. */

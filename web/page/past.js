@@ -56,10 +56,20 @@ export class Past {
     this.#follow(fullest.name);
   }
 
+  /** The room that is looked at; null until there is one. */
+  get room() {
+    return this.#room;
+  }
+
   /** Takes the newest list of a room. */
   see(name, state) {
     this.#states.set(name, state);
     if (name === this.#room) this.#feed.see(state);
+  }
+
+  /** What was seen of a room grows old: it is not watched any more. */
+  forget(name) {
+    this.#states.delete(name);
   }
 
   get #ranges() {

@@ -196,6 +196,11 @@ impl Browser {
         self.tell::<()>(json!({ "press": key })).await;
     }
 
+    /// Chooses from a list.
+    pub async fn choose(&mut self, selector: &str, value: &str) {
+        self.tell::<()>(json!({ "choose": { "selector": selector, "value": value } })).await;
+    }
+
     pub async fn click(&mut self, selector: &str) {
         self.tell::<()>(json!({ "click": selector })).await;
     }

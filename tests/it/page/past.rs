@@ -124,6 +124,30 @@ async fn people_keep_their_rows_while_time_passes_and_others_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_room_beyond_those_that_one_stream_takes_is_live_while_its_past_is_looked_at() {
+    let folder = Folder::new("past-many");
+    let (app, mut browser) = service_and_browser(&folder).await;
+    let rooms: Vec<_> = (0..105).map(|number| format!("room {number:03}")).collect();
+    for room in &rooms {
+        app.webhooks([opens().room(room), comes(&format!("in {room}")).room(room)]).await;
+    }
+    browser.open(&page_of(&app)).await;
+    let some = "100 of 105 rooms are shown.";
+    let sight = browser.until(some, |sight| sight.hints.iter().any(|hint| hint == some)).await;
+    let other = rooms.iter().find(|room| sight.room(room).is_none()).unwrap();
+    let first = format!("in {other}");
+    browser.choose("#past-room", other).await;
+    until_past(&mut browser, &[&first]).await;
+    browser.until_people(other, &[&first]).await;
+    app.webhooks([comes("bob").room(other)]).await;
+    let sight = until_past(&mut browser, &[&first, "bob"]).await;
+    assert_eq!(sight.rooms.len(), 100);
+    app.webhooks([now(left("bob")).room(other)]).await;
+    browser.until("the leave", |sight| sight.past[1].left != "still inside").await;
+    assert_eq!(browser.complaints().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_room_that_is_empty_again_can_still_be_looked_at_and_so_can_the_last_day() {
     let folder = Folder::new("past-day");
     let (app, mut browser) = service_and_browser(&folder).await;
