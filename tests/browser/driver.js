@@ -56,6 +56,8 @@ const COMMANDS = {
 
   press: (key) => page.keyboard.press(key),
 
+  pressIn: ({ tab, key }) => tabs[tab].page.keyboard.press(key),
+
   reload: async () => void (await page.reload()),
 
   /** What a program that tests for accessibility has to say. */
@@ -74,6 +76,12 @@ const COMMANDS = {
     if (clock) await tab.clock.install();
     await tab.goto(url);
     return tabs.push({ page: tab, session: await profile.newCDPSession(tab) }) - 1;
+  },
+
+  /** Shows a tab as another window would. */
+  async resize({ tab, window: { width, height, colorScheme, reducedMotion } }) {
+    await tabs[tab].page.setViewportSize({ width, height });
+    await tabs[tab].page.emulateMedia({ colorScheme, reducedMotion });
   },
 
   /** Has the files of a built app be those of an origin: its root and its `/assets`. Everything else goes on to the network. */

@@ -3,14 +3,22 @@ import { memo } from "react";
 
 import { Camera, Microphone, MutedMicrophone, Screen } from "./icons";
 
+interface ChannelProps {
+  readonly name: string;
+  readonly isChosen: boolean;
+  readonly onChoice: (channel: string) => void;
+}
+
 /** One channel. When a channel changes, only that one renders again. */
-export function Channel({ name }: { name: string }) {
+export function Channel({ name, isChosen, onChoice }: ChannelProps) {
   // In a call, pass its livekit-client `Room` too, to see who speaks.
   const { participants } = useRoomPresence(name);
   return (
     <li>
       <h2>
-        <span className="name">{name}</span>
+        <button type="button" className="name" aria-pressed={isChosen} onClick={() => onChoice(name)}>
+          {name}
+        </button>
         <span className="count" aria-label={`${participants.length} inside`}>
           {participants.length}
         </span>

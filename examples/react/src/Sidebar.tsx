@@ -2,8 +2,13 @@ import { LiveIndicator, useRooms } from "livekit-presence/react";
 
 import { Channel } from "./Channel";
 
+interface SidebarProps {
+  readonly chosen: string | null;
+  readonly onChoice: (channel: string) => void;
+}
+
 /** The channels, and who is in each of them. */
-export function Sidebar() {
+export function Sidebar({ chosen, onChoice }: SidebarProps) {
   const { rooms, error } = useRooms();
   return (
     <nav className="sidebar" aria-labelledby="channels">
@@ -20,7 +25,7 @@ export function Sidebar() {
       <ul>
         {/* One connection serves up to a hundred. */}
         {rooms?.slice(0, 100).map(({ name }) => (
-          <Channel key={name} name={name} />
+          <Channel key={name} name={name} isChosen={name === chosen} onChoice={onChoice} />
         ))}
       </ul>
     </nav>

@@ -5,7 +5,7 @@ import { PresenceProvider } from "livekit-presence/react";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
-import { Sidebar } from "./Sidebar";
+import { App } from "./App";
 
 // An app with users gets their token from its own server:
 // token={() => fetch("/token").then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))}
@@ -14,7 +14,7 @@ const token: string | undefined = import.meta.env.VITE_PRESENCE_TOKEN;
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <PresenceProvider url={import.meta.env.VITE_PRESENCE_URL} token={token}>
-      <Sidebar />
+      <App />
     </PresenceProvider>
   </StrictMode>,
 );

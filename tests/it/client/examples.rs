@@ -6,8 +6,8 @@ use crate::harness::{Browser, eventually, joined, left, published, started};
 
 use super::fixture::Fixture;
 
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-const TO_BUILD: &str =
+pub const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+pub const TO_BUILD: &str =
     "`make test-client` builds it, and so does `npm run build` in examples/react";
 
 /// The visible text of a tab.

@@ -7,4 +7,5 @@ mod heavy;
 mod recovers;
 mod refused;
 mod tabs;
+mod timeline;
 mod watches;

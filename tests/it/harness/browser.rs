@@ -196,6 +196,11 @@ impl Browser {
         self.tell::<()>(json!({ "press": key })).await;
     }
 
+    /// Presses a key in a tab.
+    pub async fn press_in(&mut self, tab: usize, key: &str) {
+        self.tell::<()>(json!({ "pressIn": { "tab": tab, "key": key } })).await;
+    }
+
     /// Chooses from a list.
     pub async fn choose(&mut self, selector: &str, value: &str) {
         self.tell::<()>(json!({ "choose": { "selector": selector, "value": value } })).await;
@@ -217,6 +222,11 @@ impl Browser {
     /// Opens a tab whose time stands still except in `pass_time`.
     pub async fn open_tab_out_of_time(&mut self, url: &str) -> usize {
         self.tell(json!({ "openTab": { "url": url, "clock": true } })).await
+    }
+
+    /// Shows a tab as another window would.
+    pub async fn resize(&mut self, tab: usize, window: Window) {
+        self.tell::<()>(json!({ "resize": { "tab": tab, "window": window } })).await;
     }
 
     /// Serves the files of a built app at an origin, beside what the origin serves itself.
