@@ -7,12 +7,12 @@
 run:
 	cargo run --locked -- demo
 
-# First what measures, alone. A real LiveKit waits most of the time, so that the package for browsers is tested beside it, without
-# a browser and in one. The stress run wants the machine for itself.
+# First what measures, alone. A real LiveKit waits most of the time, so that what needs neither it nor a browser is tested beside
+# it. The stress run wants the machine for itself.
 test: setup-tests check-deploy
 	cargo test --locked -- --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
-	scripts/beside.sh '$(MAKE) test-client && $(MAKE) test-browser' '$(MAKE) test-real'
-	$(MAKE) test-redis
+	scripts/beside.sh '$(MAKE) test-client && $(MAKE) test-redis' '$(MAKE) test-real'
+	$(MAKE) test-browser
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
 
 test-browser: setup-tests
