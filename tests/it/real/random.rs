@@ -12,7 +12,7 @@ use std::{
 use serde_json::json;
 
 use super::scenario::{
-    Client, Driver, Guest, Plan, Scenario, Source, Watch, Watched, WebhookFault, say,
+    Client, Driver, Guest, Inside, Plan, Scenario, Source, Watch, Watched, WebhookFault, say,
 };
 
 const ROOMS: [&str; 4] = ["amber", "birch", "cedar", "dune"];
@@ -254,22 +254,20 @@ impl Run {
             let guest = Guest { identity, room: room.to_owned(), ..Guest::default() };
             self.clients.push(self.scenario.join_as(guest).await);
         }
-        let mut inside = Vec::new();
-        for client in &self.clients {
-            if client.is_inside_at_last().await {
-                inside.push(client);
-            }
-        }
         let mut slowest = Duration::ZERO;
-        let mut meanwhile = Vec::new();
+        let (mut meanwhile, mut people) = (Vec::new(), 0);
         for (room, watch) in ROOMS.into_iter().zip(&self.watches) {
-            let here: Vec<_> = inside.iter().copied().filter(|one| one.room == room).collect();
+            let here: Vec<_> = self.clients.iter().filter(|one| one.room == room).collect();
             let watched = Watched { room, watch };
-            let (time, words) = self.scenario.wait_until_right(watched, &here, CALM).await;
+            let (time, words) =
+                self.scenario.wait_until_right(watched, Inside::Of(&here), CALM).await;
+            for client in here {
+                people += usize::from(client.person().await.is_some());
+            }
             slowest = slowest.max(time);
             meanwhile.push(format!("{room}: {words}"));
         }
-        let (actions, people) = (self.actions, inside.len());
+        let actions = self.actions;
         self.scenario.reports(
             &format!("{actions} actions, {people} inside at the end"),
             slowest,

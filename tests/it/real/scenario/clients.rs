@@ -154,17 +154,9 @@ impl Client {
         self.tell("state", json!({})).await.ok()
     }
 
-    /// Waits until the client is connected or has given up, and tells whether it is connected.
-    pub async fn is_inside_at_last(&self) -> bool {
-        let mut is_inside = false;
-        patiently(&format!("{} to come back or to give up", self.identity), async || {
-            let state = self.state().await;
-            let state = state.as_ref().and_then(|state| state["state"].as_str());
-            is_inside = state == Some("connected");
-            matches!(state, Some("connected" | "disconnected") | None)
-        })
-        .await;
-        is_inside
+    /// Whether the client has left the room for good, or its process is dead.
+    pub async fn has_given_up(&self) -> bool {
+        self.state().await.is_none_or(|state| state["state"] == "disconnected")
     }
 
     /// The client's view of itself in the room, while it is connected.

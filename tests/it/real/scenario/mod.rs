@@ -20,6 +20,6 @@ pub use driver::Driver;
 pub use fault_proxy::WebhookFault;
 pub use livekit_server::Key;
 pub use person::Person;
-pub use running::{Plan, ROOM, Scenario, Watched};
+pub use running::{Inside, Plan, ROOM, Scenario, Watched};
 pub use tools::say;
 pub use watch::Watch;

@@ -148,7 +148,7 @@ impl Scenario {
     /// Has clients leave at the same time, and starts the time that is counted. Now and then the SDK closes its socket before
     /// its leave is written; then the time counts from when LiveKit has found out, as it does of the dead.
     pub async fn leave(&mut self, clients: &[&Client]) {
-        let leaving = truth(clients).await.unwrap();
+        let leaving = truth(Inside::These(clients)).await.unwrap();
         self.acts();
         join_all(clients.iter().map(|client| client.leave())).await;
         let is_inside = async |one: &Person| {
@@ -218,21 +218,22 @@ impl Scenario {
     /// prints how long that took.
     pub async fn becomes_right(&self, what: &str, inside: &[&Client], within: Duration) {
         let watched = Watched { room: ROOM, watch: &self.watch };
-        let (right_after, meanwhile) = self.wait_until_right(watched, inside, within).await;
+        let (right_after, meanwhile) =
+            self.wait_until_right(watched, Inside::These(inside), within).await;
         print(&self.line(what), Right::After(right_after), &meanwhile);
     }
 
     /// As [`Self::becomes_right`], without printing: the scenario begins or goes on from here.
     pub async fn settles(&self, inside: &[&Client]) {
         let watched = Watched { room: ROOM, watch: &self.watch };
-        self.wait_until_right(watched, inside, WAIT_TIMEOUT).await;
+        self.wait_until_right(watched, Inside::These(inside), WAIT_TIMEOUT).await;
     }
 
     /// As [`Self::becomes_right`], for any room. Returns how long it took, and what LiveKit's own list said.
     pub async fn wait_until_right(
         &self,
         watched: Watched<'_>,
-        inside: &[&Client],
+        inside: Inside<'_>,
         within: Duration,
     ) -> (Duration, String) {
         let meanwhile = Meanwhile::watch(self.api(), watched.room);
@@ -270,7 +271,7 @@ impl Scenario {
     /// Checks that during this time each frame shows exactly the clients inside, and a GET after it, too.
     pub async fn stays_right(&self, what: &str, inside: &[&Client], time: Duration) {
         let meanwhile = Meanwhile::watch(self.api(), ROOM);
-        let truth = truth(inside).await.unwrap();
+        let truth = truth(Inside::These(inside)).await.unwrap();
         let count = self.watch.frame_count();
         let wrong = self.watch.frame(count, time, |frame| frame.people != truth).await;
         assert!(wrong.is_none(), "{}: {wrong:#?}, but inside are {truth:#?}", self.line(what));
@@ -331,12 +332,25 @@ pub struct Watched<'a> {
     pub watch: &'a Watch,
 }
 
+/// The clients that a room's subscribers must be shown.
+#[derive(Clone, Copy)]
+pub enum Inside<'a> {
+    /// All of these.
+    These(&'a [&'a Client]),
+    /// Those of these that have not given up. A client may take its time to notice that LiveKit is gone, and then give up.
+    Of(&'a [&'a Client]),
+}
+
 /// The clients inside as they describe themselves; an error names one that is not connected.
-async fn truth(inside: &[&Client]) -> Result<Vec<Person>, String> {
+async fn truth(inside: Inside<'_>) -> Result<Vec<Person>, String> {
+    let (Inside::These(clients) | Inside::Of(clients)) = inside;
     let mut people = Vec::new();
-    for client in inside {
-        let person = client.person().await;
-        people.push(person.ok_or_else(|| format!("{} is not connected", client.identity))?);
+    for client in clients {
+        match client.person().await {
+            Some(person) => people.push(person),
+            None if matches!(inside, Inside::Of(_)) && client.has_given_up().await => {}
+            None => return Err(format!("{} is not connected", client.identity)),
+        }
     }
     people.sort();
     Ok(people)
