@@ -7,11 +7,12 @@ use std::{
 };
 
 use super::{
+    gone::GoneBecause,
     name::{Identity, ParticipantSid},
     participant::{SessionInfo, SessionState},
     probe::{ProbeAnswer, ProbeTarget, Probed},
     repairs::{Repair, Repairs},
-    room::{GoneBecause, Room},
+    room::Room,
     rules::Rules,
     session::{MAX_MISSING, MISSING_MEMORY, Session, Standing},
     time::{LiveKitTime, StoreTime},

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{
     change::{Change, ViewDiff},
     event::{Event, EventKind, RoomLifecycle},
+    gone::GoneBecause,
     name::{EventId, Identity, ParticipantSid, RoomSid, TrackSid},
     opening::{Opening, Started, start_horizon},
     participant::{SessionInfo, SessionState, Track},
-    room::{EVENT_MEMORY, GoneBecause, Room},
+    room::{EVENT_MEMORY, Room},
     rules::Rules,
     session::{OpeningOf, Session},
     time::{LiveKitTime, StoreTime},

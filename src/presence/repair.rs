@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{
     change::ViewDiff,
+    gone::GoneBecause,
     name::ParticipantSid,
     opening::Opening,
     participant::SessionInfo,
     repaired::{Effect, RepairCounts, Repaired},
     repairs::{Repair, Repairs},
-    room::{GoneBecause, Room},
+    room::Room,
     rules::Rules,
     session::{LastListed, OpeningOf, Session, Standing},
     time::StoreTime,

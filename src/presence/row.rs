@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     counts::Parts,
+    gone::GoneBecause,
     inside::Inside,
     knowledge::{Completeness, Knowledge},
     name::{EventId, ParticipantSid, RoomSid},
     opening::{Opening, Started},
     participant::is_default,
-    room::GoneBecause,
     session::Session,
     time::{LiveKitTime, StoreTime, Version},
     tracks::Tracks,

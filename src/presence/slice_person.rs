@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
+    gone::Gone,
     name::{EventId, ParticipantSid},
-    room::{EVENT_MEMORY, Gone, Room},
+    room::{EVENT_MEMORY, Room},
     row::{GoneRow, MAX_EVENT_IDS, PersonRow, WaitingRow},
     time::StoreTime,
 };

@@ -184,7 +184,6 @@ fn a_late_leave_tells_nothing_of_a_session_that_was_hidden_when_something_else_e
         end(&mut noted);
         assert!(noted.fixture.room.is_gone(&ParticipantSid::new("PA_1")), "{what}");
         let visible = || session("alice", "PA_1", 1).version(9);
-        assert_eq!(noted.joined(61, visible()), [""; 0], "{what}, and then its join");
         assert_eq!(noted.left(62, visible()), [""; 0], "{what}");
         assert_eq!(noted.left(63, visible()), [""; 0], "{what}, and another leave");
     }
