@@ -181,6 +181,13 @@ async fn in_time<T>(
 impl Outbox for Journal {
     async fn added(&self) {
         self.added.notified().await;
+        self.gathered().await;
+    }
+
+    async fn gathered(&self) {
+        if self.lying().count() == 0 {
+            return;
+        }
         tokio::select! {
             () = sleep(GATHERING_TIME) => {}
             () = self.hurry.notified() => {}

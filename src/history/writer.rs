@@ -76,7 +76,7 @@ impl Writer {
             // One batch at a time: however much is added, it does not keep this instance from looking for what others left.
             let is_time = tokio::select! {
                 _ = look.tick() => true,
-                () = async { if !is_more { outbox.added().await } } => false,
+                () = next(&*outbox, is_more) => false,
             };
             let work = self.take_one_batch(is_time);
             is_more = match telling_what_waits(&metrics, &*outbox, work).await {
@@ -224,6 +224,15 @@ impl Writer {
     async fn wait(&self) {
         let delay = self.delay.unwrap_or(MIN_DELAY);
         sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+    }
+}
+
+/// Waits until there is something to write, or more of it.
+async fn next(outbox: &dyn Outbox, is_more: bool) {
+    if is_more {
+        outbox.gathered().await;
+    } else {
+        outbox.added().await;
     }
 }
 

@@ -17,6 +17,8 @@ use super::*;
 /// An outbox that is never empty.
 struct Busy {
     looks: AtomicUsize,
+    /// How often the writer asked when to go on.
+    gathered: AtomicUsize,
     /// One for each batch that the history has.
     done: Semaphore,
 }
@@ -37,6 +39,10 @@ impl Busy {
 #[async_trait]
 impl Outbox for Busy {
     async fn added(&self) {}
+
+    async fn gathered(&self) {
+        self.gathered.fetch_add(1, Ordering::SeqCst);
+    }
 
     async fn pending(&self, _max: usize) -> Result<Vec<PendingItem>, StoreError> {
         Ok(Self::items())
@@ -63,7 +69,7 @@ impl Outbox for Busy {
 
 #[tokio::test]
 async fn a_look_for_what_was_left_behind_is_one_look_however_much_is_added() {
-    let outbox = Arc::new(Busy { looks: 0.into(), done: Semaphore::new(0) });
+    let outbox = Arc::new(Busy { looks: 0.into(), gathered: 0.into(), done: Semaphore::new(0) });
     let database = Arc::new(Database::connect(&HistoryAddress::Memory).await.unwrap());
     let metrics = HistoryMetrics::register(&mut Registry::default());
     let shared = Arc::clone(&outbox) as Arc<dyn Outbox>;
@@ -74,4 +80,6 @@ async fn a_look_for_what_was_left_behind_is_one_look_however_much_is_added() {
     let due = 1 + usize::try_from(started.elapsed().as_secs() / 10).unwrap();
     let looks = outbox.looks.load(Ordering::SeqCst);
     assert!((1..=due).contains(&looks), "{looks} looks, and {due} were due");
+    let gathered = outbox.gathered.load(Ordering::SeqCst);
+    assert!(gathered + due >= 99, "after {gathered} of 100 batches more was left to come together");
 }

@@ -26,6 +26,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Waits until a step has added something. May return although there is nothing.
     async fn added(&self);
 
+    /// Waits, after some items were written, until the next should be. At once, unless more of them are better written together.
+    async fn gathered(&self) {}
+
     /// The oldest items that steps of this instance have added, at most about `max` of them, those of each room in order. They stay
     /// until they are [`done`](Self::done), and come again with the next call if they are not.
     async fn pending(&self, max: usize) -> Result<Vec<PendingItem>, StoreError>;
