@@ -53,6 +53,7 @@ pub(super) struct Journal {
     database: Arc<Database>,
     metrics: HistoryMetrics,
     lying: Mutex<Lying>,
+    gathering_time: Duration,
     added: Notify,
     /// Somebody waits for the rows.
     hurry: Notify,
@@ -67,6 +68,7 @@ impl Journal {
             database,
             metrics,
             lying: Mutex::default(),
+            gathering_time: GATHERING_TIME,
             added: Notify::new(),
             hurry: Notify::new(),
             gone: Notify::new(),
@@ -189,7 +191,7 @@ impl Outbox for Journal {
             return;
         }
         tokio::select! {
-            () = sleep(GATHERING_TIME) => {}
+            () = sleep(self.gathering_time) => {}
             () = self.hurry.notified() => {}
         }
     }

@@ -103,7 +103,9 @@ impl Running {
         let steps = Arc::new(Steps::default());
         let store = Arc::clone(&steps) as Arc<dyn Outbox>;
         let metrics = HistoryMetrics::register(&mut Registry::default());
-        let journal = Arc::new(Journal::new(store, Arc::clone(database), metrics));
+        let journal = Journal::new(store, Arc::clone(database), metrics);
+        // Nothing is written unless somebody waits for it.
+        let journal = Arc::new(Journal { gathering_time: Duration::from_hours(1), ..journal });
         let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&journal).run()));
         Self { steps, journal, _tasks: vec![task] }
     }
@@ -170,7 +172,7 @@ async fn who_waits_for_the_rows_does_not_wait_until_they_are_gathered() {
     for (name, seq) in [("alice", 1), ("bob", 2), ("carol", 3)] {
         running.steps.add(name, seq);
         running.steps.answered().await;
-        running.journal.settle().await;
+        running.settled().await;
         assert_eq!(rows(&database).await.len(), usize::try_from(seq).unwrap());
     }
     assert_eq!(running.journal.counts().waiting, 0);
