@@ -137,7 +137,9 @@ impl Journal {
         let found = {
             let mut lying = self.lying();
             let found = entries.len();
-            entries.into_iter().for_each(|(number, items)| lying.add(number, items));
+            for (number, items) in entries {
+                lying.add(number, items);
+            }
             self.store.begin_above(newest_row.max(lying.newest_seq()));
             found
         };

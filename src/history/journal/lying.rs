@@ -79,7 +79,9 @@ impl Lying {
 
     /// These entries were deleted.
     pub fn forgotten(&mut self, numbers: &[i64]) {
-        numbers.iter().for_each(|number| _ = self.over.remove(number));
+        for number in numbers {
+            self.over.remove(number);
+        }
     }
 
     fn is_over(&self, number: i64) -> bool {

@@ -94,7 +94,7 @@ impl Outbox for Steps {
 struct Running {
     steps: Arc<Steps>,
     journal: Arc<Journal>,
-    _tasks: Vec<AbortOnDropHandle<()>>,
+    tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Running {
@@ -107,7 +107,7 @@ impl Running {
         // Nothing is written unless somebody waits for it.
         let journal = Arc::new(Journal { gathering_time: Duration::from_hours(1), ..journal });
         let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&journal).run()));
-        Self { steps, journal, _tasks: vec![task] }
+        Self { steps, journal, tasks: vec![task] }
     }
 
     fn new(database: &Arc<Database>) -> Self {
@@ -116,7 +116,7 @@ impl Running {
         let metrics = HistoryMetrics::register(&mut Registry::default());
         let writer =
             Writer::new(Arc::clone(database), outbox, Arc::new(SingleInstance), metrics).run();
-        running._tasks.push(AbortOnDropHandle::new(tokio::spawn(writer)));
+        running.tasks.push(AbortOnDropHandle::new(tokio::spawn(writer)));
         running
     }
 

@@ -175,12 +175,17 @@ impl Steps {
         let keep_secs = keep(&mut held.slice, now, progress.wanted.keeps);
         let log = if is_lost { log.after_gap(is_logged) } else { log };
         let commit = Commit::new(&mut held, &touched, &absent, now, keep_secs, message);
-        let mut commit = commit.logging(log);
-        if let Some((outbox, item)) = self.outbox.as_ref().zip(item) {
-            commit = commit.noting(item, outbox.settings());
-        }
+        let mut commit = self.noting(commit.logging(log), item);
         let logged = self.write(progress, &mut commit, held, !absent.is_empty()).await?;
         Ok(logged.map(|logged| (outcome, commit.into_pending(logged))))
+    }
+
+    /// The same commit, with what the history has to know of it.
+    fn noting(&self, commit: Commit, item: Option<HistoryItem>) -> Commit {
+        match self.outbox.as_ref().zip(item) {
+            Some((outbox, item)) => commit.noting(item, outbox.settings()),
+            None => commit,
+        }
     }
 
     /// Writes what a step did. None if nothing was written: the rows that came back are those for the next attempt.

@@ -172,7 +172,8 @@ fn a_late_leave_tells_nothing_of_a_session_that_was_hidden_when_something_else_e
     };
     let replace = |noted: &mut Noted| _ = noted.joined(30, session("alice", "PA_2", 30));
     let omit = |noted: &mut Noted| _ = noted.compared(60, vec![]);
-    let ends: [(&str, &dyn Fn(&mut Noted)); 4] = [
+    type End<'end> = &'end dyn Fn(&mut Noted);
+    let ends: [(&str, End<'_>); 4] = [
         ("the end of the room", &finish),
         ("a crash of LiveKit", &restart),
         ("a newer session", &replace),

@@ -13,7 +13,7 @@ fn bucket() -> Bucket {
 
 fn new(seq: u64) -> NewItem {
     let room = RoomName::parse("general").unwrap();
-    let settings = OutboxSettings { metadata: false, max: 10, keep: Duration::from_secs(60) };
+    let settings = OutboxSettings { metadata: false, max: 10, keep: Duration::from_mins(1) };
     NewItem::new(HistoryItem { room, seq, opening: None, records: Vec::new() }, settings)
 }
 
