@@ -162,6 +162,8 @@ fn a_leave_tells_nothing_of_a_session_that_was_hidden_until_then() {
 
 #[test]
 fn a_late_leave_tells_nothing_of_a_session_that_was_hidden_when_something_else_ended_it() {
+    type End<'end> = &'end dyn Fn(&mut Noted);
+
     let finish = |noted: &mut Noted| {
         let end = noted.at(30, EventKind::Room(RoomLifecycle::Finished));
         noted.apply(&end);
@@ -172,7 +174,6 @@ fn a_late_leave_tells_nothing_of_a_session_that_was_hidden_when_something_else_e
     };
     let replace = |noted: &mut Noted| _ = noted.joined(30, session("alice", "PA_2", 30));
     let omit = |noted: &mut Noted| _ = noted.compared(60, vec![]);
-    type End<'end> = &'end dyn Fn(&mut Noted);
     let ends: [(&str, End<'_>); 4] = [
         ("the end of the room", &finish),
         ("a crash of LiveKit", &restart),
