@@ -215,10 +215,27 @@ impl RedisServer {
     pub async fn dump(&self, pattern: &str) -> BTreeMap<String, Reply> {
         let mut dump = BTreeMap::new();
         for key in self.keys(pattern).await {
-            let content = self.ask(&["DUMP", &key]).await;
+            let content = match self.ask(&["TYPE", &key]).await.text().as_str() {
+                "hash" => self.fields(&key).await,
+                _ => self.ask(&["DUMP", &key]).await,
+            };
             dump.insert(key, content);
         }
         dump
+    }
+
+    /// The fields of a hash with their values, in order: Redis gives them in one that changes while nobody writes.
+    async fn fields(&self, key: &str) -> Reply {
+        let mut fields = Vec::new();
+        let names = self.ask(&["HKEYS", key]).await;
+        let Reply::List(names) = names else { panic!("no list: {names:?}") };
+        for name in names {
+            let value = self.ask(&["HGET", key, &name.text()]).await;
+            fields.push((name.text(), value));
+        }
+        fields.sort_by(|(name, _), (other, _)| name.cmp(other));
+        let both = |(name, value): (String, Reply)| [Reply::Bytes(name.into_bytes()), value];
+        Reply::List(fields.into_iter().flat_map(both).collect())
     }
 }
 
