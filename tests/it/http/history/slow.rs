@@ -2,7 +2,7 @@
 
 use sqlx::AnyPool;
 
-use crate::harness::eventually;
+use crate::harness::{eventually, patiently};
 
 use super::*;
 
@@ -54,13 +54,21 @@ async fn where_others_take_all_turns_the_answer_says_busy_and_when_to_ask_again(
     let mut held = pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE sessions").execute(&mut *held).await.unwrap();
     let others = async |identity| with.get_as(identity, "analytics").await;
-    let late = async {
-        eventually("three questions to wait", async || waiting(pool).await == 3).await;
-        with.get_as("somebody", "sessions").await
-    };
-    let (.., late) = tokio::join!(others("alice"), others("bob"), others("carol"), late);
-    assert!(late.problem(503).contains("busy with other questions"));
-    assert_eq!(late.header("retry-after"), "1");
+    // On a machine that takes two seconds to ask the three, the fourth has its turn when they have given up.
+    patiently("the fourth to come in time", async || {
+        let late = async {
+            eventually("three questions to wait", async || waiting(pool).await == 3).await;
+            with.get_as("somebody", "sessions").await
+        };
+        let (.., late) = tokio::join!(others("alice"), others("bob"), others("carol"), late);
+        if late.status == 200 {
+            return false;
+        }
+        assert!(late.problem(503).contains("busy with other questions"));
+        assert_eq!(late.header("retry-after"), "1");
+        true
+    })
+    .await;
 }
 
 #[tokio::test]
