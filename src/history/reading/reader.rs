@@ -82,7 +82,7 @@ impl Reader {
         Self { database, turns: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)), journal: None }
     }
 
-    /// Answers once the rows have what lies in this journal: whoever has seen a change finds it here, too.
+    /// Waits for the rows to have what lies in this journal, so that a client finds each change that it has seen.
     pub(in crate::history) fn after(self, journal: Option<Arc<Journal>>) -> Self {
         Self { journal, ..self }
     }
