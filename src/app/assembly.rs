@@ -129,6 +129,7 @@ impl App {
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.settings.clone(),
+            roles: config.roles.clone(),
             cors: config.http.cors_origins.clone(),
             trusted_proxies: config.http.trusted_proxies.clone(),
             streams: streams_of(config),

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
 
 use config::Value;
 
-use crate::{livekit::ApiKey, presence::Rules};
+use crate::{
+    livekit::{ApiKey, Roles},
+    presence::Rules,
+};
 
 use super::{
     auth::{AuthConfig, take_settings},
@@ -18,6 +21,7 @@ use super::{
     log::LogConfig,
     presence::PresenceConfig,
     reconcile::ReconcileConfig,
+    roles::take_roles,
     shutdown::ShutdownConfig,
     start_mode::StartMode,
     store::StoreConfig,
@@ -31,6 +35,7 @@ pub struct Config {
     pub http: HttpConfig,
     pub livekit: LiveKitConfig,
     pub auth: AuthConfig,
+    pub roles: Roles,
     pub store: StoreConfig,
     pub events: EventsConfig,
     pub history: HistoryConfig,
@@ -96,6 +101,7 @@ impl Config {
             auth: AuthConfig::take(values, settings, &livekit.keys),
             http,
             livekit,
+            roles: take_roles(values),
             store: StoreConfig::take(values),
             events: EventsConfig::take(values),
             history: HistoryConfig::take(values, start_mode),

@@ -18,6 +18,7 @@ mod livekit;
 mod log;
 mod presence;
 mod reconcile;
+mod roles;
 mod shutdown;
 mod start_mode;
 mod store;

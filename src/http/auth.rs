@@ -1,5 +1,9 @@
 //! Who asks, and what they may read. The credential is one that a browser already has: its LiveKit access token.
 
+mod writer;
+
+pub(super) use writer::{Eraser, Moderator};
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, header, request::Parts},
@@ -94,30 +98,6 @@ impl Client {
     }
 }
 
-/// A client that may erase people from the history. It needs a token for that also where anybody may read everything, and one that
-/// LiveKit's own keys have signed: those in `auth.keys` are for pages that only look.
-pub(super) struct Eraser;
-
-impl FromRequestParts<Http> for Eraser {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
-        let token = credential(parts, http)?.ok_or_else(|| no_token(&parts.headers))?;
-        let token = verify(&token, http)?;
-        if !token.may_erase() {
-            return Err(Problem::forbidden(
-                "this token does not erase people: it needs `roomAdmin` without a room",
-            ));
-        }
-        if !http.keys.contain(token.issuer()) {
-            return Err(Problem::forbidden(
-                "this token does not erase people: its key is in `auth.keys`, which is for reading; sign it with a key of `livekit.keys`",
-            ));
-        }
-        Ok(Self)
-    }
-}
-
 /// The client of a WebSocket. None if it has shown no token: it may send one as its first message.
 pub(super) struct ShownClient(pub Option<Client>);
 
@@ -188,7 +168,7 @@ impl Client {
         if http.auth.mode == AuthMode::Open {
             return Ok(Some(Self::Anybody));
         }
-        credential(parts, http)?.map(|token| Self::verify(&token, http)).transpose()
+        credential(parts, http)?.map(|shown| Self::verify(&shown.token, http)).transpose()
     }
 }
 
@@ -229,24 +209,31 @@ fn does_not_open_room() -> Problem {
     )
 }
 
+/// A token as a request shows it.
+struct Credential {
+    token: String,
+    /// The browser adds cookies to requests by itself, so that one alone does not say that its visitor meant this.
+    is_cookie: bool,
+}
+
 /// The token: from the header, else from the query, else from the cookie. A header of another scheme is ignored: it belongs to a
 /// proxy that asked for a password, and the browser sends it with every request.
-fn credential(parts: &Parts, http: &HttpState) -> Result<Option<String>, Problem> {
+fn credential(parts: &Parts, http: &HttpState) -> Result<Option<Credential>, Problem> {
     let authorizations = || parts.headers.get_all(header::AUTHORIZATION).iter();
     if let Some(token) = authorizations().find_map(bearer) {
-        return token.map(Some);
+        return token.map(|token| Some(Credential { token, is_cookie: false }));
     }
     let query = parts.uri.query().unwrap_or_default();
     if let Some(value) = query::values(query, "access_token").next() {
         let value =
             value.ok_or_else(|| Problem::unauthorized(TokenError::Malformed.to_string()))?;
         // A program that reads the token from a file may leave the line break at its end.
-        return Ok(Some(value.trim_ascii().to_owned()));
+        return Ok(Some(Credential { token: value.trim_ascii().to_owned(), is_cookie: false }));
     }
     let shown = http.auth.cookie.as_ref().and_then(|name| cookie(&parts.headers, name));
     match shown {
         Some(value) if is_from_a_page_of_ours(&parts.headers, &http.cors) => {
-            Ok(Some(value.to_owned()))
+            Ok(Some(Credential { token: value.to_owned(), is_cookie: true }))
         }
         Some(_) => Err(Problem::forbidden(
             "a cookie is taken only from pages of this origin or of those in `http.cors_origins`",

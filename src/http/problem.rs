@@ -74,6 +74,11 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
+    /// Something that the path names is not there.
+    pub fn absent(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is nothing here; the README lists the routes")
     }
@@ -89,6 +94,29 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "no history is kept here; set `history.url` (see docs/configuration.md)",
         )
+    }
+
+    /// Moderation needs LiveKit's API.
+    pub fn no_livekit() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "LiveKit's API is not known here; set `livekit.url` (see docs/configuration.md)",
+        )
+    }
+
+    /// What is asked for does not fit what is.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// It has changed since the client read it.
+    pub fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, detail)
+    }
+
+    /// Another server that was needed answered with something that cannot be used.
+    pub fn bad_gateway(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, detail)
     }
 
     pub fn method_not_allowed() -> Self {

@@ -14,7 +14,7 @@ use crate::{
     delivery::{Permit, Pinned, Workers},
     history::History,
     hub::{Events, Hub},
-    livekit::Keys,
+    livekit::{Keys, Roles},
     presence::RoomName,
     store::{Outbox, Store},
 };
@@ -47,6 +47,8 @@ pub struct HttpState {
     /// May sign clients' tokens.
     pub client_keys: Keys,
     pub auth: AuthSettings,
+    /// What people may do in a room, by their role.
+    pub roles: Roles,
     pub cors: CorsOrigins,
     pub trusted_proxies: TrustedProxies,
     pub streams: StreamSettings,

@@ -74,6 +74,12 @@ impl AccessToken {
         self.video.room_admin && self.video.room.is_empty()
     }
 
+    /// Whether the holder may act on `room` and those in it. As for LiveKit, the token must name this room
+    /// (`pkg/service/auth.go`).
+    pub fn may_moderate(&self, room: &RoomName) -> bool {
+        self.video.room_admin && self.video.room == room.as_str()
+    }
+
     /// The name of the key that signed it.
     pub fn issuer(&self) -> &str {
         &self.issuer

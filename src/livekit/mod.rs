@@ -9,15 +9,20 @@ mod key;
 mod key_yaml;
 mod list;
 mod object;
+mod role;
 mod token;
 mod video_grant;
 mod webhook;
 mod wire;
 
 pub use access_token::AccessToken;
-pub use api::{Api, ApiError, ApiMetrics, ApiSettings, Proxy, ProxyVariables};
+pub use api::{
+    Api, ApiError, ApiMetrics, ApiSettings, ParticipantUpdate, PermissionUpdate, Proxy,
+    ProxyVariables,
+};
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};
+pub use role::{Grants, InvalidRoles, Roles};
 pub use token::{LEEWAY_SECS, TokenError};
 pub use video_grant::VideoGrant;
 pub use webhook::{

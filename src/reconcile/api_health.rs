@@ -50,6 +50,7 @@ impl Context {
             }
             Some(
                 error @ (ApiError::TimedOut(_)
+                | ApiError::Declined { .. }
                 | ApiError::Failed { .. }
                 | ApiError::TooLarge(_)
                 | ApiError::CutOff(_)

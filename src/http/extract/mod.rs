@@ -5,6 +5,7 @@ pub(super) mod event_filter;
 pub(super) mod handshake;
 pub(super) mod history_query;
 pub(super) mod in_path;
+pub(super) mod json_body;
 pub(super) mod last_event_id;
 pub(super) mod query;
 pub(super) mod rooms_query;

@@ -55,8 +55,14 @@ pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsL
     CorsLayer::new()
         .allow_origin(origins)
         .allow_credentials(with_cookies)
-        // Only the history of a person takes DELETE.
-        .allow_methods([Method::GET, Method::HEAD, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             header::ETAG,

@@ -34,6 +34,13 @@ impl Answer {
             StatusCode::SERVICE_UNAVAILABLE if is_twirp(&body, "unavailable") => {
                 Err(ApiError::NoResponse)
             }
+            // Twirp's own statuses of these two codes.
+            StatusCode::BAD_REQUEST | StatusCode::PRECONDITION_FAILED
+                if is_twirp(&body, "invalid_argument")
+                    || is_twirp(&body, "failed_precondition") =>
+            {
+                Err(ApiError::Declined { message: message_of(&body) })
+            }
             StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(ApiError::Unreachable(
                 "the proxy wants other credentials; check those in HTTP_PROXY".to_owned(),
             )),

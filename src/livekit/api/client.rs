@@ -65,7 +65,7 @@ pub struct Api {
     /// The credentials for a proxy that gets absolute URLs. A tunnel sends its credentials when it is opened.
     proxy_credentials: Option<HeaderValue>,
     base: String,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     keys: Keys,
     clock: Clock,
     metrics: ApiMetrics,
@@ -164,7 +164,7 @@ impl Api {
         }
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         method: Method,
         grant: VideoGrant,

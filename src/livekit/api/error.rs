@@ -20,6 +20,9 @@ pub enum ApiError {
         "LiveKit refuses our calls ({status}: {message}); check that the first configured API key is one of LiveKit's"
     )]
     Refused { status: u16, message: String },
+    /// Twirp's `invalid_argument` and `failed_precondition`: LiveKit understood the call, and does not do this.
+    #[error("LiveKit does not do this: {message}")]
+    Declined { message: String },
     #[error("LiveKit failed with {status}: {message}")]
     Failed { status: u16, message: String },
     #[error("LiveKit's answer has more than {0} bytes")]
@@ -35,6 +38,7 @@ impl ApiError {
     pub fn is_of_one_answer(&self) -> bool {
         match self {
             Self::TimedOut(_)
+            | Self::Declined { .. }
             | Self::Failed { .. }
             | Self::TooLarge(_)
             | Self::CutOff(_)

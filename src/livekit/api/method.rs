@@ -5,8 +5,13 @@ use crate::metrics::label;
 label! {
     /// A call, by the name that its metrics have.
     pub enum Method as "method" {
+        DeleteRoom = "delete_room",
+        GetParticipant = "get_participant",
         ListParticipants = "list_participants",
         ListRooms = "list_rooms",
+        MutePublishedTrack = "mute_published_track",
+        RemoveParticipant = "remove_participant",
+        UpdateParticipant = "update_participant",
         UpdateSubscriptions = "update_subscriptions",
     }
 }
@@ -15,8 +20,13 @@ impl Method {
     /// As in the path of a Twirp call.
     pub fn livekit_name(self) -> &'static str {
         match self {
+            Self::DeleteRoom => "DeleteRoom",
+            Self::GetParticipant => "GetParticipant",
             Self::ListParticipants => "ListParticipants",
             Self::ListRooms => "ListRooms",
+            Self::MutePublishedTrack => "MutePublishedTrack",
+            Self::RemoveParticipant => "RemoveParticipant",
+            Self::UpdateParticipant => "UpdateParticipant",
             Self::UpdateSubscriptions => "UpdateSubscriptions",
         }
     }

@@ -28,6 +28,8 @@ label! {
         NoResponse = "no_response",
         Limited = "limited",
         Refused = "refused",
+        /// LiveKit understood the call, and does not do this.
+        Declined = "declined",
         Failed = "failed",
     }
 }
@@ -42,6 +44,7 @@ impl CallOutcome {
             Err(ApiError::NoResponse) => Self::NoResponse,
             Err(ApiError::Limited(_)) => Self::Limited,
             Err(ApiError::Refused { .. }) => Self::Refused,
+            Err(ApiError::Declined { .. }) => Self::Declined,
             Err(
                 ApiError::Failed { .. }
                 | ApiError::TooLarge(_)

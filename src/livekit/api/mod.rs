@@ -1,5 +1,5 @@
-//! A client of the three calls of LiveKit's `RoomService` that this service needs: who is in a room, which rooms there are, and
-//! whether a session lives.
+//! A client of the calls of LiveKit's `RoomService` that this service needs: who is in a room, which rooms there are, whether a
+//! session lives, and what moderators do.
 //!
 //! Twirp over JSON (`livekit/livekit_room.twirp.go` of livekit/protocol). Says what LiveKit answered; what an answer means for a
 //! room is decided elsewhere.
@@ -9,10 +9,12 @@ mod client;
 mod error;
 mod method;
 mod metrics;
+mod moderation;
 mod proxy;
 mod tls;
 
 pub use client::{Api, ApiSettings};
 pub use error::ApiError;
 pub use metrics::ApiMetrics;
+pub use moderation::{ParticipantUpdate, PermissionUpdate};
 pub use proxy::{Proxy, ProxyVariables};

@@ -216,7 +216,7 @@ async fn a_preflight_is_told_what_is_allowed() {
     let response = app.ask("OPTIONS", LIST, &headers).await;
     assert_eq!(response.status, 200, "without a token, which browsers do not send with it");
     assert_eq!(response.header("access-control-allow-origin"), "*");
-    assert_eq!(response.header("access-control-allow-methods"), "GET,HEAD,DELETE");
+    assert_eq!(response.header("access-control-allow-methods"), "GET,HEAD,POST,PUT,PATCH,DELETE");
     assert_eq!(
         response.header("access-control-allow-headers"),
         "authorization,if-none-match,last-event-id"

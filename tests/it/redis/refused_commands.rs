@@ -95,11 +95,18 @@ async fn a_refused_command_that_is_needed_is_named_in_one_line() {
         assert!(log.matches("no subscription to Redis").count() <= 2, "{command}:\n{log}");
         let answers = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut reasons: Vec<_> = answers
-            .filter(|line| line["message"].as_str().is_some_and(|message| message.starts_with("answered 503")))
-            .map(|line| [&line["http.route"], &line["reason"], &line["error"]].map(ToString::to_string))
+            .filter(|line| {
+                line["message"].as_str().is_some_and(|message| message.starts_with("answered 503"))
+            })
+            .map(|line| {
+                [&line["http.route"], &line["reason"], &line["error"]].map(ToString::to_string)
+            })
             .collect();
         reasons.sort();
-        assert!(reasons.windows(2).all(|two| two[0] != two[1]), "{command}: a reason is said once a route:\n{log}");
+        assert!(
+            reasons.windows(2).all(|two| two[0] != two[1]),
+            "{command}: a reason is said once a route:\n{log}"
+        );
         assert!(!log.contains("room-"), "no command's arguments: {log}");
     }
 }
