@@ -121,24 +121,35 @@ fn serve(file: Option<&Path>, start_mode: StartMode) -> Result<(), Failure> {
         .build()?;
     runtime.block_on(async {
         let clock = Clock::system();
-        let app = App::build(&config, clock.clone()).await?;
+        let simulation = match start_mode {
+            StartMode::Serve | StartMode::Export => None,
+            StartMode::Demo => Some(demo::Simulation::new(clock.clone()).await?),
+        };
+        if let Some(simulation) = &simulation {
+            config.livekit.url = Some(simulation.url()?);
+        }
+        let app = App::build(&config, clock).await?;
         let address = app.local_addr()?;
         info!(%address, "listening");
         let told_to_end = shutdown()?;
-        match start_mode {
-            StartMode::Serve | StartMode::Export => app.run(told_to_end).await,
-            StartMode::Demo => app.run(simulate_until(told_to_end, address, clock)).await,
+        match simulation {
+            None => app.run(told_to_end).await,
+            Some(simulation) => app.run(simulate_until(told_to_end, address, simulation)).await,
         }
         Ok(())
     })
 }
 
 /// LiveKit's part in the demo. It stops first, so that it posts no webhook to a service that is shutting down.
-async fn simulate_until(told_to_end: impl Future<Output = ()>, address: SocketAddr, clock: Clock) {
+async fn simulate_until(
+    told_to_end: impl Future<Output = ()>,
+    address: SocketAddr,
+    simulation: demo::Simulation,
+) {
     info!("the demo runs: open {} in a browser", demo::page_url(address));
     tokio::select! {
         () = told_to_end => {}
-        () = demo::run(address, clock) => {}
+        () = simulation.run(address) => {}
     }
 }
 

@@ -59,6 +59,15 @@ impl SimulatedRoom {
         }
     }
 
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether LiveKit has a room object for it.
+    pub fn is_open(&self) -> bool {
+        self.sid.is_some()
+    }
+
     /// How long nothing happens.
     pub fn pause(&mut self) -> Duration {
         let millis = match self.phase {
@@ -100,7 +109,7 @@ impl SimulatedRoom {
             44..76 => self.publish(),
             76..91 => self.unpublish(),
             91..99 => self.lose_connection(),
-            _ => self.end(),
+            _ => self.end("ROOM_CLOSED"),
         }
     }
 
@@ -124,13 +133,7 @@ impl SimulatedRoom {
             self.sid = Some(self.fresh_id("RM"));
             webhooks.push(self.webhook("room_started", Value::Null, Value::Null));
         }
-        let session = Session {
-            sid: self.fresh_id("PA"),
-            person,
-            joined_at_ms: self.clock.now().as_millis(),
-            version: 2,
-            tracks: Vec::new(),
-        };
+        let session = Session::new(self.fresh_id("PA"), person, self.clock.now().as_millis());
         webhooks.push(self.webhook("participant_joined", session.full("ACTIVE"), Value::Null));
         self.inside.push(session);
         webhooks
@@ -140,7 +143,7 @@ impl SimulatedRoom {
         match self.pick_somebody() {
             Some(index) => {
                 let session = self.inside.swap_remove(index);
-                self.end_session(session)
+                self.end_session(session, "CLIENT_INITIATED")
             }
             None => Vec::new(),
         }
@@ -155,17 +158,19 @@ impl SimulatedRoom {
         if self.rng.bool() {
             session.tracks.clear();
         }
-        self.end_session(session)
+        self.end_session(session, "SIGNAL_CLOSE")
     }
 
-    fn end_session(&mut self, mut session: Session) -> Vec<Value> {
+    pub fn end_session(&mut self, mut session: Session, reason: &str) -> Vec<Value> {
         let tracks = std::mem::take(&mut session.tracks);
         let mut webhooks: Vec<_> = tracks
             .into_iter()
             .map(|track| self.webhook("track_unpublished", session.short(), track))
             .collect();
         session.version += 1;
-        webhooks.push(self.webhook("participant_left", session.full("DISCONNECTED"), Value::Null));
+        let mut left = session.full("DISCONNECTED");
+        left["disconnectReason"] = reason.into();
+        webhooks.push(self.webhook("participant_left", left, Value::Null));
         webhooks
     }
 
@@ -195,10 +200,10 @@ impl SimulatedRoom {
     }
 
     /// The room ends, and everybody leaves.
-    fn end(&mut self) -> Vec<Value> {
+    pub fn end(&mut self, reason: &str) -> Vec<Value> {
         let mut webhooks = Vec::new();
         for session in std::mem::take(&mut self.inside) {
-            webhooks.extend(self.end_session(session));
+            webhooks.extend(self.end_session(session, reason));
         }
         webhooks.push(self.webhook("room_finished", Value::Null, Value::Null));
         self.sid = None;
@@ -210,7 +215,7 @@ impl SimulatedRoom {
         self.rng.choice(0..self.inside.len())
     }
 
-    fn webhook(&mut self, event: &str, participant: Value, track: Value) -> Value {
+    pub fn webhook(&mut self, event: &str, participant: Value, track: Value) -> Value {
         let mut webhook = json!({
             "event": event,
             "room": {"sid": self.sid, "name": self.name},

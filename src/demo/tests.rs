@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,18 +10,23 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
 
 use crate::{
     clock::Clock,
-    livekit::{Keys, WebhookToken},
-    presence::{Event, EventKind, HostTime, Participant, Room, RoomLifecycle, Rules},
+    livekit::{
+        Api, ApiMetrics, ApiSettings, Keys, ParticipantUpdate, PermissionUpdate, WebhookToken,
+    },
+    presence::{
+        Event, EventKind, HostTime, Participant, ProbeAnswer, Room, RoomLifecycle, RoomName, Rules,
+    },
 };
 
 use super::{
     room::SimulatedRoom,
     session::Session,
-    simulation::{ROOMS, keys},
+    simulation::{ROOMS, Simulation, keys},
 };
 
 /// A simulated room beside the service's view of it, on a clock that only they move.
@@ -47,14 +53,20 @@ impl Scenario {
     /// Something happens, and the service is told. Returns the events, and how long nothing happens afterwards.
     fn act(&mut self) -> (Vec<Event>, Duration) {
         let webhooks = self.simulated.act();
-        let events: Vec<_> = webhooks.iter().map(|webhook| self.receive(webhook)).collect();
-        for event in &events {
-            self.room.apply(event, self.simulated.clock.now().as_store_time(), &Rules::default());
-        }
+        let events = self.hear(&webhooks);
         let pause = self.simulated.pause();
         let millis = u64::try_from(pause.as_millis()).unwrap();
         self.now_ms.fetch_add(millis, Ordering::Relaxed);
         (events, pause)
+    }
+
+    /// The service is told.
+    fn hear(&mut self, webhooks: &[Value]) -> Vec<Event> {
+        let events: Vec<_> = webhooks.iter().map(|webhook| self.receive(webhook)).collect();
+        for event in &events {
+            self.room.apply(event, self.simulated.clock.now().as_store_time(), &Rules::default());
+        }
+        events
     }
 
     /// From the wire, as the service does.
@@ -171,4 +183,81 @@ fn everything_there_is_to_see_happens_within_some_minutes() {
         }
     }
     assert!(came_back > 20 && finished > 3, "{came_back} came back, {finished} ends");
+}
+
+#[test]
+fn clients_see_what_a_moderator_had_the_simulation_do() {
+    for seed in 0..50 {
+        let mut scenario = Scenario::new(seed);
+        while scenario.simulated.inside.len() < 3
+            || scenario.inside().values().all(BTreeSet::is_empty)
+        {
+            scenario.act();
+        }
+        let talks = |session: &&Session| !session.tracks.is_empty();
+        let talking = scenario.simulated.inside.iter().find(talks).unwrap().identity();
+        let request = json!({ "permission": { "can_subscribe": true } });
+        let (answer, webhooks) = scenario.simulated.update(&talking, &request).unwrap();
+        assert_eq!(
+            (&answer["tracks"], answer["permission"]["can_publish"].as_bool()),
+            (&json!([]), Some(false))
+        );
+        assert!(!webhooks.is_empty(), "their tracks end");
+        scenario.hear(&webhooks);
+        assert_eq!(scenario.shown(), scenario.inside(), "seed {seed}");
+        let (_, webhooks) = scenario.simulated.remove(&talking).unwrap();
+        scenario.hear(&webhooks);
+        assert_eq!(scenario.shown(), scenario.inside(), "seed {seed}");
+        assert!(scenario.simulated.remove(&talking).is_none(), "they are gone");
+        let (_, webhooks) = scenario.simulated.delete().unwrap();
+        scenario.hear(&webhooks);
+        assert!(scenario.shown().is_empty() && scenario.simulated.delete().is_none());
+    }
+}
+
+#[tokio::test]
+async fn the_simulations_api_is_one_that_the_service_understands() {
+    let simulation = Simulation::new(Clock::system()).await.unwrap();
+    let settings = ApiSettings {
+        url: simulation.url().unwrap(),
+        timeout: Duration::from_secs(5),
+        ca_file: None,
+        proxy: None,
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let metrics = ApiMetrics::register(&mut Registry::default());
+    let api = Api::new(&settings, Keys::new(&keys()), Clock::system(), metrics).unwrap();
+    let general = RoomName::parse("general").unwrap();
+    let nobody_listens = SocketAddr::from(([127, 0, 0, 1], 9));
+    let question = async {
+        let people = loop {
+            let people = api.list_participants(&general).await.unwrap();
+            if people.len() > 2 {
+                break people;
+            }
+        };
+        assert!(api.list_rooms(&[]).await.unwrap().contains(&general));
+        let identity = &people[0].identity;
+        assert_eq!(api.probe(&general, identity).await.unwrap(), ProbeAnswer::Alive);
+        let update = ParticipantUpdate {
+            permission: Some(PermissionUpdate { can_publish: Some(false), ..Default::default() }),
+            metadata: Some("a note".into()),
+            attributes: BTreeMap::from([("hand".into(), "up".into())]),
+            ..ParticipantUpdate::default()
+        };
+        let updated = api.update_participant(&general, identity, &update).await.unwrap().unwrap();
+        assert_eq!((updated.profile.metadata.as_str(), updated.tracks.len()), ("a note", 0));
+        assert_eq!(updated.profile.attributes["hand"], "up");
+        assert!(
+            !updated.profile.permission.can_publish && updated.profile.permission.can_subscribe
+        );
+        assert!(api.remove_participant(&general, identity, None).await.unwrap());
+        assert!(api.delete_room(&general).await.unwrap());
+        let unknown = RoomName::parse("nowhere").unwrap();
+        assert!(!api.delete_room(&unknown).await.unwrap());
+    };
+    tokio::select! {
+        () = question => {}
+        () = simulation.run(nobody_listens) => {}
+    }
 }
