@@ -15,10 +15,12 @@ export default defineConfig(
     ".tools/",
     "clients/js/react/",
     "clients/js/query/",
+    "clients/js/moderate/",
     // Built from clients/js.
     "web/page/livekit-presence.js",
     "web/page/worker.js",
     "web/page/attendance.js",
+    "web/page/moderate.js",
   ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   js.configs.recommended,

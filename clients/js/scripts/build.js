@@ -24,13 +24,14 @@ cpSync(path("dist"), path("dist-cjs"), { recursive: true, filter: (name) => !/\.
 cpSync(path("dist-cjs"), path("dist/cjs"), { recursive: true });
 rmSync(path("dist-cjs"), { recursive: true });
 writeFileSync(path("dist/cjs/package.json"), '{ "type": "commonjs" }\n');
-for (const entry of ["index", "query/index", "react/index"]) {
+for (const entry of ["index", "moderate/index", "query/index", "react/index"]) {
   writeFileSync(path(`dist/cjs/${entry}.js`), await commonJs(path(`dist/${entry}.js`)));
 }
-// Where `exports` of package.json is not known, `livekit-presence/react` and `livekit-presence/query` are folders.
+// Where `exports` of package.json is not known, `livekit-presence/react` and its like are folders.
 for (const [name, sideEffects] of [
   ["react", ["./styles.css"]],
   ["query", []],
+  ["moderate", []],
 ]) {
   mkdirSync(path(name), { recursive: true });
   const entry = {
@@ -48,6 +49,7 @@ const BUNDLES = [
   ["src/index.ts", "livekit-presence.js"],
   ["src/share/worker.ts", "worker.js"],
   ["src/attendance/index.ts", "attendance.js"],
+  ["src/moderate/index.ts", "moderate.js"],
 ];
 const isCheck = process.argv.includes("--check");
 // As it was published the package has no page beside it.

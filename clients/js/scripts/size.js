@@ -8,6 +8,7 @@ import { bundle } from "./bundle.js";
 /** What was promised of what a page loads that shows a room, without what only sharing and WebSocket need. */
 const MOST_BYTES_OF_CORE = 3_072;
 const MOST_BYTES_OF_QUERIES = 1_024;
+const MOST_BYTES_OF_MODERATION = 2_560;
 
 /** As it is published, and so as it is in what others build. */
 const built = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));
@@ -23,6 +24,14 @@ const core = await page("watchRoom");
 /** Of `livekit-presence/react`, what only pages with a timeline load. */
 const TIMELINE = ["./attendance", "./timeline"];
 const react = await sizeOf("react/index.js", ["react", ...LATER, ...TIMELINE]);
+/** Of `livekit-presence/moderate`, without the connection that `watchRoom` has too. */
+const moderation = await sizeOf("moderate/index.js", [
+  "../connection",
+  "../events",
+  "../service",
+  "../shown",
+  "../watch",
+]);
 const queries = await sizeOf("query/index.js", ["events"]);
 const sizes = {
   "core: watchRoom": core,
@@ -35,6 +44,7 @@ const sizes = {
   "react, besides": react - core,
   "its timeline, besides": (await sizeOf("react/index.js", ["react", ...LATER])) - react,
   "the adapter for TanStack Query, besides watchEvents": queries,
+  "moderation, besides watchRoom": moderation,
 };
 for (const [what, bytes] of Object.entries(sizes)) console.log(`${String(bytes).padStart(6)} bytes gzipped: ${what}`);
 const check = (what, size, most) => {
@@ -44,3 +54,4 @@ const check = (what, size, most) => {
 };
 check("the core", core, MOST_BYTES_OF_CORE);
 check("the adapter", queries, MOST_BYTES_OF_QUERIES);
+check("moderation", moderation, MOST_BYTES_OF_MODERATION);

@@ -39,7 +39,7 @@ try {
     const files = packed.files.map(({ path }) => path);
     const others = files.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react|query)\/)?package\.json)$/.test(
+        !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react|query|moderate)\/)?package\.json)$/.test(
           path,
         ),
     );
@@ -112,7 +112,7 @@ try {
     expect(html.includes('data-status="connecting"') && html.includes("nobody"), `it rendered ${html}`);
   });
   step("it is found as a folder where `exports` is not known, as by webpack 4 and older React Native", () => {
-    for (const name of ["", "/query", "/react"]) {
+    for (const name of ["", "/moderate", "/query", "/react"]) {
       const folder = join(app, "node_modules/livekit-presence", name);
       const { main, module } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
       for (const path of [main, module])
@@ -122,7 +122,7 @@ try {
   });
   step("React Native is given what has no `import.meta`", () => {
     const found =
-      "for (const name of ['livekit-presence', 'livekit-presence/query', 'livekit-presence/react']) console.log(import.meta.resolve(name))";
+      "for (const name of ['', '/moderate', '/query', '/react']) console.log(import.meta.resolve(`livekit-presence${name}`))";
     const printed = run(app, process.execPath, "-C", "react-native", "--input-type=module", "-e", found).trim();
     expect(
       printed.split("\n").every((path) => path.includes("/dist/cjs/")),

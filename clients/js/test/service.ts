@@ -4,7 +4,8 @@ import { vi } from "vitest";
 
 import type { Participant, PresenceEvent, RoomListing, RoomState } from "../src/types.js";
 import { FakeEventSource, FakeWebSocket } from "./streams.js";
-import { countsOf, type Logged, type Subscriber } from "./subscriber.js";
+import type { Roster, RosterEntry } from "../src/moderate/types.js";
+import { countsOf, rosterOf, type Logged, type Subscriber } from "./subscriber.js";
 
 /** Of every message and answer, in milliseconds. */
 export const LATENCY = 20;
@@ -53,6 +54,8 @@ export class Service {
   tokens: Set<string> | null = null;
   /** What an instance that is behind would show of a room. */
   behind = new Map<string, RoomState>();
+  /** Null: the service keeps none. */
+  rosters: Map<string, Roster & { version: number }> | null = new Map();
   readonly sources = new Set<FakeEventSource>();
   readonly sockets = new Set<FakeWebSocket>();
   /** What happened, as the feed of events keeps it. */
@@ -104,6 +107,18 @@ export class Service {
     };
     this.rooms.set(room, now);
     this.#tell((source) => source.tellChange(room, before, now));
+  }
+
+  /** The roster of a room is another, and those who watch it are told. */
+  changeRoster(room: string, entries: readonly RosterEntry[]): void {
+    const before = this.rosterOf(room);
+    const now = rosterOf(entries, (this.#version += 7));
+    this.rosters!.set(room, now);
+    this.#tell((source) => source.tellRoster(room, before, now));
+  }
+
+  rosterOf(room: string): Roster & { version: number } {
+    return this.rosters!.get(room) ?? rosterOf([], 0);
   }
 
   stateOf(room: string, isBehind = false): RoomState {
@@ -208,6 +223,7 @@ export class Service {
       const list = this.listing().filter(({ name }) => name.startsWith(url.searchParams.get("prefix") ?? ""));
       return json(this.body ?? list, JSON.stringify(list.length), headers);
     }
+    if (url.pathname.endsWith("/roster")) return this.#answerRoster(url);
     if (url.pathname.endsWith("/events")) return new Response("", { headers: { "Content-Type": "text/event-stream" } });
     const room = url.searchParams.get("room")!;
     if (room === this.refusedRoom) return problem(429, "slow down", 1);
@@ -217,7 +233,22 @@ export class Service {
       return json({ ...countsOf({ version, participants }), version }, null, headers);
     return json(participants, this.hasETags ? `"${version}"` : null, headers);
   }
+
+  /** A page of a roster. */
+  #answerRoster(url: URL): Response {
+    if (!this.rosters) return problem(404, "there is no roster here: `history.url` is not set");
+    const room = url.pathname.split("/").at(-2)!;
+    const { onlineCount, totalCount, entries } = this.rosterOf(decodeURIComponent(room));
+    const after = url.searchParams.get("after") ?? "";
+    const rest = entries.filter(({ identity }) => identity > after);
+    const page = rest.slice(0, ROSTER_PAGE);
+    const next = rest.length > ROSTER_PAGE ? { next: page.at(-1)!.identity } : {};
+    return json({ room, onlineCount, totalCount, entries: page, ...next }, null, {});
+  }
 }
+
+/** How many entries of a roster are in one answer. */
+const ROSTER_PAGE = 2;
 
 function json(body: unknown, etag: string | null, headers: Record<string, string>): Response {
   if (headers["If-None-Match"] === etag) return new Response(null, { status: 304 });

@@ -56,7 +56,8 @@ export class FakeEventSource extends Subscriber {
     if (this.readyState === 2 || this.isDead) return;
     if (!service.isUp || !service.isReachable) return this.break();
     if (service.streams === "hanging") return;
-    if (service.streams !== "on" || !service.allows(this.address.searchParams.get("access_token"))) {
+    const isMissing = !service.rosters && this.address.searchParams.has("roster");
+    if (isMissing || service.streams !== "on" || !service.allows(this.address.searchParams.get("access_token"))) {
       this.close();
       this.onerror?.();
       return;
@@ -120,6 +121,7 @@ export class FakeWebSocket extends Subscriber {
     this.readyState = 1;
     this.onopen?.();
     // As the service does for every connection that has nothing to be sent yet.
+    if (!service.rosters && this.address.searchParams.has("roster")) return this.close(4404, "there is no roster here");
     if (service.tokens) this.send("heartbeat", { t: Date.now(), every: HEARTBEAT });
     else this.#begin();
   }

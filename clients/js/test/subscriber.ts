@@ -1,6 +1,7 @@
 // What the simulated service sends on one connection, however it is carried.
 
 import type { Counts, PresenceEvent, RoomListing, RoomState } from "../src/types.js";
+import type { Roster, RosterEntry } from "../src/moderate/types.js";
 import { HEARTBEAT, type Service } from "./service.js";
 
 /** An event of the feed, with its position. */
@@ -14,6 +15,11 @@ export const countsOf = ({ participants }: RoomState): Counts => ({
   agents: participants.filter(({ kind }) => kind === "AGENT").length,
   publishers: participants.filter(({ isPublisher }) => isPublisher).length,
 });
+
+export function rosterOf(entries: readonly RosterEntry[], version: number): Roster & { version: number } {
+  const onlineCount = entries.filter(({ status }) => status === "JOINED").length;
+  return { version, entries, onlineCount, totalCount: entries.length };
+}
 
 /** One connection: an `EventSource` or a `WebSocket`. */
 export abstract class Subscriber extends EventTarget {
@@ -56,6 +62,7 @@ export abstract class Subscriber extends EventTarget {
       this.#list = this.#rooms;
       return this.send("rooms:snapshot", { version: (this.#listVersion = 1), rooms: this.#list });
     }
+    if (this.#query.has("roster")) this.#tellWholeRoster(this.#query.get("room")!);
     // Every other stream reaches an instance that is behind.
     const isBehind = service.opened % 2 === 0 && this.#isOfMany;
     for (const room of this.#query.getAll("room")) this.watch(room, isBehind);
@@ -108,6 +115,20 @@ export abstract class Subscriber extends EventTarget {
         .filter(({ identity }) => !is.has(identity))
         .map(({ sid, identity }) => ({ sid, identity })),
     });
+  }
+
+  tellRoster(room: string, before: Roster & { version: number }, now: Roster & { version: number }): void {
+    if (!this.isOpen || !this.#query.has("roster") || this.#query.get("room") !== room) return;
+    const was = new Map(before.entries.map((entry) => [entry.identity, JSON.stringify(entry)]));
+    const is = new Set(now.entries.map(({ identity }) => identity));
+    const { version, onlineCount, totalCount, entries } = now;
+    const changed = entries.filter((entry) => was.get(entry.identity) !== JSON.stringify(entry));
+    const removed = [...was.keys()].filter((identity) => !is.has(identity));
+    this.send("roster:update", { room, prev: before.version, version, onlineCount, totalCount, changed, removed });
+  }
+
+  #tellWholeRoster(room: string): void {
+    this.send("roster:update", { room, ...this.service.rosterOf(room) });
   }
 
   tellEvent({ id, event }: Logged): void {

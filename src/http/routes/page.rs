@@ -1,4 +1,4 @@
-//! `GET /`: the page with every room, live. Its files are compiled in; three of them are built from `clients/js`.
+//! `GET /`: the page with every room, live. Its files are compiled in; four of them are built from `clients/js`.
 
 use axum::{
     Router,
@@ -19,7 +19,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The path, content type and content of each file.
-const FILES: [(&str, &str, &str); 15] = [
+const FILES: [(&str, &str, &str); 16] = [
     ("/", HTML, include_str!("../../../web/page/index.html")),
     ("/page/style.css", CSS, include_str!("../../../web/page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("../../../web/page/main.js")),
@@ -29,6 +29,7 @@ const FILES: [(&str, &str, &str); 15] = [
     ("/page/card.js", SCRIPT, include_str!("../../../web/page/card.js")),
     ("/page/connection.js", SCRIPT, include_str!("../../../web/page/connection.js")),
     ("/page/livekit-presence.js", SCRIPT, include_str!("../../../web/page/livekit-presence.js")),
+    ("/page/moderate.js", SCRIPT, include_str!("../../../web/page/moderate.js")),
     ("/page/parts.js", SCRIPT, include_str!("../../../web/page/parts.js")),
     ("/page/past.js", SCRIPT, include_str!("../../../web/page/past.js")),
     ("/page/room.js", SCRIPT, include_str!("../../../web/page/room.js")),

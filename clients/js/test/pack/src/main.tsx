@@ -9,6 +9,7 @@ import {
   type RoomSnapshot,
   type Watch,
 } from "livekit-presence";
+import { moderate, watchRoster, type ModerationError, type RosterEntry } from "livekit-presence/moderate";
 import { connectQueries } from "livekit-presence/query";
 import {
   AttendanceTimeline,
@@ -41,6 +42,13 @@ export const queries = connectQueries(
   },
   { mode: "write" },
 );
+
+const stage = moderate({ room: "stage", token: async () => "token" });
+export const promoted: Promise<RosterEntry | undefined> = stage
+  .update("anouk", { role: "speaker" })
+  .then(({ entry }) => entry);
+promoted.catch((error: ModerationError) => console.log(error.detail));
+export const roster: readonly RosterEntry[] = watchRoster({ room: "stage" }).snapshot().entries;
 
 function Room() {
   const { rooms } = useRooms({ prefix: "team-" });
