@@ -23,7 +23,9 @@ const page = async (names, external = LATER) =>
 const core = await page("watchRoom");
 /** Of `livekit-presence/react`, what only pages with a timeline load. */
 const TIMELINE = ["./attendance", "./timeline"];
-const react = await sizeOf("react/index.js", ["react", ...LATER, ...TIMELINE]);
+/** And what only pages with a roster or a moderator load. */
+const MODERATION = ["/moderat", "./roster", "./participant-list", "./optimistic"];
+const react = await sizeOf("react/index.js", ["react", ...LATER, ...TIMELINE, ...MODERATION]);
 /** Of `livekit-presence/moderate`, without the connection that `watchRoom` has too. */
 const moderation = await sizeOf("moderate/index.js", [
   "../connection",
@@ -42,7 +44,8 @@ const sizes = {
   "sharing between tabs, besides": (await page("watchRoom", ["connection/websocket"])) - core,
   "its worker, loaded once for all tabs": await sizeOf("share/worker.js", []),
   "react, besides": react - core,
-  "its timeline, besides": (await sizeOf("react/index.js", ["react", ...LATER])) - react,
+  "its timeline, besides": (await sizeOf("react/index.js", ["react", ...LATER, ...MODERATION])) - react,
+  "its moderation, besides": (await sizeOf("react/index.js", ["react", ...LATER, ...TIMELINE])) - react,
   "the adapter for TanStack Query, besides watchEvents": queries,
   "moderation, besides watchRoom": moderation,
 };

@@ -16,8 +16,9 @@ import type {
   RoomListSnapshot,
   RoomsSnapshot,
   ServiceOptions,
+  TokenSource,
 } from "../types.js";
-import { Holder, type ShownLink } from "./held.js";
+import { Holder, type SharedWatch, type ShownLink } from "./held.js";
 
 /** One room as a component sees it. */
 export interface ShownRoom extends ShownLink {
@@ -43,6 +44,12 @@ export interface ShownRoomList extends ShownLink {
   readonly rooms: readonly RoomListing[] | null;
   /** When the list last changed, in milliseconds since 1970; null before the first list. */
   readonly lastEventAt: number | null;
+}
+
+/** Where the service is, and who asks. The URL has no slash at its end. */
+export interface Caller {
+  readonly url: string;
+  readonly credentials: Credentials;
 }
 
 /** What a component does with events. */
@@ -72,6 +79,8 @@ export class Presence {
   private readonly lists = new Map<string, Holder<RoomListSnapshot, readonly RoomListing[] | null, ShownRoomList>>();
   /** By filter, as JSON: those that are wanted. */
   private readonly events = new Map<string, Events>();
+  /** By a name: those of `others` that are wanted. */
+  private readonly others = new Map<string, Holder<never, never, never>>();
   /** For what is fetched beside the streams. */
   private readonly credentials: Credentials;
 
@@ -122,7 +131,27 @@ export class Presence {
 
   /** Where the history of a room comes from. */
   history(room: string): AttendanceSource {
-    return { url: (this.options.url ?? "").replace(/\/+$/, ""), credentials: this.credentials, room };
+    return { ...this.caller(), room };
+  }
+
+  /** Where the service is, and who asks. Another token than the provider's has credentials of its own. */
+  caller(token?: TokenSource): Caller {
+    const { url = "", withCredentials } = this.options;
+    const credentials = token === undefined ? this.credentials : credentialsFrom(token, withCredentials);
+    return { url: url.replace(/\/+$/, ""), credentials };
+  }
+
+  /** The holder of what only some pages want, so that others do not load it. `held` is asked for the first that wants it. */
+  other<Snapshot extends Link, Part, Shown extends ShownLink>(
+    name: string,
+    held: (options: ServiceOptions) => SharedWatch<Snapshot, Part, Shown>,
+  ): Holder<Snapshot, Part, Shown> {
+    let holder = this.others.get(name) as Holder<Snapshot, Part, Shown> | undefined;
+    if (!holder) {
+      holder = new Holder(held(this.options), this.reconnect, this.tellLink, () => this.others.delete(name));
+      this.others.set(name, holder as Holder<never, never, never>);
+    }
+    return holder;
   }
 
   eventsLink = (filter: string): ShownLink => this.eventsOf(filter).holder.shown(ALL);
@@ -139,7 +168,7 @@ export class Presence {
     };
   }
 
-  /** The link of the rooms if any is wanted; otherwise that of the counts, of a list of rooms, or of the events. */
+  /** The link of the rooms if any is wanted; otherwise that of the counts, of a list of rooms, of the events, or of what else there is. */
   link = (): ShownLink => (this.holders.find(({ isOpen }) => isOpen) ?? this.rooms).link;
 
   linkAtFirst = (): ShownLink => this.rooms.beginning;
@@ -152,7 +181,7 @@ export class Presence {
 
   private get holders() {
     const events = [...this.events.values()].map(({ holder }) => holder);
-    return [this.rooms, this.counts, ...this.lists.values(), ...events];
+    return [this.rooms, this.counts, ...this.lists.values(), ...events, ...this.others.values()];
   }
 
   private readonly reconnect = (): void => {

@@ -2,9 +2,13 @@
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 
+import type { RosterEntry } from "../moderate/types.js";
 import type { Participant } from "../types.js";
 import { asListed, callIn, listenTo, type Call, type LiveKitParticipant, type LiveKitRoom } from "./livekit.js";
 import { useParticipants, type Participants } from "./participants.js";
+import { usePresence } from "./provider.js";
+import { changesOf, type RoomChanges } from "./room-changes.js";
+import { useRoster } from "./roster.js";
 
 /** A participant, with what livekit-client knows of them if this page is in the call. */
 export interface Person extends Participant {
@@ -22,6 +26,14 @@ export interface Person extends Participant {
   readonly isMicrophoneOn: boolean;
   readonly isCameraOn: boolean;
   readonly isScreenShareOn: boolean;
+  /** Their entry of the roster, if that is asked for and has one. */
+  readonly roster?: RosterEntry;
+}
+
+/** What `useRoomPresence` joins. */
+export interface RoomPresenceOptions {
+  /** Whether to join the roster too, which has a connection of its own. False by default. */
+  readonly roster?: boolean | undefined;
 }
 
 /** One room, from `useRoomPresence`. */
@@ -31,37 +43,75 @@ export interface RoomPresence extends Omit<Participants, "participants"> {
    * order, with a `joinedAt` of 0 if it is unknown. A participant who did not change is the same object as before.
    */
   readonly participants: readonly Person[];
+  /** Those on the roster who are not inside, ordered by identity. Empty without the roster. */
+  readonly absent: readonly RosterEntry[];
+  /** People who are inside, as the roster counts. Null without the roster, and before it is there. */
+  readonly onlineCount: number | null;
+  /** People on the roster. Null without the roster, and before it is there. */
+  readonly totalCount: number | null;
 }
 
 /**
  * The participants of a room, as `useParticipants` returns them, joined with what livekit-client knows if the page is in that
  * room: given its `Room`, who speaks and who has just muted shows at once. Without it, or while it is not connected, only the
- * list counts.
+ * list counts. With `roster: true` each has their entry of the roster, and `absent` has those who are not inside. What
+ * `useModeration` has changed shows at once.
  */
-export function useRoomPresence(room: string | null | undefined, livekitRoom?: LiveKitRoom | null): RoomPresence {
+export function useRoomPresence(
+  room: string | null | undefined,
+  livekitRoom?: LiveKitRoom | null,
+  options: RoomPresenceOptions = {},
+): RoomPresence {
   const listed = useParticipants(room);
+  const { entries, onlineCount, totalCount } = useRoster(options.roster ? room : null);
+  const changes = changesOf(usePresence("useRoomPresence"), room);
   // eslint-disable-next-line react-hooks/exhaustive-deps -- A different room begins with nobody.
   const people = useMemo(() => new People(), [room, livekitRoom]);
   const participants = useSyncExternalStore(
-    useCallback((listener: () => void) => listenTo(livekitRoom, listener), [livekitRoom]),
-    () => people.from(listed.participants, callIn(livekitRoom, room)),
-    () => people.from(listed.participants, null),
+    useCallback(
+      (listener: () => void) => join(listenTo(livekitRoom, listener), changes.subscribe(listener)),
+      [livekitRoom, changes],
+    ),
+    () => people.from(listed.participants, entries, callIn(livekitRoom, room), changes),
+    () => people.from(listed.participants, entries, null, null),
   );
-  return useMemo(() => ({ ...listed, participants }), [listed, participants]);
+  return useMemo(() => {
+    const inside = new Set(participants.map(({ identity }) => identity));
+    // Who has just come or gone may be on the roster before they are in the list, or after.
+    const absent = entries.filter(({ identity, status }) => status !== "JOINED" && !inside.has(identity));
+    return { ...listed, participants, absent, onlineCount, totalCount };
+  }, [listed, participants, entries, onlineCount, totalCount]);
 }
+
+const join =
+  (...ends: (() => void)[]) =>
+  () =>
+    ends.forEach((end) => end());
 
 /** Remembers who was shown, so that a participant who did not change stays the same object. */
 class People {
   private shown: readonly Person[] = Object.freeze([]);
   private by = new Map<string, Person>();
 
-  from(listed: readonly Participant[], call: Call | null): readonly Person[] {
-    const identities = new Set(listed.map(({ identity }) => identity));
+  from(
+    listed: readonly Participant[],
+    entries: readonly RosterEntry[],
+    call: Call | null,
+    changes: RoomChanges | null,
+  ): readonly Person[] {
+    const changed = changes?.people.over(listed) ?? listed;
+    const said = new Map(listed.map((person) => [person.identity, person]));
     const unlisted = [...(call?.people.values() ?? [])]
-      .filter(({ identity }) => !identities.has(identity))
+      .filter(({ identity, sid }) => !said.has(identity) && !changes?.removed.has(sid))
       .map(asListed);
-    const all = [...listed, ...unlisted.sort(byJoining)];
-    const now = all.map((participant) => this.kept(personFrom(participant, call)));
+    const all = [...changed, ...unlisted.sort(byJoining)];
+    const roster = new Map(entries.map((entry) => [entry.identity, entry]));
+    const now = all.map((person) => {
+      const { identity } = person;
+      // What this page has just muted, livekit-client hears of a moment later.
+      const isChanged = said.has(identity) && said.get(identity) !== person;
+      return this.kept(personFrom(person, call, roster.get(identity), isChanged));
+    });
     const isSame = now.length === this.shown.length && now.every((person, index) => person === this.shown[index]);
     if (isSame) return this.shown;
     this.by = new Map(now.map((person) => [person.identity, person]));
@@ -74,7 +124,12 @@ class People {
   }
 }
 
-function personFrom(participant: Participant, call: Call | null): Person {
+function personFrom(
+  participant: Participant,
+  call: Call | null,
+  roster: RosterEntry | undefined,
+  isChanged: boolean,
+): Person {
   const inCall = call?.people.get(participant.identity);
   return {
     ...participant,
@@ -82,7 +137,8 @@ function personFrom(participant: Participant, call: Call | null): Person {
     isInCall: call === null || inCall !== undefined,
     isSpeaking: inCall?.isSpeaking ?? false,
     connectionQuality: inCall?.connectionQuality ?? "unknown",
-    ...(inCall ? devicesIn(inCall) : devicesListed(participant)),
+    ...(inCall && !isChanged ? devicesIn(inCall) : devicesListed(participant)),
+    ...(roster && { roster }),
   };
 }
 

@@ -134,9 +134,9 @@ test("each of its classes has styles, and each colour enough contrast", async ()
   for (const { classList } of page.element.querySelectorAll("[class]")) {
     for (const name of classList) expect(css).toContain(`.${name} {`);
   }
-  // The bars of <AttendanceTimeline> are no text.
+  // Those of <ParticipantList> too; the bars of <AttendanceTimeline> are no text.
   const pairs = [...css.matchAll(/(?<!bar\S*, )light-dark\((#\w{6}), (#\w{6})\)/g)];
-  expect(pairs.length).toBe(6);
+  expect(pairs.length).toBe(9);
   for (const [, light, dark] of pairs) {
     expect(contrast(light!, "#ffffff"), light).toBeGreaterThanOrEqual(4.5);
     expect(contrast(light!, "#f0f0f0"), light).toBeGreaterThanOrEqual(4.5);

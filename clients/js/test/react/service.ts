@@ -3,6 +3,7 @@
 import { act } from "react";
 import { vi } from "vitest";
 
+import type { RosterEntry } from "../../src/moderate/types.js";
 import type { Participant, RoomListing, Track } from "../../src/types.js";
 
 /** A stream that the page has opened. */
@@ -53,6 +54,14 @@ interface Answer {
   etag?: string;
 }
 
+/** What the page asks the service to change. */
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | undefined;
+  readonly body: unknown;
+}
+
 /** What the package wants to know of the page. */
 const PAGE_EVENTS = ["visibilitychange", "online", "offline", "pagehide", "pageshow", "freeze", "resume"];
 let page: unknown[] = [];
@@ -63,15 +72,22 @@ export const FakeService = {
   open: [] as FakeStream[],
   asked: [] as { path: string; authorization: string | undefined }[],
   answer: ((): Answer => ({ status: 200, body: [] })) as (address: URL) => Answer,
+  calls: [] as Call[],
+  /** Answers calls, in its own time. */
+  carryOut: (() => ({ status: 200, body: {} })) as (call: Call) => Answer | Promise<Answer>,
   /** Begins anew, for each test. */
   start(): void {
     this.streams = [];
     this.open = [];
     this.asked = [];
     this.answer = () => ({ status: 200, body: [] });
+    this.calls = [];
+    this.carryOut = () => ({ status: 200, body: {} });
     page = [];
     vi.stubGlobal("EventSource", FakeStream);
-    vi.stubGlobal("fetch", (address: string, init: { headers: Record<string, string> }) => this.fetch(address, init));
+    vi.stubGlobal("fetch", (address: string, init: Init) =>
+      (init.method ?? "GET") === "GET" ? this.fetch(address, init) : this.change(address, init),
+    );
     for (const target of [window, document]) {
       const add = target.addEventListener.bind(target) as EventTarget["addEventListener"];
       const remove = target.removeEventListener.bind(target) as EventTarget["removeEventListener"];
@@ -106,6 +122,24 @@ export const FakeService = {
     if (etag && headers["If-None-Match"] === etag) return new Response(null, { status: 304 });
     return new Response(JSON.stringify(body), { status, headers: etag ? { ETag: etag } : {} });
   },
+  async change(address: string, { method, headers, body }: Init): Promise<Response> {
+    const url = new URL(address);
+    const call = {
+      method: method!,
+      path: url.pathname.replace("/api/livekit/rooms/", "") + url.search,
+      authorization: headers["Authorization"],
+      body: body === undefined ? undefined : (JSON.parse(body) as unknown),
+    };
+    this.calls.push(call);
+    const { status, body: answer } = await this.carryOut(call);
+    return new Response(status === 204 ? null : JSON.stringify(answer), { status });
+  },
+  /** Opens the stream of a room's roster, and sends it. */
+  roster(room: string, entries: readonly RosterEntry[], version = 1): void {
+    const stream = this.streamOf("livekit/rooms/stream");
+    if (stream.readyState === 0) stream.begin();
+    stream.send("roster:update", { room, version, ...totalsOf(entries), entries });
+  },
   /** Opens the stream, and sends each of its rooms. */
   welcome(lists: Record<string, Participant[]>, version = 1, of?: FakeStream): void {
     const stream = of ?? this.stream;
@@ -119,6 +153,38 @@ export const FakeService = {
     else stream.send("room:snapshot", { room, version, participants });
   },
 };
+
+interface Init {
+  readonly method?: string;
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+}
+
+const totalsOf = (entries: readonly RosterEntry[]) => ({
+  onlineCount: entries.filter(({ status }) => status === "JOINED").length,
+  totalCount: entries.length,
+});
+
+/** Somebody on the roster. */
+export function invited(identity: string, more: Partial<RosterEntry> = {}): RosterEntry {
+  return {
+    identity,
+    role: "viewer",
+    canSpeak: false,
+    canVideo: false,
+    invited: true,
+    invitedAt: "2026-11-30T10:00:00Z",
+    status: "INVITED",
+    joinedAt: null,
+    leftAt: null,
+    version: "1",
+    ...more,
+  };
+}
+
+/** Somebody on the roster who is inside. */
+export const inside = (identity: string, more: Partial<RosterEntry> = {}): RosterEntry =>
+  invited(identity, { status: "JOINED", joinedAt: "2026-11-30T11:00:00Z", ...more });
 
 let joinings = 1_700_000_000_000;
 

@@ -14,13 +14,16 @@ import { connectQueries } from "livekit-presence/query";
 import {
   AttendanceTimeline,
   LiveIndicator,
+  ParticipantList,
   PresenceProvider,
   useAttendance,
   useEvents,
+  useModeration,
   useParticipants,
   useRoomCount,
   useRoomPresence,
   useRooms,
+  useRoster,
   type Attendee,
   type Person,
 } from "livekit-presence/react";
@@ -57,8 +60,11 @@ function Room() {
   const { participants } = useParticipants("general");
   const people: readonly Person[] = useRoomPresence("general").participants;
   const past: readonly Attendee[] = useAttendance("general", "day").people;
+  const { error, mute } = useModeration("stage");
+  const { totalCount } = useRoster("stage");
   return (
-    <p>
+    <p onClick={() => void mute("anouk", "TR_1")}>
+      {error?.detail} {totalCount}
       {rooms?.length} {counts?.people} {participants.length} {people.filter(({ isSpeaking }) => isSpeaking).length}
       {past.length}
       <LiveIndicator />
@@ -69,6 +75,7 @@ function Room() {
 createRoot(document.getElementById("root")!).render(
   <PresenceProvider token={async () => "token"}>
     <Room />
+    <ParticipantList room="stage" moderate />
     <AttendanceTimeline room="general" defaultRange="day" labels={{ table: "Tabelle" }} />
   </PresenceProvider>,
 );
