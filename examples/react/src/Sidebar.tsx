@@ -1,5 +1,7 @@
 import { LiveIndicator, useRooms } from "livekit-presence/react";
 
+import { useState, type FormEvent } from "react";
+
 import { Channel } from "./Channel";
 
 interface SidebarProps {
@@ -28,6 +30,25 @@ export function Sidebar({ chosen, onChoice }: SidebarProps) {
           <Channel key={name} name={name} isChosen={name === chosen} onChoice={onChoice} />
         ))}
       </ul>
+      <Open onChoice={onChoice} />
     </nav>
+  );
+}
+
+/** Goes backstage of a channel that nobody is in yet. */
+function Open({ onChoice }: Pick<SidebarProps, "onChoice">) {
+  const [name, setName] = useState("");
+  const open = (event: FormEvent) => {
+    event.preventDefault();
+    if (name.trim()) onChoice(name.trim());
+    setName("");
+  };
+  return (
+    <form className="open" onSubmit={open}>
+      <label>
+        Another one <input value={name} onChange={({ target }) => setName(target.value)} autoComplete="off" />
+      </label>
+      <button type="submit">Open</button>
+    </form>
   );
 }

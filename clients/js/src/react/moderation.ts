@@ -50,7 +50,7 @@ export function useModeration(room: string | null | undefined, options: Moderati
   const presence = usePresence("useModeration");
   const changes = changesOf(presence, room);
   useEffect(() => changes.subscribe(() => {}), [changes]);
-  const caller = useCaller(options.token);
+  const caller = useCaller(room, options.token);
   const [progress, setProgress] = useState(IDLE);
   const moderator = useMemo(() => {
     const plain = moderatorOf(caller, room ?? "");
@@ -70,8 +70,11 @@ export function useModeration(room: string | null | undefined, options: Moderati
 
 type Caller = Parameters<typeof moderatorOf>[0];
 
-/** A new function as a token is called the next time that one is needed, and a new string is another token. */
-function useCaller(token: TokenSource | undefined): Caller {
+/**
+ * A new function as a token is called the next time that one is needed, and a new string is another token. Each room has a token of
+ * its own.
+ */
+function useCaller(room: string | null | undefined, token: TokenSource | undefined): Caller {
   const presence = usePresence("useModeration");
   const newest = useRef(token);
   useEffect(() => {
@@ -84,7 +87,8 @@ function useCaller(token: TokenSource | undefined): Caller {
       return typeof now === "function" ? now() : (now ?? "");
     };
     return presence.caller(fixed === null ? getNewest : fixed);
-  }, [presence, fixed]);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- The token of one room does not moderate another.
+  }, [presence, fixed, room]);
 }
 
 /** Whether the token says that its bearer moderates the room. Looks again when the connection comes back. */

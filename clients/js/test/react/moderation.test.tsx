@@ -362,6 +362,26 @@ test("another token than the provider's is for the calls only, and the newest fu
   expect(FakeService.calls[0]!.authorization).toBe(`Bearer ${claims({ roomAdmin: true, room: "stage" })}`);
 });
 
+test("each room has a token of its own", async () => {
+  const stageOf = (room: string) => (
+    <Provider>
+      <Stage room={room} options={{ token: () => claims({ roomAdmin: true, room }) }} />
+    </Provider>
+  );
+  const page = await show(stageOf("stage"));
+  await settle();
+  expect(moderation.canModerate).toBe(true);
+  await page.render(stageOf("other"));
+  await settle();
+  expect(moderation.canModerate).toBe(true);
+  FakeService.carryOut = () => ({ status: 204, body: null });
+  await press(() => moderation.remove("alice"));
+  await settle();
+  expect(FakeService.calls.map(({ path, authorization }) => [path, authorization])).toEqual([
+    ["other/participants/alice", `Bearer ${claims({ roomAdmin: true, room: "other" })}`],
+  ]);
+});
+
 test("without a room every call is refused, and nothing is asked", async () => {
   const page = await show(
     <Provider>
