@@ -6,6 +6,7 @@
 // board.js              draws the rooms; card.js draws each of them as a card
 // activity.js           what happened, from the feed of events
 // past.js               who was in a room, and when; attendance.js is what the package has for it
+// roster.js             who is expected in a room, and the buttons of a moderator; moderate.js is what the package has for it
 // features.js           what this service has
 // parts.js              small parts to draw with; time.js: how times are written; token.js: the page's token
 
@@ -13,10 +14,12 @@ import { watchEvents, watchRoomList, watchRooms } from "./livekit-presence.js";
 import { Activity } from "./activity.js";
 import { Board } from "./board.js";
 import { ConnectionState, cutConnection } from "./connection.js";
-import { hasHistory } from "./features.js";
+// All of it, since a feature that the service does not name is not there.
+import * as features from "./features.js";
 import { byId, countOf, setText } from "./parts.js";
 import { Past } from "./past.js";
 import { Room, chooseRooms, queryOf } from "./room.js";
+import { RosterTable } from "./roster.js";
 import { accessToken } from "./token.js";
 
 const LOOK_AROUND_EVERY = 1_000;
@@ -28,7 +31,8 @@ const connection = new ConnectionState();
 let eventsReceived = 0;
 
 const service = { url: new URL(".", location).href, token: accessToken ?? undefined };
-const past = hasHistory ? new Past(service) : null;
+const past = features.hasHistory ? new Past(service) : null;
+const roster = features.hasRoster || features.makesTokens ? new RosterTable(service, features) : null;
 const lists = watchRooms(service);
 // Tabs share the connection above, and have their own of these two. A hidden tab needs none: a browser opens only six connections to
 // an HTTP/1.1 server. The events that it misses come when it is shown.
@@ -41,12 +45,13 @@ function onList() {
   const listed = list.snapshot().rooms;
   if (listed) {
     for (const { name } of listed) if (rooms.has(name)) rooms.get(name).lastSeen = Date.now();
-    const chosen = chooseRooms(listed, rooms, past?.room);
+    const chosen = chooseRooms(listed, rooms, [past?.room, roster?.room]);
     const names = new Set(chosen.map(({ name }) => name));
     for (const name of rooms.keys()) if (!names.has(name)) forgetRoom(name);
     for (const room of chosen) keepRoom(room);
     lists.setRooms([...names].sort());
     past?.offer(chosen);
+    roster?.offer(chosen);
     showTotals(listed);
   }
   showConnection();
@@ -63,6 +68,7 @@ function forgetRoom(name) {
   rooms.delete(name);
   board.remove(name);
   past?.forget(name);
+  roster?.forget(name);
 }
 
 /** Shows the changes in the watched rooms. */
@@ -73,6 +79,7 @@ function onChanges() {
     room.replace(state);
     board.show(room);
     past?.see(name, state);
+    roster?.see(name, state);
     connection.beat();
   }
   showConnection();

@@ -38,15 +38,15 @@ export function queryOf(rooms) {
 }
 
 /**
- * The rooms to show: those in the list and those that just ended. If too many, first the one whose past is looked at, then those
- * already shown, then the fullest.
+ * The rooms to show: those in the list and those that just ended. If too many, first those that are looked at, then those already
+ * shown, then the fullest.
  */
 export function chooseRooms(list, shown, lookedAt) {
   const listed = new Set(list.map(({ name }) => name));
   const ended = [...shown.values()].filter(({ name }) => !listed.has(name));
   const lingering = ended.filter(({ people, lastSeen }) => people.size > 0 || Date.now() - lastSeen < EMPTY_ROOM_STAYS);
   const candidates = [...list, ...lingering.map((room) => ({ ...room.listed, numParticipants: 0 }))];
-  const rank = ({ name }) => (name === lookedAt) * 2 + shown.has(name);
+  const rank = ({ name }) => lookedAt.includes(name) * 2 + shown.has(name);
   candidates.sort((a, b) => rank(b) - rank(a) || b.numParticipants - a.numParticipants);
   let length = 0;
   return candidates.slice(0, MOST_ROOMS).filter(({ name }) => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
-import { moderate, ModerationError, requestToken, type Moderator } from "../src/moderate/index.js";
+import { mayModerate, moderate, ModerationError, requestToken, type Moderator } from "../src/moderate/index.js";
 
 interface Asked {
   readonly method: string;
@@ -215,6 +215,19 @@ it("the whole roster is read page by page", async () => {
     entries: [entry("a"), entry("b/b"), entry("c")],
   });
   expect(asked.map(({ path }) => path)).toEqual([`${ROOM}/roster?limit=1000`, `${ROOM}/roster?limit=1000&after=b%2Fb`]);
+});
+
+it("a token moderates the room that it names, and no other", () => {
+  const token = (video: object) => `h.${btoa(JSON.stringify({ video }))}.s`;
+  expect(mayModerate(token({ roomAdmin: true, room: "stage" }), "stage")).toBe(true);
+  for (const video of [{ roomAdmin: true }, { room: "stage", roomJoin: true }, { roomAdmin: true, room: "other" }]) {
+    expect(mayModerate(token(video), "stage"), JSON.stringify(video)).toBe(false);
+  }
+  expect([mayModerate("no token", "stage"), mayModerate(undefined, "stage"), mayModerate(null, "")]).toEqual([
+    false,
+    false,
+    false,
+  ]);
 });
 
 it("a token of LiveKit is made for whom the app's token names, and in the demo for anybody", async () => {

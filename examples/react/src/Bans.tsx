@@ -24,7 +24,7 @@ export function Bans({ moderation }: { readonly moderation: Moderation }) {
             <span className="name">{identity}</span>
             <span className="note">{until ? `until ${new Date(until).toLocaleString()}` : "for ever"}</span>
             {reason && <span className="note">{reason}</span>}
-            <button type="button" aria-label={`Let ${identity} in again`} onClick={() => void lift(identity)}>
+            <button type="button" aria-label={`Let in again: ${identity}`} onClick={() => void lift(identity)}>
               Let in again
             </button>
           </li>

@@ -19,7 +19,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The path, content type and content of each file.
-const FILES: [(&str, &str, &str); 16] = [
+const FILES: [(&str, &str, &str); 17] = [
     ("/", HTML, include_str!("../../../web/page/index.html")),
     ("/page/style.css", CSS, include_str!("../../../web/page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("../../../web/page/main.js")),
@@ -33,6 +33,7 @@ const FILES: [(&str, &str, &str); 16] = [
     ("/page/parts.js", SCRIPT, include_str!("../../../web/page/parts.js")),
     ("/page/past.js", SCRIPT, include_str!("../../../web/page/past.js")),
     ("/page/room.js", SCRIPT, include_str!("../../../web/page/room.js")),
+    ("/page/roster.js", SCRIPT, include_str!("../../../web/page/roster.js")),
     ("/page/time.js", SCRIPT, include_str!("../../../web/page/time.js")),
     ("/page/token.js", SCRIPT, include_str!("../../../web/page/token.js")),
     ("/page/worker.js", SCRIPT, include_str!("../../../web/page/worker.js")),

@@ -5,6 +5,7 @@ import { moderatorOf } from "./moderator.js";
 import { send, type Caller } from "./request.js";
 import type { CallOptions, MadeToken, Moderator, TokenRequest } from "./types.js";
 
+export { mayModerate } from "./claims.js";
 export { ModerationError } from "./request.js";
 export { watchRoster } from "./roster.js";
 export type * from "./types.js";

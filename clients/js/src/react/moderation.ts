@@ -2,10 +2,10 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 
+import { mayModerate } from "../moderate/claims.js";
 import { moderatorOf } from "../moderate/moderator.js";
 import { ModerationError } from "../moderate/request.js";
 import type { Moderator } from "../moderate/types.js";
-import { claimsOf } from "../service.js";
 import type { TokenSource } from "../types.js";
 import { optimistic } from "./optimistic.js";
 import { usePresence } from "./provider.js";
@@ -110,9 +110,7 @@ function useMayModerate(caller: Caller, room: string | null | undefined): boolea
       });
     const note = (token?: string) => {
       if (isOver) return;
-      const { video } = claimsOf(token);
-      const isModerator = video?.roomAdmin === true && !!room && video.room === room;
-      setFound(isModerator ? { caller, room } : null);
+      setFound(room && mayModerate(token, room) ? { caller, room } : null);
     };
     look();
     return () => {
