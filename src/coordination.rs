@@ -1,10 +1,14 @@
 //! What the instances of this service agree on: which of them holds a lease, how many calls to LiveKit's API they have left
-//! together, and the list of LiveKit's rooms that one of them got.
+//! together, the list of LiveKit's rooms that one of them got, and how often somebody did something lately.
 //!
 //! Below `store`: this names what is shared, and the Redis that carries it implements [`Peers`] in `src/store/redis`. Knows only
-//! `presence`. `reconcile` and `history` use it.
+//! `presence`. `reconcile`, `history` and `http` use it.
+
+mod single_instance;
 
 use std::{error::Error, time::Duration};
+
+pub use single_instance::SingleInstance;
 
 use async_trait::async_trait;
 
@@ -44,6 +48,10 @@ pub trait Peers: Send + Sync + 'static {
 
     /// LiveKit's rooms as another instance shared them, while that is fresh.
     async fn shared_rooms(&self) -> Result<Option<SharedRooms>, CoordinationError>;
+
+    /// Takes a turn for `who`, unless they have taken all that the window allows, on any instance. A refused turn does not count.
+    /// `who` is short, of letters and digits.
+    async fn take_turn(&self, who: &str, window: SlidingWindow) -> Result<Turn, CoordinationError>;
 }
 
 /// Work that one instance at a time does.
@@ -87,6 +95,26 @@ pub struct SharedRooms {
     pub names: Vec<RoomName>,
 }
 
+/// How often somebody may do something: at most `max` times within any `length` of time.
+#[derive(Clone, Copy, Debug)]
+pub struct SlidingWindow {
+    pub max: u32,
+    pub length: Duration,
+}
+
+/// Whether somebody may do something now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Taken {
+        /// How many more could follow at once.
+        left: u32,
+        /// When the oldest that counts no longer does.
+        frees_in: Duration,
+    },
+    /// There is none until this time has passed.
+    Refused { wait: Duration },
+}
+
 /// Why the instances could not be asked: the store that they share did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -95,48 +123,5 @@ pub struct CoordinationError(Box<dyn Error + Send + Sync>);
 impl CoordinationError {
     pub fn new(source: impl Error + Send + Sync + 'static) -> Self {
         Self(Box::new(source))
-    }
-}
-
-/// The only instance: every lease is free, and every call is its own.
-#[derive(Clone, Copy, Debug)]
-pub struct SingleInstance;
-
-#[async_trait]
-impl Peers for SingleInstance {
-    async fn lease(
-        &self,
-        _lease: &Lease,
-        _time: Duration,
-    ) -> Result<Option<LeaseToken>, CoordinationError> {
-        Ok(Some(LeaseToken(String::new())))
-    }
-
-    async fn release(&self, _lease: &Lease, _held: LeaseToken) -> Result<(), CoordinationError> {
-        Ok(())
-    }
-
-    async fn take_call(&self, _buckets: &[CallBucket]) -> Result<Duration, CoordinationError> {
-        Ok(Duration::ZERO)
-    }
-
-    async fn share_wait(
-        &self,
-        wait: Duration,
-        _fresh: Duration,
-    ) -> Result<Duration, CoordinationError> {
-        Ok(wait)
-    }
-
-    async fn share_rooms(
-        &self,
-        _rooms: &SharedRooms,
-        _fresh: Duration,
-    ) -> Result<(), CoordinationError> {
-        Ok(())
-    }
-
-    async fn shared_rooms(&self) -> Result<Option<SharedRooms>, CoordinationError> {
-        Ok(None)
     }
 }

@@ -97,7 +97,7 @@ impl App {
         outbox: Option<Arc<dyn Outbox>>,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let kept = Kept { store, peers: Arc::new(SingleInstance), outbox };
+        let kept = Kept { store, peers: Arc::new(SingleInstance::default()), outbox };
         Self::assemble(config, kept, clock, new_registry())
     }
 
@@ -151,7 +151,7 @@ impl App {
 
 fn in_memory(config: &Config, clock: &Clock) -> Kept {
     let store = MemoryStore::with_log(config.rules(), clock.clone(), events_of(config));
-    let peers = Arc::new(SingleInstance);
+    let peers = Arc::new(SingleInstance::default());
     match config.history.outbox() {
         None => Kept { store: Arc::new(store), peers, outbox: None },
         Some(settings) => {

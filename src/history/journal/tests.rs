@@ -115,7 +115,8 @@ impl Running {
         let outbox = Arc::clone(&running.journal) as Arc<dyn Outbox>;
         let metrics = HistoryMetrics::register(&mut Registry::default());
         let writer =
-            Writer::new(Arc::clone(database), outbox, Arc::new(SingleInstance), metrics).run();
+            Writer::new(Arc::clone(database), outbox, Arc::new(SingleInstance::default()), metrics)
+                .run();
         running.tasks.push(AbortOnDropHandle::new(tokio::spawn(writer)));
         running
     }

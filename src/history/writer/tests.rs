@@ -74,7 +74,7 @@ async fn a_look_for_what_was_left_behind_is_one_look_however_much_is_added() {
     let metrics = HistoryMetrics::register(&mut Registry::default());
     let shared = Arc::clone(&outbox) as Arc<dyn Outbox>;
     let started = Instant::now();
-    let writer = Writer::new(database, shared, Arc::new(SingleInstance), metrics);
+    let writer = Writer::new(database, shared, Arc::new(SingleInstance::default()), metrics);
     let _running = AbortOnDropHandle::new(tokio::spawn(writer.run()));
     outbox.batches(100).await;
     let due = 1 + usize::try_from(started.elapsed().as_secs() / 10).unwrap();

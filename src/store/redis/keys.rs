@@ -110,6 +110,11 @@ impl KeyFormat {
         format!("{}{{shared}}:{what}", self.prefix)
     }
 
+    /// When somebody took turns lately. Each lies in a slot of its own, so that a Cluster's nodes share them.
+    pub fn turns(&self, who: &str) -> String {
+        format!("{}turns:{{{who}}}", self.prefix)
+    }
+
     /// The channel on which an instance hears itself, to know that it would hear others.
     pub fn probe(&self, instance: &str) -> String {
         format!("{}{{shared}}:probe:{instance}", self.prefix)
@@ -140,6 +145,7 @@ mod tests {
         let log = ["lkp:{shared}:log", "lkp:{shared}:log:state", "lkp:{shared}:events:2"];
         assert_eq!(keys.event_log(), log);
         assert_eq!(keys.lease(&room), format!("lkp:lease:{tag}:general"));
+        assert_eq!(keys.turns("0123ab"), "lkp:turns:{0123ab}");
         assert_eq!((keys.room(&room), keys.index(bucket)), (all[0].clone(), all[1].clone()));
         // Whatever the room's name holds, the first tag counts.
         let odd = keys.room(&RoomName::parse("{a}:rooms").unwrap());

@@ -7,7 +7,9 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    coordination::{CallBucket, CoordinationError, Lease, LeaseToken, Peers, SharedRooms},
+    coordination::{
+        CallBucket, CoordinationError, Lease, LeaseToken, Peers, SharedRooms, SlidingWindow, Turn,
+    },
     presence::{RoomName, StoreTime},
     store::StoreError,
 };
@@ -123,6 +125,18 @@ impl Peers for RedisPeers {
         get.arg(self.keys.shared("listing"));
         let listing: Option<Vec<u8>> = self.link.query(&get).await?;
         Ok(listing.map(|listing| read(&listing)).transpose().map_err(StoreError::from)?)
+    }
+
+    async fn take_turn(&self, who: &str, window: SlidingWindow) -> Result<Turn, CoordinationError> {
+        let connection = self.link.connection().await?;
+        let keys = [self.keys.turns(who)];
+        let (max, length) = (window.max.to_string(), window.length.as_micros().to_string());
+        let arguments = [max.as_bytes(), length.as_bytes()];
+        let call = self.scripts.take_turn.call(&keys, &arguments);
+        let (is_taken, left, frees_in): (bool, u32, u64) =
+            self.link.invoke(connection, &call).await?;
+        let frees_in = Duration::from_micros(frees_in);
+        Ok(if is_taken { Turn::Taken { left, frees_in } } else { Turn::Refused { wait: frees_in } })
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Scripts {
     pub read: Script,
     pub release: Script,
     pub take_call: Script,
+    pub take_turn: Script,
 }
 
 #[derive(Debug)]
@@ -91,6 +92,7 @@ impl Scripts {
             read: Script::new(READ),
             release: Script::new(include_str!("release.lua")),
             take_call: Script::new(include_str!("take_call.lua")),
+            take_turn: Script::new(include_str!("take_turn.lua")),
         }
     }
 }

@@ -11,6 +11,7 @@ mod redis;
 mod redis_outbox;
 mod rooms_feed;
 mod shared_redis;
+mod turns;
 pub mod webhooks;
 
 use std::sync::Arc;

@@ -21,7 +21,11 @@ struct Fixture {
 
 /// A store that was just started, beside a history.
 fn started(kept: &Arc<Database>) -> Fixture {
-    started_with(kept, Arc::clone(kept) as Arc<dyn AuditedHistory>, Arc::new(SingleInstance))
+    started_with(
+        kept,
+        Arc::clone(kept) as Arc<dyn AuditedHistory>,
+        Arc::new(SingleInstance::default()),
+    )
 }
 
 fn started_with(

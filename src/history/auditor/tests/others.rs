@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::*;
 use crate::{
-    coordination::{CallBucket, CoordinationError, SharedRooms},
+    coordination::{CallBucket, CoordinationError, SharedRooms, SlidingWindow, Turn},
     presence::{Media, Record, Shown, Stay, ToldBy},
 };
 
@@ -105,6 +105,14 @@ impl Peers for OneLease {
     async fn shared_rooms(&self) -> Result<Option<SharedRooms>, CoordinationError> {
         Ok(None)
     }
+
+    async fn take_turn(
+        &self,
+        _who: &str,
+        window: SlidingWindow,
+    ) -> Result<Turn, CoordinationError> {
+        Ok(Turn::Taken { left: window.max, frees_in: window.length })
+    }
 }
 
 #[tokio::test]
@@ -129,7 +137,7 @@ async fn a_room_whose_rows_are_refused_does_not_keep_the_others_from_being_audit
     before.joins("general", "PA_2").await;
     before.empty_outbox(true).await;
     let history = Watched::over(&kept, "a bad room");
-    let mut after = started_with(&kept, history, Arc::new(SingleInstance));
+    let mut after = started_with(&kept, history, Arc::new(SingleInstance::default()));
     assert_eq!(after.auditor.audit().await.unwrap(), 0);
     assert_eq!(after.auditor.audit().await.unwrap(), 2);
     assert_eq!(after.open().await.len(), 0);
@@ -140,7 +148,7 @@ async fn the_corrections_of_a_large_room_are_written_in_several_transactions() {
     let kept = database().await;
     let history = Watched::over(&kept, "");
     let watched = Arc::clone(&history);
-    let mut fixture = started_with(&kept, history, Arc::new(SingleInstance));
+    let mut fixture = started_with(&kept, history, Arc::new(SingleInstance::default()));
     for number in 0..=MAX_CORRECTIONS {
         fixture.joins("general", &format!("PA_{number}")).await;
     }
