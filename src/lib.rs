@@ -4,6 +4,7 @@
 //!
 //! - [`presence`]: the rules of a room, pure: what webhooks and LiveKit's lists do to it
 //! - [`clock`]: the time of day, handed down so that tests can set it
+//! - [`http_client`]: asks other servers: LiveKit's API, and the app's own
 //! - [`livekit`]: LiveKit's format: keys, tokens, webhooks, lists, its API
 //! - [`coordination`]: what the instances agree on: leases, the budget of calls, LiveKit's rooms
 //! - [`store`]: where rooms live, in memory or in Redis
@@ -29,6 +30,7 @@ pub mod demo;
 mod error_chain;
 pub mod history;
 pub mod http;
+pub mod http_client;
 pub mod hub;
 mod json;
 pub mod livekit;

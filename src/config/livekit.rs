@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use axum::http::Uri;
 use config::Value;
 
-use crate::livekit::{ApiKey, Proxy, ProxyVariables};
+use crate::{
+    http_client::{Proxy, ProxyVariables},
+    livekit::ApiKey,
+};
 
 use super::{
     bounds::{HOUR, MIN_TIMEOUT},

@@ -16,10 +16,7 @@ mod webhook;
 mod wire;
 
 pub use access_token::AccessToken;
-pub use api::{
-    Api, ApiError, ApiMetrics, ApiSettings, ParticipantUpdate, PermissionUpdate, Proxy,
-    ProxyVariables,
-};
+pub use api::{Api, ApiError, ApiMetrics, ApiSettings, ParticipantUpdate, PermissionUpdate};
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};
 pub use role::{Grants, InvalidRoles, Roles};

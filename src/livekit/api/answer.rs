@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::Bytes;
 use serde_json::Value;
 
-use super::error::{ApiError, innermost};
+use super::error::ApiError;
 
 /// Larger answers are not read. This fits a list of thousands of people with some metadata each.
-const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// How long to wait when LiveKit limits our calls and names no time. LiveKit Cloud limits calls per minute, so a part of a minute
 /// will do.
 const DEFAULT_RETRY_AFTER_SECS: u64 = 10;
@@ -24,9 +23,8 @@ pub enum Answer {
 }
 
 impl Answer {
-    pub async fn read(response: Response<Incoming>) -> Result<Self, ApiError> {
+    pub fn read(response: Response<Bytes>) -> Result<Self, ApiError> {
         let (head, body) = response.into_parts();
-        let body = read_body(body).await?;
         let status = head.status.as_u16();
         match head.status {
             StatusCode::OK => Ok(Self::Ok(body)),
@@ -50,19 +48,6 @@ impl Answer {
             }
             _ => Err(ApiError::Failed { status, message: message_of(&body) }),
         }
-    }
-}
-
-/// Reads the body that follows a head. LiveKit has sent the head, so a failure here does not mean that it cannot be reached.
-async fn read_body(body: Incoming) -> Result<Bytes, ApiError> {
-    let announced = body.size_hint().lower();
-    if announced > MAX_ANSWER_BYTES as u64 {
-        return Err(ApiError::TooLarge(MAX_ANSWER_BYTES));
-    }
-    match Limited::new(body, MAX_ANSWER_BYTES).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(MAX_ANSWER_BYTES)),
-        Err(error) => Err(ApiError::CutOff(innermost(error.as_ref()))),
     }
 }
 

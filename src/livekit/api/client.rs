@@ -7,20 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderValue, Request, Uri, header};
+use axum::http::{Request, Uri, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 use tracing::info;
 
 use crate::{
     clock::Clock,
+    http_client::{HttpClient, HttpClientSettings, Proxy},
     livekit::{
         access_token::AccessToken,
         key::Keys,
@@ -31,20 +26,16 @@ use crate::{
 };
 
 use super::{
-    answer::Answer,
-    error::{ApiError, innermost},
+    answer::{Answer, MAX_ANSWER_BYTES},
+    error::ApiError,
     method::Method,
     metrics::{ApiMetrics, CallOutcome},
-    proxy::{Connector, Proxy},
-    tls::tls_config,
 };
 
 /// LiveKit answers a liveness probe after three seconds if the session's node does not answer (psrpc's own timeout).
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the token of a call lives: long enough for LiveKit to accept it even if its clock differs from ours.
 const TOKEN_LIFE_SECS: u64 = 600;
-/// An idle connection is kept this long, for the next comparison.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Where LiveKit's API is, and how to reach it.
 #[derive(Clone, Debug)]
@@ -61,9 +52,7 @@ pub struct ApiSettings {
 
 /// A client of LiveKit's `RoomService`.
 pub struct Api {
-    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
-    /// The credentials for a proxy that gets absolute URLs. A tunnel sends its credentials when it is opened.
-    proxy_credentials: Option<HeaderValue>,
+    client: HttpClient,
     base: String,
     pub(super) timeout: Duration,
     keys: Keys,
@@ -80,26 +69,16 @@ impl Api {
         clock: Clock,
         metrics: ApiMetrics,
     ) -> io::Result<Self> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(settings.timeout));
-        let tls = tls_config(settings.ca_file.as_deref())?;
         if let Some(proxy) = &settings.proxy {
             info!(?proxy, "calling LiveKit's API through a proxy");
         }
-        let (connector, proxy_credentials) =
-            Connector::new(&settings.url, settings.proxy.clone(), http, tls.clone());
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
         Ok(Self {
-            proxy_credentials,
-            client: Client::builder(TokioExecutor::new())
-                .pool_idle_timeout(IDLE_TIMEOUT)
-                .build(https),
+            client: HttpClient::new(&HttpClientSettings {
+                url: settings.url.clone(),
+                connect_timeout: settings.timeout,
+                ca_file: settings.ca_file.clone(),
+                proxy: settings.proxy.clone(),
+            })?,
             base: settings.url.to_string().trim_end_matches('/').to_owned(),
             timeout: settings.timeout,
             keys,
@@ -172,9 +151,7 @@ impl Api {
         limit: Duration,
     ) -> Result<Answer, ApiError> {
         let started = Instant::now();
-        let answer = timeout(limit, self.send(method, grant, arguments))
-            .await
-            .unwrap_or(Err(ApiError::TimedOut(limit)));
+        let answer = self.send(method, grant, arguments, limit).await;
         self.metrics.called(method, CallOutcome::of(&answer), started.elapsed());
         answer
     }
@@ -184,18 +161,10 @@ impl Api {
         method: Method,
         grant: VideoGrant,
         arguments: &Value,
+        limit: Duration,
     ) -> Result<Answer, ApiError> {
         let request = self.request(method, grant, arguments)?;
-        let response = self.client.request(request).await.map_err(|error| {
-            // Where there was a connection, LiveKit, or a proxy before it, gave up this one answer only.
-            let reason = innermost(&error);
-            if error.is_connect() {
-                ApiError::Unreachable(reason)
-            } else {
-                ApiError::CutOff(reason)
-            }
-        })?;
-        Answer::read(response).await
+        Answer::read(self.client.send(request, limit, MAX_ANSWER_BYTES).await?)
     }
 
     fn request(
@@ -208,14 +177,10 @@ impl Api {
         let token = AccessToken::sign("livekit-presence", grant, expires_at, &self.keys)
             .unwrap_or_default();
         let url = format!("{}/twirp/livekit.RoomService/{}", self.base, method.livekit_name());
-        let mut request = Request::post(url)
+        Request::post(url)
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::from(arguments.to_string()))
-            .map_err(|error| ApiError::Unreachable(error.to_string()))?;
-        if let Some(credentials) = &self.proxy_credentials {
-            request.headers_mut().insert(header::PROXY_AUTHORIZATION, credentials.clone());
-        }
-        Ok(request)
+            .map_err(|error| ApiError::Unreachable(error.to_string()))
     }
 }

@@ -1,8 +1,8 @@
 //! Why a call to LiveKit's API says nothing.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use crate::livekit::list::UnreadableList;
+use crate::{http_client::ExchangeError, livekit::list::UnreadableList};
 
 /// Why a call says nothing.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -50,11 +50,13 @@ impl ApiError {
     }
 }
 
-/// The cause at the end of the chain: the errors around it say only that something failed.
-pub fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+impl From<ExchangeError> for ApiError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Unreachable(reason) => Self::Unreachable(reason),
+            ExchangeError::TimedOut(limit) => Self::TimedOut(limit),
+            ExchangeError::TooLarge(max_bytes) => Self::TooLarge(max_bytes),
+            ExchangeError::CutOff(reason) => Self::CutOff(reason),
+        }
     }
-    innermost.to_string()
 }

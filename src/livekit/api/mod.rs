@@ -10,11 +10,8 @@ mod error;
 mod method;
 mod metrics;
 mod moderation;
-mod proxy;
-mod tls;
 
 pub use client::{Api, ApiSettings};
 pub use error::ApiError;
 pub use metrics::ApiMetrics;
 pub use moderation::{ParticipantUpdate, PermissionUpdate};
-pub use proxy::{Proxy, ProxyVariables};

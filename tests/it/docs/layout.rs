@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 22] = [
+const LAYERS: [&str; 23] = [
     "presence",
     "clock",
     "json",
@@ -13,6 +13,7 @@ const LAYERS: [&str; 22] = [
     "error_chain",
     "abort_on_panic",
     "blocking",
+    "http_client",
     "livekit",
     "coordination",
     "store",

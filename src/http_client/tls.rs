@@ -1,4 +1,4 @@
-//! Which certificates of LiveKit's API, and of a proxy before it, are trusted.
+//! Which certificates of a server, and of a proxy before it, are trusted.
 
 use std::{io, path::Path, sync::Arc};
 

@@ -1,7 +1,7 @@
-//! The proxy between this service and LiveKit's API, as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name it. They are
-//! read as curl reads them (<https://curl.se/docs/manpage.html#ENVIRONMENT>): the API's own scheme says which one counts.
+//! The proxy between this service and a server, as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name it. They are read as
+//! curl reads them (<https://curl.se/docs/manpage.html#ENVIRONMENT>): the server's own scheme says which one counts.
 //!
-//! An `https` API is reached through a tunnel (`CONNECT`), in which the proxy sees nothing but the host. For an `http` API the
+//! An `https` server is reached through a tunnel (`CONNECT`), in which the proxy sees nothing but the host. For an `http` server the
 //! proxy is asked for the whole address.
 
 use std::{
@@ -89,7 +89,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Connects to LiveKit's API, or to the proxy before the API.
+/// Connects to a server, or to the proxy before it.
 #[derive(Clone)]
 pub(super) struct Connector {
     route: Route,
@@ -177,7 +177,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A connection to the API, or to the proxy that is asked for it.
+/// A connection to the server, or to the proxy that is asked for it.
 pub(super) struct Stream {
     io: MaybeHttpsStream<TokioIo<TcpStream>>,
     is_forwarded: bool,
