@@ -6,6 +6,7 @@
 //! - [`clock`]: the time of day, handed down so that tests can set it
 //! - [`http_client`]: asks other servers: LiveKit's API, and the app's own
 //! - [`livekit`]: LiveKit's format: keys, tokens, webhooks, lists, its API
+//! - [`app_auth`]: who asks for a token of LiveKit, as the app says
 //! - [`coordination`]: what the instances agree on: leases, the budget of calls, LiveKit's rooms
 //! - [`store`]: where rooms live, in memory or in Redis
 //! - [`reconcile`]: compares rooms with LiveKit's own lists, within a budget of calls
@@ -21,6 +22,7 @@
 
 mod abort_on_panic;
 pub mod app;
+pub mod app_auth;
 mod blocking;
 pub mod clock;
 pub mod config;
@@ -33,6 +35,7 @@ pub mod http;
 pub mod http_client;
 pub mod hub;
 mod json;
+mod jwt;
 pub mod livekit;
 mod metrics;
 pub mod presence;

@@ -5,7 +5,7 @@ use std::fmt;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::hs256;
+use crate::jwt::{self, VerifyingKey};
 
 /// A shorter secret is accepted with a warning, as LiveKit accepts it.
 pub const WEAK_SECRET_BYTES: usize = 32;
@@ -32,6 +32,16 @@ impl ApiKey {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its secret verifies, for tokens that are not LiveKit's.
+    pub(crate) fn verifying(&self) -> VerifyingKey {
+        VerifyingKey::of_secret(self.secret.expose_secret().as_bytes())
+    }
+
+    /// Whether whoever has the one can sign with the other.
+    pub fn has_secret_of(&self, other: &Self) -> bool {
+        self.secret.expose_secret() == other.secret.expose_secret()
     }
 
     /// Compares its secret, which nothing outside can read.
@@ -91,7 +101,7 @@ struct ReadyKey {
 impl Keys {
     /// The first key signs what this process signs.
     pub fn new(keys: &[ApiKey]) -> Self {
-        hs256::install();
+        jwt::install();
         let ready = keys.iter().map(|key| {
             let secret = key.secret.expose_secret().as_bytes();
             ReadyKey {

@@ -4,7 +4,6 @@
 
 mod access_token;
 mod api;
-mod hs256;
 mod key;
 mod key_yaml;
 mod list;
@@ -19,7 +18,9 @@ pub use access_token::AccessToken;
 pub use api::{Api, ApiError, ApiMetrics, ApiSettings, ParticipantUpdate, PermissionUpdate};
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};
+pub(crate) use object::Object;
 pub use role::{Grants, InvalidRoles, Roles};
+pub(crate) use token::NumericDate;
 pub use token::{LEEWAY_SECS, TokenError};
 pub use video_grant::VideoGrant;
 pub use webhook::{

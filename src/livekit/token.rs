@@ -36,7 +36,7 @@ pub(super) struct Claims {
 /// Seconds since the Unix epoch; RFC 7519 allows a fraction.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
-pub(super) enum NumericDate {
+pub(crate) enum NumericDate {
     Whole(u64),
     Fractional(f64),
 }

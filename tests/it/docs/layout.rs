@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 23] = [
+const LAYERS: [&str; 25] = [
     "presence",
     "clock",
     "json",
@@ -14,7 +14,9 @@ const LAYERS: [&str; 23] = [
     "abort_on_panic",
     "blocking",
     "http_client",
+    "jwt",
     "livekit",
+    "app_auth",
     "coordination",
     "store",
     "reconcile",

@@ -1,36 +1,18 @@
-//! HMAC-SHA-256 for `jsonwebtoken`. LiveKit signs with no other algorithm, so all others are refused.
+//! HMAC-SHA-256. LiveKit signs with no other algorithm.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, EncodingKey,
-    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    Algorithm,
+    crypto::{JwtSigner, JwtVerifier},
     errors::{ErrorKind, Result},
     signature::{self, Signer, Verifier},
 };
 use sha2::Sha256;
 
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |algorithm, key: &EncodingKey| {
-        if key.family() != AlgorithmFamily::Hmac {
-            return Err(ErrorKind::InvalidKeyFormat.into());
-        }
-        Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?))
-    },
-    verifier_factory: |algorithm, key: &DecodingKey| {
-        Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?))
-    },
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-/// Makes this the provider of the process. One that was installed before stays, since every provider knows HS256.
-pub(super) fn install() {
-    let _ = PROVIDER.install_default();
-}
-
-struct Hs256(Hmac<Sha256>);
+pub(super) struct Hs256(Hmac<Sha256>);
 
 impl Hs256 {
-    fn new(algorithm: Algorithm, secret: &[u8]) -> Result<Self> {
+    pub fn new(algorithm: Algorithm, secret: &[u8]) -> Result<Self> {
         if algorithm != Algorithm::HS256 {
             return Err(ErrorKind::InvalidAlgorithm.into());
         }
