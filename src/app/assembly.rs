@@ -29,6 +29,7 @@ use crate::{
 use super::{
     descriptors::{self, Descriptors},
     service::App,
+    tokens::{make_tokens, warn_about_tokens},
 };
 
 /// Why the service did not start.
@@ -114,6 +115,7 @@ impl App {
         let workers = start_workers(config, &clock, &pinned, &mut registry)?;
         let reconciler =
             start_reconciler(config, &store, Arc::clone(&peers), &clock, &mut registry)?;
+        let tokens = make_tokens(&config.tokens, Arc::clone(&peers), &mut registry)?;
         let kept = Kept { store: Arc::clone(&store), peers, outbox: outbox.clone() };
         let history = start_history(config, kept, reconciler.clone(), &clock, &mut registry)?;
         let events =
@@ -130,6 +132,7 @@ impl App {
             client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.settings.clone(),
             roles: config.roles.clone(),
+            tokens,
             cors: config.http.cors_origins.clone(),
             trusted_proxies: config.http.trusted_proxies.clone(),
             streams: streams_of(config),
@@ -334,4 +337,5 @@ fn warn_about(config: &Config) {
     if config.livekit.url.is_none() {
         warn!("without `livekit.url` (LIVEKIT_URL) nothing makes up for webhooks that get lost");
     }
+    warn_about_tokens(&config.tokens);
 }

@@ -5,6 +5,7 @@ mod descriptors;
 mod export;
 mod log;
 mod service;
+mod tokens;
 
 pub use assembly::StartError;
 pub use export::{ExportError, export_history};

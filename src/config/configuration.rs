@@ -26,6 +26,7 @@ use super::{
     start_mode::StartMode,
     store::StoreConfig,
     stream::StreamConfig,
+    tokens::TokensConfig,
     values::{Values, list},
 };
 
@@ -36,6 +37,7 @@ pub struct Config {
     pub livekit: LiveKitConfig,
     pub auth: AuthConfig,
     pub roles: Roles,
+    pub tokens: TokensConfig,
     pub store: StoreConfig,
     pub events: EventsConfig,
     pub history: HistoryConfig,
@@ -97,8 +99,10 @@ impl Config {
         let http = HttpConfig::take(values, variables);
         let settings = take_settings(values, &http.cors_origins, start_mode);
         let livekit = LiveKitConfig::take(values, variables, start_mode);
+        let auth = AuthConfig::take(values, settings, &livekit.keys);
         Self {
-            auth: AuthConfig::take(values, settings, &livekit.keys),
+            tokens: TokensConfig::take(values, variables, &livekit, &auth.keys, start_mode),
+            auth,
             http,
             livekit,
             roles: take_roles(values),
@@ -149,6 +153,7 @@ impl Config {
                 }
                 "livekit.keys" => masked(&self.livekit.keys),
                 "auth.keys" => masked(&self.auth.keys),
+                "tokens.keys" => masked(&self.tokens.keys),
                 _ => match list(value) {
                     Ok(items) => items.join(", "),
                     Err(problem) => problem,

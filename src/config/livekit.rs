@@ -71,7 +71,7 @@ fn livekit_url(value: &Value) -> Result<Option<Uri>, String> {
 }
 
 /// The names are those that other programs read too. Where both cases are set, upper case wins.
-fn take_proxy(values: &mut Values, variables: &Variables, url: &Uri) -> Option<Proxy> {
+pub(super) fn take_proxy(values: &mut Values, variables: &Variables, url: &Uri) -> Option<Proxy> {
     let mut get = |name: &str| {
         let found = variables.get(name).and_then(|upper| match upper {
             None => variables.get(&name.to_ascii_lowercase()),

@@ -25,6 +25,7 @@ mod store;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod values;
 
 pub use auth::AuthConfig;
@@ -42,3 +43,4 @@ pub use shutdown::ShutdownConfig;
 pub use start_mode::StartMode;
 pub use store::StoreConfig;
 pub use stream::StreamConfig;
+pub use tokens::{AppAddress, TokensConfig};

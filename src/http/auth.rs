@@ -243,7 +243,7 @@ fn credential(parts: &Parts, http: &HttpState) -> Result<Option<Credential>, Pro
 }
 
 /// The token of a header whose scheme is `Bearer` (RFC 9110, 11.4: a scheme's case does not matter). None for another scheme.
-fn bearer(value: &HeaderValue) -> Option<Result<String, Problem>> {
+pub(super) fn bearer(value: &HeaderValue) -> Option<Result<String, Problem>> {
     let value = value.as_bytes().trim_ascii();
     let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
     let (scheme, token) = value.split_at(end);
@@ -278,7 +278,7 @@ fn cookie<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'header
 }
 
 /// A browser adds cookies to the requests of any page, but says which page asks.
-fn is_from_a_page_of_ours(headers: &HeaderMap, cors: &CorsOrigins) -> bool {
+pub(super) fn is_from_a_page_of_ours(headers: &HeaderMap, cors: &CorsOrigins) -> bool {
     if let Some(origin) = headers.get(header::ORIGIN) {
         // A proxy may pass another `Host` on, but no page writes this header.
         let is_same = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");

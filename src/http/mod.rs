@@ -16,6 +16,7 @@ mod routes;
 mod server;
 mod settings;
 mod state;
+mod tokens;
 mod web_socket;
 mod webhook_outage;
 
@@ -24,6 +25,9 @@ pub use metrics::HttpMetrics;
 pub use origin::{AllowedOrigin, CorsOrigins, InvalidOrigin};
 pub use room_list::RoomList;
 pub use server::listener::Server;
-pub use settings::{AuthMode, AuthSettings, LimitSettings, ServerSettings, StreamSettings};
+pub use settings::{
+    AuthMode, AuthSettings, LimitSettings, ServerSettings, StreamSettings, TokenSettings,
+};
 pub use state::HttpState;
+pub use tokens::Tokens;
 pub use webhook_outage::WebhookOutage;

@@ -15,15 +15,17 @@ use super::{
         answer_in_time, cors, count, limit, request_id,
         unavailable::{self, UnavailableLog},
     },
+    origin::CorsOrigins,
     problem,
     routes::{
         events, health,
         history::{analytics, attendance, people, sessions},
         metrics,
         misdirected::{self, WEBHOOK_PATHS},
-        page, participants, participants_ws, rooms, rooms_stream, rooms_ws, stream, webhook,
+        page, participants, participants_ws, rooms, rooms_stream, rooms_ws, stream, token, webhook,
     },
     state::Http,
+    tokens::Tokens,
 };
 
 /// What is.
@@ -46,6 +48,20 @@ fn history_routes() -> Router<Http> {
         .route("/api/livekit/people/{identity}", get(people::read))
         .route("/api/livekit/people/{identity}/history", delete(people::erase))
         .route("/api/livekit/analytics", get(analytics::read))
+}
+
+/// How somebody gets in. Cookies count here for the app alone.
+fn token_routes(http: &Http) -> Router<Http> {
+    let takes_cookies = http.tokens.as_ref().is_some_and(Tokens::takes_cookies);
+    let with_cookies = takes_cookies && http.cors != CorsOrigins::Any;
+    Router::new()
+        .route("/api/livekit/token", post(token::issue).get(token::issue_insecurely))
+        .method_not_allowed_fallback(misdirected::no_method)
+        .layer(from_fn_with_state(http.clone(), limit::limit_reads))
+        .layer(from_fn(answer_in_time::answer_in_time))
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+        .layer(cors::layer(&http.cors, with_cookies))
+        .layer(MapRequestLayer::new(cors::ask_for_what_is_allowed))
 }
 
 pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
@@ -73,6 +89,7 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .route("/metrics", get(metrics::show).layer(metrics_limit));
     Router::new()
         .merge(reads)
+        .merge(token_routes(&http))
         .merge(web_sockets)
         .merge(webhooks)
         .merge(health_and_metrics)

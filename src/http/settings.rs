@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use crate::livekit::Grants;
+
 /// How connections are accepted.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
@@ -38,6 +40,21 @@ pub struct AuthSettings {
     pub mode: AuthMode,
     /// The name of a cookie that may hold the token.
     pub cookie: Option<String>,
+}
+
+/// Which tokens of LiveKit are issued.
+#[derive(Clone, Debug)]
+pub struct TokenSettings {
+    /// LiveKit's address, as clients are told it.
+    pub url: String,
+    /// How long a token is good for joining.
+    pub life: Duration,
+    /// What one identity gets within any minute; zero means no limit.
+    pub per_minute: u32,
+    /// What those may do who have no role.
+    pub default_grants: Grants,
+    /// Anybody may say who they are.
+    pub insecure: bool,
 }
 
 /// How much clients may ask for.

@@ -30,6 +30,7 @@ use super::{
     problem::Problem,
     room_list::RoomList,
     settings::{AuthSettings, StreamSettings},
+    tokens::Tokens,
     webhook_outage::WebhookOutage,
 };
 
@@ -49,6 +50,8 @@ pub struct HttpState {
     pub auth: AuthSettings,
     /// What people may do in a room, by their role.
     pub roles: Roles,
+    /// None where no tokens are issued.
+    pub tokens: Option<Tokens>,
     pub cors: CorsOrigins,
     pub trusted_proxies: TrustedProxies,
     pub streams: StreamSettings,

@@ -4,6 +4,7 @@
 
 mod access_token;
 mod api;
+mod join_token;
 mod key;
 mod key_yaml;
 mod list;
@@ -16,6 +17,7 @@ mod wire;
 
 pub use access_token::AccessToken;
 pub use api::{Api, ApiError, ApiMetrics, ApiSettings, ParticipantUpdate, PermissionUpdate};
+pub use join_token::JoinToken;
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};
 pub(crate) use object::Object;

@@ -22,6 +22,11 @@ pub(super) struct Claims {
     pub sub: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
+    /// This and `metadata` are written for LiveKit, and say nothing here.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exp: Option<NumericDate>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! The configuration as an operator gives it: variables, files, defaults.
 
+mod tokens;
 mod wrong_values;
 
 use std::{path::Path, time::Duration};

@@ -1,4 +1,6 @@
-//! Whose streams are counted together.
+//! Whose streams, or tokens, are counted together.
+
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
@@ -18,9 +20,23 @@ impl IdentityKey {
     }
 }
 
+/// As it can stand in the name of something.
+impl fmt::Display for IdentityKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_written_in_letters_and_digits() {
+        let key = IdentityKey::of("", "a/b {c} 🚪").to_string();
+        assert_eq!(key.len(), 32);
+        assert!(key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
+    }
 
     #[test]
     fn an_identity_is_its_issuers_own() {

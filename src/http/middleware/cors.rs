@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::http::{origin::CorsOrigins, respond::table::NEXT_CURSOR};
+use crate::http::{origin::CorsOrigins, respond::table::NEXT_CURSOR, tokens::rate};
 
 /// Headers that a preflight may ask for. A page asks for about ten.
 const MAX_ASKED_HEADERS: usize = 64;
@@ -65,6 +65,9 @@ pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsL
         ])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
+            rate::LIMIT,
+            rate::REMAINING,
+            rate::RESET,
             header::ETAG,
             header::RETRY_AFTER,
             HeaderName::from_static("x-cache"),

@@ -12,4 +12,5 @@ pub(super) mod rooms;
 pub(super) mod rooms_stream;
 pub(super) mod rooms_ws;
 pub(super) mod stream;
+pub(super) mod token;
 pub(super) mod webhook;

@@ -2,6 +2,8 @@
 //! and holds their fakes: `ScriptedLiveKit` and its `RoomService`, `FlakyStore`, proxies with faults.
 
 mod app;
+mod app_server;
+mod app_signer;
 mod browser;
 mod caddy;
 mod child;
@@ -37,6 +39,8 @@ mod web_socket;
 pub mod wire;
 
 pub use app::{TestApp, TestClock, webhook_request};
+pub use app_server::{AppReply, AppRequest, AppServer};
+pub use app_signer::AppSigner;
 pub use browser::{Browser, Sight, Window};
 pub use caddy::Caddy;
 pub use child::{Child, last_lines};

@@ -16,6 +16,7 @@ mod outages;
 mod refused_commands;
 mod rooms_list;
 mod sentinels;
+mod tokens;
 mod unavailable;
 mod upgrade;
 mod versions;
