@@ -30,9 +30,9 @@ interface Pending<Item> {
 /** The changes of one list, in the order in which they were asked for. */
 export class PendingChanges<Item extends { readonly identity: string }> {
   private pending: Pending<Item>[] = [];
-  /** The newest list of the service. */
-  private seen: readonly Item[] = Object.freeze([]);
-  private shown = this.seen;
+  /** The newest list of the service. Null before the first: nothing can be compared with that. */
+  private seen: readonly Item[] | null = null;
+  private shown: readonly Item[] = Object.freeze([]);
   private isOld = false;
 
   constructor(
@@ -51,7 +51,7 @@ export class PendingChanges<Item extends { readonly identity: string }> {
       this.isOld = true;
       this.takeOff();
     }
-    if (this.isOld) this.shown = this.laidOver();
+    if (this.isOld) this.shown = this.laidOver(items);
     this.isOld = false;
     return this.shown;
   }
@@ -101,6 +101,7 @@ export class PendingChanges<Item extends { readonly identity: string }> {
    * all of them, and then looks as if it had the last one where that takes back the others.
    */
   private takeOff(): void {
+    if (!this.seen) return;
     const items = new Map(this.seen.map((item) => [item.identity, item]));
     const waiting = new Set<string>();
     this.pending = this.pending.filter((pending) => {
@@ -117,9 +118,9 @@ export class PendingChanges<Item extends { readonly identity: string }> {
     });
   }
 
-  private laidOver(): readonly Item[] {
-    if (this.pending.length === 0) return this.seen;
-    const items = new Map(this.seen.map((item) => [item.identity, item]));
+  private laidOver(seen: readonly Item[]): readonly Item[] {
+    if (this.pending.length === 0) return seen;
+    const items = new Map(seen.map((item) => [item.identity, item]));
     for (const { identity, apply } of this.pending) {
       const before = items.get(identity);
       const now = apply(before);
@@ -132,7 +133,7 @@ export class PendingChanges<Item extends { readonly identity: string }> {
       const known = before.get(identity);
       return isAlike(known, item) ? known! : item;
     });
-    const known = new Set(this.seen.map(({ identity }) => identity));
+    const known = new Set(seen.map(({ identity }) => identity));
     if (list.some(({ identity }) => !known.has(identity))) list.sort(this.order);
     const isSame = list.length === this.shown.length && list.every((item, index) => item === this.shown[index]);
     return isSame ? this.shown : Object.freeze(list);
