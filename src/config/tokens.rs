@@ -77,7 +77,7 @@ impl TokensConfig {
             url: take_url(values, livekit, is_on, start_mode),
             life: values.take("tokens.life", duration(MIN_LIFE..=DAY)),
             per_minute: values.take("tokens.per_minute", whole_number(0..=MAX_PER_MINUTE)),
-            default_grants: values.take("tokens.default_grants", grants),
+            default_grants: take_default_grants(values, start_mode),
             insecure,
         };
         tokens.settings = is_on.then_some(settings);
@@ -183,6 +183,15 @@ fn client_url(value: &Value) -> Result<Option<String>, String> {
     match parsed.scheme_str() {
         Some("ws" | "wss" | "http" | "https") if !url.contains('@') => Ok(Some(url)),
         _ => Err(problem()),
+    }
+}
+
+/// In the demo every visitor moderates the simulated people.
+fn take_default_grants(values: &mut Values, start_mode: StartMode) -> Grants {
+    let configured = values.take("tokens.default_grants", grants);
+    match start_mode {
+        StartMode::Serve | StartMode::Export => configured,
+        StartMode::Demo => Grants { admin: true, ..configured },
     }
 }
 

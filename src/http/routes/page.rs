@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use crate::http::state::Http;
+use crate::http::{state::Http, tokens::Tokens};
 
 /// Allows nothing from other origins and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
@@ -48,14 +48,18 @@ pub(in crate::http) fn routes() -> Router<Http> {
 
 /// What the page has to know before it asks: a browser logs each 404 as an error.
 async fn features(State(http): State<Http>) -> Response {
-    let script = match http.history {
-        Some(_) => "export const hasHistory = true;\n",
-        None => "export const hasHistory = false;\n",
-    };
+    let keeps_history = http.history.is_some();
+    let features = [
+        ("hasHistory", keeps_history),
+        // The roster is kept beside the history.
+        ("hasRoster", keeps_history),
+        ("makesTokens", http.tokens.as_ref().is_some_and(Tokens::is_insecure)),
+    ];
+    let script = features.map(|(name, has)| format!("export const {name} = {has};\n")).concat();
     serve(SCRIPT, script)
 }
 
-fn serve(content_type: &'static str, content: &'static str) -> Response {
+fn serve(content_type: &'static str, content: impl IntoResponse) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),

@@ -52,7 +52,7 @@ pub(in crate::http) async fn issue_insecurely(
     room: Result<RoomParam, Problem>,
     username: Result<Option<String>, Problem>,
 ) -> Result<Response, Problem> {
-    let is_insecure = http.tokens.as_ref().is_some_and(|tokens| tokens.settings.insecure);
+    let is_insecure = http.tokens.as_ref().is_some_and(Tokens::is_insecure);
     if !is_insecure {
         return Err(Problem::absent(
             "ask for a token by POST; GET with a user's name is for development, where `tokens.insecure` is true",

@@ -31,6 +31,11 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// Whether anybody gets a token under any name.
+    pub(super) fn is_insecure(&self) -> bool {
+        self.settings.insecure
+    }
+
     /// With the app's own tokens, an app that is asked, both, or, for development, neither.
     pub fn new(
         settings: TokenSettings,
