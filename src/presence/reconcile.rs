@@ -11,7 +11,7 @@ use super::{
     name::{Identity, ParticipantSid},
     participant::{SessionInfo, SessionState},
     probe::{ProbeAnswer, ProbeTarget, Probed},
-    repairs::{Repair, Repairs},
+    repairs::{Repair, RepairCause, Repairs},
     room::Room,
     rules::Rules,
     session::{MAX_MISSING, MISSING_MEMORY, Session, Standing},
@@ -79,6 +79,7 @@ pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) ->
         version: room.version,
         confirms: true,
         unlisted_at: None,
+        cause: RepairCause::Comparison,
         steps,
     }
 }
@@ -103,6 +104,7 @@ pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
         version: room.version,
         confirms: false,
         unlisted_at: None,
+        cause: RepairCause::Comparison,
         steps,
     }
 }
@@ -333,7 +335,10 @@ impl Room {
             | Repair::Missed(_)
             | Repair::Forget(_)
             | Repair::Alive(_)
-            | Repair::Dead { .. } => None,
+            | Repair::Dead { .. }
+            | Repair::Muted { .. }
+            | Repair::Ended { .. }
+            | Repair::Closed => None,
         }
     }
 }

@@ -40,8 +40,9 @@ impl Room {
         self.forget(now);
         let mut diff = ViewDiff::default();
         for step in &repairs.steps {
-            let count = self.repair_one(step, repairs.asked_at, now, rules, &mut diff);
-            *repaired.counts.of(count) += 1;
+            let effect = self.repair_one(step, repairs.asked_at, now, rules, &mut diff);
+            repaired.found_ended |= *step == Repair::Closed && matches!(effect, Effect::Noted);
+            *repaired.counts.of(effect) += 1;
         }
         let mut is_mended = false;
         if repairs.confirms {
@@ -73,6 +74,9 @@ impl Room {
             Repair::Evict(sid) => self.evict(sid, asked_at, now, diff),
             Repair::Alive(sid) => self.reinstate(sid, asked_at, diff),
             Repair::Dead { sid, witnessed } => self.note_dead(sid, *witnessed, asked_at, now),
+            Repair::Muted { sid, track } => self.mute(sid, track, asked_at, now, diff),
+            Repair::Ended { sid, .. } => self.end(sid, now, diff),
+            Repair::Closed => self.close(now, rules),
         }
     }
 

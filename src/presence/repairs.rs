@@ -4,9 +4,8 @@ use std::{collections::BTreeSet, ops::Range};
 
 use super::{
     name::{Identity, ParticipantSid},
-    participant::SessionInfo,
+    participant::{SessionInfo, Track},
     room::Room,
-    session::Session,
     time::{StoreTime, Version},
 };
 
@@ -23,7 +22,17 @@ pub struct Repairs {
     pub confirms: bool,
     /// When LiveKit's list of rooms was asked for, if it did not have the room.
     pub unlisted_at: Option<StoreTime>,
+    pub cause: RepairCause,
     pub steps: Vec<Repair>,
+}
+
+/// Why LiveKit was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepairCause {
+    /// To find out who is inside, or whether somebody lives.
+    Comparison,
+    /// A moderator had it change something.
+    Moderation,
 }
 
 /// One repair.
@@ -47,42 +56,75 @@ pub enum Repair {
     Alive(ParticipantSid),
     /// It failed a probe. `witnessed`: another session has answered one since this session's last failure ended.
     Dead { sid: ParticipantSid, witnessed: bool },
+    /// LiveKit has muted one of its tracks, or has it heard again.
+    Muted { sid: ParticipantSid, track: Track },
+    /// LiveKit has removed it. The room need not hold it: its `participant_joined` may still be on its way.
+    Ended { sid: ParticipantSid, identity: Identity },
+    /// LiveKit has closed the room.
+    Closed,
 }
 
 impl Repair {
-    fn whose<'step>(&'step self, held: &'step Room) -> Option<&'step Identity> {
+    fn subject(&self, held: &Room) -> Subject {
         let sid = match self {
-            Self::Add { session: info, .. } | Self::Update(info) => return Some(&info.identity),
+            Self::Add { session: info, .. } | Self::Update(info) => {
+                return Subject::Person(info.identity.clone());
+            }
+            Self::Ended { identity, .. } => return Subject::Person(identity.clone()),
+            Self::Closed => return Subject::Nobody,
             Self::Listed { sid, .. }
             | Self::Missed(sid)
             | Self::Remove(sid)
             | Self::Forget(sid)
             | Self::Evict(sid)
             | Self::Alive(sid)
-            | Self::Dead { sid, .. } => sid,
+            | Self::Dead { sid, .. }
+            | Self::Muted { sid, .. } => sid,
         };
-        held.sessions.get(sid).map(Session::identity)
+        let session = held.sessions.get(sid);
+        session.map_or(Subject::Unknown, |session| Subject::Person(session.identity.clone()))
     }
 }
 
-/// The person whose session each repair is about; none where the room that the repairs were computed from does not tell.
+/// The person whose session each repair is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subjects(Vec<Option<Identity>>);
+pub struct Subjects(Vec<Subject>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subject {
+    Person(Identity),
+    /// It is about the room itself.
+    Nobody,
+    /// The room that the repairs were computed from does not tell.
+    Unknown,
+}
 
 impl Repairs {
     /// All persons in the room that they are about.
     pub(super) fn whom(&self, room: &Room) -> BTreeSet<Identity> {
-        self.steps.iter().filter_map(|step| step.whose(room).cloned()).collect()
+        let person = |step: &Repair| match step.subject(room) {
+            Subject::Person(identity) => Some(identity),
+            Subject::Nobody | Subject::Unknown => None,
+        };
+        self.steps.iter().filter_map(person).collect()
     }
 
     pub fn subjects(&self, held: &Room) -> Subjects {
-        Subjects(self.steps.iter().map(|step| step.whose(held).cloned()).collect())
+        Subjects(self.steps.iter().map(|step| step.subject(held)).collect())
     }
 }
 
 impl Subjects {
-    /// All persons that these repairs are about; none unless each of these repairs is known to be about somebody.
+    /// All persons that these repairs are about; none if it is not known of one of these repairs whom it is about.
     pub fn of(&self, repairs: Range<usize>) -> Option<BTreeSet<Identity>> {
-        self.0.get(repairs)?.iter().cloned().collect()
+        let mut persons = BTreeSet::new();
+        for subject in self.0.get(repairs)? {
+            match subject {
+                Subject::Person(identity) => drop(persons.insert(identity.clone())),
+                Subject::Nobody => {}
+                Subject::Unknown => return None,
+            }
+        }
+        Some(persons)
     }
 }

@@ -244,6 +244,9 @@ impl RoomSlice {
         if let Some(missing) = touched.iter().find(|one| !self.holds(one)) {
             return Err(Needs::Person(missing.clone()));
         }
+        for (identity, sid) in repairs.ended() {
+            self.person(Some(identity)).sids.insert(sid.clone());
+        }
         let touched: Vec<_> = touched.into_iter().collect();
         let mut transitions = Vec::new();
         let outcome =

@@ -210,6 +210,8 @@ impl<'step> StepTaken<'step> {
         match ending {
             Ending::Said => (own(), LeftWhy::Said),
             Ending::Hidden => (own(), LeftWhy::Hidden),
+            // Its own webhook may still come, and says more.
+            Ending::Removed => concluded(self.now()),
             Ending::Superseded => concluded(self.joined_instead(participant, next)),
             Ending::Finished => concluded(self.event.map_or(self.now(), |event| said_at(event).at)),
             Ending::Missing { since } => concluded(as_livekits(since)),

@@ -21,6 +21,10 @@ pub(super) struct Tracks {
     published: BTreeMap<TrackSid, HeldTrack>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     removed: Vec<(TrackSid, StoreTime)>,
+    /// Published tracks that LiveKit described when it muted one, or had it heard again, and when that was applied. Releases that
+    /// do not know this field drop it when they write the row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    answered: Vec<(TrackSid, StoreTime)>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +77,10 @@ impl Tracks {
         if self.removed.iter().any(|(sid, _)| *sid == track.sid) {
             return;
         }
+        // Its webhook is as old as the track, and says nothing of what a moderator did since.
+        if self.answered_at(&track.sid).is_some() {
+            return;
+        }
         let held = HeldTrack { track: track.clone(), heard_at: Some(now) };
         self.published.insert(track.sid.clone(), held);
     }
@@ -80,6 +88,7 @@ impl Tracks {
     pub fn unpublish(&mut self, track: &TrackSid, now: StoreTime) {
         self.forget(now);
         self.published.remove(track);
+        self.answered.retain(|(sid, _)| sid != track);
         self.removed.retain(|(sid, _)| sid != track);
         self.removed.push((track.clone(), now));
         if self.removed.len() > MAX_REMOVED_TRACKS {
@@ -98,9 +107,34 @@ impl Tracks {
         }
     }
 
+    /// Takes over a track as LiveKit answered it to a moderator who asked at `asked_at`. Returns whether that is the newest that is
+    /// known of it.
+    pub fn answer(&mut self, track: &Track, asked_at: StoreTime, now: StoreTime) -> bool {
+        self.forget(now);
+        let held = self.published.get(&track.sid);
+        if held.is_some_and(|held| held.track == *track) {
+            return true;
+        }
+        // Of two answers that were asked for at the same time nobody knows which is newer.
+        let overlaps = self.answered_at(&track.sid).is_some_and(|at| at >= asked_at);
+        if overlaps || self.removed.iter().any(|(sid, _)| *sid == track.sid) {
+            return false;
+        }
+        let held = HeldTrack { track: track.clone(), heard_at: Some(now) };
+        self.published.insert(track.sid.clone(), held);
+        self.answered.retain(|(sid, _)| *sid != track.sid);
+        self.answered.push((track.sid.clone(), now));
+        true
+    }
+
+    fn answered_at(&self, track: &TrackSid) -> Option<StoreTime> {
+        self.answered.iter().find(|(sid, _)| sid == track).map(|(_, at)| *at)
+    }
+
     /// Takes over the tracks of a list that was asked for at `asked_at`, except over what webhooks did since.
     pub fn replace(&mut self, listed: &[Track], asked_at: StoreTime) {
         self.published.retain(|_, held| held.heard_at.is_some_and(|heard| heard >= asked_at));
+        self.answered.retain(|(_, at)| *at >= asked_at);
         self.removed.retain(|(_, removed_at)| *removed_at >= asked_at);
         self.join(listed);
     }

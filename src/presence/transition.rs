@@ -42,6 +42,8 @@ pub enum Ending {
     Missing { since: StoreTime },
     /// Its liveness probes failed. It last showed life at this time.
     Evicted { last_sign: StoreTime },
+    /// A moderator had LiveKit remove it, or end the room.
+    Removed,
     /// It goes on, and clients may no longer see it.
     Hidden,
 }

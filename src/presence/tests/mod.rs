@@ -2,6 +2,7 @@
 
 mod counts;
 mod ghosts;
+mod moderated;
 mod omitted;
 mod reconcile;
 mod record;
@@ -188,6 +189,7 @@ impl Fixture {
             version: self.room.version(),
             confirms: false,
             unlisted_at: None,
+            cause: RepairCause::Comparison,
             steps: vec![step],
         };
         self.repaired(&repairs)

@@ -263,6 +263,7 @@ fn two_failures_in_one_hiccup_are_one() {
         version: fixture.room.version(),
         confirms: false,
         unlisted_at: None,
+        cause: RepairCause::Comparison,
         steps: vec![Repair::Dead { sid: sid("PA_1"), witnessed: true }],
     };
     let first = dead(&fixture, 31);

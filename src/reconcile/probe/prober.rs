@@ -7,7 +7,8 @@ use tracing::debug;
 use crate::{
     error_chain::Chain,
     presence::{
-        Listing, ProbeAnswer, ProbeTarget, Repair, Repairs, Room, RoomName, StoreTime, missing,
+        Listing, ProbeAnswer, ProbeTarget, Repair, RepairCause, Repairs, Room, RoomName, StoreTime,
+        missing,
     },
     reconcile::{api_health::CallTarget, context::Context, state::budget::CallPurpose},
     store::StoreError,
@@ -100,6 +101,7 @@ pub(super) fn findings(room: &Room, asked_at: StoreTime, steps: Vec<Repair>) -> 
         version: room.version(),
         confirms: false,
         unlisted_at: None,
+        cause: RepairCause::Comparison,
         steps,
     }
 }

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use crate::presence::{
-    Applied, Event, EventId, EventKind, Participant, ParticipantSid, RoomDetails, RoomLifecycle,
-    RoomName, RoomSid, StoreTime, Track, Transition, Version,
+    Applied, Event, EventId, EventKind, Participant, ParticipantSid, RepairCause, RoomDetails,
+    RoomLifecycle, RoomName, RoomSid, StoreTime, Track, Transition, Version,
 };
 
 use super::event::{EventSource, FeedEvent, raw};
@@ -19,10 +19,18 @@ pub(in crate::store) struct Happened<'step> {
     pub version: Version,
     pub now: StoreTime,
     pub transitions: &'step [Transition],
-    /// The webhook behind it; none where it is a comparison's repair.
-    pub event: Option<&'step Event>,
-    /// Whether the webhook itself is an entry. See [`passes`].
-    pub passes: bool,
+    pub origin: Origin<'step>,
+}
+
+/// What is behind a step.
+#[derive(Clone, Copy)]
+pub(in crate::store) enum Origin<'step> {
+    Webhook {
+        event: &'step Event,
+        /// Whether the webhook itself is an entry. See [`passes`].
+        passes: bool,
+    },
+    Repairs(RepairCause),
 }
 
 /// The data of an entry, as subscribers get it.
@@ -69,7 +77,7 @@ pub(in crate::store) fn passes(
 impl Happened<'_> {
     /// Whether there is anything to log.
     pub fn is_something(&self) -> bool {
-        self.passes || !self.transitions.is_empty()
+        self.passing().is_some() || !self.transitions.is_empty()
     }
 
     /// The entries in order. `shown` is the participant that clients see of a session.
@@ -77,7 +85,7 @@ impl Happened<'_> {
         &self,
         shown: impl FnOnce(&ParticipantSid) -> Option<Participant>,
     ) -> Vec<FeedEvent> {
-        let said = self.event.and_then(|event| event.details.room.as_ref());
+        let said = self.event().and_then(|event| event.details.room.as_ref());
         let sid = said.and_then(|room| room.sid.as_ref()).or(self.sid);
         let named = RoomDetails::named(self.room.clone(), sid.cloned());
         // What the webhook says of the room goes only with what it is about: thousands may leave when a room ends.
@@ -87,7 +95,7 @@ impl Happened<'_> {
             self.of_transition(one, if is_own { said } else { &named })
         };
         let mut entries: Vec<_> = self.transitions.iter().map(of_transition).collect();
-        if let Some(event) = self.event.filter(|_| self.passes) {
+        if let Some(event) = self.passing() {
             entries.push(self.of_webhook(event, said, shown));
         }
         entries
@@ -98,7 +106,7 @@ impl Happened<'_> {
             Transition::Left(participant, _) => ("participant_left", participant),
             Transition::Joined(participant, _) => ("participant_joined", participant),
         };
-        let own = self.event.filter(|_| self.is_own(transition));
+        let own = self.event().filter(|_| self.is_own(transition));
         let own_id = own.filter(|event| event.name() == name).and_then(|event| event.id.as_ref());
         let reason = own.and_then(|event| event.details.disconnect_reason.as_deref());
         let data = Data {
@@ -160,19 +168,38 @@ impl Happened<'_> {
             name: name.to_owned(),
             room: Some(self.room.clone()),
             data: raw(data),
-            timestamp: self.event.map_or(by_store, |event| event.created_at.as_millis()),
+            timestamp: self.event().map_or(by_store, |event| event.created_at.as_millis()),
             source: None,
+        }
+    }
+
+    fn event(&self) -> Option<&Event> {
+        match self.origin {
+            Origin::Webhook { event, .. } => Some(event),
+            Origin::Repairs(_) => None,
+        }
+    }
+
+    /// The webhook, if it is an entry itself.
+    fn passing(&self) -> Option<&Event> {
+        match self.origin {
+            Origin::Webhook { event, passes: true } => Some(event),
+            Origin::Webhook { passes: false, .. } | Origin::Repairs(_) => None,
         }
     }
 
     /// Whether the webhook is about this session.
     fn is_own(&self, transition: &Transition) -> bool {
-        self.event.is_some_and(|event| event.sid() == Some(&transition.participant().sid))
+        self.event().is_some_and(|event| event.sid() == Some(&transition.participant().sid))
     }
 
     /// A webhook about a session that clients do not see is not named: that would tell them that the session is there.
     fn source_of(&self, transition: &Transition) -> EventSource {
-        let Some(event) = self.event else { return EventSource::Comparison };
+        let event = match self.origin {
+            Origin::Webhook { event, .. } => event,
+            Origin::Repairs(RepairCause::Comparison) => return EventSource::Comparison,
+            Origin::Repairs(RepairCause::Moderation) => return EventSource::Moderation,
+        };
         let is_own = self.is_own(transition);
         let is_shown = self.transitions.iter().any(|one| self.is_own(one));
         match &event.kind {

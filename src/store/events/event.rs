@@ -57,6 +57,8 @@ pub enum EventSource {
     RoomFinished,
     /// A comparison with LiveKit's own list, or a liveness probe.
     Comparison,
+    /// A moderator had LiveKit do it.
+    Moderation,
     /// What a later version names, by its name.
     #[serde(untagged)]
     Other(Box<str>),
@@ -71,6 +73,7 @@ impl EventSource {
             Self::RoomStarted => "room_started",
             Self::RoomFinished => "room_finished",
             Self::Comparison => "comparison",
+            Self::Moderation => "moderation",
             Self::Other(name) => name,
         }
     }

@@ -10,7 +10,7 @@ mod settings;
 #[cfg(test)]
 mod slow_log;
 
-pub(super) use entries::{Happened, passes};
+pub(super) use entries::{Happened, Origin, passes};
 pub use event::{EventSource, FeedEvent};
 pub(super) use feed::{Batch, EventFollowers, EventLog, Item, Reading};
 pub use feed::{EventFeed, EventFeedMessage, LoggedEvent, Resumed};

@@ -24,7 +24,8 @@ use crate::{
 use super::{
     error::StoreError,
     events::{
-        EventFeed, EventLogSettings, FeedEvent, Happened, LogId, MemoryEventLog, Resumed, passes,
+        EventFeed, EventLogSettings, FeedEvent, Happened, LogId, MemoryEventLog, Origin, Resumed,
+        passes,
     },
     extra_trust::ExtraTrust,
     feed::{Feed, feed},
@@ -179,8 +180,10 @@ impl Store for MemoryStore {
                     version: room.version(),
                     now,
                     transitions: &transitions,
-                    event: Some(event),
-                    passes: passes(event, &applied, |sid| room.shown_session(sid).is_some()),
+                    origin: Origin::Webhook {
+                        event,
+                        passes: passes(event, &applied, |sid| room.shown_session(sid).is_some()),
+                    },
                 };
                 self.log(&happened, room);
             }
@@ -214,8 +217,7 @@ impl Store for MemoryStore {
                     version: held.version(),
                     now,
                     transitions: &transitions,
-                    event: None,
-                    passes: false,
+                    origin: Origin::Repairs(repairs.cause),
                 };
                 self.log(&happened, held);
             }

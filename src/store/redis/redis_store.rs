@@ -12,7 +12,7 @@ use crate::{
     store::{
         EventFeed, Feed, FeedEvent, HistoryItem, LogId, Outbox, Position, Resumed, RoomSummary,
         RoomsFeed, Store, StoreError,
-        events::{EventLog, Happened, passes},
+        events::{EventLog, Happened, Origin, passes},
         extra_trust::ExtraTrust,
         outbox::item_of,
     },
@@ -138,8 +138,7 @@ impl RedisStore {
                     version: slice.version(),
                     now,
                     transitions: &step.transitions,
-                    event: None,
-                    passes: false,
+                    origin: Origin::Repairs(repairs.cause),
                 };
                 let log = ToLog::of(&happened, slice, is_logged);
                 let item = self.item(room, |metadata| {
@@ -223,8 +222,7 @@ impl Store for RedisStore {
                     version: slice.version(),
                     now,
                     transitions: &step.transitions,
-                    event: Some(event),
-                    passes: passes(event, &step.outcome, shows),
+                    origin: Origin::Webhook { event, passes: passes(event, &step.outcome, shows) },
                 };
                 let log = ToLog::of(&happened, slice, is_logged);
                 let item = self.item(room, |metadata| {

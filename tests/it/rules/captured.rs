@@ -154,6 +154,7 @@ fn probe(room: &mut Room, past: &mut Past, step: Repair, now: StoreTime, rules: 
         version: room.version(),
         confirms: false,
         unlisted_at: None,
+        cause: RepairCause::Comparison,
         steps: vec![step],
     };
     repair(room, past, &repairs, now, rules);

@@ -238,6 +238,7 @@ impl Schedule {
             version: self.room.version(),
             confirms: false,
             unlisted_at: None,
+            cause: RepairCause::Comparison,
             steps: vec![step],
         }
     }

@@ -153,3 +153,27 @@ fn an_evicted_session_ended_with_its_last_sign_of_life_unless_it_answers_after_a
         ["left alice/PA_1 in RM_1 95.250, Said, Webhook CLIENT_INITIATED"]
     );
 }
+
+#[test]
+fn who_was_removed_left_then_and_their_own_leave_says_why() {
+    let mut noted = Noted::started();
+    noted.joined(1, session("alice", "PA_1", 1));
+    noted.joined(2, session("bob", "PA_2", 2));
+    let removal = noted.fixture.room.after_removal(&Identity::new("alice"));
+    assert_eq!(
+        noted.moderated(9, removal),
+        ["left alice/PA_1 about store 9.000, Concluded, Comparison"]
+    );
+    assert_eq!(
+        noted.left(10, session("alice", "PA_1", 1)),
+        ["left alice/PA_1 in RM_1 10.250, Said, Webhook CLIENT_INITIATED"]
+    );
+    let end = noted.fixture.room.after_end();
+    assert_eq!(
+        noted.moderated(20, end),
+        [
+            "left bob/PA_2 about store 20.000, Concluded, Comparison",
+            "closed RM_1 about store 20.000, Comparison",
+        ]
+    );
+}

@@ -84,8 +84,15 @@ impl Noted {
             version: room.version(),
             confirms: false,
             unlisted_at: None,
+            cause: RepairCause::Comparison,
             steps: vec![step],
         };
+        self.repaired(secs, &repairs)
+    }
+
+    /// LiveKit carries out what a moderator wants, and this follows from it.
+    fn moderated(&mut self, secs: u64, steps: Vec<Repair>) -> Vec<String> {
+        let repairs = Repairs::moderated(&self.fixture.room, Fixture::time(secs), steps);
         self.repaired(secs, &repairs)
     }
 
