@@ -10,6 +10,7 @@
 //! - [`coordination`]: what the instances agree on: leases, the budget of calls, LiveKit's rooms
 //! - [`store`]: where rooms live, in memory or in Redis
 //! - [`reconcile`]: compares rooms with LiveKit's own lists, within a budget of calls
+//! - [`moderation`]: what people who moderate have LiveKit do, shown at once
 //! - [`web_socket`]: the frames of WebSockets
 //! - [`sse`]: the format of event streams: frames, heartbeats, endings
 //! - [`hub`]: follows the rooms that somebody watches, and encodes each list and each change once
@@ -38,6 +39,7 @@ mod json;
 mod jwt;
 pub mod livekit;
 mod metrics;
+pub mod moderation;
 pub mod presence;
 pub mod reconcile;
 pub mod sse;

@@ -19,6 +19,7 @@ use crate::{
     },
     hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, Watchers},
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
+    moderation::{Moderation, ModerationMetrics, ModerationParts},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
     store::{
         EventLogSettings, MemoryStore, MeteredStore, Outbox, RedisAddress, RedisMetrics,
@@ -113,8 +114,11 @@ impl App {
             Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
         let workers = start_workers(config, &clock, &pinned, &mut registry)?;
-        let reconciler =
-            start_reconciler(config, &store, Arc::clone(&peers), &clock, &mut registry)?;
+        let api = make_api(config, &clock, &mut registry)?;
+        let reconciler = api
+            .as_ref()
+            .map(|api| start_reconciler(config, api, &store, Arc::clone(&peers), &mut registry));
+        let moderation = make_moderation(api, &store, reconciler.clone(), &clock, &mut registry);
         let tokens = make_tokens(&config.tokens, Arc::clone(&peers), &mut registry)?;
         let kept = Kept { store: Arc::clone(&store), peers, outbox: outbox.clone() };
         let history = start_history(config, kept, reconciler.clone(), &clock, &mut registry)?;
@@ -128,6 +132,7 @@ impl App {
             store,
             outbox,
             history,
+            moderation,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.settings.clone(),
@@ -274,14 +279,12 @@ fn read_authority(file: Option<&Path>) -> Result<Option<Vec<u8>>, StartError> {
     read.map_err(|error| StartError::CaFile { key: "store.ca_file", error })
 }
 
-/// Compares rooms with LiveKit's own lists, where its API is configured.
-fn start_reconciler(
+/// The client of LiveKit's API, where that is configured.
+fn make_api(
     config: &Config,
-    store: &Arc<dyn Store>,
-    peers: Arc<dyn Peers>,
     clock: &Clock,
     registry: &mut Registry,
-) -> Result<Option<Reconciler>, StartError> {
+) -> Result<Option<Arc<Api>>, StartError> {
     let Some(url) = config.livekit.url.clone() else { return Ok(None) };
     let settings = ApiSettings {
         url,
@@ -290,20 +293,40 @@ fn start_reconciler(
         proxy: config.livekit.proxy.clone(),
     };
     let keys = Keys::new(&config.livekit.keys);
-    let api = Api::new(&settings, keys, clock.clone(), ApiMetrics::register(registry))
-        .map_err(|error| StartError::CaFile { key: "livekit.ca_file", error })?;
+    Api::new(&settings, keys, clock.clone(), ApiMetrics::register(registry))
+        .map(|api| Some(Arc::new(api)))
+        .map_err(|error| StartError::CaFile { key: "livekit.ca_file", error })
+}
+
+/// Compares rooms with LiveKit's own lists.
+fn start_reconciler(
+    config: &Config,
+    api: &Arc<Api>,
+    store: &Arc<dyn Store>,
+    peers: Arc<dyn Peers>,
+    registry: &mut Registry,
+) -> Reconciler {
     let settings = ReconcileSettings {
         every: config.reconcile.every,
         calls_per_minute: config.livekit.calls_per_minute,
     };
-    Ok(Some(Reconciler::start(
-        api,
-        Arc::clone(store),
-        peers,
-        config.rules(),
-        settings,
-        ReconcileMetrics::register(registry),
-    )))
+    let (api, store) = (Arc::clone(api), Arc::clone(store));
+    let metrics = ReconcileMetrics::register(registry);
+    Reconciler::start(api, store, peers, config.rules(), settings, metrics)
+}
+
+/// Has LiveKit do what moderators want, where its API is configured.
+fn make_moderation(
+    api: Option<Arc<Api>>,
+    store: &Arc<dyn Store>,
+    reconciler: Option<Reconciler>,
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Option<Arc<Moderation>> {
+    let (api, reconciler) = api.zip(reconciler)?;
+    let (store, clock) = (Arc::clone(store), clock.clone());
+    let parts = ModerationParts { api, store, reconciler, clock };
+    Some(Moderation::new(parts, ModerationMetrics::register(registry)))
 }
 
 fn events_of(config: &Config) -> EventLogSettings {

@@ -232,6 +232,11 @@ impl Problem {
         Close::new(code, &self.detail)
     }
 
+    /// What clients read of it.
+    pub fn into_detail(self) -> String {
+        self.detail
+    }
+
     /// Why an answer is 503, if it is.
     pub fn why(self) -> Option<Why> {
         let is_unavailable = self.status == StatusCode::SERVICE_UNAVAILABLE;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
-    routing::{delete, get, post},
+    routing::{delete, get, patch, post},
 };
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -22,6 +22,7 @@ use super::{
         history::{analytics, attendance, people, sessions},
         metrics,
         misdirected::{self, WEBHOOK_PATHS},
+        moderation::{mute_all, participant, room, track},
         page, participants, participants_ws, rooms, rooms_stream, rooms_ws, stream, token, webhook,
     },
     state::Http,
@@ -64,9 +65,23 @@ fn token_routes(http: &Http) -> Router<Http> {
         .layer(MapRequestLayer::new(cors::ask_for_what_is_allowed))
 }
 
+/// What moderators change.
+fn moderation_routes() -> Router<Http> {
+    let person = patch(participant::change).delete(participant::remove);
+    Router::new()
+        .route("/api/livekit/rooms/{room}", delete(room::end))
+        .route("/api/livekit/rooms/{room}/mute-all", post(mute_all::mute))
+        .route("/api/livekit/rooms/{room}/participants/{identity}", person)
+        .route(
+            "/api/livekit/rooms/{room}/participants/{identity}/tracks/{sid}",
+            patch(track::change),
+        )
+}
+
 pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
     let reads = now_routes()
         .merge(history_routes())
+        .merge(moderation_routes())
         .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn_with_state(http.clone(), limit::limit_reads))
         // The layers above stand within CORS, so that pages of other origins can read their refusals.

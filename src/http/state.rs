@@ -15,6 +15,7 @@ use crate::{
     history::History,
     hub::{Events, Hub},
     livekit::{Keys, Roles},
+    moderation::Moderation,
     presence::RoomName,
     store::{Outbox, Store},
 };
@@ -43,6 +44,8 @@ pub struct HttpState {
     pub outbox: Option<Arc<dyn Outbox>>,
     /// None where no history is kept.
     pub history: Option<Arc<History>>,
+    /// None where LiveKit's API is not configured.
+    pub moderation: Option<Arc<Moderation>>,
     /// May sign webhooks.
     pub keys: Keys,
     /// May sign clients' tokens.

@@ -14,7 +14,7 @@ use super::{
 
 /// A probe lets comparisons for waiting clients go first, and tries again after this time.
 const STAND_BACK_DELAY: Duration = Duration::from_millis(20);
-/// A further call of a comparison waits this long for the budget.
+/// A further call of a comparison, or a moderator's, waits this long for the budget.
 const BUDGET_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Context {
@@ -49,6 +49,31 @@ impl Context {
                 Ok(()) => {}
                 Err(ready_at) => sleep_until(ready_at.into()).await,
             }
+        }
+    }
+
+    /// Takes a call for a moderator, who waits at most [`BUDGET_TIMEOUT`] for it. If there is none by then, returns after which
+    /// time there may be one.
+    pub async fn moderators_call(&self) -> Result<Result<(), Duration>, CoordinationError> {
+        let purpose = CallPurpose::Moderation;
+        let deadline = Instant::now() + BUDGET_TIMEOUT;
+        loop {
+            let now = Instant::now();
+            let taken = self.schedule().budget.take(purpose, now);
+            let ready_at = match taken {
+                Ok(()) => match self.take_shared_call(purpose).await? {
+                    Duration::ZERO => return Ok(Ok(())),
+                    wait => {
+                        self.schedule().budget.give_back(purpose, now);
+                        Instant::now() + wait
+                    }
+                },
+                Err(ready_at) => ready_at,
+            };
+            if ready_at > deadline {
+                return Ok(Err(ready_at.saturating_duration_since(now)));
+            }
+            sleep_until(ready_at.into()).await;
         }
     }
 

@@ -29,7 +29,7 @@ use super::{
 
 /// What all parts of `reconcile` work on.
 pub(super) struct Context {
-    pub api: Api,
+    pub api: Arc<Api>,
     pub store: Arc<dyn Store>,
     pub peers: Arc<dyn Peers>,
     pub rules: Rules,
@@ -50,7 +50,7 @@ pub(super) struct Context {
 
 impl Context {
     pub fn new(
-        api: Api,
+        api: Arc<Api>,
         store: Arc<dyn Store>,
         peers: Arc<dyn Peers>,
         rules: Rules,

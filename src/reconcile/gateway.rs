@@ -29,7 +29,7 @@ const ROOMS_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Compares rooms with LiveKit's lists. Cheap to clone.
 #[derive(Clone)]
-pub struct Reconciler(Arc<Context>);
+pub struct Reconciler(pub(super) Arc<Context>);
 
 /// Whether a room was brought into line with LiveKit's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Confirmation {
 impl Reconciler {
     /// Starts to compare. Begins with all rooms that the store knows, because nobody knows what was missed until now.
     pub fn start(
-        api: Api,
+        api: Arc<Api>,
         store: Arc<dyn Store>,
         peers: Arc<dyn Peers>,
         rules: Rules,

@@ -3,7 +3,7 @@
 //! Decides which room is compared when, within the budget of calls; asks LiveKit; lets the pure rules of `presence` compute
 //! repairs; and hands those to the store. The hub asks here to have a room confirmed. Nothing here knows browsers.
 //!
-//! - `gateway`, `watched`: what the rest of the service calls
+//! - `gateway`, `moderators`, `watched`: what the rest of the service calls
 //! - `scheduler`: starts the comparisons that are due and that the budget allows
 //! - `compare`: one room's comparison; `repair` hands its repairs to the store
 //! - `probe`: liveness probes of the sessions in a room
@@ -17,6 +17,7 @@ mod context;
 mod failure;
 mod gateway;
 mod metrics;
+mod moderators;
 mod probe;
 mod repair;
 mod room_list;

@@ -5,6 +5,7 @@ pub(super) mod health;
 pub(super) mod history;
 pub(super) mod metrics;
 pub(super) mod misdirected;
+pub(super) mod moderation;
 pub(super) mod page;
 pub(super) mod participants;
 pub(super) mod participants_ws;

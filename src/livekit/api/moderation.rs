@@ -3,7 +3,7 @@
 //! The JSON is that of `livekit_room.proto` of livekit/protocol. LiveKit answers an update with the participant as they are now,
 //! and sends no webhook for it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hyper::body::Bytes;
 use serde::Deserialize;
@@ -20,6 +20,9 @@ use crate::{
 };
 
 use super::{answer::Answer, client::Api, error::ApiError, method::Method};
+
+/// A call that goes on to the session's node takes three seconds if that does not answer (psrpc's own timeout).
+const NODE_TIMEOUT: Duration = Duration::from_millis(3_300);
 
 /// What changes about a participant. What is none stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +81,7 @@ impl Api {
         if !update.attributes.is_empty() {
             request["attributes"] = json!(update.attributes);
         }
-        let answer = self.of_room(Method::UpdateParticipant, room, &request).await?;
+        let answer = self.at_node(Method::UpdateParticipant, room, &request).await?;
         answer.map(|body| read_session(&body)).transpose()
     }
 
@@ -97,7 +100,7 @@ impl Api {
         if let Some(secs) = revoke_before_secs {
             request["revoke_token_ts"] = secs.into();
         }
-        Ok(self.of_room(Method::RemoveParticipant, room, &request).await?.is_some())
+        Ok(self.at_node(Method::RemoveParticipant, room, &request).await?.is_some())
     }
 
     /// Mutes a track, or has it heard again, which LiveKit does only with `room.enable_remote_unmute`. None if LiveKit does not
@@ -114,7 +117,7 @@ impl Api {
     ) -> Result<Option<Track>, ApiError> {
         let request =
             json!({ "room": room, "identity": identity, "track_sid": track, "muted": muted });
-        let Some(body) = self.of_room(Method::MutePublishedTrack, room, &request).await? else {
+        let Some(body) = self.at_node(Method::MutePublishedTrack, room, &request).await? else {
             return Ok(None);
         };
         let Object(TrackAnswer { track }) = read(&body)?;
@@ -128,8 +131,21 @@ impl Api {
     pub async fn delete_room(&self, room: &RoomName) -> Result<bool, ApiError> {
         let grant = VideoGrant { room_create: true, ..VideoGrant::default() };
         let answer =
-            self.call(Method::DeleteRoom, grant, &json!({ "room": room }), self.timeout).await?;
+            self.call(Method::DeleteRoom, grant, &json!({ "room": room }), NODE_TIMEOUT).await?;
         Ok(matches!(answer, Answer::Ok(_)))
+    }
+
+    /// A participant as LiveKit has them, in its store: their node need not answer. None if it does not know them.
+    ///
+    /// # Errors
+    /// Nothing is known.
+    pub async fn participant(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Option<SessionInfo>, ApiError> {
+        let body = self.get_participant(room, identity).await?;
+        body.map(|body| read_session(&body)).transpose()
     }
 
     /// A participant's permission as LiveKit has it, with what this build does not know of.
@@ -138,8 +154,7 @@ impl Api {
         room: &RoomName,
         identity: &Identity,
     ) -> Result<Option<Map<String, Value>>, ApiError> {
-        let request = json!({ "room": room, "identity": identity });
-        let Some(body) = self.of_room(Method::GetParticipant, room, &request).await? else {
+        let Some(body) = self.get_participant(room, identity).await? else {
             return Ok(None);
         };
         let mut participant: Map<String, Value> = read(&body)?;
@@ -149,13 +164,32 @@ impl Api {
         }
     }
 
-    async fn of_room(
+    async fn get_participant(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Option<Bytes>, ApiError> {
+        let request = json!({ "room": room, "identity": identity });
+        self.of_room(Method::GetParticipant, room, &request, self.timeout).await
+    }
+
+    async fn at_node(
         &self,
         method: Method,
         room: &RoomName,
         request: &Value,
     ) -> Result<Option<Bytes>, ApiError> {
-        match self.call(method, VideoGrant::of_room(room), request, self.timeout).await? {
+        self.of_room(method, room, request, NODE_TIMEOUT).await
+    }
+
+    async fn of_room(
+        &self,
+        method: Method,
+        room: &RoomName,
+        request: &Value,
+        limit: Duration,
+    ) -> Result<Option<Bytes>, ApiError> {
+        match self.call(method, VideoGrant::of_room(room), request, limit).await? {
             Answer::Ok(body) => Ok(Some(body)),
             Answer::NotFound => Ok(None),
         }

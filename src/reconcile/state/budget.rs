@@ -2,7 +2,8 @@
 //!
 //! Pure: callers pass the time. A call is taken from the bucket of all calls and from the shares of its purpose, so that neither
 //! clients who wait nor anybody else can use up what watched rooms need. The other purposes leave some calls for clients who
-//! wait: a client gets one at once, or is answered without.
+//! wait: a client gets one at once, or is answered without. Moderators go first: no share bounds their calls, and nothing is kept
+//! from them.
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub enum CallPurpose {
     Calling,
     /// Everything else. Together with `Waiting` at most 70 %: the rest is kept for watched rooms.
     Other,
+    /// A person has LiveKit change something.
+    Moderation,
 }
 
 impl CallPurpose {
@@ -66,7 +69,7 @@ impl Bucket {
     fn shared_for(&self, purpose: CallPurpose) -> CallBucket {
         let CallBucket { cost, burst, .. } = self.shared;
         let reserve = match purpose {
-            CallPurpose::Waiting => Duration::ZERO,
+            CallPurpose::Waiting | CallPurpose::Moderation => Duration::ZERO,
             CallPurpose::Watched | CallPurpose::Calling | CallPurpose::Other => {
                 (burst / 2).min(burst - cost)
             }
@@ -91,7 +94,7 @@ pub struct Budget {
     calling: Bucket,
     unwatched: Bucket,
     /// By purpose: until when all instances together have no call left.
-    denied_until: [Instant; 4],
+    denied_until: [Instant; 5],
     /// LiveKit limits our calls, and allows none until then.
     limited_until: Instant,
     /// LiveKit does not work, and is tried again then.
@@ -106,7 +109,7 @@ impl Budget {
             waiting: Bucket::new("waiting", all * 0.5, now),
             calling: Bucket::new("calling", all * 0.3, now),
             unwatched: Bucket::new("unwatched", all * 0.7, now),
-            denied_until: [now; 4],
+            denied_until: [now; 5],
             limited_until: now,
             backed_off_until: now,
         }
@@ -133,7 +136,15 @@ impl Budget {
     }
 
     fn ready_at(&mut self, purpose: CallPurpose, now: Instant) -> Instant {
-        let paused_until = self.paused_until().max(self.denied_until[purpose as usize]);
+        let paused_until = match purpose {
+            // Somebody waits for the answer. It also shows at once when LiveKit works again.
+            CallPurpose::Moderation => self.limited_until,
+            CallPurpose::Waiting
+            | CallPurpose::Watched
+            | CallPurpose::Calling
+            | CallPurpose::Other => self.paused_until(),
+        };
+        let paused_until = paused_until.max(self.denied_until[purpose as usize]);
         let shares = self.shares(purpose).into_iter().flatten();
         shares.map(|bucket| bucket.ready_at(purpose, now)).fold(paused_until, Instant::max)
     }
@@ -183,7 +194,7 @@ impl Budget {
         let Self { all, waiting, calling, unwatched, .. } = self;
         match purpose {
             CallPurpose::Waiting => [Some(all), Some(waiting), Some(unwatched)],
-            CallPurpose::Watched => [Some(all), None, None],
+            CallPurpose::Watched | CallPurpose::Moderation => [Some(all), None, None],
             CallPurpose::Calling => [Some(all), Some(calling), None],
             CallPurpose::Other => [Some(all), None, Some(unwatched)],
         }
@@ -250,6 +261,34 @@ mod tests {
             }
         }
         assert_eq!(found, 120);
+    }
+
+    #[test]
+    fn a_moderator_finds_a_call_whatever_the_others_take_and_is_in_no_share() {
+        let start = Instant::now();
+        let mut budget = Budget::new(600, start);
+        while budget.take(CallPurpose::Watched, start).is_ok() {}
+        while budget.take(CallPurpose::Other, start).is_ok() {}
+        let found = (0..1_000).filter(|_| budget.take(CallPurpose::Moderation, start).is_ok());
+        assert_eq!(found.count(), 30, "half of a burst");
+        assert_eq!(
+            budget.take(CallPurpose::Moderation, start),
+            Err(start + Duration::from_millis(100)),
+            "the next one as soon as it refills"
+        );
+        let mut budget = Budget::new(600, start);
+        assert_eq!(granted(&mut budget, CallPurpose::Moderation, start, 60), 659);
+    }
+
+    #[test]
+    fn a_moderator_tries_a_livekit_that_does_not_work_and_heeds_its_limit() {
+        let start = Instant::now();
+        let mut budget = Budget::new(600, start);
+        let until = start + Duration::from_secs(9);
+        budget.back_off(until);
+        assert_eq!(budget.take(CallPurpose::Moderation, start), Ok(()));
+        budget.limit(until);
+        assert_eq!(budget.take(CallPurpose::Moderation, start), Err(until));
     }
 
     #[test]

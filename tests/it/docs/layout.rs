@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 25] = [
+const LAYERS: [&str; 26] = [
     "presence",
     "clock",
     "json",
@@ -20,6 +20,7 @@ const LAYERS: [&str; 25] = [
     "coordination",
     "store",
     "reconcile",
+    "moderation",
     "web_socket",
     "sse",
     "hub",

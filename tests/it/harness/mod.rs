@@ -16,6 +16,7 @@ mod folder;
 mod follower;
 mod http_proxy;
 mod livekit;
+mod moderated_rooms;
 mod moments;
 mod nginx;
 mod ports;

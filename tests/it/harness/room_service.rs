@@ -45,7 +45,15 @@ pub trait Rooms: Send + Sync + 'static {
 
     /// How the node that holds a session answers a call about it.
     fn probe(&self, room: &str, identity: &str) -> ProbeReply;
+
+    /// Carries out a call that changes something. None where nobody moderates.
+    fn moderate(&self, _method: &str, _request: &Value) -> Option<ModerationReply> {
+        None
+    }
 }
+
+/// The status of the answer to a moderator, and its body.
+pub type ModerationReply = (u16, Value);
 
 /// A node's answer to a liveness probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +183,7 @@ impl Server {
         self.rooms.called(method, &request);
         let fault = self.fault_of(method).await;
         let room = request["room"].as_str().unwrap_or_default();
-        if fault == ApiFault::Refuses || !self.is_allowed(&head.headers, room) {
+        if fault == ApiFault::Refuses || !self.is_allowed(method, &head.headers, room) {
             return Ok(respond(StatusCode::UNAUTHORIZED, "invalid API key\n"));
         }
         Ok(match (fault, method) {
@@ -188,7 +196,11 @@ impl Server {
             },
             (_, "ListRooms") => self.list_rooms(&request["names"]),
             (_, "UpdateSubscriptions") => self.probe(room, &request).await,
-            (_, other) => panic!("{other} is not called"),
+            (_, other) => {
+                let moderated = self.rooms.moderate(other, &request);
+                let (status, body) = moderated.unwrap_or_else(|| panic!("{other} is not called"));
+                respond(StatusCode::from_u16(status).unwrap(), body.to_string())
+            }
         })
     }
 
@@ -202,13 +214,15 @@ impl Server {
         fault
     }
 
-    /// As LiveKit checks it: a token for exactly this room, or the right to list rooms.
-    fn is_allowed(&self, headers: &HeaderMap, room: &str) -> bool {
+    /// As LiveKit checks it: a token for exactly this room, or the right to list rooms, or, to end one, the right to make them.
+    fn is_allowed(&self, method: &str, headers: &HeaderMap, room: &str) -> bool {
         let token = headers[header::AUTHORIZATION].to_str().unwrap();
         let token = token.strip_prefix("Bearer ").unwrap();
         let now = Clock::system().now().as_secs();
         let Ok(token) = AccessToken::verify(token, &self.keys, now) else { return false };
         match RoomName::parse(room) {
+            // The grant to make rooms is none that the service knows of clients' tokens.
+            Ok(room) if method == "DeleteRoom" => !token.may_read(&room) && !token.may_list(),
             Ok(room) => token.may_read(&room) && !token.may_list(),
             Err(_) => token.may_list(),
         }

@@ -15,7 +15,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     ApiFault, SpoiledList, WebhookBody, eventually,
-    room_service::{ProbeReply, RoomService, Rooms},
+    moderated_rooms::ModeratedRooms,
+    room_service::{ModerationReply, ProbeReply, RoomService, Rooms},
 };
 
 /// A running server. Stops when dropped.
@@ -39,6 +40,9 @@ struct Lists {
     alive: BTreeSet<String>,
     /// Identities that the node which holds their room denies.
     forgotten: BTreeSet<String>,
+    may_unmute: bool,
+    /// Answers to moderators that are not LiveKit's: nonsense.
+    garbles: bool,
     calls: Vec<(String, Value)>,
 }
 
@@ -115,6 +119,36 @@ impl ScriptedLiveKit {
         lists.forgotten.insert(identity.to_owned());
     }
 
+    /// Lets moderators have muted tracks heard again.
+    pub fn let_unmute(&self) {
+        self.lists().may_unmute = true;
+    }
+
+    /// Carries out what moderators want, and answers nonsense.
+    pub fn garble(&self) {
+        self.lists().garbles = true;
+    }
+
+    /// How somebody is listed now.
+    pub fn listed(&self, room: &str, identity: &str) -> Value {
+        let lists = self.lists();
+        let mut people = lists.rooms.get(room).into_iter().flatten();
+        people.find(|one| one["identity"] == identity).cloned().unwrap_or_default()
+    }
+
+    /// The last call of a method.
+    pub fn last_call(&self, method: &str) -> Value {
+        let lists = self.lists();
+        let mut calls = lists.calls.iter().rev();
+        calls.find(|(called, _)| called == method).expect("it was called").1.clone()
+    }
+
+    /// The calls by which moderators changed something.
+    pub fn acts(&self) -> usize {
+        let acts = ["UpdateParticipant", "RemoveParticipant", "MutePublishedTrack", "DeleteRoom"];
+        acts.iter().map(|method| self.calls(method, None)).sum()
+    }
+
     /// The calls of a method so far, about one room or about any.
     pub fn calls(&self, method: &str, room: Option<&str>) -> usize {
         let lists = self.lists();
@@ -154,6 +188,14 @@ impl Rooms for Script {
 
     fn names(&self) -> Vec<String> {
         self.lists().rooms.keys().cloned().collect()
+    }
+
+    fn moderate(&self, method: &str, request: &Value) -> Option<ModerationReply> {
+        let mut lists = self.lists();
+        let Lists { rooms, dead, may_unmute, garbles, .. } = &mut *lists;
+        let rooms = ModeratedRooms { rooms, dead, may_unmute: *may_unmute };
+        let answer = rooms.act(method, request);
+        answer.map(|(status, body)| (status, if *garbles { Value::from("garbled") } else { body }))
     }
 
     fn probe(&self, room: &str, identity: &str) -> ProbeReply {

@@ -10,6 +10,7 @@ mod large_heads;
 mod last_event_id;
 mod limits;
 mod line_ends;
+mod moderation;
 mod participants;
 mod refusals;
 mod replaced;

@@ -5,8 +5,8 @@ use std::{collections::HashMap, time::Duration};
 use livekit_presence::{
     livekit::WebhookToken,
     presence::{
-        Listing, Participant, ParticipantSid, ProbeAnswer, Probed, Repair, Repairs, Room, Rules,
-        StoreTime, missing, plan,
+        Listing, Participant, ParticipantSid, ProbeAnswer, Probed, Repair, RepairCause, Repairs,
+        Room, Rules, StoreTime, missing, plan,
     },
 };
 

@@ -7,8 +7,8 @@ use std::{
 
 use livekit_presence::presence::{
     Applied, Change, Counts, Event, Identity, Listing, Participant, ParticipantSid, ProbeAnswer,
-    ProbeTarget, Probed, Repair, Repairs, Room, Rules, Session, Standing, StoreTime, Transition,
-    Version, missing, plan, plan_without_list,
+    ProbeTarget, Probed, Repair, RepairCause, Repairs, Room, Rules, Session, Standing, StoreTime,
+    Transition, Version, missing, plan, plan_without_list,
 };
 
 use super::{past::Past, simulated_livekit::SimulatedLiveKit};

@@ -1,0 +1,24 @@
+//! What people who moderate a room have LiveKit do: change, mute and remove participants, and end the room.
+//!
+//! LiveKit is asked within the budget of calls, where moderators go first. What it answers is applied to the room at once, so that
+//! every subscriber sees it without a webhook. Each act is audited: a line in the log, an event on the feed, a metric. Who may
+//! moderate is decided above.
+//!
+//! - `moderation`: what the rest of the service calls, with `mute_all`
+//! - `calls`: how LiveKit is asked; `applying`: what becomes of its answer
+//! - `act`, `record`: who did what to whom, and where that is told
+
+mod act;
+mod applying;
+mod calls;
+mod error;
+mod metrics;
+mod moderation;
+mod mute_all;
+mod record;
+
+pub use act::{Act, Action};
+pub use error::{Absent, ModerationError};
+pub use metrics::ModerationMetrics;
+pub use moderation::{Moderation, ModerationParts};
+pub use mute_all::{MuteAll, MutedAll};

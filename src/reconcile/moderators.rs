@@ -1,0 +1,25 @@
+//! What moderation asks of the comparisons: calls from their budget, and that they hear what LiveKit answered.
+
+use std::time::Duration;
+
+use crate::{coordination::CoordinationError, livekit::ApiError, presence::RoomName};
+
+use super::{api_health::CallTarget, gateway::Reconciler};
+
+impl Reconciler {
+    /// Takes a call of LiveKit's API from the budget, where people who moderate go first. It may take a second. If the budget has
+    /// none, returns after which time it may have one.
+    ///
+    /// # Errors
+    /// The budget that all instances share cannot be asked.
+    pub async fn moderators_call(&self) -> Result<Result<(), Duration>, CoordinationError> {
+        self.0.moderators_call().await
+    }
+
+    /// Notes what LiveKit answered to a moderator's call: whether its API works, and whether it limits our calls.
+    pub fn moderator_answered(&self, room: &RoomName, error: Option<&ApiError>) {
+        // What LiveKit declines it has understood.
+        let failure = error.filter(|error| !matches!(error, ApiError::Declined { .. }));
+        self.0.api_answered(CallTarget::Room(room), failure);
+    }
+}
