@@ -6,6 +6,7 @@
 
 mod crashes;
 mod latency;
+mod moderation;
 mod random;
 mod reconciled;
 mod scenario;

@@ -25,6 +25,8 @@ pub struct Guest {
     pub metadata: String,
     pub attributes: Vec<(String, String)>,
     pub hidden: bool,
+    /// Whether they may not publish.
+    pub only_watches: bool,
 }
 
 /// The source of a track.
@@ -82,6 +84,7 @@ impl Client {
                     "roomJoin": true,
                     "room": guest.room,
                     "hidden": guest.hidden,
+                    "canPublish": !guest.only_watches,
                     "canUpdateOwnMetadata": true,
                 },
             }),

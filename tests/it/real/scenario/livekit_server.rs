@@ -47,6 +47,8 @@ pub struct Settings {
     pub redis_port: Option<u16>,
     /// Whether `ListParticipants` asks the node of the room instead of the store.
     pub psrpc_lists: bool,
+    /// Whether the API may unmute tracks.
+    pub remote_unmute: bool,
     pub webhook_key: Key,
     pub webhook_url: String,
 }
@@ -128,7 +130,7 @@ impl LiveKitServer {
                 "tcp_port": self.tcp_port,
                 "udp_port": self.udp_port,
             },
-            "room": {"enable_remote_unmute": true},
+            "room": {"enable_remote_unmute": self.settings.remote_unmute},
             "webhook": {
                 "api_key": self.settings.webhook_key.name(),
                 "urls": [self.settings.webhook_url],

@@ -18,6 +18,7 @@ use super::{
     driver::Driver,
     fault_proxy::FaultProxy,
     livekit_server::{Key, LiveKitServer, Settings},
+    moderator::Moderator,
     report::{Meanwhile, Right, print},
     tools::{Tools, say},
     watch::Watch,
@@ -55,6 +56,8 @@ pub struct Plan {
     /// Whether LiveKit keeps its rooms in a Redis, which outlives it.
     pub redis: bool,
     pub psrpc_lists: bool,
+    /// Whether LiveKit lets the API unmute tracks.
+    pub remote_unmute: bool,
     /// Whether webhooks go straight to the service, without the fault proxy.
     pub without_proxy: bool,
     /// Whether no other scenario may run meanwhile.
@@ -63,7 +66,14 @@ pub struct Plan {
 
 impl Plan {
     pub fn named(scenario: &'static str) -> Self {
-        Self { scenario, redis: false, psrpc_lists: false, without_proxy: false, alone: false }
+        Self {
+            scenario,
+            redis: false,
+            psrpc_lists: false,
+            remote_unmute: true,
+            without_proxy: false,
+            alone: false,
+        }
     }
 
     /// Starts everything once the machine has room for it. None where the programs are not installed.
@@ -77,6 +87,7 @@ impl Plan {
         let settings = Settings {
             redis_port: redis.as_ref().map(|redis| redis.port),
             psrpc_lists: self.psrpc_lists,
+            remote_unmute: self.remote_unmute,
             webhook_key: Key::First,
             webhook_url: format!("http://127.0.0.1:{webhook_port}/api/livekit/webhook"),
         };
@@ -202,6 +213,11 @@ impl Scenario {
 
     pub async fn start_service(&mut self) {
         self.service = Some(start_service(self.service_port, self.livekit.port).await);
+    }
+
+    /// Somebody who moderates [`ROOM`] through the service.
+    pub fn moderator(&self, identity: &str) -> Moderator {
+        Moderator::of(self.service_port, ROOM, identity)
     }
 
     /// Lets time pass, where a scenario is about that.
