@@ -15,7 +15,8 @@ const QUEUE: usize = 64;
 /// The receiving end, which a follower of the room holds. Dropping it ends the following.
 pub struct Feed {
     changes: mpsc::Receiver<Arc<Change>>,
-    gap: Arc<Gap>,
+    gap: Arc<Flag>,
+    roster: Arc<Flag>,
     _unfollow: Box<dyn Send + Sync>,
 }
 
@@ -23,14 +24,26 @@ pub struct Feed {
 #[derive(Clone, Debug)]
 pub struct FeedSender {
     changes: mpsc::Sender<Arc<Change>>,
-    gap: Arc<Gap>,
+    gap: Arc<Flag>,
+    roster: Arc<Flag>,
 }
 
-/// Whether something was lost since the follower last looked.
+/// Whether something happened since the follower last looked, such as a loss.
 #[derive(Debug, Default)]
-struct Gap {
-    is_there: AtomicBool,
-    appeared: Notify,
+struct Flag {
+    is_up: AtomicBool,
+    rose: Notify,
+}
+
+impl Flag {
+    fn raise(&self) {
+        self.is_up.store(true, Ordering::Release);
+        self.rose.notify_one();
+    }
+
+    fn take(&self) -> bool {
+        self.is_up.swap(false, Ordering::AcqRel)
+    }
 }
 
 /// What a follower receives.
@@ -39,14 +52,17 @@ pub enum FeedMessage {
     Changed(Arc<Change>),
     /// Changes were lost: the room must be read again.
     Gap,
+    /// The roster of the room was changed, which is kept elsewhere.
+    Roster,
 }
 
 /// Makes the two ends. `unfollow` is dropped with the receiving end.
 pub fn feed(unfollow: impl Send + Sync + 'static) -> (FeedSender, Feed) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let gap = Arc::<Gap>::default();
-    let sending = FeedSender { changes: sender, gap: Arc::clone(&gap) };
-    let receiving = Feed { changes: receiver, gap, _unfollow: Box::new(unfollow) };
+    let (gap, roster) = <(Arc<Flag>, Arc<Flag>)>::default();
+    let sending =
+        FeedSender { changes: sender, gap: Arc::clone(&gap), roster: Arc::clone(&roster) };
+    let receiving = Feed { changes: receiver, gap, roster, _unfollow: Box::new(unfollow) };
     (sending, receiving)
 }
 
@@ -60,20 +76,28 @@ impl FeedSender {
 
     /// Something was lost, or may have been.
     pub fn gap(&self) {
-        self.gap.is_there.store(true, Ordering::Release);
-        self.gap.appeared.notify_one();
+        self.gap.raise();
+    }
+
+    /// The roster of the room was changed. Any number of such messages that wait are one.
+    pub fn roster(&self) {
+        self.roster.raise();
     }
 }
 
 impl Feed {
-    /// The next change, or a gap. Ends with the store.
+    /// The next change, or a gap, or word of the roster. Ends with the store.
     pub async fn next(&mut self) -> Option<FeedMessage> {
         loop {
             if self.take_gap() {
                 return Some(FeedMessage::Gap);
             }
+            if self.roster.take() {
+                return Some(FeedMessage::Roster);
+            }
             tokio::select! {
-                () = self.gap.appeared.notified() => {}
+                () = self.gap.rose.notified() => {}
+                () = self.roster.rose.notified() => {}
                 change = self.changes.recv() => {
                     let change = change?;
                     let is_gap = self.take_gap();
@@ -85,7 +109,7 @@ impl Feed {
 
     /// Takes a gap, and with it the queued changes: they are older than the next reading of the room.
     fn take_gap(&mut self) -> bool {
-        let is_gap = self.gap.is_there.swap(false, Ordering::AcqRel);
+        let is_gap = self.gap.take();
         if is_gap {
             while self.changes.try_recv().is_ok() {}
         }

@@ -56,8 +56,12 @@ pub trait Store: Send + Sync + 'static {
     /// its place. What differs only because time has passed does not arrive.
     async fn follow_rooms(&self) -> Result<RoomsFeed, StoreError>;
 
-    /// Follows a room. Every change made after this returns arrives in order, or a gap arrives in its place.
+    /// Follows a room. Every change made after this returns arrives in order, or a gap arrives in its place. So does word of its
+    /// roster, as far as [`tell_roster`](Self::tell_roster) goes.
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError>;
+
+    /// Tells the followers of a room, on every instance, that its roster was changed. May get lost.
+    async fn tell_roster(&self, room: &RoomName) -> Result<(), StoreError>;
 
     /// Follows the log of events, which starts with its first follower. When this returns, every instance logs what happens from
     /// now on, and an event arrives once it is in the log, in order for each room.

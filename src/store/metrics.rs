@@ -49,6 +49,7 @@ label! {
         FollowEvents = "follow_events",
         EventsAfter = "events_after",
         LogEvent = "log_event",
+        TellRoster = "tell_roster",
         Now = "now",
         Check = "check",
     }
@@ -145,6 +146,10 @@ impl Store for MeteredStore {
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
         self.metered(Kind::Follow, self.store.follow(room)).await
+    }
+
+    async fn tell_roster(&self, room: &RoomName) -> Result<(), StoreError> {
+        self.metered(Kind::TellRoster, self.store.tell_roster(room)).await
     }
 
     async fn follow_events(&self) -> Result<EventFeed, StoreError> {

@@ -133,6 +133,7 @@ impl HotRoom {
                 message = self.feed.next() => match message {
                     Some(FeedMessage::Changed(change)) => self.on_change(&change).await,
                     Some(FeedMessage::Gap) => self.resync(ResyncCause::Feed).await,
+                    Some(FeedMessage::Roster) => {}
                     None => return,
                 },
                 () = confirmed(&mut self.watched) => self.on_confirmed().await,

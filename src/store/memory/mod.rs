@@ -291,6 +291,12 @@ impl Store for MemoryStore {
         Ok(receiver)
     }
 
+    async fn tell_roster(&self, room: &RoomName) -> Result<(), StoreError> {
+        let shard = self.shard_of(room);
+        shard.followers.get(room).into_iter().flatten().for_each(|(_, one)| one.roster());
+        Ok(())
+    }
+
     async fn follow_events(&self) -> Result<EventFeed, StoreError> {
         self.log.start(self.time());
         // Whoever holds a lock may have looked before the log was on.

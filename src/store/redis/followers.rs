@@ -71,7 +71,9 @@ impl Followers {
     /// Passes on a message of a bucket's channel.
     pub fn on_message(&self, message: &[u8]) {
         let Some((room, rest)) = message::parse(message) else { return };
-        if !self.of_all_rooms.is_empty()
+        let is_of_roster = message::is_of_roster(rest);
+        if !is_of_roster
+            && !self.of_all_rooms.is_empty()
             && let Ok(room) = RoomName::parse(&room)
         {
             self.of_all_rooms.touch(&room);
@@ -85,6 +87,9 @@ impl Followers {
         else {
             return;
         };
+        if is_of_roster {
+            return followers.iter().for_each(|(_, follower)| follower.roster());
+        }
         match message::change(rest).map(Arc::new) {
             Some(change) => followers.iter().for_each(|(_, follower)| follower.send(&change)),
             // The change was too big for a message.

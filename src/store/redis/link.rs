@@ -144,6 +144,14 @@ impl Link {
         self.settle(generation, is_cluster, answer.unwrap_or_else(|_| Err(no_answer()))).await
     }
 
+    /// Publishes a message on a bucket's channel.
+    pub async fn publish(&self, channel: &str, message: Vec<u8>) -> Result<(), StoreError> {
+        let command = self.connection().await?.publish_command();
+        let mut publish = redis::Cmd::new();
+        publish.arg(command).arg(channel).arg(message);
+        self.query::<i64>(&publish).await.map(|_| ())
+    }
+
     /// Runs a command on a key that another program may use for another type. If it does, the key holds nothing of ours, and this
     /// returns none.
     pub async fn query_ours<T: FromRedisValue>(

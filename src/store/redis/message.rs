@@ -1,6 +1,6 @@
 //! What is published on a bucket's channel: the room's name as a JSON string, and after it the change. On a message without a
 //! change, followers read the room again, unless it says that only the list of rooms is concerned. (Releases before that read the
-//! room again on it.)
+//! room again on it.) Or it says that the roster was changed.
 
 use crate::presence::{Change, RoomName};
 
@@ -35,6 +35,19 @@ pub(super) fn of_list(room: &RoomName) -> Vec<u8> {
 /// Whether this follows the room in a message for followers of all rooms alone.
 pub(super) fn is_of_list(rest: &[u8]) -> bool {
     rest == ONLY_LISTED
+}
+
+/// What follows the room where its roster was changed, which is not kept here.
+const ROSTER: &[u8] = b"\"roster\"";
+
+/// The message that the roster of a room was changed.
+pub(super) fn of_roster(room: &RoomName) -> Vec<u8> {
+    [&of_gap(room), ROSTER].concat()
+}
+
+/// Whether this follows the room in a message about its roster.
+pub(super) fn is_of_roster(rest: &[u8]) -> bool {
+    rest == ROSTER
 }
 
 /// A message's room, and what follows it.
@@ -96,6 +109,15 @@ mod tests {
         assert!(is_of_list(rest));
         assert_eq!(change(rest), None, "a release that does not know it reads the room again");
         assert!(!is_of_list(parse(&of_gap(&RoomName::parse("general").unwrap())).unwrap().1));
+    }
+
+    #[test]
+    fn a_message_about_the_roster_is_told_from_all_others() {
+        let message = of_roster(&RoomName::parse("general").unwrap());
+        assert_eq!(message, br#""general""roster""#);
+        let (name, rest) = parse(&message).unwrap();
+        assert!(name == "general" && is_of_roster(rest) && !is_of_list(rest));
+        assert_eq!(change(rest), None, "a release that does not know it reads the room again");
     }
 
     #[test]

@@ -340,6 +340,11 @@ impl Store for RedisStore {
         self.subscriber.follow(room).await
     }
 
+    async fn tell_roster(&self, room: &RoomName) -> Result<(), StoreError> {
+        let channel = self.keys.channel(Bucket::of(room.as_str()));
+        self.link.publish(&channel, message::of_roster(room)).await
+    }
+
     async fn follow_events(&self) -> Result<EventFeed, StoreError> {
         self.steps.events.follow().await
     }

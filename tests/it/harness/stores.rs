@@ -138,6 +138,11 @@ impl Store for FlakyStore {
         self.store.follow(room).await
     }
 
+    async fn tell_roster(&self, room: &RoomName) -> Result<(), StoreError> {
+        self.pass().await?;
+        self.store.tell_roster(room).await
+    }
+
     async fn follow_events(&self) -> Result<EventFeed, StoreError> {
         self.pass().await?;
         self.store.follow_events().await
@@ -239,6 +244,10 @@ impl Store for TakingTurns {
 
     async fn follow(&self, room: &RoomName) -> Result<Feed, StoreError> {
         self.next().follow(room).await
+    }
+
+    async fn tell_roster(&self, room: &RoomName) -> Result<(), StoreError> {
+        self.next().tell_roster(room).await
     }
 
     async fn follow_events(&self) -> Result<EventFeed, StoreError> {

@@ -168,6 +168,7 @@ pub async fn a_follower_that_falls_behind_is_told_of_a_gap(store: Shared) {
                 return;
             }
             FeedMessage::Gap => read = store.read(&general).await.unwrap().unwrap(),
+            FeedMessage::Roster => panic!("nobody told of a roster"),
         }
     }
 }
@@ -285,6 +286,7 @@ async fn next_change(feed: &mut Feed) -> Arc<Change> {
     match next(feed).await {
         FeedMessage::Changed(change) => change,
         FeedMessage::Gap => panic!("nothing was lost"),
+        FeedMessage::Roster => panic!("nobody told of a roster"),
     }
 }
 

@@ -25,6 +25,7 @@ macro_rules! suite {
                 every_room_that_is_listed_differently_is_named
                 summaries_are_what_the_list_says_at_once
                 a_change_of_the_list_alone_is_nothing_to_followers_of_the_room
+                word_of_a_roster_reaches_the_followers_of_its_room_and_nobody_else
                 folding_what_a_follower_hears_gives_the_list
             );
         }
@@ -137,6 +138,23 @@ async fn a_change_of_the_list_alone_is_nothing_to_followers_of_the_room(
     writes.apply(&joined(&general, "alice", 1)).await.unwrap();
     let message = within_deadline("the change", of_the_room.next()).await.unwrap();
     assert!(matches!(message, FeedMessage::Changed(_)), "{message:?}");
+}
+
+async fn word_of_a_roster_reaches_the_followers_of_its_room_and_nobody_else(
+    Stores { writes, follows }: Stores,
+) {
+    let (general, other) = (room("general"), room("other"));
+    let mut of_the_room = follows.follow(&general).await.unwrap();
+    let mut of_another = follows.follow(&other).await.unwrap();
+    let mut of_all = follows.follow_rooms().await.unwrap();
+    writes.tell_roster(&general).await.unwrap();
+    let message = within_deadline("the word", of_the_room.next()).await.unwrap();
+    assert_eq!(message, FeedMessage::Roster);
+    writes.apply(&joined(&other, "alice", 1)).await.unwrap();
+    let message = within_deadline("the change", of_another.next()).await.unwrap();
+    assert!(matches!(message, FeedMessage::Changed(_)), "{message:?}");
+    is_named(&mut of_all, &other).await;
+    assert!(of_the_room.next().now_or_never().is_none(), "it was told once");
 }
 
 async fn folding_what_a_follower_hears_gives_the_list(Stores { writes, follows }: Stores) {
