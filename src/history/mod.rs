@@ -17,8 +17,9 @@ mod writer;
 
 pub use auditor::{AuditError, AuditedHistory, Auditor};
 pub use database::{
-    Database, Dialect, HistoryAddress, INSTANCE_COLUMNS, OPEN, SESSION_COLUMNS, Swept,
-    homeless_statement, identity_key, instance_of, session_of, stored_text,
+    Database, Dialect, HistoryAddress, INSTANCE_COLUMNS, OPEN, RosterRow, RosterRows,
+    RosterSubject, RosterWrite, SESSION_COLUMNS, Swept, homeless_statement, identity_key,
+    instance_of, session_of, stored_text,
 };
 pub use error::HistoryError;
 pub use fold::{Changed, Keys, Rows, totals};
@@ -26,8 +27,8 @@ pub use handle::{History, HistoryParts};
 pub use metrics::HistoryMetrics;
 pub use reading::{
     Attended, CountedInstance, Csv, Cursor, EmptyRange, Export, ExportFormat, Minutes, Order, Page,
-    Period, Person, Planned, Position, Reader, ReadingError, Rfc3339, SessionInRange, TimeRange,
-    Usage, parse_time, people_of, planned, usage_of,
+    Period, Person, Planned, Position, ReadRoster, Reader, ReadingError, Rfc3339, SessionInRange,
+    Stayed, TimeRange, Usage, parse_time, people_of, planned, usage_of,
 };
 pub use row::{InstanceRow, SessionRow, Span, Spans, Totals};
 pub use settings::HistorySettings;

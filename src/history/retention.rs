@@ -22,7 +22,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 const RETRY_DELAY: Duration = Duration::from_mins(1);
 /// A sweep of a database that does not answer ends after this time.
 const SWEEP_TIMEOUT: Duration = Duration::from_mins(10);
-/// Erasures are kept for this time at least: people may be inside, and items in an outbox, for longer than the history is kept.
+/// Erasures are kept for this time at least: people may be inside, and items in an outbox, for longer than the history is kept. So
+/// are rosters: people are invited long before they come.
 const MIN_ERASURES: Duration = Duration::from_hours(30 * 24);
 
 /// The task that deletes.

@@ -13,7 +13,7 @@ use crate::{
 use super::{
     Database, Dialect,
     encode::{identity_hash, identity_key},
-    load, save, stored_text,
+    load, roster, save, stored_text,
 };
 
 /// How far LiveKit's clock, which tells when somebody joined, may be ahead of the one that tells when they were erased.
@@ -22,7 +22,8 @@ const GRACE_MILLIS: i64 = 5_000;
 const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 impl Database {
-    /// Deletes all sessions of a person, counts lives of rooms again without them, and remembers their hash and this time. Returns how many sessions there were.
+    /// Deletes all sessions of a person and what rosters say of them, counts lives of rooms again without them, and remembers their
+    /// hash and this time. Returns how many sessions there were.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -37,6 +38,7 @@ impl Database {
         .execute(&mut *transaction)
         .await?;
         let erased = delete_sessions(&mut transaction, identity).await?;
+        roster::erase(&mut transaction, identity, at_millis).await?;
         transaction.commit().await?;
         if self.dialect() == Dialect::Sqlite {
             // While somebody reads, it stays until a later checkpoint; the rows are gone in any case.

@@ -1,4 +1,4 @@
-//! The history's database: SQLite in a file, or PostgreSQL. Both get the same statements, and have the same tables (`schema.sql`).
+//! The history's database: SQLite in a file, or PostgreSQL. Both get the same statements, and have the same tables (`schema.sql`, `roster.sql`).
 //!
 //! Writing transactions come one after the other, also those of several instances. So what a transaction reads is what it changes:
 //! no other one writes in between.
@@ -14,6 +14,7 @@ mod journal;
 mod load;
 mod pools;
 mod retention;
+mod roster;
 mod save;
 mod write;
 
@@ -22,6 +23,8 @@ pub use decode::{INSTANCE_COLUMNS, SESSION_COLUMNS, SHOWN_COLUMNS, instance_of, 
 pub use encode::{OPEN, identity_key, stored_text};
 pub use load::homeless_statement;
 pub use retention::Swept;
+pub(super) use roster::{ROSTER_COLUMNS, roster_row_of};
+pub use roster::{RosterRow, RosterRows, RosterSubject, RosterWrite};
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -159,17 +162,21 @@ impl Database {
     }
 }
 
-/// The tables of every release, oldest first. A released migration never changes.
+/// The tables of every release, oldest first: a number, a name, and statements. A released migration never changes.
+const MIGRATIONS: [(i64, &str, &str); 2] =
+    [(1, "sessions", include_str!("schema.sql")), (2, "roster", include_str!("roster.sql"))];
+
 fn migrator(dialect: Dialect) -> Migrator {
-    let tables = include_str!("schema.sql");
-    let tables = match dialect {
-        Dialect::Sqlite => tables.to_owned(),
-        // Compares bytes, as SQLite does. The order of other collations changes with the system's libraries.
-        Dialect::Postgres => tables.replace(" TEXT", " TEXT COLLATE \"C\""),
+    let migration = |(number, name, tables): (i64, &'static str, &str)| {
+        let tables = match dialect {
+            Dialect::Sqlite => tables.to_owned(),
+            // Compares bytes, as SQLite does. The order of other collations changes with the system's libraries.
+            Dialect::Postgres => tables.replace(" TEXT", " TEXT COLLATE \"C\""),
+        };
+        let tables = sqlx::AssertSqlSafe(tables).into_sql_str();
+        Migration::new(number, name.into(), MigrationType::Simple, tables, false)
     };
-    let tables = sqlx::AssertSqlSafe(tables).into_sql_str();
-    let first = Migration::new(1, "sessions".into(), MigrationType::Simple, tables, false);
-    let mut migrator = Migrator::with_migrations(vec![first]);
+    let mut migrator = Migrator::with_migrations(MIGRATIONS.map(migration).into());
     migrator.dangerous_set_table_name("livekit_presence_migrations");
     // The transaction around it has a lock.
     migrator.set_locking(false);

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use crate::history::error::HistoryError;
 
-use super::{Database, Dialect};
+use super::{Database, Dialect, roster};
 
 /// Rows in one transaction, so that what is written meanwhile does not wait for long.
 const ROWS_AT_ONCE: i64 = 1_000;
@@ -24,7 +24,8 @@ pub struct Swept {
 }
 
 impl Database {
-    /// Deletes what ended before this time, and erasures before the other. What goes on stays.
+    /// Deletes what ended before this time, and erasures before the other, and with these the rosters of rooms that are no longer
+    /// used. What goes on stays.
     ///
     /// # Errors
     /// The database cannot be used. What was deleted before that stays deleted.
@@ -49,10 +50,23 @@ impl Database {
             erased_before_millis,
         );
         erasures.await?;
+        self.sweep_rosters(before_millis.min(erased_before_millis)).await?;
         if self.dialect() == Dialect::Sqlite && self.has_many_sessions().await? {
             self.pools.writing.execute(OPTIMIZE).await?;
         }
         Ok(Swept { sessions, instances })
+    }
+
+    /// Deletes the rosters of rooms where nobody was, and which nobody changed, after this time.
+    async fn sweep_rosters(&self, before_millis: i64) -> Result<(), HistoryError> {
+        loop {
+            let mut transaction = self.begin().await?;
+            let is_more = roster::sweep(&mut transaction, before_millis).await?;
+            transaction.commit().await?;
+            if !is_more {
+                return Ok(());
+            }
+        }
     }
 
     /// Of small tables SQLite would learn that they can be read from end to end, and believe that when they have grown.
