@@ -16,6 +16,7 @@
 //! - [`hub`]: follows the rooms that somebody watches, and encodes each list and each change once
 //! - [`delivery`]: owns the subscribers' sockets, and writes frames to them
 //! - [`history`]: who was there: sessions and rooms in a database
+//! - [`roster`]: who is expected in a room, in which role, and who of them is there
 //! - [`http`]: routes, tokens, limits, errors
 //! - [`config`]: what the operator says, parsed once
 //! - [`app`]: puts the parts together, runs them, ends them in order
@@ -42,6 +43,7 @@ mod metrics;
 pub mod moderation;
 pub mod presence;
 pub mod reconcile;
+pub mod roster;
 pub mod sse;
 pub mod store;
 pub mod web_socket;

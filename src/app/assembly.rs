@@ -17,10 +17,11 @@ use crate::{
         HttpMetrics, HttpState, LimitSettings, Limits, RoomList, Server, ServerSettings,
         StreamSettings, WebhookOutage,
     },
-    hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, Watchers},
+    hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, RosterTopics, Watchers},
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
     moderation::{Moderation, ModerationMetrics, ModerationParts},
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
+    roster::{Roster, RosterParts},
     store::{
         EventLogSettings, MemoryStore, MeteredStore, Outbox, RedisAddress, RedisMetrics,
         RedisSettings, RedisStore, Store, StoreMetrics,
@@ -125,6 +126,7 @@ impl App {
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
         let hub = make_hub(config, &store, reconciler, &workers, &mut registry);
+        let roster = make_roster(config, history.as_ref(), &store, &hub, &workers, &clock);
         let server = bind(config)?;
         let state = Arc::new(HttpState {
             hub,
@@ -133,6 +135,7 @@ impl App {
             outbox,
             history,
             moderation,
+            roster,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.settings.clone(),
@@ -221,6 +224,26 @@ fn make_hub(
         HubConfig { coalesce: config.stream.coalesce },
         HubMetrics::register(registry),
     )
+}
+
+/// Rosters are in the history's database.
+fn make_roster(
+    config: &Config,
+    history: Option<&Arc<History>>,
+    store: &Arc<dyn Store>,
+    hub: &Hub,
+    workers: &Arc<Workers>,
+    clock: &Clock,
+) -> Option<Roster> {
+    let watchers = Arc::clone(workers) as Arc<dyn Watchers>;
+    Some(Roster::new(RosterParts {
+        history: Arc::clone(history?),
+        store: Arc::clone(store),
+        hub: hub.clone(),
+        topics: RosterTopics::new(watchers, config.stream.coalesce),
+        roles: config.roles.clone(),
+        clock: clock.clone(),
+    }))
 }
 
 fn make_events(

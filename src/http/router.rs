@@ -23,7 +23,8 @@ use super::{
         metrics,
         misdirected::{self, WEBHOOK_PATHS},
         moderation::{mute_all, participant, room, track},
-        page, participants, participants_ws, rooms, rooms_stream, rooms_ws, stream, token, webhook,
+        page, participants, participants_ws, rooms, rooms_stream, rooms_ws, roster, stream, token,
+        webhook,
     },
     state::Http,
     tokens::Tokens,
@@ -78,10 +79,24 @@ fn moderation_routes() -> Router<Http> {
         )
 }
 
+/// Who is expected.
+fn roster_routes() -> Router<Http> {
+    use roster::{collection, entry};
+    let everybody = get(collection::list)
+        .put(collection::put)
+        .patch(collection::patch)
+        .delete(collection::empty);
+    let one = get(entry::read).put(entry::put).patch(entry::patch).delete(entry::remove);
+    Router::new()
+        .route("/api/livekit/rooms/{room}/roster", everybody)
+        .route("/api/livekit/rooms/{room}/roster/{identity}", one)
+}
+
 pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
     let reads = now_routes()
         .merge(history_routes())
         .merge(moderation_routes())
+        .merge(roster_routes())
         .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn_with_state(http.clone(), limit::limit_reads))
         // The layers above stand within CORS, so that pages of other origins can read their refusals.

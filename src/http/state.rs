@@ -17,6 +17,7 @@ use crate::{
     livekit::{Keys, Roles},
     moderation::Moderation,
     presence::RoomName,
+    roster::Roster,
     store::{Outbox, Store},
 };
 
@@ -46,6 +47,8 @@ pub struct HttpState {
     pub history: Option<Arc<History>>,
     /// None where LiveKit's API is not configured.
     pub moderation: Option<Arc<Moderation>>,
+    /// None where no history is kept.
+    pub roster: Option<Roster>,
     /// May sign webhooks.
     pub keys: Keys,
     /// May sign clients' tokens.

@@ -10,6 +10,7 @@ use crate::{
 use super::{
     directory::RoomsSnapshot,
     events::{EventsSnapshot, NotKept},
+    roster::RosterSnapshot,
     snapshot::{Snapshot, View},
 };
 
@@ -19,6 +20,7 @@ pub enum Content {
     Room(Arc<Snapshot>),
     /// The list of rooms.
     Rooms(Arc<RoomsSnapshot>),
+    Roster(Arc<RosterSnapshot>),
     Events(Arc<EventsSnapshot>),
 }
 
@@ -37,6 +39,7 @@ impl Content {
         match self {
             Self::Room(snapshot) => snapshot.version(),
             Self::Rooms(snapshot) => snapshot.version(),
+            Self::Roster(snapshot) => snapshot.version(),
             Self::Events(events) => events.version(),
         }
     }
@@ -45,7 +48,7 @@ impl Content {
     pub fn received_at(&self) -> Option<HostTime> {
         match self {
             Self::Room(snapshot) => snapshot.received_at(),
-            Self::Rooms(_) | Self::Events(_) => None,
+            Self::Rooms(_) | Self::Roster(_) | Self::Events(_) => None,
         }
     }
 
@@ -54,6 +57,7 @@ impl Content {
         let frame = match self {
             Self::Room(snapshot) => snapshot.frame_after(sent, view),
             Self::Rooms(snapshot) => snapshot.frame_after(sent),
+            Self::Roster(snapshot) => snapshot.frame_after(sent),
             Self::Events(events) => match events.frame_after(sent) {
                 Ok(frame) => return frame.map_or(Next::Nothing, Next::Frame),
                 Err(NotKept) => return Next::Lost,
@@ -65,7 +69,7 @@ impl Content {
     /// The heartbeat of a subscriber that was last sent version `sent`, where it is not everybody's.
     pub fn heartbeat_for(&self, sent: Option<Version>) -> Option<&Arc<Frame>> {
         match self {
-            Self::Room(_) | Self::Rooms(_) => None,
+            Self::Room(_) | Self::Rooms(_) | Self::Roster(_) => None,
             Self::Events(events) => Some(events.heartbeat_for(sent)),
         }
     }

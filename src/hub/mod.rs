@@ -5,20 +5,24 @@
 //!
 //! `registry` is the entrance. Below it: `hot_room`, the task of one room; `shared`, what these tasks share; `lookup`, which
 //! reads rooms; `rooms`, the hot ones by name; `room_topic`, one of them; `topic`, what workers see of it; `content`, what lies in a
-//! topic; `snapshot`, with `shown_counts`; and `list`. `directory` is the list of rooms, with a task of its own, and `room_body` a
-//! room in it, as clients see it. `events` is the feed of everything that happens.
+//! topic; `snapshot`, with `shown_counts`; `recent_changes`; and `list`. `followed_list` is a room for a higher layer. `directory` is the
+//! list of rooms, with a task of its own, and `room_body` a room in it, as clients see it. `roster` has the topics of rosters. `events`
+//! is the feed of everything that happens.
 
 mod content;
 mod directory;
 mod events;
+mod followed_list;
 mod hot_room;
 mod list;
 mod lookup;
 mod metrics;
+mod recent_changes;
 mod registry;
 mod room_body;
 mod room_topic;
 mod rooms;
+mod roster;
 mod shared;
 mod shown_counts;
 mod snapshot;
@@ -31,9 +35,11 @@ pub use events::{
     EventFilter, EventMetrics, Events, EventsConfig, EventsError, EventsSnapshot, OpenedFeed,
     ResumeFrom,
 };
+pub use followed_list::FollowedList;
 pub use lookup::Source;
 pub use metrics::HubMetrics;
 pub use registry::{Hub, HubConfig, Reading};
 pub use room_body::RoomBody;
+pub use roster::{RosterChange, RosterSnapshot, RosterTopic, RosterTopics, RosterTotals};
 pub use snapshot::{Snapshot, View};
 pub use topic::{Subscription, Topic, Watchers};

@@ -12,6 +12,7 @@ use crate::{
 };
 
 use super::{
+    FollowedList,
     directory::{Directory, SubscribeAllError},
     hot_room::HotRoom,
     lookup::{Lookup, Source},
@@ -80,6 +81,18 @@ impl Hub {
         }
         subscription.topic().ready().await?;
         Ok(subscription)
+    }
+
+    /// Follows a room's list. Returns once it is known. The room is hot for as long as somebody holds what this returns. No look-up is
+    /// made for it.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn follow_list(&self, room: &RoomName) -> Result<FollowedList, StoreError> {
+        let subscription = self.subscribe(room, View::RoomCounts, || false).await?;
+        // It is hot, because it has a subscriber.
+        let room = self.0.rooms.get(room).ok_or(StoreError::NoChanges)?;
+        Ok(FollowedList::new(room, subscription))
     }
 
     /// Subscribes to the list of the rooms whose names begin with a prefix. Returns once it is known. No room is watched by that.

@@ -110,6 +110,18 @@ impl RoomTopic {
         }
     }
 
+    /// Waits until the newest snapshot has another version than this.
+    pub async fn other_than(&self, held: Version) -> Arc<Snapshot> {
+        loop {
+            let mut published = pin!(self.published.notified());
+            published.as_mut().enable();
+            if let Some(newest) = self.newest().filter(|newest| newest.version() != held) {
+                return newest;
+            }
+            published.await;
+        }
+    }
+
     /// Resolves when a subscriber says that it was sent a later version elsewhere.
     pub async fn behind(&self) {
         self.is_behind.notified().await;

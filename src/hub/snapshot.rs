@@ -132,6 +132,11 @@ impl Snapshot {
         self.version
     }
 
+    /// Who is in the list, in its order.
+    pub fn participants(&self) -> impl Iterator<Item = &Participant> {
+        self.entries.iter().map(|entry| &entry.participant)
+    }
+
     pub fn received_at(&self) -> Option<HostTime> {
         self.received_at
     }

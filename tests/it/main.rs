@@ -8,6 +8,7 @@
 //! | `store` | one contract for both stores, and what only one of them does | Redis |
 //! | `redis` | several instances on one Redis, and what can happen to it | Redis, its Cluster and Sentinels, nginx |
 //! | `history` | the history's database, and what fills it | PostgreSQL, Redis |
+//! | `roster` | rosters: what moderators write, and what everybody who watches is sent | PostgreSQL, Redis |
 //! | `rules`, `replay.rs` | the rules of a room against a simulated LiveKit, and against webhooks of a real one | Redis |
 //! | `process` | what only a process shows: signals, its log, descriptors, the command line | nothing |
 //! | `proxies.rs` | the shipped configurations of proxies | nginx, Caddy, curl |
@@ -40,6 +41,7 @@ mod real;
 mod reconcile;
 mod redis;
 mod replay;
+mod roster;
 mod rules;
 mod store;
 mod stress;

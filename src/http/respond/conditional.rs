@@ -49,7 +49,7 @@ fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
 }
 
 /// What stands between a tag's quotes, without what a proxy has added to it.
-fn opaque(tag: &str) -> Option<&str> {
+pub(in crate::http) fn opaque(tag: &str) -> Option<&str> {
     let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
     Some(CODINGS.iter().find_map(|coding| opaque.strip_suffix(coding)).unwrap_or(opaque))
 }

@@ -12,6 +12,7 @@ pub(super) mod participants_ws;
 pub(super) mod rooms;
 pub(super) mod rooms_stream;
 pub(super) mod rooms_ws;
+pub(super) mod roster;
 pub(super) mod stream;
 pub(super) mod token;
 pub(super) mod webhook;

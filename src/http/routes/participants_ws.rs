@@ -27,7 +27,7 @@ pub(in crate::http) async fn open(
         let (RoomParam(room), ShownClient(client)) = (room?, client?);
         let view = view?.of_one_room();
         let asked = Asked { has: last_event_id.version(), ..Asked::of_rooms(vec![room]) };
-        let opening = Opening { http, address, view, may_watch_more: false };
+        let opening = Opening { http, address, view, with_rosters: false, may_watch_more: false };
         opening.open(client, asked).await
     };
     accept(handshake, opened.await)

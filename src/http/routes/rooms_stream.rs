@@ -1,5 +1,5 @@
 //! `GET /api/livekit/rooms/stream`: many rooms on one connection, a snapshot and then what changes. `?room=A&room=B` has the lists of
-//! these rooms, or with `view=count` the numbers of each; `?all=true` has the list of rooms.
+//! these rooms, or with `view=count` the numbers of each, and with `roster=true` also their rosters; `?all=true` has the list of rooms.
 
 use axum::{
     extract::State,
@@ -12,10 +12,14 @@ use crate::{
     delivery::HandoffWatch,
     http::{
         auth::Client,
-        extract::{last_event_id::LastEventId, streamed_rooms::StreamedRooms, view::ViewParam},
+        extract::{
+            last_event_id::LastEventId, roster_param::RosterParam, streamed_rooms::StreamedRooms,
+            view::ViewParam,
+        },
         limits::client_address::ClientAddress,
         problem::Problem,
         respond::event_stream::{hand_off, head},
+        routes::roster::roster,
         state::Http,
     },
 };
@@ -24,6 +28,7 @@ pub(in crate::http) async fn open(
     State(http): State<Http>,
     rooms: StreamedRooms,
     view: ViewParam,
+    RosterParam(with_rosters): RosterParam,
     client: Client,
     address: ClientAddress,
     method: Method,
@@ -33,17 +38,24 @@ pub(in crate::http) async fn open(
     if !http.streams.enabled || last_event_id.is_of_replaced_stream() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let roster = with_rosters.then(|| roster(&http)).transpose()?;
     if method == Method::HEAD {
         return Ok(head());
     }
     let (permit, subscriptions) = match rooms {
         StreamedRooms::Named(rooms) => {
             // The request itself has cost one.
-            http.limits.take_reads(address, rooms.len() - 1)?;
+            let count = if roster.is_some() { 2 * rooms.len() } else { rooms.len() };
+            http.limits.take_reads(address, count - 1)?;
             let permit = http.open_stream(address, client.identity())?;
             let may_look_up = || http.limits.may_look_up(address);
             let subscribe = |room| http.hub.subscribe(room, view.of_many_rooms(), may_look_up);
-            (permit, try_join_all(rooms.iter().map(subscribe)).await?)
+            let mut subscriptions = try_join_all(rooms.iter().map(subscribe)).await?;
+            if let Some(roster) = roster {
+                let rosters = rooms.iter().map(|room| roster.subscribe(room));
+                subscriptions.extend(try_join_all(rosters).await?);
+            }
+            (permit, subscriptions)
         }
         StreamedRooms::All { prefix } => {
             let permit = http.open_stream(address, client.identity())?;

@@ -1,4 +1,4 @@
-//! `GET /api/livekit/rooms/ws?room=A&room=B`: the same as `rooms/stream`, with its `all=true` and `view=count`, over a WebSocket. Its
+//! `GET /api/livekit/rooms/ws?room=A&room=B`: the same as `rooms/stream`, with its `all=true`, `view=count` and `roster=true`, over a WebSocket. Its
 //! client watches other rooms on the open connection.
 
 use axum::{extract::State, response::Response};
@@ -7,6 +7,7 @@ use crate::http::{
     auth::ShownClient,
     extract::{
         handshake::Handshake,
+        roster_param::RosterParam,
         streamed_rooms::{FirstRooms, StreamedRooms},
         view::ViewParam,
     },
@@ -22,6 +23,7 @@ pub(in crate::http) async fn open(
     handshake: Handshake,
     rooms: Result<FirstRooms, Problem>,
     view: Result<ViewParam, Problem>,
+    rosters: Result<RosterParam, Problem>,
     client: Result<ShownClient, Problem>,
     address: ClientAddress,
 ) -> Response {
@@ -33,8 +35,8 @@ pub(in crate::http) async fn open(
                 Asked { list: Some(prefix), ..Asked::of_rooms(Vec::new()) }
             }
         };
-        let view = view?.of_many_rooms();
-        let opening = Opening { http, address, view, may_watch_more: true };
+        let (view, RosterParam(with_rosters)) = (view?.of_many_rooms(), rosters?);
+        let opening = Opening { http, address, view, with_rosters, may_watch_more: true };
         opening.open(client, asked).await
     };
     accept(handshake, opened.await)

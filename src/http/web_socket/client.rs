@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::OwnedSemaphorePermit, time::sleep};
 
 use crate::{
-    delivery::{ClientMessages, CloseReason, OnPermit, Reply, ReplyTo, StreamEnd},
+    delivery::{ClientMessages, CloseReason, HandoffWatch, OnPermit, Reply, ReplyTo, StreamEnd},
     http::{
         auth::{Client, Grant},
         extract::query::MAX_ROOMS,
@@ -36,6 +36,7 @@ pub(super) struct WebSocketClient {
     http: Http,
     address: ClientAddress,
     view: View,
+    with_rosters: bool,
     may_watch_more: bool,
     /// When the connection is so old that it ends, whatever tokens the client shows.
     old_at: Instant,
@@ -79,8 +80,9 @@ impl WebSocketClient {
     }
 
     fn new(opening: Opening, state: State, old_at: Instant) -> Self {
-        let Opening { http, address, view, may_watch_more } = opening;
-        Self { http, address, view, may_watch_more, old_at, state: Mutex::new(state) }
+        let Opening { http, address, view, with_rosters, may_watch_more } = opening;
+        let state = Mutex::new(state);
+        Self { http, address, view, with_rosters, may_watch_more, old_at, state }
     }
 
     async fn reply(self: &Arc<Self>, message: &str) -> Reply {
@@ -114,7 +116,7 @@ impl WebSocketClient {
         let client = self.verify(token)?;
         let Some(asked) = self.state().asked() else { return Ok(Reply::default()) };
         asked.is_allowed_to(&client)?;
-        let watch = subscribe(&self.http, self.address, self.view, &asked).await?;
+        let watch = self.subscribe(&asked).await?;
         let watched = Watched::new(&self.http, asked, &watch);
         let mut state = self.state();
         state.access = Access::Granted(client.grant().sharing(watched.rooms.names()));
@@ -171,13 +173,18 @@ impl WebSocketClient {
             }
             rooms.iter().try_for_each(|room| state.may_read(room))?;
         }
-        self.http.limits.take_reads(self.address, rooms.len().max(1))?;
+        let count = if self.with_rosters { 2 * rooms.len() } else { rooms.len() };
+        self.http.limits.take_reads(self.address, count.max(1))?;
         let asked = Asked::of_rooms(rooms);
-        let watch = subscribe(&self.http, self.address, self.view, &asked).await?;
+        let watch = self.subscribe(&asked).await?;
         let more = Watched::new(&self.http, asked, &watch);
         let mut state = self.state();
         state.watched.rooms.add(more.rooms);
         Ok(Reply { watch, answer: Some(state.answer()), ..Reply::default() })
+    }
+
+    async fn subscribe(&self, asked: &Asked) -> Result<Vec<HandoffWatch>, Problem> {
+        subscribe(&self.http, self.address, self.view, self.with_rosters, asked).await
     }
 
     fn unwatch(&self, names: &[String]) -> Result<Reply, Problem> {

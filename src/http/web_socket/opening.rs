@@ -15,6 +15,7 @@ use crate::{
         limits::client_address::ClientAddress,
         problem::Problem,
         respond::event_stream::{age_end, end_of},
+        routes::roster::roster,
         state::Http,
     },
     hub::View,
@@ -57,6 +58,8 @@ pub(in crate::http) struct Opening {
     pub http: Http,
     pub address: ClientAddress,
     pub view: View,
+    /// Rooms come with their rosters.
+    pub with_rosters: bool,
     /// The client names more rooms later, and others.
     pub may_watch_more: bool,
 }
@@ -70,7 +73,11 @@ impl Opening {
             ));
         }
         // The request itself has cost nothing: the routes of WebSockets are within no limit of their own.
-        self.http.limits.take_reads(self.address, asked.rooms.len().max(1))?;
+        let count = if self.with_rosters { 2 * asked.rooms.len() } else { asked.rooms.len() };
+        self.http.limits.take_reads(self.address, count.max(1))?;
+        if self.with_rosters {
+            roster(&self.http)?;
+        }
         if let Some(client) = &client {
             asked.is_allowed_to(client)?;
         }
@@ -93,7 +100,7 @@ impl Opening {
     }
 
     async fn subscribe(&self, asked: &Asked) -> Result<Vec<HandoffWatch>, Problem> {
-        subscribe(&self.http, self.address, self.view, asked).await
+        subscribe(&self.http, self.address, self.view, self.with_rosters, asked).await
     }
 }
 
@@ -106,11 +113,12 @@ fn handoff(
     Handoff { preface: None, watches, end, permit, client: Some(Arc::new(client)) }
 }
 
-/// Subscribes to rooms, from the version that the client has, and then to the list of rooms.
+/// Subscribes to rooms, from the version that the client has, then to their rosters, and then to the list of rooms.
 pub(super) async fn subscribe(
     http: &Http,
     address: ClientAddress,
     view: View,
+    with_rosters: bool,
     asked: &Asked,
 ) -> Result<Vec<HandoffWatch>, Problem> {
     let watches = asked.rooms.iter().map(async |room| {
@@ -124,6 +132,12 @@ pub(super) async fn subscribe(
     });
     let all = async {
         let mut watches = try_join_all(watches).await?;
+        if with_rosters {
+            let roster = roster(http)?;
+            let rosters = asked.rooms.iter().map(|room| roster.subscribe(room));
+            let rosters = try_join_all(rosters).await?.into_iter();
+            watches.extend(rosters.map(|subscription| HandoffWatch { subscription, has: None }));
+        }
         if let Some(prefix) = &asked.list {
             let subscription = http.hub.subscribe_all(prefix).await?;
             watches.push(HandoffWatch { subscription, has: None });

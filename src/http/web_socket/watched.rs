@@ -14,7 +14,9 @@ pub(super) struct Watched {
 
 pub(super) struct WatchedRoom {
     pub room: RoomName,
-    pub topic: u64,
+    topic: u64,
+    /// That of its roster, if it is watched too.
+    roster: Option<u64>,
 }
 
 /// Rooms in the order in which the client named them. Nearly always it is one, which takes no memory of its own then.
@@ -24,7 +26,7 @@ pub(super) enum WatchedRooms {
 }
 
 impl Watched {
-    /// What was asked for, and what it is watched by: the rooms in the same order, then the list.
+    /// What was asked for, and what it is watched by: the rooms in the same order, perhaps their rosters, then the list.
     pub fn new(http: &Http, asked: Asked, watches: &[HandoffWatch]) -> Self {
         let has_list = asked.list.is_some();
         Self { rooms: WatchedRooms::new(http.shared_names(asked.rooms), watches), has_list }
@@ -40,9 +42,13 @@ impl Default for WatchedRooms {
 impl WatchedRooms {
     /// Rooms and what they are watched by, in the same order.
     fn new(rooms: Vec<RoomName>, watches: &[HandoffWatch]) -> Self {
-        let topics = watches.iter().map(|watch| watch.subscription.topic().id());
-        let watched =
-            rooms.into_iter().zip(topics).map(|(room, topic)| WatchedRoom { room, topic });
+        let topic = |watch: &HandoffWatch| watch.subscription.topic().id();
+        // Who watches rooms by name does not have the list.
+        let (of_rooms, of_rosters) = watches.split_at(rooms.len().min(watches.len()));
+        let watched = rooms.into_iter().zip(of_rooms).enumerate().map(|(nth, (room, watch))| {
+            let roster = of_rosters.get(nth).map(topic);
+            WatchedRoom { room, topic: topic(watch), roster }
+        });
         Self::of(watched.collect())
     }
 
@@ -82,7 +88,7 @@ impl WatchedRooms {
         let is_gone = |one: &WatchedRoom| rooms.contains(&one.room);
         let (gone, stay) = self.take().into_iter().partition::<Vec<_>, _>(is_gone);
         *self = Self::of(stay);
-        gone.into_iter().map(|one| one.topic).collect()
+        gone.into_iter().flat_map(|one| [Some(one.topic), one.roster]).flatten().collect()
     }
 
     fn take(&mut self) -> Vec<WatchedRoom> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 27] = [
     "presence",
     "clock",
     "json",
@@ -26,6 +26,7 @@ const LAYERS: [&str; 26] = [
     "hub",
     "delivery",
     "history",
+    "roster",
     "http",
     "config",
     "app",
