@@ -3,6 +3,7 @@
 mod captured;
 mod captured_history;
 mod history;
+mod moderated;
 mod past;
 mod schedule;
 mod schedules;

@@ -95,6 +95,7 @@ impl Schedule {
         match self.rng.u8(..12) {
             0 | 1 => self.ask_for_list(),
             2 => self.probe_someone()?,
+            3 => self.moderate(),
             _ => {}
         }
         Ok(())
@@ -177,6 +178,16 @@ impl Schedule {
             let took = self.rng.u64(..2_000);
             self.send(took, InFlight::List(listing, Vec::new()));
         }
+    }
+
+    /// A moderator acts. Webhooks may come before LiveKit's answer, and after it.
+    fn moderate(&mut self) {
+        let (before, asked_at, choice) = (self.room.clone(), self.now, self.rng.u8(..100));
+        let Some(moderated) = self.livekit.moderate(choice) else { return };
+        let repairs = Repairs::moderated(&before, asked_at, moderated.steps(&before));
+        self.post_webhooks();
+        let took = if self.rng.u8(..10) == 0 { self.rng.u64(..3_000) } else { self.rng.u64(..10) };
+        self.send(took, InFlight::Repairs(repairs));
     }
 
     /// Probes those whom a list omits, as an instance does that compares the room. Several comparisons may be under way.

@@ -234,7 +234,7 @@ impl SimulatedLiveKit {
         }
     }
 
-    fn end_session(&mut self, identity: &Identity) {
+    pub(super) fn end_session(&mut self, identity: &Identity) {
         let Some(mut info) = self.inside.remove(identity) else { return };
         self.listed.remove(identity);
         for track in std::mem::take(&mut info.tracks) {
@@ -297,7 +297,7 @@ impl SimulatedLiveKit {
         self.store(info);
     }
 
-    fn delete(&mut self) {
+    pub(super) fn delete(&mut self) {
         let everybody: Vec<_> = self.inside.keys().cloned().collect();
         for identity in everybody {
             self.end_session(&identity);
@@ -339,7 +339,7 @@ impl SimulatedLiveKit {
         self.tick(1);
     }
 
-    fn store(&mut self, info: SessionInfo) {
+    pub(super) fn store(&mut self, info: SessionInfo) {
         self.owners.insert(info.sid.clone(), info.identity.clone());
         self.listed.insert(info.identity.clone(), info.clone());
         self.inside.insert(info.identity.clone(), info);
@@ -376,12 +376,12 @@ impl SimulatedLiveKit {
         self.owners.get(sid).filter(|_| !self.next_id.is_multiple_of(8)).cloned()
     }
 
-    fn someone(&mut self) -> Option<Identity> {
+    pub(super) fn someone(&mut self) -> Option<Identity> {
         let inside: Vec<_> = self.inside.keys().cloned().collect();
         self.rng.choice(inside)
     }
 
-    fn some_active(&mut self) -> Option<SessionInfo> {
+    pub(super) fn some_active(&mut self) -> Option<SessionInfo> {
         let active: Vec<_> = self
             .inside
             .values()
@@ -391,7 +391,7 @@ impl SimulatedLiveKit {
         self.rng.choice(active)
     }
 
-    fn fresh(&mut self, prefix: &str) -> String {
+    pub(super) fn fresh(&mut self, prefix: &str) -> String {
         self.next_id += 1;
         format!("{prefix}_{}_{}", self.room, self.next_id)
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use livekit_presence::{
     presence::{
         Applied, Change, Counts, EventKind, Identity, Listing, LiveKitTime, Participant,
-        RoomLifecycle, Rules, Version, plan,
+        ParticipantSid, Repair, Repairs, Room, RoomLifecycle, Rules, Version, plan,
     },
     store::{Feed, FeedMessage, RoomSummary, Store},
 };
@@ -31,6 +31,7 @@ macro_rules! suite {
                 a_feed_that_was_dropped_gets_nothing_more
                 repairs_are_applied_and_published
                 repairs_that_no_longer_hold_are_not_applied
+                what_livekit_did_for_a_moderator_is_applied_and_outlasts_late_webhooks
                 active_rooms_are_listed
                 a_room_that_was_never_heard_of_is_not_there
                 the_clock_goes_forward
@@ -214,6 +215,38 @@ pub async fn repairs_that_no_longer_hold_are_not_applied(store: Shared) {
     let repaired = store.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap();
     assert_eq!((repaired.counts.added, repaired.counts.outdated), (0, 1));
     assert_eq!(store.read(&general).await.unwrap().unwrap().count(), 0);
+}
+
+pub async fn what_livekit_did_for_a_moderator_is_applied_and_outlasts_late_webhooks(store: Shared) {
+    let general = room("general");
+    store.apply(&started(&general)).await.unwrap();
+    for (number, identity) in ["alice", "bob"].into_iter().enumerate() {
+        let number = i64::try_from(number).unwrap() + 1;
+        store.apply(&joined(&general, identity, number)).await.unwrap();
+    }
+    let mut feed = store.follow(&general).await.unwrap();
+    let moderate = async |steps: &dyn Fn(&Room) -> Vec<Repair>| {
+        let asked_at = store.now().await.unwrap();
+        let held = store.read(&general).await.unwrap().unwrap();
+        let repairs = Repairs::moderated(&held, asked_at, steps(&held));
+        store.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap()
+    };
+    let carol =
+        Repair::Ended { sid: ParticipantSid::new("PA_carol"), identity: Identity::new("carol") };
+    moderate(&|room| {
+        let removal = room.after_removal(&Identity::new("alice"));
+        removal.into_iter().chain([carol.clone()]).collect()
+    })
+    .await;
+    assert_eq!(next_change(&mut feed).await.left[0].identity.as_str(), "alice");
+    for late in
+        [joined(&general, "alice", 1), joined(&general, "carol", 3), left(&general, "alice")]
+    {
+        assert_eq!(store.apply(&late).await.unwrap(), Applied::Unchanged, "{late:?}");
+    }
+    assert!(moderate(&Room::after_end).await.found_ended);
+    assert_eq!(next_change(&mut feed).await.left[0].identity.as_str(), "bob");
+    assert_eq!(store.rooms_anew().await.unwrap().len(), 0, "it is closed");
 }
 
 pub async fn active_rooms_are_listed(store: Shared) {

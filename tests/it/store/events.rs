@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use livekit_presence::{
-    presence::{Listing, ParticipantSid, RoomName, Rules, plan},
+    presence::{Listing, ParticipantSid, Repairs, RoomName, Rules, plan},
     store::{EventFeed, EventFeedMessage, EventSource, FeedEvent, LogId, LoggedEvent, Store},
 };
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ macro_rules! suite {
                 a_leave_comes_before_the_join_that_replaces_it
                 a_room_that_ends_says_first_who_leaves_and_then_that_it_ended
                 what_a_comparison_corrects_says_so
+                what_follows_from_a_moderators_act_says_so
                 hidden_sessions_are_never_told_of
                 a_hidden_session_that_replaces_a_visible_one_is_not_hinted_at
                 large_metadata_of_a_room_goes_only_with_its_own_event
@@ -141,6 +142,21 @@ pub async fn what_a_comparison_corrects_says_so(store: Shared) {
     let now = i64::try_from(store.now().await.unwrap().as_millis()).unwrap();
     assert!((now - 60_000..=now).contains(&logged[1].event.timestamp), "by the store's clock");
     store.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap();
+    nothing_more(&store, &mut feed).await;
+}
+
+pub async fn what_follows_from_a_moderators_act_says_so(store: Shared) {
+    let general = room("general");
+    let mut feed = store.follow_events().await.unwrap();
+    store.apply(&joined(&general, "alice", 1)).await.unwrap();
+    let asked_at = store.now().await.unwrap();
+    let held = store.read(&general).await.unwrap().unwrap();
+    let repairs = Repairs::moderated(&held, asked_at, held.after_end());
+    store.repair(&general, &repairs, &repairs.subjects(&held)).await.unwrap();
+    store.apply(&left(&general, "alice")).await.unwrap();
+    let logged = next(&mut feed, 2).await;
+    assert_eq!(logged[1].event.name, "participant_left");
+    assert_eq!(logged[1].event.source, Some(EventSource::Moderation));
     nothing_more(&store, &mut feed).await;
 }
 
