@@ -201,6 +201,12 @@ impl Problem {
         Self::bad_request("HTTP/2 is not spoken here; use HTTP/1.1, or a proxy that does")
     }
 
+    /// The same, of a step that follows one that was taken.
+    pub fn after(mut self, done: &str) -> Self {
+        self.detail = format!("{done}: {}", self.detail);
+        self
+    }
+
     /// Adds the cause, for the log alone.
     pub fn because(self, cause: impl ToString) -> Self {
         Self { cause: Some(cause.to_string()), ..self }

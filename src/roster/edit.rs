@@ -79,6 +79,20 @@ impl Preconditions {
 }
 
 impl RosterEdit {
+    /// A voice and a camera, as somebody was given them by name.
+    pub fn of_rights(can_speak: bool, can_video: bool) -> Self {
+        Self {
+            can_speak: Some(Some(can_speak)),
+            can_video: Some(Some(can_video)),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it says what the person may do.
+    pub fn names_rights(&self) -> bool {
+        self.role.is_some() || self.can_speak.is_some() || self.can_video.is_some()
+    }
+
     /// The row that replaces the one before, with an invitation if there was none.
     pub fn put(
         self,

@@ -150,7 +150,7 @@ impl Roster {
             check(preconditions, before, is_inside)?;
             write_of(rows, edit.put(identity, before, roles, now)?)
         };
-        self.change_one(room, identity, decide).await
+        self.change_one(room, identity, true, decide).await
     }
 
     /// Changes a part of what is written of somebody, or of somebody who is in the room uninvited.
@@ -166,6 +166,7 @@ impl Roster {
     ) -> Result<Edited, RosterError> {
         let is_inside = self.is_inside(room, identity).await?;
         let (roles, now) = (&*self.0.roles, self.now());
+        let names_rights = edit.names_rights();
         let decide = |rows: &RosterRows| {
             let before = rows.rows.first();
             check(preconditions, before, is_inside)?;
@@ -176,7 +177,7 @@ impl Roster {
             };
             write_of(rows, after)
         };
-        self.change_one(room, identity, decide).await
+        self.change_one(room, identity, names_rights, decide).await
     }
 
     /// Deletes what is written of somebody. None if they are not in the roster any more then.
@@ -229,18 +230,26 @@ impl Roster {
         Ok(RosterView::new(Arc::clone(&self.0.roles), read, list))
     }
 
+    /// Changes what is written of one person. Where the change `names_rights`, LiveKit gets them even if they are written already:
+    /// the call before may have failed after that.
     async fn change_one(
         &self,
         room: &RoomName,
         identity: &str,
+        names_rights: bool,
         decide: impl FnOnce(&RosterRows) -> Result<RosterWrite, RosterError> + Send,
     ) -> Result<Edited, RosterError> {
         let people = self.change(room, RosterSubject::One(identity), decide).await?;
         if let Some(edited) = self.told(room, people).await?.1.pop() {
             return Ok(edited);
         }
-        let entry = self.entry(room, identity).await?.ok_or(RosterError::Absent)?;
-        Ok(Edited { entry, is_new: false, to_apply: None })
+        let read = self.0.history.reader().roster_of(room, identity).await?;
+        let view = self.view(room, read).await?;
+        let entry = view.entry(identity).ok_or(RosterError::Absent)?;
+        let applies = names_rights && view.is_inside(identity);
+        let role = if applies { self.role_of(room, identity).await? } else { None };
+        let to_apply = role.map(|role| (Identity::new(identity), role.grants));
+        Ok(Edited { entry, is_new: false, to_apply })
     }
 
     /// Changes rows, and tells the followers of the room on every instance.

@@ -4,29 +4,10 @@ use crate::{
     http::{problem::Problem, state::Http},
     livekit::Grants,
     presence::{Identity, RoomName},
+    roster::RosterRole,
 };
 
 use super::{Tokens, caller::Person};
-
-/// What the roster says of somebody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::http) struct RosterRole {
-    pub name: String,
-    /// None: as the role says. The same for the camera.
-    pub can_speak: Option<bool>,
-    pub can_video: Option<bool>,
-}
-
-/// The role that a room's roster gives somebody; none without a roster, or if they are not in it.
-#[expect(clippy::unused_async, reason = "the roster's database will be asked")]
-#[expect(clippy::unnecessary_wraps, reason = "the roster's database can be away")]
-pub(in crate::http) async fn role_of(
-    _http: &Http,
-    _room: &RoomName,
-    _identity: &Identity,
-) -> Result<Option<RosterRole>, Problem> {
-    Ok(None)
-}
 
 /// Whether somebody is banned from a room.
 #[expect(clippy::unused_async, reason = "the store will be asked")]
@@ -55,12 +36,14 @@ impl Rights {
         if is_banned(http, room, &person.identity).await? {
             return Err(Problem::forbidden("you are banned from this room"));
         }
-        let default = person.grants.unwrap_or(tokens.settings.default_grants);
-        let Some(role) = role_of(http, room, &person.identity).await? else {
-            return Ok(Self { grants: default, role: None });
+        let role = match &http.roster {
+            Some(roster) => roster.role_of(room, person.identity.as_str()).await?,
+            None => None,
         };
-        // A role that the configuration no longer has grants nothing of its own.
-        let grants = http.roles.grants(&role.name).unwrap_or(default);
-        Ok(Self { grants: grants.with(role.can_speak, role.can_video), role: Some(role.name) })
+        let default = || person.grants.unwrap_or(tokens.settings.default_grants);
+        Ok(match role {
+            Some(RosterRole { role, grants }) => Self { grants, role: Some(role) },
+            None => Self { grants: default(), role: None },
+        })
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     livekit::{ParticipantUpdate, PermissionUpdate},
 };
 
-use super::{moderation, shown};
+use super::{super::roster::note_rights, moderation, shown};
 
 /// LiveKit's names of track sources.
 const SOURCES: [&str; 4] = ["camera", "microphone", "screen_share", "screen_share_audio"];
@@ -51,7 +51,17 @@ pub(in crate::http) async fn change(
     JsonBody(changes): JsonBody<Changes>,
 ) -> Result<Response, Problem> {
     let update = changes.check()?;
+    let permission = update.permission.clone();
     let participant = moderation(&http)?.update(&room, &identity, update, &by).await?;
+    if let Some(shown) = &participant
+        && let Some(sources) = permission.and_then(|permission| sources_of(&permission))
+    {
+        let may = |source: &str| {
+            let is_named = sources.is_empty() || sources.iter().any(|one| one == source);
+            shown.profile.permission.can_publish && is_named
+        };
+        note_rights(&http, &room, &identity, may("microphone"), may("camera")).await?;
+    }
     Ok(shown(participant.as_ref()))
 }
 
@@ -64,6 +74,13 @@ pub(in crate::http) async fn remove(
     let revokes = revokes(uri.query().unwrap_or_default())?;
     moderation(&http)?.remove(&room, &identity, revokes, &by).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The sources that somebody may publish from now on, if a change says it; empty: any.
+fn sources_of(permission: &PermissionUpdate) -> Option<Vec<String>> {
+    let PermissionUpdate { can_publish, can_publish_sources, .. } = permission;
+    let all = || can_publish.map(|_| Vec::new());
+    can_publish_sources.clone().or_else(all)
 }
 
 impl Changes {

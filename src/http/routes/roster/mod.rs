@@ -16,9 +16,10 @@ use crate::{
         respond::{conditional::etag, table::json_answer},
         state::{Http, HttpState},
     },
-    livekit::Grants,
+    livekit::{Grants, ParticipantUpdate},
+    moderation::ModerationError,
     presence::{Identity, RoomName},
-    roster::{Edited, Roster, RosterEntry},
+    roster::{Edited, Preconditions, Roster, RosterEdit, RosterEntry, RosterError},
 };
 
 pub(in crate::http) fn roster(http: &HttpState) -> Result<&Roster, Problem> {
@@ -48,14 +49,42 @@ async fn apply(
     Ok(())
 }
 
-/// Gives somebody in a room the permission that LiveKit has for these grants.
-#[expect(clippy::unused_async, reason = "moderation, which does it, is not here yet")]
+/// Gives somebody in a room the permission that LiveKit has for these grants. Somebody who has left by now gets it with their next
+/// token.
 async fn apply_grants(
-    _http: &Http,
-    _room: &RoomName,
-    _identity: &Identity,
-    _grants: &Grants,
-    _by: &str,
+    http: &Http,
+    room: &RoomName,
+    identity: &Identity,
+    grants: &Grants,
+    by: &str,
 ) -> Result<(), Problem> {
-    Ok(())
+    let Some(moderation) = &http.moderation else { return Ok(()) };
+    let permission = Some(grants.permission());
+    let update = ParticipantUpdate { permission, ..ParticipantUpdate::default() };
+    match moderation.update(room, identity, update, by).await {
+        Ok(_) | Err(ModerationError::Absent(_)) => Ok(()),
+        Err(error) => {
+            Err(Problem::from(error).after("the roster says so now, but not LiveKit yet"))
+        }
+    }
+}
+
+/// Has the roster say of somebody what a moderator let them do in LiveKit.
+pub(in crate::http) async fn note_rights(
+    http: &Http,
+    room: &RoomName,
+    identity: &Identity,
+    can_speak: bool,
+    can_video: bool,
+) -> Result<(), Problem> {
+    let Some(roster) = &http.roster else { return Ok(()) };
+    let edit = RosterEdit::of_rights(can_speak, can_video);
+    match roster.patch(room, identity.as_str(), edit, &Preconditions::default()).await {
+        // Hidden people, and agents that nobody has invited, are in no roster.
+        Ok(_) | Err(RosterError::Absent) => Ok(()),
+        Err(error) => {
+            Err(Problem::from(error)
+                .after("LiveKit does so now, but the roster does not say it yet"))
+        }
+    }
 }
