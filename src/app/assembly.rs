@@ -50,11 +50,19 @@ pub enum StartError {
 }
 
 /// The store, and what comes with it.
+#[derive(Clone)]
 struct Kept {
     store: Arc<dyn Store>,
     peers: Arc<dyn Peers>,
     /// Where its steps leave what they add to the history, if one is kept.
     outbox: Option<Arc<dyn Outbox>>,
+}
+
+impl Kept {
+    fn metered(self, registry: &mut Registry) -> Self {
+        let store = MeteredStore::new(self.store, StoreMetrics::register(registry));
+        Self { store: Arc::new(store), ..self }
+    }
 }
 
 impl App {
@@ -106,13 +114,13 @@ impl App {
 
     fn assemble(
         config: &Config,
-        Kept { store, peers, outbox }: Kept,
+        kept: Kept,
         clock: Clock,
         mut registry: Registry,
     ) -> Result<Self, StartError> {
         let descriptors = descriptors::raise();
-        let store: Arc<dyn Store> =
-            Arc::new(MeteredStore::new(store, StoreMetrics::register(&mut registry)));
+        let kept = kept.metered(&mut registry);
+        let Kept { store, peers, outbox } = kept.clone();
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
         let workers = start_workers(config, &clock, &pinned, &mut registry)?;
         let api = make_api(config, &clock, &mut registry)?;
@@ -120,8 +128,6 @@ impl App {
             .as_ref()
             .map(|api| start_reconciler(config, api, &store, Arc::clone(&peers), &mut registry));
         let moderation = make_moderation(api, &store, reconciler.clone(), &clock, &mut registry);
-        let tokens = make_tokens(&config.tokens, Arc::clone(&peers), &mut registry)?;
-        let kept = Kept { store: Arc::clone(&store), peers, outbox: outbox.clone() };
         let history = start_history(config, kept, reconciler.clone(), &clock, &mut registry)?;
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
@@ -140,7 +146,7 @@ impl App {
             client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.settings.clone(),
             roles: config.roles.clone(),
-            tokens,
+            tokens: make_tokens(&config.tokens, peers, &mut registry)?,
             cors: config.http.cors_origins.clone(),
             trusted_proxies: config.http.trusted_proxies.clone(),
             streams: streams_of(config),

@@ -36,10 +36,10 @@ pub enum AppTokenError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizeError {
     /// 401: the app does not know them.
-    #[error("the app does not know who asks{}", said(.0))]
+    #[error("the app does not know who asks{}", said(.0.as_deref()))]
     Unknown(Option<String>),
     /// Another 4xx: the app does not let them in.
-    #[error("the app refuses{}", said(.0))]
+    #[error("the app refuses{}", said(.0.as_deref()))]
     Refused(Option<String>),
     /// 429, and when to come back.
     #[error("the app is asked too often")]
@@ -56,6 +56,6 @@ pub enum AuthorizeError {
     Unreadable(String),
 }
 
-fn said(words: &Option<String>) -> String {
-    words.as_ref().map_or(String::new(), |words| format!(": {words}"))
+fn said(words: Option<&str>) -> String {
+    words.map_or(String::new(), |words| format!(": {words}"))
 }

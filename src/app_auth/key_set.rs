@@ -80,9 +80,13 @@ impl Jwk {
         let may_verify =
             operations.is_none_or(|them| them.iter().any(|operation| operation == "verify"));
         let key = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => VerifyingKey::of_rsa(&bytes(&self.n)?, &bytes(&self.e)?)?,
-            ("EC", Some("P-256")) => VerifyingKey::of_p256(&bytes(&self.x)?, &bytes(&self.y)?)?,
-            ("OKP", Some("Ed25519")) => VerifyingKey::of_ed25519(&bytes(&self.x)?)?,
+            ("RSA", _) => {
+                VerifyingKey::of_rsa(&bytes(self.n.as_deref())?, &bytes(self.e.as_deref())?)?
+            }
+            ("EC", Some("P-256")) => {
+                VerifyingKey::of_p256(&bytes(self.x.as_deref())?, &bytes(self.y.as_deref())?)?
+            }
+            ("OKP", Some("Ed25519")) => VerifyingKey::of_ed25519(&bytes(self.x.as_deref())?)?,
             // Also a secret (`oct`): what anybody can fetch signs nothing.
             _ => return None,
         };
@@ -96,8 +100,8 @@ impl Jwk {
     }
 }
 
-fn bytes(text: &Option<String>) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text.as_ref()?.trim_end_matches('=')).ok()
+fn bytes(text: Option<&str>) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text?.trim_end_matches('=')).ok()
 }
 
 #[cfg(test)]

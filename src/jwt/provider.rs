@@ -1,4 +1,4 @@
-//! The cryptography of `jsonwebtoken`: HS256 by `hmac`, and RS256, ES256 and EdDSA by `ring`, which TLS has brought along. All other
+//! The cryptography of `jsonwebtoken`: HS256 by `hmac`, and the signatures of public keys by `ring`, which TLS has brought along. All other
 //! algorithms are refused.
 
 use jsonwebtoken::{

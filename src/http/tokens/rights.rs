@@ -11,7 +11,6 @@ use super::{Tokens, caller::Person};
 
 /// Whether somebody is banned from a room.
 #[expect(clippy::unused_async, reason = "the store will be asked")]
-#[expect(clippy::unnecessary_wraps, reason = "the store can be away")]
 pub(in crate::http) async fn is_banned(
     _http: &Http,
     _room: &RoomName,

@@ -40,7 +40,7 @@ mod web_socket;
 pub mod wire;
 
 pub use app::{TestApp, TestClock, webhook_request};
-pub use app_server::{AppReply, AppRequest, AppServer};
+pub use app_server::{AppReply, AppServer};
 pub use app_signer::AppSigner;
 pub use browser::{Browser, Sight, Window};
 pub use caddy::Caddy;

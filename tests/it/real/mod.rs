@@ -10,4 +10,5 @@ mod moderation;
 mod random;
 mod reconciled;
 mod scenario;
+mod tokens;
 mod webhooks;

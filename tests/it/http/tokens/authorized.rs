@@ -102,49 +102,56 @@ async fn the_apps_refusal_is_passed_on() {
     assert_eq!(service.metric("app_authorizations_total{outcome=\"refused\"}").await, 5.0);
 }
 
+/// Checks what an app's answer gets somebody, and that it is told no more than that.
+async fn gets(service: &TestApp, app: &AppServer, reply: AppReply, status: u16) {
+    let shown = format!("{reply:?}").chars().take(100).collect::<String>();
+    app.replies(reply);
+    let answer = ask(service).await;
+    let sentence = match status {
+        503 => "the app cannot be asked who you are at the moment; ask again",
+        _ => "the app did not say who you are; tell its operator",
+    };
+    assert_eq!(answer.problem(status), sentence, "{shown}");
+    assert_eq!(answer.head.get("retry-after"), (status == 503).then_some("2"), "{shown}");
+}
+
 #[tokio::test]
 async fn an_app_that_answers_something_else_lets_nobody_in() {
-    let alice = || json!({"identity": "alice"}).to_string();
-    let inside = AppServer::start(AppReply::Text(200, "", alice())).await;
-    let location = format!("location: {}\r\n", inside.url()).leak();
-    let huge = json!({"identity": "alice", "metadata": "x".repeat(1 << 20)});
+    let text = |status, body: &str| AppReply::Text(status, "", body.to_owned());
+    let alice = json!({"identity": "alice"}).to_string();
     let cases = [
         (AppReply::Hangs, 503),
         (AppReply::Endless, 502),
-        (AppReply::Json(200, huge), 502),
-        (AppReply::Text(200, "", "<html>".into()), 502),
-        (AppReply::Text(200, "", String::new()), 502),
+        (AppReply::Json(200, json!({"identity": "alice", "metadata": "x".repeat(1 << 20)})), 502),
+        (text(200, "<html>"), 502),
+        (text(200, ""), 502),
         (AppReply::Json(200, json!(["alice"])), 502),
         (AppReply::Json(200, json!({"identity": ""})), 502),
         (AppReply::Json(200, json!({"user": "alice"})), 502),
         (AppReply::Json(200, json!({"identity": "alice", "grants": ["everything"]})), 502),
-        (AppReply::Text(204, "", String::new()), 502),
-        (AppReply::Text(500, "", alice()), 502),
-        (AppReply::Text(301, location, alice()), 502),
-        (AppReply::Text(302, location, alice()), 502),
-        (AppReply::Text(307, location, alice()), 502),
-        (AppReply::Text(308, location, alice()), 502),
+        (text(204, ""), 502),
+        (text(500, &alice), 502),
     ];
     let app = AppServer::start(AppReply::Hangs).await;
     let service = service(&app, &[("LKP__TOKENS__TIMEOUT", "300ms")]).await;
     for (reply, status) in cases {
-        let shown = format!("{reply:?}").chars().take(100).collect::<String>();
-        app.replies(reply);
-        let answer = ask(&service).await;
-        let problem = answer.problem(status);
-        match status {
-            503 => {
-                assert_eq!(problem, "the app cannot be asked who you are at the moment; ask again");
-                assert_eq!(answer.header("retry-after"), "2");
-            }
-            _ => {
-                assert_eq!(problem, "the app did not say who you are; tell its operator", "{shown}")
-            }
-        }
+        gets(&service, &app, reply, status).await;
     }
-    assert!(inside.asked().is_empty(), "no redirect is followed");
-    app.replies(AppReply::Text(200, "", alice()));
+    app.replies(text(200, &alice));
     assert_eq!(ask(&service).await.status, 200, "it is asked again");
+}
+
+#[tokio::test]
+async fn an_app_that_sends_elsewhere_is_not_followed() {
+    let alice = json!({"identity": "alice"}).to_string();
+    let inside = AppServer::start(AppReply::Text(200, "", alice.clone())).await;
+    let location = format!("location: {}\r\n", inside.url()).leak();
+    let app = AppServer::start(AppReply::Hangs).await;
+    let service = service(&app, &[]).await;
+    for status in [301, 302, 303, 307, 308] {
+        gets(&service, &app, AppReply::Text(status, location, alice.clone()), 502).await;
+    }
+    assert!(inside.asked().is_empty());
 }
 
 #[tokio::test]

@@ -89,6 +89,16 @@ impl Client {
                 },
             }),
         );
+        Self::join_with(driver, url, &token, guest).await
+    }
+
+    /// Connects with a token that somebody else has signed for this guest.
+    pub async fn join_with(
+        driver: &Arc<Driver>,
+        url: &str,
+        token: &str,
+        guest: &Guest,
+    ) -> Result<(Self, Called), String> {
         let client = Self {
             identity: guest.identity.clone(),
             room: guest.room.clone(),
