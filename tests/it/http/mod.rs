@@ -19,7 +19,7 @@ mod rooms_all;
 mod rooms_stream;
 mod slow_answers;
 mod stream;
-mod tokens;
+pub mod tokens;
 mod web_socket;
 mod web_socket_browser;
 mod web_socket_protocol;

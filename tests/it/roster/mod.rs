@@ -5,6 +5,7 @@ mod live;
 mod many;
 mod rights;
 mod routes;
+mod with_livekit;
 
 use livekit_presence::livekit::VideoGrant;
 use serde_json::{Value, json};
