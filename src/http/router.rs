@@ -62,7 +62,7 @@ fn token_routes(http: &Http) -> Router<Http> {
         .layer(from_fn_with_state(http.clone(), limit::limit_reads))
         .layer(from_fn(answer_in_time::answer_in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
-        .layer(cors::layer(&http.cors, with_cookies))
+        .layer(cors::layer_with_rates(&http.cors, with_cookies))
         .layer(MapRequestLayer::new(cors::ask_for_what_is_allowed))
 }
 

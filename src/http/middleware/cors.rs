@@ -64,17 +64,28 @@ pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsL
             Method::DELETE,
         ])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([
-            rate::LIMIT,
-            rate::REMAINING,
-            rate::RESET,
-            header::ETAG,
-            header::RETRY_AFTER,
-            HeaderName::from_static("x-cache"),
-            NEXT_CURSOR.clone(),
-            HeaderName::from_static("x-request-id"),
-        ])
+        .expose_headers(exposed())
         .max_age(Duration::from_hours(2))
+}
+
+/// The same, where pages also read how many tokens they may ask for.
+pub(in crate::http) fn layer_with_rates(origins: &CorsOrigins, with_cookies: bool) -> CorsLayer {
+    if *origins == CorsOrigins::None {
+        return layer(origins, with_cookies);
+    }
+    let rates = [rate::LIMIT, rate::REMAINING, rate::RESET];
+    layer(origins, with_cookies)
+        .expose_headers(rates.into_iter().chain(exposed()).collect::<Vec<_>>())
+}
+
+fn exposed() -> [HeaderName; 5] {
+    [
+        header::ETAG,
+        header::RETRY_AFTER,
+        HeaderName::from_static("x-cache"),
+        NEXT_CURSOR.clone(),
+        HeaderName::from_static("x-request-id"),
+    ]
 }
 
 /// Removes the headers that are not allowed from a preflight's request, because [`layer`] answers with what was asked for.

@@ -161,6 +161,18 @@ async fn the_example_of_an_environment_is_one_that_works() {
 }
 
 #[tokio::test]
+async fn the_demo_gives_anybody_a_token_and_says_so() {
+    let app = Process::start_as(&["demo"], &[("LIVEKIT_KEYS", "")]).await;
+    let answer = app.get("/api/livekit/token?room=general&username=alice").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["identity"], "alice");
+    assert!(app.log().contains("`tokens.insecure` is on: anybody who reaches this service"));
+    let served = Process::start(&[]).await;
+    assert_eq!(served.get("/api/livekit/token?room=general&username=alice").await.status, 404);
+    assert!(!served.log().contains("tokens.insecure"));
+}
+
+#[tokio::test]
 async fn the_demo_shows_people_coming_and_going() {
     let app = Process::start_as(&["demo"], &[("LIVEKIT_KEYS", "")]).await;
     let mut connection = Connection::open(app.address).await;

@@ -158,7 +158,7 @@ async fn an_app_that_sends_elsewhere_is_not_followed() {
 async fn an_app_that_hangs_is_not_asked_by_everybody_at_once() {
     let app = AppServer::start(AppReply::Hangs).await;
     let service =
-        service(&app, &[("LKP__TOKENS__PER_MINUTE", "0"), ("LKP__TOKENS__TIMEOUT", "4s")]).await;
+        service(&app, &[("LKP__TOKENS__PER_MINUTE", "0"), ("LKP__TOKENS__TIMEOUT", "3s")]).await;
     let waiting = join_all((0..64).map(|_| ask(&service)));
     let one_more = async {
         eventually("64 to wait", async || app.asked().len() == 64).await;
