@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{AppReply, AppServer, AppSigner, Response, TestApp, eventually};
+use crate::harness::{AppReply, AppServer, AppSigner, HttpProxy, Response, TestApp, eventually};
 
 use super::{APP_KEYS, APP_SECRET, URL, claims, in_secs, post};
 
@@ -213,4 +213,18 @@ async fn a_token_of_the_app_saves_the_question() {
     assert_eq!(wrong.status, 401);
     assert!(app.asked().is_empty(), "a wrong token is not replaced by a cookie");
     assert_eq!(claims(&ask(&service).await)["sub"], "by-cookie");
+}
+
+#[tokio::test]
+async fn the_app_is_asked_through_the_proxy_that_the_environment_names() {
+    let app = AppServer::start(AppReply::Json(200, json!({"identity": "alice"}))).await;
+    let proxy = HttpProxy::start(app.address.port(), None).await;
+    let service = TestApp::with(&[
+        ("LKP__TOKENS__AUTHORIZE_URL", "http://app.invalid/who?from=presence"),
+        ("LKP__TOKENS__URL", URL),
+        ("HTTP_PROXY", &format!("http://127.0.0.1:{}", proxy.port)),
+    ])
+    .await;
+    assert_eq!(claims(&ask(&service).await)["sub"], "alice");
+    assert_eq!(proxy.asked(), ["POST http://app.invalid/who?from=presence HTTP/1.1"]);
 }
