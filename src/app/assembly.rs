@@ -123,17 +123,13 @@ impl App {
         let Kept { store, peers, outbox } = kept.clone();
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
         let workers = start_workers(config, &clock, &pinned, &mut registry)?;
-        let api = make_api(config, &clock, &mut registry)?;
-        let reconciler = api
-            .as_ref()
-            .map(|api| start_reconciler(config, api, &store, Arc::clone(&peers), &mut registry));
-        let moderation = make_moderation(api, &store, reconciler.clone(), &clock, &mut registry);
+        let (reconciler, moderation) =
+            start_asking_livekit(config, &store, Arc::clone(&peers), &clock, &mut registry)?;
         let history = start_history(config, kept, reconciler.clone(), &clock, &mut registry)?;
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
         let hub = make_hub(config, &store, reconciler, &workers, &mut registry);
         let roster = make_roster(config, history.as_ref(), &store, &hub, &workers, &clock);
-        let server = bind(config)?;
         let state = Arc::new(HttpState {
             hub,
             events,
@@ -162,7 +158,7 @@ impl App {
             webhook_outage: WebhookOutage::default(),
         });
         warn_about(config);
-        Ok(Self { server, workers, state, drain: config.shutdown.drain })
+        Ok(Self { server: bind(config)?, workers, state, drain: config.shutdown.drain })
     }
 }
 
@@ -308,6 +304,26 @@ fn read_authority(file: Option<&Path>) -> Result<Option<Vec<u8>>, StartError> {
     read.map_err(|error| StartError::CaFile { key: "store.ca_file", error })
 }
 
+/// What asks LiveKit's API, where that is configured.
+fn start_asking_livekit(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    peers: Arc<dyn Peers>,
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Result<(Option<Reconciler>, Option<Arc<Moderation>>), StartError> {
+    let Some(api) = make_api(config, clock, registry)? else { return Ok((None, None)) };
+    let reconciler = start_reconciler(config, &api, store, peers, registry);
+    let parts = ModerationParts {
+        api,
+        store: Arc::clone(store),
+        reconciler: reconciler.clone(),
+        clock: clock.clone(),
+    };
+    let moderation = Moderation::new(parts, ModerationMetrics::register(registry));
+    Ok((Some(reconciler), Some(moderation)))
+}
+
 /// The client of LiveKit's API, where that is configured.
 fn make_api(
     config: &Config,
@@ -342,20 +358,6 @@ fn start_reconciler(
     let (api, store) = (Arc::clone(api), Arc::clone(store));
     let metrics = ReconcileMetrics::register(registry);
     Reconciler::start(api, store, peers, config.rules(), settings, metrics)
-}
-
-/// Has LiveKit do what moderators want, where its API is configured.
-fn make_moderation(
-    api: Option<Arc<Api>>,
-    store: &Arc<dyn Store>,
-    reconciler: Option<Reconciler>,
-    clock: &Clock,
-    registry: &mut Registry,
-) -> Option<Arc<Moderation>> {
-    let (api, reconciler) = api.zip(reconciler)?;
-    let (store, clock) = (Arc::clone(store), clock.clone());
-    let parts = ModerationParts { api, store, reconciler, clock };
-    Some(Moderation::new(parts, ModerationMetrics::register(registry)))
 }
 
 fn events_of(config: &Config) -> EventLogSettings {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::presence::{Repair, Repaired, Repairs, Room, RoomName, StoreTime};
 
-use super::{calls::Before, error::ModerationError, moderation::Moderation};
+use super::{calls::Before, error::ModerationError, moderators::Moderation};
 
 impl Moderation {
     /// Applies what LiveKit answered to the room as it is now.

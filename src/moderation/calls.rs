@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     error::{Absent, ModerationError},
-    moderation::Moderation,
+    moderators::Moderation,
 };
 
 /// A room before LiveKit is asked to change something.

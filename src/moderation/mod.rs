@@ -4,7 +4,7 @@
 //! every subscriber sees it without a webhook. Each act is audited: a line in the log, an event on the feed, a metric. Who may
 //! moderate is decided above.
 //!
-//! - `moderation`: what the rest of the service calls, with `mute_all`
+//! - `moderators`: what the rest of the service calls, with `mute_all`
 //! - `calls`: how LiveKit is asked; `applying`: what becomes of its answer
 //! - `act`, `record`: who did what to whom, and where that is told
 
@@ -13,12 +13,12 @@ mod applying;
 mod calls;
 mod error;
 mod metrics;
-mod moderation;
+mod moderators;
 mod mute_all;
 mod record;
 
 pub use act::{Act, Action};
 pub use error::{Absent, ModerationError};
 pub use metrics::ModerationMetrics;
-pub use moderation::{Moderation, ModerationParts};
+pub use moderators::{Moderation, ModerationParts};
 pub use mute_all::{MuteAll, MutedAll};

@@ -15,7 +15,7 @@ use super::{
     act::{Act, Action},
     calls::Before,
     error::{Absent, ModerationError},
-    moderation::Moderation,
+    moderators::Moderation,
 };
 
 /// Tracks that are muted at once.

@@ -9,7 +9,7 @@ use crate::{
     store::FeedEvent,
 };
 
-use super::{act::Act, error::ModerationError, metrics::ActOutcome, moderation::Moderation};
+use super::{act::Act, error::ModerationError, metrics::ActOutcome, moderators::Moderation};
 
 /// The name of the event on the feed.
 const EVENT: &str = "moderation";

@@ -157,7 +157,7 @@ async fn a_name_metadata_and_attributes_are_changed() {
     let is_so = |one: &Person| {
         one.name == "Alice B."
             && one.metadata == "on stage"
-            && one.attributes.get("seat").is_some()
+            && one.attributes.contains_key("seat")
             && one.attributes.len() == 1
     };
     assert!(is_so(&Person::read(&answer.body)), "{answer:?}");

@@ -29,38 +29,40 @@ async fn moderated(mode: &str) -> Moderated {
     Moderated::with(&settings, &[speaker("alice"), speaker("bob")]).await
 }
 
+/// An admin of the room, in a token that nobody has signed.
+const UNSIGNED: &str = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJpc3MiOiJBUEl0ZXN0IiwiZXhwIjo5OTk5OTk5OTk5LCJ2aWRlbyI6eyJyb29tIjoiZ2VuZXJhbCIsInJvb21BZG1pbiI6dHJ1ZX19.";
+
+/// Every kind of token that moderates nothing in the room, and the status of the refusal.
+fn tokens_that_do_not(now: u64) -> Vec<(&'static str, Option<String>, u16)> {
+    let signed = |keys: &str, video: VideoGrant, exp: u64| {
+        let keys = Keys::new(&ApiKey::parse_lines(keys).unwrap());
+        Some(AccessToken::sign("maria", video, exp, &keys).unwrap())
+    };
+    let by_livekit = |video: VideoGrant| signed(KEYS, video, now + 60);
+    let joins = VideoGrant { room: "general".to_owned(), room_join: true, ..VideoGrant::default() };
+    let lists = VideoGrant { room_list: true, ..VideoGrant::default() };
+    let makes = VideoGrant { room_create: true, ..VideoGrant::default() };
+    vec![
+        ("none", None, 401),
+        ("garbage", Some("x.y.z".to_owned()), 401),
+        ("not signed at all", Some(UNSIGNED.to_owned()), 401),
+        ("of a stranger's key", signed(STRANGERS, admin_of("general"), now + 60), 401),
+        ("expired", signed(KEYS, admin_of("general"), now - 120), 401),
+        ("a viewer's", by_livekit(joins), 403),
+        ("another room's admin", by_livekit(admin_of("other")), 403),
+        ("an admin of a room that begins alike", by_livekit(admin_of("general2")), 403),
+        ("an admin without a room", by_livekit(admin_of("")), 403),
+        ("one that lists rooms", by_livekit(lists), 403),
+        ("one that makes rooms", by_livekit(makes), 403),
+        ("of a key for pages", signed(PAGES, admin_of("general"), now + 60), 403),
+    ]
+}
+
 #[tokio::test]
 async fn only_an_admin_of_this_room_by_a_key_of_livekits_moderates_it() {
     for mode in ["livekit", "open"] {
         let with = moderated(mode).await;
-        let now = with.app.clock.clock().now().as_secs();
-        let signed = |keys: &str, video: VideoGrant, exp: u64| {
-            let keys = Keys::new(&ApiKey::parse_lines(keys).unwrap());
-            AccessToken::sign("maria", video, exp, &keys).unwrap()
-        };
-        let by_livekit = |video: VideoGrant| signed(KEYS, video, now + 60);
-        let joins = |room: &str| VideoGrant {
-            room: room.to_owned(),
-            room_join: true,
-            ..VideoGrant::default()
-        };
-        let lists = VideoGrant { room_list: true, ..VideoGrant::default() };
-        let makes = VideoGrant { room_create: true, ..VideoGrant::default() };
-        let unsigned = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJpc3MiOiJBUEl0ZXN0IiwiZXhwIjo5OTk5OTk5OTk5LCJ2aWRlbyI6eyJyb29tIjoiZ2VuZXJhbCIsInJvb21BZG1pbiI6dHJ1ZX19.";
-        let tokens = [
-            ("none", None, 401),
-            ("garbage", Some("x.y.z".to_owned()), 401),
-            ("not signed at all", Some(unsigned.to_owned()), 401),
-            ("of a stranger's key", Some(signed(STRANGERS, admin_of("general"), now + 60)), 401),
-            ("expired", Some(signed(KEYS, admin_of("general"), now - 120)), 401),
-            ("a viewer's", Some(by_livekit(joins("general"))), 403),
-            ("another room's admin", Some(by_livekit(admin_of("other"))), 403),
-            ("an admin of rooms that begin alike", Some(by_livekit(admin_of("general2"))), 403),
-            ("an admin without a room", Some(by_livekit(admin_of(""))), 403),
-            ("one that lists rooms", Some(by_livekit(lists)), 403),
-            ("one that makes rooms", Some(by_livekit(makes)), 403),
-            ("of a key for pages", Some(signed(PAGES, admin_of("general"), now + 60)), 403),
-        ];
+        let tokens = tokens_that_do_not(with.app.clock.clock().now().as_secs());
         for (method, target, body) in routes() {
             for (what, token, status) in &tokens {
                 let bearer = token.as_ref().map(|token| format!("Bearer {token}"));
