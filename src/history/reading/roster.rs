@@ -70,18 +70,18 @@ impl Reader {
     ) -> Result<ReadRoster, ReadingError> {
         self.ask(async |pool| {
             let row = row_of(pool, room, identity).await?;
-            let since = match &row {
-                Some(row) => Some(row.since - WHOLE_SECOND),
-                None => life_of(pool, room).await?,
+            let (since, life) = match (&row, life_of(pool, room).await?) {
+                (Some(row), _) => (row.since, None),
+                (None, Some((sid, started_at))) => (started_at, Some(sid)),
+                (None, None) => return Ok(ReadRoster::default()),
             };
-            let Some(since) = since else { return Ok(ReadRoster::default()) };
-            let stayed = sqlx::query(STAY_STATEMENT)
+            let statement = stay_statement(life.is_some());
+            let stayed = sqlx::query(AssertSqlSafe(statement))
                 .bind(identity_key(identity))
                 .bind(stored_text(identity).into_owned())
                 .bind(room.to_string())
-                .bind(since)
-                // An agent is in the roster only if it was invited.
-                .bind(i64::from(row.is_some()));
+                .bind(since - WHOLE_SECOND);
+            let stayed = life.into_iter().fold(stayed, sqlx::query::Query::bind);
             let stayed = stayed.fetch_optional(pool).await?;
             let stays = stayed.iter().map(stayed_of).collect::<sqlx::Result<_>>()?;
             Ok(ReadRoster { rows: row.into_iter().collect(), stays })
@@ -117,21 +117,23 @@ async fn row_of(
     Ok(row.as_ref().map(roster_row_of).transpose()?)
 }
 
-/// When the last life of a room began.
-async fn life_of(pool: &AnyPool, room: &RoomName) -> Result<Option<i64>, ReadingError> {
-    let life = sqlx::query_scalar(LIFE_STATEMENT).bind(room.to_string());
-    Ok(life.fetch_optional(pool).await?)
+/// The sid of the last life of a room, and when it began.
+async fn life_of(pool: &AnyPool, room: &RoomName) -> Result<Option<(String, i64)>, ReadingError> {
+    let life = sqlx::query(LIFE_STATEMENT).bind(room.to_string());
+    let life = life.fetch_optional(pool).await?;
+    Ok(life.map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?)
 }
 
 async fn uninvited(
     pool: &AnyPool,
     room: &RoomName,
 ) -> Result<HashMap<String, Stayed>, ReadingError> {
-    let Some(started_at) = life_of(pool, room).await? else { return Ok(HashMap::new()) };
+    let Some((sid, started_at)) = life_of(pool, room).await? else { return Ok(HashMap::new()) };
     let query = sqlx::query(UNINVITED_STATEMENT)
         .bind(room.to_string())
-        .bind(started_at)
-        .bind(number(MAX_UNINVITED_STAYS));
+        .bind(started_at - WHOLE_SECOND)
+        .bind(number(MAX_UNINVITED_STAYS))
+        .bind(sid);
     let rows = all_rows(pool, query).await?;
     Ok(rows.iter().map(stayed_of).collect::<sqlx::Result<_>>()?)
 }
@@ -142,7 +144,7 @@ pub(super) fn rows_statement() -> String {
 
 /// The last life of a room: one that goes on, or the one that ended last.
 pub(super) const LIFE_STATEMENT: &str =
-    "SELECT started_at FROM room_instances WHERE room = $1 ORDER BY finished_at DESC LIMIT 1";
+    "SELECT sid, started_at FROM room_instances WHERE room = $1 ORDER BY finished_at DESC LIMIT 1";
 
 /// The last stay of each who has a row, since then.
 pub(super) fn stays_statement() -> String {
@@ -155,16 +157,22 @@ pub(super) fn stays_statement() -> String {
     )
 }
 
-/// The last stay of each person who was in a room after a moment.
+/// The last stay of each person who was in one life of a room, by when it began and by its sid.
 pub(super) const UNINVITED_STATEMENT: &str = "SELECT identity, MAX(name), MAX(joined_at), MAX(left_at) FROM (\
          SELECT identity_key, identity, name, joined_at, left_at FROM sessions \
-         WHERE room = $1 AND left_at > $2 AND agent = 0 ORDER BY left_at DESC LIMIT $3\
+         WHERE room = $1 AND left_at > $2 AND agent = 0 AND (instance = $4 OR instance IS NULL) \
+         ORDER BY left_at DESC LIMIT $3\
      ) AS stays GROUP BY identity_key, identity";
 
-/// The last stay of one person in a room after a moment.
-pub(super) const STAY_STATEMENT: &str = "SELECT identity, MAX(name), MAX(joined_at), MAX(left_at) FROM sessions \
-     WHERE identity_key = $1 AND identity = $2 AND room = $3 AND left_at > $4 AND agent <= $5 \
-     GROUP BY identity_key, identity";
+/// The last stay of one person in a room after a moment; with `of_life` in one life of the room, and not as an agent.
+pub(super) fn stay_statement(of_life: bool) -> String {
+    let life = if of_life { "AND agent = 0 AND (instance = $5 OR instance IS NULL)" } else { "" };
+    format!(
+        "SELECT identity, MAX(name), MAX(joined_at), MAX(left_at) FROM sessions \
+         WHERE identity_key = $1 AND identity = $2 AND room = $3 AND left_at > $4 {life} \
+         GROUP BY identity_key, identity"
+    )
+}
 
 fn stayed_of(row: &AnyRow) -> sqlx::Result<(String, Stayed)> {
     let left_at: i64 = row.try_get(3)?;

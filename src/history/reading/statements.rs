@@ -5,6 +5,9 @@ use super::{
     instances::{Lives, Order, counts_statement, instances_statement},
     people::{attended_condition, count_statement, people_statement},
     person::{open_statement, person_statement},
+    roster::{
+        LIFE_STATEMENT, UNINVITED_STATEMENT, rows_statement, stay_statement, stays_statement,
+    },
     side::Side,
     usage::{Asked, first_join_statement, usage_statement},
 };
@@ -19,7 +22,7 @@ pub struct Planned {
 
 /// The statements of every route.
 pub fn planned() -> Vec<Planned> {
-    [attendance(), lives(), analytics()]
+    [attendance(), lives(), analytics(), roster()]
         .into_iter()
         .flatten()
         .chain([
@@ -60,6 +63,17 @@ fn lives() -> Vec<Planned> {
             "room_instances_by_start",
         ),
         question("sessions: how many people", counts_statement(3), "sessions_by_instance"),
+    ]
+}
+
+fn roster() -> Vec<Planned> {
+    vec![
+        question("roster", rows_statement(), "roster_pkey"),
+        question("roster: who was there", stays_statement(), "sessions_by_identity"),
+        question("roster: the last life", LIFE_STATEMENT.to_owned(), "room_instances_by_room"),
+        question("roster: uninvited", UNINVITED_STATEMENT.to_owned(), "sessions_by_room"),
+        question("roster: one person", stay_statement(false), "sessions_by_identity"),
+        question("roster: one uninvited", stay_statement(true), "sessions_by_identity"),
     ]
 }
 

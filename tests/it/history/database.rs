@@ -237,7 +237,7 @@ async fn several_processes_may_make_the_tables_at_once() {
 async fn tables_of_a_later_release_are_refused() {
     for kind in TestDatabase::both().await {
         let database = kind.connect().await;
-        let later = "UPDATE livekit_presence_migrations SET version = 99";
+        let later = "UPDATE livekit_presence_migrations SET version = version + 98";
         sqlx::query(later).execute(database.reader().await.unwrap()).await.unwrap();
         let address = HistoryAddress::parse(&kind.url()).unwrap();
         let refused = Database::connect(&address).await.unwrap_err();

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, TestDatabase, joined, left, now, started};
+use crate::harness::{
+    TestApp, TestDatabase, WebhookBody, eventually, joined, left, now, now_ms, started,
+};
 
 use super::{ROSTER, Stage, counts, everybody, expected, moderator, send, statuses};
 
@@ -151,9 +153,15 @@ async fn who_comes_uninvited_is_in_the_roster_and_may_be_given_a_role() {
 #[tokio::test]
 async fn who_came_and_left_uninvited_stays_in_the_roster_for_the_life_of_the_room() {
     let stage = Stage::new().await;
-    stage.app.webhooks([started(), joined("bob")].map(|one| now(one.room("stage")))).await;
-    stage.app.webhook(now(left("bob").room("stage"))).await;
-    let entry = stage.ok("GET", &format!("{ROSTER}/bob"), None).await;
+    let made_at = now_ms();
+    let bob = |one: WebhookBody| now(one.with("joinedAtMs", json!(made_at.to_string())));
+    for webhook in [now(started()), bob(joined("bob")), bob(left("bob"))] {
+        stage.app.webhook(webhook.room("stage").room_created_at_ms(made_at)).await;
+    }
+    let target = format!("{ROSTER}/bob");
+    let is_known = async || stage.ask("GET", &target, None, &[]).await.status == 200;
+    eventually("the history to have its first session", is_known).await;
+    let entry = stage.ok("GET", &target, None).await;
     assert_eq!([&entry["status"], &entry["invited"]], [&json!("LEFT"), &json!(false)]);
     assert!(entry["joinedAt"].is_string() && entry["leftAt"].is_string(), "{entry}");
     let list = stage.list().await;
