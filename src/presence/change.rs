@@ -1,6 +1,6 @@
 //! What one step did to a room, as its clients see it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,8 +55,8 @@ pub struct ViewDiff {
     before: BTreeMap<Identity, Option<Participant>>,
     /// Why sessions are not shown any more, of those that this step ended.
     endings: HashMap<ParticipantSid, Ending>,
-    /// Sessions that were hidden before.
-    revealed: BTreeSet<ParticipantSid>,
+    /// Sessions that were hidden before, and why they are shown.
+    revealed: HashMap<ParticipantSid, Entrance>,
 }
 
 impl ViewDiff {
@@ -87,8 +87,8 @@ impl ViewDiff {
     }
 
     /// Records that clients may see a session that was hidden.
-    pub fn revealed(&mut self, sid: &ParticipantSid) {
-        self.revealed.insert(sid.clone());
+    pub fn revealed(&mut self, sid: &ParticipantSid, entrance: Entrance) {
+        self.revealed.insert(sid.clone(), entrance);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -114,8 +114,7 @@ impl ViewDiff {
             Transition::Left(before, ending)
         };
         let shown = |after: &Participant| {
-            let is_revealed = revealed.contains(&after.sid);
-            let entrance = if is_revealed { Entrance::Revealed } else { Entrance::Joined };
+            let entrance = revealed.get(&after.sid).copied().unwrap_or(Entrance::Joined);
             Transition::Joined(after.clone(), entrance)
         };
         for (identity, before) in self.before {

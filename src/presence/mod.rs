@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no runtime. Callers pass the time and get back what changed. The stores apply these rules atomically;
 //! everything above only shows their result.
 
+mod bans;
 mod change;
 mod counts;
 mod details;
@@ -37,6 +38,7 @@ mod time;
 mod tracks;
 mod transition;
 
+pub use bans::{Ban, BanChanged};
 pub use change::{Change, Departure, Difference, ViewDiff};
 pub use counts::Counts;
 pub use details::{EventDetails, RoomDetails};

@@ -73,6 +73,7 @@ pub fn plan(room: &Room, listing: &Listing, probed: &[Probed], rules: &Rules) ->
     steps.extend(plan_believed(room, &held, asked_at, rules));
     steps.extend(plan_evicted(room, &held, asked_at));
     steps.extend(plan_missing(room, &listed, asked_at, probed, rules));
+    steps.extend(room.plan_lapses(asked_at));
     Repairs {
         asked_at,
         epoch: room.epoch,
@@ -98,6 +99,7 @@ pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
         .map(|held| Repair::Listed { sid: held.sid.clone(), version: held.version })
         .collect();
     steps.extend(plan_evicted(room, &held, asked_at));
+    steps.extend(room.plan_lapses(asked_at));
     Repairs {
         asked_at,
         epoch: room.epoch,
@@ -338,7 +340,8 @@ impl Room {
             | Repair::Dead { .. }
             | Repair::Muted { .. }
             | Repair::Ended { .. }
-            | Repair::Closed => None,
+            | Repair::Closed
+            | Repair::Lapse(_) => None,
         }
     }
 }

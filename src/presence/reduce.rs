@@ -14,7 +14,7 @@ use super::{
     session::{OpeningOf, Session},
     time::{LiveKitTime, StoreTime},
     tracks::Tracks,
-    transition::Transition,
+    transition::{Entrance, Transition},
 };
 
 /// What an event did.
@@ -27,6 +27,8 @@ pub enum Applied {
     /// Nothing that a client sees is different, but it shows that something was missed, so LiveKit has to be asked.
     Unexpected,
     Changed(Change),
+    /// It shows that a banned person's session is inside, and did this. Clients do not see the session.
+    OfBanned(Box<Applied>),
 }
 
 impl Room {
@@ -46,7 +48,7 @@ impl Room {
         if let Some(id) = &event.id
             && self.has_seen(id, now)
         {
-            return Applied::Duplicate;
+            return self.seen_with_ban(event, Applied::Duplicate);
         }
         self.forget(now);
         if let Some(id) = &event.id {
@@ -58,6 +60,7 @@ impl Room {
             && self.knowledge.is_lost()
             && matches!(event.kind, EventKind::Left { .. });
         let mut diff = ViewDiff::default();
+        self.lapse_ban_of(event, now, &mut diff);
         self.take(event, now, &mut diff);
         self.knowledge.heard(now + rules.trust);
         self.heard_at = now;
@@ -65,11 +68,13 @@ impl Room {
             // Hubs may show the session that left: a gap in the versions makes all of them read the room again.
             self.version = self.version.next(now);
         }
-        match self.end_step(diff, leaves_hole, Some(event.received_at), now, transitions) {
+        let change = self.end_step(diff, leaves_hole, Some(event.received_at), now, transitions);
+        let applied = match change {
             Some(change) => Applied::Changed(change),
             None if is_unexpected => Applied::Unexpected,
             None => Applied::Unchanged,
-        }
+        };
+        self.seen_with_ban(event, applied)
     }
 
     /// Does what an event says.
@@ -213,7 +218,7 @@ impl Room {
         self.touch(&info.identity, diff);
         if let Some(held) = self.sessions.get(&info.sid) {
             if info.version > held.version && !held.visible && info.is_visible() {
-                diff.revealed(&info.sid);
+                diff.revealed(&info.sid, Entrance::Revealed);
             }
             self.amend(&info.sid, |session| {
                 if info.version > session.version {

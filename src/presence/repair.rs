@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     change::ViewDiff,
     gone::GoneBecause,
-    name::ParticipantSid,
+    name::{Identity, ParticipantSid},
     opening::Opening,
     participant::SessionInfo,
     repaired::{Effect, RepairCounts, Repaired},
@@ -14,7 +14,7 @@ use super::{
     rules::Rules,
     session::{LastListed, OpeningOf, Session, Standing},
     time::StoreTime,
-    transition::{Ending, Transition},
+    transition::{Ending, Entrance, Transition},
 };
 
 impl Room {
@@ -77,6 +77,7 @@ impl Room {
             Repair::Muted { sid, track } => self.mute(sid, track, asked_at, now, diff),
             Repair::Ended { sid, .. } => self.end(sid, now, diff),
             Repair::Closed => self.close(now, rules),
+            Repair::Lapse(identity) => self.note_lapse(identity, now, diff),
         }
     }
 
@@ -129,7 +130,7 @@ impl Room {
         let (sid, identity) = (held.sid.clone(), held.identity.clone());
         self.touch(&identity, diff);
         if !held.visible && info.is_visible() {
-            diff.revealed(&sid);
+            diff.revealed(&sid, Entrance::Revealed);
         }
         self.note_listed(&sid, info.version, asked_at, diff);
         self.amend(&sid, |held| {
@@ -285,6 +286,12 @@ impl Room {
             held.life.witnessed |= witnessed;
         });
         Effect::Noted
+    }
+
+    fn note_lapse(&mut self, identity: &Identity, now: StoreTime, diff: &mut ViewDiff) -> Effect {
+        self.lapse_ban(identity, now, diff);
+        // It may have been set anew.
+        if self.is_banned(identity) { Effect::Outdated } else { Effect::Noted }
     }
 
     /// Closes a room whose `room_finished` was missed: LiveKit's list removed the last session, or LiveKit does not have the

@@ -62,6 +62,8 @@ pub enum Repair {
     Ended { sid: ParticipantSid, identity: Identity },
     /// LiveKit has closed the room.
     Closed,
+    /// The time of a person's ban is over.
+    Lapse(Identity),
 }
 
 impl Repair {
@@ -72,6 +74,7 @@ impl Repair {
             }
             Self::Ended { identity, .. } => return Subject::Person(identity.clone()),
             Self::Closed => return Subject::Nobody,
+            Self::Lapse(identity) => return Subject::Person(identity.clone()),
             Self::Listed { sid, .. }
             | Self::Missed(sid)
             | Self::Remove(sid)

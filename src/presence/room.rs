@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
+    bans::Ban,
     change::{Change, Difference, ViewDiff},
     counts::{Counts, RunningCounts},
     gone::{Gone, GoneBecause},
@@ -57,6 +58,10 @@ pub struct Room {
     /// Tracks of sessions that are not known yet.
     pub(super) waiting: Arc<Remembered<ParticipantSid, Tracks>>,
     pub(super) seen: Arc<Remembered<EventId>>,
+    /// Those whose time is over stay until the next step about that person.
+    pub(super) bans: Arc<HashMap<Identity, Ban>>,
+    /// None of them ends later. The one that ended then may have been lifted.
+    pub(super) banned_until: StoreTime,
 }
 
 impl Room {
@@ -107,8 +112,10 @@ impl Room {
 
     /// Whether the list has a caller whose call will soon be answered or given up.
     pub fn has_somebody_called(&self) -> bool {
-        let is_shown =
-            |session: &&Session| session.visible && session.standing == Standing::Present;
+        let is_shown = |session: &&Session| {
+            let is_there = session.visible && session.standing == Standing::Present;
+            is_there && !self.is_banned(&session.identity)
+        };
         self.sessions.values().filter(is_shown).any(|session| session.profile.is_being_called())
     }
 
@@ -150,7 +157,8 @@ impl Room {
         list
     }
 
-    /// What clients see of an identity: its newest session that is present, unless that one is hidden.
+    /// What clients see of an identity: its newest session that is present, unless that one is hidden. Nothing of somebody who is
+    /// banned.
     pub fn shown(&self, identity: &Identity) -> Option<Participant> {
         self.newest_shown(identity).map(Session::as_participant)
     }
@@ -163,7 +171,7 @@ impl Room {
             .filter_map(|sid| self.sessions.get(sid))
             .filter(|session| session.standing == Standing::Present)
             .max_by_key(|session| (session.joined_at, &session.sid))?;
-        newest.visible.then_some(newest)
+        (newest.visible && !self.is_banned(identity)).then_some(newest)
     }
 
     /// The numbers of these identities, as the list has them.
@@ -267,7 +275,8 @@ impl Room {
         diff: &mut ViewDiff,
     ) {
         let session = self.sessions.get(sid);
-        let was_hidden = session.map_or_else(|| self.was_hidden(sid), |session| !session.visible);
+        let is_hidden = |held: &Session| !held.visible || self.is_banned(&held.identity);
+        let was_hidden = session.map_or_else(|| self.was_hidden(sid), is_hidden);
         Arc::make_mut(&mut self.gone).insert(sid.clone(), Gone { because, was_hidden }, now);
         let Some(session) = session else { return };
         if session.standing == Standing::Present {

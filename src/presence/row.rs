@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    bans::Ban,
     counts::Parts,
     gone::GoneBecause,
     inside::Inside,
@@ -59,6 +60,10 @@ pub struct RoomRow {
     /// What events without an identity said, and the ids of those about the room.
     #[serde(default, skip_serializing_if = "PersonRow::is_empty")]
     pub nameless: PersonRow,
+    /// No ban of the room ends later. Releases that do not know this field, and that of a person's ban, drop them when they write
+    /// the row.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) banned_until: StoreTime,
     /// When the store forgets the room unless it is written again. No rule reads it.
     pub kept_until: StoreTime,
 }
@@ -78,6 +83,8 @@ pub struct PersonRow {
     /// Events that were applied, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<(EventId, StoreTime)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<Ban>,
 }
 
 /// A session that is gone.
@@ -114,6 +121,7 @@ impl PersonRow {
             && self.gone.is_empty()
             && self.waiting.is_empty()
             && self.events.is_empty()
+            && self.ban.is_none()
     }
 }
 
@@ -125,6 +133,7 @@ impl Default for PersonRow {
             gone: Vec::new(),
             waiting: Vec::new(),
             events: Vec::new(),
+            ban: None,
         }
     }
 }

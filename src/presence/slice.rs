@@ -4,6 +4,8 @@
 //! A slice has no list and no sessions to look through. A step that needs everybody says so, and is taken again on a slice that
 //! has everybody. Most starts and ends of a room end no session, which the room's own row can tell.
 
+mod bans;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -77,6 +79,7 @@ impl RoomSlice {
                 evicted_at: row.evicted_at,
                 counts: RunningCounts::restore(row.visible, row.counts),
                 inside: row.inside,
+                banned_until: row.banned_until,
                 ..Room::default()
             },
             kept_until: row.kept_until,
@@ -94,6 +97,9 @@ impl RoomSlice {
         let mut person = Person::default();
         if let Some(mut row) = row {
             let sessions = std::mem::take(&mut row.sessions);
+            if let Some(ban) = row.ban.take() {
+                self.room.restore_ban(identity, ban);
+            }
             person = Person::recall(row, &mut self.room);
             for mut session in sessions {
                 session.identity = identity.clone();
@@ -108,6 +114,7 @@ impl RoomSlice {
     pub fn loaded_everybody(&mut self) {
         let room = &mut self.room;
         room.recount();
+        room.find_end_of_bans();
         room.counts = room.counts_of(room.sids_of.keys()).into();
         self.has_everybody = true;
     }
@@ -178,12 +185,15 @@ impl RoomSlice {
     pub fn forget_some(&mut self, limit: usize, now: StoreTime) -> Vec<Identity> {
         self.room.forget(now);
         let room = &self.room;
-        let is_over = |person: &Person| {
-            !person.sids.iter().any(|sid| room.remembers(sid)) && person.has_forgotten_events(now)
+        let is_over = |identity: &Identity, person: &Person| {
+            let is_banned = room.ban_of(identity).is_some_and(|ban| ban.holds_at(now));
+            let is_remembered = is_banned || person.sids.iter().any(|sid| room.remembers(sid));
+            !is_remembered && person.has_forgotten_events(now)
         };
-        let over = self.persons.iter().filter(|(_, person)| is_over(person));
+        let over = self.persons.iter().filter(|(identity, person)| is_over(identity, person));
         let over: Vec<_> = over.map(|(identity, _)| identity.clone()).take(limit).collect();
         for identity in &over {
+            self.room.forget_ban(identity);
             self.persons.insert(identity.clone(), Person::default());
         }
         over
@@ -216,7 +226,7 @@ impl RoomSlice {
             }
             None => self.apply_to_all(event, now, rules, &mut transitions),
         };
-        if let Some(id) = event.id.as_ref().filter(|_| outcome != Applied::Duplicate) {
+        if let Some(id) = event.id.as_ref().filter(|_| !outcome.is_duplicate()) {
             self.person(owner.as_ref()).remember(id, now);
         }
         Ok(Step { outcome, touched, transitions })
@@ -278,6 +288,7 @@ impl RoomSlice {
             counts: room.counts.parts(),
             inside: room.inside.clone(),
             nameless: self.nameless.row(&self.room),
+            banned_until: room.banned_until,
             kept_until: self.kept_until,
         }
     }
@@ -287,6 +298,7 @@ impl RoomSlice {
         let person = self.persons.get(identity);
         PersonRow {
             sessions: sessions_of(&self.room, identity).cloned().collect(),
+            ban: self.room.ban_of(identity).cloned(),
             ..person.map_or_else(PersonRow::default, |person| person.row(&self.room))
         }
     }

@@ -50,11 +50,8 @@ impl<'step> StepTaken<'step> {
         now: StoreTime,
         metadata: bool,
     ) -> Self {
-        let updated = match applied {
-            Applied::Changed(change) => &*change.updated,
-            Applied::Duplicate | Applied::Unchanged | Applied::Unexpected => &[],
-        };
-        let event = Some(event).filter(|_| *applied != Applied::Duplicate);
+        let updated = applied.change().map_or(&[][..], |change| &change.updated);
+        let event = Some(event).filter(|_| !applied.is_duplicate());
         Self { room, transitions, updated, event, found_ended: false, now, metadata }
     }
 
@@ -69,6 +66,16 @@ impl<'step> StepTaken<'step> {
         let updated = repaired.change.as_ref().map_or(&[][..], |change| &change.updated);
         let found_ended = repaired.found_ended;
         Self { room, transitions, updated, event: None, found_ended, now, metadata }
+    }
+
+    /// The step that set or lifted a ban.
+    pub fn of_ban(
+        room: &'step Room,
+        transitions: &'step [Transition],
+        now: StoreTime,
+        metadata: bool,
+    ) -> Self {
+        Self { room, transitions, updated: &[], event: None, found_ended: false, now, metadata }
     }
 
     /// What the history has to know of it, in order.
@@ -95,7 +102,7 @@ impl<'step> StepTaken<'step> {
             Transition::Joined(participant, Entrance::Joined) => {
                 Record::Shown(self.shown(participant))
             }
-            Transition::Joined(participant, Entrance::Revealed) => {
+            Transition::Joined(participant, Entrance::Revealed | Entrance::Unbanned) => {
                 let shown = self.shown(participant);
                 Record::Shown(Shown { since: shown.at, is_revealed: true, ..shown })
             }
@@ -115,6 +122,9 @@ impl<'step> StepTaken<'step> {
     fn unseen(&self, told: &HashSet<&ParticipantSid>) -> Option<Record> {
         let event = self.event?;
         if event.sid().is_none_or(|sid| told.contains(sid) || self.room.was_hidden(sid)) {
+            return None;
+        }
+        if event.whose().is_some_and(|identity| self.room.is_banned(identity)) {
             return None;
         }
         match &event.kind {
@@ -209,7 +219,7 @@ impl<'step> StepTaken<'step> {
         let concluded = |at| (guess(at), LeftWhy::Concluded);
         match ending {
             Ending::Said => (own(), LeftWhy::Said),
-            Ending::Hidden => (own(), LeftWhy::Hidden),
+            Ending::Hidden | Ending::Banned => (own(), LeftWhy::Hidden),
             // Its own webhook may still come, and says more.
             Ending::Removed => concluded(self.now()),
             Ending::Superseded => concluded(self.joined_instead(participant, next)),

@@ -46,6 +46,8 @@ pub enum Ending {
     Removed,
     /// It goes on, and clients may no longer see it.
     Hidden,
+    /// A moderator banned its person.
+    Banned,
 }
 
 /// Why a list shows a session that it did not show before.
@@ -55,4 +57,6 @@ pub enum Entrance {
     Joined,
     /// It was hidden before.
     Revealed,
+    /// A moderator lifted the ban of its person.
+    Unbanned,
 }

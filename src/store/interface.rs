@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::presence::{
-    Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version,
+    Applied, Ban, BanChanged, Event, Identity, Repaired, Repairs, Room, RoomName, StoreTime,
+    Subjects, Version,
 };
 
 use super::{
@@ -32,6 +33,18 @@ pub trait Store: Send + Sync + 'static {
         repairs: &Repairs,
         subjects: &Subjects,
     ) -> Result<Repaired, StoreError>;
+
+    /// Bans somebody from a room, or lifts their ban. They leave the list, or return to it, in the same step.
+    async fn ban(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+        ban: Option<&Ban>,
+    ) -> Result<BanChanged, StoreError>;
+
+    /// The ban of a person, if one holds now. Costs the same for every room.
+    async fn ban_of(&self, room: &RoomName, identity: &Identity)
+    -> Result<Option<Ban>, StoreError>;
 
     /// The room as it is now, with what it remembers of sessions that are gone; none if the store does not hold it.
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError>;

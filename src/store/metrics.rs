@@ -13,7 +13,10 @@ use prometheus_client::{
 
 use crate::{
     metrics::{Buckets, Histograms, RegistryExt, label},
-    presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version},
+    presence::{
+        Applied, Ban, BanChanged, Event, Identity, Repaired, Repairs, Room, RoomName, StoreTime,
+        Subjects, Version,
+    },
 };
 
 use super::{
@@ -37,6 +40,8 @@ label! {
     enum Kind as "kind" {
         Apply = "apply",
         Repair = "repair",
+        Ban = "ban",
+        BanOf = "ban_of",
         Read = "read",
         Position = "position",
         Advance = "advance",
@@ -114,6 +119,23 @@ impl Store for MeteredStore {
         subjects: &Subjects,
     ) -> Result<Repaired, StoreError> {
         self.metered(Kind::Repair, self.store.repair(room, repairs, subjects)).await
+    }
+
+    async fn ban(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+        ban: Option<&Ban>,
+    ) -> Result<BanChanged, StoreError> {
+        self.metered(Kind::Ban, self.store.ban(room, identity, ban)).await
+    }
+
+    async fn ban_of(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Option<Ban>, StoreError> {
+        self.metered(Kind::BanOf, self.store.ban_of(room, identity)).await
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {

@@ -107,7 +107,9 @@ async fn take(http: &Http, headers: &HeaderMap, body: Body) -> Result<Stored, Re
     tokio::task::yield_now().await;
     let outcome = match applied {
         Applied::Changed(_) => WebhookOutcome::Changed,
-        Applied::Unchanged | Applied::Unexpected => WebhookOutcome::Unchanged,
+        Applied::Unchanged | Applied::Unexpected | Applied::OfBanned(_) => {
+            WebhookOutcome::Unchanged
+        }
         Applied::Duplicate => WebhookOutcome::Duplicate,
     };
     Ok(Stored { name: webhook.name, outcome, room: Some(event.room) })

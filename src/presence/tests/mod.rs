@@ -1,5 +1,6 @@
 //! The rules of a room, each with tests named after it. With `Fixture`, a test can speak of people and seconds.
 
+mod bans;
 mod counts;
 mod ghosts;
 mod moderated;
@@ -75,7 +76,7 @@ impl Fixture {
     fn apply(&mut self, event: &Event) -> Applied {
         self.events.push((self.now, event.clone()));
         let applied = self.room.apply(event, self.now, &self.rules);
-        if let Applied::Changed(change) = &applied {
+        if let Some(change) = applied.change() {
             self.tell(change.clone());
         }
         self.assert_told();

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use crate::presence::{
-    Applied, Event, EventId, EventKind, Participant, ParticipantSid, RepairCause, RoomDetails,
-    RoomLifecycle, RoomName, RoomSid, StoreTime, Track, Transition, Version,
+    Applied, Ending, Entrance, Event, EventId, EventKind, Participant, ParticipantSid, RepairCause,
+    Room, RoomDetails, RoomLifecycle, RoomName, RoomSid, StoreTime, Track, Transition, Version,
 };
 
 use super::event::{EventSource, FeedEvent, raw};
@@ -55,26 +55,43 @@ struct DataParticipant<'data> {
 }
 
 /// Whether a webhook is an entry by itself. Joins and leaves are not: what they change of the list is. Nothing is said of sessions
-/// that clients do not see.
-pub(in crate::store) fn passes(
-    event: &Event,
-    applied: &Applied,
-    shows: impl FnOnce(&ParticipantSid) -> bool,
-) -> bool {
-    if *applied == Applied::Duplicate {
+/// that clients do not see. `room` is the room after the step, with at least the person whom the event is about.
+pub(in crate::store) fn passes(event: &Event, applied: &Applied, room: &Room) -> bool {
+    if applied.is_duplicate() {
         return false;
     }
     match &event.kind {
         EventKind::Room(_) => true,
         EventKind::Joined(_) | EventKind::Left { was_active: true, .. } => false,
-        EventKind::Left { was_active: false, .. } => event.details.participant.is_some(),
+        EventKind::Left { was_active: false, .. } => {
+            let participant = event.details.participant.as_ref();
+            participant.is_some_and(|aborted| !room.is_banned(&aborted.identity))
+        }
         EventKind::TrackPublished { sid, .. } | EventKind::TrackUnpublished { sid, .. } => {
-            shows(sid)
+            room.shown_session(sid).is_some()
         }
     }
 }
 
-impl Happened<'_> {
+impl<'step> Happened<'step> {
+    /// The step that set or lifted a ban.
+    pub fn of_ban(
+        name: &'step RoomName,
+        room: &'step Room,
+        transitions: &'step [Transition],
+        now: StoreTime,
+    ) -> Self {
+        let (sid, version) = (room.sid(), room.version());
+        Self {
+            room: name,
+            sid,
+            version,
+            now,
+            transitions,
+            origin: Origin::Repairs(RepairCause::Moderation),
+        }
+    }
+
     /// Whether there is anything to log.
     pub fn is_something(&self) -> bool {
         self.passing().is_some() || !self.transitions.is_empty()
@@ -195,6 +212,12 @@ impl Happened<'_> {
 
     /// A webhook about a session that clients do not see is not named: that would tell them that the session is there.
     fn source_of(&self, transition: &Transition) -> EventSource {
+        match transition {
+            Transition::Left(_, Ending::Banned) | Transition::Joined(_, Entrance::Unbanned) => {
+                return EventSource::Moderation;
+            }
+            Transition::Left(..) | Transition::Joined(..) => {}
+        }
         let event = match self.origin {
             Origin::Webhook { event, .. } => event,
             Origin::Repairs(RepairCause::Comparison) => return EventSource::Comparison,

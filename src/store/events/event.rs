@@ -57,7 +57,7 @@ pub enum EventSource {
     RoomFinished,
     /// A comparison with LiveKit's own list, or a liveness probe.
     Comparison,
-    /// A moderator had LiveKit do it.
+    /// A moderator did it.
     Moderation,
     /// What a later version names, by its name.
     #[serde(untagged)]

@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use crate::{
     clock::Clock,
     presence::{
-        Applied, Event, Repaired, Repairs, Room, RoomName, Rules, StepTaken, StoreTime, Subjects,
-        Version,
+        Applied, Ban, BanChanged, Event, Identity, Repaired, Repairs, Room, RoomName, Rules,
+        StepTaken, StoreTime, Subjects, Version,
     },
 };
 
@@ -180,10 +180,7 @@ impl Store for MemoryStore {
                     version: room.version(),
                     now,
                     transitions: &transitions,
-                    origin: Origin::Webhook {
-                        event,
-                        passes: passes(event, &applied, |sid| room.shown_session(sid).is_some()),
-                    },
+                    origin: Origin::Webhook { event, passes: passes(event, &applied, room) },
                 };
                 self.log(&happened, room);
             }
@@ -192,7 +189,7 @@ impl Store for MemoryStore {
             });
             applied
         });
-        if let Applied::Changed(change) = &applied {
+        if let Some(change) = applied.change() {
             shard.publish(&event.room, change);
         }
         Ok(applied)
@@ -232,11 +229,49 @@ impl Store for MemoryStore {
         Ok(repaired)
     }
 
-    async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
+    async fn ban(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+        ban: Option<&Ban>,
+    ) -> Result<BanChanged, StoreError> {
+        let mut shard = self.shard_of(room);
+        let now = self.time();
+        shard.forget(now);
+        if ban.is_none() && !shard.rooms.contains_key(room) {
+            return Ok(BanChanged::default());
+        }
+        let mut transitions = Vec::new();
+        let changed = self.change(&mut shard, room, now, |held| {
+            let changed = held.ban_noting(identity, ban.cloned(), now, &mut transitions);
+            if self.log.is_on() {
+                self.log(&Happened::of_ban(room, held, &transitions, now), held);
+            }
+            self.note(room, |metadata| StepTaken::of_ban(held, &transitions, now, metadata));
+            changed
+        });
+        if let Some(change) = &changed.change {
+            shard.publish(room, change);
+        }
+        Ok(changed)
+    }
+
+    async fn ban_of(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Option<Ban>, StoreError> {
         let now = self.time();
         let shard = self.shard_of(room);
-        let held = shard.rooms.get(room).filter(|held| !held.is_forgotten_at(now));
-        Ok(held.map(|held| Arc::clone(&held.room)))
+        let ban = shard.rooms.get(room).and_then(|held| held.room.ban_of(identity));
+        Ok(ban.filter(|ban| ban.holds_at(now)).cloned())
+    }
+
+    async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
+        let now = self.time();
+        let mut shard = self.shard_of(room);
+        shard.forget(now);
+        Ok(shard.rooms.get(room).map(|held| Arc::clone(&held.room)))
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {

@@ -38,14 +38,18 @@ impl Shard {
         Arc::make_mut(&mut held.room)
     }
 
-    /// Forgets rooms that were not written for a day.
+    /// Forgets rooms that were not written for a day, except for their bans.
     pub fn forget(&mut self, now: StoreTime) {
         while let Some((_, name)) = self.due.pop_front_if(|(due, _)| *due < now) {
             let Some(held) = self.rooms.get(&name) else { continue };
-            if held.is_forgotten_at(now) {
-                self.rooms.remove(&name);
-            } else {
+            if !held.is_forgotten_at(now) {
                 self.due.push_back((held.touched_at + ROOM_MEMORY, name));
+            } else if let Some(bans) = held.room.bans_alone(now) {
+                let bans = StoredRoom { room: Arc::new(bans), touched_at: now };
+                self.rooms.insert(name.clone(), bans);
+                self.due.push_back((now + ROOM_MEMORY, name));
+            } else {
+                self.rooms.remove(&name);
             }
         }
     }

@@ -1,12 +1,15 @@
 //! The store in Redis: takes each call of [`Store`] as a step on the rows that it is about.
 
+mod bans;
+mod list;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
     presence::{
-        Applied, Event, Identity, ParticipantSid, RepairCounts, Repaired, Repairs, Room, RoomName,
+        Applied, Ban, BanChanged, Event, Identity, RepairCounts, Repaired, Repairs, Room, RoomName,
         Rules, StepTaken, StoreTime, Subjects, Version,
     },
     store::{
@@ -22,7 +25,6 @@ use super::{
     commit::{Commit, ToLog, Writer},
     events::RedisEvents,
     history::RedisOutbox,
-    index::IndexedRoom,
     keys::{Bucket, KeyFormat},
     link::Link,
     message,
@@ -169,39 +171,6 @@ impl RedisStore {
             let _ = commit.send(&self.steps.writer, room, Duration::ZERO).await;
         }
     }
-
-    /// The list of rooms, as it was at most `max_age` ago.
-    async fn list(&self, max_age: Duration) -> Result<Vec<RoomSummary>, StoreError> {
-        let listed = self.rooms.read(max_age).await?;
-        let now = self.now().await?;
-        let forgotten = listed.iter().filter(|listed| listed.is_forgotten_at(now));
-        self.unlist(forgotten.take(MAX_FORGOTTEN), now).await;
-        Ok(self.summaries_of(listed, now))
-    }
-
-    fn summaries_of(&self, listed: Vec<IndexedRoom>, now: StoreTime) -> Vec<RoomSummary> {
-        let extra_trust = self.extra_trust.get();
-        let summary = |listed: IndexedRoom| {
-            let completeness = listed.completeness().trusted_longer(extra_trust);
-            let is_complete = completeness.is_complete_at(now);
-            RoomSummary {
-                counts: listed.counts(),
-                started_at: listed.started_at(),
-                recording: RoomSummary::recording(listed.has_recorder(), is_complete),
-                is_complete,
-                name: listed.name,
-            }
-        };
-        listed.into_iter().filter(|listed| !listed.is_forgotten_at(now)).map(summary).collect()
-    }
-
-    /// Takes forgotten rooms out of the list, unless they are there again.
-    async fn unlist(&self, forgotten: impl Iterator<Item = &IndexedRoom>, now: StoreTime) {
-        for listed in forgotten {
-            let commit = Commit::unlist(now);
-            let _ = commit.send(&self.steps.writer, &listed.name, Duration::ZERO).await;
-        }
-    }
 }
 
 #[async_trait]
@@ -215,29 +184,31 @@ impl Store for RedisStore {
             .steps
             .step(wanted, |slice, now, is_logged| {
                 let step = slice.apply(event, now, &rules)?;
-                let shows = |sid: &ParticipantSid| slice.shown_session(sid).is_some();
                 let happened = Happened {
                     room,
                     sid: slice.sid(),
                     version: slice.version(),
                     now,
                     transitions: &step.transitions,
-                    origin: Origin::Webhook { event, passes: passes(event, &step.outcome, shows) },
+                    origin: Origin::Webhook {
+                        event,
+                        passes: passes(event, &step.outcome, slice.as_held()),
+                    },
                 };
                 let log = ToLog::of(&happened, slice, is_logged);
                 let item = self.item(room, |metadata| {
                     let (outcome, transitions) = (&step.outcome, &step.transitions);
                     StepTaken::of_event(slice.as_held(), event, outcome, transitions, now, metadata)
                 });
-                let effect = match &step.outcome {
-                    Applied::Duplicate => Effect::NothingIfRead,
-                    Applied::Unchanged | Applied::Unexpected => Effect::Written,
-                    Applied::Changed(change) => Effect::Told(message::of_change(room, change)),
+                let effect = match step.outcome.change() {
+                    Some(change) => Effect::Told(message::of_change(room, change)),
+                    None if step.outcome.is_duplicate() => Effect::NothingIfRead,
+                    None => Effect::Written,
                 };
                 Ok(Taken { outcome: step.outcome, touched: step.touched, effect, log, item })
             })
             .await?;
-        if applied == Applied::Duplicate {
+        if applied.is_duplicate() {
             // The first attempt may have written it, and not brought it into the log, or into the history.
             let bucket = Bucket::of(room.as_str());
             self.steps.outbox.iter().for_each(|outbox| outbox.doubt(bucket));
@@ -276,6 +247,23 @@ impl Store for RedisStore {
                 return Ok(repaired);
             }
         }
+    }
+
+    async fn ban(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+        ban: Option<&Ban>,
+    ) -> Result<BanChanged, StoreError> {
+        self.set_ban(room, identity, ban).await
+    }
+
+    async fn ban_of(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Option<Ban>, StoreError> {
+        self.read_ban(room, identity).await
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {

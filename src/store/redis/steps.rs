@@ -305,12 +305,14 @@ impl<'step> Progress<'step> {
     }
 }
 
-/// For how many seconds the room is kept from now on; none if its expiry was extended less than `KEEP_EVERY` ago.
+/// For how many seconds the room is kept from now on, at least until its last ban ends; none if its expiry was extended less than
+/// `KEEP_EVERY` ago.
 fn keep(slice: &mut RoomSlice, now: StoreTime, must: bool) -> Option<u64> {
     let until = now + ROOM_MEMORY;
     let is_due = must || slice.kept_until() + KEEP_EVERY <= until;
     is_due.then(|| {
         slice.keep_until(until);
-        ROOM_MEMORY.as_secs()
+        let for_bans = slice.bans_kept_until(now).since(now) + Duration::from_secs(1);
+        ROOM_MEMORY.max(for_bans).as_secs()
     })
 }

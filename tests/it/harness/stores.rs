@@ -10,7 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use livekit_presence::{
-    presence::{Applied, Event, Repaired, Repairs, Room, RoomName, StoreTime, Subjects, Version},
+    presence::{
+        Applied, Ban, BanChanged, Event, Identity, Repaired, Repairs, Room, RoomName, StoreTime,
+        Subjects, Version,
+    },
     store::{
         Cause, EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, RoomsFeed, Store,
         StoreError,
@@ -92,6 +95,25 @@ impl Store for FlakyStore {
             }
         }
         self.store.repair(room, repairs, subjects).await
+    }
+
+    async fn ban(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+        ban: Option<&Ban>,
+    ) -> Result<BanChanged, StoreError> {
+        self.pass().await?;
+        self.store.ban(room, identity, ban).await
+    }
+
+    async fn ban_of(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Option<Ban>, StoreError> {
+        self.pass().await?;
+        self.store.ban_of(room, identity).await
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
@@ -212,6 +234,23 @@ impl Store for TakingTurns {
         subjects: &Subjects,
     ) -> Result<Repaired, StoreError> {
         self.next().repair(room, repairs, subjects).await
+    }
+
+    async fn ban(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+        ban: Option<&Ban>,
+    ) -> Result<BanChanged, StoreError> {
+        self.next().ban(room, identity, ban).await
+    }
+
+    async fn ban_of(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Option<Ban>, StoreError> {
+        self.next().ban_of(room, identity).await
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {

@@ -1,5 +1,6 @@
 //! The rules of a room against a simulated LiveKit and against a captured one.
 
+mod bans;
 mod captured;
 mod captured_history;
 mod history;
@@ -11,4 +12,4 @@ pub mod simulated_livekit;
 mod slices;
 mod truth;
 
-pub use schedule::{Step, record};
+pub use schedule::{Step, record, record_with_bans};

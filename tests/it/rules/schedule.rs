@@ -6,12 +6,12 @@ use std::{
 };
 
 use livekit_presence::presence::{
-    Applied, Change, Counts, Event, Identity, Listing, Participant, ParticipantSid, ProbeAnswer,
+    Ban, Change, Counts, Event, Identity, Listing, Participant, ParticipantSid, ProbeAnswer,
     ProbeTarget, Probed, Repair, RepairCause, Repairs, Room, Rules, Session, Standing, StoreTime,
     Transition, Version, missing, plan, plan_without_list,
 };
 
-use super::{past::Past, simulated_livekit::SimulatedLiveKit};
+use super::{bans::Moderators, past::Past, simulated_livekit::SimulatedLiveKit};
 
 /// A message that arrives later, while other things happen.
 enum InFlight {
@@ -29,11 +29,22 @@ enum InFlight {
 pub enum Step {
     Apply(Event),
     Repair(Repairs),
+    /// Bans somebody, or lifts their ban.
+    Ban(Identity, Option<Ban>),
 }
 
 /// Runs the schedule of `seed`, and returns what it did to the room, and when.
 pub fn record(seed: u64) -> Vec<(StoreTime, Step)> {
     let mut schedule = Schedule::new(seed);
+    for _ in 0..schedule.rng.usize(1..60) {
+        schedule.step().expect("the rules hold");
+    }
+    schedule.done
+}
+
+/// As [`record`], with moderators who ban and lift bans.
+pub fn record_with_bans(seed: u64) -> Vec<(StoreTime, Step)> {
+    let mut schedule = Schedule::with_bans(seed);
     for _ in 0..schedule.rng.usize(1..60) {
         schedule.step().expect("the rules hold");
     }
@@ -53,7 +64,9 @@ pub(super) struct Schedule {
     told_version: Version,
     /// The sessions that somebody counts who adds each that joins, and takes out each that leaves.
     counted: BTreeSet<ParticipantSid>,
-    done: Vec<(StoreTime, Step)>,
+    pub(super) done: Vec<(StoreTime, Step)>,
+    /// Who bans and lifts bans, if somebody does.
+    pub(super) moderators: Option<Moderators>,
     /// What the steps add to the room's history, if that is looked at.
     pub(super) past: Option<Past>,
 }
@@ -75,6 +88,7 @@ impl Schedule {
             told_version: Version::ZERO,
             counted: BTreeSet::new(),
             done: Vec::new(),
+            moderators: None,
             past: None,
         }
     }
@@ -92,10 +106,11 @@ impl Schedule {
             _ => self.rng.u64(..30_000),
         };
         self.pass(Duration::from_millis(pause))?;
+        self.change_bans()?;
         match self.rng.u8(..12) {
             0 | 1 => self.ask_for_list(),
             2 => self.probe_someone()?,
-            3 => self.moderate(),
+            3 => self.have_livekit_moderate(),
             _ => {}
         }
         Ok(())
@@ -155,9 +170,8 @@ impl Schedule {
         if let Some(past) = &mut self.past {
             past.note_event(&self.room, event, &applied, &transitions, self.now);
         }
-        match applied {
-            Applied::Changed(change) => self.tell(change)?,
-            Applied::Unchanged | Applied::Unexpected | Applied::Duplicate => {}
+        if let Some(change) = applied.change() {
+            self.tell(change.clone())?;
         }
         self.count(&transitions)?;
         self.check_told()
@@ -181,7 +195,7 @@ impl Schedule {
     }
 
     /// A moderator acts. Webhooks may come before LiveKit's answer, and after it.
-    fn moderate(&mut self) {
+    fn have_livekit_moderate(&mut self) {
         let (before, asked_at, choice) = (self.room.clone(), self.now, self.rng.u8(..100));
         let Some(moderated) = self.livekit.moderate(choice) else { return };
         let repairs = Repairs::moderated(&before, asked_at, moderated.steps(&before));
@@ -307,7 +321,7 @@ impl Schedule {
     }
 
     /// A client folds each change into what it holds.
-    fn tell(&mut self, change: Change) -> Result<(), String> {
+    pub(super) fn tell(&mut self, change: Change) -> Result<(), String> {
         if change.prev < self.told_version || change.version <= change.prev {
             return Err(format!("{change:?} does not follow {}", self.told_version));
         }
@@ -329,7 +343,7 @@ impl Schedule {
     }
 
     /// Counts who joins and who leaves; nobody does it twice.
-    fn count(&mut self, transitions: &[Transition]) -> Result<(), String> {
+    pub(super) fn count(&mut self, transitions: &[Transition]) -> Result<(), String> {
         for transition in transitions {
             let is_right = match transition {
                 Transition::Joined(participant, _) => self.counted.insert(participant.sid.clone()),
@@ -347,7 +361,10 @@ impl Schedule {
         }
     }
 
-    fn check_told(&self) -> Result<(), String> {
+    pub(super) fn check_told(&self) -> Result<(), String> {
+        if let Some(moderators) = &self.moderators {
+            moderators.check(&self.room, self.now)?;
+        }
         let mut told: Vec<_> = self.told.values().cloned().collect();
         told.sort_by(|a, b| a.order().cmp(&b.order()));
         if told != self.room.list() || self.told_version != self.room.version() {

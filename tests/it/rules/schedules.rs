@@ -11,6 +11,7 @@ use livekit_presence::presence::{Listing, ProbeAnswer, Probed, missing, plan};
 use super::schedule::Schedule;
 
 const SCHEDULES_IN_CI: u64 = 100_000;
+const SCHEDULES_WITH_BANS: u64 = 10_000;
 
 /// A failed probe takes this long: LiveKit gives up looking for the session's node.
 const FAILED_PROBE: Duration = Duration::from_secs(3);
@@ -48,6 +49,22 @@ fn whatever_happens_the_list_becomes_the_people_inside() {
         ghosts_gone_after.last().copied().unwrap_or_default(),
     );
     assert!(ghosts_gone_after.len() as u64 > schedules / 100, "the schedules make ghosts");
+}
+
+/// Whoever is banned is never shown meanwhile, which each step checks.
+#[test]
+fn when_all_bans_are_lifted_the_list_is_the_people_inside() {
+    for seed in 0..SCHEDULES_WITH_BANS {
+        let mut schedule = Schedule::with_bans(seed);
+        let run = |schedule: &mut Schedule| {
+            for _ in 0..schedule.rng.usize(1..60) {
+                schedule.step()?;
+            }
+            schedule.lift_all()?;
+            schedule.settle()
+        };
+        run(&mut schedule).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    }
 }
 
 fn shortest_failure(seed: u64) -> String {

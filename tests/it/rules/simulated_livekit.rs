@@ -15,7 +15,7 @@ use super::truth::as_clients_see;
 
 const AGENT: ParticipantKind = ParticipantKind::Agent;
 const STANDARD: ParticipantKind = ParticipantKind::Standard;
-const IDENTITIES: [&str; 6] = ["alice", "bob", "carol", "dave", "erin", "frank"];
+pub(super) const IDENTITIES: [&str; 6] = ["alice", "bob", "carol", "dave", "erin", "frank"];
 
 pub struct SimulatedLiveKit {
     room: RoomName,

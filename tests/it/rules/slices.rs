@@ -8,7 +8,7 @@ use livekit_presence::presence::{
     Step as SliceStep, StoreTime, Subjects,
 };
 
-use super::{Step, record};
+use super::{Step, record, record_with_bans};
 
 const SCHEDULES: u64 = 500;
 
@@ -19,7 +19,8 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
     let mut steps = 0;
     for seed in 0..SCHEDULES {
         let (mut room, mut rows) = (Room::default(), Rows::default());
-        for (number, (now, step)) in record(seed).into_iter().enumerate() {
+        let schedule = if seed % 2 == 0 { record(seed) } else { record_with_bans(seed) };
+        for (number, (now, step)) in schedule.into_iter().enumerate() {
             let place = || format!("seed {seed}, step {number}: {step:#?}");
             match &step {
                 Step::Apply(event) => {
@@ -31,6 +32,13 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
                     let expected = room.repair(repairs, now, &rules);
                     let repaired = rows.repair(repairs, &subjects, now, &rules);
                     assert_eq!(repaired, expected, "{}", place());
+                }
+                Step::Ban(identity, ban) => {
+                    let expected = room.ban(identity, ban.clone(), now);
+                    let changed = rows.step(std::slice::from_ref(identity), |slice| {
+                        slice.ban(identity, ban.clone(), now)
+                    });
+                    assert_eq!(changed, expected, "{}", place());
                 }
             }
             let kept = rows.everybody().into_room(now).expect("everybody is held");
