@@ -2,7 +2,7 @@
 //! together, the list of LiveKit's rooms that one of them got, and how often somebody did something lately.
 //!
 //! Below `store`: this names what is shared, and the Redis that carries it implements [`Peers`] in `src/store/redis`. Knows only
-//! `presence`. `reconcile`, `history` and `http` use it.
+//! `presence`. `reconcile`, `moderation`, `history` and `http` use it.
 
 mod single_instance;
 
@@ -12,7 +12,7 @@ pub use single_instance::SingleInstance;
 
 use async_trait::async_trait;
 
-use crate::presence::{RoomName, StoreTime};
+use crate::presence::{ParticipantSid, RoomName, StoreTime};
 
 /// The other instances.
 #[async_trait]
@@ -69,6 +69,10 @@ pub enum Lease {
     Retention,
     /// Holding the history against the rooms.
     Audit,
+    /// Putting back bans that the store has lost.
+    Bans,
+    /// Having a banned person's session removed from a room.
+    Removal(RoomName, ParticipantSid),
 }
 
 /// Proof that this instance took a lease. Giving the lease back takes this token, so that nobody gives back another's.

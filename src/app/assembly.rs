@@ -1,6 +1,6 @@
 //! Makes the parts of the service from its configuration, and puts them together.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use prometheus_client::{metrics::info::Info, registry::Registry};
 use tokio::runtime::Handle;
@@ -9,7 +9,7 @@ use tracing::warn;
 use crate::{
     clock::Clock,
     config::{Config, HistoryConfig},
-    coordination::{Peers, SingleInstance},
+    coordination::SingleInstance,
     delivery::{DeliveryConfig, DeliveryMetrics, Pinned, Workers},
     error_chain::Chain,
     history::{Database, History, HistoryAddress, HistoryMetrics, HistoryParts, HistorySettings},
@@ -18,18 +18,17 @@ use crate::{
         StreamSettings, WebhookOutage,
     },
     hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, RosterTopics, Watchers},
-    livekit::{Api, ApiMetrics, ApiSettings, Keys},
-    moderation::{Moderation, ModerationMetrics, ModerationParts},
-    reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
+    livekit::Keys,
+    moderation::BanMetrics,
+    reconcile::Reconciler,
     roster::{Roster, RosterParts},
-    store::{
-        EventLogSettings, MemoryStore, MeteredStore, Outbox, RedisAddress, RedisMetrics,
-        RedisSettings, RedisStore, Store, StoreMetrics,
-    },
+    store::{Outbox, Store},
 };
 
 use super::{
+    asking::{Asking, start_bans},
     descriptors::{self, Descriptors},
+    kept::Kept,
     service::App,
     tokens::{make_tokens, warn_about_tokens},
 };
@@ -49,22 +48,6 @@ pub enum StartError {
     History { address: HistoryAddress, cause: String },
 }
 
-/// The store, and what comes with it.
-#[derive(Clone)]
-struct Kept {
-    store: Arc<dyn Store>,
-    peers: Arc<dyn Peers>,
-    /// Where its steps leave what they add to the history, if one is kept.
-    outbox: Option<Arc<dyn Outbox>>,
-}
-
-impl Kept {
-    fn metered(self, registry: &mut Registry) -> Self {
-        let store = MeteredStore::new(self.store, StoreMetrics::register(registry));
-        Self { store: Arc::new(store), ..self }
-    }
-}
-
 impl App {
     /// Binds, with the store that is configured. Must be called in a runtime.
     ///
@@ -73,8 +56,8 @@ impl App {
     pub async fn build(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let mut registry = new_registry();
         let kept = match config.store.redis.clone() {
-            None => in_memory(config, &clock),
-            Some(address) => in_redis(config, address, &mut registry)?,
+            None => Kept::in_memory(config, &clock),
+            Some(address) => Kept::in_redis(config, address, &mut registry)?,
         };
         let app = Self::assemble(config, kept, clock, registry)?;
         if let Some(history) = &app.state.history {
@@ -82,6 +65,9 @@ impl App {
                 address: history.database().address().clone(),
                 cause: Chain(&error).to_string(),
             })?;
+        }
+        if config.store.redis.is_none() {
+            app.state.bans.restore().await;
         }
         Ok(app)
     }
@@ -120,12 +106,14 @@ impl App {
     ) -> Result<Self, StartError> {
         let descriptors = descriptors::raise();
         let kept = kept.metered(&mut registry);
-        let Kept { store, peers, outbox } = kept.clone();
         let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
         let workers = start_workers(config, &clock, &pinned, &mut registry)?;
-        let (reconciler, moderation) =
-            start_asking_livekit(config, &store, Arc::clone(&peers), &clock, &mut registry)?;
-        let history = start_history(config, kept, reconciler.clone(), &clock, &mut registry)?;
+        let bans = BanMetrics::register(&mut registry);
+        let Asking { reconciler, moderation, removals } =
+            Asking::start(config, &kept, &clock, &bans, &mut registry)?;
+        let history = start_history(config, &kept, reconciler.clone(), &clock, &mut registry)?;
+        let bans = start_bans(&kept, removals, history.as_deref(), bans);
+        let Kept { store, peers, outbox } = kept;
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
         let hub = make_hub(config, &store, reconciler, &workers, &mut registry);
@@ -137,6 +125,7 @@ impl App {
             outbox,
             history,
             moderation,
+            bans,
             roster,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
@@ -162,44 +151,17 @@ impl App {
     }
 }
 
-fn in_memory(config: &Config, clock: &Clock) -> Kept {
-    let store = MemoryStore::with_log(config.rules(), clock.clone(), events_of(config));
-    let peers = Arc::new(SingleInstance::default());
-    match config.history.outbox() {
-        None => Kept { store: Arc::new(store), peers, outbox: None },
-        Some(settings) => {
-            let (store, outbox) = store.keeping_history(settings);
-            Kept { store: Arc::new(store), peers, outbox: Some(outbox) }
-        }
-    }
-}
-
-fn in_redis(
-    config: &Config,
-    address: RedisAddress,
-    registry: &mut Registry,
-) -> Result<Kept, StartError> {
-    let settings = RedisSettings {
-        address: address.with_authority(read_authority(config.store.ca_file.as_deref())?),
-        key_prefix: config.store.key_prefix.clone(),
-        events: events_of(config),
-        history: config.history.outbox(),
-        clock: None,
-    };
-    let metrics = RedisMetrics::register(registry);
-    let (store, peers) = RedisStore::start(&settings, config.rules(), metrics);
-    let outbox = store.outbox();
-    Ok(Kept { store: Arc::new(store), peers: Arc::new(peers), outbox })
-}
-
 fn start_history(
     config: &Config,
-    Kept { store, peers, outbox }: Kept,
+    kept: &Kept,
     reconciler: Option<Reconciler>,
     clock: &Clock,
     registry: &mut Registry,
 ) -> Result<Option<Arc<History>>, StartError> {
-    let (Some(address), Some(outbox)) = (&config.history.address, outbox) else { return Ok(None) };
+    let (Some(address), Some(outbox)) = (&config.history.address, kept.outbox.clone()) else {
+        return Ok(None);
+    };
+    let (store, peers) = (Arc::clone(&kept.store), Arc::clone(&kept.peers));
     let database = Database::new(address).map_err(|error| StartError::History {
         address: address.clone(),
         cause: Chain(&error).to_string(),
@@ -297,71 +259,6 @@ fn new_registry() -> Registry {
     let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "What runs here", version);
     registry
-}
-
-fn read_authority(file: Option<&Path>) -> Result<Option<Vec<u8>>, StartError> {
-    let read = file.map(std::fs::read).transpose();
-    read.map_err(|error| StartError::CaFile { key: "store.ca_file", error })
-}
-
-/// What asks LiveKit's API, where that is configured.
-fn start_asking_livekit(
-    config: &Config,
-    store: &Arc<dyn Store>,
-    peers: Arc<dyn Peers>,
-    clock: &Clock,
-    registry: &mut Registry,
-) -> Result<(Option<Reconciler>, Option<Arc<Moderation>>), StartError> {
-    let Some(api) = make_api(config, clock, registry)? else { return Ok((None, None)) };
-    let reconciler = start_reconciler(config, &api, store, peers, registry);
-    let parts = ModerationParts {
-        api,
-        store: Arc::clone(store),
-        reconciler: reconciler.clone(),
-        clock: clock.clone(),
-    };
-    let moderation = Moderation::new(parts, ModerationMetrics::register(registry));
-    Ok((Some(reconciler), Some(moderation)))
-}
-
-/// The client of LiveKit's API, where that is configured.
-fn make_api(
-    config: &Config,
-    clock: &Clock,
-    registry: &mut Registry,
-) -> Result<Option<Arc<Api>>, StartError> {
-    let Some(url) = config.livekit.url.clone() else { return Ok(None) };
-    let settings = ApiSettings {
-        url,
-        timeout: config.livekit.timeout,
-        ca_file: config.livekit.ca_file.clone(),
-        proxy: config.livekit.proxy.clone(),
-    };
-    let keys = Keys::new(&config.livekit.keys);
-    Api::new(&settings, keys, clock.clone(), ApiMetrics::register(registry))
-        .map(|api| Some(Arc::new(api)))
-        .map_err(|error| StartError::CaFile { key: "livekit.ca_file", error })
-}
-
-/// Compares rooms with LiveKit's own lists.
-fn start_reconciler(
-    config: &Config,
-    api: &Arc<Api>,
-    store: &Arc<dyn Store>,
-    peers: Arc<dyn Peers>,
-    registry: &mut Registry,
-) -> Reconciler {
-    let settings = ReconcileSettings {
-        every: config.reconcile.every,
-        calls_per_minute: config.livekit.calls_per_minute,
-    };
-    let (api, store) = (Arc::clone(api), Arc::clone(store));
-    let metrics = ReconcileMetrics::register(registry);
-    Reconciler::start(api, store, peers, config.rules(), settings, metrics)
-}
-
-fn events_of(config: &Config) -> EventLogSettings {
-    EventLogSettings { keep: config.events.keep, max: config.events.max }
 }
 
 fn streams_of(config: &Config) -> StreamSettings {

@@ -1,8 +1,10 @@
 //! Puts the parts together, runs them, and ends them in order.
 
+mod asking;
 mod assembly;
 mod descriptors;
 mod export;
+mod kept;
 mod log;
 mod service;
 mod tokens;

@@ -9,6 +9,7 @@ use crate::{
     abort_on_panic,
     clock::Clock,
     coordination::Peers,
+    moderation::BanRecords,
     reconcile::Reconciler,
     store::{Outbox, Store},
 };
@@ -85,6 +86,11 @@ impl History {
     /// Where the rows are.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Keeps bans.
+    pub fn bans(&self) -> Arc<dyn BanRecords> {
+        Arc::clone(&self.database) as Arc<dyn BanRecords>
     }
 
     /// Answers questions about the past.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
-    routing::{delete, get, patch, post},
+    routing::{delete, get, patch, post, put},
 };
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -18,7 +18,7 @@ use super::{
     origin::CorsOrigins,
     problem,
     routes::{
-        events, health,
+        bans, events, health,
         history::{analytics, attendance, people, sessions},
         metrics,
         misdirected::{self, WEBHOOK_PATHS},
@@ -92,11 +92,19 @@ fn roster_routes() -> Router<Http> {
         .route("/api/livekit/rooms/{room}/roster/{identity}", one)
 }
 
+/// Who must not be in a room.
+fn ban_routes() -> Router<Http> {
+    Router::new()
+        .route("/api/livekit/rooms/{room}/bans", get(bans::list))
+        .route("/api/livekit/rooms/{room}/bans/{identity}", put(bans::set).delete(bans::lift))
+}
+
 pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
     let reads = now_routes()
         .merge(history_routes())
         .merge(moderation_routes())
         .merge(roster_routes())
+        .merge(ban_routes())
         .method_not_allowed_fallback(misdirected::no_method)
         .layer(from_fn_with_state(http.clone(), limit::limit_reads))
         // The layers above stand within CORS, so that pages of other origins can read their refusals.

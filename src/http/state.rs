@@ -15,7 +15,7 @@ use crate::{
     history::History,
     hub::{Events, Hub},
     livekit::{Keys, Roles},
-    moderation::Moderation,
+    moderation::{Bans, Moderation},
     presence::RoomName,
     roster::Roster,
     store::{Outbox, Store},
@@ -49,6 +49,7 @@ pub struct HttpState {
     pub moderation: Option<Arc<Moderation>>,
     /// None where no history is kept.
     pub roster: Option<Roster>,
+    pub bans: Bans,
     /// May sign webhooks.
     pub keys: Keys,
     /// May sign clients' tokens.

@@ -7,9 +7,11 @@
 //! - `moderators`: what the rest of the service calls, with `mute_all`
 //! - `calls`: how LiveKit is asked; `applying`: what becomes of its answer
 //! - `act`, `record`: who did what to whom, and where that is told
+//! - `bans`: who must not be in a room, and that LiveKit removes them
 
 mod act;
 mod applying;
+mod bans;
 mod calls;
 mod error;
 mod metrics;
@@ -18,6 +20,9 @@ mod mute_all;
 mod record;
 
 pub use act::{Act, Action};
+pub use bans::{
+    BanError, BanMetrics, BanPosition, BanRecord, BanRecords, Bans, MAX_BANS, RecordError, Removals,
+};
 pub use error::{Absent, ModerationError};
 pub use metrics::ModerationMetrics;
 pub use moderators::{Moderation, ModerationParts};

@@ -19,6 +19,7 @@ use crate::{
 };
 
 use super::{
+    banned::RemoveBanned,
     metrics::ReconcileMetrics,
     settings::{CALLING_EVERY, ReconcileSettings, jittered},
     state::{
@@ -32,6 +33,7 @@ pub(super) struct Context {
     pub api: Arc<Api>,
     pub store: Arc<dyn Store>,
     pub peers: Arc<dyn Peers>,
+    pub banned: Arc<dyn RemoveBanned>,
     pub rules: Rules,
     pub settings: ReconcileSettings,
     pub metrics: ReconcileMetrics,
@@ -53,6 +55,7 @@ impl Context {
         api: Arc<Api>,
         store: Arc<dyn Store>,
         peers: Arc<dyn Peers>,
+        banned: Arc<dyn RemoveBanned>,
         rules: Rules,
         settings: ReconcileSettings,
         metrics: ReconcileMetrics,
@@ -62,6 +65,7 @@ impl Context {
             api,
             store,
             peers,
+            banned,
             rules,
             schedule: Mutex::new(Schedule::new(settings.calls_per_minute, Instant::now())),
             settings,

@@ -16,6 +16,7 @@ use crate::{
 };
 
 use super::{
+    banned::RemoveBanned,
     context::Context,
     metrics::ReconcileMetrics,
     scheduler::Scheduler,
@@ -40,16 +41,17 @@ pub enum Confirmation {
 }
 
 impl Reconciler {
-    /// Starts to compare. Begins with all rooms that the store knows, because nobody knows what was missed until now.
+    /// Starts to compare. Tells `banned` of people who are banned and inside. Begins with all rooms that the store knows, because nobody knows what was missed until now.
     pub fn start(
         api: Arc<Api>,
         store: Arc<dyn Store>,
         peers: Arc<dyn Peers>,
+        banned: Arc<dyn RemoveBanned>,
         rules: Rules,
         settings: ReconcileSettings,
         metrics: ReconcileMetrics,
     ) -> Self {
-        let context = Arc::new(Context::new(api, store, peers, rules, settings, metrics));
+        let context = Arc::new(Context::new(api, store, peers, banned, rules, settings, metrics));
         Scheduler::start(&context);
         Self(context)
     }

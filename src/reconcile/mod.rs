@@ -8,9 +8,11 @@
 //! - `compare`: one room's comparison; `repair` hands its repairs to the store
 //! - `probe`: liveness probes of the sessions in a room
 //! - `state`: what is known, behind one lock: who waits, which calls are left, what LiveKit said
+//! - `banned`: where comparisons tell of banned people whom LiveKit lists
 //! - `context`: all of these work on it; `calls`, `room_list` and `api_health` are what they ask of it
 
 mod api_health;
+mod banned;
 mod calls;
 mod compare;
 mod context;
@@ -26,6 +28,7 @@ mod settings;
 mod state;
 mod watched;
 
+pub use banned::RemoveBanned;
 pub use gateway::{Confirmation, Reconciler};
 pub use metrics::ReconcileMetrics;
 pub use settings::ReconcileSettings;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `http` | each route: its answers, refusals, limits and headers | nginx and Chromium, in two files |
 //! | `delivery` | streams: slow clients, many clients, how a stream ends | nothing |
+//! | `bans` | who is banned: never shown, removed by LiveKit, kept in the database | a scripted LiveKit, Redis, PostgreSQL |
 //! | `reconcile` | which room LiveKit is asked about and when, and what clients see meanwhile | a scripted LiveKit, Redis |
 //! | `store` | one contract for both stores, and what only one of them does | Redis |
 //! | `redis` | several instances on one Redis, and what can happen to it | Redis, its Cluster and Sentinels, nginx |
@@ -27,6 +28,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bans;
 mod captures;
 mod client;
 mod delivery;

@@ -1,10 +1,12 @@
-//! The history's database: SQLite in a file, or PostgreSQL. Both get the same statements, and have the same tables (`schema.sql`, `roster.sql`).
+//! The history's database: SQLite in a file, or PostgreSQL. Both get the same statements, and have the same tables (`schema.sql`,
+//! `roster.sql`, `bans.sql`).
 //!
 //! Writing transactions come one after the other, also those of several instances. So what a transaction reads is what it changes:
 //! no other one writes in between.
 
 mod address;
 mod audit;
+mod bans;
 mod bulk;
 mod decode;
 mod encode;
@@ -163,8 +165,11 @@ impl Database {
 }
 
 /// The tables of every release, oldest first: a number, a name, and statements. A released migration never changes.
-const MIGRATIONS: [(i64, &str, &str); 2] =
-    [(1, "sessions", include_str!("schema.sql")), (2, "roster", include_str!("roster.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (1, "sessions", include_str!("schema.sql")),
+    (2, "roster", include_str!("roster.sql")),
+    (3, "bans", include_str!("bans.sql")),
+];
 
 fn migrator(dialect: Dialect) -> Migrator {
     let migration = |(number, name, tables): (i64, &'static str, &str)| {

@@ -1,5 +1,6 @@
 //! The handlers, one file for each route. A handler reads as a sentence.
 
+pub(super) mod bans;
 pub(super) mod events;
 pub(super) mod health;
 pub(super) mod history;

@@ -97,8 +97,11 @@ async fn take(http: &Http, headers: &HeaderMap, body: Body) -> Result<Stored, Re
         return Ok(Stored { name: webhook.name, outcome, room: None });
     };
     let unstored = Unstored { http, room: Some(&event.room) };
-    let applied = http.store.apply(&event).await?;
+    let (applied, is_of_banned) = http.store.apply(&event).await?.apart_from_ban();
     unstored.arrived();
+    if is_of_banned {
+        http.bans.entered(&event);
+    }
     http.hub.webhook_signed(&event, &key_name);
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);

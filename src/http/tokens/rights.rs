@@ -3,21 +3,11 @@
 use crate::{
     http::{problem::Problem, state::Http},
     livekit::Grants,
-    presence::{Identity, RoomName},
+    presence::RoomName,
     roster::RosterRole,
 };
 
 use super::{Tokens, caller::Person};
-
-/// Whether somebody is banned from a room.
-#[expect(clippy::unused_async, reason = "the store will be asked")]
-pub(in crate::http) async fn is_banned(
-    _http: &Http,
-    _room: &RoomName,
-    _identity: &Identity,
-) -> Result<bool, Problem> {
-    Ok(false)
-}
 
 /// What a token for a room grants, and the role by which.
 pub(super) struct Rights {
@@ -32,7 +22,7 @@ impl Rights {
         http: &Http,
         tokens: &Tokens,
     ) -> Result<Self, Problem> {
-        if is_banned(http, room, &person.identity).await? {
+        if http.bans.is_banned(room, &person.identity).await? {
             return Err(Problem::forbidden("you are banned from this room"));
         }
         let role = match &http.roster {

@@ -10,6 +10,7 @@ use crate::{
         Listing, Repairs, Room, RoomName, SessionInfo, Standing, StoreTime, plan, plan_without_list,
     },
     reconcile::{
+        banned::banned_among,
         context::Context,
         failure::Failure,
         probe::{missing::Probes, prober::Prober},
@@ -107,6 +108,7 @@ impl<'room> Comparison<'room> {
             self.context.compare_signers(self.room, sessions, began);
         }
         let held = self.context.store.read(self.room).await?;
+        self.tell_of_banned(&inside, held.as_deref(), asked_at);
         let is_nobody = matches!(&inside, Inside::People(sessions) if sessions.is_empty());
         if held.is_none() && is_nobody {
             return Ok(Try::Ended(self.nobody_inside(asked_at)));
@@ -133,6 +135,15 @@ impl<'room> Comparison<'room> {
         let outcome =
             if is_decided { ComparisonOutcome::Confirmed } else { ComparisonOutcome::Undecided };
         Ok(if probes.wants_list_at_once() { Try::Again(outcome) } else { Try::Ended(outcome) })
+    }
+
+    /// Has those removed whom LiveKit lists though they are banned.
+    fn tell_of_banned(&self, inside: &Inside, held: Option<&Room>, asked_at: StoreTime) {
+        if let (Inside::People(sessions), Some(held)) = (inside, held) {
+            for one in banned_among(held, sessions, asked_at) {
+                self.context.banned.found_inside(self.room, &one.identity, &one.sid);
+            }
+        }
     }
 
     /// Computes repairs from a list, after those whom it omits were probed.

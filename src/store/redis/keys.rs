@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::presence::RoomName;
+use crate::presence::{ParticipantSid, RoomName};
 
 /// A constant of the key format: with another number, rooms in Redis would no longer be found.
 pub(super) const BUCKETS: u16 = 1024;
@@ -93,6 +93,11 @@ impl KeyFormat {
     /// Held by the instance that compares a room.
     pub fn lease(&self, room: &RoomName) -> String {
         self.of("lease", Bucket::of(room.as_str()), format_args!(":{room}"))
+    }
+
+    /// Held by the instance that has a banned person's session removed.
+    pub fn removal_lease(&self, room: &RoomName, sid: &ParticipantSid) -> String {
+        self.of("removal", Bucket::of(room.as_str()), format_args!(":{sid}:{room}"))
     }
 
     /// A bucket's rooms, with what the list of rooms says of each.

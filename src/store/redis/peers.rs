@@ -41,6 +41,8 @@ impl RedisPeers {
             Lease::Outbox => self.keys.shared("history:outbox:lease"),
             Lease::Retention => self.keys.shared("history:retention:lease"),
             Lease::Audit => self.keys.shared("history:audit:lease"),
+            Lease::Bans => self.keys.shared("bans:lease"),
+            Lease::Removal(room, sid) => self.keys.removal_lease(room, sid),
         }
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! The tests need what `make setup-tests` installs, and say so if it is missing.
 
+mod bans;
 mod crashes;
 mod latency;
 mod moderation;

@@ -9,6 +9,7 @@ mod connections;
 mod errors;
 mod feed;
 mod fixture;
+pub use fixture::instance;
 mod fleet;
 mod instances;
 mod omitted;

@@ -19,7 +19,7 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
     let mut steps = 0;
     for seed in 0..SCHEDULES {
         let (mut room, mut rows) = (Room::default(), Rows::default());
-        let schedule = if seed % 2 == 0 { record(seed) } else { record_with_bans(seed) };
+        let schedule = if seed.is_multiple_of(2) { record(seed) } else { record_with_bans(seed) };
         for (number, (now, step)) in schedule.into_iter().enumerate() {
             let place = || format!("seed {seed}, step {number}: {step:#?}");
             match &step {

@@ -1,5 +1,6 @@
 //! The contract that every store keeps, and what only one of them does.
 
+mod bans;
 pub mod contract;
 mod event_contents;
 mod event_log;
@@ -51,3 +52,5 @@ events::suite!(memory_events, super::memory_store_of_events());
 events::suite!(redis_events, super::redis_store_of_events());
 contract::suite!(memory_contract, super::memory_store());
 contract::suite!(redis_contract, super::redis_store());
+bans::suite!(memory_bans, super::memory_store());
+bans::suite!(redis_bans, super::redis_store());

@@ -105,7 +105,7 @@ async fn run(
         fold: Fold::default(),
         lists,
     };
-    let steps = if seed % 2 == 0 { record(seed) } else { record_with_bans(seed) };
+    let steps = if seed.is_multiple_of(2) { record(seed) } else { record_with_bans(seed) };
     for (number, (now, step)) in steps.iter().enumerate() {
         clock.set_as_stores(*now);
         match step {

@@ -23,5 +23,6 @@ pub use livekit_server::Key;
 pub use moderator::Moderator;
 pub use person::Person;
 pub use running::{Inside, Plan, ROOM, Scenario, Watched};
+pub use token::sign;
 pub use tools::say;
 pub use watch::Watch;

@@ -1,6 +1,7 @@
 //! A running scenario: LiveKit, the service, its subscribers and the people in a room.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -173,6 +174,11 @@ impl Scenario {
             say(&format!("{}: the SDK did not tell LiveKit of a leave", self.plan.scenario));
             self.acts();
         }
+    }
+
+    /// Where the service listens.
+    pub fn service_address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.service_port).into()
     }
 
     /// Somebody with an identity and nothing else.
