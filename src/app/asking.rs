@@ -60,13 +60,15 @@ impl Asking {
 
 /// Who must not be in a room, with or without LiveKit's API.
 pub(super) fn start_bans(
+    config: &Config,
     Kept { store, peers, .. }: &Kept,
     removals: Option<Arc<Removals>>,
     history: Option<&History>,
     metrics: BanMetrics,
 ) -> Bans {
     let records = history.map(History::bans);
-    Bans::start(Arc::clone(store), removals, records, Arc::clone(peers), metrics)
+    let is_shared = config.store.redis.is_some();
+    Bans::start(Arc::clone(store), removals, records, Arc::clone(peers), metrics, is_shared)
 }
 
 /// The client of LiveKit's API, where that is configured.

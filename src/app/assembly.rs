@@ -112,7 +112,7 @@ impl App {
         let Asking { reconciler, moderation, removals } =
             Asking::start(config, &kept, &clock, &bans, &mut registry)?;
         let history = start_history(config, &kept, reconciler.clone(), &clock, &mut registry)?;
-        let bans = start_bans(&kept, removals, history.as_deref(), bans);
+        let bans = start_bans(config, &kept, removals, history.as_deref(), bans);
         let Kept { store, peers, outbox } = kept;
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);

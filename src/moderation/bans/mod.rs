@@ -62,17 +62,19 @@ struct Named<'data> {
 }
 
 impl Bans {
-    /// Starts to put back what the store has lost, where there are records. Must be called in a runtime.
+    /// Starts to put back what the store has lost, where there are records; `is_shared` if the store outlives this process. Must be
+    /// called in a runtime.
     pub fn start(
         store: Arc<dyn Store>,
         removals: Option<Arc<Removals>>,
         records: Option<Arc<dyn BanRecords>>,
         peers: Arc<dyn Peers>,
         metrics: BanMetrics,
+        is_shared: bool,
     ) -> Self {
         let restoring = records.map(|records| {
             let (store, removals) = (Arc::clone(&store), removals.clone());
-            Arc::new(Restoring { store, removals, records, peers, metrics })
+            Arc::new(Restoring { store, removals, records, peers, metrics, is_shared })
         });
         let task = restoring.clone().map(|restoring| {
             let run = abort_on_panic::task("putting back bans", restoring.run());

@@ -1,4 +1,5 @@
-//! Puts bans back that the database has and the store lost: at the start, and each minute, one instance by lease.
+//! Puts bans back that the database has and the store lost: at the start, and each minute, one instance by lease. A Redis that loses
+//! everything loses the lease, too, and so has its bans again a few seconds later.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,8 +21,8 @@ use super::{
 };
 
 const INTERVAL: Duration = Duration::from_mins(1);
-/// Shorter than the interval, so that the same instance may do it again.
-const LEASE_TIME: Duration = Duration::from_secs(45);
+/// Instances that share a store look this often whether the lease is free.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// At the start nothing else happens for at most this time.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// A round of a database or a store that does not answer ends after this time.
@@ -37,6 +38,8 @@ pub(super) struct Restoring {
     pub records: Arc<dyn BanRecords>,
     pub peers: Arc<dyn Peers>,
     pub metrics: BanMetrics,
+    /// Whether the store outlives this process, and other instances use it.
+    pub is_shared: bool,
 }
 
 /// Why bans could not be put back.
@@ -51,12 +54,11 @@ enum RestoreError {
 impl Restoring {
     pub async fn run(self: Arc<Self>) {
         loop {
-            // Without Redis nobody knows who else does it, and doing it twice does no harm.
-            let lease = self.peers.lease(&Lease::Bans, LEASE_TIME).await;
-            if !matches!(lease, Ok(None)) {
+            // Where it cannot be taken, the store cannot be asked either.
+            if let Ok(Some(_)) = self.peers.lease(&Lease::Bans, INTERVAL).await {
                 self.restore_within(ROUND_TIMEOUT).await;
             }
-            sleep(INTERVAL).await;
+            sleep(if self.is_shared { LOOK_INTERVAL } else { INTERVAL }).await;
         }
     }
 

@@ -1,11 +1,18 @@
 //! Bans survive a restart, and a store that lost everything.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use livekit_presence::{
     coordination::SingleInstance,
     history::{Database, HistoryAddress},
-    moderation::{BanError, BanMetrics, BanPosition, BanRecord, BanRecords, Bans},
+    moderation::{BanError, BanMetrics, BanPosition, BanRecord, BanRecords, Bans, RecordError},
     presence::{Applied, Ban, HostTime, Identity, RoomName, Rules, StoreTime},
     store::{MemoryStore, Store},
 };
@@ -13,7 +20,8 @@ use prometheus_client::registry::Registry;
 
 use crate::{
     harness::{
-        PROCESS_KEYS, Process, RedisServer, TestClock, TestDatabase, identities, joined, started,
+        PROCESS_KEYS, Process, RedisServer, TestClock, TestDatabase, eventually, identities,
+        joined, started,
     },
     store::webhooks,
 };
@@ -26,8 +34,13 @@ fn room(name: &str) -> RoomName {
 
 fn bans_on(store: &Arc<dyn Store>, database: &Arc<Database>) -> Bans {
     let records = Arc::clone(database) as Arc<dyn BanRecords>;
+    bans_with(store, records)
+}
+
+fn bans_with(store: &Arc<dyn Store>, records: Arc<dyn BanRecords>) -> Bans {
     let metrics = BanMetrics::register(&mut Registry::default());
-    Bans::start(Arc::clone(store), None, Some(records), Arc::<SingleInstance>::default(), metrics)
+    let peers = Arc::<SingleInstance>::default();
+    Bans::start(Arc::clone(store), None, Some(records), peers, metrics, false)
 }
 
 fn memory(clock: &TestClock) -> Arc<dyn Store> {
@@ -80,6 +93,67 @@ async fn what_a_store_has_lost_is_put_back_and_what_was_lifted_is_not() {
         let (records, _) = database.page(None, 10).await.unwrap();
         assert_eq!(records.len(), 3, "what is over is deleted");
     }
+}
+
+/// Records that a moderator deletes after they were read.
+struct LiftedMeanwhile {
+    database: Arc<Database>,
+    /// How often somebody asked afterwards whether a ban is still there.
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl BanRecords for LiftedMeanwhile {
+    async fn save(&self, record: &BanRecord) -> Result<(), RecordError> {
+        self.database.save(record).await
+    }
+
+    async fn delete(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+    ) -> Result<Option<Ban>, RecordError> {
+        self.database.delete(room, identity).await
+    }
+
+    async fn has(&self, record: &BanRecord) -> Result<bool, RecordError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.database.has(record).await
+    }
+
+    async fn page(
+        &self,
+        after: Option<&BanPosition>,
+        max: usize,
+    ) -> Result<(Vec<BanRecord>, Option<BanPosition>), RecordError> {
+        let (records, next) = self.database.page(after, max).await?;
+        for record in &records {
+            self.database.delete(&record.room, &record.identity).await?;
+        }
+        Ok((records, next))
+    }
+
+    async fn delete_ended(&self, now: StoreTime) -> Result<(), RecordError> {
+        self.database.delete_ended(now).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ban_that_is_lifted_while_it_is_put_back_is_lifted() {
+    let kind = TestDatabase::sqlite();
+    let database = Arc::new(kind.connect().await);
+    let store = memory(&TestClock::default());
+    let (general, bob) = (room("general"), Identity::new("bob"));
+    let record = BanRecord {
+        room: general.clone(),
+        identity: bob.clone(),
+        ban: ban_now(&store, None).await,
+    };
+    database.save(&record).await.unwrap();
+    let records = Arc::new(LiftedMeanwhile { database, asked: AtomicUsize::new(0) });
+    let bans = bans_with(&store, Arc::clone(&records) as Arc<dyn BanRecords>);
+    eventually("it to be put back", async || records.asked.load(Ordering::Relaxed) > 0).await;
+    eventually("it to be lifted", async || !bans.is_banned(&general, &bob).await.unwrap()).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     harness::{
         ApiFault, Connection, Follower, PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit,
-        eventually, joined, started,
+        TestDatabase, eventually, identities, joined, started,
     },
     redis::instance,
 };
@@ -93,4 +93,25 @@ async fn an_instance_that_failed_to_remove_somebody_tries_again() {
         metrics.text().contains("bans_removals_total{outcome=\"removed\"} 1")
     })
     .await;
+}
+
+#[tokio::test]
+async fn instances_put_back_the_bans_of_an_emptied_redis_within_seconds() {
+    let (redis, kind) = (RedisServer::start().await, TestDatabase::sqlite());
+    let url = kind.url();
+    let settings = [("HISTORY_URL", url.as_str())];
+    let instances =
+        [instance(&redis.url(), &settings).await, instance(&redis.url(), &settings).await];
+    assert_eq!(moderate(&instances[0], "PUT", "bans/bob").await.status, 200);
+    redis.ask(&["FLUSHALL"]).await;
+    let began = Instant::now();
+    eventually("the ban to be there again", async || {
+        let bans = moderate(&instances[1], "GET", "bans").await;
+        bans.json()["bans"].as_array().is_some_and(|bans| bans.len() == 1)
+    })
+    .await;
+    println!("put back after {:?}", began.elapsed());
+    instances[0].webhooks([started(), joined("alice"), joined("bob")]).await;
+    let list = instances[1].get("/api/livekit/participants?room=general").await;
+    assert_eq!(identities(&list.json()), ["alice"]);
 }
