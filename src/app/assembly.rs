@@ -117,8 +117,8 @@ impl App {
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
         let hub = make_hub(config, &store, reconciler, &workers, &mut registry);
-        let roster = make_roster(config, history.as_ref(), &store, &hub, &workers, &clock);
         let state = Arc::new(HttpState {
+            roster: make_roster(config, history.as_ref(), &store, &hub, &workers, &clock),
             hub,
             events,
             store,
@@ -126,7 +126,6 @@ impl App {
             history,
             moderation,
             bans,
-            roster,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
             auth: config.auth.settings.clone(),

@@ -22,14 +22,19 @@ const MAX_IDENTITY_BYTES: usize = 1_024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct RosterEdit {
-    #[serde(deserialize_with = "said")]
-    pub role: Option<Option<String>>,
-    #[serde(deserialize_with = "said")]
-    pub can_speak: Option<Option<bool>>,
-    #[serde(deserialize_with = "said")]
-    pub can_video: Option<Option<bool>>,
-    #[serde(deserialize_with = "said")]
-    pub note: Option<Option<String>>,
+    pub role: Said<String>,
+    pub can_speak: Said<bool>,
+    pub can_video: Said<bool>,
+    pub note: Said<String>,
+}
+
+/// What a moderator says of a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Said<T> {
+    #[default]
+    Nothing,
+    Null,
+    Value(T),
 }
 
 /// What a moderator says of many people, each once.
@@ -52,11 +57,21 @@ pub enum Tags {
     These(Vec<String>),
 }
 
-/// What null says is different from what is left out.
-fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Said<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
+    }
+}
+
+impl<T> Said<T> {
+    /// What is kept, after `before`.
+    fn after(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Nothing => before,
+            Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
 }
 
 impl Preconditions {
@@ -82,19 +97,20 @@ impl RosterEdit {
     /// A voice and a camera, as somebody was given them by name.
     pub fn of_rights(can_speak: bool, can_video: bool) -> Self {
         Self {
-            can_speak: Some(Some(can_speak)),
-            can_video: Some(Some(can_video)),
+            can_speak: Said::Value(can_speak),
+            can_video: Said::Value(can_video),
             ..Self::default()
         }
     }
 
     /// Whether it says what the person may do.
     pub fn names_rights(&self) -> bool {
-        self.role.is_some() || self.can_speak.is_some() || self.can_video.is_some()
+        let Self { role, can_speak, can_video, note: _ } = self;
+        *role != Said::Nothing || *can_speak != Said::Nothing || *can_video != Said::Nothing
     }
 
     /// The row that replaces the one before, with an invitation if there was none.
-    pub fn put(
+    pub(super) fn put(
         self,
         identity: &str,
         before: Option<&RosterRow>,
@@ -116,7 +132,7 @@ impl RosterEdit {
     }
 
     /// The row of somebody who came uninvited.
-    pub fn of_uninvited(
+    pub(super) fn of_uninvited(
         self,
         identity: &str,
         roles: &Roles,
@@ -126,17 +142,14 @@ impl RosterEdit {
     }
 
     /// The row before with what is said here.
-    pub fn patch(self, before: &RosterRow, roles: &Roles) -> Result<RosterRow, RosterError> {
+    pub(super) fn patch(self, before: &RosterRow, roles: &Roles) -> Result<RosterRow, RosterError> {
         check_identity(&before.identity)?;
         let role = match self.role {
-            None => before.role.clone(),
-            Some(None) => roles.default_role().to_owned(),
-            Some(Some(role)) => known(role, roles)?,
+            Said::Nothing => before.role.clone(),
+            Said::Null => roles.default_role().to_owned(),
+            Said::Value(role) => known(role, roles)?,
         };
-        let note = match self.note {
-            None => before.note.clone(),
-            Some(note) => note.filter(|note| !note.is_empty()),
-        };
+        let note = self.note.after(before.note.clone()).filter(|note| !note.is_empty());
         if note.as_ref().is_some_and(|note| note.len() > MAX_NOTE_BYTES) {
             return Err(RosterError::Invalid(format!(
                 "a `note` has at most {MAX_NOTE_BYTES} bytes"
@@ -145,8 +158,8 @@ impl RosterEdit {
         Ok(RosterRow {
             role,
             note,
-            can_speak: self.can_speak.unwrap_or(before.can_speak),
-            can_video: self.can_video.unwrap_or(before.can_video),
+            can_speak: self.can_speak.after(before.can_speak),
+            can_video: self.can_video.after(before.can_video),
             ..before.clone()
         })
     }
@@ -154,7 +167,7 @@ impl RosterEdit {
 
 impl CollectionEdit {
     /// What replaces everybody.
-    pub fn put(
+    pub(super) fn put(
         self,
         before: &RosterRows,
         roles: &Roles,
@@ -172,7 +185,7 @@ impl CollectionEdit {
     }
 
     /// What is added to everybody, or merged with those who are there.
-    pub fn patch(
+    pub(super) fn patch(
         self,
         before: &RosterRows,
         roles: &Roles,

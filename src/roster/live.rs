@@ -15,11 +15,11 @@ use crate::{
     history::{ReadRoster, ReadingError},
     hub::{FollowedList, RosterChange, RosterTopic, RosterTotals, Snapshot},
     json,
-    presence::Version,
+    presence::{StoreTime, Version},
     store::{Feed, FeedMessage, StoreError},
 };
 
-use super::{entry::RosterEntry, error::as_store_error, roster::Shared, view::RosterView};
+use super::{entry::RosterEntry, error::as_store_error, handle::Shared, view::RosterView};
 
 /// The database is read at least this often, in case a message was lost.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
@@ -222,7 +222,7 @@ impl LiveRoster {
 
     /// The store's time as a version.
     fn now(&self) -> Version {
-        let micros = self.shared.store.estimated_now().map(|now| now.as_micros());
+        let micros = self.shared.store.estimated_now().map(StoreTime::as_micros);
         Version::from_u64(micros.unwrap_or_else(|| self.shared.clock.now().as_micros()))
     }
 }

@@ -141,10 +141,9 @@ impl RosterView {
         let stay = self.stays.get(identity).filter(counts);
         let status = match (inside, stay, row) {
             (Some(_), _, _) => RosterStatus::Joined,
-            (None, Some(_), _) => RosterStatus::Left,
             (None, None, Some(row)) if row.invited => RosterStatus::Invited,
-            // They came uninvited, and the history does not know when they left.
-            (None, None, Some(_)) => RosterStatus::Left,
+            // Without a stay they came uninvited, and the history does not know when they left.
+            (None, Some(_), _) | (None, None, Some(_)) => RosterStatus::Left,
             (None, None, None) => return None,
         };
         let joined_at = inside.map(|inside| inside.joined_at).or(stay.map(|stay| stay.joined_at));

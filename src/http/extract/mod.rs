@@ -10,6 +10,6 @@ pub(super) mod last_event_id;
 pub(super) mod preconditions;
 pub(super) mod query;
 pub(super) mod rooms_query;
-pub(super) mod roster_param;
+pub(super) mod rooms_view;
 pub mod streamed_rooms;
 pub(super) mod view;

@@ -13,8 +13,7 @@ use crate::{
     http::{
         auth::Client,
         extract::{
-            last_event_id::LastEventId, roster_param::RosterParam, streamed_rooms::StreamedRooms,
-            view::ViewParam,
+            last_event_id::LastEventId, rooms_view::RoomsView, streamed_rooms::StreamedRooms,
         },
         limits::client_address::ClientAddress,
         problem::Problem,
@@ -27,8 +26,7 @@ use crate::{
 pub(in crate::http) async fn open(
     State(http): State<Http>,
     rooms: StreamedRooms,
-    view: ViewParam,
-    RosterParam(with_rosters): RosterParam,
+    RoomsView { view, with_rosters }: RoomsView,
     client: Client,
     address: ClientAddress,
     method: Method,

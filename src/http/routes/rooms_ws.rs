@@ -7,9 +7,8 @@ use crate::http::{
     auth::ShownClient,
     extract::{
         handshake::Handshake,
-        roster_param::RosterParam,
+        rooms_view::RoomsView,
         streamed_rooms::{FirstRooms, StreamedRooms},
-        view::ViewParam,
     },
     limits::client_address::ClientAddress,
     problem::Problem,
@@ -22,8 +21,7 @@ pub(in crate::http) async fn open(
     State(http): State<Http>,
     handshake: Handshake,
     rooms: Result<FirstRooms, Problem>,
-    view: Result<ViewParam, Problem>,
-    rosters: Result<RosterParam, Problem>,
+    view: Result<RoomsView, Problem>,
     client: Result<ShownClient, Problem>,
     address: ClientAddress,
 ) -> Response {
@@ -35,7 +33,8 @@ pub(in crate::http) async fn open(
                 Asked { list: Some(prefix), ..Asked::of_rooms(Vec::new()) }
             }
         };
-        let (view, RosterParam(with_rosters)) = (view?.of_many_rooms(), rosters?);
+        let RoomsView { view, with_rosters } = view?;
+        let view = view.of_many_rooms();
         let opening = Opening { http, address, view, with_rosters, may_watch_more: true };
         opening.open(client, asked).await
     };

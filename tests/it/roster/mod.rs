@@ -1,6 +1,7 @@
 //! Rosters: what moderators write, who may, and what everybody who watches is sent, on one instance and on several.
 
 mod instances;
+mod kept;
 mod live;
 mod many;
 mod rights;
