@@ -16,11 +16,11 @@ use crate::{
 use super::{assembly::StartError, kept::Kept};
 
 /// What asks LiveKit; nothing where its API is not configured.
-#[derive(Default)]
 pub(super) struct Asking {
     pub reconciler: Option<Reconciler>,
     pub moderation: Option<Arc<Moderation>>,
-    pub removals: Option<Arc<Removals>>,
+    removals: Option<Arc<Removals>>,
+    ban_metrics: BanMetrics,
 }
 
 impl Asking {
@@ -30,17 +30,19 @@ impl Asking {
         config: &Config,
         kept: &Kept,
         clock: &Clock,
-        bans: &BanMetrics,
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
-        let Some(api) = make_api(config, clock, registry)? else { return Ok(Self::default()) };
+        let ban_metrics = BanMetrics::register(registry);
+        let Some(api) = make_api(config, clock, registry)? else {
+            return Ok(Self { reconciler: None, moderation: None, removals: None, ban_metrics });
+        };
         let Kept { store, peers, .. } = kept;
         let removals = Removals::start(
             Arc::clone(&api),
             Arc::clone(store),
             Arc::clone(peers),
             clock.clone(),
-            bans.clone(),
+            ban_metrics.clone(),
         );
         let reconciler = start_reconciler(config, &api, kept, Arc::clone(&removals), registry);
         let parts = ModerationParts {
@@ -54,21 +56,17 @@ impl Asking {
             reconciler: Some(reconciler),
             moderation: Some(moderation),
             removals: Some(removals),
+            ban_metrics,
         })
     }
-}
 
-/// Who must not be in a room, with or without LiveKit's API.
-pub(super) fn start_bans(
-    config: &Config,
-    Kept { store, peers, .. }: &Kept,
-    removals: Option<Arc<Removals>>,
-    history: Option<&History>,
-    metrics: BanMetrics,
-) -> Bans {
-    let records = history.map(History::bans);
-    let is_shared = config.store.redis.is_some();
-    Bans::start(Arc::clone(store), removals, records, Arc::clone(peers), metrics, is_shared)
+    /// Who must not be in a room, with or without LiveKit's API.
+    pub fn start_bans(&self, config: &Config, kept: &Kept, history: Option<&History>) -> Bans {
+        let Kept { store, peers, .. } = kept;
+        let (removals, records) = (self.removals.clone(), history.map(History::bans));
+        let (metrics, is_shared) = (self.ban_metrics.clone(), config.store.redis.is_some());
+        Bans::start(Arc::clone(store), removals, records, Arc::clone(peers), metrics, is_shared)
+    }
 }
 
 /// The client of LiveKit's API, where that is configured.

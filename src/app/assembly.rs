@@ -19,14 +19,13 @@ use crate::{
     },
     hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, RosterTopics, Watchers},
     livekit::Keys,
-    moderation::BanMetrics,
     reconcile::Reconciler,
     roster::{Roster, RosterParts},
     store::{Outbox, Store},
 };
 
 use super::{
-    asking::{Asking, start_bans},
+    asking::Asking,
     descriptors::{self, Descriptors},
     kept::Kept,
     service::App,
@@ -104,15 +103,12 @@ impl App {
         clock: Clock,
         mut registry: Registry,
     ) -> Result<Self, StartError> {
-        let descriptors = descriptors::raise();
         let kept = kept.metered(&mut registry);
-        let pinned = Pinned::register(config.stream.pinned_bytes, &mut registry);
-        let workers = start_workers(config, &clock, &pinned, &mut registry)?;
-        let bans = BanMetrics::register(&mut registry);
-        let Asking { reconciler, moderation, removals } =
-            Asking::start(config, &kept, &clock, &bans, &mut registry)?;
+        let (workers, pinned) = start_workers(config, &clock, &mut registry)?;
+        let asking = Asking::start(config, &kept, &clock, &mut registry)?;
+        let reconciler = asking.reconciler.clone();
         let history = start_history(config, &kept, reconciler.clone(), &clock, &mut registry)?;
-        let bans = start_bans(config, &kept, removals, history.as_deref(), bans);
+        let bans = asking.start_bans(config, &kept, history.as_deref());
         let Kept { store, peers, outbox } = kept;
         let events =
             make_events(config, &store, reconciler.clone(), &workers, &clock, &mut registry);
@@ -124,7 +120,7 @@ impl App {
             store,
             outbox,
             history,
-            moderation,
+            moderation: asking.moderation,
             bans,
             keys: Keys::new(&config.livekit.keys),
             client_keys: Keys::new(&config.client_keys()),
@@ -134,7 +130,7 @@ impl App {
             cors: config.http.cors_origins.clone(),
             trusted_proxies: config.http.trusted_proxies.clone(),
             streams: streams_of(config),
-            limits: Limits::new(&limits_of(config, descriptors)),
+            limits: Limits::new(&limits_of(config, descriptors::raise())),
             metrics: HttpMetrics::register(&mut registry),
             registry,
             clock,
@@ -238,19 +234,21 @@ fn bind(config: &Config) -> Result<Server, StartError> {
     Server::bind(&settings).map_err(|error| StartError::Bind { bind: config.http.bind, error })
 }
 
+/// The workers, and the bound on what slow clients keep in memory.
 fn start_workers(
     config: &Config,
     clock: &Clock,
-    pinned: &Arc<Pinned>,
     registry: &mut Registry,
-) -> Result<Arc<Workers>, StartError> {
+) -> Result<(Arc<Workers>, Arc<Pinned>), StartError> {
     let settings = DeliveryConfig {
         threads: 0,
         heartbeat: config.stream.heartbeat,
         write_timeout: config.stream.write_timeout,
     };
+    let pinned = Pinned::register(config.stream.pinned_bytes, registry);
     let metrics = DeliveryMetrics::register(registry);
-    Workers::start(&settings, &metrics, clock, pinned).map_err(StartError::Workers)
+    let workers = Workers::start(&settings, &metrics, clock, &pinned);
+    Ok((workers.map_err(StartError::Workers)?, pinned))
 }
 
 fn new_registry() -> Registry {

@@ -6,14 +6,14 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
 };
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing::warn;
 
-use super::simulation::RoomTask;
+use super::{room::SimulatedRoom, simulation::RoomTask};
 
 /// The simulated LiveKit's API. It answers anybody on this machine: nothing is behind it but the simulation.
 pub struct RoomService {
@@ -57,7 +57,7 @@ async fn answer(
     rooms: Arc<Vec<RoomTask>>,
 ) -> Result<Response<Body>, Infallible> {
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
     let arguments = serde_json::from_slice(&body).unwrap_or_default();
     let (status, answer) = match call(&method, &arguments, &rooms) {
         Some(answer) => (StatusCode::OK, answer),
@@ -81,7 +81,7 @@ fn call(method: &str, arguments: &Value, rooms: &[RoomTask]) -> Option<Value> {
     let room = rooms.iter().find(|room| room.name() == text("room"))?;
     let identity = text("identity");
     match method {
-        "ListParticipants" => Some(room.ask(|room| room.participants())),
+        "ListParticipants" => Some(room.ask(SimulatedRoom::participants)),
         "GetParticipant" => room.ask(|room| room.participant(identity)),
         // The liveness probe.
         "UpdateSubscriptions" => room.ask(|room| room.participant(identity)).map(|_| json!({})),
@@ -91,7 +91,7 @@ fn call(method: &str, arguments: &Value, rooms: &[RoomTask]) -> Option<Value> {
             let muted = arguments["muted"].as_bool().unwrap_or_default();
             room.change(|room| room.mute(identity, text("track_sid"), muted))
         }
-        "DeleteRoom" => room.change(super::room::SimulatedRoom::delete),
+        "DeleteRoom" => room.change(SimulatedRoom::delete),
         _ => None,
     }
 }
@@ -101,6 +101,6 @@ fn list_rooms(names: &Value, rooms: &[RoomTask]) -> Value {
     let is_asked = |room: &&RoomTask| {
         names.is_empty() || names.iter().any(|name| name.as_str() == Some(room.name()))
     };
-    let open = rooms.iter().filter(is_asked).filter(|room| room.ask(|room| room.is_open()));
+    let open = rooms.iter().filter(is_asked).filter(|room| room.ask(SimulatedRoom::is_open));
     json!({ "rooms": open.map(|room| json!({ "name": room.name() })).collect::<Vec<_>>() })
 }

@@ -215,18 +215,23 @@ fn clients_see_what_a_moderator_had_the_simulation_do() {
     }
 }
 
-#[tokio::test]
-async fn the_simulations_api_is_one_that_the_service_understands() {
-    let simulation = Simulation::new(Clock::system()).await.unwrap();
+/// The service's own client of the simulation's API.
+fn api_of(simulation: &Simulation) -> Api {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = ApiSettings {
         url: simulation.url().unwrap(),
         timeout: Duration::from_secs(5),
         ca_file: None,
         proxy: None,
     };
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = ApiMetrics::register(&mut Registry::default());
-    let api = Api::new(&settings, Keys::new(&keys()), Clock::system(), metrics).unwrap();
+    Api::new(&settings, Keys::new(&keys()), Clock::system(), metrics).unwrap()
+}
+
+#[tokio::test]
+async fn the_simulations_api_is_one_that_the_service_understands() {
+    let simulation = Simulation::new(Clock::system()).await.unwrap();
+    let api = api_of(&simulation);
     let general = RoomName::parse("general").unwrap();
     let nobody_listens = SocketAddr::from(([127, 0, 0, 1], 9));
     let question = async {

@@ -72,9 +72,10 @@ impl Repair {
             Self::Add { session: info, .. } | Self::Update(info) => {
                 return Subject::Person(info.identity.clone());
             }
-            Self::Ended { identity, .. } => return Subject::Person(identity.clone()),
+            Self::Ended { identity, .. } | Self::Lapse(identity) => {
+                return Subject::Person(identity.clone());
+            }
             Self::Closed => return Subject::Nobody,
-            Self::Lapse(identity) => return Subject::Person(identity.clone()),
             Self::Listed { sid, .. }
             | Self::Missed(sid)
             | Self::Remove(sid)

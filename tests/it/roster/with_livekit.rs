@@ -33,7 +33,7 @@ impl Beside {
         let app = TestApp::with_keys(&settings, KEYS).await;
         let listens = json!({"can_publish": false, "can_subscribe": true, "hidden": false});
         let alice = joined("alice").room("stage").with("permission", listens);
-        livekit.list("stage", &[alice.clone()]);
+        livekit.list("stage", std::slice::from_ref(&alice));
         app.webhook(alice).await;
         Self { app, livekit, _database: database }
     }
