@@ -217,6 +217,10 @@ impl Moderation {
         let answer = answer.ok_or(ModerationError::Absent(Absent::Track))?;
         let steps = before.room.after_mute(identity, &answer);
         self.apply(room, before, steps).await?;
+        if answer.muted != muted {
+            // Its owner has changed it at the same moment, and LiveKit's answer may lie between the two.
+            self.reconciler.suspect(room);
+        }
         Ok((!act.is_hidden).then_some(answer))
     }
 

@@ -10,6 +10,7 @@ mod latency;
 mod moderation;
 mod random;
 mod reconciled;
+mod roster;
 mod scenario;
 mod tokens;
 mod webhooks;

@@ -9,6 +9,8 @@ use super::scenario::{Guest, Moderator, Person, Plan, ROOM, Scenario, Source, sa
 
 /// What an act changes is seen long before the next comparison.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
+/// A watched room is compared every 20 s, with some jitter.
+const COMPARED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Waits until everybody sees what `holds` says: the stream, a GET, and LiveKit's own list, which are equal. Prints how long it took
 /// from `acted_at` until the stream showed that.
@@ -18,7 +20,17 @@ async fn is_seen(
     acted_at: Instant,
     holds: impl Fn(&[Person]) -> bool,
 ) {
-    let deadline = acted_at + SEEN_WITHIN;
+    is_seen_within(SEEN_WITHIN, scenario, what, acted_at, holds).await;
+}
+
+async fn is_seen_within(
+    within: Duration,
+    scenario: &Scenario,
+    what: &str,
+    acted_at: Instant,
+    holds: impl Fn(&[Person]) -> bool,
+) {
+    let deadline = acted_at + within;
     loop {
         let livekit = scenario.api().list_participants(ROOM).await.people();
         let got = scenario.read(ROOM).await;
@@ -79,12 +91,15 @@ async fn a_track_is_muted_and_heard_again() {
     for (what, muted) in [("muted", true), ("heard again", false), ("muted again", true)] {
         let acted_at = Instant::now();
         let answer = maria.mute("alice", &microphone, muted).await.done();
-        assert_eq!(
-            (answer.body["sid"].as_str(), &answer.body["muted"]),
-            (Some(&*microphone), &muted.into())
-        );
+        let said = (answer.body["sid"].as_str(), &answer.body["muted"]);
+        assert_eq!(said, (Some(&*microphone), &muted.into()));
         is_seen(&scenario, what, acted_at, |people| has_track(people, "alice", muted)).await;
         alice.until_muted(&microphone, muted).await;
+        // Her SDK repeats to LiveKit what it was told, which may undo a next act that comes right away. This comes after it.
+        let camera = alice.publish(Source::Camera).await;
+        scenario.settles(&[&alice]).await;
+        alice.unpublish(&camera).await;
+        scenario.settles(&[&alice]).await;
     }
 }
 
@@ -220,7 +235,10 @@ async fn two_moderators_at_once_leave_what_livekit_has() {
         }
     };
     tokio::join!(act(&maria, true, "Maria's"), act(&paul, false, "Paul's"));
-    is_seen(&scenario, "acts on one person", Instant::now(), |people| people.len() == 2).await;
+    // Her SDK repeats each mute to LiveKit, late ones too, and no webhook tells: a comparison may be needed.
+    let acted_at = Instant::now();
+    let is_there = |people: &[Person]| people.len() == 2;
+    is_seen_within(COMPARED_WITHIN, &scenario, "acts on one person", acted_at, is_there).await;
     let acted_at = Instant::now();
     let (one, other) = tokio::join!(maria.remove("bob"), paul.remove("bob"));
     let mut statuses = [one.status, other.status];

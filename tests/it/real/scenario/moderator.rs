@@ -57,6 +57,23 @@ impl Moderator {
         self.ask("DELETE", "", &json!({})).await
     }
 
+    /// Changes what the roster says of somebody.
+    pub async fn invites(&self, identity: &str, changes: Value) -> Moderated {
+        self.ask("PUT", &format!("/roster/{identity}"), &changes).await
+    }
+
+    pub async fn changes_entry(&self, identity: &str, changes: Value) -> Moderated {
+        self.ask("PATCH", &format!("/roster/{identity}"), &changes).await
+    }
+
+    pub async fn entry(&self, identity: &str) -> Value {
+        self.ask("GET", &format!("/roster/{identity}"), &json!({})).await.body
+    }
+
+    pub async fn bans(&self, identity: &str) -> Moderated {
+        self.ask("PUT", &format!("/bans/{identity}"), &json!({})).await
+    }
+
     async fn ask(&self, method: &str, path: &str, body: &Value) -> Moderated {
         let request = Request::builder()
             .method(method)
@@ -75,7 +92,7 @@ impl Moderator {
 impl Moderated {
     /// Checks that it was done.
     pub fn done(self) -> Self {
-        assert!(matches!(self.status, 200 | 204), "{self:?}");
+        assert!(matches!(self.status, 200 | 201 | 204), "{self:?}");
         self
     }
 

@@ -63,6 +63,8 @@ pub struct Plan {
     pub without_proxy: bool,
     /// Whether no other scenario may run meanwhile.
     pub alone: bool,
+    /// Whether the service has a database, and so rosters.
+    pub roster: bool,
 }
 
 impl Plan {
@@ -74,6 +76,7 @@ impl Plan {
             remote_unmute: true,
             without_proxy: false,
             alone: false,
+            roster: false,
         }
     }
 
@@ -94,7 +97,7 @@ impl Plan {
         };
         let (livekit, driver) =
             tokio::join!(LiveKitServer::start(&tools, settings), Driver::start(&tools));
-        let service = start_service(service_port, livekit.port).await;
+        let service = start_service(service_port, livekit.port, self.roster).await;
         let watch = Watch::open(service_port, ROOM);
         let scenario = Scenario {
             plan: self,
@@ -218,7 +221,8 @@ impl Scenario {
     }
 
     pub async fn start_service(&mut self) {
-        self.service = Some(start_service(self.service_port, self.livekit.port).await);
+        self.service =
+            Some(start_service(self.service_port, self.livekit.port, self.plan.roster).await);
     }
 
     /// Somebody who moderates [`ROOM`] through the service.
@@ -378,8 +382,9 @@ async fn truth(inside: Inside<'_>) -> Result<Vec<Person>, String> {
     Ok(people)
 }
 
-async fn start_service(port: u16, livekit_port: u16) -> Process {
+async fn start_service(port: u16, livekit_port: u16, roster: bool) -> Process {
     Process::start(&[
+        ("HISTORY_URL", if roster { "sqlite::memory:" } else { "" }),
         ("LIVEKIT_KEYS", &Key::lines()),
         ("LIVEKIT_URL", &format!("ws://127.0.0.1:{livekit_port}")),
         ("LKP__HTTP__BIND", &format!("127.0.0.1:{port}")),
