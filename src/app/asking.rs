@@ -9,7 +9,9 @@ use crate::{
     config::Config,
     history::History,
     livekit::{Api, ApiMetrics, ApiSettings, Keys},
-    moderation::{BanMetrics, Bans, Moderation, ModerationMetrics, ModerationParts, Removals},
+    moderation::{
+        Audit, BanMetrics, Bans, Moderation, ModerationMetrics, ModerationParts, Removals,
+    },
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
 };
 
@@ -21,6 +23,7 @@ pub(super) struct Asking {
     pub moderation: Option<Arc<Moderation>>,
     removals: Option<Arc<Removals>>,
     ban_metrics: BanMetrics,
+    audit: Audit,
 }
 
 impl Asking {
@@ -32,40 +35,44 @@ impl Asking {
         clock: &Clock,
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
-        let ban_metrics = BanMetrics::register(registry);
-        let Some(api) = make_api(config, clock, registry)? else {
-            return Ok(Self { reconciler: None, moderation: None, removals: None, ban_metrics });
-        };
         let Kept { store, peers, .. } = kept;
+        let acts = ModerationMetrics::register(registry);
+        let audit = Audit::new(Arc::clone(store), clock.clone(), acts);
+        let ban_metrics = BanMetrics::register(registry);
+        let alone = Self { reconciler: None, moderation: None, removals: None, ban_metrics, audit };
+        let Some(api) = make_api(config, clock, registry)? else { return Ok(alone) };
         let removals = Removals::start(
             Arc::clone(&api),
             Arc::clone(store),
             Arc::clone(peers),
             clock.clone(),
-            ban_metrics.clone(),
+            alone.ban_metrics.clone(),
         );
         let reconciler = start_reconciler(config, &api, kept, Arc::clone(&removals), registry);
+        removals.take_calls_from(reconciler.clone());
         let parts = ModerationParts {
             api,
             store: Arc::clone(store),
             reconciler: reconciler.clone(),
             clock: clock.clone(),
+            audit: alone.audit.clone(),
         };
-        let moderation = Moderation::new(parts, ModerationMetrics::register(registry));
+        let moderation = Moderation::new(parts);
         Ok(Self {
             reconciler: Some(reconciler),
             moderation: Some(moderation),
             removals: Some(removals),
-            ban_metrics,
+            ..alone
         })
     }
 
     /// Who must not be in a room, with or without LiveKit's API.
-    pub fn start_bans(&self, config: &Config, kept: &Kept, history: Option<&History>) -> Bans {
+    pub fn start_bans(&self, config: &Config, kept: &Kept, history: Option<&History>) -> Arc<Bans> {
         let Kept { store, peers, .. } = kept;
         let (removals, records) = (self.removals.clone(), history.map(History::bans));
         let (metrics, is_shared) = (self.ban_metrics.clone(), config.store.redis.is_some());
-        Bans::start(Arc::clone(store), removals, records, Arc::clone(peers), metrics, is_shared)
+        let (peers, audit) = (Arc::clone(peers), self.audit.clone());
+        Bans::start(Arc::clone(store), removals, records, peers, metrics, audit, is_shared)
     }
 }
 

@@ -49,7 +49,7 @@ pub struct HttpState {
     pub moderation: Option<Arc<Moderation>>,
     /// None where no history is kept.
     pub roster: Option<Roster>,
-    pub bans: Bans,
+    pub bans: Arc<Bans>,
     /// May sign webhooks.
     pub keys: Keys,
     /// May sign clients' tokens.

@@ -7,7 +7,7 @@ use prometheus_client::{
 
 use crate::metrics::{RegistryExt, label};
 
-use super::{act::Action, error::ModerationError};
+use super::{act::Action, bans::BanError, error::ModerationError};
 
 /// Counts acts of moderation.
 #[derive(Clone, Debug)]
@@ -18,18 +18,20 @@ pub struct ModerationMetrics {
 label! {
     pub(super) enum ActOutcome as "outcome" {
         Done = "done",
-        /// LiveKit does not have the room, the participant or the track.
+        /// LiveKit does not have the room, the participant or the track; or there is no ban.
         NotFound = "not_found",
-        /// LiveKit does not do it.
+        /// LiveKit does not do it, or the room has as many bans as it can have.
         Refused = "refused",
         /// The budget of calls is used up.
         TooMany = "too_many",
-        /// LiveKit or the store did not answer.
+        /// LiveKit, the store or the database did not answer.
         Unavailable = "unavailable",
         /// LiveKit's answer cannot be used.
         Failed = "failed",
         /// LiveKit did it, and the store did not take that.
         NotShown = "not_shown",
+        /// A ban holds, and the database did not take it.
+        NotRecorded = "not_recorded",
     }
 }
 
@@ -51,11 +53,32 @@ impl ActOutcome {
             ModerationError::NotShown(_) => Self::NotShown,
         }
     }
+
+    pub fn of_ban(error: &BanError) -> Self {
+        match error {
+            BanError::Store(_) | BanError::StillRecorded(_) => Self::Unavailable,
+            BanError::TooMany => Self::Refused,
+            BanError::NotRecorded(_) => Self::NotRecorded,
+        }
+    }
+
+    /// Whether those who watch the room see what came of the act, so that the feed tells of it.
+    pub fn is_seen(self) -> bool {
+        match self {
+            Self::Done | Self::NotRecorded => true,
+            Self::NotFound
+            | Self::Refused
+            | Self::TooMany
+            | Self::Unavailable
+            | Self::Failed
+            | Self::NotShown => false,
+        }
+    }
 }
 
 impl ModerationMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        Self { acts: registry.register_new("moderation", "What moderators had LiveKit do") }
+        Self { acts: registry.register_new("moderation", "What moderators did") }
     }
 
     pub(super) fn acted(&self, action: Action, outcome: ActOutcome) {

@@ -1,6 +1,6 @@
 //! What people who moderate a room have LiveKit do: change, mute and remove participants, and end the room.
 //!
-//! LiveKit is asked within the budget of calls, where moderators go first. What it answers is applied to the room at once, so that
+//! LiveKit is asked within the budget of calls, where moderators go first, and removals of banned people have a share. What it answers is applied to the room at once, so that
 //! every subscriber sees it without a webhook. Each act is audited: a line in the log, an event on the feed, a metric. Who may
 //! moderate is decided above.
 //!
@@ -27,3 +27,4 @@ pub use error::{Absent, ModerationError};
 pub use metrics::ModerationMetrics;
 pub use moderators::{Moderation, ModerationParts};
 pub use mute_all::{MuteAll, MutedAll};
+pub use record::Audit;

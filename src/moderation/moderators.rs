@@ -1,6 +1,6 @@
 //! What moderators can do. Each act runs to its end even if whoever asked for it does not wait: LiveKit may have done it.
 
-use std::{panic::resume_unwind, sync::Arc};
+use std::{error::Error, panic::resume_unwind, sync::Arc};
 
 use crate::{
     clock::Clock,
@@ -14,7 +14,8 @@ use super::{
     act::{Act, Action},
     calls::Before,
     error::{Absent, ModerationError},
-    metrics::ModerationMetrics,
+    metrics::ActOutcome,
+    record::Audit,
 };
 
 /// What moderation works on.
@@ -23,6 +24,7 @@ pub struct ModerationParts {
     pub store: Arc<dyn Store>,
     pub reconciler: Reconciler,
     pub clock: Clock,
+    pub audit: Audit,
 }
 
 /// Has LiveKit do what moderators want, and shows it at once.
@@ -31,13 +33,13 @@ pub struct Moderation {
     pub(super) store: Arc<dyn Store>,
     pub(super) reconciler: Reconciler,
     pub(super) clock: Clock,
-    pub(super) metrics: ModerationMetrics,
+    pub(super) audit: Audit,
 }
 
 impl Moderation {
-    pub fn new(parts: ModerationParts, metrics: ModerationMetrics) -> Arc<Self> {
-        let ModerationParts { api, store, reconciler, clock } = parts;
-        Arc::new(Self { api, store, reconciler, clock, metrics })
+    pub fn new(parts: ModerationParts) -> Arc<Self> {
+        let ModerationParts { api, store, reconciler, clock, audit } = parts;
+        Arc::new(Self { api, store, reconciler, clock, audit })
     }
 
     /// Changes a participant. Returns them as the list shows them now; none if it does not show them.
@@ -140,7 +142,9 @@ impl Moderation {
         if outcome.as_ref().is_err_and(ModerationError::leaves_doubt) {
             self.reconciler.suspect(&act.room);
         }
-        self.record(act, outcome.as_ref().err()).await;
+        let failure = outcome.as_ref().err();
+        let error = failure.map(|failure| failure as &(dyn Error + Send + Sync));
+        self.audit.record(act, ActOutcome::of(failure), error).await;
         outcome
     }
 
@@ -235,7 +239,9 @@ impl Moderation {
 }
 
 /// Runs an act in a task of its own.
-async fn to_its_end<T: Send + 'static>(act: impl Future<Output = T> + Send + 'static) -> T {
+pub(super) async fn to_its_end<T: Send + 'static>(
+    act: impl Future<Output = T> + Send + 'static,
+) -> T {
     match tokio::spawn(act).await {
         Ok(outcome) => outcome,
         Err(failed) => match failed.try_into_panic() {

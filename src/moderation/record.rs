@@ -1,15 +1,21 @@
 //! Where an act is told: a line of the log, the feed of events, and the metrics.
 
+use std::{error::Error, sync::Arc};
+
 use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::{
+    clock::Clock,
     error_chain::Chain,
     presence::{EventId, Identity, RoomDetails, TrackSid},
-    store::FeedEvent,
+    store::{FeedEvent, Store},
 };
 
-use super::{act::Act, error::ModerationError, metrics::ActOutcome, moderators::Moderation};
+use super::{
+    act::Act,
+    metrics::{ActOutcome, ModerationMetrics},
+};
 
 /// The name of the event on the feed.
 const EVENT: &str = "moderation";
@@ -26,13 +32,29 @@ struct Data<'act> {
     track: Option<&'act TrackSid>,
 }
 
-impl Moderation {
-    /// Tells of an act and what came of it. Also called for acts that need no LiveKit, such as lifting a ban.
-    pub async fn record(&self, act: &Act, failure: Option<&ModerationError>) {
-        let outcome = ActOutcome::of(failure);
+/// Tells of acts, also of those that need no LiveKit, such as a ban. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    metrics: ModerationMetrics,
+}
+
+impl Audit {
+    pub fn new(store: Arc<dyn Store>, clock: Clock, metrics: ModerationMetrics) -> Self {
+        Self { store, clock, metrics }
+    }
+
+    /// Tells of an act and what came of it.
+    pub(super) async fn record(
+        &self,
+        act: &Act,
+        outcome: ActOutcome,
+        error: Option<&(dyn Error + Send + Sync)>,
+    ) {
         self.metrics.acted(act.action, outcome);
-        audit(act, outcome, failure);
-        if failure.is_none() && !act.is_hidden {
+        log(act, outcome, error);
+        if outcome.is_seen() && !act.is_hidden {
             self.tell_feed(act).await;
         }
     }
@@ -58,7 +80,7 @@ impl Moderation {
 }
 
 /// The line of the log: who, what, whom, and what came of it. It has no names, no metadata and no tokens.
-fn audit(act: &Act, outcome: ActOutcome, failure: Option<&ModerationError>) {
+fn log(act: &Act, outcome: ActOutcome, error: Option<&(dyn Error + Send + Sync)>) {
     info!(
         by = act.by,
         action = act.action.as_str(),
@@ -66,7 +88,7 @@ fn audit(act: &Act, outcome: ActOutcome, failure: Option<&ModerationError>) {
         participant.identity = act.identity.as_ref().map(Identity::as_str),
         track.sid = act.track.as_ref().map(TrackSid::as_str),
         outcome = outcome.as_str(),
-        error = failure.map(|error| Chain(error).to_string()),
+        error = error.map(|error| Chain(error).to_string()),
         "a moderator acted on a room"
     );
 }

@@ -21,6 +21,8 @@ label! {
         Gone = "gone",
         /// LiveKit did not do it. It is told again while they are inside.
         Failed = "failed",
+        /// The budget has no call, or they come too often. LiveKit is told later, while they are inside.
+        Postponed = "postponed",
         /// LiveKit did not do it for a minute. The next comparison finds them again.
         GivenUp = "given_up",
         /// Too many waited. The next comparison finds them again.

@@ -1,10 +1,11 @@
 //! Bans: who must not be in a room. The store enforces them, so that they hold while the database is away; the database has them so
 //! that they survive a store that lost everything.
 //!
-//! - `removals`: LiveKit removes whoever is banned and inside
+//! - `removals`: LiveKit removes whoever is banned and inside; `intruders` are those
 //! - `records`: what the database keeps; `restore` puts back what the store has lost
 
 mod error;
+mod intruders;
 mod metrics;
 mod records;
 mod removals;
@@ -15,22 +16,26 @@ pub use metrics::BanMetrics;
 pub use records::{BanPosition, BanRecord, BanRecords};
 pub use removals::Removals;
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use serde::Serialize;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, info};
 
 use crate::{
     abort_on_panic,
     coordination::Peers,
-    error_chain::Chain,
-    presence::{Ban, Event, EventId, Identity, ParticipantSid, RoomName, StoreTime},
-    store::{FeedEvent, Store, StoreError},
+    presence::{Ban, Event, Identity, ParticipantSid, RoomName},
+    store::{Store, StoreError},
 };
 
 use self::restore::Restoring;
+
+use super::{
+    act::{Act, Action},
+    metrics::ActOutcome,
+    moderators::to_its_end,
+    record::Audit,
+};
 
 /// People who are banned from one room. All of them are in the room's memory.
 pub const MAX_BANS: usize = 10_000;
@@ -43,22 +48,8 @@ pub struct Bans {
     /// None where LiveKit cannot be asked.
     removals: Option<Arc<Removals>>,
     restoring: Option<Arc<Restoring>>,
+    audit: Audit,
     _task: Option<AbortOnDropHandle<()>>,
-}
-
-/// The data of `moderation` on the feed of events. Why somebody is banned is for moderators alone.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Told<'data> {
-    room: Named<'data>,
-    action: &'data str,
-    by: &'data str,
-    identity: &'data Identity,
-}
-
-#[derive(Serialize)]
-struct Named<'data> {
-    name: &'data RoomName,
 }
 
 impl Bans {
@@ -70,8 +61,9 @@ impl Bans {
         records: Option<Arc<dyn BanRecords>>,
         peers: Arc<dyn Peers>,
         metrics: BanMetrics,
+        audit: Audit,
         is_shared: bool,
-    ) -> Self {
+    ) -> Arc<Self> {
         let restoring = records.map(|records| {
             let (store, removals) = (Arc::clone(&store), removals.clone());
             Arc::new(Restoring { store, removals, records, peers, metrics, is_shared })
@@ -80,7 +72,7 @@ impl Bans {
             let run = abort_on_panic::task("putting back bans", restoring.run());
             AbortOnDropHandle::new(tokio::spawn(run))
         });
-        Self { store, removals, restoring, _task: task }
+        Arc::new(Self { store, removals, restoring, audit, _task: task })
     }
 
     /// Bans somebody, in place of an earlier ban of theirs. Whoever is inside under this identity is hidden at once, and LiveKit is
@@ -89,28 +81,19 @@ impl Bans {
     /// # Errors
     /// The ban does not hold; or it holds, and the database does not have it.
     pub async fn set(
-        &self,
+        self: &Arc<Self>,
         room: &RoomName,
         identity: &Identity,
         ban: &Ban,
     ) -> Result<bool, BanError> {
-        self.check_number(room, identity).await?;
-        let changed = self.store.ban(room, identity, Some(ban)).await?;
-        let record = BanRecord { room: room.clone(), identity: identity.clone(), ban: ban.clone() };
-        let (is_removed, recorded) =
-            tokio::join!(self.remove(room, identity, &changed.inside), self.record(&record));
-        self.tell("participant_banned", room, identity, &ban.by, ban.at).await;
-        info!(
-            moderator = ban.by,
-            action = "participant_banned",
-            room.name = %room,
-            participant.identity = %identity,
-            inside = changed.inside.len(),
-            removed = is_removed,
-            recorded = recorded.is_ok(),
-            "a moderator banned somebody"
-        );
-        recorded.map(|()| is_removed).map_err(BanError::NotRecorded)
+        let act = Act::new(room, Action::ParticipantBanned, &ban.by).about(identity);
+        let (this, identity, ban) = (Arc::clone(self), identity.clone(), ban.clone());
+        to_its_end(async move {
+            let outcome = this.set_now(&act.room, &identity, &ban).await;
+            this.tell(&act, outcome.as_ref().map(|_| ActOutcome::Done)).await;
+            outcome
+        })
+        .await
     }
 
     /// Lifts a ban. Whoever is still inside is shown again. False if there is none.
@@ -118,34 +101,21 @@ impl Bans {
     /// # Errors
     /// The ban still holds.
     pub async fn lift(
-        &self,
+        self: &Arc<Self>,
         room: &RoomName,
         identity: &Identity,
         by: &str,
     ) -> Result<bool, BanError> {
-        // The database goes first: what it has is put back into the store.
-        let was_recorded = match &self.restoring {
-            Some(restoring) => {
-                let deleted = timeout(RECORD_TIMEOUT, restoring.records.delete(room, identity));
-                deleted.await.unwrap_or_else(|_| Err(RecordError::timed_out()))
-            }
-            None => Ok(None),
-        };
-        let was_recorded = was_recorded.map_err(BanError::StillRecorded)?;
-        let changed = self.store.ban(room, identity, None).await?;
-        let now = self.store.now().await?;
-        let held = changed.before.or(was_recorded).is_some_and(|ban| ban.holds_at(now));
-        if held {
-            self.tell("ban_lifted", room, identity, by, now).await;
-            info!(
-                moderator = by,
-                action = "ban_lifted",
-                room.name = %room,
-                participant.identity = %identity,
-                "a moderator lifted a ban"
-            );
-        }
-        Ok(held)
+        let act = Act::new(room, Action::BanLifted, by).about(identity);
+        let (this, identity) = (Arc::clone(self), identity.clone());
+        to_its_end(async move {
+            let outcome = this.lift_now(&act.room, &identity).await;
+            let came_of_it =
+                |&held: &bool| if held { ActOutcome::Done } else { ActOutcome::NotFound };
+            this.tell(&act, outcome.as_ref().map(came_of_it)).await;
+            outcome
+        })
+        .await
     }
 
     /// The bans of a room that hold now, in order of identity.
@@ -190,6 +160,41 @@ impl Bans {
         }
     }
 
+    async fn set_now(
+        &self,
+        room: &RoomName,
+        identity: &Identity,
+        ban: &Ban,
+    ) -> Result<bool, BanError> {
+        self.check_number(room, identity).await?;
+        let changed = self.store.ban(room, identity, Some(ban)).await?;
+        let record = BanRecord { room: room.clone(), identity: identity.clone(), ban: ban.clone() };
+        let (is_removed, recorded) =
+            tokio::join!(self.remove(room, identity, &changed.inside), self.record(&record));
+        recorded.map(|()| is_removed).map_err(BanError::NotRecorded)
+    }
+
+    async fn lift_now(&self, room: &RoomName, identity: &Identity) -> Result<bool, BanError> {
+        // The database goes first: what it has is put back into the store.
+        let was_recorded = match &self.restoring {
+            Some(restoring) => {
+                let deleted = timeout(RECORD_TIMEOUT, restoring.records.delete(room, identity));
+                deleted.await.unwrap_or_else(|_| Err(RecordError::timed_out()))
+            }
+            None => Ok(None),
+        };
+        let was_recorded = was_recorded.map_err(BanError::StillRecorded)?;
+        let changed = self.store.ban(room, identity, None).await?;
+        let now = self.store.now().await?;
+        let held = changed.before.or(was_recorded).is_some_and(|ban| ban.holds_at(now));
+        Ok(held)
+    }
+
+    async fn tell(&self, act: &Act, outcome: Result<ActOutcome, &BanError>) {
+        let error = outcome.err().map(|error| error as &(dyn Error + Send + Sync));
+        self.audit.record(act, outcome.unwrap_or_else(ActOutcome::of_ban), error).await;
+    }
+
     async fn check_number(&self, room: &RoomName, identity: &Identity) -> Result<(), BanError> {
         let held = self.store.read(room).await?;
         let is_full = held
@@ -213,26 +218,5 @@ impl Bans {
         let Some(restoring) = &self.restoring else { return Ok(()) };
         let saved = timeout(RECORD_TIMEOUT, restoring.records.save(record)).await;
         saved.unwrap_or_else(|_| Err(RecordError::timed_out()))
-    }
-
-    /// Tells the followers of events. The room itself is told by the store.
-    async fn tell(
-        &self,
-        action: &str,
-        room: &RoomName,
-        identity: &Identity,
-        by: &str,
-        at: StoreTime,
-    ) {
-        let moment = at.as_micros().to_string();
-        let once = fastrand::u64(..).to_string();
-        let parts = [room.as_str(), action, identity.as_str(), &moment, &once];
-        let id = EventId::of_parts(parts.map(str::as_bytes)).to_string();
-        let told = Told { room: Named { name: room }, action, by, identity };
-        let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-        let event = FeedEvent::new(id, "moderation".to_owned(), Some(room.clone()), &told, millis);
-        if let Err(error) = self.store.log_event(event).await {
-            debug!(error = %Chain(&error), "followers of events were not told of a moderator's act");
-        }
     }
 }

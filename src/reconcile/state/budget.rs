@@ -3,7 +3,7 @@
 //! Pure: callers pass the time. A call is taken from the bucket of all calls and from the shares of its purpose, so that neither
 //! clients who wait nor anybody else can use up what watched rooms need. The other purposes leave some calls for clients who
 //! wait: a client gets one at once, or is answered without. Moderators go first: no share bounds their calls, and nothing is kept
-//! from them.
+//! from them. Removals of banned people go before comparisons, and have a share, because anybody with an old token causes them.
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,9 @@ pub enum CallPurpose {
     Other,
     /// A person has LiveKit change something.
     Moderation,
+    /// Somebody who is banned came again. At most a quarter of all calls, and a quarter of the bucket is left to moderators and
+    /// to clients who wait.
+    Removal,
 }
 
 impl CallPurpose {
@@ -64,8 +67,8 @@ impl Bucket {
         full_at.checked_sub(burst - reserve).map_or(now, |ready_at| ready_at.max(now))
     }
 
-    /// The bucket that all instances share, with the reserve that this purpose leaves to waiting clients: half of the bucket, but
-    /// at least one call stays usable.
+    /// The bucket that all instances share, with the reserve that this purpose leaves to waiting clients and moderators: half of
+    /// the bucket, or for removals a quarter and at least one call. At least one call stays usable.
     fn shared_for(&self, purpose: CallPurpose) -> CallBucket {
         let CallBucket { cost, burst, .. } = self.shared;
         let reserve = match purpose {
@@ -73,6 +76,7 @@ impl Bucket {
             CallPurpose::Watched | CallPurpose::Calling | CallPurpose::Other => {
                 (burst / 2).min(burst - cost)
             }
+            CallPurpose::Removal => (burst / 4).max(cost).min(burst - cost),
         };
         CallBucket { reserve, ..self.shared }
     }
@@ -93,8 +97,9 @@ pub struct Budget {
     waiting: Bucket,
     calling: Bucket,
     unwatched: Bucket,
+    removals: Bucket,
     /// By purpose: until when all instances together have no call left.
-    denied_until: [Instant; 5],
+    denied_until: [Instant; 6],
     /// LiveKit limits our calls, and allows none until then.
     limited_until: Instant,
     /// LiveKit does not work, and is tried again then.
@@ -109,7 +114,8 @@ impl Budget {
             waiting: Bucket::new("waiting", all * 0.5, now),
             calling: Bucket::new("calling", all * 0.3, now),
             unwatched: Bucket::new("unwatched", all * 0.7, now),
-            denied_until: [now; 5],
+            removals: Bucket::new("removals", all * 0.25, now),
+            denied_until: [now; 6],
             limited_until: now,
             backed_off_until: now,
         }
@@ -142,7 +148,8 @@ impl Budget {
             CallPurpose::Waiting
             | CallPurpose::Watched
             | CallPurpose::Calling
-            | CallPurpose::Other => self.paused_until(),
+            | CallPurpose::Other
+            | CallPurpose::Removal => self.paused_until(),
         };
         let paused_until = paused_until.max(self.denied_until[purpose as usize]);
         let shares = self.shares(purpose).into_iter().flatten();
@@ -191,12 +198,13 @@ impl Budget {
     }
 
     fn shares(&mut self, purpose: CallPurpose) -> [Option<&mut Bucket>; 3] {
-        let Self { all, waiting, calling, unwatched, .. } = self;
+        let Self { all, waiting, calling, unwatched, removals, .. } = self;
         match purpose {
             CallPurpose::Waiting => [Some(all), Some(waiting), Some(unwatched)],
             CallPurpose::Watched | CallPurpose::Moderation => [Some(all), None, None],
             CallPurpose::Calling => [Some(all), Some(calling), None],
             CallPurpose::Other => [Some(all), None, Some(unwatched)],
+            CallPurpose::Removal => [Some(all), Some(removals), None],
         }
     }
 }
@@ -281,6 +289,28 @@ mod tests {
     }
 
     #[test]
+    fn removals_go_before_comparisons_and_leave_calls_to_moderators_and_clients() {
+        let start = Instant::now();
+        let mut budget = Budget::new(600, start);
+        let at_once = |budget: &mut Budget, purpose| {
+            (0..1_000).filter(|_| budget.take(purpose, start).is_ok()).count()
+        };
+        assert_eq!(at_once(&mut budget, CallPurpose::Watched), 30);
+        assert_eq!(
+            at_once(&mut budget, CallPurpose::Removal),
+            15,
+            "comparisons took all of theirs"
+        );
+        assert_eq!(at_once(&mut budget, CallPurpose::Moderation), 15);
+        // A quarter of a minute's calls, and of a burst.
+        let mut budget = Budget::new(600, start);
+        assert_eq!(granted(&mut budget, CallPurpose::Removal, start, 60), 164);
+        let mut budget = Budget::new(20, start);
+        assert_eq!(at_once(&mut budget, CallPurpose::Removal), 1);
+        assert_eq!(at_once(&mut budget, CallPurpose::Moderation), 1, "also of a small budget");
+    }
+
+    #[test]
     fn a_moderator_tries_a_livekit_that_does_not_work_and_heeds_its_limit() {
         let start = Instant::now();
         let mut budget = Budget::new(600, start);
@@ -300,9 +330,13 @@ mod tests {
         budget.limit(start);
         budget.back_off(until + Duration::from_secs(9));
         budget.recover(start);
-        for purpose in
-            [CallPurpose::Waiting, CallPurpose::Watched, CallPurpose::Calling, CallPurpose::Other]
-        {
+        for purpose in [
+            CallPurpose::Waiting,
+            CallPurpose::Watched,
+            CallPurpose::Calling,
+            CallPurpose::Other,
+            CallPurpose::Removal,
+        ] {
             assert_eq!(budget.take(purpose, start), Err(until));
             assert_eq!(budget.take(purpose, until), Ok(()));
         }

@@ -10,9 +10,13 @@ use std::{
 
 use async_trait::async_trait;
 use livekit_presence::{
+    clock::Clock,
     coordination::SingleInstance,
     history::{Database, HistoryAddress},
-    moderation::{BanError, BanMetrics, BanPosition, BanRecord, BanRecords, Bans, RecordError},
+    moderation::{
+        Audit, BanError, BanMetrics, BanPosition, BanRecord, BanRecords, Bans, ModerationMetrics,
+        RecordError,
+    },
     presence::{Applied, Ban, HostTime, Identity, RoomName, Rules, StoreTime},
     store::{MemoryStore, Store},
 };
@@ -32,15 +36,18 @@ fn room(name: &str) -> RoomName {
     webhooks::room(name)
 }
 
-fn bans_on(store: &Arc<dyn Store>, database: &Arc<Database>) -> Bans {
+fn bans_on(store: &Arc<dyn Store>, database: &Arc<Database>) -> Arc<Bans> {
     let records = Arc::clone(database) as Arc<dyn BanRecords>;
     bans_with(store, records)
 }
 
-fn bans_with(store: &Arc<dyn Store>, records: Arc<dyn BanRecords>) -> Bans {
-    let metrics = BanMetrics::register(&mut Registry::default());
+fn bans_with(store: &Arc<dyn Store>, records: Arc<dyn BanRecords>) -> Arc<Bans> {
+    let mut registry = Registry::default();
+    let metrics = BanMetrics::register(&mut registry);
+    let acts = ModerationMetrics::register(&mut registry);
+    let audit = Audit::new(Arc::clone(store), Clock::system(), acts);
     let peers = Arc::<SingleInstance>::default();
-    Bans::start(Arc::clone(store), None, Some(records), peers, metrics, false)
+    Bans::start(Arc::clone(store), None, Some(records), peers, metrics, audit, false)
 }
 
 fn memory(clock: &TestClock) -> Arc<dyn Store> {

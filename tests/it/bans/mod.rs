@@ -1,6 +1,7 @@
 //! Bans: who is banned is never shown, LiveKit is told to remove them, and the database keeps the ban. The rules are tested in
 //! `presence` and `rules`, the stores in `store`, a real LiveKit in `real`.
 
+mod budget;
 mod database;
 mod instances;
 mod removals;

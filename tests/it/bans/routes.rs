@@ -108,6 +108,14 @@ async fn subscribers_and_followers_of_events_are_told_at_once() {
     );
     let lifted = feed.next_message().await.unwrap().json();
     assert_eq!(lifted["data"]["action"], "ban_lifted");
+    // Told like every other act of a moderator, where LiveKit cannot be asked, too.
+    moderate(&app, "DELETE", "bans/bob", "").await.problem(404);
+    for (action, outcome) in
+        [("participant_banned", "done"), ("ban_lifted", "done"), ("ban_lifted", "not_found")]
+    {
+        let name = format!("moderation_total{{action=\"{action}\",outcome=\"{outcome}\"}}");
+        assert_eq!(app.metric(&name).await, 1.0, "{name}");
+    }
 }
 
 #[tokio::test]
