@@ -166,6 +166,12 @@ impl RosterEdit {
 }
 
 impl CollectionEdit {
+    /// Of whom it says what they may do.
+    pub(super) fn names_rights_of(&self) -> Vec<String> {
+        let named = self.entries.iter().filter(|(_, edit)| edit.names_rights());
+        named.map(|(identity, _)| identity.clone()).collect()
+    }
+
     /// What replaces everybody.
     pub(super) fn put(
         self,

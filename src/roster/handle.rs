@@ -1,8 +1,10 @@
 //! What the rest of the service has of rosters: reads them, changes them, and lets subscribers follow them.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::{
@@ -20,6 +22,7 @@ use super::{
     edit::{CollectionEdit, Preconditions, RosterEdit, write_of},
     entry::RosterEntry,
     error::RosterError,
+    event::{Happened, ROSTER_UPDATED},
     live::LiveRoster,
     view::{RosterView, grants_of},
 };
@@ -197,7 +200,7 @@ impl Roster {
             Ok(RosterWrite { removed, ..RosterWrite::default() })
         };
         let people = self.change(room, RosterSubject::One(identity), decide).await?;
-        Ok(self.told(room, people).await?.1.pop())
+        self.told(room, people).await
     }
 
     /// Replaces the roster, or with `merges` adds to it.
@@ -211,12 +214,25 @@ impl Roster {
         merges: bool,
     ) -> Result<(RosterView, Vec<Edited>), RosterError> {
         let (roles, now) = (&*self.0.roles, self.now());
+        let named = edit.names_rights_of();
         let decide = |rows: &RosterRows| match merges {
             true => edit.patch(rows, roles, now),
             false => edit.put(rows, roles, now),
         };
         let people = self.change(room, RosterSubject::Everybody, decide).await?;
-        self.told(room, people).await
+        let view = self.read(room).await?;
+        self.log(room, &people, &view).await;
+        let mut edited: Vec<_> =
+            people.iter().filter_map(|person| self.edited(person, &view)).collect();
+        let is_edited: HashSet<_> = edited.iter().map(|one| one.entry.identity.clone()).collect();
+        let again = named.into_iter().filter(|identity| !is_edited.contains(identity));
+        // Nothing new is written of them, but the call before may have failed after it was.
+        edited.extend(again.filter_map(|identity| {
+            let grants = view.grants_that_livekit_lacks(&identity)?;
+            let entry = view.entry(&identity)?;
+            Some(Edited { entry, is_new: false, to_apply: Some((Identity::new(identity), grants)) })
+        }));
+        Ok((view, edited))
     }
 
     /// Whether somebody is in a room.
@@ -240,7 +256,7 @@ impl Roster {
         decide: impl FnOnce(&RosterRows) -> Result<RosterWrite, RosterError> + Send,
     ) -> Result<Edited, RosterError> {
         let people = self.change(room, RosterSubject::One(identity), decide).await?;
-        if let Some(edited) = self.told(room, people).await?.1.pop() {
+        if let Some(edited) = self.told(room, people).await? {
             return Ok(edited);
         }
         let read = self.0.history.reader().roster_of(room, identity).await?;
@@ -277,24 +293,19 @@ impl Roster {
         Ok(people_of(before, write))
     }
 
-    /// Logs the events of a change, and says what it did to each entry.
+    /// Logs the event of a change of one person, and says what it did to their entry. None if it did nothing, or they have none now.
     async fn told(
         &self,
         room: &RoomName,
         people: Vec<Person>,
-    ) -> Result<(RosterView, Vec<Edited>), RosterError> {
-        let view = match &*people {
-            [Person { before, after }] => {
-                let row = after.as_ref().or(before.as_ref());
-                let identity = row.map(|row| row.identity.clone()).unwrap_or_default();
-                let read = self.0.history.reader().roster_of(room, &identity).await?;
-                self.view(room, read).await?
-            }
-            _ => self.read(room).await?,
-        };
+    ) -> Result<Option<Edited>, RosterError> {
+        let Some(person) = people.first() else { return Ok(None) };
+        let row = person.after.as_ref().or(person.before.as_ref());
+        let identity = row.map(|row| row.identity.clone()).unwrap_or_default();
+        let read = self.0.history.reader().roster_of(room, &identity).await?;
+        let view = self.view(room, read).await?;
         self.log(room, &people, &view).await;
-        let edited = people.iter().filter_map(|person| self.edited(person, &view)).collect();
-        Ok((view, edited))
+        Ok(self.edited(person, &view))
     }
 
     fn edited(&self, Person { before, after }: &Person, view: &RosterView) -> Option<Edited> {
@@ -347,30 +358,6 @@ impl Shared {
     }
 }
 
-/// The name of the event.
-const ROSTER_UPDATED: &str = "roster_updated";
-
-/// The data of the event.
-#[derive(Serialize)]
-struct Happened<'event> {
-    room: Named<'event>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entry: Option<RosterEntry>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    removed: Option<&'event str>,
-}
-
-#[derive(Serialize)]
-struct Named<'event> {
-    name: &'event RoomName,
-}
-
-impl<'event> Happened<'event> {
-    fn of(room: &'event RoomName) -> Self {
-        Self { room: Named { name: room }, entry: None, removed: None }
-    }
-}
-
 fn check(
     preconditions: &Preconditions,
     row: Option<&RosterRow>,
@@ -381,7 +368,7 @@ fn check(
 
 /// Whom a change was about, each with what was written of them before and after.
 fn people_of(before: Vec<RosterRow>, write: RosterWrite) -> Vec<Person> {
-    let mut known: std::collections::HashMap<_, _> =
+    let mut known: HashMap<_, _> =
         before.into_iter().map(|row| (row.identity.clone(), row)).collect();
     let RosterWrite { put, removed } = write;
     let put = put.into_iter().map(|row| (row.identity.clone(), Some(row)));

@@ -2,11 +2,12 @@
 //! history. Whether somebody is there is never written, only derived, so that it is right whatever told of it.
 //!
 //! `handle` is the entrance. Below it: `view`, which merges, and `edit`, which says what a change writes, both pure; `entry`, what
-//! clients see of one person; `live`, the task that keeps a roster that somebody watches; `error`.
+//! clients see of one person; `live`, the task that keeps a roster that somebody watches; `event`, what the feed says of a change; `error`.
 
 mod edit;
 mod entry;
 mod error;
+mod event;
 mod handle;
 mod live;
 mod view;

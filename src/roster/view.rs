@@ -35,6 +35,8 @@ struct Inside {
     name: String,
     joined_at: i64,
     is_agent: bool,
+    /// Whether LiveKit lets them publish, subscribe and send data.
+    rights: (bool, bool, bool),
 }
 
 /// What a change of the list did.
@@ -78,7 +80,7 @@ impl RosterView {
             touched: different(&before, &self.inside),
             is_history: was_empty && !self.inside.is_empty(),
         };
-        for (identity, Inside { name, joined_at, is_agent }) in before {
+        for (identity, Inside { name, joined_at, is_agent, rights: _ }) in before {
             let is_known = !is_agent || self.rows.contains_key(&identity);
             if is_known && !self.inside.contains_key(&identity) {
                 change.is_history = true;
@@ -127,6 +129,15 @@ impl RosterView {
         self.inside.contains_key(identity)
     }
 
+    /// What the roster lets somebody in the room do, if LiveKit's list says otherwise. The list does not name the sources that may be
+    /// published, only whether there is one.
+    pub fn grants_that_livekit_lacks(&self, identity: &str) -> Option<Grants> {
+        let inside = self.inside.get(identity)?;
+        let grants = grants_of(&self.roles, self.rows.get(identity));
+        let wanted = (grants.can_publish(), grants.subscribe, grants.data);
+        (inside.rights != wanted).then_some(grants)
+    }
+
     /// A person's entry; none if nothing is to be said of them.
     pub fn entry(&self, identity: &str) -> Option<RosterEntry> {
         let row = self.rows.get(identity);
@@ -169,7 +180,9 @@ impl RosterView {
 
 impl Inside {
     fn of(participant: &Participant) -> Self {
+        let may = participant.profile.permission;
         Self {
+            rights: (may.can_publish, may.can_subscribe, may.can_publish_data),
             name: participant.profile.name.clone(),
             joined_at: participant.joined_at.as_millis(),
             is_agent: participant.profile.is_agent(),

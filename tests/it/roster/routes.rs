@@ -234,3 +234,16 @@ async fn who_is_erased_is_in_no_roster() {
     let list = stage.list().await;
     assert_eq!(statuses(&list["entries"]), expected(&[("bob", "INVITED")]));
 }
+
+#[tokio::test]
+async fn a_change_of_one_among_many_answers_the_totals_of_all() {
+    let stage = Stage::new().await;
+    let people = ["ann", "bea", "cid"].map(str::to_owned);
+    stage.ok("PUT", ROSTER, Some(everybody(people))).await;
+    let one = json!({"entries": [{"identity": "bea", "note": "late"}]});
+    let totals = stage.ok("PATCH", ROSTER, Some(one)).await;
+    assert_eq!(totals, json!({"onlineCount": 0, "totalCount": 3}));
+    let fewer = json!({"entries": [{"identity": "ann"}, {"identity": "bea", "note": "late"}]});
+    let totals = stage.ok("PUT", ROSTER, Some(fewer)).await;
+    assert_eq!(totals, json!({"onlineCount": 0, "totalCount": 2}));
+}

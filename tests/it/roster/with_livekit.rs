@@ -89,6 +89,27 @@ async fn what_livekit_did_not_take_is_taken_when_it_is_sent_again() {
 }
 
 #[tokio::test]
+async fn of_many_each_is_told_to_livekit_also_when_they_are_sent_again() {
+    let beside = Beside::start().await;
+    let listens = json!({"can_publish": false, "can_subscribe": true, "hidden": false});
+    let zoe = joined("zoe").room("stage").with("permission", listens.clone());
+    let alice = joined("alice").room("stage").with("permission", listens);
+    beside.livekit.list("stage", &[alice, zoe.clone()]);
+    beside.app.webhook(zoe).await;
+    beside.livekit.kill("alice");
+    let speakers = json!({"entries": [
+        {"identity": "alice", "role": "speaker"}, {"identity": "zoe", "role": "speaker"},
+    ]});
+    let failed = ask(&beside.app, "PUT", ROSTER, Some(speakers.clone()), &[]).await;
+    failed.problem(503);
+    assert_eq!(beside.livekit.listed("stage", "zoe")["permission"]["can_publish"], true);
+    assert_eq!(beside.permission()["can_publish"], false);
+    beside.livekit.revive("alice");
+    assert_eq!(ask(&beside.app, "PUT", ROSTER, Some(speakers), &[]).await.status, 200);
+    assert_eq!(beside.permission()["can_publish"], true);
+}
+
+#[tokio::test]
 async fn a_permission_that_a_moderator_gives_is_in_the_roster() {
     let beside = Beside::start().await;
     let mut subscriber = watch(&beside.app).await;

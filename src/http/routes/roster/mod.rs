@@ -36,17 +36,32 @@ fn entry_answer(status: StatusCode, entry: &RosterEntry) -> Response {
     (status, [(header::ETAG, tag)], json_answer(entry)).into_response()
 }
 
-/// Applies in LiveKit what people in the room may do from now on.
+/// Applies in LiveKit what people in the room may do from now on. Somebody for whom that fails does not keep the others from it.
 async fn apply(
     http: &Http,
     room: &RoomName,
     edited: impl IntoIterator<Item = &Edited>,
     by: &str,
 ) -> Result<(), Problem> {
+    let mut outcome = Ok(());
     for (identity, grants) in edited.into_iter().filter_map(|one| one.to_apply.as_ref()) {
-        apply_grants(http, room, identity, grants, by).await?;
+        if let Err(error) = apply_grants(http, room, identity, grants, by).await {
+            let is_of_all = matches!(
+                error,
+                ModerationError::TooMany(_)
+                    | ModerationError::Unreachable(_)
+                    | ModerationError::Refused { .. }
+                    | ModerationError::Store(_)
+                    | ModerationError::Coordination(_)
+            );
+            outcome =
+                Err(Problem::from(error).after("the roster says so now, but not LiveKit yet"));
+            if is_of_all {
+                break;
+            }
+        }
     }
-    Ok(())
+    outcome
 }
 
 /// Gives somebody in a room the permission that LiveKit has for these grants. Somebody who has left by now gets it with their next
@@ -57,15 +72,13 @@ async fn apply_grants(
     identity: &Identity,
     grants: &Grants,
     by: &str,
-) -> Result<(), Problem> {
+) -> Result<(), ModerationError> {
     let Some(moderation) = &http.moderation else { return Ok(()) };
     let permission = Some(grants.permission());
     let update = ParticipantUpdate { permission, ..ParticipantUpdate::default() };
     match moderation.update(room, identity, update, by).await {
         Ok(_) | Err(ModerationError::Absent(_)) => Ok(()),
-        Err(error) => {
-            Err(Problem::from(error).after("the roster says so now, but not LiveKit yet"))
-        }
+        Err(error) => Err(error),
     }
 }
 
