@@ -250,7 +250,8 @@ async fn the_simulations_api_is_one_that_the_service_understands() {
             attributes: BTreeMap::from([("hand".into(), "up".into())]),
             ..ParticipantUpdate::default()
         };
-        let updated = api.update_participant(&general, identity, &update).await.unwrap().unwrap();
+        let updated =
+            api.update_participant(&general, identity, &update).await.unwrap().unwrap().info;
         assert_eq!((updated.profile.metadata.as_str(), updated.tracks.len()), ("a note", 0));
         assert_eq!(updated.profile.attributes["hand"], "up");
         assert!(

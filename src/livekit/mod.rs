@@ -16,7 +16,9 @@ mod webhook;
 mod wire;
 
 pub use access_token::AccessToken;
-pub use api::{Api, ApiError, ApiMetrics, ApiSettings, ParticipantUpdate, PermissionUpdate};
+pub use api::{
+    Api, ApiError, ApiMetrics, ApiSettings, ParticipantUpdate, PermissionUpdate, UpdatedParticipant,
+};
 pub use join_token::JoinToken;
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
 pub use list::{UnreadableList, parse_participants, parse_rooms};

@@ -93,6 +93,8 @@ struct PermissionInfo {
     can_subscribe: Option<bool>,
     #[serde(alias = "can_publish_data")]
     can_publish_data: Option<bool>,
+    #[serde(alias = "can_publish_sources")]
+    can_publish_sources: Option<Vec<EnumValue>>,
     hidden: Option<bool>,
     recorder: Option<bool>,
     agent: Option<bool>,
@@ -129,6 +131,13 @@ pub(super) struct ParticipantList {
 pub(super) struct Missing(pub &'static str);
 
 impl ParticipantInfo {
+    /// The sources that they may publish, if they may publish at all; empty: any.
+    pub fn sources(&self) -> Vec<TrackSource> {
+        let permission = self.permission.as_ref();
+        let sources = permission.and_then(|Object(one)| one.can_publish_sources.as_deref());
+        sources.unwrap_or_default().iter().map(track_source).collect()
+    }
+
     pub fn into_session(self) -> Result<SessionInfo, Missing> {
         let joined_at = match (self.joined_at_ms, self.joined_at) {
             (Some(Integer(millis)), _) if millis != 0 => LiveKitTime::from_millis(millis),
@@ -185,10 +194,7 @@ impl TrackInfo {
     pub fn into_track(self) -> Result<Track, Missing> {
         Ok(Track {
             sid: TrackSid::new(required(self.sid, "track.sid")?),
-            source: match self.source.unwrap_or_default() {
-                EnumValue::Name(name) => TrackSource::from_name(&name),
-                EnumValue::Number(number) => TrackSource::from_number(number),
-            },
+            source: track_source(&self.source.unwrap_or_default()),
             kind: match self.kind.unwrap_or_default() {
                 EnumValue::Name(name) => TrackKind::from_name(&name),
                 EnumValue::Number(number) => TrackKind::from_number(number),
@@ -196,6 +202,13 @@ impl TrackInfo {
             muted: self.muted.unwrap_or_default(),
             name: self.name.unwrap_or_default(),
         })
+    }
+}
+
+fn track_source(source: &EnumValue) -> TrackSource {
+    match source {
+        EnumValue::Name(name) => TrackSource::from_name(name),
+        EnumValue::Number(number) => TrackSource::from_number(*number),
     }
 }
 

@@ -25,6 +25,6 @@ pub use bans::{
 };
 pub use error::{Absent, ModerationError};
 pub use metrics::ModerationMetrics;
-pub use moderators::{Moderation, ModerationParts};
+pub use moderators::{Moderation, ModerationParts, Updated};
 pub use mute_all::{MuteAll, MutedAll};
 pub use record::Audit;

@@ -4,8 +4,8 @@ use std::{error::Error, panic::resume_unwind, sync::Arc};
 
 use crate::{
     clock::Clock,
-    livekit::{Api, ParticipantUpdate},
-    presence::{Identity, Participant, Repair, RoomName, Track, TrackSid},
+    livekit::{Api, ParticipantUpdate, UpdatedParticipant},
+    presence::{Identity, Participant, Repair, RoomName, Track, TrackSid, TrackSource},
     reconcile::Reconciler,
     store::Store,
 };
@@ -27,6 +27,22 @@ pub struct ModerationParts {
     pub audit: Audit,
 }
 
+/// A participant whom a moderator has changed.
+pub struct Updated {
+    /// As the list shows them now; none if it does not show them.
+    pub participant: Option<Participant>,
+    can_publish: bool,
+    /// Empty: any.
+    sources: Vec<TrackSource>,
+}
+
+impl Updated {
+    /// Whether LiveKit lets them publish tracks of this source.
+    pub fn may_publish(&self, source: TrackSource) -> bool {
+        self.can_publish && (self.sources.is_empty() || self.sources.contains(&source))
+    }
+}
+
 /// Has LiveKit do what moderators want, and shows it at once.
 pub struct Moderation {
     pub(super) api: Arc<Api>,
@@ -42,7 +58,7 @@ impl Moderation {
         Arc::new(Self { api, store, reconciler, clock, audit })
     }
 
-    /// Changes a participant. Returns them as the list shows them now; none if it does not show them.
+    /// Changes a participant.
     ///
     /// # Errors
     /// See [`ModerationError`].
@@ -52,7 +68,7 @@ impl Moderation {
         identity: &Identity,
         update: ParticipantUpdate,
         by: &str,
-    ) -> Result<Option<Participant>, ModerationError> {
+    ) -> Result<Updated, ModerationError> {
         let mut act = Act::new(room, Action::ParticipantUpdated, by).about(identity);
         let (this, identity) = (Arc::clone(self), identity.clone());
         to_its_end(async move {
@@ -153,7 +169,7 @@ impl Moderation {
         act: &mut Act,
         identity: &Identity,
         update: &ParticipantUpdate,
-    ) -> Result<Option<Participant>, ModerationError> {
+    ) -> Result<Updated, ModerationError> {
         let room = &act.room.clone();
         let before = self.before(room).await?;
         act.is_hidden = self.find(room, &before, identity).await?.is_hidden;
@@ -163,19 +179,21 @@ impl Moderation {
         }
         let call = self.api.update_participant(room, identity, update);
         let answer = self.ask_about(room, identity, call).await?;
-        let info = answer.ok_or(ModerationError::Absent(Absent::Participant))?;
+        let UpdatedParticipant { info, sources } =
+            answer.ok_or(ModerationError::Absent(Absent::Participant))?;
+        let can_publish = info.profile.permission.can_publish;
         act.is_hidden = !info.is_visible();
         let steps = before.room.after_update(&info);
         let change = self.apply(room, before, steps).await?.change;
         let changed =
             change.into_iter().flat_map(|change| change.joined.into_iter().chain(change.updated));
-        let shown = changed.into_iter().find(|one| one.sid == info.sid);
-        if shown.is_some() || act.is_hidden {
-            return Ok(shown);
+        let mut participant = changed.into_iter().find(|one| one.sid == info.sid);
+        if participant.is_none() && !act.is_hidden {
+            let held = self.store.read(room).await.map_err(ModerationError::NotShown)?;
+            let held = held.and_then(|held| held.shown(identity));
+            participant = held.or_else(|| Some(info.as_participant()));
         }
-        let held = self.store.read(room).await.map_err(ModerationError::NotShown)?;
-        let held = held.and_then(|held| held.shown(identity));
-        Ok(held.or_else(|| Some(info.as_participant())))
+        Ok(Updated { participant, can_publish, sources })
     }
 
     async fn remove_now(

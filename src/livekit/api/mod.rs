@@ -14,4 +14,4 @@ mod moderation;
 pub use client::{Api, ApiSettings};
 pub use error::ApiError;
 pub use metrics::ApiMetrics;
-pub use moderation::{ParticipantUpdate, PermissionUpdate};
+pub use moderation::{ParticipantUpdate, PermissionUpdate, UpdatedParticipant};

@@ -16,7 +16,7 @@ use crate::{
         video_grant::VideoGrant,
         wire::{Missing, ParticipantInfo, TrackInfo},
     },
-    presence::{Identity, RoomName, SessionInfo, Track, TrackSid},
+    presence::{Identity, RoomName, SessionInfo, Track, TrackSid, TrackSource},
 };
 
 use super::{answer::Answer, client::Api, error::ApiError, method::Method};
@@ -45,6 +45,14 @@ pub struct PermissionUpdate {
     pub can_update_metadata: Option<bool>,
 }
 
+/// A participant as LiveKit has them after a change.
+#[derive(Clone, Debug)]
+pub struct UpdatedParticipant {
+    pub info: SessionInfo,
+    /// The sources that they may publish, if they may publish at all; empty: any.
+    pub sources: Vec<TrackSource>,
+}
+
 #[derive(Deserialize)]
 struct TrackAnswer {
     track: Option<Object<TrackInfo>>,
@@ -63,7 +71,7 @@ impl Api {
         room: &RoomName,
         identity: &Identity,
         update: &ParticipantUpdate,
-    ) -> Result<Option<SessionInfo>, ApiError> {
+    ) -> Result<Option<UpdatedParticipant>, ApiError> {
         let mut request = json!({ "room": room, "identity": identity });
         if let Some(change) = &update.permission {
             let Some(mut permission) = self.permission(room, identity).await? else {
@@ -82,7 +90,7 @@ impl Api {
             request["attributes"] = json!(update.attributes);
         }
         let answer = self.at_node(Method::UpdateParticipant, room, &request).await?;
-        answer.map(|body| read_session(&body)).transpose()
+        answer.map(|body| read_updated(&body)).transpose()
     }
 
     /// Removes a participant, who may come back with a valid token. With `revoke`, tokens that were made before now are refused,
@@ -214,6 +222,12 @@ impl PermissionUpdate {
             }
         }
     }
+}
+
+fn read_updated(body: &[u8]) -> Result<UpdatedParticipant, ApiError> {
+    let Object(participant): Object<ParticipantInfo> = read(body)?;
+    let sources = participant.sources();
+    Ok(UpdatedParticipant { info: participant.into_session().map_err(unreadable)?, sources })
 }
 
 fn read_session(body: &[u8]) -> Result<SessionInfo, ApiError> {

@@ -110,6 +110,17 @@ async fn of_many_each_is_told_to_livekit_also_when_they_are_sent_again() {
 }
 
 #[tokio::test]
+async fn the_roster_does_not_say_more_than_livekit_permits() {
+    let beside = Beside::start().await;
+    let microphone = json!({"canPublish": false, "canPublishSources": ["microphone"]});
+    beside.patch(ALICE_INSIDE, json!({ "permission": microphone })).await;
+    beside.patch(ALICE_INSIDE, json!({"permission": {"canPublish": true}})).await;
+    assert_eq!(beside.permission()["can_publish_sources"], json!(["MICROPHONE"]));
+    let entry = ask(&beside.app, "GET", ALICE, None, &[]).await.json();
+    assert_eq!((&entry["canSpeak"], &entry["canVideo"]), (&json!(true), &json!(false)));
+}
+
+#[tokio::test]
 async fn a_permission_that_a_moderator_gives_is_in_the_roster() {
     let beside = Beside::start().await;
     let mut subscriber = watch(&beside.app).await;

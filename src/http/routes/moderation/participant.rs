@@ -17,6 +17,7 @@ use crate::{
         state::Http,
     },
     livekit::{ParticipantUpdate, PermissionUpdate},
+    presence::TrackSource,
 };
 
 use super::{super::roster::note_rights, moderation, shown};
@@ -51,18 +52,14 @@ pub(in crate::http) async fn change(
     JsonBody(changes): JsonBody<Changes>,
 ) -> Result<Response, Problem> {
     let update = changes.check()?;
-    let permission = update.permission.clone();
-    let participant = moderation(&http)?.update(&room, &identity, update, &by).await?;
-    if let Some(shown) = &participant
-        && let Some(sources) = permission.and_then(|permission| sources_of(&permission))
-    {
-        let may = |source: &str| {
-            let is_named = sources.is_empty() || sources.iter().any(|one| one == source);
-            shown.profile.permission.can_publish && is_named
-        };
-        note_rights(&http, &room, &identity, may("microphone"), may("camera")).await?;
+    let changes_sources = update.permission.as_ref().is_some_and(changes_sources);
+    let updated = moderation(&http)?.update(&room, &identity, update, &by).await?;
+    if changes_sources && updated.participant.is_some() {
+        let may = |source| updated.may_publish(source);
+        let (can_speak, can_video) = (may(TrackSource::Microphone), may(TrackSource::Camera));
+        note_rights(&http, &room, &identity, can_speak, can_video).await?;
     }
-    Ok(shown(participant.as_ref()))
+    Ok(shown(updated.participant.as_ref()))
 }
 
 pub(in crate::http) async fn remove(
@@ -76,11 +73,9 @@ pub(in crate::http) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The sources that somebody may publish from now on, if a change says it; empty: any.
-fn sources_of(permission: &PermissionUpdate) -> Option<Vec<String>> {
-    let PermissionUpdate { can_publish, can_publish_sources, .. } = permission;
-    let all = || can_publish.map(|_| Vec::new());
-    can_publish_sources.clone().or_else(all)
+/// Whether a change says what somebody may publish from now on.
+fn changes_sources(permission: &PermissionUpdate) -> bool {
+    permission.can_publish.is_some() || permission.can_publish_sources.is_some()
 }
 
 impl Changes {
