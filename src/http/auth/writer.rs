@@ -9,7 +9,7 @@ use axum::{
 use crate::{
     http::{extract::in_path::RoomInPath, problem::Problem, state::Http},
     livekit::AccessToken,
-    presence::RoomName,
+    presence::{Identity, RoomName},
 };
 
 use super::{credential, no_token, verify};
@@ -17,7 +17,8 @@ use super::{credential, no_token, verify};
 /// A client that may erase people from the history.
 pub(in crate::http) struct Eraser;
 
-/// A client that may moderate the room that the path names. As for LiveKit, the token must name this room.
+/// A client that may moderate the room that the path names. As for LiveKit, the token must name this room. It stays valid when its
+/// holder is banned, who could lift the ban with it.
 pub(in crate::http) struct Moderator {
     pub room: RoomName,
     /// Their identity, for the audit; the name of their key, if the token has none.
@@ -59,7 +60,15 @@ impl FromRequestParts<Http> for Moderator {
                 "this token does not moderate: its key is in `auth.keys`, which is for reading; sign it with a key of `livekit.keys`",
             ));
         }
-        let by = token.holder().map_or_else(|| token.issuer(), |(_, identity)| identity).to_owned();
+        let holder = token.holder().map(|(_, identity)| identity);
+        if let Some(identity) = holder
+            && http.bans.is_banned(&room, &Identity::new(identity)).await?
+        {
+            return Err(Problem::forbidden(
+                "you are banned from this room, and do not moderate it",
+            ));
+        }
+        let by = holder.unwrap_or(token.issuer()).to_owned();
         Ok(Self { room, by })
     }
 }

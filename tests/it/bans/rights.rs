@@ -122,3 +122,18 @@ async fn ask_as(
     }
     ask(app.address, method, target, &headers, "").await
 }
+
+#[tokio::test]
+async fn a_moderator_who_is_banned_moderates_nothing_and_cannot_lift_the_ban() {
+    let app = TestApp::with_keys(&[], LIVEKIT).await;
+    let of = |identity: &str| Shown::Bearer(token(LIVEKIT, admin_of("general"), identity));
+    let (mallory, maria) = (of("mallory"), of("maria"));
+    let target = "/api/livekit/rooms/general/bans/mallory";
+    assert_eq!(ask_as(&app, "PUT", target, &maria).await.status, 200);
+    for (method, target) in [("DELETE", target), ROUTES[0], ROUTES[1]] {
+        let detail = ask_as(&app, method, target, &mallory).await.problem(403);
+        assert!(detail.contains("you are banned from this room"), "{method}: {detail}");
+    }
+    assert_eq!(ask_as(&app, "DELETE", target, &maria).await.status, 204);
+    assert_eq!(ask_as(&app, ROUTES[0].0, ROUTES[0].1, &mallory).await.status, 200);
+}
