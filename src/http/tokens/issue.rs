@@ -83,7 +83,7 @@ async fn sign(
         expires_at,
     };
     let token = token.sign(&http.keys).ok_or_else(Problem::internal)?;
-    debug!(room.name = %room, participant.identity = %person.identity, role, "issued a token");
+    debug!(room.name = %room, participant.identity = person.identity.as_str(), role, "issued a token");
     let expires_at = UNIX_EPOCH + Duration::from_secs(expires_at);
     let issued = Issued {
         token,

@@ -86,7 +86,8 @@ impl Bans {
         identity: &Identity,
         ban: &Ban,
     ) -> Result<bool, BanError> {
-        let act = Act::new(room, Action::ParticipantBanned, &ban.by).about(identity);
+        let mut act = Act::new(room, Action::ParticipantBanned, &ban.by).about(identity);
+        act.is_hidden = self.hides(room, identity).await?;
         let (this, identity, ban) = (Arc::clone(self), identity.clone(), ban.clone());
         to_its_end(async move {
             let outcome = this.set_now(&act.room, &identity, &ban).await;
@@ -106,7 +107,8 @@ impl Bans {
         identity: &Identity,
         by: &str,
     ) -> Result<bool, BanError> {
-        let act = Act::new(room, Action::BanLifted, by).about(identity);
+        let mut act = Act::new(room, Action::BanLifted, by).about(identity);
+        act.is_hidden = self.hides(room, identity).await?;
         let (this, identity) = (Arc::clone(self), identity.clone());
         to_its_end(async move {
             let outcome = this.lift_now(&act.room, &identity).await;
@@ -142,6 +144,11 @@ impl Bans {
         identity: &Identity,
     ) -> Result<bool, StoreError> {
         Ok(self.store.ban_of(room, identity).await?.is_some())
+    }
+
+    /// Whether somebody is inside whom clients may not see. The feed tells nothing of them.
+    async fn hides(&self, room: &RoomName, identity: &Identity) -> Result<bool, StoreError> {
+        Ok(self.store.read(room).await?.is_some_and(|room| room.hides(identity)))
     }
 
     /// A webhook shows that a banned person's session is inside. LiveKit is told to remove them; does not wait for that.

@@ -319,7 +319,7 @@ impl Remover {
         match removed? {
             true => info!(
                 room.name = %room,
-                participant.identity = %identity,
+                participant.identity = identity.as_str(),
                 took = ?began.elapsed(),
                 "LiveKit removed somebody who is banned"
             ),

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, joined, started};
+use crate::harness::{PROCESS_KEYS, Process, TestApp, eventually, joined, started};
 
-use super::{moderate, with_api};
+use super::{admin_of, ask, moderate, token, with_api};
 
 #[tokio::test]
 async fn a_ban_is_answered_listed_replaced_and_lifted() {
@@ -129,4 +129,27 @@ async fn a_banned_person_is_in_no_count_and_in_no_list() {
     let count = app.get_as_operator("/api/livekit/participants?room=general&view=count").await;
     assert_eq!(count.json()["people"], 1, "{}", count.text());
     assert_eq!(app.rooms_in_short().await[0]["numParticipants"], 1);
+}
+
+#[tokio::test]
+async fn followers_of_events_are_told_nothing_of_hidden_people_who_are_banned() {
+    let app = TestApp::start().await;
+    app.webhooks([started(), joined("alice"), joined("eve").hidden()]).await;
+    let mut feed = app.feed("?room=general").await;
+    feed.next_message().await.unwrap();
+    assert_eq!(moderate(&app, "PUT", "bans/eve", "").await.status, 200);
+    assert_eq!(moderate(&app, "DELETE", "bans/eve", "").await.status, 204);
+    assert_eq!(moderate(&app, "PUT", "bans/zoe", "").await.status, 200);
+    assert_eq!(feed.next_message().await.unwrap().json()["data"]["identity"], "zoe");
+}
+
+#[tokio::test]
+async fn an_identity_cannot_write_lines_of_its_own_into_the_log() {
+    let app = Process::start(&[("LKP__LOG__FORMAT", "human")]).await;
+    let bearer = format!("Bearer {}", token(PROCESS_KEYS, admin_of("general"), "moderator"));
+    let target = "/api/livekit/rooms/general/bans/x%0Aforged";
+    let banned = ask(app.address, "PUT", target, &[("Authorization", &bearer)], "").await;
+    assert_eq!(banned.status, 200, "{}", banned.text());
+    eventually("the line", async || app.log().contains("a moderator banned somebody")).await;
+    assert!(!app.log().lines().any(|line| line.starts_with("forged")), "{}", app.log());
 }

@@ -157,8 +157,11 @@ impl Drop for Process {
     }
 }
 
-/// The address at which a service listens, if this line of its log says so.
+/// The address at which a service listens, if this line of its log says so, as JSON or for people.
 pub fn listening_address(line: &str) -> Option<SocketAddr> {
+    if let Some((_, address)) = line.split_once(" listening address=") {
+        return address.trim().parse().ok();
+    }
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     (line["message"] == "listening").then(|| line["address"].as_str()?.parse().ok())?
 }
