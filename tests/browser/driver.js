@@ -52,6 +52,8 @@ const COMMANDS = {
 
   click: async (selector) => void (await page.click(selector)),
 
+  fill: async ({ selector, value }) => void (await page.fill(selector, value)),
+
   choose: async ({ selector, value }) => void (await page.selectOption(selector, value)),
 
   press: (key) => page.keyboard.press(key),

@@ -47,7 +47,25 @@ export function look() {
       }))
     : [];
 
+  const roster = all("#roster-rows tr").map((line) => {
+    const [person, status, role, microphone, actions] = line.children;
+    return {
+      person: text(person),
+      status: text(status),
+      role: text(role),
+      microphone: text(microphone),
+      buttons: all("button", actions).map((button) => text(button.firstElementChild)),
+    };
+  });
+
   return {
+    has_roster: visible(find("#roster")),
+    roster,
+    roster_numbers: text(find("#roster-numbers")),
+    roster_overflow: find("#roster-scroll").scrollWidth - find("#roster-scroll").clientWidth,
+    refusal: text(find("#roster-refusal")),
+    /** What moderators have besides the buttons of each person. */
+    moderates: all("#roster-mute-all, #roster-invite, #roster-actions").map(({ id }) => id),
     has_past: visible(find("#past")),
     past,
     past_numbers: text(find("#past-numbers")),
@@ -69,6 +87,8 @@ export function look() {
     background: getComputedStyle(document.body).backgroundColor,
     focus: document.activeElement?.id || document.activeElement?.tagName.toLowerCase(),
     animations: document.getAnimations().length,
-    markup_in_names: document.querySelectorAll(".name *, h3 bdi *, .where *, .past-name *, #past-table bdi *").length,
+    markup_in_names: document.querySelectorAll(
+      ".name *, h3 bdi *, .where *, .past-name *, #past-table bdi *, #roster-rows bdi *",
+    ).length,
   };
 }

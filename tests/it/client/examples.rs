@@ -15,7 +15,7 @@ async fn text(browser: &mut Browser, tab: usize) -> String {
     browser.run(tab, "return document.body.innerText", ()).await
 }
 
-async fn until_text(browser: &mut Browser, tab: usize, expected: &str) {
+pub async fn until_text(browser: &mut Browser, tab: usize, expected: &str) {
     eventually(expected, async || text(browser, tab).await.contains(expected)).await;
 }
 

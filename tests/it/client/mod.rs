@@ -4,6 +4,7 @@ mod cookies;
 mod examples;
 mod fixture;
 mod heavy;
+mod moderates;
 mod recovers;
 mod refused;
 mod tabs;

@@ -64,6 +64,16 @@ pub struct Sight {
     /// The element that has the keyboard's focus.
     pub focus: String,
     pub animations: usize,
+    /// Whether it shows who is expected in a room.
+    pub has_roster: bool,
+    pub roster: Vec<RosterRow>,
+    pub roster_numbers: String,
+    /// The pixels of the table that have to be scrolled to.
+    pub roster_overflow: u32,
+    /// Why the service refused what a moderator wanted.
+    pub refusal: String,
+    /// The parts that only moderators see, by their ids.
+    pub moderates: Vec<String>,
     /// Whether it shows who was in a room.
     pub has_past: bool,
     pub past: Vec<PastRow>,
@@ -85,6 +95,17 @@ pub struct PersonRow {
     pub name: String,
     pub kind: String,
     pub sources: Vec<String>,
+}
+
+/// Somebody who is expected in the room that is looked at, is inside, or was.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RosterRow {
+    pub person: String,
+    pub status: String,
+    pub role: String,
+    pub microphone: String,
+    /// What the buttons to moderate them say.
+    pub buttons: Vec<String>,
 }
 
 /// Somebody who was in the room that is looked at.
@@ -199,6 +220,11 @@ impl Browser {
     /// Presses a key in a tab.
     pub async fn press_in(&mut self, tab: usize, key: &str) {
         self.tell::<()>(json!({ "pressIn": { "tab": tab, "key": key } })).await;
+    }
+
+    /// Writes into a field, in place of what is there.
+    pub async fn fill(&mut self, selector: &str, value: &str) {
+        self.tell::<()>(json!({ "fill": { "selector": selector, "value": value } })).await;
     }
 
     /// Chooses from a list.

@@ -1,6 +1,7 @@
 //! The page, in a real browser.
 
 mod past;
+mod roster;
 
 use livekit_presence::{
     clock::Clock,

@@ -166,11 +166,11 @@ async fn a_room_that_is_empty_again_can_still_be_looked_at_and_so_can_the_last_d
 }
 
 #[tokio::test]
-async fn a_service_without_a_history_shows_nothing_of_it() {
+async fn a_service_without_a_history_shows_nothing_of_it_and_no_roster() {
     let (app, mut browser) = tokio::join!(Process::start(&[]), Browser::start());
     app.webhooks([opens(), comes("alice")]).await;
     browser.open(&page_of(&app)).await;
     let sight = browser.until_people("general", &["alice"]).await;
-    assert!(!sight.has_past);
+    assert!(!sight.has_past && !sight.has_roster);
     assert_eq!(browser.complaints().await, [""; 0]);
 }
