@@ -152,7 +152,7 @@ async fn what_a_moderator_does_shows_before_livekit_has_done_it_and_does_not_fli
     backstage.livekit.set_fault(ApiFault::Hangs);
     backstage.press(OF_ALICE_BACKSTAGE, "Mute").await;
     backstage.until_drawn("Viewers, microphone off", "viewer, microphone off").await;
-    assert_eq!(backstage.livekit.acts(), 1);
+    backstage.livekit.until_called("MutePublishedTrack", 1).await;
     assert_eq!(backstage.livekit.listed("general", "alice")["tracks"][0]["muted"], false);
     backstage.livekit.set_fault(ApiFault::None);
     backstage.press(OF_ALICE_IN_LIST, "Promote").await;
