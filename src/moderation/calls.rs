@@ -1,6 +1,8 @@
 //! How LiveKit is asked: within the budget of calls, and with what is known of the room from before.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::timeout;
 
 use crate::{
     livekit::ApiError,
@@ -11,6 +13,9 @@ use super::{
     error::{Absent, ModerationError},
     moderators::Moderation,
 };
+
+/// Whoever has waited for a server of LiveKit in vain waits this much longer to hear whether LiveKit has the person at all.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// A room before LiveKit is asked to change something.
 #[derive(Clone)]
@@ -63,7 +68,7 @@ impl Moderation {
         Ok(answer?)
     }
 
-    /// As [`Self::ask`], about somebody. If no server answers for them, finds out whether LiveKit has them at all.
+    /// As [`Self::ask`], about somebody. If no server answers for them in time, finds out whether LiveKit has them at all.
     pub(super) async fn ask_about<T>(
         &self,
         room: &RoomName,
@@ -71,8 +76,9 @@ impl Moderation {
         call: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ModerationError> {
         let answer = self.ask(room, call).await;
-        if matches!(answer, Err(ModerationError::NoServer))
-            && let Ok(None) = self.ask(room, self.api.participant(room, identity)).await
+        if matches!(answer, Err(ModerationError::NoServer | ModerationError::TimedOut))
+            && let looking = self.ask(room, self.api.participant(room, identity))
+            && let Ok(Ok(None)) = timeout(LOOK_TIMEOUT, looking).await
         {
             return Err(ModerationError::Absent(Absent::Participant));
         }

@@ -109,7 +109,8 @@ impl Room {
     ) -> Effect {
         let Some(held) = self.held(sid) else { return Effect::Outdated };
         let is_same = held.tracks.published().any(|one| one == track);
-        let is_older = held.life.listed.is_some_and(|listed| listed.asked_at > asked_at);
+        let is_listed_since = held.life.listed.is_some_and(|listed| listed.asked_at > asked_at);
+        let is_older = is_listed_since || self.compared_at > asked_at;
         if is_older && !is_same {
             return Effect::Outdated;
         }

@@ -111,13 +111,10 @@ impl Tracks {
     /// known of it.
     pub fn answer(&mut self, track: &Track, asked_at: StoreTime, now: StoreTime) -> bool {
         self.forget(now);
-        let held = self.published.get(&track.sid);
-        if held.is_some_and(|held| held.track == *track) {
-            return true;
-        }
+        let is_same = self.published.get(&track.sid).is_some_and(|held| held.track == *track);
         // Of two answers that were asked for at the same time nobody knows which is newer.
         let overlaps = self.answered_at(&track.sid).is_some_and(|at| at >= asked_at);
-        if overlaps || self.removed.iter().any(|(sid, _)| *sid == track.sid) {
+        if overlaps && !is_same || self.removed.iter().any(|(sid, _)| *sid == track.sid) {
             return false;
         }
         let held = HeldTrack { track: track.clone(), heard_at: Some(now) };

@@ -199,6 +199,25 @@ fn of_two_answers_about_a_track_that_overlap_the_second_decides_nothing() {
 }
 
 #[test]
+fn an_answer_that_says_what_is_shown_already_overlaps_others_all_the_same() {
+    let mut fixture = with_alice();
+    fixture.at(20).muted(20, "alice", &muted("TR_1"));
+    fixture.at(26).muted(24, "alice", &muted("TR_1"));
+    assert_eq!(fixture.at(27).muted(25, "alice", &track("TR_1")).outdated, 1);
+    assert!(fixture.is_muted("alice"));
+}
+
+#[test]
+fn a_list_that_found_nothing_to_repair_is_newer_than_a_mute_that_was_asked_for_before() {
+    let mut fixture = with_alice();
+    let listed = || vec![session("alice", "PA_1", 10).with_track("TR_1")];
+    fixture.at(20).reconciled(20, listed());
+    fixture.at(23).reconciled(22, listed());
+    assert_eq!(fixture.at(24).muted(21, "alice", &muted("TR_1")).outdated, 1);
+    assert!(!fixture.is_muted("alice"));
+}
+
+#[test]
 fn a_mute_is_older_than_a_list_that_was_asked_for_after_it() {
     let mut fixture = with_alice();
     let before = fixture.room.clone();
