@@ -75,7 +75,10 @@ impl WatchedRoom {
                 assert!(change.version > before, "versions only rise");
                 self.see(change);
             }
-            Applied::Unchanged | Applied::Unexpected | Applied::Duplicate | Applied::OfBanned(_) => {
+            Applied::Unchanged
+            | Applied::Unexpected
+            | Applied::Duplicate
+            | Applied::OfBanned(_) => {
                 assert_eq!(self.room.version(), before);
             }
         }
