@@ -244,13 +244,12 @@ impl Remover {
     /// Tells the log and the metrics of an attempt after which another follows.
     fn note(&self, attempt: &Attempt, room: &RoomName, is_first: bool) {
         match attempt {
-            Attempt::Over => {}
             Attempt::Failed(error) if is_first => warn!(
                 room.name = %room,
                 error = %Chain(error),
                 "LiveKit did not remove somebody who is banned and whom nobody sees; it is told again while they are inside"
             ),
-            Attempt::Failed(_) => {}
+            Attempt::Over | Attempt::Failed(_) => {}
             Attempt::NoCall | Attempt::TooOften(_) => {
                 self.metrics.removal(RemovalOutcome::Postponed);
                 debug!(

@@ -108,7 +108,14 @@ async fn subscribers_and_followers_of_events_are_told_at_once() {
     );
     let lifted = feed.next_message().await.unwrap().json();
     assert_eq!(lifted["data"]["action"], "ban_lifted");
-    // Told like every other act of a moderator, where LiveKit cannot be asked, too.
+}
+
+#[tokio::test]
+async fn bans_count_as_every_other_act_of_a_moderator_where_livekit_cannot_be_asked_too() {
+    let app = TestApp::start().await;
+    app.webhooks([started(), joined("bob")]).await;
+    assert_eq!(moderate(&app, "PUT", "bans/bob", "").await.status, 200);
+    assert_eq!(moderate(&app, "DELETE", "bans/bob", "").await.status, 204);
     moderate(&app, "DELETE", "bans/bob", "").await.problem(404);
     for (action, outcome) in
         [("participant_banned", "done"), ("ban_lifted", "done"), ("ban_lifted", "not_found")]

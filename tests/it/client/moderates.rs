@@ -39,10 +39,10 @@ const NOTE: &str = r#"
     note();
 "#;
 
-const PRESS: &str = r#"
+const PRESS: &str = r"
     const buttons = [...document.querySelectorAll(`${argument.where} button`)];
     buttons.find((button) => button.textContent.startsWith(argument.text)).click();
-"#;
+";
 
 /// What was drawn of Alice, one text after the other.
 #[derive(Debug, Deserialize)]
