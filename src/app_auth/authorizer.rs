@@ -111,7 +111,7 @@ fn read(answer: &Response<Bytes>) -> Result<AppAnswer, AuthorizeError> {
         StatusCode::TOO_MANY_REQUESTS => {
             Err(AuthorizeError::Limited(retry_after(answer.headers())))
         }
-        // The proxy between us and the app wants a password; this is not about whoever asks.
+        // The proxy between us and the app wants a password; this says nothing about the client.
         status @ StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             Err(AuthorizeError::Failed(status.as_u16()))
         }

@@ -11,7 +11,7 @@ const FRESH: Duration = Duration::from_mins(10);
 /// What an answer may say.
 const MIN_FRESH: Duration = Duration::from_secs(30);
 const MAX_FRESH: Duration = Duration::from_hours(24);
-/// A set is used for so long while a newer one cannot be fetched.
+/// The longest time that a set is used while a newer one cannot be fetched.
 const MAX_AGE: Duration = Duration::from_hours(24);
 /// A token that names an unknown key has the set fetched, since keys are rotated; but anybody can make up names.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(30);

@@ -111,7 +111,7 @@ impl RoomTask {
         let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         let (answer, webhooks) = change(&mut room)?;
         for webhook in webhooks {
-            // A service that takes none for so long is not there.
+            // The queue is full only where the service has not answered for minutes.
             let _ = self.outgoing.try_send(webhook);
         }
         Some(answer)

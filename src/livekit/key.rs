@@ -39,7 +39,7 @@ impl ApiKey {
         VerifyingKey::of_secret(self.secret.expose_secret().as_bytes())
     }
 
-    /// Whether whoever has the one can sign with the other.
+    /// Whether both have the same secret, so that a holder of one can sign with the other.
     pub fn has_secret_of(&self, other: &Self) -> bool {
         self.secret.expose_secret() == other.secret.expose_secret()
     }

@@ -75,7 +75,7 @@ async fn take_turn(tokens: &Tokens, identity: &Identity, max: u32) -> Option<Tur
     None
 }
 
-/// Rounded up: whoever waits for so long is not refused again.
+/// Rounded up, so that a client that waits this long is not refused again.
 fn whole_secs(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

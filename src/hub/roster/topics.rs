@@ -93,7 +93,7 @@ impl RosterTopic {
         self.newest = Some(first);
     }
 
-    /// Publishes a change. Returns how long later changes are to be held back.
+    /// Publishes a change. Returns how long later changes should wait.
     pub fn publish(
         &mut self,
         now: Version,
