@@ -59,6 +59,14 @@ impl Fleet {
         random.choice(living)
     }
 
+    /// The name in a report of the instance with this port.
+    pub fn name_at(&self, port: u16) -> String {
+        match self.instances.iter().position(|one| one.port() == port) {
+            Some(number) => format!("instance {number}"),
+            None => "an instance that has ended".into(),
+        }
+    }
+
     /// The last lines of each instance's log.
     pub async fn last_words(&self) -> String {
         let mut words = String::new();

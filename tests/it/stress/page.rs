@@ -5,7 +5,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU16, Ordering},
     },
     time::Duration,
 };
@@ -50,19 +50,33 @@ pub struct Page {
     pub rooms: Vec<RoomName>,
     held: Mutex<ClientView>,
     is_open: AtomicBool,
+    /// Of the instance that it is connected to, or was last.
+    port: AtomicU16,
     around: Surroundings,
 }
 
 impl Page {
     pub fn new(name: String, rooms: Vec<RoomName>, around: Surroundings) -> Arc<Self> {
         let held = Mutex::new(ClientView::of_rooms(rooms.iter().map(RoomName::as_str)));
-        Arc::new(Self { name, rooms, held, is_open: AtomicBool::new(false), around })
+        Arc::new(Self {
+            name,
+            rooms,
+            held,
+            is_open: AtomicBool::new(false),
+            port: AtomicU16::default(),
+            around,
+        })
     }
 
     /// The list that the page shows of a room, if it is connected and was sent one.
     pub fn list(&self, room: &RoomName) -> Option<String> {
         let is_open = self.is_open.load(Ordering::Relaxed);
         is_open.then(|| self.held.lock().unwrap().list(room.as_str())).flatten()
+    }
+
+    /// The port of the instance that it is connected to, or was last.
+    pub fn port(&self) -> u16 {
+        self.port.load(Ordering::Relaxed)
     }
 
     /// Shows its rooms until the run ends.
@@ -114,6 +128,7 @@ impl Page {
             }
         }
         self.held.lock().unwrap().begin_connection();
+        self.port.store(port, Ordering::Relaxed);
         self.is_open.store(true, Ordering::Relaxed);
         let mut events = EventStream::of(response.into_body());
         let mut reason = "without a reason";

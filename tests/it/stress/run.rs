@@ -198,9 +198,10 @@ impl Run {
             took = begin.elapsed();
             if took > limit {
                 journal.violated(format!(
-                    "{} are wrong after {took:?}: {}",
+                    "{} are wrong after {took:?}: {}\n{}",
                     wrong.len(),
-                    wrong[..wrong.len().min(6)].join("\n")
+                    wrong[..wrong.len().min(6)].join("\n"),
+                    self.wrong_answers().await
                 ));
             }
         }
@@ -246,8 +247,9 @@ impl Run {
                 let shown = page.list(room);
                 if shown.as_ref() != Some(&inside) {
                     wrong.push(format!(
-                        "{} shows in {room}\n  {}\ninside are\n  {inside}",
+                        "{} at {} shows in {room}\n  {}\ninside are\n  {inside}",
                         page.name,
+                        self.fixture.fleet.name_at(page.port()),
                         shown.as_deref().unwrap_or("nothing")
                     ));
                 }
@@ -257,21 +259,38 @@ impl Run {
             if !wrong.is_empty() {
                 continue;
             }
-            for (number, instance) in self.fixture.fleet.instances().iter().enumerate() {
-                let shown = self.read(instance, room).await;
-                if shown.as_ref() != Some(&inside) {
-                    wrong.push(format!(
-                        "instance {number} answers for {room}\n  {}\ninside are\n  {inside}",
-                        shown.as_deref().unwrap_or("nothing")
-                    ));
-                }
-                self.fixture.journal.count("checks of instances");
-            }
+            wrong.extend(self.answered_wrongly(room, &inside).await);
         }
         if wrong.is_empty() {
             wrong.extend(self.wrong_lists());
         }
         wrong
+    }
+
+    /// Instances that answer something else than the people inside.
+    async fn answered_wrongly(&self, room: &RoomName, inside: &str) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (number, instance) in self.fixture.fleet.instances().iter().enumerate() {
+            let shown = self.read(instance, room).await;
+            if shown.as_deref() != Some(inside) {
+                wrong.push(format!(
+                    "instance {number} answers for {room}\n  {}\ninside are\n  {inside}",
+                    shown.as_deref().unwrap_or("nothing")
+                ));
+            }
+            self.fixture.journal.count("checks of instances");
+        }
+        wrong
+    }
+
+    /// For a report: what instances answer wrongly of any room.
+    async fn wrong_answers(&self) -> String {
+        let mut wrong = Vec::new();
+        for room in self.fixture.livekit.names() {
+            let inside = wording::shown(&self.fixture.livekit.people_inside(room));
+            wrong.extend(self.answered_wrongly(room, &inside).await);
+        }
+        wrong.join("\n")
     }
 
     /// Instances whose list of rooms does not count exactly the people inside.
