@@ -22,6 +22,9 @@ pub struct Change {
     /// Whether the list is everybody after this change.
     #[serde(rename = "confirmed_until")]
     pub completeness: Completeness,
+    /// Whether hubs may still show people whom the store does not know. If not, this change ends that, if nothing else did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_lost: bool,
     pub joined: Vec<Participant>,
     /// The same identity, with anything different, its session included.
     pub updated: Vec<Participant>,

@@ -364,6 +364,7 @@ impl Room {
             prev,
             version: self.version,
             completeness: self.completeness(),
+            is_lost: self.is_lost(),
             joined,
             updated,
             left,

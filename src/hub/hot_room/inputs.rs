@@ -30,7 +30,8 @@ impl HotRoom {
             }
             return;
         }
-        let is_mended = self.knowledge.is_lost() && !change.completeness.is_partial();
+        // The list that goes with this version is the store's, which never had the people who are kept here.
+        let is_mended = self.knowledge.is_lost() && !change.is_lost;
         if change.prev != self.version || is_mended {
             self.resync(ResyncCause::Gap).await;
             return;

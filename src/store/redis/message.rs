@@ -75,6 +75,7 @@ mod tests {
             prev: Version::from_u64(1),
             version: Version::from_u64(2),
             completeness: StoreTime::from_micros(3).into(),
+            is_lost: true,
             joined: Vec::new(),
             updated: Vec::new(),
             left: vec![Departure {
@@ -98,6 +99,7 @@ mod tests {
         assert_eq!(String::from_utf8(to_json(&read)).unwrap(), json);
         let partial = json.replace(r#""confirmed_until":3"#, r#""confirmed_until":0"#);
         assert!(change(partial.as_bytes()).unwrap().completeness.is_partial());
+        assert!(!read.is_lost, "an earlier release does not say, and then the room is read again");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Redis runs, and has lost rooms: wiped, evicted, without its scripts.
 
+use serde_json::json;
+
 use crate::{
     harness::{
-        ApiFault, RedisServer, Seen, eventually, finished, joined, left, published, started,
+        ApiFault, RedisServer, Seen, eventually, finished, joined, left, now_ms, published, started,
     },
     redis::fixture::{Fixture, QUIET, ROOM, sorted_identities},
 };
@@ -57,6 +59,29 @@ async fn wiped_while_livekits_api_is_down() {
     fixture.streams_stayed_open();
     fixture.livekit.as_ref().unwrap().set_fault(ApiFault::None);
     fixture.becomes_right().await;
+}
+
+/// LiveKit has crashed as well. It goes on listing somebody who is gone, and of whom its start of the room makes us doubt.
+#[tokio::test]
+async fn wiped_with_a_ghost_in_livekits_list() {
+    let redis = RedisServer::start().await;
+    let mut fixture = Fixture::on(&redis.url()).await;
+    fixture.livekit.as_ref().unwrap().set_fault(ApiFault::Fails);
+    redis.ask(&["FLUSHALL"]).await;
+    let restarted_at = now_ms();
+    let bob = joined("bob").with("joinedAtMs", json!((restarted_at + 1).to_string()));
+    fixture.enters(&bob).await;
+    for follower in &fixture.followers {
+        follower.until_people(ROOM, &["alice", "bob"]).await;
+    }
+    fixture.sender.deliver(&started().created_at_ms(restarted_at)).await;
+    fixture.livekit.as_ref().unwrap().kill("alice");
+    fixture.livekit.as_ref().unwrap().set_fault(ApiFault::None);
+    for follower in &fixture.followers {
+        follower.until_people(ROOM, &["bob"]).await;
+    }
+    assert_eq!(sorted_identities(&fixture.read(ROOM).await), ["bob"]);
+    fixture.streams_stayed_open();
 }
 
 #[tokio::test]
