@@ -5,6 +5,7 @@
 //! - [`presence`]: the rules of a room, pure: what webhooks and LiveKit's lists do to it
 //! - [`clock`]: the time of day, handed down so that tests can set it
 //! - [`http_client`]: asks other servers: LiveKit's API, and the app's own
+//! - [`redis_client`]: reaches Redis: addresses, a Cluster's nodes, sentinels
 //! - [`livekit`]: LiveKit's format: keys, tokens, webhooks, lists, its API
 //! - [`app_auth`]: who asks for a token of LiveKit, as the app says
 //! - [`coordination`]: what the instances agree on: leases, the budget of calls, LiveKit's rooms
@@ -43,6 +44,7 @@ mod metrics;
 pub mod moderation;
 pub mod presence;
 pub mod reconcile;
+pub mod redis_client;
 pub mod roster;
 pub mod sse;
 pub mod store;

@@ -8,9 +8,10 @@ use crate::{
     clock::Clock,
     config::Config,
     coordination::{Peers, SingleInstance},
+    redis_client::RedisAddress,
     store::{
-        EventLogSettings, MemoryStore, MeteredStore, Outbox, RedisAddress, RedisMetrics,
-        RedisSettings, RedisStore, Store, StoreMetrics,
+        EventLogSettings, MemoryStore, MeteredStore, Outbox, RedisMetrics, RedisSettings,
+        RedisStore, Store, StoreMetrics,
     },
 };
 

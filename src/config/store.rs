@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use config::Value;
 
-use crate::store::RedisAddress;
+use crate::redis_client::RedisAddress;
 
 use super::values::{Values, optional_text, text};
 

@@ -32,6 +32,6 @@ pub use outbox::{
     HistoryItem, ItemId, Kept, Outbox, OutboxCounts, OutboxSettings, PendingItem, RoomOpening,
 };
 pub use position::Position;
-pub use redis::{RedisAddress, RedisMetrics, RedisPeers, RedisSettings, RedisStore};
+pub use redis::{RedisMetrics, RedisPeers, RedisSettings, RedisStore};
 pub use rooms_feed::{RoomsFeed, RoomsFeedSender, TouchedRooms, rooms_feed};
 pub use summary::RoomSummary;

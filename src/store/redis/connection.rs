@@ -2,8 +2,11 @@
 
 use futures_util::FutureExt;
 use redis::{
-    Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike, cluster_async::ClusterConnection,
+    Cmd, Pipeline, RedisFuture, RedisResult, Value, aio::ConnectionLike,
+    cluster_async::ClusterConnection,
 };
+
+use crate::redis_client::Connector;
 
 use super::batches::Batches;
 
@@ -20,6 +23,17 @@ pub(super) struct Connection {
 pub(super) enum Server {
     Plain(Batches),
     Cluster(ClusterConnection),
+}
+
+impl Server {
+    pub async fn connect(connector: &Connector) -> RedisResult<Self> {
+        if connector.finds_cluster().await? {
+            let mut connection = connector.cluster().await?;
+            connector.learn_nodes(&mut connection).await;
+            return Ok(Self::Cluster(connection));
+        }
+        Ok(Self::Plain(Batches::new(connector.plain().await?)))
+    }
 }
 
 impl Connection {

@@ -9,23 +9,26 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use redis::{Cmd, ErrorKind, FromRedisValue, PushInfo, RedisError, RedisResult, ServerErrorKind};
+use redis::{Cmd, ErrorKind, FromRedisValue, PushInfo, RedisResult, ServerErrorKind};
 use tokio::{
     sync::{Mutex, Notify},
     time::{sleep, timeout},
 };
 use tracing::{info, warn};
 
-use crate::{error_chain::Chain, store::StoreError};
+use crate::{
+    error_chain::Chain,
+    redis_client::{
+        ANSWER, CONNECT, Connector, RedisAddress, is_elsewhere, is_no_master, no_answer,
+    },
+    store::StoreError,
+};
 
 use super::{
-    address::RedisAddress,
-    connection::Connection,
-    connector::Connector,
+    connection::{Connection, Server},
     error::failed,
     scripts::Call,
     subscription::Subscription,
-    timeouts::{ANSWER, CONNECT, no_answer},
 };
 
 /// After a failed attempt to connect, calls fail at once for this long instead of trying again.
@@ -43,6 +46,8 @@ pub(super) struct Link {
     silent: AtomicU32,
     /// The last attempt to connect failed, and the log says so.
     is_away: AtomicBool,
+    /// `HELLO 3` was refused, and the log says so.
+    is_resp2: AtomicBool,
     /// Notified when another server, or another name of it, is the one to connect to.
     pub moved: Notify,
     /// Notified when a call to a Cluster with TLS failed: it may have new nodes whose certificates have other names.
@@ -63,6 +68,7 @@ impl Link {
             current: Mutex::default(),
             silent: AtomicU32::new(0),
             is_away: AtomicBool::new(false),
+            is_resp2: AtomicBool::new(false),
             moved: Notify::new(),
             doubted: Notify::new(),
         }
@@ -79,7 +85,7 @@ impl Link {
         {
             return Err(error.clone());
         }
-        match self.reach(self.connector.connect().boxed()).await {
+        match self.reach(Server::connect(&self.connector).boxed()).await {
             Ok(server) => {
                 current.failed = None;
                 current.generation += 1;
@@ -102,7 +108,8 @@ impl Link {
         &self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<Subscription, StoreError> {
-        self.reach(self.connector.subscription(Arc::new(on_push)).boxed()).await
+        let subscribing = Subscription::connect(&self.connector, Arc::new(on_push), &self.is_resp2);
+        self.reach(subscribing.boxed()).await
     }
 
     /// Has the connections to a Cluster with TLS made again when it has new nodes whose certificates have other names.
@@ -230,17 +237,4 @@ impl Link {
             }
         }
     }
-}
-
-/// Whether a node of a Cluster sent us to another one.
-fn is_elsewhere(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask))
-}
-
-/// Whether the server is not a master, or a replica without one. A master that becomes a replica keeps its connections.
-fn is_no_master(error: &RedisError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
-    )
 }

@@ -4,14 +4,11 @@
 //! that it is about, has `presence` decide, and writes if nobody has written since ([`steps`], [`commit`]). An instance keeps the
 //! rows that its last step on a room read or wrote ([`turns`]), so that most steps read nothing.
 
-mod address;
-mod announced;
 mod answer;
 mod batches;
 mod clock;
 mod commit;
 mod connection;
-mod connector;
 mod each_bucket;
 mod error;
 mod events;
@@ -23,15 +20,12 @@ mod keys;
 mod link;
 mod message;
 mod metrics;
-mod node_names;
-mod nodes;
 mod peers;
 mod reader;
 mod redis_store;
 mod room_list;
 mod rows;
 mod scripts;
-mod sentinel;
 mod server_time;
 mod settings;
 mod steps;
@@ -39,10 +33,8 @@ mod streams;
 mod subscriber;
 mod subscriber_task;
 mod subscription;
-mod timeouts;
 mod turns;
 
-pub use address::RedisAddress;
 pub use metrics::RedisMetrics;
 pub use peers::RedisPeers;
 pub use redis_store::RedisStore;

@@ -2,10 +2,9 @@
 
 use crate::{
     clock::Clock,
+    redis_client::RedisAddress,
     store::{EventLogSettings, outbox::OutboxSettings},
 };
-
-use super::address::RedisAddress;
 
 /// Where rooms are kept, and under which names.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     presence::{Identity, Needs, ROOM_MEMORY, RoomName, RoomSlice, StoreTime, Version},
+    redis_client::ANSWER,
     store::{StoreError, outbox::HistoryItem, summary::Listed},
 };
 
@@ -23,7 +24,6 @@ use super::{
     reader::RowReader,
     rows::HeldRows,
     server_time::ServerTime,
-    timeouts::ANSWER,
     turns::{RoomTurn, Turns},
 };
 

@@ -1,17 +1,20 @@
 //! A connection of its own for subscriptions: by RESP3, or by RESP2 where Redis or a proxy before it refuses `HELLO 3`.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::StreamExt;
 use redis::{
-    Client, Msg, PushInfo, PushKind, RedisError, RedisResult, Value,
+    Client, Msg, ProtocolVersion, PushInfo, PushKind, RedisResult, Value,
     aio::{MultiplexedConnection, PubSubSink},
     cluster_async::ClusterConnection,
 };
 use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
 
-/// Takes what Redis pushes. Must not wait.
-pub(super) type OnPush = Arc<dyn Fn(PushInfo) + Send + Sync>;
+use crate::redis_client::{Connector, OnPush, may_be_the_protocol};
 
 /// A connection that subscribes. Cheap to clone.
 #[derive(Clone)]
@@ -22,8 +25,37 @@ pub(super) enum Subscription {
 }
 
 impl Subscription {
+    /// Connects. `is_told` is whether the log says that Redis refuses RESP3.
+    pub async fn connect(
+        connector: &Connector,
+        on_push: OnPush,
+        is_told: &AtomicBool,
+    ) -> RedisResult<Self> {
+        if connector.finds_cluster().await? {
+            return connector.cluster_with_pushes(on_push).await.map(Self::Cluster);
+        }
+        let error = match connector.plain_with_pushes(Arc::clone(&on_push)).await {
+            Ok(connection) => {
+                is_told.store(false, Ordering::Relaxed);
+                return Ok(Self::Resp3(connection));
+            }
+            Err(error) => error,
+        };
+        if !may_be_the_protocol(&error) {
+            return Err(error);
+        }
+        let client = connector.address().client(ProtocolVersion::RESP2).await?;
+        let Ok(subscription) = Self::resp2(&client, on_push).await else {
+            return Err(error);
+        };
+        if !is_told.swap(true, Ordering::Relaxed) {
+            info!(%error, "Redis refuses HELLO 3, so changes are followed by RESP2");
+        }
+        Ok(subscription)
+    }
+
     /// A connection by RESP2. With subscriptions it takes no other commands.
-    pub async fn resp2(client: &Client, on_push: OnPush) -> RedisResult<Self> {
+    async fn resp2(client: &Client, on_push: OnPush) -> RedisResult<Self> {
         let (sink, mut messages) = client.get_async_pubsub().await?.split();
         let reading = tokio::spawn(async move {
             while let Some(message) = messages.next().await {
@@ -63,11 +95,6 @@ impl Subscription {
             Self::Cluster(_) => Ok(()),
         }
     }
-}
-
-/// Whether RESP2 may work where RESP3 failed with this error. Some proxies answer `HELLO` by closing the connection.
-pub(super) fn may_be_the_protocol(error: &RedisError) -> bool {
-    !error.is_timeout() && !error.is_connection_refusal()
 }
 
 fn pushed(message: &Msg) -> PushInfo {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 27] = [
+const LAYERS: [&str; 28] = [
     "presence",
     "clock",
     "json",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 27] = [
     "blocking",
     "http_client",
     "jwt",
+    "redis_client",
     "livekit",
     "app_auth",
     "coordination",

@@ -10,9 +10,9 @@ use std::{
 use livekit_presence::{
     clock::Clock,
     presence::Rules,
+    redis_client::RedisAddress,
     store::{
-        EventLogSettings, OutboxSettings, RedisAddress, RedisMetrics, RedisPeers, RedisSettings,
-        RedisStore,
+        EventLogSettings, OutboxSettings, RedisMetrics, RedisPeers, RedisSettings, RedisStore,
     },
 };
 use tokio::process::Command;

@@ -5,9 +5,8 @@ use std::{error::Error as _, sync::Arc};
 
 use livekit_presence::{
     presence::{RoomName, Rules},
-    store::{
-        EventLogSettings, RedisAddress, RedisMetrics, RedisSettings, RedisStore, Store, StoreError,
-    },
+    redis_client::RedisAddress,
+    store::{EventLogSettings, RedisMetrics, RedisSettings, RedisStore, Store, StoreError},
 };
 
 use crate::{

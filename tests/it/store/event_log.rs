@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use livekit_presence::{
     presence::{Applied, Rules},
+    redis_client::RedisAddress,
     store::{
-        EventFeed, EventFeedMessage, EventLogSettings, RedisAddress, RedisMetrics, RedisSettings,
-        RedisStore, Store, StoreError,
+        EventFeed, EventFeedMessage, EventLogSettings, RedisMetrics, RedisSettings, RedisStore,
+        Store, StoreError,
     },
 };
 

@@ -6,9 +6,10 @@ use futures_util::FutureExt;
 use livekit_presence::{
     clock::Clock,
     presence::{RoomName, Rules},
+    redis_client::RedisAddress,
     store::{
-        EventLogSettings, FeedMessage, MemoryStore, RedisAddress, RedisMetrics, RedisSettings,
-        RedisStore, RoomSummary, RoomsFeed, Store,
+        EventLogSettings, FeedMessage, MemoryStore, RedisMetrics, RedisSettings, RedisStore,
+        RoomSummary, RoomsFeed, Store,
     },
 };
 

@@ -66,29 +66,29 @@ impl RedisAddress {
         self
     }
 
-    pub(super) fn database(&self) -> i64 {
+    pub(crate) fn database(&self) -> i64 {
         self.nodes[0].redis_settings().db()
     }
 
-    pub(super) fn is_cluster(&self) -> bool {
+    pub(crate) fn is_cluster(&self) -> bool {
         self.sentinels.is_none() && self.nodes.len() > 1
     }
 
-    pub(super) fn has_sentinels(&self) -> bool {
+    pub(crate) fn has_sentinels(&self) -> bool {
         self.sentinels.is_some()
     }
 
-    pub(super) fn has_tls(&self) -> bool {
+    pub(crate) fn has_tls(&self) -> bool {
         matches!(self.nodes[0].addr(), ConnectionAddr::TcpTls { .. })
     }
 
     /// With the certificates that are trusted, as the library takes them.
-    pub(super) fn nodes(&self) -> RedisResult<Vec<ConnectionInfo>> {
+    pub(crate) fn nodes(&self) -> RedisResult<Vec<ConnectionInfo>> {
         self.nodes.iter().map(|node| self.trusting(node.clone())).collect()
     }
 
     /// Adds the nodes that `CLUSTER NODES` lists, so that the Cluster can be reached even after the configured ones are gone.
-    pub(super) fn with_nodes(mut self, listed: &str) -> Self {
+    pub(crate) fn with_nodes(mut self, listed: &str) -> Self {
         let named: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
         let first = self.nodes[0].clone();
         let nodes =
@@ -122,7 +122,7 @@ impl RedisAddress {
     }
 
     /// A client of the first node, or of the master that sentinels name now.
-    pub(super) async fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
+    pub(crate) async fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
         let mut node = self.nodes[0].clone();
         if let Some(sentinels) = &self.sentinels {
             node = node.set_addr(sentinels.master(&self.nodes, self.certificates()).await?);
@@ -140,7 +140,7 @@ impl RedisAddress {
         }
     }
 
-    pub(super) fn cluster(
+    pub(crate) fn cluster(
         &self,
         protocol: ProtocolVersion,
         names: &NodeNames,

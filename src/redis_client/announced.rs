@@ -2,7 +2,7 @@
 
 /// A node as `CLUSTER NODES` has it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Announced {
+pub(crate) struct Announced {
     pub host: String,
     pub port: u16,
     /// Its host name, where it announces one beside its address (Redis 7).

@@ -11,11 +11,11 @@ use tracing::info;
 /// The default port of sentinels.
 const PORT: u16 = 26_379;
 
-pub(super) const FORM: &str = "must be like redis+sentinel://user:password@host:26379,host2:26379/service/0 or rediss+sentinel://…, with ?sentinel_user=…&sentinel_password=… where sentinels have their own";
+pub(crate) const FORM: &str = "must be like redis+sentinel://user:password@host:26379,host2:26379/service/0 or rediss+sentinel://…, with ?sentinel_user=…&sentinel_password=… where sentinels have their own";
 
 /// What to ask sentinels for. Their addresses are the nodes of the address.
 #[derive(Clone)]
-pub(super) struct Sentinels {
+pub(crate) struct Sentinels {
     service: String,
     /// The sentinels' own user and password, if they are not those of Redis.
     credentials: Option<RedisConnectionInfo>,

@@ -21,7 +21,7 @@ use super::{announced::Announced, timeouts::config};
 
 /// Names of nodes. A node whose certificate has its own address needs none.
 #[derive(Clone, Default)]
-pub(super) struct NodeNames {
+pub(crate) struct NodeNames {
     found: HashMap<Announced, Option<String>>,
     /// Names for nodes that cannot be reached now. They most likely need the same name as the others.
     guessed: HashMap<Announced, Option<String>>,
@@ -72,7 +72,7 @@ impl NodeNames {
 
 /// Resolves the names and ports of the map to nodes, and everything else as the system does.
 #[derive(Default)]
-pub(super) struct Resolver(HashMap<(String, u16), (String, u16)>);
+pub(crate) struct Resolver(HashMap<(String, u16), (String, u16)>);
 
 impl AsyncDNSResolver for Resolver {
     fn resolve<'a, 'b: 'a>(
@@ -90,7 +90,7 @@ impl AsyncDNSResolver for Resolver {
 }
 
 /// Connects to a node under a name.
-pub(super) async fn connect_as(
+pub(crate) async fn connect_as(
     info: &ConnectionInfo,
     node: &Announced,
     name: &str,

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The nodes of a Cluster with TLS, and the names to connect to them.
-pub(super) struct Nodes {
+pub(crate) struct Nodes {
     /// As the operator named them.
     named: RedisAddress,
     names: Mutex<NodeNames>,
