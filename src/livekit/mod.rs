@@ -9,6 +9,7 @@ mod key;
 mod key_yaml;
 mod list;
 mod object;
+pub mod redis;
 mod role;
 mod token;
 mod video_grant;

@@ -1,6 +1,6 @@
 //! LiveKit's JSON: protojson in webhooks (camelCase, zero values left out, int64 as strings) and in Twirp answers (`snake_case`,
 //! everything present). Reads both, and ignores what a later LiveKit adds: a webhook that is refused for a new field is lost for
-//! good.
+//! good. What LiveKit keeps in Redis becomes the same types (`src/livekit/redis/messages.rs`), so that each rule is here once.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -37,7 +37,7 @@ pub(super) struct WebhookEvent {
     pub job: Option<Value>,
 }
 
-/// A room as webhooks have it (`livekit_models.proto` of livekit/protocol).
+/// A room as webhooks and LiveKit's Redis have it (`livekit_models.proto` of livekit/protocol).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WebhookRoom {
@@ -64,56 +64,56 @@ pub(super) struct RoomInfo {
 pub(super) struct ParticipantInfo {
     pub sid: Option<String>,
     pub identity: Option<String>,
-    state: Option<EnumValue>,
-    tracks: Option<Vec<Object<TrackInfo>>>,
-    metadata: Option<String>,
+    pub state: Option<EnumValue>,
+    pub tracks: Option<Vec<Object<TrackInfo>>>,
+    pub metadata: Option<String>,
     #[serde(alias = "joined_at")]
-    joined_at: Option<Integer>,
+    pub joined_at: Option<Integer>,
     #[serde(alias = "joined_at_ms")]
-    joined_at_ms: Option<Integer>,
-    name: Option<String>,
+    pub joined_at_ms: Option<Integer>,
+    pub name: Option<String>,
     pub version: Option<Integer>,
-    permission: Option<Object<PermissionInfo>>,
-    kind: Option<EnumValue>,
+    pub permission: Option<Object<PermissionInfo>>,
+    pub kind: Option<EnumValue>,
     #[serde(alias = "kind_details")]
-    kind_details: Option<Vec<EnumValue>>,
+    pub kind_details: Option<Vec<EnumValue>>,
     #[serde(alias = "data_tracks")]
-    data_tracks: Option<Vec<Object<DataTrackInfo>>>,
-    attributes: Option<BTreeMap<String, Option<String>>>,
+    pub data_tracks: Option<Vec<Object<DataTrackInfo>>>,
+    pub attributes: Option<BTreeMap<String, Option<String>>>,
     #[serde(alias = "disconnect_reason")]
     pub disconnect_reason: Option<EnumValue>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PermissionInfo {
+pub(super) struct PermissionInfo {
     #[serde(alias = "can_publish")]
-    can_publish: Option<bool>,
+    pub can_publish: Option<bool>,
     #[serde(alias = "can_subscribe")]
-    can_subscribe: Option<bool>,
+    pub can_subscribe: Option<bool>,
     #[serde(alias = "can_publish_data")]
-    can_publish_data: Option<bool>,
+    pub can_publish_data: Option<bool>,
     #[serde(alias = "can_publish_sources")]
-    can_publish_sources: Option<Vec<EnumValue>>,
-    hidden: Option<bool>,
-    recorder: Option<bool>,
-    agent: Option<bool>,
+    pub can_publish_sources: Option<Vec<EnumValue>>,
+    pub hidden: Option<bool>,
+    pub recorder: Option<bool>,
+    pub agent: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
-struct DataTrackInfo {
-    sid: Option<String>,
-    name: Option<String>,
+pub(super) struct DataTrackInfo {
+    pub sid: Option<String>,
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct TrackInfo {
     pub sid: Option<String>,
     #[serde(rename = "type")]
-    kind: Option<EnumValue>,
-    source: Option<EnumValue>,
-    name: Option<String>,
-    muted: Option<bool>,
+    pub kind: Option<EnumValue>,
+    pub source: Option<EnumValue>,
+    pub name: Option<String>,
+    pub muted: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
