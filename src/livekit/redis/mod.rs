@@ -1,8 +1,27 @@
 //! LiveKit's own Redis: what its servers keep there of rooms and of the people in them (`pkg/service/redisstore.go` of
 //! livekit-server). Only ever reads.
+//!
+//! Redis tells of changes to what was read (`CLIENT TRACKING`), within milliseconds: once, and again after it was read again. So
+//! there is nothing to give up for rooms that nobody watches any more. Begin with `handle.rs`, which is what others call.
 
+mod changes;
+mod connection;
+mod error;
+mod handle;
+mod keys;
+mod layout;
+mod lost;
 mod messages;
+mod metrics;
 mod room_object;
+mod settings;
+mod shared;
+mod task;
 
+pub use changes::{KeptChange, KeptChanges};
+pub use error::LiveKitRedisError;
+pub use handle::{KeptPeople, LiveKitRedis};
 pub use messages::{Unreadable, participants, room};
+pub use metrics::LiveKitRedisMetrics;
 pub use room_object::RoomObject;
+pub use settings::LiveKitRedisSettings;

@@ -1,0 +1,171 @@
+//! A connection on which Redis tells of changes to what was read (`CLIENT TRACKING`, RESP3), and commands that LiveKit's Redis is
+//! asked. A user of Redis needs no other rights than these commands.
+
+use futures_util::FutureExt;
+use redis::{
+    Cmd, FromRedisValue, RedisResult, Value,
+    aio::MultiplexedConnection,
+    cluster_async::ClusterConnection,
+    cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo},
+    from_redis_value,
+};
+
+use crate::{
+    presence::RoomName,
+    redis_client::{Connector, OnPush},
+};
+
+use super::{keys, lost::Lost};
+
+/// A connection that tracks what is read on it. Cheap to clone.
+#[derive(Clone)]
+pub(super) enum Connection {
+    Plain(MultiplexedConnection),
+    /// It connects to its nodes again by itself. Tracking does not survive that, which [`Connection::marks`] shows.
+    Cluster(ClusterConnection),
+}
+
+/// What stays the same while a connection is the same, and leads to the same server: ids that the servers gave to connections,
+/// their roles, and which of them has which slots.
+#[derive(Debug, PartialEq)]
+pub(super) struct Marks(Vec<Value>);
+
+impl Connection {
+    /// Connects, and has Redis track what is read. Each call of `on_push` makes what takes the pushes of one connection.
+    pub async fn connect(
+        connector: &Connector,
+        mut on_push: impl FnMut() -> OnPush,
+    ) -> Result<(Self, Marks), Lost> {
+        if !connector.is_cluster() {
+            let mut connection = connector.plain_with_pushes(on_push()).boxed().await?;
+            let hello = Hello::ask(&mut connection).await?;
+            if !hello.is_cluster() {
+                hello.check_role()?;
+                tracking().exec_async(&mut connection).await?;
+                return Ok((Self::Plain(connection), hello.into_marks()));
+            }
+            connector.found_cluster();
+        }
+        connector.learn_names().await;
+        let mut connection = connector.cluster_with_pushes(on_push()).boxed().await?;
+        connector.learn_nodes(&mut connection).await;
+        on_masters(&mut connection, tracking()).await?;
+        let mut connection = Self::Cluster(connection);
+        let marks = connection.marks().await?;
+        Ok((connection, marks))
+    }
+
+    /// Asks for what must not change. That is also how a connection shows that it still works.
+    pub async fn marks(&mut self) -> RedisResult<Marks> {
+        match self {
+            Self::Plain(connection) => Ok(Hello::ask(connection).await?.into_marks()),
+            Self::Cluster(connection) => {
+                let ids = on_masters(connection, command(&["CLIENT", "ID"])).await?;
+                // As each of them sees it, because each serves the slots that it believes to have.
+                let slots = on_masters(connection, command(&["CLUSTER", "SLOTS"])).await?;
+                Ok(Marks(vec![ids, slots]))
+            }
+        }
+    }
+
+    /// All fields of `room_participants:<room>`.
+    pub async fn participants(&mut self, room: &RoomName) -> RedisResult<Fields> {
+        self.read(Cmd::hgetall(keys::participants(room))).await
+    }
+
+    /// All fields of `rooms`.
+    pub async fn rooms(&mut self) -> RedisResult<Fields> {
+        self.read(Cmd::hgetall(keys::ROOMS)).await
+    }
+
+    /// A field of `rooms`.
+    pub async fn room(&mut self, name: &str) -> RedisResult<Option<Vec<u8>>> {
+        self.read(Cmd::hget(keys::ROOMS, name)).await
+    }
+
+    /// Reads what does not exist, in each way and from each kind of key, so that a right that is missing is told at once.
+    pub async fn check_rights(&mut self) -> RedisResult<()> {
+        let _: Fields = self.read(Cmd::hgetall(keys::NOBODY)).await?;
+        self.room("").await.map(|_| ())
+    }
+
+    pub async fn version(&mut self) -> RedisResult<Option<String>> {
+        self.read(Cmd::get(keys::VERSION)).await
+    }
+
+    /// Reads a key, so that its next change is told.
+    async fn read<T: FromRedisValue>(&mut self, command: Cmd) -> RedisResult<T> {
+        match self {
+            Self::Plain(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => {
+                // The node may have been connected again a moment ago, or be a new one. What is sent together goes over one
+                // connection, so that nothing is read without being tracked.
+                let mut both = redis::pipe();
+                both.add_command(tracking()).ignore().add_command(command);
+                let (value,) = both.query_async(connection).await?;
+                Ok(value)
+            }
+        }
+    }
+}
+
+/// The fields of a hash, each with its value.
+pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Redis tells once of a change to a key that was read, and tells again once it was read again.
+fn tracking() -> Cmd {
+    command(&["CLIENT", "TRACKING", "ON"])
+}
+
+/// What each master of a Cluster answers, in the order of their addresses.
+async fn on_masters(connection: &mut ClusterConnection, command: Cmd) -> RedisResult<Value> {
+    let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+    let answers = connection.route_command(command, masters).await?.extract_error()?;
+    let Value::Map(mut answers) = answers else { return Ok(answers) };
+    answers.sort_by_key(|(node, _)| from_redis_value::<String>(node.clone()).unwrap_or_default());
+    Value::Map(answers).extract_error()
+}
+
+fn command(words: &[&str]) -> Cmd {
+    let mut command = Cmd::new();
+    for word in words {
+        command.arg(*word);
+    }
+    command
+}
+
+/// What one Redis says of itself and of the connection.
+struct Hello {
+    fields: Vec<(String, Value)>,
+}
+
+impl Hello {
+    /// Redis 6.0 wants the number of the protocol, which is the one that the connection has already.
+    async fn ask(connection: &mut MultiplexedConnection) -> RedisResult<Self> {
+        let fields = command(&["HELLO", "3"]).query_async(connection).await?;
+        Ok(Self { fields })
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let (_, value) = self.fields.iter().find(|(field, _)| field == name)?;
+        from_redis_value(value.clone()).ok()
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.text("mode").as_deref() == Some("cluster")
+    }
+
+    /// A replica may be late, and a list that is older than the time at which it was asked for takes people away who are there.
+    fn check_role(&self) -> Result<(), Lost> {
+        match self.text("role").as_deref() {
+            Some("slave" | "replica") => Err(Lost::Replica),
+            _ => Ok(()),
+        }
+    }
+
+    fn into_marks(self) -> Marks {
+        let kept = ["id", "role", "mode"];
+        let fields = self.fields.into_iter().filter(|(name, _)| kept.contains(&name.as_str()));
+        Marks(fields.map(|(_, value)| value).collect())
+    }
+}

@@ -1,0 +1,88 @@
+//! Metrics of LiveKit's Redis.
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::metrics::{RegistryExt, label};
+
+use super::{changes::KeptChange, error::LiveKitRedisError};
+
+/// What is read, and what Redis tells of changes.
+#[derive(Clone, Debug, Default)]
+pub struct LiveKitRedisMetrics {
+    up: Gauge,
+    reads: Family<(What, ReadOutcome), Counter>,
+    bytes: Counter,
+    invalidations: Family<Invalidated, Counter>,
+}
+
+label! {
+    /// What is read.
+    pub(super) enum What as "what" {
+        /// The people in one room.
+        People = "people",
+        /// The names of all rooms.
+        RoomNames = "room_names",
+        /// What one room is like.
+        Room = "room",
+    }
+}
+
+label! {
+    pub(super) enum ReadOutcome as "outcome" {
+        Ok = "ok",
+        Down = "down",
+        Unreadable = "unreadable",
+    }
+}
+
+label! {
+    pub(super) enum Invalidated as "what" {
+        People = "people",
+        Rooms = "rooms",
+        Everything = "everything",
+    }
+}
+
+impl LiveKitRedisMetrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        Self {
+            up: registry.register_new(
+                "livekit_redis_up",
+                "Whether changes are read from LiveKit's own Redis as they happen",
+            ),
+            reads: registry.register_new("livekit_redis_reads", "Readings of LiveKit's own Redis"),
+            bytes: registry
+                .register_bytes("livekit_redis_read", "What was read from LiveKit's own Redis"),
+            invalidations: registry.register_new(
+                "livekit_redis_invalidations",
+                "Times LiveKit's own Redis told of a change to what was read, or a change may have been missed",
+            ),
+        }
+    }
+
+    pub(super) fn set_up(&self, up: bool) {
+        self.up.set(up.into());
+    }
+
+    pub(super) fn read<T>(&self, what: What, bytes: usize, result: &Result<T, LiveKitRedisError>) {
+        let outcome = match result {
+            Ok(_) => ReadOutcome::Ok,
+            Err(LiveKitRedisError::Down(_)) => ReadOutcome::Down,
+            Err(LiveKitRedisError::Unreadable(_)) => ReadOutcome::Unreadable,
+        };
+        self.reads.get_or_create(&(what, outcome)).inc();
+        self.bytes.inc_by(bytes as u64);
+    }
+
+    pub(super) fn invalidated(&self, change: &KeptChange) {
+        let what = match change {
+            KeptChange::People(_) => Invalidated::People,
+            KeptChange::Rooms => Invalidated::Rooms,
+            KeptChange::Everything => Invalidated::Everything,
+        };
+        self.invalidations.get_or_create(&what).inc();
+    }
+}
