@@ -8,19 +8,21 @@ use crate::{
     clock::Clock,
     config::Config,
     history::History,
-    livekit::{Api, ApiMetrics, ApiSettings, Keys},
+    livekit::{Api, ApiMetrics, ApiSettings, Keys, redis::LiveKitRedis},
     moderation::{
         Audit, BanMetrics, Bans, Moderation, ModerationMetrics, ModerationParts, Removals,
     },
     reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
 };
 
-use super::{assembly::StartError, kept::Kept};
+use super::{assembly::StartError, kept::Kept, livekit_redis::start_livekit_redis};
 
 /// What asks LiveKit; nothing where its API is not configured.
 pub(super) struct Asking {
     pub reconciler: Option<Reconciler>,
     pub moderation: Option<Arc<Moderation>>,
+    /// LiveKit's own Redis, where it is configured.
+    pub livekit_redis: Option<Arc<LiveKitRedis>>,
     removals: Option<Arc<Removals>>,
     ban_metrics: BanMetrics,
     audit: Audit,
@@ -39,7 +41,14 @@ impl Asking {
         let acts = ModerationMetrics::register(registry);
         let audit = Audit::new(Arc::clone(store), clock.clone(), acts);
         let ban_metrics = BanMetrics::register(registry);
-        let alone = Self { reconciler: None, moderation: None, removals: None, ban_metrics, audit };
+        let alone = Self {
+            reconciler: None,
+            moderation: None,
+            livekit_redis: None,
+            removals: None,
+            ban_metrics,
+            audit,
+        };
         let Some(api) = make_api(config, clock, registry)? else { return Ok(alone) };
         let removals = Removals::start(
             Arc::clone(&api),
@@ -48,6 +57,7 @@ impl Asking {
             clock.clone(),
             alone.ban_metrics.clone(),
         );
+        let livekit_redis = start_livekit_redis(config, registry)?;
         let reconciler = start_reconciler(config, &api, kept, Arc::clone(&removals), registry);
         removals.take_calls_from(reconciler.clone());
         let parts = ModerationParts {
@@ -61,6 +71,7 @@ impl Asking {
         Ok(Self {
             reconciler: Some(reconciler),
             moderation: Some(moderation),
+            livekit_redis,
             removals: Some(removals),
             ..alone
         })

@@ -142,7 +142,13 @@ impl App {
             webhook_outage: WebhookOutage::default(),
         });
         warn_about(config);
-        Ok(Self { server: bind(config)?, workers, state, drain: config.shutdown.drain })
+        Ok(Self {
+            server: bind(config)?,
+            workers,
+            state,
+            drain: config.shutdown.drain,
+            _livekit_redis: asking.livekit_redis,
+        })
     }
 }
 

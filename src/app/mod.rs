@@ -5,6 +5,7 @@ mod assembly;
 mod descriptors;
 mod export;
 mod kept;
+mod livekit_redis;
 mod log;
 mod service;
 mod tokens;

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use crate::{
     delivery::Workers,
     http::{HttpState, Server},
+    livekit::redis::LiveKitRedis,
 };
 
 /// Requests and streams under way at shutdown get this long after the drain has ended.
@@ -20,6 +21,8 @@ pub struct App {
     pub(super) workers: Arc<Workers>,
     pub(super) state: Arc<HttpState>,
     pub(super) drain: Duration,
+    /// Followed while the service exists.
+    pub(super) _livekit_redis: Option<Arc<LiveKitRedis>>,
 }
 
 impl App {

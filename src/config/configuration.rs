@@ -98,7 +98,8 @@ impl Config {
     fn take(values: &mut Values, variables: &Variables, start_mode: StartMode) -> Self {
         let http = HttpConfig::take(values, variables);
         let settings = take_settings(values, &http.cors_origins, start_mode);
-        let livekit = LiveKitConfig::take(values, variables, start_mode);
+        let store = StoreConfig::take(values);
+        let livekit = LiveKitConfig::take(values, variables, start_mode, &store);
         let auth = AuthConfig::take(values, settings, &livekit.keys);
         Self {
             tokens: TokensConfig::take(values, variables, &livekit, &auth.keys, start_mode),
@@ -106,7 +107,7 @@ impl Config {
             http,
             livekit,
             roles: take_roles(values),
-            store: StoreConfig::take(values),
+            store,
             events: EventsConfig::take(values),
             history: HistoryConfig::take(values, start_mode),
             presence: PresenceConfig::take(values),
@@ -146,6 +147,10 @@ impl Config {
                 "http.bind" => self.http.bind.to_string(),
                 "store.redis_url" => {
                     self.store.redis.as_ref().map_or(String::new(), |redis| format!("{redis:?}"))
+                }
+                "livekit.redis_url" => {
+                    let redis = self.livekit.redis.as_ref();
+                    redis.map_or(String::new(), |redis| format!("{:?}", redis.address))
                 }
                 "history.url" => {
                     let address = self.history.address.as_ref();

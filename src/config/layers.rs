@@ -14,9 +14,10 @@ const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Names that people already use, and the keys they stand for. Each is also read from the file that `<name>_FILE` names, which is
 /// how containers get secrets.
-const KNOWN_NAMES: [(&str, &str); 4] = [
+const KNOWN_NAMES: [(&str, &str); 5] = [
     ("LIVEKIT_URL", "livekit.url"),
     ("LIVEKIT_KEYS", "livekit.keys"),
+    ("LIVEKIT_REDIS_URL", "livekit.redis_url"),
     ("REDIS_URL", "store.redis_url"),
     ("HISTORY_URL", "history.url"),
 ];

@@ -1,4 +1,4 @@
-//! The table `[livekit]`: where LiveKit is, its keys, and how often its API may be called.
+//! The table `[livekit]`: where LiveKit is, its keys, how often its API may be called, and its Redis.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,7 +14,9 @@ use super::{
     bounds::{HOUR, MIN_TIMEOUT},
     keys::{reject_repeated, take_keys},
     layers::Variables,
+    livekit_redis::LiveKitRedisConfig,
     start_mode::StartMode,
+    store::StoreConfig,
     values::{Values, duration, optional_text, whole_number},
 };
 
@@ -33,15 +35,23 @@ pub struct LiveKitConfig {
     pub ca_file: Option<PathBuf>,
     /// From `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     pub proxy: Option<Proxy>,
+    /// LiveKit's own Redis, if it may be read.
+    pub redis: Option<LiveKitRedisConfig>,
 }
 
 impl LiveKitConfig {
-    pub(super) fn take(values: &mut Values, variables: &Variables, start_mode: StartMode) -> Self {
+    pub(super) fn take(
+        values: &mut Values,
+        variables: &Variables,
+        start_mode: StartMode,
+        store: &StoreConfig,
+    ) -> Self {
         let keys = take_all_keys(values, variables, start_mode);
         let url = values.take("livekit.url", livekit_url);
         let calls = whole_number(1..=MAX_CALLS_PER_MINUTE);
         Self {
             proxy: url.as_ref().and_then(|url| take_proxy(values, variables, url)),
+            redis: LiveKitRedisConfig::take(values, url.is_some(), store),
             url,
             keys,
             calls_per_minute: values.take("livekit.calls_per_minute", calls),

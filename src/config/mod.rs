@@ -15,6 +15,7 @@ mod keys;
 mod layers;
 mod limits;
 mod livekit;
+mod livekit_redis;
 mod log;
 mod presence;
 mod reconcile;
