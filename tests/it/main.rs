@@ -8,6 +8,7 @@
 //! | `reconcile` | which room LiveKit is asked about and when, and what clients see meanwhile | a scripted LiveKit, Redis |
 //! | `store` | one contract for both stores, and what only one of them does | Redis |
 //! | `redis` | several instances on one Redis, and what can happen to it | Redis, its Cluster and Sentinels, nginx |
+//! | `livekit_redis` | LiveKit's own Redis: what is told of changes there, and what happens when it cannot be | Redis, its Cluster and Sentinels, a scripted LiveKit |
 //! | `history` | the history's database, and what fills it | PostgreSQL, Redis |
 //! | `roster` | rosters: what moderators write, and what everybody who watches is sent | PostgreSQL, Redis |
 //! | `rules`, `replay.rs` | the rules of a room against a simulated LiveKit, and against webhooks of a real one | Redis |
@@ -36,6 +37,7 @@ mod docs;
 mod harness;
 mod history;
 mod http;
+mod livekit_redis;
 mod page;
 mod process;
 mod proxies;

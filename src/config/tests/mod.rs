@@ -1,5 +1,6 @@
 //! The configuration as an operator gives it: variables, files, defaults.
 
+mod livekit_redis;
 mod tokens;
 mod wrong_values;
 

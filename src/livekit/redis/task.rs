@@ -26,17 +26,19 @@ const MAX_MISSED: u32 = 2;
 const LAYOUT_INTERVAL: Duration = Duration::from_secs(10);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Reasons for one outage in the log.
+const MAX_TOLD: usize = 4;
 
 pub(super) struct Task {
     connector: Connector,
     shared: Arc<Shared>,
-    /// What the log says of why LiveKit's Redis is not followed.
-    told: Option<String>,
+    /// Why LiveKit's Redis is not followed now, as far as the log says it. The same reason is said once.
+    told: Vec<String>,
 }
 
 impl Task {
     pub fn new(connector: Connector, shared: Arc<Shared>) -> Self {
-        Self { connector, shared, told: None }
+        Self { connector, shared, told: Vec::new() }
     }
 
     /// Connects, and connects again whenever the connection is lost.
@@ -74,22 +76,22 @@ impl Task {
         if self.shared.is_up() {
             return;
         }
-        self.told = None;
+        self.told.clear();
         self.shared.set_up(connection.clone());
         let address = self.connector.address();
         info!(?address, "following LiveKit's Redis, which tells of changes as they happen");
     }
 
     fn down(&mut self, reason: String) {
-        if self.told.as_ref() != Some(&reason) {
+        if self.told.len() < MAX_TOLD && !self.told.contains(&reason) {
             let (address, error) = (self.connector.address(), &reason);
             warn!(
                 ?address,
                 %error,
                 "cannot follow LiveKit's Redis; its API is asked instead, and LiveKit's Redis is tried again"
             );
+            self.told.push(reason.clone());
         }
-        self.told = Some(reason.clone());
         self.shared.set_down(reason);
     }
 }

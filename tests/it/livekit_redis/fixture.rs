@@ -1,0 +1,115 @@
+//! A reader of LiveKit's Redis, and what LiveKit writes there.
+
+use std::sync::Arc;
+
+use livekit_presence::{
+    livekit::redis::{
+        KeptChange, KeptChanges, LiveKitRedis, LiveKitRedisMetrics, LiveKitRedisSettings,
+    },
+    presence::RoomName,
+    redis_client::RedisAddress,
+};
+
+use crate::harness::{RedisServer, within_deadline};
+
+/// A reader with its receiver of changes.
+pub struct Reader {
+    pub redis: Arc<LiveKitRedis>,
+    pub changes: KeptChanges,
+}
+
+impl Reader {
+    /// Follows a server that LiveKit uses, and waits until that works.
+    pub async fn on(server: &RedisServer) -> Self {
+        server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+        Self::at(&server.url()).await
+    }
+
+    /// Follows an address, and waits until that works.
+    pub async fn at(url: &str) -> Self {
+        let redis = start(url);
+        within_deadline("LiveKit's Redis to be followed", is_up(&redis)).await;
+        let mut changes = redis.changes();
+        assert_eq!(changes.next().await, Some(KeptChange::Everything));
+        Self { redis, changes }
+    }
+
+    /// The names of those in a room, as they are now.
+    pub async fn names(&self, room: &str) -> Vec<String> {
+        let people = self.redis.participants(&room_name(room)).await.unwrap();
+        let mut names: Vec<_> =
+            people.sessions.iter().map(|session| session.profile.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    pub async fn next(&mut self) -> KeptChange {
+        within_deadline("a change", self.changes.next()).await.unwrap()
+    }
+
+    /// Waits until anything may have changed. Passes over what is told before.
+    pub async fn until_everything(&mut self) {
+        while self.next().await != KeptChange::Everything {}
+    }
+}
+
+pub fn start(url: &str) -> Arc<LiveKitRedis> {
+    start_at(RedisAddress::parse(url).unwrap(), LiveKitRedisMetrics::default())
+}
+
+pub fn start_at(address: RedisAddress, metrics: LiveKitRedisMetrics) -> Arc<LiveKitRedis> {
+    LiveKitRedis::start(LiveKitRedisSettings { address, bytes_per_second: 8_388_608 }, metrics)
+}
+
+pub async fn is_up(redis: &LiveKitRedis) {
+    crate::harness::eventually("it to be up", async || redis.is_up()).await;
+}
+
+/// Why it cannot be read.
+pub async fn reason(redis: &LiveKitRedis) -> String {
+    redis.participants(&room_name("general")).await.unwrap_err().to_string()
+}
+
+pub fn room_name(name: &str) -> RoomName {
+    RoomName::parse(name).unwrap()
+}
+
+pub fn people(room: &str) -> KeptChange {
+    KeptChange::People(room_name(room))
+}
+
+pub fn key_of(room: &str) -> String {
+    format!("room_participants:{room}")
+}
+
+/// A `livekit.ParticipantInfo` with a sid, an identity, a state (active) and a name.
+pub fn person(identity: &str, name: &str) -> String {
+    let (sid, mut value) = (format!("PA_{identity}"), String::new());
+    for (tag, text) in [('\u{a}', sid.as_str()), ('\u{12}', identity)] {
+        push(&mut value, tag, text);
+    }
+    value.push_str("\u{18}\u{2}");
+    push(&mut value, '\u{4a}', name);
+    value
+}
+
+/// A `livekit.Room` with a sid, a name and its metadata.
+pub fn room(name: &str, metadata: &str) -> String {
+    let mut value = String::new();
+    push(&mut value, '\u{a}', "RM_1");
+    push(&mut value, '\u{12}', name);
+    push(&mut value, '\u{42}', metadata);
+    value
+}
+
+fn push(message: &mut String, tag: char, text: &str) {
+    message.push(tag);
+    message.push(char::from(u8::try_from(text.len()).unwrap()));
+    assert!(text.len() < 128, "a length of one byte");
+    message.push_str(text);
+}
+
+/// Writes somebody as LiveKit does.
+pub async fn write(server: &RedisServer, room: &str, identity: &str, name: &str) {
+    server.ask(&["HSET", &key_of(room), identity, &person(identity, name)]).await;
+}

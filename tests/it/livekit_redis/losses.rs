@@ -1,0 +1,133 @@
+//! The connection is lost, and everything is told once it is back.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use livekit_presence::livekit::redis::KeptChange;
+
+use crate::harness::{RedisServer, TcpProxy, eventually, url_of, within_deadline};
+
+use super::fixture::{Reader, people, room_name, start, write};
+
+async fn through_a_proxy() -> (RedisServer, TcpProxy, Reader) {
+    let server = RedisServer::start().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    let proxy = TcpProxy::start(server.port).await;
+    let reader = Reader::at(&url_of(proxy.port)).await;
+    (server, proxy, reader)
+}
+
+#[tokio::test]
+async fn a_change_while_the_connection_is_lost_is_told_with_everything() {
+    let (server, proxy, mut reader) = through_a_proxy().await;
+    reader.names("general").await;
+    proxy.refuse();
+    eventually("it to be down", async || !reader.redis.is_up()).await;
+    write(&server, "general", "alice", "Alice").await;
+    proxy.accept();
+    assert_eq!(reader.next().await, KeptChange::Everything);
+    assert!(reader.redis.is_up());
+    assert_eq!(reader.names("general").await, ["Alice"]);
+    write(&server, "general", "alice", "Alice 2").await;
+    assert_eq!(reader.next().await, people("general"));
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_given_up() {
+    let (server, proxy, mut reader) = through_a_proxy().await;
+    reader.names("general").await;
+    proxy.forget();
+    write(&server, "general", "alice", "Alice").await;
+    assert_eq!(reader.next().await, KeptChange::Everything);
+    assert_eq!(reader.names("general").await, ["Alice"]);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_killed_and_started_again_is_followed_again() {
+    let mut server = RedisServer::keeping_data().await;
+    let mut reader = Reader::on(&server).await;
+    write(&server, "general", "alice", "Alice").await;
+    reader.names("general").await;
+    server.kill().await;
+    eventually("it to be down", async || !reader.redis.is_up()).await;
+    server.start_again().await;
+    reader.until_everything().await;
+    assert_eq!(reader.names("general").await, ["Alice"]);
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_delays_a_reading_for_a_bounded_time() {
+    let server = RedisServer::start().await;
+    let reader = Reader::on(&server).await;
+    server.pause();
+    let read = within_deadline("an error", reader.redis.participants(&room_name("general"))).await;
+    assert!(read.is_err());
+    eventually("it to be down", async || !reader.redis.is_up()).await;
+    server.resume();
+    eventually("it to be up", async || reader.redis.is_up()).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_later_is_found() {
+    let mut server = RedisServer::new("redis-server".as_ref(), &[]);
+    let redis = start(&server.url());
+    eventually("it to be tried", async || super::fixture::reason(&redis).await.contains("refused"))
+        .await;
+    server.start_again().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    eventually("it to be up", async || redis.is_up()).await;
+}
+
+/// What a follower holds after each change is what was written, however the connection is cut.
+#[tokio::test]
+async fn connections_that_are_cut_at_random_hide_no_change() {
+    let (server, proxy, mut reader) = through_a_proxy().await;
+    let (server, proxy) = (Arc::new(server), Arc::new(proxy));
+    let (done, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writing = tokio::spawn({
+        let (server, done, written) = (Arc::clone(&server), Arc::clone(&done), written.clone());
+        async move {
+            while !done.load(Ordering::SeqCst) {
+                let next = written.load(Ordering::SeqCst) + 1;
+                write(&server, "general", "alice", &next.to_string()).await;
+                written.store(next, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(0..8))).await;
+            }
+        }
+    });
+    let cutting = tokio::spawn({
+        let done = Arc::clone(&done);
+        async move {
+            for _ in 0..40 {
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(10..150))).await;
+                proxy.cut();
+            }
+            done.store(true, Ordering::SeqCst);
+        }
+    });
+    let general = room_name("general");
+    let mut held = String::new();
+    let mut losses = 0;
+    // Reads when it is told to, and only then.
+    loop {
+        let last = written.load(Ordering::SeqCst).to_string();
+        if done.load(Ordering::SeqCst) && writing.is_finished() && held == last {
+            break;
+        }
+        let change = tokio::time::timeout(Duration::from_secs(10), reader.changes.next()).await;
+        let change = change.unwrap_or_else(|_| panic!("{last} was written, {held} is held"));
+        losses += u32::from(change == Some(KeptChange::Everything));
+        if let Ok(people) = reader.redis.participants(&general).await
+            && let [session] = &*people.sessions
+        {
+            held.clone_from(&session.profile.name);
+        }
+    }
+    cutting.await.unwrap();
+    assert!(losses >= 10, "{losses}");
+}

@@ -1,0 +1,133 @@
+//! What a user of Redis must be allowed, and what is told where a right, or a protocol, is missing.
+
+use livekit_presence::{livekit::redis::LiveKitRedisMetrics, redis_client::RedisAddress};
+
+use crate::harness::{CommandFilter, RedisServer, eventually, url_of};
+
+use super::fixture::{Reader, is_up, people, reason, room_name, start, start_at, write};
+
+/// As `docs/configuration.md` has it.
+const RIGHTS: [&str; 7] =
+    ["+hello", "+client|tracking", "+client|id", "+hgetall", "+hget", "+get", "+ping"];
+const KEYS: [&str; 3] = ["~room_participants:*", "~rooms", "~livekit_version"];
+
+async fn give(server: &RedisServer, rights: &[&str]) {
+    let user = ["ACL", "SETUSER", "reader", "reset", "on", ">secret"];
+    server.ask(&[&user[..], rights].concat()).await;
+}
+
+fn url(server: &RedisServer, end: &str) -> String {
+    format!("redis://reader:secret@127.0.0.1:{}{end}", server.port)
+}
+
+#[tokio::test]
+async fn a_user_who_may_read_these_keys_is_enough() {
+    let server = RedisServer::start().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    give(&server, &[&RIGHTS[..], &KEYS].concat()).await;
+    let mut reader = Reader::at(&url(&server, "")).await;
+    reader.names("general").await;
+    reader.redis.room_names().await.unwrap();
+    reader.redis.room(&room_name("general")).await.unwrap();
+    write(&server, "general", "alice", "Alice").await;
+    assert_eq!(reader.next().await, people("general"));
+    // Nothing was refused, not even once.
+    assert_eq!(server.ask(&["ACL", "LOG"]).await.texts(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_named() {
+    let server = RedisServer::start().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    let all = [&RIGHTS[..], &KEYS].concat();
+    for (missing, told) in [
+        ("+hello", "'hello'"),
+        ("+client|tracking", "'client|tracking'"),
+        ("+hgetall", "'hgetall'"),
+        ("+hget", "'hget'"),
+        ("+get", "'get'"),
+        ("~room_participants:*", "access"),
+        ("~rooms", "access"),
+        ("~livekit_version", "access"),
+    ] {
+        let rights: Vec<_> = all.iter().copied().filter(|right| *right != missing).collect();
+        give(&server, &rights).await;
+        let redis = start(&url(&server, ""));
+        eventually("the reason", async || {
+            let reason = reason(&redis).await.to_lowercase();
+            reason.contains("noperm") && reason.contains("+client|tracking")
+        })
+        .await;
+        let reason = reason(&redis).await;
+        assert!(reason.contains(told), "{missing}: {reason}");
+        assert!(!reason.contains("secret") && !redis.is_up(), "{missing}: {reason}");
+        give(&server, &all).await;
+        is_up(&redis).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_number_needs_one_right_more() {
+    let server = RedisServer::start().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    server.ask(&["MOVE", "livekit_version", "2"]).await;
+    give(&server, &[&RIGHTS[..], &KEYS, &["+select"]].concat()).await;
+    let reader = Reader::at(&url(&server, "/2")).await;
+    reader.names("general").await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_it() {
+    let server = RedisServer::with_password("right").await;
+    let redis = start(&format!("redis://:wrong-one@127.0.0.1:{}", server.port));
+    eventually("the reason", async || reason(&redis).await.contains("password")).await;
+    let reason = reason(&redis).await;
+    assert!(reason.contains("`livekit.redis_url`") && !reason.contains("wrong-one"), "{reason}");
+}
+
+#[tokio::test]
+async fn without_resp3_nothing_is_followed_and_the_reason_is_told() {
+    let server = RedisServer::start().await;
+    let filter = CommandFilter::start(server.port, "HELLO").await;
+    let redis = start(&url_of(filter.port));
+    eventually("the reason", async || !reason(&redis).await.contains("not connected yet")).await;
+    let old = RedisServer::with(&["--rename-command", "HELLO", ""]).await;
+    let redis_5 = start(&old.url());
+    eventually("the reason", async || reason(&redis_5).await.contains("Redis 6")).await;
+    assert!(!redis.is_up() && !redis_5.is_up());
+}
+
+#[tokio::test]
+async fn tls_with_an_authority_of_ones_own() {
+    let server = RedisServer::with_tls().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    let address = |authority| {
+        let url = format!("rediss://localhost:{}", server.tls_port);
+        RedisAddress::parse(&url).unwrap().with_authority(authority)
+    };
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
+    let known = address(Some(std::fs::read(file).unwrap()));
+    let redis = start_at(known, LiveKitRedisMetrics::default());
+    is_up(&redis).await;
+    let mut changes = redis.changes();
+    changes.next().await;
+    redis.participants(&room_name("general")).await.unwrap();
+    write(&server, "general", "alice", "Alice").await;
+    assert_eq!(changes.next().await, Some(people("general")));
+    let unknown = start_at(address(None), LiveKitRedisMetrics::default());
+    eventually("the reason", async || reason(&unknown).await.contains("livekit.redis_ca_file"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_replica_is_not_read_because_it_may_be_late() {
+    let server = RedisServer::start().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    let replica = RedisServer::replica_of(server.port).await;
+    let redis = start(&replica.url());
+    eventually("the reason", async || reason(&redis).await.contains("replica")).await;
+    replica.ask(&["REPLICAOF", "NO", "ONE"]).await;
+    is_up(&redis).await;
+    replica.ask(&["REPLICAOF", "127.0.0.1", &server.port.to_string()]).await;
+    eventually("it to be down", async || !redis.is_up()).await;
+}

@@ -1,0 +1,46 @@
+//! The service with LiveKit's own Redis: what it logs and counts.
+
+use crate::harness::{PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, eventually, url_of};
+
+use super::fixture::room;
+
+async fn metric(service: &Process, line: &str) -> bool {
+    let metrics = service.get("/metrics").await;
+    metrics.text().lines().any(|one| one == line)
+}
+
+#[tokio::test]
+async fn the_store_may_be_in_the_same_redis_and_what_is_wrong_is_logged_once() {
+    let server = RedisServer::start().await;
+    server.ask(&["HSET", "rooms", "general", &room("general", "")]).await;
+    let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
+    let service = Process::start(&[
+        ("LIVEKIT_URL", &livekit.url()),
+        ("REDIS_URL", &server.url()),
+        ("LIVEKIT_REDIS_URL", "store"),
+    ])
+    .await;
+    let is_wrong = "cannot follow LiveKit's Redis";
+    eventually("the log to say it", async || service.log().contains(is_wrong)).await;
+    assert!(service.log().contains("it has no `livekit_version`"), "{}", service.log());
+    assert!(metric(&service, "livekit_presence_livekit_redis_up 0").await);
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    eventually("it to be followed", async || {
+        metric(&service, "livekit_presence_livekit_redis_up 1").await
+    })
+    .await;
+    assert!(service.log().contains("following LiveKit's Redis"), "{}", service.log());
+    assert_eq!(service.log().matches(is_wrong).count(), 1, "{}", service.log());
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_be_reached_keeps_nobody_from_starting() {
+    let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
+    let nowhere = url_of(crate::harness::free_port());
+    let service =
+        Process::start(&[("LIVEKIT_URL", &livekit.url()), ("LIVEKIT_REDIS_URL", &nowhere)]).await;
+    eventually("the log to say it", async || service.log().contains("its API is asked instead"))
+        .await;
+    assert_eq!(service.get("/readyz").await.status, 200);
+    assert!(metric(&service, "livekit_presence_livekit_redis_up 0").await);
+}
