@@ -6,7 +6,9 @@ use redis::{
     Cmd, FromRedisValue, RedisResult, Value,
     aio::MultiplexedConnection,
     cluster_async::ClusterConnection,
-    cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo},
+    cluster_routing::{
+        MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr,
+    },
     from_redis_value,
 };
 
@@ -70,39 +72,44 @@ impl Connection {
 
     /// All fields of `room_participants:<room>`.
     pub async fn participants(&mut self, room: &RoomName) -> RedisResult<Fields> {
-        self.read(Cmd::hgetall(keys::participants(room))).await
+        let key = keys::participants(room);
+        self.read(Cmd::hgetall(&key), &key).await
     }
 
     /// All fields of `rooms`.
     pub async fn rooms(&mut self) -> RedisResult<Fields> {
-        self.read(Cmd::hgetall(keys::ROOMS)).await
+        self.read(Cmd::hgetall(keys::ROOMS), keys::ROOMS).await
     }
 
     /// A field of `rooms`.
     pub async fn room(&mut self, name: &str) -> RedisResult<Option<Vec<u8>>> {
-        self.read(Cmd::hget(keys::ROOMS, name)).await
+        self.read(Cmd::hget(keys::ROOMS, name), keys::ROOMS).await
     }
 
     /// Reads what does not exist, in each way and from each kind of key, so that a right that is missing is told at once.
     pub async fn check_rights(&mut self) -> RedisResult<()> {
-        let _: Fields = self.read(Cmd::hgetall(keys::NOBODY)).await?;
+        let _: Fields = self.read(Cmd::hgetall(keys::NOBODY), keys::NOBODY).await?;
         self.room("").await.map(|_| ())
     }
 
     pub async fn version(&mut self) -> RedisResult<Option<String>> {
-        self.read(Cmd::get(keys::VERSION)).await
+        self.read(Cmd::get(keys::VERSION), keys::VERSION).await
     }
 
     /// Reads a key, so that its next change is told.
-    async fn read<T: FromRedisValue>(&mut self, command: Cmd) -> RedisResult<T> {
+    async fn read<T: FromRedisValue>(&mut self, command: Cmd, key: &str) -> RedisResult<T> {
         match self {
             Self::Plain(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => {
                 // The node may have been connected again a moment ago, or be a new one. What is sent together goes over one
                 // connection, so that nothing is read without being tracked.
                 let mut both = redis::pipe();
-                both.add_command(tracking()).ignore().add_command(command);
-                let (value,) = both.query_async(connection).await?;
+                both.add_command(tracking()).add_command(command);
+                let route = Route::with_key(key, SlotAddr::Master);
+                let route = SingleNodeRoutingInfo::SpecificNode(route);
+                let answers = connection.route_pipeline(both, 0, 2, route).await?;
+                let answers = Value::Array(answers).extract_error()?;
+                let (_, value): (Value, T) = from_redis_value(answers)?;
                 Ok(value)
             }
         }

@@ -2,9 +2,9 @@
 
 use livekit_presence::livekit::redis::KeptChange;
 
-use crate::harness::{RedisCluster, Reply, eventually, patiently};
+use crate::harness::{RedisCluster, Reply, patiently};
 
-use super::fixture::{Reader, key_of, person, room_name, start};
+use super::fixture::{Reader, is_down_for, key_of, person, room_name, start};
 
 /// Writes somebody to the master of the room's slot.
 async fn write(cluster: &RedisCluster, room: &str, name: &str) {
@@ -147,8 +147,5 @@ async fn a_cluster_needs_two_rights_more() {
         node.ask(&["ACL", "SETUSER", "reader", "-cluster|slots"]).await;
     }
     let redis = start(&url);
-    eventually("the reason", async || {
-        super::fixture::reason(&redis).await.contains("+cluster|slots")
-    })
-    .await;
+    is_down_for(&redis, &["cluster|slots", "noperm"]).await;
 }

@@ -1,6 +1,6 @@
 //! A reader of LiveKit's Redis, and what LiveKit writes there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use livekit_presence::{
     livekit::redis::{
@@ -10,7 +10,9 @@ use livekit_presence::{
     redis_client::RedisAddress,
 };
 
-use crate::harness::{RedisServer, within_deadline};
+use tokio::time::{sleep, timeout};
+
+use crate::harness::{DEADLINE, RedisServer, within_deadline};
 
 /// A reader with its receiver of changes.
 pub struct Reader {
@@ -28,7 +30,7 @@ impl Reader {
     /// Follows an address, and waits until that works.
     pub async fn at(url: &str) -> Self {
         let redis = start(url);
-        within_deadline("LiveKit's Redis to be followed", is_up(&redis)).await;
+        is_up(&redis).await;
         let mut changes = redis.changes();
         assert_eq!(changes.next().await, Some(KeptChange::Everything));
         Self { redis, changes }
@@ -62,12 +64,35 @@ pub fn start_at(address: RedisAddress, metrics: LiveKitRedisMetrics) -> Arc<Live
 }
 
 pub async fn is_up(redis: &LiveKitRedis) {
-    crate::harness::eventually("it to be up", async || redis.is_up()).await;
+    let waited = timeout(DEADLINE, until(async || redis.is_up())).await;
+    if waited.is_err() {
+        panic!("it is not up: {}", reason(redis).await);
+    }
 }
 
-/// Why it cannot be read.
-pub async fn reason(redis: &LiveKitRedis) -> String {
-    redis.participants(&room_name("general")).await.unwrap_err().to_string()
+/// Waits until it cannot be read for a reason that has all these words.
+pub async fn is_down_for(redis: &LiveKitRedis, words: &[&str]) -> String {
+    let is_told = async || {
+        let reason = reason(redis).await.to_lowercase();
+        words.iter().all(|word| reason.contains(word))
+    };
+    let waited = timeout(DEADLINE, until(is_told)).await;
+    let reason = reason(redis).await;
+    assert!(waited.is_ok(), "{words:?} are not all in: {reason}");
+    assert!(!redis.is_up());
+    reason
+}
+
+async fn until(holds: impl AsyncFn() -> bool) {
+    while !holds().await {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Why it cannot be read; empty if it can.
+async fn reason(redis: &LiveKitRedis) -> String {
+    let read = redis.participants(&room_name("general")).await;
+    read.err().map_or_else(String::new, |error| error.to_string())
 }
 
 pub fn room_name(name: &str) -> RoomName {

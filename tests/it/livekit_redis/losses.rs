@@ -12,7 +12,7 @@ use livekit_presence::livekit::redis::KeptChange;
 
 use crate::harness::{RedisServer, TcpProxy, eventually, url_of, within_deadline};
 
-use super::fixture::{Reader, people, room_name, start, write};
+use super::fixture::{Reader, is_down_for, is_up, people, room_name, start, write};
 
 async fn through_a_proxy() -> (RedisServer, TcpProxy, Reader) {
     let server = RedisServer::start().await;
@@ -76,11 +76,10 @@ async fn a_redis_that_hangs_delays_a_reading_for_a_bounded_time() {
 async fn a_redis_that_comes_later_is_found() {
     let mut server = RedisServer::new("redis-server".as_ref(), &[]);
     let redis = start(&server.url());
-    eventually("it to be tried", async || super::fixture::reason(&redis).await.contains("refused"))
-        .await;
+    is_down_for(&redis, &["refused"]).await;
     server.start_again().await;
     server.ask(&["SET", "livekit_version", "1.13.5"]).await;
-    eventually("it to be up", async || redis.is_up()).await;
+    is_up(&redis).await;
 }
 
 /// What a follower holds after each change is what was written, however the connection is cut.
