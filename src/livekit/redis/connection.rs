@@ -3,7 +3,7 @@
 
 use futures_util::FutureExt;
 use redis::{
-    Cmd, FromRedisValue, RedisResult, Value,
+    Cmd, FromRedisValue, RedisError, RedisResult, Value,
     aio::MultiplexedConnection,
     cluster_async::ClusterConnection,
     cluster_routing::{
@@ -14,7 +14,7 @@ use redis::{
 
 use crate::{
     presence::RoomName,
-    redis_client::{Connector, OnPush},
+    redis_client::{Connector, OnPush, may_be_the_protocol},
 };
 
 use super::{keys, lost::Lost};
@@ -39,7 +39,10 @@ impl Connection {
         mut on_push: impl FnMut() -> OnPush,
     ) -> Result<(Self, Marks), Lost> {
         if !connector.is_cluster() {
-            let mut connection = connector.plain_with_pushes(on_push()).boxed().await?;
+            let mut connection = match connector.plain_with_pushes(on_push()).boxed().await {
+                Ok(connection) => connection,
+                Err(error) => return Err(without_resp3(connector, error).boxed().await),
+            };
             let hello = Hello::ask(&mut connection).await?;
             if !hello.is_cluster() {
                 hello.check_role()?;
@@ -122,6 +125,17 @@ pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 /// Redis tells once of a change to a key that was read, and tells again once it was read again.
 fn tracking() -> Cmd {
     command(&["CLIENT", "TRACKING", "ON"])
+}
+
+/// Why there is no connection by RESP3. Some proxies answer `HELLO` by closing the connection.
+async fn without_resp3(connector: &Connector, error: RedisError) -> Lost {
+    if may_be_the_protocol(&error)
+        && let Ok(mut connection) = connector.plain().await
+        && command(&["PING"]).exec_async(&mut connection).await.is_ok()
+    {
+        return Lost::OnlyResp2;
+    }
+    Lost::Failed(error)
 }
 
 /// What each master of a Cluster answers, in the order of their addresses.

@@ -13,18 +13,18 @@ pub(super) enum Lost {
     Moved,
     #[error("it is a replica, whose lists may be late: name its master")]
     Replica,
+    #[error("it, or a proxy before it, speaks only RESP2; {NEEDS_RESP3}")]
+    OnlyResp2,
     #[error("{}{}", told(.0), advice(.0))]
     Failed(#[from] RedisError),
 }
 
+const NEEDS_RESP3: &str = "changes are told by RESP3 and CLIENT TRACKING, so it must be Redis 6 or later, without a proxy that does not know them";
 /// Before the arguments of an unknown command, which Redis repeats.
 const ARGUMENTS: &str = ", with args beginning with";
 /// What an operator can do about an error whose code is one of these words, or whose text has one. Looked for in lower case.
 const ADVICE: [(&[&str], &str); 4] = [
-    (
-        &["noproto", "hello", "unknown command", "unknown subcommand", "syntax error"],
-        "changes are told by RESP3 and CLIENT TRACKING, so it must be Redis 6 or later, without a proxy that does not know them",
-    ),
+    (&["noproto", "hello", "unknown command", "unknown subcommand", "syntax error"], NEEDS_RESP3),
     (
         &["noperm"],
         "give the user in `livekit.redis_url` +hello +client|tracking +client|id +hgetall +hget +get +ping (+select with a database number, +role with Sentinel, +cluster|slots +cluster|nodes on a Cluster) on the keys room_participants:*, rooms and livekit_version",
@@ -51,7 +51,7 @@ fn advice(error: &RedisError) -> String {
     let code = error.code().unwrap_or_default().to_ascii_lowercase();
     let says = |word: &&str| code == *word || text.contains(word);
     let known = match error.kind() {
-        ErrorKind::RESP3NotSupported => Some(ADVICE[0].1),
+        ErrorKind::RESP3NotSupported => Some(NEEDS_RESP3),
         ErrorKind::MasterNameNotFoundBySentinel => Some(
             "check the service's name at the end of `livekit.redis_url`, or wait until the sentinels agree on a master",
         ),

@@ -2,7 +2,10 @@
 
 use livekit_presence::livekit::redis::KeptChange;
 
-use crate::harness::{RedisCluster, Reply, patiently};
+use crate::{
+    harness::{RedisCluster, Reply, patiently},
+    redis::has_all,
+};
 
 use super::fixture::{Reader, is_down_for, key_of, person, room_name, start};
 
@@ -84,6 +87,7 @@ async fn a_master_that_is_killed_is_followed_in_its_replica() {
     until_name(&mut reader, "general", "Alice").await;
     let key = key_of("general");
     let master = cluster.master_of(&key).await;
+    has_all(&cluster.nodes[master + 3], &cluster.nodes[master]).await;
     cluster.nodes[master].kill().await;
     patiently("the replica to be master", async || cluster.master_of(&key).await == master + 3)
         .await;

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use livekit_presence::livekit::redis::KeptChange;
@@ -42,8 +42,11 @@ async fn a_connection_that_falls_silent_is_given_up() {
     let (server, proxy, mut reader) = through_a_proxy().await;
     reader.names("general").await;
     proxy.forget();
+    let began = Instant::now();
     write(&server, "general", "alice", "Alice").await;
     assert_eq!(reader.next().await, KeptChange::Everything);
+    // Two pings, and not the look at LiveKit's version each ten seconds.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert_eq!(reader.names("general").await, ["Alice"]);
 }
 
@@ -100,7 +103,7 @@ async fn connections_that_are_cut_at_random_hide_no_change() {
         }
     });
     let cutting = tokio::spawn({
-        let done = Arc::clone(&done);
+        let (proxy, done) = (Arc::clone(&proxy), Arc::clone(&done));
         async move {
             for _ in 0..40 {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(10..150))).await;

@@ -1,6 +1,9 @@
 //! LiveKit's Redis is behind Sentinels.
 
-use crate::harness::{RedisSentinels, patiently};
+use crate::{
+    harness::{RedisSentinels, patiently},
+    redis::has_all,
+};
 
 use super::fixture::{Reader, people, write};
 
@@ -8,12 +11,13 @@ async fn started() -> (RedisSentinels, Reader) {
     let redis = RedisSentinels::start().await;
     redis.servers[0].ask(&["SET", "livekit_version", "1.13.5"]).await;
     write(&redis.servers[0], "general", "alice", "Alice").await;
-    redis.servers[0].ask(&["WAIT", "2", "5000"]).await;
     let mut reader = Reader::at(&redis.url()).await;
     reader.names("general").await;
     write(&redis.servers[0], "general", "alice", "Alice 2").await;
     assert_eq!(reader.next().await, people("general"));
-    redis.servers[0].ask(&["WAIT", "2", "5000"]).await;
+    for replica in &redis.servers[1..] {
+        has_all(replica, &redis.servers[0]).await;
+    }
     (redis, reader)
 }
 

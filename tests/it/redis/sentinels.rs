@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Waits until a replica has acknowledged what its master holds now.
-async fn has_all(replica: &RedisServer, master: &RedisServer) {
+pub async fn has_all(replica: &RedisServer, master: &RedisServer) {
     let offset = async |server: &RedisServer, name: &str| {
         let info = server.ask(&["INFO", "replication"]).await.text();
         let value = info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
