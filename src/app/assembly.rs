@@ -18,7 +18,7 @@ use crate::{
         StreamSettings, WebhookOutage,
     },
     hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, RosterTopics, Watchers},
-    livekit::Keys,
+    livekit::{Keys, redis::LiveKitRedis},
     reconcile::Reconciler,
     roster::{Roster, RosterParts},
     store::{Outbox, Store},
@@ -141,14 +141,18 @@ impl App {
             is_draining: false.into(),
             webhook_outage: WebhookOutage::default(),
         });
+        Self::bound(config, workers, state, asking.livekit_redis)
+    }
+
+    fn bound(
+        config: &Config,
+        workers: Arc<Workers>,
+        state: Arc<HttpState>,
+        livekit_redis: Option<Arc<LiveKitRedis>>,
+    ) -> Result<Self, StartError> {
         warn_about(config);
-        Ok(Self {
-            server: bind(config)?,
-            workers,
-            state,
-            drain: config.shutdown.drain,
-            _livekit_redis: asking.livekit_redis,
-        })
+        let (server, drain) = (bind(config)?, config.shutdown.drain);
+        Ok(Self { server, workers, state, drain, _livekit_redis: livekit_redis })
     }
 }
 

@@ -65,9 +65,8 @@ pub fn start_at(address: RedisAddress, metrics: LiveKitRedisMetrics) -> Arc<Live
 
 pub async fn is_up(redis: &LiveKitRedis) {
     let waited = timeout(DEADLINE, until(async || redis.is_up())).await;
-    if waited.is_err() {
-        panic!("it is not up: {}", reason(redis).await);
-    }
+    let reason = reason(redis).await;
+    assert!(waited.is_ok(), "it is not up: {reason}");
 }
 
 /// Waits until it cannot be read for a reason that has all these words.

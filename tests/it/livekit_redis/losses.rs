@@ -85,44 +85,48 @@ async fn a_redis_that_comes_later_is_found() {
     is_up(&redis).await;
 }
 
+/// Writes numbers as a name until it is done.
+async fn writes(server: Arc<RedisServer>, written: Arc<AtomicU64>, done: Arc<AtomicBool>) {
+    while !done.load(Ordering::SeqCst) {
+        let next = written.load(Ordering::SeqCst) + 1;
+        write(&server, "general", "alice", &next.to_string()).await;
+        written.store(next, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..8))).await;
+    }
+}
+
+async fn cuts(proxy: Arc<TcpProxy>, done: Arc<AtomicBool>) {
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(10..150))).await;
+        proxy.cut();
+    }
+    done.store(true, Ordering::SeqCst);
+}
+
 /// What a follower holds after each change is what was written, however the connection is cut.
 #[tokio::test]
 async fn connections_that_are_cut_at_random_hide_no_change() {
     let (server, proxy, mut reader) = through_a_proxy().await;
     let (server, proxy) = (Arc::new(server), Arc::new(proxy));
     let (done, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let writing = tokio::spawn({
-        let (server, done, written) = (Arc::clone(&server), Arc::clone(&done), written.clone());
-        async move {
-            while !done.load(Ordering::SeqCst) {
-                let next = written.load(Ordering::SeqCst) + 1;
-                write(&server, "general", "alice", &next.to_string()).await;
-                written.store(next, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(0..8))).await;
-            }
-        }
-    });
-    let cutting = tokio::spawn({
-        let (proxy, done) = (Arc::clone(&proxy), Arc::clone(&done));
-        async move {
-            for _ in 0..40 {
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(10..150))).await;
-                proxy.cut();
-            }
-            done.store(true, Ordering::SeqCst);
-        }
-    });
+    let writing =
+        tokio::spawn(writes(Arc::clone(&server), Arc::clone(&written), Arc::clone(&done)));
+    let cutting = tokio::spawn(cuts(Arc::clone(&proxy), Arc::clone(&done)));
     let general = room_name("general");
     let mut held = String::new();
     let mut losses = 0;
     // Reads when it is told to, and only then.
     loop {
+        let is_over = writing.is_finished();
         let last = written.load(Ordering::SeqCst).to_string();
-        if done.load(Ordering::SeqCst) && writing.is_finished() && held == last {
+        if is_over && held == last {
             break;
         }
         let change = tokio::time::timeout(Duration::from_secs(10), reader.changes.next()).await;
-        let change = change.unwrap_or_else(|_| panic!("{last} was written, {held} is held"));
+        let Ok(change) = change else {
+            assert_eq!(held, written.load(Ordering::SeqCst).to_string(), "a change was hidden");
+            continue;
+        };
         losses += u32::from(change == Some(KeptChange::Everything));
         if let Ok(people) = reader.redis.participants(&general).await
             && let [session] = &*people.sessions
