@@ -1,4 +1,5 @@
-//! What a webhook says beside what the rules need. Only the log of events shows it, and every part of it may be shown.
+//! What a webhook says beside what the rules need. Only the log of events shows it, and every part of it may be shown. The rules
+//! look at the room's metadata alone.
 
 use serde::Serialize;
 

@@ -26,7 +26,7 @@ pub struct Event {
     /// When this instance received it, by its own clock. For measurements only; the rules never look.
     pub received_at: HostTime,
     pub kind: EventKind,
-    /// For the log of events; the rules never look.
+    /// For the log of events; of these the rules look only at the metadata of the room.
     pub details: Arc<EventDetails>,
 }
 
@@ -40,6 +40,12 @@ impl Event {
             | EventKind::TrackPublished { .. }
             | EventKind::TrackUnpublished { .. } => self.identity.as_ref(),
         }
+    }
+
+    /// The room's metadata; none where the webhook does not describe the room in full.
+    pub fn room_metadata(&self) -> Option<&str> {
+        self.room_created_at?;
+        self.details.room.as_ref()?.metadata.as_deref()
     }
 
     /// LiveKit's name of it.

@@ -62,6 +62,7 @@ impl Room {
         let mut diff = ViewDiff::default();
         self.lapse_ban_of(event, now, &mut diff);
         self.take(event, now, &mut diff);
+        self.hear_metadata(event, now);
         self.knowledge.heard(now + rules.trust);
         self.heard_at = now;
         if leaves_hole {

@@ -50,6 +50,7 @@ impl Room {
             self.compared_at = self.compared_at.max(repairs.asked_at);
             repaired.found_ended = self.close_if_empty(repaired.counts, repairs.unlisted_at);
         }
+        self.end_metadata();
         repaired.change = self.end_step(diff, is_mended, None, now, transitions);
         repaired
     }

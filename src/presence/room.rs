@@ -9,6 +9,7 @@ use super::{
     gone::{Gone, GoneBecause},
     inside::Inside,
     knowledge::{Completeness, Knowledge},
+    metadata::Metadata,
     name::{EventId, Identity, ParticipantSid, RoomSid},
     opening::{Opening, Started},
     participant::Participant,
@@ -45,6 +46,7 @@ pub struct Room {
     /// When LiveKit was asked for the newest list that the room was brought into line with.
     pub(super) compared_at: StoreTime,
     pub(super) started: Option<Started>,
+    pub(super) metadata: Metadata,
     /// When the newest webhook of this room was applied; zero if none is known.
     pub(super) heard_at: StoreTime,
     /// When the rules last evicted a session: sessions that have shown no life since are probed.

@@ -11,6 +11,7 @@ use super::{
     gone::GoneBecause,
     inside::Inside,
     knowledge::{Completeness, Knowledge},
+    metadata::MetadataMark,
     name::{EventId, ParticipantSid, RoomSid},
     opening::{Opening, Started},
     participant::is_default,
@@ -44,6 +45,10 @@ pub struct RoomRow {
     pub compared_at: StoreTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Started>,
+    /// Of a room that has metadata, or had some: what is known of it. Its text is kept apart. Releases that do not know this field
+    /// drop it when they write the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) metadata: Option<MetadataMark>,
     /// Releases that do not know this field drop it when they write the row.
     #[serde(default, skip_serializing_if = "is_default")]
     pub heard_at: StoreTime,

@@ -5,16 +5,20 @@
 //! has everybody. Most starts and ends of a room end no session, which the room's own row can tell.
 
 mod bans;
+mod metadata;
 
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
+pub use self::metadata::MetadataRow;
+
 use super::{
     counts::{Counts, MAX_COUNTED_BY_EVENT, RunningCounts},
     event::Event,
     knowledge::Completeness,
+    metadata::{Metadata, MetadataDigest},
     name::{Identity, ParticipantSid, RoomSid},
     participant::Participant,
     reduce::Applied,
@@ -38,6 +42,8 @@ pub struct RoomSlice {
     nameless: Person,
     kept_until: StoreTime,
     has_everybody: bool,
+    /// Of the metadata that the store holds.
+    stored_metadata: MetadataDigest,
 }
 
 /// What a step needs that this slice does not have. Nothing was changed.
@@ -75,6 +81,7 @@ impl RoomSlice {
                 opening: row.opening,
                 compared_at: row.compared_at,
                 started: row.started,
+                metadata: Metadata { mark: row.metadata, text: None },
                 heard_at: row.heard_at,
                 evicted_at: row.evicted_at,
                 counts: RunningCounts::restore(row.visible, row.counts),
@@ -86,6 +93,7 @@ impl RoomSlice {
             ..Self::default()
         };
         slice.nameless = Person::recall(row.nameless, &mut slice.room);
+        slice.stored_metadata = slice.room.metadata_digest();
         slice
     }
 
@@ -282,6 +290,7 @@ impl RoomSlice {
             opening: room.opening,
             compared_at: room.compared_at,
             started: room.started,
+            metadata: room.metadata.mark.clone(),
             heard_at: room.heard_at,
             evicted_at: room.evicted_at,
             visible: room.counts.participants(),

@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::presence::{
-    Applied, Ban, BanChanged, Event, Identity, Repaired, Repairs, Room, RoomName, StoreTime,
-    Subjects, Version,
+    Applied, Ban, BanChanged, Event, Identity, MetadataTold, Repaired, Repairs, Room, RoomName,
+    StoreTime, Subjects, ToldMetadata, Version,
 };
 
 use super::{
+    about::RoomAbout,
     error::StoreError,
     events::{EventFeed, FeedEvent, LogId, Resumed},
     feed::Feed,
@@ -48,6 +49,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// The room as it is now, with what it remembers of sessions that are gone; none if the store does not hold it.
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError>;
+
+    /// Takes over what LiveKit says of a room's metadata, unless the store knows better. A room that the store does not hold stays
+    /// out of it.
+    async fn tell_metadata(
+        &self,
+        room: &RoomName,
+        told: &ToldMetadata,
+    ) -> Result<MetadataTold, StoreError>;
+
+    /// The room without its people: its numbers and its metadata; none if the store does not hold it. Costs the same for every
+    /// room.
+    async fn about(&self, room: &RoomName) -> Result<Option<RoomAbout>, StoreError>;
 
     /// The room's version and what is known of it, without its people. Costs the same for every room.
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError>;

@@ -14,12 +14,13 @@ use prometheus_client::{
 use crate::{
     metrics::{Buckets, Histograms, RegistryExt, label},
     presence::{
-        Applied, Ban, BanChanged, Event, Identity, Repaired, Repairs, Room, RoomName, StoreTime,
-        Subjects, Version,
+        Applied, Ban, BanChanged, Event, Identity, MetadataTold, Repaired, Repairs, Room, RoomName,
+        StoreTime, Subjects, ToldMetadata, Version,
     },
 };
 
 use super::{
+    about::RoomAbout,
     error::StoreError,
     events::{EventFeed, FeedEvent, LogId, Resumed},
     feed::Feed,
@@ -43,6 +44,8 @@ label! {
         Ban = "ban",
         BanOf = "ban_of",
         Read = "read",
+        TellMetadata = "tell_metadata",
+        About = "about",
         Position = "position",
         Advance = "advance",
         Rooms = "rooms",
@@ -140,6 +143,18 @@ impl Store for MeteredStore {
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
         self.metered(Kind::Read, self.store.read(room)).await
+    }
+
+    async fn tell_metadata(
+        &self,
+        room: &RoomName,
+        told: &ToldMetadata,
+    ) -> Result<MetadataTold, StoreError> {
+        self.metered(Kind::TellMetadata, self.store.tell_metadata(room, told)).await
+    }
+
+    async fn about(&self, room: &RoomName) -> Result<Option<RoomAbout>, StoreError> {
+        self.metered(Kind::About, self.store.about(room)).await
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {

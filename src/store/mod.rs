@@ -3,6 +3,7 @@
 //! A store applies the rules of `presence` atomically, and tells followers of a room what changed. It never decides anything
 //! about LiveKit, and knows neither HTTP nor browsers.
 
+mod about;
 mod error;
 mod events;
 mod extra_trust;
@@ -17,6 +18,7 @@ mod rooms_feed;
 mod rooms_followers;
 mod summary;
 
+pub use about::RoomAbout;
 pub use error::{Cause, StoreError};
 #[cfg(test)]
 pub(crate) use events::slow_feed;

@@ -3,6 +3,7 @@
 mod bans;
 mod counts;
 mod ghosts;
+mod metadata;
 mod moderated;
 mod omitted;
 mod reconcile;

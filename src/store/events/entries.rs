@@ -4,11 +4,15 @@
 use serde::Serialize;
 
 use crate::presence::{
-    Applied, Ending, Entrance, Event, EventId, EventKind, Participant, ParticipantSid, RepairCause,
-    Room, RoomDetails, RoomLifecycle, RoomName, RoomSid, StoreTime, Track, Transition, Version,
+    Applied, Ending, Entrance, Event, EventId, EventKind, MetadataDigest, Participant,
+    ParticipantSid, RepairCause, Room, RoomDetails, RoomLifecycle, RoomName, RoomSid, StoreTime,
+    Track, Transition, Version,
 };
 
 use super::event::{EventSource, FeedEvent, raw};
+
+/// Ours: LiveKit has no event for it.
+const METADATA_CHANGED: &str = "room_metadata_changed";
 
 /// A step that was taken on a room, as far as the log is concerned.
 pub(in crate::store) struct Happened<'step> {
@@ -19,6 +23,8 @@ pub(in crate::store) struct Happened<'step> {
     pub version: Version,
     pub now: StoreTime,
     pub transitions: &'step [Transition],
+    /// The room's metadata, if the step made it another; empty if the room ended.
+    pub metadata: Option<&'step str>,
     pub origin: Origin<'step>,
 }
 
@@ -88,13 +94,32 @@ impl<'step> Happened<'step> {
             version,
             now,
             transitions,
+            metadata: None,
             origin: Origin::Repairs(RepairCause::Moderation),
+        }
+    }
+
+    /// The step that took over what LiveKit says of the room's metadata. `before` is of the metadata before it.
+    pub fn of_metadata(
+        name: &'step RoomName,
+        room: &'step Room,
+        before: &MetadataDigest,
+        now: StoreTime,
+    ) -> Self {
+        Self {
+            room: name,
+            sid: room.sid(),
+            version: room.version(),
+            now,
+            transitions: &[],
+            metadata: room.metadata_unless(before),
+            origin: Origin::Repairs(RepairCause::Comparison),
         }
     }
 
     /// Whether there is anything to log.
     pub fn is_something(&self) -> bool {
-        self.passing().is_some() || !self.transitions.is_empty()
+        self.passing().is_some() || !self.transitions.is_empty() || self.metadata.is_some()
     }
 
     /// The entries in order. `shown` is the participant that clients see of a session.
@@ -115,6 +140,7 @@ impl<'step> Happened<'step> {
         if let Some(event) = self.passing() {
             entries.push(self.of_webhook(event, said, shown));
         }
+        entries.extend(self.metadata.map(|metadata| self.of_changed_metadata(metadata, sid)));
         entries
     }
 
@@ -175,6 +201,23 @@ impl<'step> Happened<'step> {
             self.id_of(event.name(), event.sid().map_or("", ParticipantSid::as_str))
         });
         FeedEvent { id, ..self.entry(event.name(), &data) }
+    }
+
+    /// The room's metadata is another one.
+    fn of_changed_metadata(&self, metadata: &str, sid: Option<&RoomSid>) -> FeedEvent {
+        let named = RoomDetails::named(self.room.clone(), sid.cloned());
+        let room = RoomDetails { metadata: Some(metadata.to_owned()), ..named };
+        let data = Data { room: &room, participant: None, track: None, room_end_reason: None };
+        let source = match self.origin {
+            Origin::Webhook { .. } => EventSource::Webhook,
+            Origin::Repairs(RepairCause::Comparison) => EventSource::Comparison,
+            Origin::Repairs(RepairCause::Moderation) => EventSource::Moderation,
+        };
+        FeedEvent {
+            id: self.id_of(METADATA_CHANGED, metadata),
+            source: Some(source),
+            ..self.entry(METADATA_CHANGED, &data)
+        }
     }
 
     /// An entry without its id.
@@ -240,11 +283,11 @@ impl<'step> Happened<'step> {
 
     /// An id for what no webhook of its own says. No two steps on a room have the same version where a list changes, so it is the
     /// same wherever the step is told of, and no other's.
-    fn id_of(&self, name: &str, sid: &str) -> String {
+    fn id_of(&self, name: &str, what: &str) -> String {
         let version = self.version.as_u64().to_string();
         let now = self.now.as_micros().to_string();
         let moment = if self.transitions.is_empty() { now } else { version };
-        let parts = [self.room.as_str(), &moment, sid, name];
+        let parts = [self.room.as_str(), &moment, what, name];
         EventId::of_parts(parts.map(str::as_bytes)).to_string()
     }
 }

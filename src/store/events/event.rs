@@ -19,7 +19,7 @@ pub struct FeedEvent {
     /// When it happened, in milliseconds since the Unix epoch: by LiveKit's clock where a webhook says it, otherwise by the
     /// store's.
     pub timestamp: i64,
-    /// What showed it; only of `participant_joined` and `participant_left`.
+    /// What showed it; only of `participant_joined`, `participant_left` and `room_metadata_changed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<EventSource>,
 }
@@ -43,7 +43,7 @@ pub(super) fn raw(value: &impl Serialize) -> Box<RawValue> {
     RawValue::from_string(line).expect("it is JSON")
 }
 
-/// What showed that somebody entered or left a list.
+/// What showed that somebody entered or left a list, or that a room's metadata is another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventSource {

@@ -1,5 +1,6 @@
 //! The embedded store: one instance, nothing to install. Keeps rooms in this process behind sharded locks.
 
+mod metadata;
 mod shard;
 
 use std::{
@@ -16,12 +17,13 @@ use async_trait::async_trait;
 use crate::{
     clock::Clock,
     presence::{
-        Applied, Ban, BanChanged, Event, Identity, Repaired, Repairs, Room, RoomName, Rules,
-        StepTaken, StoreTime, Subjects, Version,
+        Applied, Ban, BanChanged, Event, Identity, MetadataTold, Repaired, Repairs, Room, RoomName,
+        Rules, StepTaken, StoreTime, Subjects, ToldMetadata, Version,
     },
 };
 
 use super::{
+    about::RoomAbout,
     error::StoreError,
     events::{
         EventFeed, EventLogSettings, FeedEvent, Happened, LogId, MemoryEventLog, Origin, Resumed,
@@ -172,6 +174,7 @@ impl Store for MemoryStore {
         let rules = self.extra_trust.in_rules(&self.rules);
         let mut transitions = Vec::new();
         let applied = self.change(&mut shard, &event.room, now, |room| {
+            let metadata = room.metadata_digest();
             let applied = room.apply_noting(event, now, &rules, &mut transitions);
             if self.log.is_on() {
                 let happened = Happened {
@@ -180,6 +183,7 @@ impl Store for MemoryStore {
                     version: room.version(),
                     now,
                     transitions: &transitions,
+                    metadata: room.metadata_unless(&metadata),
                     origin: Origin::Webhook { event, passes: passes(event, &applied, room) },
                 };
                 self.log(&happened, room);
@@ -206,6 +210,7 @@ impl Store for MemoryStore {
         let now = self.time();
         let mut transitions = Vec::new();
         let repaired = self.change(&mut shard, room, now, |held| {
+            let metadata = held.metadata_digest();
             let repaired = held.repair_noting(repairs, now, &self.rules, &mut transitions);
             if self.log.is_on() {
                 let happened = Happened {
@@ -214,6 +219,7 @@ impl Store for MemoryStore {
                     version: held.version(),
                     now,
                     transitions: &transitions,
+                    metadata: held.metadata_unless(&metadata),
                     origin: Origin::Repairs(repairs.cause),
                 };
                 self.log(&happened, held);
@@ -272,6 +278,18 @@ impl Store for MemoryStore {
         let mut shard = self.shard_of(room);
         shard.forget(now);
         Ok(shard.rooms.get(room).map(|held| Arc::clone(&held.room)))
+    }
+
+    async fn tell_metadata(
+        &self,
+        room: &RoomName,
+        told: &ToldMetadata,
+    ) -> Result<MetadataTold, StoreError> {
+        Ok(self.take_metadata(room, told))
+    }
+
+    async fn about(&self, room: &RoomName) -> Result<Option<RoomAbout>, StoreError> {
+        Ok(self.read(room).await?.map(|room| RoomAbout::of(&room)))
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {

@@ -20,7 +20,7 @@ use super::{
     index,
     keys::{Bucket, KeyFormat},
     link::Link,
-    rows::{Field, HeldRows, REVISION, ROOM, Unreadable, field_of, to_json},
+    rows::{Field, HeldRows, METADATA, REVISION, ROOM, Unreadable, field_of, to_json},
     scripts::Scripts,
     steps::PendingLog,
 };
@@ -137,6 +137,11 @@ impl Commit {
         let revision = next_revision(&held.revision, held.slice.version(), now);
         set.push((REVISION.to_owned(), revision.clone().into_bytes()));
         set.push((ROOM.to_owned(), to_json(&held.slice.row())));
+        match held.slice.take_metadata_row() {
+            Some(Some(row)) => set.push((METADATA.to_owned(), to_json(&row))),
+            Some(None) => deleted.push(METADATA.to_owned()),
+            None => {}
+        }
         for identity in touched {
             match held.person(identity) {
                 Some(row) => set.push((field_of(identity), row)),

@@ -12,7 +12,7 @@ use crate::{
 use super::{
     keys::KeyFormat,
     link::Link,
-    rows::{HeldRows, REVISION, ROOM, field_of},
+    rows::{HeldRows, METADATA, REVISION, ROOM, field_of},
 };
 
 pub(super) struct RowReader {
@@ -33,6 +33,15 @@ impl RowReader {
     ) -> Result<HeldRows, StoreError> {
         let mut fields = vec![REVISION.to_owned(), ROOM.to_owned()];
         fields.extend(persons.iter().map(field_of));
+        self.fields(room, fields).await
+    }
+
+    /// Reads the room's own row and its metadata.
+    pub async fn about(&self, room: &RoomName) -> Result<HeldRows, StoreError> {
+        self.fields(room, [REVISION, ROOM, METADATA].map(ToOwned::to_owned).to_vec()).await
+    }
+
+    async fn fields(&self, room: &RoomName, fields: Vec<String>) -> Result<HeldRows, StoreError> {
         let values: Vec<Option<Vec<u8>>> = self.link.query(&self.some(room, &fields)).await?;
         Ok(HeldRows::from_fields(fields.into_iter().map(String::into_bytes).zip(values))?)
     }

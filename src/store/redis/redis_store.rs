@@ -1,5 +1,6 @@
 //! The store in Redis: takes each call of [`Store`] as a step on the rows that it is about.
 
+mod about;
 mod bans;
 mod list;
 
@@ -9,12 +10,12 @@ use async_trait::async_trait;
 
 use crate::{
     presence::{
-        Applied, Ban, BanChanged, Event, Identity, RepairCounts, Repaired, Repairs, Room, RoomName,
-        Rules, StepTaken, StoreTime, Subjects, Version,
+        Applied, Ban, BanChanged, Event, Identity, MetadataTold, RepairCounts, Repaired, Repairs,
+        Room, RoomName, Rules, StepTaken, StoreTime, Subjects, ToldMetadata, Version,
     },
     store::{
-        EventFeed, Feed, FeedEvent, HistoryItem, LogId, Outbox, Position, Resumed, RoomSummary,
-        RoomsFeed, Store, StoreError,
+        EventFeed, Feed, FeedEvent, HistoryItem, LogId, Outbox, Position, Resumed, RoomAbout,
+        RoomSummary, RoomsFeed, Store, StoreError,
         events::{EventLog, Happened, Origin, passes},
         extra_trust::ExtraTrust,
         outbox::item_of,
@@ -32,7 +33,7 @@ use super::{
     peers::RedisPeers,
     reader::RowReader,
     room_list::{self, RoomList},
-    rows::{self, HeldRows, room_row},
+    rows::HeldRows,
     scripts::Scripts,
     server_time::ServerTime,
     settings::RedisSettings,
@@ -133,6 +134,7 @@ impl RedisStore {
         };
         self.steps
             .step(wanted, |slice, now, is_logged| {
+                let metadata = slice.as_held().metadata_digest();
                 let step = slice.repair(repairs, persons, now, &self.rules)?;
                 let happened = Happened {
                     room,
@@ -140,6 +142,7 @@ impl RedisStore {
                     version: slice.version(),
                     now,
                     transitions: &step.transitions,
+                    metadata: slice.as_held().metadata_unless(&metadata),
                     origin: Origin::Repairs(repairs.cause),
                 };
                 let log = ToLog::of(&happened, slice, is_logged);
@@ -183,6 +186,7 @@ impl Store for RedisStore {
         let applied = self
             .steps
             .step(wanted, |slice, now, is_logged| {
+                let metadata = slice.as_held().metadata_digest();
                 let step = slice.apply(event, now, &rules)?;
                 let happened = Happened {
                     room,
@@ -190,6 +194,7 @@ impl Store for RedisStore {
                     version: slice.version(),
                     now,
                     transitions: &step.transitions,
+                    metadata: slice.as_held().metadata_unless(&metadata),
                     origin: Origin::Webhook {
                         event,
                         passes: passes(event, &step.outcome, slice.as_held()),
@@ -273,19 +278,20 @@ impl Store for RedisStore {
         Ok(held.into_room(now).map(Arc::new))
     }
 
+    async fn tell_metadata(
+        &self,
+        room: &RoomName,
+        told: &ToldMetadata,
+    ) -> Result<MetadataTold, StoreError> {
+        self.take_metadata(room, told).await
+    }
+
+    async fn about(&self, room: &RoomName) -> Result<Option<RoomAbout>, StoreError> {
+        self.read_about(room).await
+    }
+
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
-        let mut read = redis::cmd("HGET");
-        read.arg(self.keys.room(room)).arg(rows::ROOM);
-        let row: Option<Vec<u8>> = self.link.query(&read).await?;
-        // Callers compare the position with the store's estimated time, so that has to be known.
-        self.steps.time.now().await?;
-        let Some(row) = row else { return Ok(None) };
-        let row = room_row(&row)?;
-        Ok(Some(Position {
-            version: row.version,
-            completeness: row.completeness(),
-            compared_at: row.compared_at,
-        }))
+        self.read_position(room).await
     }
 
     async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    presence::{Identity, PersonRow, ROW_FORMAT, Room, RoomRow, RoomSlice, StoreTime},
+    presence::{Identity, MetadataRow, PersonRow, ROW_FORMAT, Room, RoomRow, RoomSlice, StoreTime},
     store::{Cause, StoreError},
 };
 
@@ -13,6 +13,8 @@ use crate::{
 pub(super) const REVISION: &str = "r";
 /// The field of the room's own row.
 pub(super) const ROOM: &str = "m";
+/// The field of the metadata of a room that has some.
+pub(super) const METADATA: &str = "d";
 const PERSON: &str = "p:";
 
 pub(super) fn field_of(identity: &Identity) -> String {
@@ -62,7 +64,7 @@ impl HeldRows {
     /// From fields that were asked for, with those that are not there.
     pub fn from_fields(fields: impl IntoIterator<Item = Field>) -> Result<Self, Unreadable> {
         let mut held = Self { bytes: ROOM_BYTES, ..Self::default() };
-        let mut room = None;
+        let (mut room, mut metadata) = (None, None);
         let mut persons = Vec::new();
         for (field, value) in fields {
             let field = String::from_utf8(field).map_err(|_| Unreadable::Malformed)?;
@@ -72,6 +74,7 @@ impl HeldRows {
                     held.revision = revision.map_err(|_| Unreadable::Malformed)?;
                 }
                 (ROOM, value) => room = value.as_deref().map(room_row).transpose()?,
+                (METADATA, value) => metadata = value.as_deref().map(metadata_row).transpose()?,
                 (field, value) => {
                     // Any other field is from a newer version, or is `w`, which belongs to the commit script.
                     let Some(identity) = field.strip_prefix(PERSON) else { continue };
@@ -83,6 +86,10 @@ impl HeldRows {
             return Err(Unreadable::Malformed);
         }
         held.slice = RoomSlice::new(room);
+        if let Some(metadata) = metadata {
+            held.bytes += metadata.metadata.len();
+            held.slice.load_metadata(metadata);
+        }
         for (identity, row) in persons {
             held.load(&identity, row.as_deref())?;
         }
@@ -135,6 +142,11 @@ pub(super) fn room_row(json: &[u8]) -> Result<RoomRow, Unreadable> {
 
 fn person_row(json: &[u8]) -> Result<PersonRow, Unreadable> {
     let row: PersonRow = from_json(json)?;
+    known(row.format).map(|()| row)
+}
+
+fn metadata_row(json: &[u8]) -> Result<MetadataRow, Unreadable> {
+    let row: MetadataRow = from_json(json)?;
     known(row.format).map(|()| row)
 }
 

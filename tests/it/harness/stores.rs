@@ -11,12 +11,12 @@ use std::{
 use async_trait::async_trait;
 use livekit_presence::{
     presence::{
-        Applied, Ban, BanChanged, Event, Identity, Repaired, Repairs, Room, RoomName, StoreTime,
-        Subjects, Version,
+        Applied, Ban, BanChanged, Event, Identity, MetadataTold, Repaired, Repairs, Room, RoomName,
+        StoreTime, Subjects, ToldMetadata, Version,
     },
     store::{
-        Cause, EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomSummary, RoomsFeed, Store,
-        StoreError,
+        Cause, EventFeed, Feed, FeedEvent, LogId, Position, Resumed, RoomAbout, RoomSummary,
+        RoomsFeed, Store, StoreError,
     },
 };
 use tokio::sync::watch;
@@ -123,6 +123,20 @@ impl Store for FlakyStore {
             self.lent.lock().unwrap().0 = Arc::downgrade(read);
         }
         Ok(read)
+    }
+
+    async fn tell_metadata(
+        &self,
+        room: &RoomName,
+        told: &ToldMetadata,
+    ) -> Result<MetadataTold, StoreError> {
+        self.pass().await?;
+        self.store.tell_metadata(room, told).await
+    }
+
+    async fn about(&self, room: &RoomName) -> Result<Option<RoomAbout>, StoreError> {
+        self.pass().await?;
+        self.store.about(room).await
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
@@ -255,6 +269,18 @@ impl Store for TakingTurns {
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
         self.next().read(room).await
+    }
+
+    async fn tell_metadata(
+        &self,
+        room: &RoomName,
+        told: &ToldMetadata,
+    ) -> Result<MetadataTold, StoreError> {
+        self.next().tell_metadata(room, told).await
+    }
+
+    async fn about(&self, room: &RoomName) -> Result<Option<RoomAbout>, StoreError> {
+        self.next().about(room).await
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
