@@ -9,6 +9,7 @@ use prometheus_client::{
 };
 
 use crate::{
+    hub::Source,
     livekit::WebhookName,
     metrics::{Buckets, RegistryExt, label},
 };
@@ -68,6 +69,18 @@ label! {
         LiveKit = "livekit",
         /// Not known to be everybody.
         Stale = "stale",
+    }
+}
+
+impl CacheResult {
+    /// Of a room that was read.
+    pub fn of(source: Source, is_complete: bool) -> Self {
+        match source {
+            _ if !is_complete => Self::Stale,
+            Source::Hot => Self::Hot,
+            Source::Store => Self::Store,
+            Source::LiveKit => Self::LiveKit,
+        }
     }
 }
 

@@ -124,7 +124,7 @@ impl EncodedRooms {
 }
 
 impl EncodedAnswer {
-    fn of(json: &[u8]) -> Self {
+    pub fn of(json: &[u8]) -> Self {
         let digest = Sha256::digest(json);
         let etag = etag(u64::from_be_bytes(digest[..8].try_into().expect("eight bytes of 32")));
         Self { frame: Arc::new(encode_chunk(|out| out.extend_from_slice(json))), etag }

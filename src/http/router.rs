@@ -22,9 +22,9 @@ use super::{
         history::{analytics, attendance, people, sessions},
         metrics,
         misdirected::{self, WEBHOOK_PATHS},
-        moderation::{mute_all, participant, room, track},
-        page, participants, participants_ws, rooms, rooms_stream, rooms_ws, roster, stream, token,
-        webhook,
+        moderation::{self, mute_all, participant, track},
+        page, participants, participants_ws, room, rooms, rooms_stream, rooms_ws, roster, stream,
+        token, webhook,
     },
     state::Http,
     tokens::Tokens,
@@ -70,7 +70,7 @@ fn token_routes(http: &Http) -> Router<Http> {
 fn moderation_routes() -> Router<Http> {
     let person = patch(participant::change).delete(participant::remove);
     Router::new()
-        .route("/api/livekit/rooms/{room}", delete(room::end))
+        .route("/api/livekit/rooms/{room}", delete(moderation::room::end).get(room::read))
         .route("/api/livekit/rooms/{room}/mute-all", post(mute_all::mute))
         .route("/api/livekit/rooms/{room}/participants/{identity}", person)
         .route(

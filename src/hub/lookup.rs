@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    presence::{Completeness, Room, RoomName, Version},
+    presence::{Completeness, Room, RoomName, StoreTime, Version},
     reconcile::{Confirmation, Reconciler, Watched},
-    store::{Position, Store, StoreError},
+    store::{Position, RoomAbout, Store, StoreError},
 };
 
 use super::room_topic::RoomTopic;
@@ -34,20 +34,53 @@ impl Lookup {
         room: &RoomName,
         may_look_up: impl FnOnce() -> bool,
     ) -> Result<(Option<Arc<Room>>, Source), StoreError> {
+        let kind = Kind {
+            position: |stored: &Arc<Room>| Position::of(stored),
+            is_outdated: |stored, now| Reconciler::is_outdated(stored, now),
+        };
+        self.ask_unless_known(room, || self.store.read(room), kind, may_look_up).await
+    }
+
+    /// As [`Self::read_or_ask`], without the room's people.
+    pub async fn about_or_ask(
+        &self,
+        room: &RoomName,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<(Option<RoomAbout>, Source), StoreError> {
+        let kind = Kind {
+            position: |about: &RoomAbout| about.position,
+            // How a call ends is seen of its person alone.
+            is_outdated: |_, _| false,
+        };
+        self.ask_unless_known(room, || self.store.about(room), kind, may_look_up).await
+    }
+
+    async fn ask_unless_known<T, F>(
+        &self,
+        room: &RoomName,
+        read: impl Fn() -> F,
+        kind: Kind<T>,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<(Option<T>, Source), StoreError>
+    where
+        F: Future<Output = Result<Option<T>, StoreError>>,
+    {
         let asked_at = Instant::now();
-        let mut stored = self.store.read(room).await?;
+        let mut stored = read().await?;
         let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
-        let mut is_known = self.is_complete_as_stored(room, stored.as_deref());
+        let is_known_as = |stored: &Option<T>| {
+            self.is_complete(self.completeness(room, stored.as_ref().map(kind.position)))
+        };
+        let mut is_known = is_known_as(&stored);
         let mut is_free = stored.is_some() || is_known;
         if !is_free {
             is_free = reconciler.is_real(room).await;
             // Another caller may have had the room compared meanwhile.
-            stored = self.store.read(room).await?;
-            is_known = self.is_complete_as_stored(room, stored.as_deref());
+            stored = read().await?;
+            is_known = is_known_as(&stored);
         }
-        let is_outdated = stored.as_deref().zip(self.store.estimated_now());
-        let is_outdated =
-            is_outdated.is_some_and(|(stored, now)| Reconciler::is_outdated(stored, now));
+        let is_outdated = stored.as_ref().zip(self.store.estimated_now());
+        let is_outdated = is_outdated.is_some_and(|(stored, now)| (kind.is_outdated)(stored, now));
         let is_known = is_known && !is_outdated;
         if is_known || !is_free && !may_look_up() {
             return Ok((stored, Source::Store));
@@ -57,7 +90,15 @@ impl Lookup {
             Confirmation::Unknown => Source::Store,
         };
         // Webhooks may have come meanwhile.
-        Ok((self.store.read(room).await?, source))
+        Ok((read().await?, source))
+    }
+
+    /// Whether LiveKit's list of rooms has a room that the store does not hold.
+    pub async fn is_listed(&self, room: &RoomName) -> bool {
+        match &self.reconciler {
+            Some(reconciler) => reconciler.is_real(room).await,
+            None => false,
+        }
     }
 
     /// Has a room compared regularly while the result lives; none without LiveKit's API.
@@ -101,8 +142,10 @@ impl Lookup {
         let is_unknown = room.newest().is_some_and(|newest| newest.version() == Version::ZERO);
         is_unknown && self.is_complete(room.completeness())
     }
+}
 
-    fn is_complete_as_stored(&self, name: &RoomName, stored: Option<&Room>) -> bool {
-        self.is_complete(self.completeness(name, stored.map(Position::of)))
-    }
+/// What is asked of a room as it was read.
+struct Kind<T> {
+    position: fn(&T) -> Position,
+    is_outdated: fn(&T, StoreTime) -> bool,
 }

@@ -6,9 +6,11 @@
 //! `registry` is the entrance. Below it: `hot_room`, the task of one room; `shared`, what these tasks share; `lookup`, which
 //! reads rooms; `rooms`, the hot ones by name; `room_topic`, one of them; `topic`, what workers see of it; `content`, what lies in a
 //! topic; `snapshot`, with `shown_counts`; `recent_changes`; and `list`. `followed_list` is a room for a higher layer. `directory` is the
-//! list of rooms, with a task of its own, and `room_body` a room in it, as clients see it. `roster` has the topics of rosters. `events`
+//! list of rooms, with a task of its own, and `room_body` a room in it, as clients see it; `about_room` is one
+//! room without its people. `roster` has the topics of rosters. `events`
 //! is the feed of everything that happens.
 
+mod about_room;
 mod content;
 mod directory;
 mod events;
@@ -29,6 +31,7 @@ mod snapshot;
 mod topic;
 mod window;
 
+pub use about_room::AboutRoom;
 pub use content::{Content, Next};
 pub use directory::{RoomsSnapshot, SubscribeAllError};
 pub use events::{

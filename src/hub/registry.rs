@@ -13,6 +13,7 @@ use crate::{
 
 use super::{
     FollowedList,
+    about_room::AboutRoom,
     directory::{Directory, SubscribeAllError},
     hot_room::HotRoom,
     lookup::{Lookup, Source},
@@ -163,6 +164,29 @@ impl Hub {
             snapshot: stored.map(|stored| Arc::new(Snapshot::of_room(room, &stored))),
             source,
         })
+    }
+
+    /// Reads a room without its people, as [`Self::read`] reads it with them.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn about(
+        &self,
+        room: &RoomName,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<AboutRoom, StoreError> {
+        let lookup = &self.0.lookup;
+        if let Some(hot) = self.0.rooms.get(room).filter(|hot| hot.newest().is_some()) {
+            let about = lookup.store.about(room).await?;
+            let is_complete = lookup.is_complete(hot.completeness());
+            let is_active = about.is_none() && lookup.is_listed(room).await;
+            return Ok(AboutRoom::new(room, about, is_active, is_complete, Source::Hot));
+        }
+        let (about, source) = lookup.about_or_ask(room, may_look_up).await?;
+        let position = about.as_ref().map(|about| about.position);
+        let is_complete = lookup.is_complete(lookup.completeness(room, position));
+        let is_active = about.is_none() && lookup.is_listed(room).await;
+        Ok(AboutRoom::new(room, about, is_active, is_complete, source))
     }
 
     /// All rooms for the list of rooms, including those that only LiveKit knows.

@@ -10,6 +10,7 @@ pub(super) mod moderation;
 pub(super) mod page;
 pub(super) mod participants;
 pub(super) mod participants_ws;
+pub(super) mod room;
 pub(super) mod rooms;
 pub(super) mod rooms_stream;
 pub(super) mod rooms_ws;

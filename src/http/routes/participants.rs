@@ -21,7 +21,7 @@ use crate::{
         },
         state::Http,
     },
-    hub::{Reading, Source},
+    hub::Reading,
     presence::{Counts, Version},
 };
 
@@ -36,12 +36,7 @@ pub(in crate::http) async fn list(
 ) -> Result<Response, Problem> {
     client.may_read(&room)?;
     let reading = http.hub.read(&room, || http.limits.may_look_up(address)).await?;
-    let result = match reading.source {
-        _ if !reading.is_complete => CacheResult::Stale,
-        Source::Hot => CacheResult::Hot,
-        Source::Store => CacheResult::Store,
-        Source::LiveKit => CacheResult::LiveKit,
-    };
+    let result = CacheResult::of(reading.source, reading.is_complete);
     http.metrics.read(result);
     let answer = match view {
         ViewParam::Participants => {
