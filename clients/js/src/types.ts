@@ -145,6 +145,18 @@ export interface RoomListing {
   readonly recording?: boolean;
 }
 
+/** One room without its people, from `readRoom`. */
+export interface RoomInfo extends RoomListing {
+  /** Whether the list of rooms has it. */
+  readonly active: boolean;
+  /** LiveKit's id of it. Left out where it is not active, or where that is not known. */
+  readonly sid?: string;
+  /** Left out where the room is not active, and where it is not known. */
+  readonly metadata?: string;
+  /** Of the list of people, which increases with every change to it. */
+  readonly version: number;
+}
+
 /** The active rooms, from `watchRoomList`. */
 export interface RoomListSnapshot extends Link {
   /** Ordered by name. Null before the first answer. */
@@ -215,13 +227,16 @@ export interface PresenceEvent {
   /** LiveKit's id of the event, or one of the service. */
   readonly id: string;
   readonly type: "livekit";
-  /** `participant_joined`, `participant_left`, `track_published`, `room_started`, `egress_started`, …, as LiveKit names it. */
+  /**
+   * `participant_joined`, `participant_left`, `track_published`, `room_started`, `egress_started`, …, as LiveKit names it;
+   * `room_metadata_changed` and `moderation` are of the service.
+   */
   readonly event: string;
   /** The name of the room. Left out or null for an event of no room. */
   readonly room?: string | null;
   /** What it is about. Which of these there are depends on the event; unknown events have none. */
   readonly data: {
-    readonly room?: Readonly<Record<string, unknown>> & { readonly name: string };
+    readonly room?: Readonly<Record<string, unknown>> & { readonly name: string; readonly metadata?: string };
     /** With `participant_left`, where LiveKit says why: `CLIENT_INITIATED`, `DUPLICATE_IDENTITY`, `ROOM_DELETED`, … */
     readonly participant?: Participant & { readonly disconnectReason?: string };
     readonly track?: Track;

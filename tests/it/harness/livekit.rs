@@ -110,6 +110,13 @@ impl WebhookBody {
         self
     }
 
+    /// Describes the room in full, with this metadata.
+    pub fn room_metadata(self, metadata: &str) -> Self {
+        let mut described = self.room_created_at_ms(EPOCH_MS - 5_000);
+        described.0["room"]["metadata"] = metadata.into();
+        described
+    }
+
     pub fn version(mut self, version: u32) -> Self {
         self.0["participant"]["version"] = version.into();
         self

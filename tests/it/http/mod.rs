@@ -14,6 +14,7 @@ mod moderation;
 mod participants;
 mod refusals;
 mod replaced;
+mod room;
 mod rooms;
 mod rooms_all;
 mod rooms_stream;
