@@ -98,7 +98,7 @@ impl Room {
         sids.iter().filter_map(|sid| self.sessions.get(sid))
     }
 
-    /// A list, or an update, that was asked for later says more of the track.
+    /// A list, an update or a reading that was asked for later says more of the track.
     pub(super) fn mute(
         &mut self,
         sid: &ParticipantSid,
@@ -110,7 +110,8 @@ impl Room {
         let Some(held) = self.held(sid) else { return Effect::Outdated };
         let is_same = held.tracks.published().any(|one| one == track);
         let is_listed_since = held.life.listed.is_some_and(|listed| listed.asked_at > asked_at);
-        let is_older = is_listed_since || self.compared_at > asked_at;
+        let is_described_since = held.described_at > asked_at;
+        let is_older = is_listed_since || is_described_since || self.compared_at > asked_at;
         if is_older && !is_same {
             return Effect::Outdated;
         }

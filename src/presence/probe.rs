@@ -53,6 +53,11 @@ impl Room {
     /// witness that LiveKit does. In quiet times they are only the one whose last sign is oldest. Only sessions that LiveKit
     /// lists are probed.
     pub fn to_probe(&self, now: StoreTime, rules: &Rules) -> Vec<ProbeTarget> {
+        self.to_probe_in(now, rules, true)
+    }
+
+    /// As [`Self::to_probe`]. Unless it is the room's `turn`, nobody is probed in quiet times.
+    pub fn to_probe_in(&self, now: StoreTime, rules: &Rules, is_turn: bool) -> Vec<ProbeTarget> {
         if !rules.can_probe {
             return Vec::new();
         }
@@ -77,7 +82,10 @@ impl Room {
             Some(doubted_at) if silent_since(doubted_at).next().is_some() => {
                 doubtful.extend(silent_since(doubted_at).take(MAX_AT_ONCE));
             }
-            Some(_) | None => doubtful.extend(silent_since(now - rules.probe_every).next()),
+            Some(_) | None if is_turn => {
+                doubtful.extend(silent_since(now - rules.probe_every).next());
+            }
+            Some(_) | None => {}
         }
         doubtful.into_iter().map(Session::as_target).collect()
     }

@@ -32,7 +32,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    fn listed(&self) -> Vec<&SessionInfo> {
+    pub(super) fn listed(&self) -> Vec<&SessionInfo> {
         let is_there = |info: &&SessionInfo| info.state != SessionState::Disconnected;
         self.sessions.iter().filter(is_there).collect()
     }
@@ -96,7 +96,7 @@ pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
     let mut steps: Vec<Repair> = held
         .iter()
         .filter(|held| !is_noted(held))
-        .map(|held| Repair::Listed { sid: held.sid.clone(), version: held.version })
+        .map(|held| Repair::Listed { sid: held.sid.clone(), version: held.version_listed() })
         .collect();
     steps.extend(plan_evicted(room, &held, asked_at));
     steps.extend(room.plan_lapses(asked_at));
@@ -111,7 +111,7 @@ pub fn plan_without_list(room: &Room, asked_at: StoreTime) -> Repairs {
     }
 }
 
-fn plan_unknown(
+pub(super) fn plan_unknown(
     room: &Room,
     info: &SessionInfo,
     asked_at: StoreTime,
@@ -139,14 +139,24 @@ fn plan_held(
     info: &SessionInfo,
     asked_at: StoreTime,
 ) -> Option<Repair> {
-    if held.takes_over(info, asked_at) && held.would_differ(info, asked_at) {
-        return Some(Repair::Update(info.clone()));
+    if let Some(update) = plan_update(held, info, asked_at) {
+        return Some(update);
     }
     let is_noted = held.life.missing_since.is_none()
         && held.life.listed.is_some_and(|listed| {
             listed.version == info.version && !room.restarted_since(listed.asked_at)
         });
     (!is_noted).then(|| Repair::Listed { sid: info.sid.clone(), version: info.version })
+}
+
+/// The new description of a held session, if it is newer than what is held.
+pub(super) fn plan_update(
+    held: &Session,
+    info: &SessionInfo,
+    asked_at: StoreTime,
+) -> Option<Repair> {
+    let differs = held.takes_over(info, asked_at) && held.would_differ(info, asked_at);
+    differs.then(|| Repair::Update(info.clone()))
 }
 
 /// Suspects that cannot be probed. Two lists that were asked for after the start and name one are believed.
@@ -188,7 +198,7 @@ fn plan_evicted(room: &Room, listed: &[&Session], asked_at: StoreTime) -> Vec<Re
 
 /// Sessions that a list omits although they were there when it was asked for, in no particular order. Without those whose
 /// identity it shows with a newer session: adding that one ends the older.
-fn omitted<'room>(
+pub(super) fn omitted<'room>(
     room: &'room Room,
     listed: &[&SessionInfo],
     asked_at: StoreTime,
@@ -347,13 +357,18 @@ impl Room {
 }
 
 impl Session {
-    fn would_differ(&self, info: &SessionInfo, asked_at: StoreTime) -> bool {
+    pub(super) fn would_differ(&self, info: &SessionInfo, asked_at: StoreTime) -> bool {
         info.version != self.version
             || info.is_visible() != self.visible
             || info.is_recorder() != self.recorder
             || info.joined_at != self.joined_at
             || info.profile != self.profile
             || self.tracks.differ_from(&info.tracks, asked_at)
+    }
+
+    /// Its version in the last list. A newer one would be a sign of life, and where nothing was listed there is none.
+    fn version_listed(&self) -> u32 {
+        self.life.listed.map_or(self.version, |listed| listed.version)
     }
 
     fn failures_allowed(&self) -> u8 {

@@ -9,7 +9,7 @@ use super::{
     opening::Opening,
     participant::SessionInfo,
     repaired::{Effect, RepairCounts, Repaired},
-    repairs::{Repair, Repairs},
+    repairs::{Repair, RepairCause, Repairs},
     room::Room,
     rules::Rules,
     session::{LastListed, OpeningOf, Session, Standing},
@@ -40,7 +40,12 @@ impl Room {
         self.forget(now);
         let mut diff = ViewDiff::default();
         for step in &repairs.steps {
-            let effect = self.repair_one(step, repairs.asked_at, now, rules, &mut diff);
+            let effect = match (step, repairs.cause) {
+                (Repair::Update(info), RepairCause::Refresh) => {
+                    self.describe(info, repairs.asked_at, &mut diff)
+                }
+                (step, _) => self.repair_one(step, repairs.asked_at, now, rules, &mut diff),
+            };
             repaired.found_ended |= *step == Repair::Closed && matches!(effect, Effect::Noted);
             *repaired.counts.of(effect) += 1;
         }
@@ -106,6 +111,7 @@ impl Room {
         let waiting = missing.or_else(|| self.take_waiting(&info.sid));
         let mut session = Session::new(info, waiting, OpeningOf::Supposed(self.sid.clone()), now);
         session.tracks.replace(&info.tracks, asked_at);
+        session.described_at = asked_at;
         session.life.listed = Some(LastListed { version: info.version, asked_at });
         if suspect {
             session.standing = Standing::Suspect;
@@ -125,17 +131,26 @@ impl Room {
         let Some(held) = self.held(&info.sid) else {
             return Effect::Outdated;
         };
-        if !held.takes_over(info, asked_at) {
-            return Effect::Outdated;
+        // If its description is known better by now, it was listed all the same.
+        if held.life.listed.is_none_or(|listed| listed.asked_at <= asked_at) {
+            self.note_listed(&info.sid, info.version, asked_at, diff);
         }
+        self.describe(info, asked_at, diff)
+    }
+
+    /// Takes over LiveKit's description of a held session, and nothing that follows from its being listed.
+    fn describe(&mut self, info: &SessionInfo, asked_at: StoreTime, diff: &mut ViewDiff) -> Effect {
+        let Some(held) = self.held(&info.sid).filter(|held| held.takes_over(info, asked_at)) else {
+            return Effect::Outdated;
+        };
         let (sid, identity) = (held.sid.clone(), held.identity.clone());
         self.touch(&identity, diff);
         if !held.visible && info.is_visible() {
             diff.revealed(&sid, Entrance::Revealed);
         }
-        self.note_listed(&sid, info.version, asked_at, diff);
         self.amend(&sid, |held| {
             held.describe(info);
+            held.described_at = held.described_at.max(asked_at);
             held.tracks.replace(&info.tracks, asked_at);
         });
         Effect::Updated

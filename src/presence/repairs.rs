@@ -33,6 +33,8 @@ pub enum RepairCause {
     Comparison,
     /// A moderator had it change something.
     Moderation,
+    /// What it keeps of a room has changed, and was read again.
+    Refresh,
 }
 
 /// One repair.

@@ -96,6 +96,11 @@ impl Room {
         self.gone.contains(sid)
     }
 
+    /// Whether a webhook has told of a session that is in the room or may be.
+    pub fn has_heard_of(&self, sid: &ParticipantSid) -> bool {
+        self.held(sid).is_some_and(|held| held.heard_at.is_some())
+    }
+
     /// LiveKit's id of the room as it is open now.
     pub fn sid(&self) -> Option<&RoomSid> {
         self.sid.as_ref()

@@ -56,6 +56,9 @@ pub struct Session {
     pub(super) tracks: Tracks,
     pub(super) opening: OpeningOf,
     pub(super) recorded_at: StoreTime,
+    /// When LiveKit was asked for the newest description that was taken over from it; zero if only webhooks described it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) described_at: StoreTime,
     /// When the last webhook about it was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) heard_at: Option<StoreTime>,
@@ -104,6 +107,7 @@ impl Session {
             tracks: waiting.unwrap_or_default(),
             opening,
             recorded_at: now,
+            described_at: StoreTime::default(),
             heard_at: None,
             standing: Standing::Present,
             life: Life::default(),
@@ -120,6 +124,11 @@ impl Session {
 
     pub fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// Its signs of life, and what speaks against it.
+    pub fn life(&self) -> &Life {
+        &self.life
     }
 
     /// Takes over LiveKit's description, except for the tracks.
@@ -176,9 +185,16 @@ impl Session {
         self.heard_at.is_some_and(|heard| heard >= moment)
     }
 
-    /// Whether a description from a list asked for at `asked_at` is newer than what is held.
+    /// Whether a description from a list asked for at `asked_at` is newer than what is held. Not every change raises the version,
+    /// so that of two descriptions with the same one, what was asked for later counts.
     pub(super) fn takes_over(&self, info: &SessionInfo, asked_at: StoreTime) -> bool {
-        info.version > self.version || info.version == self.version && !self.heard_since(asked_at)
+        info.version > self.version
+            || info.version == self.version && !self.is_described_since(asked_at)
+    }
+
+    /// Whether a webhook about it came at or after `moment`, or a description that was asked for after it.
+    pub(super) fn is_described_since(&self, moment: StoreTime) -> bool {
+        self.heard_since(moment) || self.described_at > moment
     }
 
     /// Whether anything showed it at or after `moment`: then what was asked for at that time says nothing of its end.

@@ -9,6 +9,7 @@ mod omitted;
 mod reconcile;
 mod record;
 mod reduce;
+mod refresh;
 mod slice;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -263,7 +263,9 @@ impl<'step> Happened<'step> {
         }
         let event = match self.origin {
             Origin::Webhook { event, .. } => event,
-            Origin::Repairs(RepairCause::Comparison) => return EventSource::Comparison,
+            Origin::Repairs(RepairCause::Comparison | RepairCause::Refresh) => {
+                return EventSource::Comparison;
+            }
             Origin::Repairs(RepairCause::Moderation) => return EventSource::Moderation,
         };
         let is_own = self.is_own(transition);

@@ -6,10 +6,13 @@ mod captured_history;
 mod history;
 mod moderated;
 mod past;
+mod readings;
+mod refreshes;
 mod schedule;
 mod schedules;
 pub mod simulated_livekit;
 mod slices;
 mod truth;
 
+pub use readings::record_with_readings;
 pub use schedule::{Step, record, record_with_bans};

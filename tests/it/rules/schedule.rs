@@ -11,10 +11,10 @@ use livekit_presence::presence::{
     Transition, Version, missing, plan, plan_without_list,
 };
 
-use super::{bans::Moderators, past::Past, simulated_livekit::SimulatedLiveKit};
+use super::{bans::Moderators, past::Past, readings::Readers, simulated_livekit::SimulatedLiveKit};
 
 /// A message that arrives later, while other things happen.
-enum InFlight {
+pub(super) enum InFlight {
     Webhook(Event),
     /// LiveKit's list, and the answers of probes that an earlier list caused.
     List(Listing, Vec<Probed>),
@@ -22,6 +22,8 @@ enum InFlight {
     Probed(Listing, Vec<Probed>),
     /// Repairs that were computed from a list.
     Repairs(Repairs),
+    /// What LiveKit keeps, read because it changed.
+    Reading(Listing),
 }
 
 /// What a schedule did to the room.
@@ -67,6 +69,8 @@ pub(super) struct Schedule {
     pub(super) done: Vec<(StoreTime, Step)>,
     /// Who bans and lifts bans, if somebody does.
     pub(super) moderators: Option<Moderators>,
+    /// Who reads what LiveKit keeps, if somebody does.
+    pub(super) readers: Option<Readers>,
     /// What the steps add to the room's history, if that is looked at.
     pub(super) past: Option<Past>,
 }
@@ -89,6 +93,7 @@ impl Schedule {
             counted: BTreeSet::new(),
             done: Vec::new(),
             moderators: None,
+            readers: None,
             past: None,
         }
     }
@@ -107,6 +112,7 @@ impl Schedule {
         };
         self.pass(Duration::from_millis(pause))?;
         self.change_bans()?;
+        self.read();
         match self.rng.u8(..12) {
             0 | 1 => self.ask_for_list(),
             2 => self.probe_someone()?,
@@ -138,7 +144,7 @@ impl Schedule {
         }
     }
 
-    fn send(&mut self, delay_ms: u64, what: InFlight) {
+    pub(super) fn send(&mut self, delay_ms: u64, what: InFlight) {
         self.next_delivery += 1;
         let at = self.now + Duration::from_millis(delay_ms);
         self.in_flight.insert((at, self.next_delivery), what);
@@ -156,6 +162,7 @@ impl Schedule {
                 InFlight::List(listing, probed) => self.probe_missing(listing, probed),
                 InFlight::Probed(listing, probed) => self.judge(&listing, probed)?,
                 InFlight::Repairs(repairs) => self.repair(&repairs)?,
+                InFlight::Reading(listing) => self.refresh(&listing),
             }
         }
         self.livekit.tick(i64::try_from(pause.as_millis()).expect("short"));

@@ -28,7 +28,7 @@ pub struct SimulatedLiveKit {
     /// The sid in the store, which outlives a crash where the store does.
     stored_sid: Option<RoomSid>,
     inside: BTreeMap<Identity, SessionInfo>,
-    listed: BTreeMap<Identity, SessionInfo>,
+    pub(super) listed: BTreeMap<Identity, SessionInfo>,
     /// Lists lag until these times: they omit somebody who lives, or stay as they were.
     omitted: BTreeMap<Identity, i64>,
     frozen: Option<(i64, BTreeMap<Identity, SessionInfo>)>,

@@ -8,7 +8,7 @@ use livekit_presence::presence::{
     Step as SliceStep, StoreTime, Subjects,
 };
 
-use super::{Step, record, record_with_bans};
+use super::{Step, record, record_with_bans, record_with_readings};
 
 const SCHEDULES: u64 = 500;
 
@@ -19,7 +19,11 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
     let mut steps = 0;
     for seed in 0..SCHEDULES {
         let (mut room, mut rows) = (Room::default(), Rows::default());
-        let schedule = if seed.is_multiple_of(2) { record(seed) } else { record_with_bans(seed) };
+        let schedule = match seed % 4 {
+            0 => record(seed),
+            2 => record_with_readings(seed),
+            _ => record_with_bans(seed),
+        };
         for (number, (now, step)) in schedule.into_iter().enumerate() {
             let place = || format!("seed {seed}, step {number}: {step:#?}");
             match &step {

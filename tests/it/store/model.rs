@@ -18,7 +18,7 @@ use livekit_presence::{
 
 use crate::{
     harness::{RedisServer, TakingTurns, TestClock, within_deadline},
-    rules::{Step, record, record_with_bans},
+    rules::{Step, record, record_with_bans, record_with_readings},
 };
 
 use super::events::Fold;
@@ -105,7 +105,11 @@ async fn run(
         fold: Fold::default(),
         lists,
     };
-    let steps = if seed.is_multiple_of(2) { record(seed) } else { record_with_bans(seed) };
+    let steps = match seed % 4 {
+        0 => record(seed),
+        2 => record_with_readings(seed),
+        _ => record_with_bans(seed),
+    };
     for (number, (now, step)) in steps.iter().enumerate() {
         clock.set_as_stores(*now);
         match step {
