@@ -12,7 +12,7 @@ use crate::{
     moderation::{
         Audit, BanMetrics, Bans, Moderation, ModerationMetrics, ModerationParts, Removals,
     },
-    reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler},
+    reconcile::{ReconcileMetrics, ReconcileSettings, Reconciler, ReconcilerParts},
 };
 
 use super::{assembly::StartError, kept::Kept, livekit_redis::start_livekit_redis};
@@ -37,7 +37,7 @@ impl Asking {
         clock: &Clock,
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
-        let Kept { store, peers, .. } = kept;
+        let store = &kept.store;
         let acts = ModerationMetrics::register(registry);
         let audit = Audit::new(Arc::clone(store), clock.clone(), acts);
         let ban_metrics = BanMetrics::register(registry);
@@ -50,15 +50,16 @@ impl Asking {
             audit,
         };
         let Some(api) = make_api(config, clock, registry)? else { return Ok(alone) };
-        let removals = Removals::start(
-            Arc::clone(&api),
-            Arc::clone(store),
-            Arc::clone(peers),
-            clock.clone(),
-            alone.ban_metrics.clone(),
-        );
+        let removals = start_removals(&api, kept, clock, &alone.ban_metrics);
         let livekit_redis = start_livekit_redis(config, registry)?;
-        let reconciler = start_reconciler(config, &api, kept, Arc::clone(&removals), registry);
+        let reconciler = start_reconciler(
+            config,
+            &api,
+            kept,
+            Arc::clone(&removals),
+            livekit_redis.clone(),
+            registry,
+        );
         removals.take_calls_from(reconciler.clone());
         let parts = ModerationParts {
             api,
@@ -106,12 +107,24 @@ fn make_api(
         .map_err(|error| StartError::CaFile { key: "livekit.ca_file", error })
 }
 
+/// Has LiveKit remove people who are banned.
+fn start_removals(
+    api: &Arc<Api>,
+    Kept { store, peers, .. }: &Kept,
+    clock: &Clock,
+    metrics: &BanMetrics,
+) -> Arc<Removals> {
+    let (api, store, peers) = (Arc::clone(api), Arc::clone(store), Arc::clone(peers));
+    Removals::start(api, store, peers, clock.clone(), metrics.clone())
+}
+
 /// Compares rooms with LiveKit's own lists.
 fn start_reconciler(
     config: &Config,
     api: &Arc<Api>,
     Kept { store, peers, .. }: &Kept,
     removals: Arc<Removals>,
+    livekit_redis: Option<Arc<LiveKitRedis>>,
     registry: &mut Registry,
 ) -> Reconciler {
     let settings = ReconcileSettings {
@@ -120,5 +133,6 @@ fn start_reconciler(
     };
     let (api, store, peers) = (Arc::clone(api), Arc::clone(store), Arc::clone(peers));
     let metrics = ReconcileMetrics::register(registry);
-    Reconciler::start(api, store, peers, removals, config.rules(), settings, metrics)
+    let parts = ReconcilerParts { api, store, peers, banned: removals, livekit_redis };
+    Reconciler::start(parts, config.rules(), settings, metrics)
 }

@@ -100,6 +100,7 @@ impl Context {
 
     fn api_is_down(&self, schedule: &mut Schedule, error: &ApiError, now: Instant) {
         schedule.troubles.forget();
+        schedule.alarm(now);
         let (since, backoff) = match schedule.health {
             Health::Up => {
                 warn!(%error, "LiveKit's API does not work; lists are as webhooks give them");

@@ -17,6 +17,15 @@ const STAND_BACK_DELAY: Duration = Duration::from_millis(20);
 /// A further call of a comparison, or a moderator's, waits this long for the budget.
 const BUDGET_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What a list costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ListCall {
+    /// A call, which was taken.
+    Taken,
+    /// None, because LiveKit's Redis has it. If it fails after all, a call has to be taken.
+    NotNeeded,
+}
+
 impl Context {
     /// Takes a call if the budget allows it now.
     pub async fn may_call(&self, purpose: CallPurpose) -> bool {

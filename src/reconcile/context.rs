@@ -13,14 +13,17 @@ use tracing::warn;
 
 use crate::{
     coordination::Peers,
-    livekit::Api,
+    livekit::{Api, redis::LiveKitRedis},
     presence::{RoomName, Rules, SessionInfo},
     store::Store,
 };
 
 use super::{
+    ReconcilerParts,
     banned::RemoveBanned,
+    kept::KeptRooms,
     metrics::ReconcileMetrics,
+    refresh::Readings,
     settings::{CALLING_EVERY, ReconcileSettings, jittered},
     state::{
         empty_rooms::EmptyRooms, listed_rooms::ListedRooms, probe_slots::ProbeSlots,
@@ -48,14 +51,13 @@ pub(super) struct Context {
     pub probe_slots: ProbeSlots,
     pub listed_rooms: ListedRooms,
     pub empty_rooms: EmptyRooms,
+    pub kept_rooms: Option<KeptRooms>,
+    pub readings: Readings,
 }
 
 impl Context {
     pub fn new(
-        api: Arc<Api>,
-        store: Arc<dyn Store>,
-        peers: Arc<dyn Peers>,
-        banned: Arc<dyn RemoveBanned>,
+        ReconcilerParts { api, store, peers, banned, livekit_redis }: ReconcilerParts,
         rules: Rules,
         settings: ReconcileSettings,
         metrics: ReconcileMetrics,
@@ -77,6 +79,8 @@ impl Context {
             probe_slots: ProbeSlots::default(),
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
+            readings: Readings::new(livekit_redis.as_deref().map(LiveKitRedis::bytes_per_second)),
+            kept_rooms: livekit_redis.map(KeptRooms::new),
         }
     }
 

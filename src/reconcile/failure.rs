@@ -1,6 +1,10 @@
 //! Why a comparison, a probe or a sweep came to nothing.
 
-use crate::{coordination::CoordinationError, livekit::ApiError, store::StoreError};
+use crate::{
+    coordination::CoordinationError,
+    livekit::{ApiError, redis::LiveKitRedisError},
+    store::StoreError,
+};
 
 /// Nothing is known.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +15,8 @@ pub(super) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Coordination(#[from] CoordinationError),
+    #[error(transparent)]
+    Redis(#[from] LiveKitRedisError),
     #[error("the budget of calls to LiveKit's API allows none at the moment")]
     NoBudget,
 }

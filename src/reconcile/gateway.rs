@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::{
     coordination::Peers,
-    livekit::Api,
+    livekit::{Api, redis::LiveKitRedis},
     presence::{Completeness, Counts, Event, EventKind, Room, RoomName, Rules, StoreTime},
     store::{RoomSummary, Store},
 };
@@ -19,6 +19,7 @@ use super::{
     banned::RemoveBanned,
     context::Context,
     metrics::ReconcileMetrics,
+    refresh::Refresher,
     scheduler::Scheduler,
     settings::{CALLING_EVERY, LOOK_UP_TIMEOUT, ReconcileSettings, jittered},
     state::{outcome::ComparisonOutcome, queue::Importance},
@@ -32,6 +33,17 @@ const ROOMS_TIMEOUT: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Reconciler(pub(super) Arc<Context>);
 
+/// What comparisons work with.
+pub struct ReconcilerParts {
+    pub api: Arc<Api>,
+    pub store: Arc<dyn Store>,
+    pub peers: Arc<dyn Peers>,
+    /// Is told of people who are banned and inside.
+    pub banned: Arc<dyn RemoveBanned>,
+    /// LiveKit's own Redis, where it is configured.
+    pub livekit_redis: Option<Arc<LiveKitRedis>>,
+}
+
 /// Whether a room was brought into line with LiveKit's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmation {
@@ -41,29 +53,29 @@ pub enum Confirmation {
 }
 
 impl Reconciler {
-    /// Starts to compare. Tells `banned` of people who are banned and inside. Begins with all rooms that the store knows, because nobody knows what was missed until now.
+    /// Starts to compare. Begins with all rooms that the store knows, because nobody knows what was missed until now.
     pub fn start(
-        api: Arc<Api>,
-        store: Arc<dyn Store>,
-        peers: Arc<dyn Peers>,
-        banned: Arc<dyn RemoveBanned>,
+        parts: ReconcilerParts,
         rules: Rules,
         settings: ReconcileSettings,
         metrics: ReconcileMetrics,
     ) -> Self {
-        let context = Arc::new(Context::new(api, store, peers, banned, rules, settings, metrics));
+        let context = Arc::new(Context::new(parts, rules, settings, metrics));
         Scheduler::start(&context);
+        Refresher::start(&context);
         Self(context)
     }
 
     /// Has a room compared, and waits for the outcome. All clients that wait for a room share one comparison. A comparison under
     /// way will do, and so will one that another instance has made since `asked_at`, the moment before the caller read the store.
     pub async fn confirm(&self, room: &RoomName, asked_at: Instant) -> Confirmation {
+        let is_free = self.0.lists_are_free();
         let mut answer = {
             let mut schedule = self.0.schedule();
             let now = Instant::now();
             let is_in_trouble = schedule.troubles.until(room, now).is_some();
-            if is_in_trouble || schedule.budget.paused_until() > now + LOOK_UP_TIMEOUT {
+            let is_paused = schedule.budget.paused_until() > now + LOOK_UP_TIMEOUT;
+            if !is_free && (is_in_trouble || is_paused) {
                 return Confirmation::Unknown;
             }
             schedule.wait_for(room, asked_at)
@@ -138,6 +150,9 @@ impl Reconciler {
         if is_asking() {
             return true;
         }
+        if let Ok(Some(is_kept)) = timeout(ROOMS_TIMEOUT, self.0.has_kept(room)).await {
+            return is_kept || is_asking();
+        }
         // A task of its own, so that a caller who stops waiting does not end the call for the others.
         let context = Arc::clone(&self.0);
         let asking = tokio::spawn(async move { context.listed_rooms().await });
@@ -148,7 +163,11 @@ impl Reconciler {
     /// Compares a room regularly from now on.
     pub fn watch(&self, room: &RoomName) -> Watched {
         let due = Instant::now() + jittered(self.0.settings.every);
-        let confirmed = self.0.schedule().watch(room, due);
+        let confirmed = {
+            let mut schedule = self.0.schedule();
+            self.0.readings.watch(room);
+            schedule.watch(room, due)
+        };
         self.0.wake.notify_one();
         Watched::new(Arc::clone(&self.0), room.clone(), confirmed)
     }

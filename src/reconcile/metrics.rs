@@ -21,6 +21,9 @@ pub struct ReconcileMetrics {
     repairs: Family<RepairKind, Counter>,
     ages: Histograms<RepairKind>,
     waits: Histogram,
+    refreshes: Family<RefreshOutcome, Counter>,
+    refreshed: Counter,
+    refresh_delays: Histogram,
     pub(super) api_up: Gauge,
 }
 
@@ -62,6 +65,17 @@ label! {
     }
 }
 
+label! {
+    /// What a reading of LiveKit's Redis came to.
+    pub(super) enum RefreshOutcome as "outcome" {
+        /// People are described otherwise now.
+        Updated = "updated",
+        Same = "same",
+        /// LiveKit's Redis, or the store, did not say.
+        Failed = "failed",
+    }
+}
+
 impl ReconcileMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         Self {
@@ -76,6 +90,17 @@ impl ReconcileMetrics {
                 "comparison_wait",
                 "How long a room that was due waited until the budget allowed its comparison",
                 Buckets { first: 0.001, factor: 4.0, count: 10 },
+            ),
+            refreshes: registry
+                .register_new("refreshes", "Readings of a watched room in LiveKit's own Redis"),
+            refreshed: registry.register_new(
+                "refreshed_participants",
+                "Participants whom a reading of LiveKit's own Redis described anew: what no webhook tells",
+            ),
+            refresh_delays: registry.register_seconds(
+                "refresh_delay",
+                "Time from the moment at which LiveKit's own Redis told of a change until it was stored",
+                Buckets { first: 0.001, factor: 2.0, count: 12 },
             ),
             api_up: registry.register_new(
                 "livekit_api_up",
@@ -113,6 +138,18 @@ impl ReconcileMetrics {
         ];
         for (kind, count) in kinds.into_iter().filter(|(_, count)| *count > 0) {
             self.repairs.get_or_create(&kind).inc_by(count as u64);
+        }
+    }
+
+    pub(super) fn refreshed(&self, outcome: RefreshOutcome) {
+        self.refreshes.get_or_create(&outcome).inc();
+    }
+
+    /// So many participants were described anew. `delay`: since a change was told, if one was.
+    pub(super) fn described(&self, participants: usize, delay: Option<Duration>) {
+        self.refreshed.inc_by(participants as u64);
+        if let Some(delay) = delay {
+            self.refresh_delays.observe(delay.as_secs_f64());
         }
     }
 

@@ -6,6 +6,7 @@
 //! - `gateway`, `moderators`, `watched`: what the rest of the service calls
 //! - `scheduler`: starts the comparisons that are due and that the budget allows
 //! - `compare`: one room's comparison; `repair` hands its repairs to the store
+//! - `refresh`: what LiveKit's Redis tells of watched rooms, as it happens; `kept`: whether that Redis is used
 //! - `probe`: liveness probes of the sessions in a room
 //! - `state`: what is known, behind one lock: who waits, which calls are left, what LiveKit said
 //! - `banned`: where comparisons tell of banned people whom LiveKit lists
@@ -18,9 +19,11 @@ mod compare;
 mod context;
 mod failure;
 mod gateway;
+mod kept;
 mod metrics;
 mod moderators;
 mod probe;
+mod refresh;
 mod repair;
 mod room_list;
 mod scheduler;
@@ -29,7 +32,7 @@ mod state;
 mod watched;
 
 pub use banned::RemoveBanned;
-pub use gateway::{Confirmation, Reconciler};
+pub use gateway::{Confirmation, Reconciler, ReconcilerParts};
 pub use metrics::ReconcileMetrics;
 pub use settings::ReconcileSettings;
 pub use watched::Watched;

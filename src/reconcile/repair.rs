@@ -1,6 +1,9 @@
 //! Hands repairs to the store, and counts and logs what they mended.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tracing::info;
 
@@ -25,6 +28,9 @@ impl Context {
         let repaired = self.store.repair(room, repairs, &subjects).await?;
         let Repaired { change, counts, .. } = &repaired;
         self.metrics.repaired(*counts);
+        if counts.suspected + counts.evicted > 0 {
+            self.schedule().alarm(Instant::now());
+        }
         if counts.has_mended() {
             for (kind, age) in ages {
                 self.metrics.aged(kind, age);

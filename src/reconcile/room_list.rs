@@ -1,4 +1,5 @@
-//! LiveKit's list of rooms: one instance asks for it, and tells the others.
+//! LiveKit's list of rooms: each instance reads it in LiveKit's Redis, if that is used; or else one instance asks LiveKit's API
+//! for it, and tells the others.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,6 +7,7 @@ use tokio::time::sleep;
 
 use crate::{
     coordination::{Lease, SharedRooms},
+    livekit::redis::LiveKitRedisError,
     presence::RoomName,
 };
 
@@ -28,6 +30,9 @@ impl Context {
 
     /// Whether LiveKit has the room. If it does not, nobody is inside.
     pub async fn exists(&self, room: &RoomName, purpose: CallPurpose) -> Result<bool, Failure> {
+        if let Some(has_room) = self.has_kept(room).await {
+            return Ok(has_room);
+        }
         if !self.may_call_soon(purpose).await {
             return Err(Failure::NoBudget);
         }
@@ -36,8 +41,28 @@ impl Context {
         Ok(rooms?.contains(room))
     }
 
-    /// Asks LiveKit for its rooms, unless another instance did so lately.
+    /// Whether LiveKit's Redis has the room. None if it is not used, or does not say.
+    pub async fn has_kept(&self, room: &RoomName) -> Option<bool> {
+        match self.kept()?.room(room).await {
+            Ok(kept) => Some(kept.is_some()),
+            // There is a value, though it cannot be read.
+            Err(LiveKitRedisError::Unreadable(_)) => Some(true),
+            Err(LiveKitRedisError::Down(_)) => None,
+        }
+    }
+
+    async fn read_rooms(&self) -> Option<RoomNames> {
+        let kept = self.kept()?;
+        let asked_at = self.store.now().await.ok()?;
+        let names = kept.room_names().await.ok()?;
+        Some(SharedRooms { asked_at, names }.into())
+    }
+
+    /// Reads LiveKit's rooms, or asks LiveKit for them, unless another instance did so lately.
     async fn fetch_rooms(&self) -> Option<RoomNames> {
+        if let Some(rooms) = self.read_rooms().await {
+            return Some(rooms);
+        }
         let deadline = Instant::now() + LOOK_UP_TIMEOUT;
         let held = loop {
             if let Some(held) = self.peers.lease(&Lease::Rooms, LEASE_TIME).await.ok()? {

@@ -24,6 +24,11 @@ impl Watched {
         Self { context, room, confirmed }
     }
 
+    /// A webhook about the room has come. It may be older than what was read of LiveKit's Redis, so that is read again.
+    pub fn heard(&self) {
+        self.context.readings.read_again(&self.room);
+    }
+
     /// Waits until the next comparison of the room has ended. The room may be confirmed then, or still have undecided sessions.
     pub async fn confirmed(&mut self) {
         if self.confirmed.changed().await.is_err() {
@@ -34,6 +39,10 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.context.schedule().unwatch(&self.room);
+        let mut schedule = self.context.schedule();
+        schedule.unwatch(&self.room);
+        if !schedule.queue.is_watched(&self.room) {
+            self.context.readings.unwatch(&self.room);
+        }
     }
 }

@@ -42,6 +42,11 @@ impl HotRoom {
         if change.joined.iter().chain(&change.updated).any(|one| one.profile.is_being_called()) {
             self.shared.lookup.somebody_is_called(self.room.name());
         }
+        if change.received_at.is_some()
+            && let Some(watched) = &self.watched
+        {
+            watched.heard();
+        }
         self.version = change.version;
         self.knowledge.told(change.completeness);
         if change.completeness.is_partial() {

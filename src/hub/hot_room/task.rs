@@ -33,7 +33,7 @@ pub(in crate::hub) struct HotRoom {
     pub(super) room: Arc<RoomTopic>,
     feed: Feed,
     /// Has the room compared with LiveKit's list regularly.
-    watched: Option<Watched>,
+    pub(super) watched: Option<Watched>,
     /// The room as of the last change that was folded in.
     pub(super) list: List,
     pub(super) version: Version,

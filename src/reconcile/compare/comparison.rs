@@ -11,6 +11,7 @@ use crate::{
     },
     reconcile::{
         banned::banned_among,
+        calls::ListCall,
         context::Context,
         failure::Failure,
         probe::{missing::Probes, prober::Prober},
@@ -47,8 +48,8 @@ enum Try {
 impl<'room> Comparison<'room> {
     /// Asks LiveKit for its list, and brings the room into line with it. `probes` holds what is known of the people whom an
     /// earlier list omitted, and takes in what is learnt of those whom this one omits.
-    pub async fn compare(&self, probes: &mut Probes<'room>) -> ComparisonOutcome {
-        let outcome = match self.bring_into_line(probes).await {
+    pub async fn compare(&self, call: ListCall, probes: &mut Probes<'room>) -> ComparisonOutcome {
+        let outcome = match self.bring_into_line(call, probes).await {
             Ok(outcome) => outcome,
             Err(Failure::NoBudget) => ComparisonOutcome::Unknown,
             Err(error) => {
@@ -64,8 +65,9 @@ impl<'room> Comparison<'room> {
         Prober { context: self.context, room: self.room, purpose: self.purpose }
     }
 
-    pub(super) async fn may_call_soon(&self) -> bool {
-        self.context.may_call_soon(self.purpose).await
+    /// What another list costs. None if it cannot be had soon.
+    pub(super) async fn another_list(&self) -> Option<ListCall> {
+        self.context.list_call_soon(self.purpose).await
     }
 
     /// A room that the store does not hold stays out of it while nobody is inside.
@@ -83,27 +85,27 @@ impl<'room> Comparison<'room> {
 
     async fn bring_into_line(
         &self,
+        call: ListCall,
         probes: &mut Probes<'room>,
     ) -> Result<ComparisonOutcome, Failure> {
-        // The call for the first try was taken when the comparison was given out.
-        let mut ended = self.try_once(probes).await?;
+        // The call for the first try was taken when the comparison was given out, if it needs one.
+        let mut ended = self.try_once(call, probes).await?;
         for _ in 1..MAX_TRIES {
-            match ended {
-                Try::Again(_) if self.may_call_soon().await => {
-                    ended = self.try_once(probes).await?;
-                }
-                Try::Ended(_) | Try::Again(_) => break,
+            if matches!(ended, Try::Ended(_)) {
+                break;
             }
+            let Some(call) = self.another_list().await else { break };
+            ended = self.try_once(call, probes).await?;
         }
         let (Try::Ended(outcome) | Try::Again(outcome)) = ended;
         Ok(outcome)
     }
 
-    async fn try_once(&self, probes: &mut Probes<'room>) -> Result<Try, Failure> {
+    async fn try_once(&self, call: ListCall, probes: &mut Probes<'room>) -> Result<Try, Failure> {
         let asked_at = self.context.store.now().await?;
         let began = Instant::now();
         let request = ListRequest { context: self.context, room: self.room, purpose: self.purpose };
-        let inside = request.send().await?;
+        let inside = request.send(call).await?;
         if let Inside::People(sessions) = &inside {
             self.context.compare_signers(self.room, sessions, began);
         }

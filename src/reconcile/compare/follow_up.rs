@@ -25,10 +25,9 @@ impl<'room> Comparison<'room> {
                 return self.context.schedule().tell(self.room, ComparisonOutcome::Undecided);
             }
             let Ok(Some(held)) = self.take_lease().await else { return };
-            let outcome = if self.may_call_soon().await {
-                self.compare(&mut probes).await
-            } else {
-                ComparisonOutcome::Unknown
+            let outcome = match self.another_list().await {
+                Some(call) => self.compare(call, &mut probes).await,
+                None => ComparisonOutcome::Unknown,
             };
             self.end(held).await;
             self.context.schedule().tell(self.room, outcome);
@@ -56,8 +55,8 @@ impl<'room> Comparison<'room> {
     async fn judge_failures(&self) -> ComparisonOutcome {
         let Ok(Some(held)) = self.take_lease().await else { return ComparisonOutcome::Unknown };
         let mut probes = Probes::default();
-        let outcome = match self.context.allowance(self.purpose).await {
-            Ok(()) => self.compare(&mut probes).await,
+        let outcome = match self.context.list_allowance(self.purpose).await {
+            Ok(call) => self.compare(call, &mut probes).await,
             Err(_) => ComparisonOutcome::Unknown,
         };
         self.end(held).await;

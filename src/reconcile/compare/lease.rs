@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     coordination::{CoordinationError, Lease, LeaseToken},
     reconcile::{
+        calls::ListCall,
         failure::Failure,
         settings::{CALLING_EVERY, LEASE_TIME, LOOK_AGAIN_DELAY},
         state::queue::Importance,
@@ -29,12 +30,13 @@ pub enum Begun {
 }
 
 impl Comparison<'_> {
-    /// Takes the lease of the room, and a call from what all instances share, if a comparison has to be made.
-    pub async fn begin(&self, wanted_at: Instant) -> Result<Begun, Failure> {
+    /// Takes the lease of the room, and, if the list costs one, a call from what all instances share, if a comparison has to be
+    /// made.
+    pub async fn begin(&self, call: ListCall, wanted_at: Instant) -> Result<Begun, Failure> {
         let Some(held) = self.take_lease().await? else {
             return Ok(Begun::Later(LOOK_AGAIN_DELAY.mul_f64(1.0 + fastrand::f64())));
         };
-        match self.reason_not_to_begin(wanted_at).await {
+        match self.reason_not_to_begin(call, wanted_at).await {
             Ok(None) => Ok(Begun::Now(held)),
             Ok(Some(begun)) => {
                 self.end(held).await;
@@ -60,13 +62,20 @@ impl Comparison<'_> {
         Lease::Comparison(self.room.clone())
     }
 
-    /// Why the comparison must not be made now. None if it may: then a call was taken for it.
-    async fn reason_not_to_begin(&self, wanted_at: Instant) -> Result<Option<Begun>, Failure> {
+    /// Why the comparison must not be made now. None if it may: then the call was taken that it needs.
+    async fn reason_not_to_begin(
+        &self,
+        call: ListCall,
+        wanted_at: Instant,
+    ) -> Result<Option<Begun>, Failure> {
         // If LiveKit does not have the room, the list of its people would say no more.
         if self.is_done(wanted_at).await? || self.is_unlisted_and_empty().await? {
             return Ok(Some(Begun::Done));
         }
-        let is_taken = self.context.take_shared_call(self.purpose).await?.is_zero();
+        let is_taken = match call {
+            ListCall::Taken => self.context.take_shared_call(self.purpose).await?.is_zero(),
+            ListCall::NotNeeded => true,
+        };
         Ok((!is_taken).then_some(Begun::NoCall))
     }
 

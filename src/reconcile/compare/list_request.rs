@@ -1,4 +1,5 @@
-//! Asks LiveKit who is inside a room, and, if its list does not come, whether it has the room at all.
+//! Asks LiveKit who is inside a room: its Redis, if that is used, or else its API; and, if the API's list does not come, whether
+//! it has the room at all.
 
 use std::{
     pin::{Pin, pin},
@@ -6,12 +7,14 @@ use std::{
 };
 
 use tokio::time::sleep;
+use tracing::debug;
 
 use crate::{
     livekit::ApiError,
     presence::{RoomName, SessionInfo},
     reconcile::{
-        api_health::CallTarget, context::Context, failure::Failure, state::budget::CallPurpose,
+        api_health::CallTarget, calls::ListCall, context::Context, failure::Failure,
+        state::budget::CallPurpose,
     },
 };
 
@@ -29,7 +32,7 @@ pub enum Inside {
 
 type List = Result<Vec<SessionInfo>, ApiError>;
 
-/// The question who is inside a room. A call must have been taken for it; it takes the further ones itself.
+/// The question who is inside a room. It takes the calls itself that it needs beside the one for the list.
 #[derive(Clone, Copy)]
 pub struct ListRequest<'room> {
     pub context: &'room Context,
@@ -38,7 +41,37 @@ pub struct ListRequest<'room> {
 }
 
 impl ListRequest<'_> {
-    pub async fn send(self) -> Result<Inside, Failure> {
+    pub async fn send(self, call: ListCall) -> Result<Inside, Failure> {
+        if let Some(people) = self.read_redis().await {
+            return Ok(Inside::People(people));
+        }
+        let is_taken = match call {
+            ListCall::Taken => true,
+            ListCall::NotNeeded => self.context.may_call_soon(self.purpose).await,
+        };
+        if !is_taken {
+            return Err(Failure::NoBudget);
+        }
+        let inside = self.ask_api().await?;
+        if let Inside::People(people) = &inside {
+            self.context.look_whose_redis_it_is(self.room, people).await;
+        }
+        Ok(inside)
+    }
+
+    /// Those whom LiveKit's Redis keeps. None if it is not used, or does not say.
+    async fn read_redis(self) -> Option<Vec<SessionInfo>> {
+        self.context.find_out_whose_redis_it_is(self.room).await;
+        match self.context.kept()?.participants(self.room).await {
+            Ok(kept) => Some(kept.sessions),
+            Err(error) => {
+                debug!(room.name = %self.room, %error, "asking LiveKit's API about a room");
+                None
+            }
+        }
+    }
+
+    async fn ask_api(self) -> Result<Inside, Failure> {
         let mut list = pin!(self.context.api.list_participants(self.room));
         let early = tokio::select! {
             list = &mut list => Some(list),

@@ -1,6 +1,6 @@
 //! Probes the sessions that LiveKit lists and that give reason to doubt.
 
-use std::{future::ready, sync::Arc};
+use std::{future::ready, sync::Arc, time::Instant};
 
 use futures_util::{StreamExt, stream};
 
@@ -27,7 +27,8 @@ impl Prober<'_> {
             return Ok(ProbeRound::NobodyFailed);
         };
         let asked_at = self.context.store.now().await?;
-        let targets = room.to_probe(asked_at, &self.context.rules);
+        let is_turn = self.context.may_probe_quietly(self.room);
+        let targets = room.to_probe_in(asked_at, &self.context.rules, is_turn);
         if targets.is_empty() {
             return Ok(ProbeRound::NobodyFailed);
         }
@@ -41,6 +42,9 @@ impl Prober<'_> {
             .collect()
             .await;
         let has_failure = steps.iter().any(|step| matches!(step, Repair::Dead { .. }));
+        if has_failure {
+            self.context.schedule().alarm(Instant::now());
+        }
         self.context.repair(self.room, Arc::default(), &Repairs { steps, ..repairs }).await?;
         Ok(if has_failure { ProbeRound::SomebodyFailed } else { ProbeRound::NobodyFailed })
     }

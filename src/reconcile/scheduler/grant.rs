@@ -4,33 +4,47 @@ use std::time::Instant;
 
 use crate::{
     presence::RoomName,
-    reconcile::state::{
-        budget::{Budget, CallPurpose},
-        queue::{Due, Importance},
-        schedule::Schedule,
+    reconcile::{
+        calls::ListCall,
+        state::{
+            budget::{Budget, CallPurpose},
+            queue::{Due, Importance},
+            schedule::Schedule,
+        },
     },
 };
 
-/// A comparison that may be made now. A call of this purpose was taken for it.
+/// A comparison that may be made now.
 pub struct Grant {
     pub room: RoomName,
     pub importance: Importance,
     pub purpose: CallPurpose,
+    /// Whether a call of this purpose was taken for it.
+    pub call: ListCall,
     pub due_since: Instant,
     /// The latest time for which it was wanted.
     pub wanted_at: Instant,
 }
 
 impl Grant {
-    /// The most important room that is due and for which the budget has a call. If there is none, lowers `look_again` to when
-    /// there may be one.
-    pub fn next(schedule: &mut Schedule, now: Instant, look_again: &mut Instant) -> Option<Self> {
+    /// The most important room that is due and for which the budget has a call, or for which none is needed. If there is none,
+    /// lowers `look_again` to when there may be one.
+    pub fn next(
+        schedule: &mut Schedule,
+        lists_are_free: bool,
+        now: Instant,
+        look_again: &mut Instant,
+    ) -> Option<Self> {
         let Schedule { queue, budget, .. } = schedule;
         let mut granted = None;
         for due in queue.due(now) {
+            if lists_are_free {
+                granted = Some(Self::of(due, CallPurpose::of(due.importance), ListCall::NotNeeded));
+                break;
+            }
             match take_call(budget, due, queue.is_watched(due.room), now) {
                 Ok(purpose) => {
-                    granted = Some(Self::of(due, purpose));
+                    granted = Some(Self::of(due, purpose, ListCall::Taken));
                     break;
                 }
                 Err(ready_at) => *look_again = ready_at.min(*look_again),
@@ -38,15 +52,15 @@ impl Grant {
         }
         let serves_a_client =
             granted.as_ref().is_some_and(|granted| granted.importance == Importance::Waiting);
-        if !serves_a_client {
+        if !serves_a_client && !lists_are_free {
             schedule.answer_awaited(now);
         }
         granted
     }
 
-    fn of(due: Due<'_>, purpose: CallPurpose) -> Self {
+    fn of(due: Due<'_>, purpose: CallPurpose, call: ListCall) -> Self {
         let Due { room, importance, since, newest } = due;
-        Self { room: room.clone(), importance, purpose, due_since: since, wanted_at: newest }
+        Self { room: room.clone(), importance, purpose, call, due_since: since, wanted_at: newest }
     }
 }
 

@@ -58,12 +58,14 @@ impl Scheduler {
 
     /// Starts what is due and allowed. Returns when to look again.
     fn start_due(&self) -> Instant {
+        let lists_are_free = self.context.lists_are_free();
         let mut schedule = self.context.schedule();
         let now = Instant::now();
         let mut look_again = now + TICK;
         self.context.measure_pace(&mut schedule, now);
         while schedule.has_free_place() {
-            let Some(grant) = Grant::next(&mut schedule, now, &mut look_again) else { break };
+            let grant = Grant::next(&mut schedule, lists_are_free, now, &mut look_again);
+            let Some(grant) = grant else { break };
             self.context.metrics.waited(now.duration_since(grant.due_since));
             schedule.queue.start(&grant.room);
             schedule.running += 1;

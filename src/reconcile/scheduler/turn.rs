@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::reconcile::{
+    calls::ListCall,
     compare::{comparison::Comparison, lease::Begun},
     context::Context,
     probe::missing::Probes,
@@ -31,9 +32,9 @@ impl Turn {
     pub async fn run(self) {
         let comparison = self.comparison();
         let mut probes = Probes::default();
-        let outcome = match comparison.begin(self.grant.wanted_at).await {
+        let outcome = match comparison.begin(self.grant.call, self.grant.wanted_at).await {
             Ok(Begun::Now(held)) => {
-                let outcome = comparison.compare(&mut probes).await;
+                let outcome = comparison.compare(self.grant.call, &mut probes).await;
                 comparison.end(held).await;
                 outcome
             }
@@ -131,8 +132,10 @@ impl Turn {
         self.context.wake.notify_one();
     }
 
-    /// Gives the call that was taken from this instance's budget back to it.
+    /// Gives the call back that was taken from this instance's budget, if one was.
     fn give_call_back(&self, schedule: &mut Schedule) {
-        schedule.budget.give_back(self.grant.purpose, Instant::now());
+        if self.grant.call == ListCall::Taken {
+            schedule.budget.give_back(self.grant.purpose, Instant::now());
+        }
     }
 }

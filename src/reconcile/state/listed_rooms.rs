@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -15,6 +15,8 @@ use crate::{
 
 /// One call serves everybody who asks for the list within this time.
 pub const FRESH: Duration = Duration::from_secs(10);
+/// If LiveKit's Redis has told of a change since: within this time.
+const CHANGED_FRESH: Duration = Duration::from_secs(1);
 /// After a call that failed the next one waits.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -34,7 +36,11 @@ impl From<SharedRooms> for RoomNames {
 
 /// LiveKit's rooms, as of the last call.
 #[derive(Default)]
-pub struct ListedRooms(AsyncMutex<Cached>);
+pub struct ListedRooms {
+    cached: AsyncMutex<Cached>,
+    /// When LiveKit's Redis last told that something about them has changed.
+    changed_at: Mutex<Option<Instant>>,
+}
 
 #[derive(Default)]
 struct Cached {
@@ -43,15 +49,30 @@ struct Cached {
 }
 
 impl ListedRooms {
+    /// LiveKit's Redis has told that something about its rooms has changed. To read them again costs no call, so names that are
+    /// older count for at most a second.
+    pub fn changed(&self) {
+        *self.changed_at() = Some(Instant::now());
+    }
+
+    fn fresh_for(&self, asked_at: Instant) -> Duration {
+        let has_changed = self.changed_at().is_some_and(|changed_at| changed_at >= asked_at);
+        if has_changed { CHANGED_FRESH } else { FRESH }
+    }
+
+    fn changed_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.changed_at.lock().expect("never held in a panic")
+    }
+
     /// The names, from an `ask` at most [`FRESH`] ago. A caller that comes while one is under way waits for it.
     pub async fn get<F>(&self, ask: impl FnOnce() -> F) -> Option<Arc<RoomNames>>
     where
         F: Future<Output = Option<RoomNames>>,
     {
-        let mut cached = self.0.lock().await;
+        let mut cached = self.cached.lock().await;
         let now = Instant::now();
         if let Some((asked_at, names)) = &cached.names
-            && now.duration_since(*asked_at) < FRESH
+            && now.duration_since(*asked_at) < self.fresh_for(*asked_at)
         {
             return Some(Arc::clone(names));
         }
@@ -96,7 +117,7 @@ mod tests {
         };
         assert!(listed.get(|| ask(None)).await.is_none());
         assert!(listed.get(|| ask(Some(vec![room("general")]))).await.is_none(), "too soon");
-        listed.0.lock().await.failed_at = None;
+        listed.cached.lock().await.failed_at = None;
         assert!(
             listed
                 .get(|| ask(Some(vec![room("general")])))

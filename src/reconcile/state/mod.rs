@@ -9,6 +9,8 @@ pub mod outcome;
 pub mod pace;
 pub mod probe_slots;
 pub mod queue;
+pub mod quiet_probes;
+pub mod redis_trust;
 pub mod refusals;
 pub mod schedule;
 pub mod signers;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use super::{
     outcome::ComparisonOutcome,
     pace::Pace,
     queue::{Importance, Queue},
+    quiet_probes::QuietProbes,
     refusals::{LIVEKIT_RETRIES_FOR, Refusals},
     sweep::Sweep,
     trouble::Troubles,
@@ -22,6 +23,9 @@ use super::{
 
 /// Comparisons under way at the same time.
 const MAX_AT_ONCE: usize = 32;
+
+/// After a sign of a crash every room's sessions are probed as if each comparison had cost a call, for this long.
+const ALARMED_FOR: Duration = Duration::from_mins(5);
 
 /// What changes all the time. Callers hold its lock for a few lines.
 pub struct Schedule {
@@ -45,6 +49,9 @@ pub struct Schedule {
     pub troubles: Troubles,
     /// When the last probe that a session answered was made. That session is a witness that LiveKit answers.
     witness_at: StoreTime,
+    pub quiet_probes: QuietProbes,
+    /// When a session last failed a probe, or LiveKit's API went down.
+    alarmed_at: Option<Instant>,
     pub refusals: Refusals,
     pub sweep: Sweep,
     /// Rooms that the sweep waits for.
@@ -69,6 +76,8 @@ impl Schedule {
             is_checking: false,
             troubles: Troubles::default(),
             witness_at: StoreTime::default(),
+            quiet_probes: QuietProbes::default(),
+            alarmed_at: None,
             refusals: Refusals::default(),
             sweep: Sweep::wanted(unknown_since, now),
             sweeping: HashSet::new(),
@@ -194,6 +203,15 @@ impl Schedule {
         }
         self.pace.waits(self.queue.waits_since(), now);
         &self.pace
+    }
+
+    /// A node of LiveKit may have crashed, which ends many sessions at once.
+    pub fn alarm(&mut self, now: Instant) {
+        self.alarmed_at = Some(now);
+    }
+
+    pub fn is_alarmed(&self, now: Instant) -> bool {
+        self.alarmed_at.is_some_and(|at| now.duration_since(at) < ALARMED_FOR)
     }
 
     pub fn note_witness(&mut self, asked_at: StoreTime) {

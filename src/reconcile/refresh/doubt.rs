@@ -1,0 +1,97 @@
+//! Whether the people of a room differ from those whom LiveKit keeps for longer than webhooks are on their way.
+//!
+//! Pure: callers pass the time. LiveKit keeps somebody before it sends their webhook, so a reading often is ahead of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use crate::presence::ParticipantSid;
+
+/// Most webhooks have come by then, and the room is read again.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+/// A webhook that has not come by then is lost, or LiveKit repeats it.
+const LOST_AFTER: Duration = Duration::from_secs(2);
+
+/// The sessions of a room that differ.
+#[derive(Debug, Default)]
+pub struct Doubt {
+    /// Since when, and whether a comparison was asked for.
+    sessions: BTreeMap<ParticipantSid, (Instant, bool)>,
+}
+
+/// What follows from a reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NextLook {
+    /// A webhook was lost: a comparison has to tell.
+    pub compare: bool,
+    /// When the room is to be read again, if somebody differs for whom no comparison was asked for yet.
+    pub at: Option<Instant>,
+}
+
+impl Doubt {
+    /// Notes who differs in a reading.
+    pub fn differ(&mut self, differing: &BTreeSet<ParticipantSid>, now: Instant) -> NextLook {
+        self.sessions.retain(|sid, _| differing.contains(sid));
+        for sid in differing {
+            self.sessions.entry(sid.clone()).or_insert((now, false));
+        }
+        let mut next = NextLook::default();
+        for (since, is_told) in self.sessions.values_mut().filter(|(_, is_told)| !is_told) {
+            if now >= *since + LOST_AFTER {
+                (*is_told, next.compare) = (true, true);
+                continue;
+            }
+            let first_look = *since + FIRST_LOOK;
+            let at = if now < first_look { first_look } else { *since + LOST_AFTER };
+            next.at = Some(next.at.map_or(at, |other| other.min(at)));
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn differing(sids: &[&str]) -> BTreeSet<ParticipantSid> {
+        sids.iter().map(|sid| ParticipantSid::new(*sid)).collect()
+    }
+
+    #[test]
+    fn a_webhook_that_does_not_come_within_two_seconds_is_lost() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let look_again = |millis| NextLook { compare: false, at: Some(at(millis)) };
+        let mut doubt = Doubt::default();
+        let bob = differing(&["PA_1"]);
+        for (millis, expected) in [
+            (0, look_again(100)),
+            (50, look_again(100)),
+            (100, look_again(2_000)),
+            (1_999, look_again(2_000)),
+            (2_000, NextLook { compare: true, at: None }),
+            (2_100, NextLook::default()),
+        ] {
+            assert_eq!(doubt.differ(&bob, at(millis)), expected, "{millis}");
+        }
+        assert_eq!(doubt.differ(&differing(&[]), at(9_000)), NextLook::default());
+        assert_eq!(doubt.differ(&bob, at(9_001)), look_again(9_101), "anew");
+    }
+
+    #[test]
+    fn each_session_has_its_own_time_and_others_that_come_and_go_do_not_put_it_off() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut doubt = Doubt::default();
+        doubt.differ(&differing(&["PA_1"]), at(0));
+        for number in 1..20 {
+            let other = format!("PA_other_{number}");
+            let told = doubt.differ(&differing(&["PA_1", &other]), at(number * 100));
+            assert!(!told.compare, "{number}");
+        }
+        let told = doubt.differ(&differing(&["PA_1", "PA_2"]), at(2_000));
+        assert_eq!(told, NextLook { compare: true, at: Some(at(2_100)) }, "the other one is new");
+    }
+}

@@ -1,0 +1,109 @@
+//! Which watched rooms have to be read in LiveKit's Redis, and whose people differ from what it keeps.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
+
+use tokio::sync::Notify;
+
+use crate::presence::{ParticipantSid, RoomName};
+
+use super::{
+    doubt::{Doubt, NextLook},
+    pace::{Reading, ReadingPace},
+};
+
+/// The watched rooms, as far as LiveKit's Redis is concerned. Does nothing where none is configured.
+pub struct Readings {
+    state: Option<Mutex<State>>,
+    /// Wakes the task: there may be something to read.
+    pub wake: Notify,
+}
+
+struct State {
+    pace: ReadingPace,
+    doubts: HashMap<RoomName, Doubt>,
+}
+
+impl Readings {
+    /// `bytes_per_second`: what all rooms together may be read; none where there is no Redis of LiveKit.
+    pub fn new(bytes_per_second: Option<u64>) -> Self {
+        let state = |rate| {
+            let pace = ReadingPace::new(rate, Instant::now());
+            Mutex::new(State { pace, doubts: HashMap::new() })
+        };
+        Self { state: bytes_per_second.map(state), wake: Notify::new() }
+    }
+
+    pub fn watch(&self, room: &RoomName) {
+        self.wake_after(|state| state.pace.watch(room, Instant::now()));
+    }
+
+    pub fn unwatch(&self, room: &RoomName) {
+        if let Some(mut state) = self.lock() {
+            state.pace.unwatch(room);
+            state.doubts.remove(room);
+        }
+    }
+
+    pub fn changed(&self, room: &RoomName) {
+        self.wake_after(|state| state.pace.changed(room, Instant::now()));
+    }
+
+    pub fn everything_changed(&self) {
+        self.wake_after(|state| state.pace.everything_changed(Instant::now()));
+    }
+
+    /// The room is to be read again soon, though nothing told of a change.
+    pub fn read_again(&self, room: &RoomName) {
+        self.wake_after(|state| state.pace.read_again(room, Instant::now()));
+    }
+
+    /// Begins the next reading.
+    ///
+    /// # Errors
+    /// When to ask again; none if nothing is unread.
+    pub(super) fn next(&self) -> Result<Reading, Option<Instant>> {
+        self.lock().map_or(Err(None), |mut state| state.pace.next(Instant::now()))
+    }
+
+    /// A reading has ended, and brought this many bytes; none if it failed.
+    pub(super) fn ended(&self, room: &RoomName, bytes: Option<usize>) {
+        self.wake_after(|state| state.pace.read(room, bytes, Instant::now()));
+    }
+
+    /// Notes who differs in a reading, and has the room read again where that may tell more. Returns whether a webhook was lost,
+    /// so that a comparison has to tell.
+    pub(super) fn differ(&self, room: &RoomName, differing: &BTreeSet<ParticipantSid>) -> bool {
+        let Some(mut state) = self.lock() else { return false };
+        let State { pace, doubts } = &mut *state;
+        if differing.is_empty() {
+            doubts.remove(room);
+            return false;
+        }
+        if !pace.is_watched(room) {
+            return false;
+        }
+        let doubt = doubts.entry(room.clone()).or_default();
+        let NextLook { compare, at } = doubt.differ(differing, Instant::now());
+        if let Some(at) = at {
+            pace.read_again(room, at);
+        }
+        compare
+    }
+
+    fn wake_after(&self, change: impl FnOnce(&mut State)) {
+        if let Some(mut state) = self.lock() {
+            change(&mut state);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        let state = self.state.as_ref()?;
+        Some(state.lock().expect("never held in a panic"))
+    }
+}

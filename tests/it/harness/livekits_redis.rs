@@ -1,0 +1,172 @@
+//! The Redis of a LiveKit, into which a test writes what LiveKit keeps there: hashes of protobuf messages, with the numbers that the
+//! fields have in `livekit_models.proto`.
+
+use prost::Message;
+use redis::aio::MultiplexedConnection;
+use serde_json::Value;
+
+use super::{RedisServer, WebhookBody};
+
+/// A running Redis, and a connection of LiveKit's.
+pub struct LiveKitsRedis {
+    pub server: RedisServer,
+    connection: MultiplexedConnection,
+}
+
+impl LiveKitsRedis {
+    /// Starts a Redis that a LiveKit 1.13.5 uses.
+    pub async fn start() -> Self {
+        let server = RedisServer::start().await;
+        let connection = connect(&server).await;
+        let mut redis = Self { server, connection };
+        redis.moves_in().await;
+        redis
+    }
+
+    async fn moves_in(&mut self) {
+        self.run(redis::cmd("SET").arg("livekit_version").arg("1.13.5")).await;
+    }
+
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Kills it.
+    pub async fn kill(&mut self) {
+        self.server.kill().await;
+    }
+
+    /// Starts it again. LiveKit writes its version, and nothing else.
+    pub async fn start_again(&mut self) {
+        self.server.start_again().await;
+        self.connection = connect(&self.server).await;
+        self.moves_in().await;
+    }
+
+    /// Keeps these people in a room, as their webhooks describe them.
+    pub async fn put(&mut self, room: &str, people: &[WebhookBody]) {
+        let key = format!("room_participants:{room}");
+        let mut written = redis::pipe();
+        written.cmd("HSET").arg("rooms").arg(room).arg(room_object(room));
+        for person in people {
+            let person = &person.0["participant"];
+            written.cmd("HSET").arg(&key).arg(person["identity"].as_str().unwrap());
+            written.arg(encoded(person));
+        }
+        written.exec_async(&mut self.connection).await.unwrap();
+    }
+
+    /// Keeps a value of somebody that is no message.
+    pub async fn spoil(&mut self, room: &str, identity: &str) {
+        let key = format!("room_participants:{room}");
+        self.run(redis::cmd("HSET").arg(key).arg(identity).arg(&b"\xff\xff\xff"[..])).await;
+    }
+
+    /// Keeps somebody no longer.
+    pub async fn take(&mut self, room: &str, identity: &str) {
+        let key = format!("room_participants:{room}");
+        self.run(redis::cmd("HDEL").arg(key).arg(identity)).await;
+    }
+
+    async fn run(&mut self, command: &redis::Cmd) {
+        command.exec_async(&mut self.connection).await.unwrap();
+    }
+}
+
+async fn connect(server: &RedisServer) -> MultiplexedConnection {
+    let client = redis::Client::open(server.url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+#[derive(Message)]
+struct RoomMessage {
+    #[prost(string, tag = "1")]
+    sid: String,
+    #[prost(string, tag = "2")]
+    name: String,
+}
+
+fn room_object(name: &str) -> Vec<u8> {
+    RoomMessage { sid: format!("RM_{name}"), name: name.to_owned() }.encode_to_vec()
+}
+
+#[derive(Message)]
+struct PersonMessage {
+    #[prost(string, tag = "1")]
+    sid: String,
+    #[prost(string, tag = "2")]
+    identity: String,
+    #[prost(int32, tag = "3")]
+    state: i32,
+    #[prost(message, repeated, tag = "4")]
+    tracks: Vec<TrackMessage>,
+    #[prost(string, tag = "5")]
+    metadata: String,
+    #[prost(string, tag = "9")]
+    name: String,
+    #[prost(uint32, tag = "10")]
+    version: u32,
+    #[prost(message, optional, tag = "11")]
+    permission: Option<PermissionMessage>,
+    #[prost(btree_map = "string, string", tag = "15")]
+    attributes: std::collections::BTreeMap<String, String>,
+    #[prost(int64, tag = "17")]
+    joined_at_ms: i64,
+}
+
+#[derive(Message)]
+struct TrackMessage {
+    #[prost(string, tag = "1")]
+    sid: String,
+    #[prost(bool, tag = "4")]
+    muted: bool,
+    /// 2 is the microphone.
+    #[prost(int32, tag = "9")]
+    source: i32,
+}
+
+#[derive(Message)]
+struct PermissionMessage {
+    #[prost(bool, tag = "1")]
+    can_subscribe: bool,
+    #[prost(bool, tag = "2")]
+    can_publish: bool,
+    #[prost(bool, tag = "3")]
+    can_publish_data: bool,
+    #[prost(bool, tag = "7")]
+    hidden: bool,
+}
+
+/// The message that LiveKit keeps of somebody whom a webhook describes so.
+fn encoded(person: &Value) -> Vec<u8> {
+    let text = |field: &str| person[field].as_str().unwrap_or_default().to_owned();
+    let is = |object: &Value, field: &str| object[field].as_bool().unwrap_or(false);
+    let tracks = person["tracks"].as_array().into_iter().flatten().map(|track| TrackMessage {
+        sid: track["sid"].as_str().unwrap().to_owned(),
+        muted: is(track, "muted"),
+        source: 2,
+    });
+    let attributes = person["attributes"].as_object().into_iter().flatten();
+    let permission = Some(&person["permission"]).filter(|one| one.is_object());
+    let message = PersonMessage {
+        sid: text("sid"),
+        identity: text("identity"),
+        // ACTIVE
+        state: 2,
+        tracks: tracks.collect(),
+        metadata: text("metadata"),
+        name: text("name"),
+        version: u32::try_from(person["version"].as_u64().unwrap()).unwrap(),
+        permission: permission.map(|one| PermissionMessage {
+            can_subscribe: is(one, "can_subscribe"),
+            can_publish: is(one, "can_publish"),
+            can_publish_data: is(one, "can_publish_data"),
+            hidden: is(one, "hidden"),
+        }),
+        attributes: attributes
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+            .collect(),
+        joined_at_ms: person["joinedAtMs"].as_str().unwrap().parse().unwrap(),
+    };
+    message.encode_to_vec()
+}
