@@ -22,7 +22,7 @@ pub use api::{
 };
 pub use join_token::JoinToken;
 pub use key::{ApiKey, InvalidKey, Keys, WEAK_SECRET_BYTES};
-pub use list::{UnreadableList, parse_participants, parse_rooms};
+pub use list::{ListedRoom, UnreadableList, parse_participants, parse_rooms};
 pub(crate) use object::Object;
 pub use role::{Grants, InvalidRoles, Roles};
 pub(crate) use token::NumericDate;

@@ -37,7 +37,8 @@ pub(super) struct WebhookEvent {
     pub job: Option<Value>,
 }
 
-/// A room as webhooks and LiveKit's Redis have it (`livekit_models.proto` of livekit/protocol).
+/// A room as webhooks, lists and LiveKit's Redis have it (`livekit_models.proto` of livekit/protocol). Its `turnPassword` is never
+/// kept.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WebhookRoom {
@@ -50,12 +51,6 @@ pub(super) struct WebhookRoom {
     pub creation_time_ms: Option<Integer>,
     #[serde(alias = "active_recording")]
     pub active_recording: Option<bool>,
-}
-
-/// Only what is needed of a room in LiveKit's list: `turnPassword` and the room's metadata are never kept.
-#[derive(Debug, Deserialize)]
-pub(super) struct RoomInfo {
-    pub name: Option<String>,
 }
 
 /// `livekit_models.proto` of livekit/protocol.
@@ -118,7 +113,7 @@ pub(super) struct TrackInfo {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RoomList {
-    pub rooms: Option<Vec<Object<RoomInfo>>>,
+    pub rooms: Option<Vec<Object<WebhookRoom>>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -47,7 +47,7 @@ pub enum MetadataTold {
 pub struct MetadataDigest(String);
 
 impl MetadataDigest {
-    fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         if text.is_empty() {
             return Self::default();
         }

@@ -22,6 +22,7 @@ use super::{
     ReconcilerParts,
     banned::RemoveBanned,
     kept::KeptRooms,
+    metadata::SaidMetadata,
     metrics::ReconcileMetrics,
     refresh::Readings,
     settings::{CALLING_EVERY, ReconcileSettings, jittered},
@@ -53,6 +54,7 @@ pub(super) struct Context {
     pub empty_rooms: EmptyRooms,
     pub kept_rooms: Option<KeptRooms>,
     pub readings: Readings,
+    pub said_metadata: SaidMetadata,
 }
 
 impl Context {
@@ -80,6 +82,7 @@ impl Context {
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
             readings: Readings::new(livekit_redis.as_deref().map(LiveKitRedis::bytes_per_second)),
+            said_metadata: SaidMetadata::default(),
             kept_rooms: livekit_redis.map(KeptRooms::new),
         }
     }

@@ -19,7 +19,7 @@ use super::{
     banned::RemoveBanned,
     context::Context,
     metrics::ReconcileMetrics,
-    refresh::Refresher,
+    refresh::{Refresher, RoomsRefresher},
     scheduler::Scheduler,
     settings::{CALLING_EVERY, LOOK_UP_TIMEOUT, ReconcileSettings, jittered},
     state::{outcome::ComparisonOutcome, queue::Importance},
@@ -63,6 +63,7 @@ impl Reconciler {
         let context = Arc::new(Context::new(parts, rules, settings, metrics));
         Scheduler::start(&context);
         Refresher::start(&context);
+        RoomsRefresher::start(&context);
         Self(context)
     }
 

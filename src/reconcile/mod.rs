@@ -7,6 +7,7 @@
 //! - `scheduler`: starts the comparisons that are due and that the budget allows
 //! - `compare`: one room's comparison; `repair` hands its repairs to the store
 //! - `refresh`: what LiveKit's Redis tells of watched rooms, as it happens; `kept`: whether that Redis is used
+//! - `metadata`: what LiveKit says of the metadata of rooms, where it is asked anyway
 //! - `probe`: liveness probes of the sessions in a room
 //! - `state`: what is known, behind one lock: who waits, which calls are left, what LiveKit said
 //! - `banned`: where comparisons tell of banned people whom LiveKit lists
@@ -20,6 +21,7 @@ mod context;
 mod failure;
 mod gateway;
 mod kept;
+mod metadata;
 mod metrics;
 mod moderators;
 mod probe;

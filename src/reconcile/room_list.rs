@@ -38,7 +38,7 @@ impl Context {
         }
         let rooms = self.api.list_rooms(&[room]).await;
         self.api_answered(CallTarget::Existence, rooms.as_ref().err());
-        Ok(rooms?.contains(room))
+        Ok(rooms?.iter().any(|listed| listed.name == *room))
     }
 
     /// Whether LiveKit's Redis has the room. None if it is not used, or does not say.
@@ -92,11 +92,14 @@ impl Context {
         {
             return None;
         }
-        let names = self.api.list_rooms(&[]).await;
-        self.api_answered(CallTarget::Rooms, names.as_ref().err());
-        let shared = SharedRooms { asked_at, names: names.ok()? };
+        let rooms = self.api.list_rooms(&[]).await;
+        self.api_answered(CallTarget::Rooms, rooms.as_ref().err());
+        let rooms = rooms.ok()?;
+        let names = rooms.iter().map(|listed| listed.name.clone()).collect();
+        let shared = SharedRooms { asked_at, names };
         // If this fails the others ask for themselves.
         let _ = self.peers.share_rooms(&shared, FRESH).await;
+        self.tell_listed_metadata(&rooms, asked_at).await;
         Some(shared.into())
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     livekit::{
         access_token::AccessToken,
         key::Keys,
-        list::{parse_participants, parse_rooms},
+        list::{ListedRoom, parse_participants, parse_rooms},
         video_grant::VideoGrant,
     },
     presence::{Identity, ProbeAnswer, RoomName, SessionInfo},
@@ -111,7 +111,7 @@ impl Api {
     ///
     /// # Errors
     /// Nothing is known.
-    pub async fn list_rooms(&self, names: &[&RoomName]) -> Result<Vec<RoomName>, ApiError> {
+    pub async fn list_rooms(&self, names: &[&RoomName]) -> Result<Vec<ListedRoom>, ApiError> {
         let grant = VideoGrant { room_list: true, ..VideoGrant::default() };
         let answer =
             self.call(Method::ListRooms, grant, &json!({ "names": names }), self.timeout).await?;

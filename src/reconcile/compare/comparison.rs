@@ -121,6 +121,7 @@ impl<'room> Comparison<'room> {
             Inside::Unsaid => None,
         };
         let held = held.unwrap_or_default();
+        self.context.compare_metadata(self.room, &held, asked_at).await;
         let repairs = match inside {
             Inside::People(sessions) => {
                 self.plan(&held, &Listing { asked_at, sessions }, probes).await?

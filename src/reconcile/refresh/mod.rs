@@ -5,6 +5,7 @@
 //! - `reading`: one reading, and what follows from it
 //! - `pace`: which room is read when
 //! - `doubt`: whether people differ for longer than webhooks are on their way
+//! - `rooms`: the task that reads the metadata of rooms
 //! - `readings`: what these share
 
 mod doubt;
@@ -12,6 +13,8 @@ mod pace;
 mod reading;
 mod readings;
 mod refresher;
+mod rooms;
 
 pub(super) use readings::Readings;
 pub(super) use refresher::Refresher;
+pub(super) use rooms::RoomsRefresher;

@@ -100,6 +100,15 @@ impl ReadingPace {
         self.rooms.contains_key(room)
     }
 
+    pub fn watched(&self) -> Vec<RoomName> {
+        self.rooms.keys().cloned().collect()
+    }
+
+    /// Something else was read at the same rate.
+    pub fn spent(&mut self, bytes: usize, now: Instant) {
+        self.bucket.take(bytes, now);
+    }
+
     /// LiveKit's Redis told that a room has changed. Does nothing for a room that is not watched.
     pub fn changed(&mut self, room: &RoomName, now: Instant) {
         self.want(room, now, now, Some(now));

@@ -20,6 +20,8 @@ pub struct Readings {
     state: Option<Mutex<State>>,
     /// Wakes the task: there may be something to read.
     pub wake: Notify,
+    /// Wakes the task that reads the metadata of rooms.
+    rooms_wake: Notify,
 }
 
 struct State {
@@ -34,17 +36,39 @@ impl Readings {
             let pace = ReadingPace::new(rate, Instant::now());
             Mutex::new(State { pace, doubts: HashMap::new() })
         };
-        Self { state: bytes_per_second.map(state), wake: Notify::new() }
+        Self { state: bytes_per_second.map(state), wake: Notify::new(), rooms_wake: Notify::new() }
     }
 
     pub fn watch(&self, room: &RoomName) {
         self.wake_after(|state| state.pace.watch(room, Instant::now()));
+        self.some_room_changed();
     }
 
     pub fn unwatch(&self, room: &RoomName) {
         if let Some(mut state) = self.lock() {
             state.pace.unwatch(room);
             state.doubts.remove(room);
+        }
+    }
+
+    /// What LiveKit's Redis keeps of rooms themselves may be different.
+    pub fn some_room_changed(&self) {
+        self.rooms_wake.notify_one();
+    }
+
+    /// Waits until rooms themselves may be different.
+    pub(super) async fn rooms_changed(&self) {
+        self.rooms_wake.notified().await;
+    }
+
+    pub(super) fn watched(&self) -> Vec<RoomName> {
+        self.lock().map(|state| state.pace.watched()).unwrap_or_default()
+    }
+
+    /// Rooms themselves were read, which brought this many bytes.
+    pub(super) fn spent(&self, bytes: usize) {
+        if let Some(mut state) = self.lock() {
+            state.pace.spent(bytes, Instant::now());
         }
     }
 

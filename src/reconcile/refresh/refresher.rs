@@ -54,10 +54,15 @@ impl Refresher {
     fn on_change(&self, change: KeptChange) {
         match change {
             KeptChange::People(room) => self.context.readings.changed(&room),
-            KeptChange::Rooms => self.context.listed_rooms.changed(),
+            KeptChange::Rooms => {
+                self.context.listed_rooms.changed();
+                self.context.readings.some_room_changed();
+            }
             KeptChange::Everything => {
                 self.context.readings.everything_changed();
                 self.context.listed_rooms.changed();
+                self.context.said_metadata.forget_all();
+                self.context.readings.some_room_changed();
                 // Comparisons need no call from here on, and nothing that LiveKit's API could not answer has to wait.
                 self.context.schedule().troubles.forget();
                 self.context.wake.notify_one();

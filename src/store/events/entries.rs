@@ -210,7 +210,9 @@ impl<'step> Happened<'step> {
         let data = Data { room: &room, participant: None, track: None, room_end_reason: None };
         let source = match self.origin {
             Origin::Webhook { .. } => EventSource::Webhook,
-            Origin::Repairs(RepairCause::Comparison) => EventSource::Comparison,
+            Origin::Repairs(RepairCause::Comparison | RepairCause::Refresh) => {
+                EventSource::Comparison
+            }
             Origin::Repairs(RepairCause::Moderation) => EventSource::Moderation,
         };
         FeedEvent {

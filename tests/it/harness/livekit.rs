@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Gives ids and join times, which rise within a test process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-const EPOCH_MS: u64 = 1_795_391_850_000;
+pub const EPOCH_MS: u64 = 1_795_391_850_000;
 
 /// The body of a webhook, in the room `general` unless another is set.
 #[derive(Clone, Debug)]

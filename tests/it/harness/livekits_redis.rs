@@ -5,7 +5,7 @@ use prost::Message;
 use redis::aio::MultiplexedConnection;
 use serde_json::Value;
 
-use super::{RedisServer, WebhookBody};
+use super::{RedisServer, WebhookBody, livekit::EPOCH_MS};
 
 /// A running Redis, and a connection of LiveKit's.
 pub struct LiveKitsRedis {
@@ -56,6 +56,13 @@ impl LiveKitsRedis {
         written.exec_async(&mut self.connection).await.unwrap();
     }
 
+    /// Keeps this metadata of a room, as `UpdateRoomMetadata` has it kept, of the life that webhooks with `room_metadata` tell of.
+    pub async fn describe(&mut self, room: &str, metadata: &str) {
+        let created_at = i64::try_from(EPOCH_MS - 5_000).unwrap();
+        let object = described(room, metadata, created_at);
+        self.run(redis::cmd("HSET").arg("rooms").arg(room).arg(object)).await;
+    }
+
     /// Keeps a value of somebody that is no message.
     pub async fn spoil(&mut self, room: &str, identity: &str) {
         let key = format!("room_participants:{room}");
@@ -84,10 +91,19 @@ struct RoomMessage {
     sid: String,
     #[prost(string, tag = "2")]
     name: String,
+    #[prost(string, tag = "8")]
+    metadata: String,
+    #[prost(int64, tag = "15")]
+    creation_time_ms: i64,
 }
 
 fn room_object(name: &str) -> Vec<u8> {
-    RoomMessage { sid: format!("RM_{name}"), name: name.to_owned() }.encode_to_vec()
+    described(name, "", 0)
+}
+
+fn described(name: &str, metadata: &str, creation_time_ms: i64) -> Vec<u8> {
+    let (sid, metadata) = (format!("RM_{name}"), metadata.to_owned());
+    RoomMessage { sid, name: name.to_owned(), metadata, creation_time_ms }.encode_to_vec()
 }
 
 #[derive(Message)]

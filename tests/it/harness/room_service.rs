@@ -43,6 +43,11 @@ pub trait Rooms: Send + Sync + 'static {
     /// The names of all rooms.
     fn names(&self) -> Vec<String>;
 
+    /// The metadata of a room; none where nothing is said of it.
+    fn metadata(&self, _room: &str) -> Option<String> {
+        None
+    }
+
     /// How the node that holds a session answers a call about it.
     fn probe(&self, room: &str, identity: &str) -> ProbeReply;
 
@@ -233,7 +238,14 @@ impl Server {
         let is_wanted = |name: &String| wanted.is_empty() || wanted.contains(&json!(name));
         let names = self.rooms.names().into_iter().filter(is_wanted);
         // The service takes no count from here.
-        let rooms = names.map(|name| json!({"name": name, "num_participants": 99}));
+        let rooms = names.map(|name| {
+            let mut room = json!({"name": name, "num_participants": 99});
+            if let Some(metadata) = self.rooms.metadata(&name) {
+                room["metadata"] = metadata.into();
+                room["creation_time_ms"] = (super::livekit::EPOCH_MS - 5_000).to_string().into();
+            }
+            room
+        });
         success(&json!({"rooms": rooms.collect::<Vec<_>>()}))
     }
 

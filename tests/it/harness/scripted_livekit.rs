@@ -32,6 +32,7 @@ struct Script(Mutex<Lists>);
 #[derive(Default)]
 struct Lists {
     rooms: BTreeMap<String, Vec<Value>>,
+    metadata: BTreeMap<String, String>,
     /// Identities that are listed although their node is gone.
     dead: BTreeSet<String>,
     /// Rooms whose lists cannot be read.
@@ -81,6 +82,11 @@ impl ScriptedLiveKit {
     pub fn list(&self, room: &str, people: &[WebhookBody]) {
         let people = people.iter().map(|webhook| as_listed(&webhook.0["participant"])).collect();
         self.lists().rooms.insert(room.to_owned(), people);
+    }
+
+    /// Lists a room with this metadata from now on, as of the life that webhooks with `room_metadata` tell of.
+    pub fn describe(&self, room: &str, metadata: &str) {
+        self.lists().metadata.insert(room.to_owned(), metadata.to_owned());
     }
 
     /// Has the room no longer.
@@ -184,6 +190,10 @@ impl Rooms for Script {
             Some(spoiled) => Err(*spoiled),
             None => Ok(lists.rooms.get(room).cloned().unwrap_or_default()),
         }
+    }
+
+    fn metadata(&self, room: &str) -> Option<String> {
+        self.lists().metadata.get(room).cloned()
     }
 
     fn names(&self) -> Vec<String> {

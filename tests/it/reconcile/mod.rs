@@ -10,6 +10,7 @@ mod ghosts;
 mod livekit_redis;
 mod lost_rooms;
 mod many_rooms;
+mod metadata;
 mod omitted;
 mod one_rooms_trouble;
 mod other_livekit;

@@ -1,0 +1,121 @@
+//! The metadata of watched rooms, read again when LiveKit's Redis tells that some room has changed.
+//!
+//! One hash has all rooms, and joins and leaves in any of them change it. So all watched rooms are read, at most once in 250 ms, and
+//! more rarely where they are so many, or their metadata so long, that this would use more than a quarter of the rate.
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+use crate::{
+    abort_on_panic,
+    livekit::redis::LiveKitRedisError,
+    presence::RoomName,
+    reconcile::{context::Context, kept::KeptRooms, metadata::told_of},
+};
+
+/// The shortest time between the ends of two readings of all watched rooms.
+const MIN_INTERVAL: Duration = Duration::from_millis(250);
+/// The part of the rate that these readings may use: one in this many.
+const SHARE: u32 = 4;
+/// What the reading of a room costs at least: the command, and the answer where LiveKit has no such room.
+const MIN_COST: usize = 128;
+/// Rooms that are read at the same time.
+const MAX_AT_ONCE: usize = 16;
+/// The task looks this often whether LiveKit's Redis can be read now.
+const TICK: Duration = Duration::from_millis(500);
+/// How often in a row the same rooms are read again because that may tell more.
+const MAX_AGAIN: u32 = 3;
+
+/// Woken by [`Readings`](super::Readings) when a room is watched or may have changed.
+pub struct RoomsRefresher(Arc<Context>);
+
+/// What reading all watched rooms came to.
+#[derive(Default)]
+struct Pass {
+    bytes: usize,
+    /// Whether another may tell more.
+    again: bool,
+}
+
+impl RoomsRefresher {
+    /// Starts the task, if there is a Redis of LiveKit. Must be called in a runtime.
+    pub fn start(context: &Arc<Context>) {
+        if context.kept_rooms.is_some() {
+            let refresher = Self(Arc::clone(context));
+            tokio::spawn(abort_on_panic::task("what follows LiveKit's rooms", refresher.run()));
+        }
+    }
+
+    async fn run(self) {
+        let mut again = 0;
+        loop {
+            if again == 0 {
+                self.0.readings.rooms_changed().await;
+            }
+            let Some(kept) = self.0.kept_rooms.as_ref() else { return };
+            // Another LiveKit may have rooms of the same names.
+            while !kept.is_trusted() {
+                sleep(TICK).await;
+            }
+            let began = Instant::now();
+            let pass = self.read_all(kept).await;
+            again = if pass.again && again < MAX_AGAIN { again + 1 } else { 0 };
+            let rate = kept.redis.bytes_per_second().max(1);
+            sleep(interval(pass.bytes, rate).saturating_sub(began.elapsed())).await;
+        }
+    }
+
+    async fn read_all(&self, kept: &KeptRooms) -> Pass {
+        let context = &self.0;
+        let watched = context.readings.watched();
+        let mut pass = Pass::default();
+        for some in watched.chunks(MAX_AT_ONCE) {
+            let reading = some.iter().map(|room| self.read(kept, room));
+            for read in futures_util::future::join_all(reading).await {
+                pass.bytes += read.bytes;
+                pass.again |= read.again;
+            }
+        }
+        context.readings.spent(pass.bytes);
+        let watched: HashSet<_> = watched.into_iter().collect();
+        context.said_metadata.keep(|room| watched.contains(room));
+        pass
+    }
+
+    async fn read(&self, kept: &KeptRooms, room: &RoomName) -> Pass {
+        let failed = Pass { bytes: MIN_COST, again: false };
+        let Ok(asked_at) = self.0.store.now().await else { return failed };
+        match kept.redis.room(room).await {
+            Ok(Some(object)) => {
+                let bytes = MIN_COST + object.metadata.len();
+                let again = self.0.tell_metadata(room, &told_of(object, asked_at)).await;
+                Pass { bytes, again }
+            }
+            Ok(None) | Err(LiveKitRedisError::Down(_) | LiveKitRedisError::Unreadable(_)) => failed,
+        }
+    }
+}
+
+fn interval(bytes: usize, bytes_per_second: u64) -> Duration {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let nanos = bytes.saturating_mul(1_000_000_000) / bytes_per_second;
+    (Duration::from_nanos(nanos) * SHARE).max(MIN_INTERVAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_read_four_times_a_second_and_more_rarely_where_that_brings_much() {
+        let rate = 8 * 1024 * 1024;
+        for (bytes, millis) in [(0, 250), (512 * 1024, 250), (1024 * 1024, 500), (8 << 20, 4_000)] {
+            assert_eq!(interval(bytes, rate), Duration::from_millis(millis), "{bytes}");
+        }
+    }
+}
