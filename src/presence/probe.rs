@@ -89,6 +89,11 @@ impl Room {
         }
         doubtful.into_iter().map(Session::as_target).collect()
     }
+
+    /// Whether anybody gives reason to doubt: a suspect, somebody who failed a probe or was evicted.
+    pub fn has_doubts(&self) -> bool {
+        self.sessions.values().any(Session::is_doubtful)
+    }
 }
 
 impl Session {

@@ -27,8 +27,8 @@ use super::{
     refresh::Readings,
     settings::{CALLING_EVERY, ReconcileSettings, jittered},
     state::{
-        empty_rooms::EmptyRooms, listed_rooms::ListedRooms, probe_slots::ProbeSlots,
-        schedule::Schedule, signers::Signers,
+        empty_rooms::EmptyRooms, interval::Intervals, listed_rooms::ListedRooms,
+        probe_slots::ProbeSlots, schedule::Schedule, signers::Signers,
     },
 };
 
@@ -65,13 +65,15 @@ impl Context {
         metrics: ReconcileMetrics,
     ) -> Self {
         metrics.api_up.set(1);
+        let intervals = Intervals::new(settings.every, rules.trust);
+        let schedule = Schedule::new(settings.calls_per_minute, intervals, Instant::now());
         Self {
             api,
             store,
             peers,
             banned,
             rules,
-            schedule: Mutex::new(Schedule::new(settings.calls_per_minute, Instant::now())),
+            schedule: Mutex::new(schedule),
             settings,
             metrics,
             signers: Mutex::default(),
@@ -109,8 +111,8 @@ impl Context {
 
     /// Measures how long rooms have to wait, and trusts them for as long as that takes.
     pub fn measure_pace(&self, schedule: &mut Schedule, now: Instant) {
-        let pace = schedule.measure_pace(now);
-        let extra_trust = pace.extra_trust(self.settings.every, self.rules.trust);
+        let longest = schedule.intervals.longest();
+        let extra_trust = schedule.measure_pace(now).extra_trust(longest, self.rules.trust);
         let micros = u64::try_from(extra_trust.as_micros()).unwrap_or(u64::MAX);
         self.extra_trust.store(micros, Ordering::Relaxed);
         self.store.trust_longer(extra_trust);
@@ -121,9 +123,10 @@ impl Context {
         Duration::from_micros(self.extra_trust.load(Ordering::Relaxed))
     }
 
-    /// The interval at which watched rooms can be compared at the moment.
-    pub fn interval(&self) -> Duration {
-        self.settings.every + self.schedule().pace.wait()
+    /// The interval at which a watched room can be compared at the moment.
+    pub fn interval(&self, room: &RoomName) -> Duration {
+        let schedule = self.schedule();
+        schedule.intervals.of(room) + schedule.pace.wait()
     }
 
     /// Notes whether somebody is called by telephone in a room. If it is watched, it is compared often until they answer.

@@ -31,6 +31,10 @@ impl Context {
         if counts.suspected + counts.evicted > 0 {
             self.schedule().alarm(Instant::now());
         }
+        // What readers see changed, and no webhook told.
+        if counts.updated > 0 && change.is_some() {
+            self.schedule().intervals.note_news(room);
+        }
         if counts.has_mended() {
             for (kind, age) in ages {
                 self.metrics.aged(kind, age);

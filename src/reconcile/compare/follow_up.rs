@@ -1,7 +1,10 @@
 //! What follows a comparison once no client waits for it: the slow answers of probes, and probes of listed sessions.
 
 use crate::reconcile::{
-    probe::{listed::ProbeRound, missing::Probes},
+    probe::{
+        listed::{Doubts, ProbeRound},
+        missing::Probes,
+    },
     state::outcome::ComparisonOutcome,
 };
 
@@ -38,9 +41,9 @@ impl<'room> Comparison<'room> {
     }
 
     /// Probes listed sessions that give reason to doubt, until a round has no failures.
-    pub async fn probe_all_listed(&self) {
+    pub async fn probe_all_listed(&self, doubts: Doubts) {
         for _ in 0..MAX_PROBE_ROUNDS {
-            match self.prober().probe_listed().await {
+            match self.prober().probe_listed(doubts).await {
                 Ok(ProbeRound::NobodyFailed) | Err(_) => return,
                 Ok(ProbeRound::SomebodyFailed) => {
                     if self.judge_failures().await == ComparisonOutcome::Unknown {

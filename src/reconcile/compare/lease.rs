@@ -25,8 +25,8 @@ pub enum Begun {
     Later(Duration),
     /// All instances together have no call left.
     NoCall,
-    /// Another instance has compared it.
-    Done,
+    /// Another instance has compared it, this long ago.
+    Done(Duration),
 }
 
 impl Comparison<'_> {
@@ -69,8 +69,11 @@ impl Comparison<'_> {
         wanted_at: Instant,
     ) -> Result<Option<Begun>, Failure> {
         // If LiveKit does not have the room, the list of its people would say no more.
-        if self.is_done(wanted_at).await? || self.is_unlisted_and_empty().await? {
-            return Ok(Some(Begun::Done));
+        if let Some(age) = self.done_before(wanted_at).await? {
+            return Ok(Some(Begun::Done(age)));
+        }
+        if self.is_unlisted_and_empty().await? {
+            return Ok(Some(Begun::Done(Duration::ZERO)));
         }
         let is_taken = match call {
             ListCall::Taken => self.context.take_shared_call(self.purpose).await?.is_zero(),
@@ -79,13 +82,13 @@ impl Comparison<'_> {
         Ok((!is_taken).then_some(Begun::NoCall))
     }
 
-    /// Whether another instance has compared the room since this comparison was wanted. For the regular turn of a watched room:
-    /// whether one has compared it lately.
-    async fn is_done(&self, wanted_at: Instant) -> Result<bool, StoreError> {
-        let Some(held) = self.context.store.position(self.room).await? else { return Ok(false) };
+    /// How long ago another instance has compared the room, if that was after this comparison was wanted. For the regular turn of
+    /// a watched room: if that was lately.
+    async fn done_before(&self, wanted_at: Instant) -> Result<Option<Duration>, StoreError> {
+        let Some(held) = self.context.store.position(self.room).await? else { return Ok(None) };
         let now = self.context.store.now().await?;
         let since = match self.importance {
-            Importance::Watched => self.context.interval().mul_f64(LATELY),
+            Importance::Watched => self.context.interval(self.room).mul_f64(LATELY),
             Importance::Calling => CALLING_EVERY.mul_f64(LATELY),
             Importance::Waiting
             | Importance::Suspicious
@@ -93,7 +96,8 @@ impl Comparison<'_> {
             | Importance::Listed => wanted_at.elapsed(),
         };
         // A store whose clock was ahead may have written a time that is still to come.
-        Ok(held.compared_at >= now - since && held.compared_at <= now)
+        let is_done = held.compared_at >= now - since && held.compared_at <= now;
+        Ok(is_done.then(|| now.since(held.compared_at)))
     }
 
     /// Whether this is a watched room that no store holds, and LiveKit, asked for its rooms, did not have it either.

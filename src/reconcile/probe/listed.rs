@@ -14,6 +14,15 @@ use super::prober::{Prober, findings};
 /// Probes under way at the same time. One that fails takes three seconds.
 const MAX_AT_ONCE: usize = 16;
 
+/// Whom to probe of those whom LiveKit lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubts {
+    /// Those who give reason to doubt.
+    Only,
+    /// If nobody does, the one who has been silent for longest.
+    AndTheSilent,
+}
+
 /// How a round of probes ended.
 pub enum ProbeRound {
     NobodyFailed,
@@ -22,10 +31,13 @@ pub enum ProbeRound {
 
 impl Prober<'_> {
     /// Probes everybody in the room whose turn it is.
-    pub async fn probe_listed(self) -> Result<ProbeRound, StoreError> {
+    pub async fn probe_listed(self, doubts: Doubts) -> Result<ProbeRound, StoreError> {
         let Some(room) = self.context.store.read(self.room).await? else {
             return Ok(ProbeRound::NobodyFailed);
         };
+        if doubts == Doubts::Only && !room.has_doubts() {
+            return Ok(ProbeRound::NobodyFailed);
+        }
         let asked_at = self.context.store.now().await?;
         let is_turn = self.context.may_probe_quietly(self.room);
         let targets = room.to_probe_in(asked_at, &self.context.rules, is_turn);

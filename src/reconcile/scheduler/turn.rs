@@ -9,7 +9,7 @@ use crate::reconcile::{
     calls::ListCall,
     compare::{comparison::Comparison, lease::Begun},
     context::Context,
-    probe::missing::Probes,
+    probe::{listed::Doubts, missing::Probes},
     settings::{CALLING_EVERY, jittered},
     state::{
         health::MAX_BACKOFF, outcome::ComparisonOutcome, queue::Importance, schedule::Schedule,
@@ -18,9 +18,23 @@ use crate::reconcile::{
 
 use super::grant::Grant;
 
+/// A room's next turn comes after this part of its interval at the soonest, when another instance has compared it: turns are due
+/// after four fifths of it, and only a comparison that is younger than three fifths stands for one.
+const SOONEST: f64 = 0.2;
+
 pub struct Turn {
     context: Arc<Context>,
     grant: Grant,
+}
+
+/// Who made the comparison of a turn.
+#[derive(Clone, Copy)]
+enum MadeBy {
+    ThisInstance,
+    /// This long ago.
+    Another {
+        age: Duration,
+    },
 }
 
 impl Turn {
@@ -38,25 +52,28 @@ impl Turn {
                 comparison.end(held).await;
                 outcome
             }
-            Ok(Begun::Done) => {
+            Ok(Begun::Done(age)) => {
                 self.give_call_back(&mut self.context.schedule());
-                return self.finish(ComparisonOutcome::Confirmed);
+                return self.finish(ComparisonOutcome::Confirmed, MadeBy::Another { age });
             }
             Ok(Begun::Later(wait)) => return self.postpone(wait),
             Ok(Begun::NoCall) => return self.put_back(),
             Err(_) => ComparisonOutcome::Unknown,
         };
-        self.finish(outcome);
+        self.finish(outcome, MadeBy::ThisInstance);
         if outcome == ComparisonOutcome::Unknown {
             return;
         }
         // From here on nobody waits, and the room may be compared again meanwhile.
         let room = &self.grant.room;
         let Some(_slot) = self.context.probe_slots.take(room).await else { return };
-        let purpose = self.context.schedule().purpose_of_probes(room);
+        let (purpose, doubts) = {
+            let mut schedule = self.context.schedule();
+            (schedule.purpose_of_probes(room), self.doubts(&mut schedule))
+        };
         let comparison = Comparison { purpose, ..comparison };
         comparison.settle(probes).await;
-        comparison.probe_all_listed().await;
+        comparison.probe_all_listed(doubts).await;
     }
 
     fn comparison(&self) -> Comparison<'_> {
@@ -64,7 +81,16 @@ impl Turn {
         Comparison { context: &self.context, room, importance: *importance, purpose: *purpose }
     }
 
-    fn finish(&self, outcome: ComparisonOutcome) {
+    /// Whom to probe. A room that is compared often has no more probes for that in quiet times.
+    fn doubts(&self, schedule: &mut Schedule) -> Doubts {
+        let is_regular = self.grant.importance == Importance::Watched;
+        match !is_regular || schedule.intervals.take_probe(&self.grant.room) {
+            true => Doubts::AndTheSilent,
+            false => Doubts::Only,
+        }
+    }
+
+    fn finish(&self, outcome: ComparisonOutcome, by: MadeBy) {
         let room = &self.grant.room;
         let mut schedule = self.context.schedule();
         let now = Instant::now();
@@ -77,7 +103,7 @@ impl Turn {
             schedule.troubles.is_well(room);
         }
         let not_before = schedule.troubles.until(room, now);
-        let due = now + jittered(self.context.settings.every);
+        let due = now + self.plan_next(&mut schedule, outcome, by);
         schedule.queue.finish(room, due.max(not_before.unwrap_or(due)));
         if schedule.is_calling(room) {
             schedule.want(room, Importance::Calling, now + jittered(CALLING_EVERY));
@@ -87,6 +113,27 @@ impl Turn {
         }
         drop(schedule);
         self.context.wake.notify_one();
+    }
+
+    /// After which time the room is compared again, if it is watched. If another instance has compared it, that counts from there.
+    fn plan_next(
+        &self,
+        schedule: &mut Schedule,
+        outcome: ComparisonOutcome,
+        by: MadeBy,
+    ) -> Duration {
+        let Grant { room, importance, .. } = &self.grant;
+        let is_regular = *importance == Importance::Watched;
+        let says_something = outcome != ComparisonOutcome::Unknown;
+        match by {
+            MadeBy::ThisInstance => {
+                jittered(schedule.intervals.plan(room, is_regular && says_something))
+            }
+            MadeBy::Another { age } => {
+                let interval = schedule.intervals.plan(room, false);
+                what_is_left(interval, jittered(interval), age)
+            }
+        }
     }
 
     /// Nothing was learnt about the room, so it is compared again. Not if only a client wanted it, which will ask again, or if
@@ -112,7 +159,8 @@ impl Turn {
         let now = Instant::now();
         self.give_call_back(&mut schedule);
         schedule.running -= 1;
-        schedule.queue.finish(room, now + jittered(self.context.settings.every));
+        let due = now + jittered(schedule.intervals.of(room));
+        schedule.queue.finish(room, due);
         schedule.queue.want(room, *importance, now + wait);
         drop(schedule);
         self.context.wake.notify_one();
@@ -137,5 +185,23 @@ impl Turn {
         if self.grant.call == ListCall::Taken {
             schedule.budget.give_back(self.grant.purpose, Instant::now());
         }
+    }
+}
+
+/// How long to wait for a room's next turn, which is due this time after the comparison that another instance has made.
+fn what_is_left(interval: Duration, due_after: Duration, age: Duration) -> Duration {
+    due_after.saturating_sub(age).max(interval.mul_f64(SOONEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_due_an_interval_after_the_comparison_of_another_instance() {
+        let secs = Duration::from_secs;
+        assert_eq!(what_is_left(secs(30), secs(27), secs(5)), secs(22));
+        assert_eq!(what_is_left(secs(30), secs(24), secs(18)), secs(6));
+        assert_eq!(what_is_left(secs(30), secs(24), secs(40)), secs(6), "but never at once");
     }
 }

@@ -4,6 +4,9 @@
 pub mod budget;
 pub mod empty_rooms;
 pub mod health;
+pub mod interval;
+#[cfg(test)]
+mod interval_simulation;
 pub mod listed_rooms;
 pub mod outcome;
 pub mod pace;

@@ -66,10 +66,10 @@ impl Pace {
         self.own_wait().max(self.elsewhere)
     }
 
-    /// How much longer than `trust` to trust a room that should be compared once in `every`, so that it is trusted for twice the
+    /// How much longer than `trust` to trust a room that should be compared once in `interval`, so that it is trusted for twice the
     /// interval that is possible now.
-    pub fn extra_trust(&self, every: Duration, trust: Duration) -> Duration {
-        (self.wait() * 2).saturating_sub(trust.saturating_sub(every * 2))
+    pub fn extra_trust(&self, interval: Duration, trust: Duration) -> Duration {
+        (self.wait() * 2).saturating_sub(trust.saturating_sub(interval * 2))
     }
 }
 

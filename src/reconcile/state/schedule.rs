@@ -12,6 +12,7 @@ use crate::presence::{RoomName, StoreTime};
 use super::{
     budget::{Budget, CallPurpose},
     health::Health,
+    interval::Intervals,
     outcome::ComparisonOutcome,
     pace::Pace,
     queue::{Importance, Queue},
@@ -32,6 +33,7 @@ pub struct Schedule {
     pub queue: Queue,
     pub budget: Budget,
     pub pace: Pace,
+    pub intervals: Intervals,
     /// Comparisons under way.
     pub running: usize,
     /// Rooms for which clients wait; each sender tells how the comparison ended.
@@ -59,13 +61,14 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    pub fn new(calls_per_minute: u32, now: Instant) -> Self {
+    pub fn new(calls_per_minute: u32, intervals: Intervals, now: Instant) -> Self {
         // A room that was compared since then has missed nothing: LiveKit repeats the webhooks that it could not send meanwhile.
         let unknown_since = now.checked_sub(LIVEKIT_RETRIES_FOR).unwrap_or(now);
         Self {
             queue: Queue::default(),
             budget: Budget::new(calls_per_minute, now),
             pace: Pace::new(now),
+            intervals,
             running: 0,
             waiting: HashMap::new(),
             watched: HashMap::new(),
@@ -132,6 +135,7 @@ impl Schedule {
     pub fn watch(&mut self, room: &RoomName, due: Instant) -> watch::Receiver<()> {
         let due = self.troubles.until(room, due).unwrap_or(due);
         self.queue.watch(room, due);
+        self.intervals.watch(room);
         let watched = self.watched.entry(room.clone());
         watched.or_insert_with(|| watch::Sender::new(())).subscribe()
     }
@@ -140,6 +144,7 @@ impl Schedule {
         self.queue.unwatch(room);
         if !self.queue.is_watched(room) {
             self.watched.remove(room);
+            self.intervals.unwatch(room);
             self.calling.remove(room);
         }
     }

@@ -8,10 +8,10 @@ use super::scenario::{Client, Guest, Plan, Scenario};
 const EVICTED_WITHIN: Duration = Duration::from_secs(75);
 
 /// LiveKit without Redis has forgotten everybody, so one comparison is enough.
-const RECONCILED: Duration = Duration::from_secs(30);
+const RECONCILED: Duration = Duration::from_secs(40);
 
 /// Longer than the time between two comparisons.
-const NEXT_COMPARISONS: Duration = Duration::from_secs(30);
+const NEXT_COMPARISONS: Duration = Duration::from_secs(35);
 
 /// A crash with three people inside: alice in a process of her own, and two who die with LiveKit and do not come back.
 async fn crash(plan: Plan) -> Option<(Scenario, Client)> {

@@ -7,6 +7,7 @@ mod calls;
 mod cold_rooms;
 mod feeds;
 mod ghosts;
+mod intervals;
 mod livekit_redis;
 mod lost_rooms;
 mod many_rooms;
