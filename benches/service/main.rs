@@ -1,6 +1,6 @@
 //! What the service costs, beside a bare loop that writes the same bytes to as many sockets, in one run.
 //!
-//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone, and `history` for the history. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
+//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone, `history` for the history, and `unseen` for what no webhook tells, which `cargo bench` alone does not measure, because it takes twenty minutes. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
 //! the machine's processors, so latencies are those of a busy one.
 
 mod bare_loop;
@@ -12,6 +12,7 @@ mod report;
 mod room_list;
 mod shared;
 mod subscribers;
+mod unseen;
 
 use std::{net::SocketAddr, thread, time::Duration};
 
@@ -41,6 +42,9 @@ fn main() {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     if arguments.iter().any(|argument| argument == "history") {
         return history::measure();
+    }
+    if let Some(at) = arguments.iter().position(|argument| argument == "unseen") {
+        return unseen::measure(arguments.get(at + 1).and_then(|minutes| minutes.parse().ok()));
     }
     if arguments.iter().any(|argument| argument == "feed") {
         return feed::measure(thread::available_parallelism().map_or(1, usize::from));

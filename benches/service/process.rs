@@ -26,7 +26,12 @@ impl Measured {
     }
 
     pub fn service_with(settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_livekit-presence"));
+        Self::program_with(env!("CARGO_BIN_EXE_livekit-presence"), settings)
+    }
+
+    /// The service as this program, which may be another build.
+    pub fn program_with(program: &str, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
         command.env_clear().envs([
             ("LIVEKIT_KEYS", KEYS),
             ("LKP__HTTP__BIND", "127.0.0.1:0"),
