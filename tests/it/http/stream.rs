@@ -181,7 +181,7 @@ async fn no_change_is_missed_between_the_list_and_what_follows() {
 
 #[tokio::test]
 async fn changes_in_quick_succession_go_out_together_and_the_last_state_always_does() {
-    let app = TestApp::with(&[("LKP__STREAM__COALESCE", "10s")]).await;
+    let app = TestApp::with(&[("LKP__STREAM__COALESCE", "3s")]).await;
     let mut subscriber = app.subscriber("general").await;
     subscriber.next_list().await;
     app.webhook(joined("alice")).await;

@@ -49,6 +49,7 @@ async fn where_nothing_listens_clients_get_what_is_known_at_once() {
 #[tokio::test]
 async fn outcomes_of_calls_are_counted() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "50ms")]).await;
+    livekit.list("general", &[joined("alice")]);
     let _subscriber = app.subscriber("general").await;
     for (fault, outcome) in [
         (ApiFault::Refuses, "refused"),
@@ -56,7 +57,6 @@ async fn outcomes_of_calls_are_counted() {
         (ApiFault::None, "ok"),
         (ApiFault::Limits(1), "limited"),
     ] {
-        livekit.list("general", &[joined("alice")]);
         let counted = async || {
             let calls = ["list_participants", "list_rooms"].map(|method| {
                 format!("livekit_calls_total{{method=\"{method}\",outcome=\"{outcome}\"}}")

@@ -9,6 +9,8 @@ use super::with_api;
 #[tokio::test]
 async fn a_watched_room_becomes_what_livekit_says_without_any_webhook() {
     let (app, livekit) = with_api(&[("LKP__RECONCILE__EVERY", "200ms")]).await;
+    // LiveKit has the room: that it does not is believed for ten seconds.
+    livekit.list("general", &[]);
     let mut subscriber = app.subscriber("general").await;
     assert_eq!(subscriber.next_list().await, Vec::<String>::new());
     livekit.list("general", &[joined("alice")]);
@@ -75,7 +77,11 @@ async fn a_room_that_nobody_watches_is_not_compared() {
 
 #[tokio::test]
 async fn while_the_api_fails_lists_are_as_webhooks_give_them_and_once_it_works_they_are_right() {
-    let settings = [("LKP__RECONCILE__EVERY", "100ms"), ("LKP__PRESENCE__TTL", "1s")];
+    let settings = [
+        ("LKP__RECONCILE__EVERY", "100ms"),
+        ("LKP__RECONCILE__GRACE", "1s"),
+        ("LKP__PRESENCE__TTL", "1s"),
+    ];
     let (app, livekit) = with_api(&settings).await;
     app.webhook(started()).await;
     let mut subscriber = app.subscriber("general").await;
