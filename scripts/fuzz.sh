@@ -10,7 +10,7 @@ seconds=${FUZZ_SECONDS:-10}
 host=$(rustc --print host-tuple)
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-    targets=(webhook token query last_event_id client_frames)
+    targets=(webhook token query last_event_id client_frames livekit_redis_value)
 fi
 
 # With --target, build scripts and macros are compiled without these flags.

@@ -136,7 +136,7 @@ impl ParticipantInfo {
     pub fn into_session(self) -> Result<SessionInfo, Missing> {
         let joined_at = match (self.joined_at_ms, self.joined_at) {
             (Some(Integer(millis)), _) if millis != 0 => LiveKitTime::from_millis(millis),
-            // Servers before 1.8 know only seconds.
+            // Older servers, such as 1.8.0, know only seconds.
             (_, seconds) => LiveKitTime::from_secs(seconds.unwrap_or_default().0),
         };
         let permission = self.permission.map(|Object(permission)| permission);

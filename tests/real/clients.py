@@ -36,6 +36,7 @@ class Client:
         self.reconnects = 0
         # A source is kept with what feeds it: LiveKit calls a track published when its first packet comes.
         self.feeds = {}
+        self.data_tracks = []
         self.room.on("reconnecting", self.on_reconnecting)
         self.room.on("reconnected", self.on_reconnected)
         self.room.on("disconnected", self.on_disconnected)
@@ -90,6 +91,12 @@ class Client:
         called_at = time.time()
         await self.room.local_participant.unpublish_track(track)
         feed.cancel()
+        return {"called_at": called_at}
+
+    async def publish_data(self, name):
+        called_at = time.time()
+        # It is unpublished with the object that the SDK returns.
+        self.data_tracks.append(await self.room.local_participant.publish_data_track(name=name))
         return {"called_at": called_at}
 
     async def mute(self, track, muted):
@@ -177,6 +184,8 @@ async def obey(command):
             return await client.leave()
         case "publish":
             return await client.publish(**arguments)
+        case "publish-data":
+            return await client.publish_data(**arguments)
         case "unpublish":
             return await client.unpublish(**arguments)
         case "mute":

@@ -6,6 +6,7 @@
 
 mod bans;
 mod crashes;
+mod kept;
 mod latency;
 mod moderation;
 mod random;

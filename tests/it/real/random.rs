@@ -156,7 +156,9 @@ impl Run {
                 client.try_publish(sources[self.random.usize(..sources.len())]).await.map(drop)
             }
             Deed::Unpublish => client.try_unpublish(&a_track(client).await?).await,
-            Deed::Mute => client.try_mute(&a_track(client).await?, self.random.bool()).await,
+            Deed::Mute => {
+                client.try_mute(&a_track(client).await?, self.random.bool()).await.map(drop)
+            }
             Deed::Reconnect => {
                 let ways = ["resume", "full-reconnect", "node-failure", "migration"];
                 client.try_simulate(ways[self.random.usize(..ways.len())]).await

@@ -40,7 +40,7 @@ async fn a_killed_client_is_gone_when_livekit_notices() {
     // Ten seconds until ICE is disconnected, five until it has failed, five until LiveKit cleans up.
     scenario.becomes_right("", &[&alice], Duration::from_secs(40)).await;
     let left = scenario.proxy.deliveries().matching(|one| one.is("participant_left", "bob"));
-    assert_eq!(left[0].reason, "CONNECTION_TIMEOUT");
+    assert_eq!(left[0].reason, scenario.livekit.version.reason_of_the_killed());
 }
 
 #[tokio::test]

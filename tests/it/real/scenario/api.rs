@@ -57,6 +57,10 @@ impl Api {
         self.call_for_room("UpdateParticipant", room, update).await
     }
 
+    pub async fn update_room_metadata(&self, room: &str, metadata: &str) -> Answer {
+        self.call_for_room("UpdateRoomMetadata", room, json!({"metadata": metadata})).await
+    }
+
     pub async fn delete_room(&self, room: &str) -> Answer {
         self.call("DeleteRoom", &json!({"roomCreate": true}), &json!({"room": room})).await
     }

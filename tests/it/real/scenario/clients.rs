@@ -140,17 +140,23 @@ impl Client {
         self.tell("unpublish", json!({"track": track})).await.map(drop)
     }
 
+    /// Publishes a track of data, and returns when the SDK was called.
+    pub async fn publish_data(&self, name: &str) -> SystemTime {
+        called_at(&self.tell("publish-data", json!({"name": name})).await.unwrap())
+    }
+
     pub async fn mute(&self, track: &str, muted: bool) {
         self.try_mute(track, muted).await.unwrap();
     }
 
-    pub async fn try_mute(&self, track: &str, muted: bool) -> Result<(), String> {
-        self.tell("mute", json!({"track": track, "muted": muted})).await.map(drop)
+    /// Returns when the SDK was called.
+    pub async fn try_mute(&self, track: &str, muted: bool) -> Result<SystemTime, String> {
+        Ok(called_at(&self.tell("mute", json!({"track": track, "muted": muted})).await?))
     }
 
-    /// Changes the client's own `name`, `metadata` and `attributes`.
-    pub async fn update(&self, update: Value) {
-        self.tell("update", update).await.unwrap();
+    /// Changes the client's own `name`, `metadata` and `attributes`. Returns when the SDK was called.
+    pub async fn update(&self, update: Value) -> SystemTime {
+        called_at(&self.tell("update", update).await.unwrap())
     }
 
     /// Has the SDK and LiveKit simulate a failure of the connection.
@@ -216,9 +222,14 @@ impl Client {
 
 impl Called {
     fn of(answer: &Value) -> Self {
-        let at = |name: &str| {
-            SystemTime::UNIX_EPOCH + Duration::from_secs_f64(answer[name].as_f64().unwrap())
-        };
-        Self { at: at("called_at"), returned_at: at("returned_at") }
+        Self { at: called_at(answer), returned_at: time_of(&answer["returned_at"]) }
     }
+}
+
+fn called_at(answer: &Value) -> SystemTime {
+    time_of(&answer["called_at"])
+}
+
+fn time_of(secs: &Value) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs_f64(secs.as_f64().unwrap())
 }

@@ -7,7 +7,11 @@ use tokio::process::Command;
 
 use crate::harness::{Child, free_port, patiently};
 
-use super::{Api, tools::Tools};
+use super::{
+    Api,
+    tools::{Tools, say},
+    version::Version,
+};
 
 /// The two API keys that every server knows, so that a test can switch the one that signs webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ impl Key {
 pub struct Settings {
     /// The Redis that keeps its rooms; without one they are in its memory.
     pub redis_port: Option<u16>,
-    /// Whether `ListParticipants` asks the node of the room instead of the store.
+    /// Whether `ListParticipants` asks the node of the room instead of the store, if this version can.
     pub psrpc_lists: bool,
     /// Whether the API may unmute tracks.
     pub remote_unmute: bool,
@@ -56,6 +60,7 @@ pub struct Settings {
 /// A server that keeps its ports when it is killed and started again.
 pub struct LiveKitServer {
     pub settings: Settings,
+    pub version: Version,
     pub port: u16,
     tcp_port: u16,
     udp_port: u16,
@@ -68,7 +73,11 @@ impl LiveKitServer {
     pub async fn start(tools: &Tools, settings: Settings) -> Self {
         let (port, tcp_port, udp_port) = (free_port(), free_port(), free_port());
         let tools = tools.clone();
-        let mut server = Self { settings, port, tcp_port, udp_port, tools, running: None };
+        let version = Version::of(&tools.livekit_server).await;
+        if settings.psrpc_lists && !version.can_ask_nodes_for_lists() {
+            say(&format!("LiveKit {version} cannot ask nodes for lists, and reads its store"));
+        }
+        let mut server = Self { settings, version, port, tcp_port, udp_port, tools, running: None };
         server.start_again().await;
         server
     }
@@ -135,9 +144,12 @@ impl LiveKitServer {
                 "api_key": self.settings.webhook_key.name(),
                 "urls": [self.settings.webhook_url],
             },
-            "api": {"enable_psrpc_for_get_list_participants": self.settings.psrpc_lists},
             "logging": {"level": "info", "json": true},
         });
+        // A server does not start with a setting that it does not know.
+        if self.settings.psrpc_lists && self.version.can_ask_nodes_for_lists() {
+            config["api"] = json!({"enable_psrpc_for_get_list_participants": true});
+        }
         if let Some(port) = self.settings.redis_port {
             config["redis"] = json!({"address": format!("127.0.0.1:{port}")});
         }

@@ -12,6 +12,7 @@ mod report;
 mod running;
 mod token;
 mod tools;
+mod version;
 mod watch;
 
 pub use api::Api;
@@ -25,4 +26,5 @@ pub use person::Person;
 pub use running::{Inside, Plan, ROOM, Scenario, Watched};
 pub use token::sign;
 pub use tools::say;
+pub use version::Version;
 pub use watch::Watch;

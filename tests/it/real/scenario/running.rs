@@ -110,7 +110,7 @@ impl Plan {
             service_port,
             driver,
             tools,
-            _redis: redis,
+            redis,
             _place: place,
         };
         patiently("the subscriber's first list", async || scenario.watch.seen().is_open).await;
@@ -146,7 +146,8 @@ pub struct Scenario {
     service_port: u16,
     driver: Arc<Driver>,
     tools: Tools,
-    _redis: Option<RedisServer>,
+    /// LiveKit's Redis.
+    pub redis: Option<RedisServer>,
     _place: MachineShare,
 }
 

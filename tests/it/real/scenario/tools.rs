@@ -15,7 +15,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Finds the programs; none if one is missing, which is printed to the real stderr, since the output of a passing test is
+    /// Finds the programs, of LiveKit the one that `LIVEKIT_SERVER` names if it is set; none if one is missing, which is printed to the real stderr, since the output of a passing test is
     /// hidden.
     ///
     /// # Panics
@@ -23,7 +23,8 @@ impl Tools {
     pub fn find(scenario: &str) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let tools = Self {
-            livekit_server: root.join(".tools/bin/livekit-server"),
+            livekit_server: std::env::var_os("LIVEKIT_SERVER")
+                .map_or_else(|| root.join(".tools/bin/livekit-server"), PathBuf::from),
             python: root.join(".tools/venv/bin/python"),
             redis_server: in_path("redis-server"),
             driver: root.join("tests/real/clients.py"),
