@@ -1,6 +1,6 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test test-browser test-redis test-real test-client stress check check-deploy format bench fuzz setup-tests setup-tools setup-node
+.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy format bench fuzz setup-tests setup-tools setup-node
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
@@ -23,6 +23,12 @@ test-redis: setup-tests
 
 test-real: setup-tests
 	cargo test --locked --test it real:: -- --test-threads=16
+
+# The same with another LiveKit: `make test-livekit VERSION=1.8.0`. What versions differ in is in docs/livekit-behaviour.md.
+test-livekit: setup-tests
+	@test -n "$(VERSION)" || { echo 'say which: make test-livekit VERSION=1.8.0' >&2; exit 1; }
+	scripts/setup-real-livekit.sh $(VERSION)
+	LIVEKIT_SERVER=$(CURDIR)/.tools/livekit/$(VERSION)/livekit-server $(MAKE) test-real
 
 # The package for browsers, without one: `cargo test client::` has them in Chromium. Its build in web/page is compiled in,
 # so that the service builds without Node.js; here it is checked to be what the sources give.

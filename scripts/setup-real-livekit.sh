@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests against a real LiveKit need, into .tools: livekit-server by Go's own client, the client SDK from
 # PyPI. Does nothing where it is there already. Where Go or Python is missing it says so, and fails only if REQUIRE_REAL=1.
+# With a version (`scripts/setup-real-livekit.sh 1.8.0`) that server is installed beside it, into .tools/livekit/1.8.0.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +10,10 @@ livekit_server=1.13.5
 livekit_sdk=1.2.1
 
 bin=$PWD/.tools/bin
+if [ $# -gt 0 ]; then
+    livekit_server=$1
+    bin=$PWD/.tools/livekit/$1
+fi
 venv=$PWD/.tools/venv
 
 missing() {
@@ -25,7 +30,7 @@ install_package() {
 }
 
 install_server() {
-    if "$bin/livekit-server" --version 2>/dev/null | grep -qF " $livekit_server"; then return; fi
+    if "$bin/livekit-server" --version 2>/dev/null | grep -qxF "livekit-server version $livekit_server"; then return; fi
     local go
     go=$(command -v go || command -v /usr/local/go/bin/go) || missing "no Go here (1.26, or from 1.21 on, which fetches it)"
     # Go knows how to fetch a newer one since 1.21, and only then has this setting.
