@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::scenario::{Plan, ROOM, Scenario, say};
+use super::scenario::{Plan, ROOM, Scenario, percentiles, say};
 
 const TIMES: usize = 100;
 
@@ -76,14 +76,4 @@ async fn untold_leave(
 
 fn since(earlier: SystemTime, later: SystemTime) -> Duration {
     later.duration_since(earlier).unwrap_or_default()
-}
-
-fn percentiles(times: &mut [Duration]) -> String {
-    times.sort();
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-    format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
 }

@@ -11,6 +11,7 @@ mod latency;
 mod moderation;
 mod random;
 mod reconciled;
+mod redis;
 mod roster;
 mod scenario;
 mod tokens;

@@ -92,3 +92,14 @@ pub fn print(scenario: &str, right: Right, meanwhile: &str) {
     };
     say(&format!("{scenario} | {right} | LiveKit's own list meanwhile: {meanwhile}"));
 }
+
+/// The middle of some times, and what 99 of 100 are below.
+pub fn percentiles(times: &mut [Duration]) -> String {
+    times.sort();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}

@@ -21,6 +21,7 @@ use super::{
     livekit_server::{Key, LiveKitServer, Settings},
     moderator::Moderator,
     report::{Meanwhile, Right, print},
+    service::ServiceSettings,
     tools::{Tools, say},
     watch::Watch,
 };
@@ -56,6 +57,8 @@ pub struct Plan {
     pub scenario: &'static str,
     /// Whether LiveKit keeps its rooms in a Redis, which outlives it.
     pub redis: bool,
+    /// Whether the service reads LiveKit's Redis. Then its own store is in another one, so that it can have more instances.
+    pub reads_redis: bool,
     pub psrpc_lists: bool,
     /// Whether LiveKit lets the API unmute tracks.
     pub remote_unmute: bool,
@@ -72,6 +75,7 @@ impl Plan {
         Self {
             scenario,
             redis: false,
+            reads_redis: false,
             psrpc_lists: false,
             remote_unmute: true,
             without_proxy: false,
@@ -97,7 +101,9 @@ impl Plan {
         };
         let (livekit, driver) =
             tokio::join!(LiveKitServer::start(&tools, settings), Driver::start(&tools));
-        let service = start_service(service_port, livekit.port, self.roster).await;
+        let livekits_redis = redis.as_ref().filter(|_| self.reads_redis);
+        let settings = ServiceSettings::new(livekit.port, self.roster, livekits_redis).await;
+        let service = settings.start(service_port).await;
         let watch = Watch::open(service_port, ROOM);
         let scenario = Scenario {
             plan: self,
@@ -108,6 +114,7 @@ impl Plan {
             acted_at: Instant::now(),
             service: Some(service),
             service_port,
+            service_settings: settings,
             driver,
             tools,
             redis,
@@ -144,6 +151,7 @@ pub struct Scenario {
     acted_at: Instant,
     service: Option<Process>,
     service_port: u16,
+    service_settings: ServiceSettings,
     driver: Arc<Driver>,
     tools: Tools,
     /// LiveKit's Redis.
@@ -222,8 +230,12 @@ impl Scenario {
     }
 
     pub async fn start_service(&mut self) {
-        self.service =
-            Some(start_service(self.service_port, self.livekit.port, self.plan.roster).await);
+        self.service = Some(self.service_settings.start(self.service_port).await);
+    }
+
+    /// Starts another instance, which has the same store.
+    pub async fn another_service(&self) -> Process {
+        self.service_settings.start(free_port()).await
     }
 
     /// Somebody who moderates [`ROOM`] through the service.
@@ -381,15 +393,4 @@ async fn truth(inside: Inside<'_>) -> Result<Vec<Person>, String> {
     }
     people.sort();
     Ok(people)
-}
-
-async fn start_service(port: u16, livekit_port: u16, roster: bool) -> Process {
-    Process::start(&[
-        ("HISTORY_URL", if roster { "sqlite::memory:" } else { "" }),
-        ("LIVEKIT_KEYS", &Key::lines()),
-        ("LIVEKIT_URL", &format!("ws://127.0.0.1:{livekit_port}")),
-        ("LKP__HTTP__BIND", &format!("127.0.0.1:{port}")),
-        ("LKP__LOG__LEVEL", "info,livekit_presence=debug,livekit_presence::http::request_id=info"),
-    ])
-    .await
 }

@@ -8,6 +8,7 @@ use std::{
 
 use axum::body::Body;
 use hyper::Request;
+use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::harness::{EventStream, wire};
@@ -35,6 +36,8 @@ pub struct Frame {
     pub at: Instant,
     pub wall: SystemTime,
     pub people: Vec<Person>,
+    /// The same as it came, with what [`Person`] does not compare.
+    pub list: Value,
 }
 
 impl Watch {
@@ -107,8 +110,10 @@ async fn follow(port: u16, target: &str, tell: &watch::Sender<Seen>) -> io::Resu
         if event.name != "participants:update" {
             continue;
         }
-        let people = Person::read_all(event.json().as_array().into_iter().flatten());
-        let frame = Frame { at: Instant::now(), wall: SystemTime::now(), people };
+        let (at, wall) = (Instant::now(), SystemTime::now());
+        let list = event.json();
+        let people = Person::read_all(list.as_array().into_iter().flatten());
+        let frame = Frame { at, wall, people, list };
         tell.send_modify(|seen| {
             seen.is_open = true;
             seen.frames.push(Arc::new(frame));
