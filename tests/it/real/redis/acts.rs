@@ -29,6 +29,7 @@ pub enum By {
 }
 
 /// An act for the nth time, by or to alice.
+#[derive(Clone, Copy)]
 pub struct Step<'a> {
     pub scenario: &'a Scenario,
     pub alice: &'a Client,

@@ -12,7 +12,7 @@ use crate::{
 
 /// The scenario's own instance, which gets the webhooks, and two more on its store.
 pub struct Instances {
-    others: Vec<Process>,
+    _others: Vec<Process>,
     ports: Vec<u16>,
     watches: Vec<Watch>,
 }
@@ -24,7 +24,7 @@ impl Instances {
         let mut ports = vec![scenario.service_address().port()];
         ports.extend(others.iter().map(|other| other.address.port()));
         let watches = ports.iter().map(|port| Watch::open(*port, ROOM)).collect();
-        Self { others, ports, watches }
+        Self { _others: others, ports, watches }
     }
 
     pub fn watches(&self) -> impl Iterator<Item = &Watch> {
