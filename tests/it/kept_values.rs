@@ -1,4 +1,4 @@
-//! Reads `tests/fixtures/livekit-redis`: what real LiveKits of several versions kept in Redis, byte for byte, beside their own
+//! Reads `tests/fixtures/livekit-redis`: what a real LiveKit, of several versions, kept in Redis, byte for byte, beside its own
 //! lists at the same moment. `real::kept` captures them.
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -138,9 +138,10 @@ impl Moment {
     fn created_at(&self) -> LiveKitTime {
         let number =
             |name: &str| self.listed_room[name].as_str().and_then(|text| text.parse().ok());
-        number("creation_time_ms")
-            .map(LiveKitTime::from_millis)
-            .unwrap_or_else(|| LiveKitTime::from_secs(number("creation_time").unwrap()))
+        number("creation_time_ms").map_or_else(
+            || LiveKitTime::from_secs(number("creation_time").unwrap()),
+            LiveKitTime::from_millis,
+        )
     }
 
     fn from_json(json: &Value) -> Self {

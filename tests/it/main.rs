@@ -12,7 +12,7 @@
 //! | `history` | the history's database, and what fills it | PostgreSQL, Redis |
 //! | `roster` | rosters: what moderators write, and what everybody who watches is sent | PostgreSQL, Redis |
 //! | `rules`, `replay.rs` | the rules of a room against a simulated LiveKit, and against webhooks of a real one | Redis |
-//! | `kept_values.rs` | what real LiveKits keep in Redis, against their own lists | nothing |
+//! | `kept_values.rs` | what three versions of LiveKit keep in Redis, against its own lists | nothing |
 //! | `process` | what only a process shows: signals, its log, descriptors, the command line | nothing |
 //! | `proxies.rs` | the shipped configurations of proxies | nginx, Caddy, curl |
 //! | `page` | the page | Chromium |

@@ -103,6 +103,7 @@ struct ParticipantInfo {
 }
 
 #[derive(Message)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent, and LiveKit's")]
 struct ParticipantPermission {
     #[prost(bool, tag = "1")]
     can_subscribe: bool,
@@ -237,7 +238,7 @@ fn member(number: i32) -> EnumValue {
 
 #[cfg(test)]
 mod tests {
-    use crate::presence::{ParticipantKind, SessionState, TrackSource};
+    use crate::presence::{LiveKitTime, ParticipantKind, SessionState, TrackSource};
 
     use super::*;
 
@@ -297,11 +298,11 @@ mod tests {
         let room_of = |value: &[u8]| room(value).unwrap();
         let read = room_of(&seconds);
         assert_eq!((read.name.as_str(), read.metadata.as_str()), ("general", "agenda"));
-        assert_eq!(read.created_at.map(|at| at.as_millis()), Some(7_000));
+        assert_eq!(read.created_at.map(LiveKitTime::as_millis), Some(7_000));
         let millis = [seconds, vec![15 << 3, 5, 10 << 3, 1]].concat();
         let read = room_of(&millis);
         assert_eq!(
-            (read.created_at.map(|at| at.as_millis()), read.active_recording),
+            (read.created_at.map(LiveKitTime::as_millis), read.active_recording),
             (Some(5), true)
         );
     }
