@@ -21,8 +21,6 @@ use super::{assembly::StartError, kept::Kept, livekit_redis::start_livekit_redis
 pub(super) struct Asking {
     pub reconciler: Option<Reconciler>,
     pub moderation: Option<Arc<Moderation>>,
-    /// LiveKit's own Redis, where it is configured.
-    pub livekit_redis: Option<Arc<LiveKitRedis>>,
     removals: Option<Arc<Removals>>,
     ban_metrics: BanMetrics,
     audit: Audit,
@@ -41,25 +39,12 @@ impl Asking {
         let acts = ModerationMetrics::register(registry);
         let audit = Audit::new(Arc::clone(store), clock.clone(), acts);
         let ban_metrics = BanMetrics::register(registry);
-        let alone = Self {
-            reconciler: None,
-            moderation: None,
-            livekit_redis: None,
-            removals: None,
-            ban_metrics,
-            audit,
-        };
+        let alone = Self { reconciler: None, moderation: None, removals: None, ban_metrics, audit };
         let Some(api) = make_api(config, clock, registry)? else { return Ok(alone) };
         let removals = start_removals(&api, kept, clock, &alone.ban_metrics);
         let livekit_redis = start_livekit_redis(config, registry)?;
-        let reconciler = start_reconciler(
-            config,
-            &api,
-            kept,
-            Arc::clone(&removals),
-            livekit_redis.clone(),
-            registry,
-        );
+        let reconciler =
+            start_reconciler(config, &api, kept, Arc::clone(&removals), livekit_redis, registry);
         removals.take_calls_from(reconciler.clone());
         let parts = ModerationParts {
             api,
@@ -72,7 +57,6 @@ impl Asking {
         Ok(Self {
             reconciler: Some(reconciler),
             moderation: Some(moderation),
-            livekit_redis,
             removals: Some(removals),
             ..alone
         })

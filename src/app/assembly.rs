@@ -18,7 +18,7 @@ use crate::{
         StreamSettings, WebhookOutage,
     },
     hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, RosterTopics, Watchers},
-    livekit::{Keys, redis::LiveKitRedis},
+    livekit::Keys,
     reconcile::Reconciler,
     roster::{Roster, RosterParts},
     store::{Outbox, Store},
@@ -141,18 +141,8 @@ impl App {
             is_draining: false.into(),
             webhook_outage: WebhookOutage::default(),
         });
-        Self::bound(config, workers, state, asking.livekit_redis)
-    }
-
-    fn bound(
-        config: &Config,
-        workers: Arc<Workers>,
-        state: Arc<HttpState>,
-        livekit_redis: Option<Arc<LiveKitRedis>>,
-    ) -> Result<Self, StartError> {
         warn_about(config);
-        let (server, drain) = (bind(config)?, config.shutdown.drain);
-        Ok(Self { server, workers, state, drain, _livekit_redis: livekit_redis })
+        Ok(Self { server: bind(config)?, workers, state, drain: config.shutdown.drain })
     }
 }
 

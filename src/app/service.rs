@@ -9,7 +9,6 @@ use tracing::{info, warn};
 use crate::{
     delivery::Workers,
     http::{HttpState, Server},
-    livekit::redis::LiveKitRedis,
 };
 
 /// Requests and streams under way at shutdown get this long after the drain has ended.
@@ -21,8 +20,6 @@ pub struct App {
     pub(super) workers: Arc<Workers>,
     pub(super) state: Arc<HttpState>,
     pub(super) drain: Duration,
-    /// Followed while the service exists.
-    pub(super) _livekit_redis: Option<Arc<LiveKitRedis>>,
 }
 
 impl App {
