@@ -142,6 +142,7 @@ struct TrackMessage {
 }
 
 #[derive(Message)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent, and LiveKit's")]
 struct PermissionMessage {
     #[prost(bool, tag = "1")]
     can_subscribe: bool,

@@ -19,12 +19,7 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
     let mut steps = 0;
     for seed in 0..SCHEDULES {
         let (mut room, mut rows) = (Room::default(), Rows::default());
-        let schedule = match seed % 4 {
-            0 => record(seed),
-            2 => record_with_readings(seed),
-            _ => record_with_bans(seed),
-        };
-        for (number, (now, step)) in schedule.into_iter().enumerate() {
+        for (number, (now, step)) in schedule(seed).into_iter().enumerate() {
             let place = || format!("seed {seed}, step {number}: {step:#?}");
             match &step {
                 Step::Apply(event) => {
@@ -55,6 +50,14 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
         reads_of_everybody += rows.reads_of_everybody;
     }
     assert!(reads_of_everybody * 10 < steps, "{reads_of_everybody} of {steps}");
+}
+
+fn schedule(seed: u64) -> Vec<(StoreTime, Step)> {
+    match seed % 4 {
+        0 => record(seed),
+        2 => record_with_readings(seed),
+        _ => record_with_bans(seed),
+    }
 }
 
 /// The rows of a room, as JSON.
