@@ -7,10 +7,11 @@
 run:
 	cargo run --locked -- demo
 
-# First what measures, alone. A real LiveKit waits most of the time, so that what needs neither it nor a browser is tested beside
-# it. The stress run wants the machine for itself.
+# First what measures, alone, then what mostly waits, several at a time. A real LiveKit waits too, so that what needs neither it nor
+# a browser is tested beside it. The stress run wants the machine for itself.
 test: setup-tests check-deploy
-	cargo test --locked -- --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
+	cargo test --locked --test it delivery::
+	cargo test --locked -- --test-threads=4 --skip delivery:: --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
 	scripts/beside.sh '$(MAKE) test-client && $(MAKE) test-redis' '$(MAKE) test-real'
 	$(MAKE) test-browser
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
@@ -19,7 +20,7 @@ test-browser: setup-tests
 	cargo test --locked --test it -- --test-threads=4 client:: page::
 
 test-redis: setup-tests
-	cargo test --locked redis:: -- --test-threads=8
+	cargo test --locked redis:: -- --test-threads=8 --skip real::
 
 test-real: setup-tests
 	cargo test --locked --test it real:: -- --test-threads=16
