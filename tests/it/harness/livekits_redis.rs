@@ -47,11 +47,11 @@ impl LiveKitsRedis {
     pub async fn put(&mut self, room: &str, people: &[WebhookBody]) {
         let key = format!("room_participants:{room}");
         let mut written = redis::pipe();
-        written.cmd("HSET").arg("rooms").arg(room).arg(room_object(room));
+        written.cmd("HSET").arg("rooms").arg(room).arg(room_message(room, &format!("RM_{room}")));
         for person in people {
             let person = &person.0["participant"];
             written.cmd("HSET").arg(&key).arg(person["identity"].as_str().unwrap());
-            written.arg(encoded(person));
+            written.arg(person_message(person));
         }
         written.exec_async(&mut self.connection).await.unwrap();
     }
@@ -97,8 +97,10 @@ struct RoomMessage {
     creation_time_ms: i64,
 }
 
-fn room_object(name: &str) -> Vec<u8> {
-    described(name, "", 0)
+/// The message that LiveKit keeps of a room.
+pub fn room_message(name: &str, sid: &str) -> Vec<u8> {
+    let (sid, name) = (sid.to_owned(), name.to_owned());
+    RoomMessage { sid, name, ..RoomMessage::default() }.encode_to_vec()
 }
 
 fn described(name: &str, metadata: &str, creation_time_ms: i64) -> Vec<u8> {
@@ -124,6 +126,8 @@ struct PersonMessage {
     version: u32,
     #[prost(message, optional, tag = "11")]
     permission: Option<PermissionMessage>,
+    #[prost(int32, tag = "14")]
+    kind: i32,
     #[prost(btree_map = "string, string", tag = "15")]
     attributes: std::collections::BTreeMap<String, String>,
     #[prost(int64, tag = "17")]
@@ -152,10 +156,12 @@ struct PermissionMessage {
     can_publish_data: bool,
     #[prost(bool, tag = "7")]
     hidden: bool,
+    #[prost(bool, tag = "8")]
+    recorder: bool,
 }
 
-/// The message that LiveKit keeps of somebody whom a webhook describes so.
-fn encoded(person: &Value) -> Vec<u8> {
+/// The message that LiveKit keeps of somebody whom a webhook or a list describes so.
+pub fn person_message(person: &Value) -> Vec<u8> {
     let text = |field: &str| person[field].as_str().unwrap_or_default().to_owned();
     let is = |object: &Value, field: &str| object[field].as_bool().unwrap_or(false);
     let tracks = person["tracks"].as_array().into_iter().flatten().map(|track| TrackMessage {
@@ -165,11 +171,12 @@ fn encoded(person: &Value) -> Vec<u8> {
     });
     let attributes = person["attributes"].as_object().into_iter().flatten();
     let permission = Some(&person["permission"]).filter(|one| one.is_object());
+    let joined_at_ms = person.get("joinedAtMs").unwrap_or_else(|| &person["joined_at_ms"]);
     let message = PersonMessage {
         sid: text("sid"),
         identity: text("identity"),
-        // ACTIVE
-        state: 2,
+        // JOINED or ACTIVE
+        state: if person["state"] == "JOINED" { 1 } else { 2 },
         tracks: tracks.collect(),
         metadata: text("metadata"),
         name: text("name"),
@@ -179,11 +186,14 @@ fn encoded(person: &Value) -> Vec<u8> {
             can_publish: is(one, "can_publish"),
             can_publish_data: is(one, "can_publish_data"),
             hidden: is(one, "hidden"),
+            recorder: is(one, "recorder"),
         }),
+        // AGENT or STANDARD
+        kind: if person["kind"] == "AGENT" { 4 } else { 0 },
         attributes: attributes
             .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
             .collect(),
-        joined_at_ms: person["joinedAtMs"].as_str().unwrap().parse().unwrap(),
+        joined_at_ms: joined_at_ms.as_str().unwrap().parse().unwrap(),
     };
     message.encode_to_vec()
 }

@@ -55,7 +55,7 @@ pub use folder::Folder;
 pub use follower::{Follower, Seen};
 pub use http_proxy::HttpProxy;
 pub use livekit::{WebhookBody, finished, joined, left, published, started};
-pub use livekits_redis::LiveKitsRedis;
+pub use livekits_redis::{LiveKitsRedis, person_message, room_message};
 pub use moments::{joined_before, now, now_ms};
 pub use nginx::Nginx;
 pub use ports::free_port;

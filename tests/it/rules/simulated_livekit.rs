@@ -169,6 +169,11 @@ impl SimulatedLiveKit {
         self.is_up && self.stored_sid.is_some()
     }
 
+    /// The sid in its Redis, which keeps it while the server is down too.
+    pub fn kept_sid(&self) -> Option<&RoomSid> {
+        self.stored_sid.as_ref()
+    }
+
     pub fn has_ghosts(&self) -> bool {
         self.listed.keys().any(|identity| !self.inside.contains_key(identity))
     }
@@ -277,23 +282,17 @@ impl SimulatedLiveKit {
 
     /// Makes a change for which LiveKit sends no webhook. Muting does not even raise the session's version.
     fn update_in_silence(&mut self) {
-        let name = self.fresh("name");
+        let text = self.fresh("text");
         let Some(mut info) = self.some_active() else { return };
-        match self.rng.u8(..3) {
-            0 => {
-                info.profile = Arc::new(Profile { name, ..Profile::default() });
-                info.version += 1;
-            }
-            1 => {
-                info.hidden = !info.hidden;
-                info.version += 1;
-            }
-            _ => {
-                if let Some(track) = info.tracks.first_mut() {
-                    track.muted = !track.muted;
-                }
-            }
+        let (change, profile) = (self.rng.u8(..5), Arc::make_mut(&mut info.profile));
+        match change {
+            0 => profile.name = text,
+            1 => profile.metadata = text,
+            2 => drop(profile.attributes.insert("hand".to_owned(), text)),
+            3 => info.hidden = !info.hidden,
+            _ => info.tracks.iter_mut().take(1).for_each(|track| track.muted = !track.muted),
         }
+        info.version += u32::from(change < 4);
         self.store(info);
     }
 

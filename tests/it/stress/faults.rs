@@ -13,8 +13,9 @@ use crate::harness::{ApiFault, Direction, RedisServer, RoomService, TcpProxy};
 
 use super::{
     balancer::{Balancer, BalancerFault},
+    fixture::{Fixture, ROOMS},
     fleet::Instance,
-    run::Fixture,
+    livekit::LiveKit,
 };
 
 /// In milliseconds.
@@ -46,6 +47,15 @@ pub enum Fault {
     InstanceRestarted,
     InstanceStopped,
     LiveKitCrashed,
+    /// All connections of an instance to LiveKit's own Redis are cut.
+    LiveKitsLinkCut,
+    LiveKitsLinkCutMidway,
+    LiveKitsLinkRefused,
+    LiveKitsLinkSilent,
+    /// LiveKit's own Redis is killed, and started again with the data it had acknowledged.
+    LiveKitsRedisKilled,
+    /// A value in a room is no message.
+    LiveKitsValueUnreadable,
     ApiHangs,
     ApiFails,
     ApiRefuses,
@@ -54,7 +64,7 @@ pub enum Fault {
     WebhooksHeldUp,
 }
 
-const ALL: [Fault; 20] = [
+const ALL: [Fault; 26] = [
     Fault::RedisKilled,
     Fault::RedisLost,
     Fault::RedisStopped,
@@ -69,6 +79,12 @@ const ALL: [Fault; 20] = [
     Fault::InstanceRestarted,
     Fault::InstanceStopped,
     Fault::LiveKitCrashed,
+    Fault::LiveKitsLinkCut,
+    Fault::LiveKitsLinkCutMidway,
+    Fault::LiveKitsLinkRefused,
+    Fault::LiveKitsLinkSilent,
+    Fault::LiveKitsRedisKilled,
+    Fault::LiveKitsValueUnreadable,
     Fault::ApiHangs,
     Fault::ApiFails,
     Fault::ApiRefuses,
@@ -85,6 +101,9 @@ enum Target {
     Link(usize),
     Instance(usize),
     LiveKit,
+    /// The link between an instance and LiveKit's own Redis.
+    LiveKitsLink(usize),
+    LiveKitsRedis,
     Api,
     Balancer,
 }
@@ -92,6 +111,9 @@ enum Target {
 /// Chooses faults: each kind comes once before any comes again.
 pub struct Faults {
     random: fastrand::Rng,
+    instances: usize,
+    /// The first of the instances, which read LiveKit's own Redis.
+    readers: usize,
     deck: VecDeque<Fault>,
     busy: Arc<Mutex<BTreeSet<Target>>>,
 }
@@ -110,14 +132,19 @@ impl Fault {
     /// The time that the fault lasts, in milliseconds.
     fn lasts(self) -> Range<u64> {
         match self {
-            Self::RedisFlushed | Self::ScriptsFlushed | Self::LinkCut | Self::InstanceRestarted => {
-                0..1
-            }
+            Self::RedisFlushed
+            | Self::ScriptsFlushed
+            | Self::LinkCut
+            | Self::LiveKitsLinkCut
+            | Self::InstanceRestarted => 0..1,
             // The cut waits until enough bytes pass.
-            Self::LinkCutMidway => 1_000..2_000,
-            Self::RedisKilled | Self::RedisLost => 0..6_000,
-            Self::RedisStopped | Self::LinkSilent => 500..10_000,
-            Self::LinkRefused | Self::LinkSlow => 1_000..8_000,
+            Self::LinkCutMidway | Self::LiveKitsLinkCutMidway => 1_000..2_000,
+            Self::RedisKilled | Self::RedisLost | Self::LiveKitsRedisKilled => 0..6_000,
+            Self::RedisStopped | Self::LinkSilent | Self::LiveKitsLinkSilent => 500..10_000,
+            Self::LinkRefused
+            | Self::LinkSlow
+            | Self::LiveKitsLinkRefused
+            | Self::LiveKitsValueUnreadable => 1_000..8_000,
             Self::InstanceKilled => 0..3_000,
             Self::InstanceStopped => 500..8_000,
             Self::LiveKitCrashed | Self::WebhookAnswersLost => 500..4_000,
@@ -128,8 +155,14 @@ impl Fault {
         }
     }
 
-    fn target(self, instances: usize, random: &mut fastrand::Rng) -> Target {
-        match self {
+    /// None if there is nothing that it could affect.
+    fn target(
+        self,
+        instances: usize,
+        readers: usize,
+        random: &mut fastrand::Rng,
+    ) -> Option<Target> {
+        Some(match self {
             Self::RedisKilled
             | Self::RedisLost
             | Self::RedisStopped
@@ -144,15 +177,20 @@ impl Fault {
                 Target::Instance(random.usize(..instances))
             }
             Self::LiveKitCrashed => Target::LiveKit,
+            Self::LiveKitsLinkCut
+            | Self::LiveKitsLinkCutMidway
+            | Self::LiveKitsLinkRefused
+            | Self::LiveKitsLinkSilent => Target::LiveKitsLink(random.choice(0..readers)?),
+            Self::LiveKitsRedisKilled | Self::LiveKitsValueUnreadable => Target::LiveKitsRedis,
             Self::ApiHangs | Self::ApiFails | Self::ApiRefuses | Self::ApiLimits => Target::Api,
             Self::WebhookAnswersLost | Self::WebhooksHeldUp => Target::Balancer,
-        }
+        })
     }
 }
 
 impl Faults {
-    pub fn new(random: fastrand::Rng) -> Self {
-        Self { random, deck: VecDeque::new(), busy: Arc::default() }
+    pub fn new(random: fastrand::Rng, instances: usize, readers: usize) -> Self {
+        Self { random, instances, readers, deck: VecDeque::new(), busy: Arc::default() }
     }
 
     /// The length of the next phase of load. Faults have their own random numbers, since the number of actions meanwhile
@@ -166,7 +204,7 @@ impl Faults {
     }
 
     /// The next fault whose target has none now; none if all that are left have.
-    pub fn deal(&mut self, instances: usize) -> Option<Dealt> {
+    pub fn deal(&mut self) -> Option<Dealt> {
         if self.deck.is_empty() {
             let mut all = ALL;
             self.random.shuffle(&mut all);
@@ -174,7 +212,8 @@ impl Faults {
         }
         for _ in 0..self.deck.len() {
             let fault = self.deck.pop_front()?;
-            let target = fault.target(instances, &mut self.random);
+            let target = fault.target(self.instances, self.readers, &mut self.random);
+            let Some(target) = target else { continue };
             if self.busy.lock().unwrap().insert(target) {
                 let time = Duration::from_millis(self.random.u64(fault.lasts()));
                 let choice = self.random.usize(..4_000);
@@ -206,6 +245,13 @@ impl Dealt {
                 sleep(*time).await;
                 fixture.livekit.start_again();
             }
+            Target::LiveKitsLink(number) => {
+                self.befall_link(&fixture.livekits_links[*number]).await;
+            }
+            Target::LiveKitsRedis => {
+                let mut redis = fixture.livekits_redis.lock().await;
+                self.befall_livekits_redis(&mut redis, &fixture.livekit).await;
+            }
             Target::Api => self.befall_api(&fixture.api).await,
             Target::Balancer => self.befall_balancer(&fixture.balancer).await,
         }
@@ -234,14 +280,14 @@ impl Dealt {
 
     async fn befall_link(&self, link: &TcpProxy) {
         match self.fault {
-            Fault::LinkCutMidway => {
+            Fault::LinkCutMidway | Fault::LiveKitsLinkCutMidway => {
                 let direction = [Direction::ToServer, Direction::FromServer][self.choice % 2];
                 link.cut_after(direction, MIDWAY_BYTES + u32::try_from(self.choice).unwrap());
                 sleep(self.time).await;
                 // Too few bytes may have passed until now.
                 link.cut();
             }
-            Fault::LinkRefused => {
+            Fault::LinkRefused | Fault::LiveKitsLinkRefused => {
                 link.refuse();
                 sleep(self.time).await;
                 link.accept();
@@ -251,13 +297,29 @@ impl Dealt {
                 sleep(self.time).await;
                 link.delay(Duration::ZERO);
             }
-            Fault::LinkSilent => {
+            Fault::LinkSilent | Fault::LiveKitsLinkSilent => {
                 link.black_hole();
                 sleep(self.time).await;
                 link.remember();
             }
             _ => link.cut(),
         }
+    }
+
+    async fn befall_livekits_redis(&self, redis: &mut RedisServer, livekit: &LiveKit) {
+        if self.fault == Fault::LiveKitsValueUnreadable {
+            let room = self.choice % ROOMS;
+            livekit.set_readable(room, false);
+            sleep(self.time).await;
+            livekit.set_readable(room, true);
+            return;
+        }
+        let mut kept = livekit.lose_redis();
+        redis.kill().await;
+        sleep(self.time).await;
+        redis.start_again().await;
+        kept.connect_again(&redis.url());
+        livekit.find_redis(kept);
     }
 
     async fn befall_instance(&self, instance: &Instance) {

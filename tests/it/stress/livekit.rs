@@ -1,5 +1,6 @@
 //! A simulated LiveKit of many rooms, with a model and a queue of webhooks for each. It crashes as a whole, and comes back with
-//! what its Redis kept: everybody who was inside is still listed.
+//! what its Redis kept: everybody who was inside is still listed. While that Redis is away, nothing happens in its rooms, and its
+//! API answers nothing.
 
 use std::{
     sync::{Arc, Mutex},
@@ -10,10 +11,12 @@ use livekit_presence::presence::{Identity, Participant, RoomName, SessionInfo};
 
 use crate::rules::simulated_livekit::SimulatedLiveKit;
 
-use super::{balancer::Balancer, journal::Journal, queue::RoomQueue, wording};
+use super::{balancer::Balancer, journal::Journal, kept::Kept, queue::RoomQueue, wording};
 
 pub struct LiveKit {
     rooms: Vec<(RoomName, Mutex<Room>)>,
+    /// None while its Redis is away.
+    kept: Mutex<Option<Kept>>,
     balancer: Arc<Balancer>,
     journal: Arc<Journal>,
 }
@@ -27,6 +30,7 @@ struct Room {
 impl LiveKit {
     pub fn new(
         names: &[RoomName],
+        kept: Kept,
         balancer: Arc<Balancer>,
         journal: Arc<Journal>,
         random: &mut fastrand::Rng,
@@ -36,20 +40,25 @@ impl LiveKit {
             let queue = RoomQueue::start(Arc::clone(&balancer), Arc::clone(&journal));
             (name.clone(), Mutex::new(Room { model, queue: Some(queue) }))
         };
-        Self { rooms: names.iter().map(room).collect(), balancer, journal }
+        let rooms = names.iter().map(room).collect();
+        Self { rooms, kept: Mutex::new(Some(kept)), balancer, journal }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &RoomName> {
         self.rooms.iter().map(|(name, _)| name)
     }
 
-    /// Does something in one of the rooms, unless the process is down.
+    /// Does something in one of the rooms, unless the process is down, or its Redis. What has become of the room is kept there before
+    /// a webhook tells of it, and before the API does: who asks the API meanwhile waits.
     pub fn act(&self, index: usize) {
-        let room = &mut *self.rooms[index].1.lock().unwrap();
-        let Some(queue) = &room.queue else { return };
+        let (name, room) = &self.rooms[index];
+        let room = &mut *room.lock().unwrap();
+        let mut kept = self.kept.lock().unwrap();
+        let (Some(queue), Some(kept)) = (&room.queue, &mut *kept) else { return };
         room.model.set_clock(now_ms());
         room.model.live();
         self.journal.count("actions in rooms");
+        kept.keep(name, &room.model);
         for event in room.model.take_webhooks() {
             queue.put(wording::webhook(&event));
         }
@@ -73,7 +82,27 @@ impl LiveKit {
         }
     }
 
+    /// Loses its Redis. Nothing is written there any more when this returns.
+    pub fn lose_redis(&self) -> Kept {
+        self.kept.lock().unwrap().take().expect("it has its Redis")
+    }
+
+    /// Finds its Redis again, with what was kept there.
+    pub fn find_redis(&self, kept: Kept) {
+        *self.kept.lock().unwrap() = Some(kept);
+    }
+
+    /// Makes what its Redis keeps of a room readable or unreadable.
+    pub fn set_readable(&self, index: usize, is_readable: bool) {
+        let kept = &mut *self.kept.lock().unwrap();
+        kept.as_mut().expect("it has its Redis").set_readable(&self.rooms[index].0, is_readable);
+    }
+
+    /// Whether its API answers.
     pub fn is_up(&self) -> bool {
+        if self.kept.lock().unwrap().is_none() {
+            return false;
+        }
         self.rooms.iter().all(|(_, room)| room.lock().unwrap().queue.is_some())
     }
 

@@ -1,5 +1,5 @@
-//! A run that checks itself: instances of the service, a LiveKit that is simulated down to its queues of webhooks, pages that
-//! fold what they are sent, and random faults everywhere. Whatever happens, versions rise, one version is one list, and after
+//! A run that checks itself: instances of the service, a LiveKit that is simulated down to its queues of webhooks and its Redis,
+//! which some of the instances read, pages that fold what they are sent, and random faults everywhere. Whatever happens, versions rise, one version is one list, and after
 //! each phase of load everybody shows the people inside, and so do those who count joins and leaves in the log of events.
 //!
 //! `make stress SECONDS=600` runs it longer. A failure names its seed, with which `STRESS_SEED` repeats the same actions and
@@ -10,8 +10,10 @@ mod balancer;
 mod client_view;
 mod counter;
 mod faults;
+mod fixture;
 mod fleet;
 mod journal;
+mod kept;
 mod livekit;
 mod page;
 mod queue;

@@ -1,7 +1,6 @@
 //! A run, in phases: people act and faults happen, then all faults are healed and everybody must become right.
 
 use std::{
-    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,36 +11,27 @@ use std::{
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::Request;
-use livekit_presence::presence::{RoomName, Rules};
+use livekit_presence::presence::RoomName;
 use tokio::{
-    net::TcpListener,
-    sync::Mutex,
     task::{JoinSet, LocalSet},
     time::{sleep, timeout},
 };
 
-use crate::harness::{PROCESS_KEYS, RedisServer, RoomListFollower, RoomService, TcpProxy, wire};
+use crate::harness::{RoomListFollower, wire};
 
 use super::{
-    api::SimulatedRooms,
-    balancer::Balancer,
-    counter::Counter,
     faults::Faults,
-    fleet::{Fleet, Instance},
+    fixture::{Fixture, INSTANCES, ROOMS},
+    fleet::Instance,
     journal::Journal,
-    livekit::LiveKit,
     page::{Page, Surroundings},
-    snapshots::Snapshots,
     wording,
 };
 
-const INSTANCES: usize = 3;
-const ROOMS: usize = 24;
 /// More than rooms, so that each room is watched somewhere.
 const PAGES_OF_ONE_ROOM: usize = 36;
 const PAGES_OF_MANY_ROOMS: usize = 24;
 
-const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 /// In milliseconds.
 const BETWEEN_ACTIONS: std::ops::Range<u64> = 0..40;
 
@@ -60,21 +50,6 @@ const MIN_PHASES: u32 = 2;
 pub struct Settings {
     pub seed: u64,
     pub time: Duration,
-}
-
-/// Everything that actions and faults affect.
-pub struct Fixture {
-    pub journal: Arc<Journal>,
-    pub snapshots: Arc<Snapshots>,
-    pub livekit: Arc<LiveKit>,
-    pub api: RoomService,
-    pub balancer: Arc<Balancer>,
-    pub fleet: Arc<Fleet>,
-    /// The link of each instance to Redis.
-    pub links: Vec<TcpProxy>,
-    pub redis: Mutex<RedisServer>,
-    /// Follows the log of events.
-    pub counter: Arc<Counter>,
 }
 
 /// Runs for some time. Panics with a report if a promise is broken.
@@ -110,7 +85,7 @@ struct Run {
 impl Run {
     async fn begin(seed: u64, journal: &Arc<Journal>) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let (fixture, rooms) = Fixture::start(&mut random, journal).await;
+        let (fixture, rooms) = Fixture::start(seed, &mut random, journal).await;
         let is_quiet = Arc::new(AtomicBool::new(false));
         let around = Surroundings {
             fleet: Arc::clone(&fixture.fleet),
@@ -124,7 +99,7 @@ impl Run {
             let look = Arc::clone(page).look(random.fork());
             looking.spawn(async move { match look.await {} });
         }
-        let faults = Faults::new(random.fork());
+        let faults = Faults::new(random.fork(), INSTANCES, fixture.livekits_links.len());
         let list_at = |number: usize| {
             let fleet = Arc::clone(&fixture.fleet);
             RoomListFollower::at_any(move || fleet.instances()[number].port())
@@ -165,7 +140,7 @@ impl Run {
             self.fixture.livekit.act(room);
             if next_fault <= Instant::now() {
                 next_fault += self.faults.pause();
-                if let Some(dealt) = self.faults.deal(self.fixture.fleet.instances().len()) {
+                if let Some(dealt) = self.faults.deal() {
                     under_way.spawn_local(dealt.happen(Arc::clone(&self.fixture)));
                 }
             }
@@ -330,47 +305,6 @@ and inside are
             self.fixture.journal.violated(fault);
         }
         Some(list)
-    }
-}
-
-impl Fixture {
-    async fn start(
-        random: &mut fastrand::Rng,
-        journal: &Arc<Journal>,
-    ) -> (Arc<Self>, Vec<RoomName>) {
-        let names: Vec<_> = (0..ROOMS).map(|number| format!("room-{number}")).collect();
-        let rooms: Vec<_> = names.iter().map(|name| RoomName::parse(name).unwrap()).collect();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let api_port = listener.local_addr().unwrap().port();
-        let redis = RedisServer::with(&["--appendonly", "yes"]).await;
-        let mut links = Vec::new();
-        for _ in 0..INSTANCES {
-            links.push(TcpProxy::start(redis.port).await);
-        }
-        let environment = |link: &TcpProxy| {
-            vec![
-                ("REDIS_URL".to_owned(), format!("redis://127.0.0.1:{}", link.port)),
-                ("LIVEKIT_URL".to_owned(), format!("ws://127.0.0.1:{api_port}")),
-                ("LKP__RECONCILE__EVERY".to_owned(), format!("{}s", RECONCILE_EVERY.as_secs())),
-            ]
-        };
-        let environments = links.iter().map(environment).collect();
-        let fleet = Arc::new(Fleet::start(environments, journal).await);
-        let balancer = Balancer::new(Arc::clone(&fleet), Arc::clone(journal), random.fork());
-        let balancer = Arc::new(balancer);
-        let livekit = LiveKit::new(&rooms, Arc::clone(&balancer), Arc::clone(journal), random);
-        let livekit = Arc::new(livekit);
-        let rooms_of_api =
-            SimulatedRooms { livekit: Arc::clone(&livekit), journal: Arc::clone(journal) };
-        let api = RoomService::serve(listener, None, PROCESS_KEYS, Arc::new(rooms_of_api));
-        let counter = Counter::new(Arc::clone(journal));
-        counter.count(redis.store(Rules::default(), None).0).await;
-        let journal = Arc::clone(journal);
-        let snapshots = Arc::new(Snapshots::new(Arc::clone(&journal)));
-        let redis = Mutex::new(redis);
-        let fixture =
-            Self { journal, snapshots, livekit, api, balancer, fleet, links, redis, counter };
-        (Arc::new(fixture), rooms)
     }
 }
 
