@@ -3,9 +3,9 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use livekit_presence::presence::{RoomName, Rules};
-use tokio::{net::TcpListener, sync::Mutex};
+use tokio::{net::TcpListener, sync::Mutex, time::timeout};
 
-use crate::harness::{PROCESS_KEYS, RedisServer, RoomService, TcpProxy, url_of};
+use crate::harness::{PROCESS_KEYS, RedisServer, RoomService, TcpProxy, url_of, wire};
 
 use super::{
     api::SimulatedRooms, balancer::Balancer, counter::Counter, fleet::Fleet, journal::Journal,
@@ -16,6 +16,7 @@ pub const INSTANCES: usize = 3;
 pub const ROOMS: usize = 24;
 
 const RECONCILE_EVERY: Duration = Duration::from_secs(5);
+pub const MAX_GET: Duration = Duration::from_secs(5);
 
 /// Everything that actions and faults affect.
 pub struct Fixture {
@@ -85,6 +86,25 @@ impl Fixture {
         };
         (Arc::new(fixture), rooms)
     }
+
+    /// The instances that should follow LiveKit's own Redis, and do not.
+    pub async fn not_following(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let readers = self.fleet.instances().iter().take(self.livekits_links.len());
+        for (number, instance) in readers.enumerate() {
+            let answer = timeout(MAX_GET, wire::get(instance.port(), "/metrics")).await;
+            let follows = matches!(answer, Ok(Ok((200, body))) if is_up(&body));
+            if !follows {
+                wrong.push(format!("instance {number} does not follow LiveKit's Redis"));
+            }
+        }
+        wrong
+    }
+}
+
+fn is_up(metrics: &[u8]) -> bool {
+    let metrics = String::from_utf8_lossy(metrics);
+    metrics.lines().any(|line| line == "livekit_presence_livekit_redis_up 1")
 }
 
 async fn links_to(redis: &RedisServer, count: usize) -> Vec<TcpProxy> {

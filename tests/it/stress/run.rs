@@ -21,7 +21,7 @@ use crate::harness::{RoomListFollower, wire};
 
 use super::{
     faults::Faults,
-    fixture::{Fixture, INSTANCES, ROOMS},
+    fixture::{Fixture, INSTANCES, MAX_GET, ROOMS},
     fleet::Instance,
     journal::Journal,
     page::{Page, Surroundings},
@@ -39,7 +39,6 @@ const BETWEEN_ACTIONS: std::ops::Range<u64> = 0..40;
 const RIGHT_WITHIN: Duration = Duration::from_secs(35);
 /// With ghosts in LiveKit's list, which have to fail liveness probes first.
 const RIGHT_WITHIN_DESPITE_GHOSTS: Duration = Duration::from_secs(90);
-const MAX_GET: Duration = Duration::from_secs(5);
 const BETWEEN_CHECKS: Duration = Duration::from_millis(300);
 /// Everybody must stay right for this time.
 const STAYS_RIGHT: Duration = Duration::from_secs(1);
@@ -238,6 +237,7 @@ impl Run {
         }
         if wrong.is_empty() {
             wrong.extend(self.wrong_lists());
+            wrong.extend(self.fixture.not_following().await);
         }
         wrong
     }
