@@ -57,7 +57,7 @@ pub use probe::{ProbeAnswer, ProbeTarget, Probed};
 pub use reconcile::{Listing, missing, plan, plan_without_list};
 pub use record::{Closed, Left, LeftWhy, Media, Moment, Opened, Record, Shown, Stay, ToldBy};
 pub use reduce::Applied;
-pub use refresh::{Refresh, plan_refresh};
+pub use refresh::{Differing, Refresh, plan_refresh};
 pub use repaired::{RepairCounts, Repaired};
 pub use repairs::{Repair, RepairCause, Repairs, Subjects};
 pub use room::{EVENT_MEMORY, GONE_MEMORY, ROOM_MEMORY, Room};

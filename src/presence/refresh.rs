@@ -19,12 +19,20 @@ use super::{
 pub struct Refresh {
     /// The new descriptions of people who are held.
     pub repairs: Repairs,
-    /// The sessions that LiveKit keeps and the room does not hold, and those that it holds and LiveKit does not keep. If these are
-    /// not only on their way, a webhook was lost, and a comparison has to tell.
-    pub differing: BTreeSet<ParticipantSid>,
+    /// If what tells of these is not only on its way, a webhook was lost, and a comparison has to tell.
+    pub differing: BTreeSet<Differing>,
     /// Whether somebody is described otherwise, and a webhook came, or another list was asked for, since this one was. Nobody knows
     /// which is newer, and another reading tells.
     pub is_overtaken: bool,
+}
+
+/// A session that only one of both has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Differing {
+    /// LiveKit keeps it, and the room does not hold it.
+    NotHeld(ParticipantSid),
+    /// The room holds it, and LiveKit does not keep it.
+    NotKept(ParticipantSid),
 }
 
 /// What must change for the room's people to be described as LiveKit describes them. Who is in it does not change.
@@ -40,7 +48,7 @@ pub fn plan_refresh(room: &Room, listing: &Listing, rules: &Rules) -> Refresh {
     let missing = omitted(room, &listed, asked_at, rules)
         .into_iter()
         .filter(|held| held.standing != Standing::Evicted)
-        .map(|held| held.sid.clone());
+        .map(|held| Differing::NotKept(held.sid.clone()));
     let is_overtaken = listed.iter().any(|info| {
         let held = room.held(&info.sid).filter(|held| held.version == info.version);
         held.is_some_and(|held| {
@@ -56,6 +64,7 @@ pub fn plan_refresh(room: &Room, listing: &Listing, rules: &Rules) -> Refresh {
         cause: RepairCause::Refresh,
         steps: updates.collect(),
     };
-    let differing = unknown.map(|info| info.sid.clone()).chain(missing).collect();
+    let unknown = unknown.map(|info| Differing::NotHeld(info.sid.clone()));
+    let differing = unknown.chain(missing).collect();
     Refresh { repairs, differing, is_overtaken }
 }

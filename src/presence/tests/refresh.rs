@@ -36,7 +36,10 @@ fn muted(mut who: Who) -> Who {
 }
 
 fn sids(refresh: &Refresh) -> Vec<&str> {
-    refresh.differing.iter().map(ParticipantSid::as_str).collect()
+    let sids = refresh.differing.iter().map(|one| match one {
+        Differing::NotHeld(sid) | Differing::NotKept(sid) => sid.as_str(),
+    });
+    sids.collect()
 }
 
 #[test]

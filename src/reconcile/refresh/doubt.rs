@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::presence::ParticipantSid;
+use crate::presence::Differing;
 
 /// Most webhooks have come by then, and the room is read again.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -17,8 +17,9 @@ const LOST_AFTER: Duration = Duration::from_secs(2);
 /// The sessions of a room that differ.
 #[derive(Debug, Default)]
 pub struct Doubt {
-    /// Since when, and whether a comparison was asked for.
-    sessions: BTreeMap<ParticipantSid, (Instant, bool)>,
+    /// Since when, and whether a comparison was asked for. A session that the comparison added may be gone by the next reading,
+    /// which is another difference.
+    sessions: BTreeMap<Differing, (Instant, bool)>,
 }
 
 /// What follows from a reading.
@@ -32,10 +33,10 @@ pub struct NextLook {
 
 impl Doubt {
     /// Notes who differs in a reading.
-    pub fn differ(&mut self, differing: &BTreeSet<ParticipantSid>, now: Instant) -> NextLook {
-        self.sessions.retain(|sid, _| differing.contains(sid));
-        for sid in differing {
-            self.sessions.entry(sid.clone()).or_insert((now, false));
+    pub fn differ(&mut self, differing: &BTreeSet<Differing>, now: Instant) -> NextLook {
+        self.sessions.retain(|session, _| differing.contains(session));
+        for session in differing {
+            self.sessions.entry(session.clone()).or_insert((now, false));
         }
         let mut next = NextLook::default();
         for (since, is_told) in self.sessions.values_mut().filter(|(_, is_told)| !is_told) {
@@ -53,10 +54,25 @@ impl Doubt {
 
 #[cfg(test)]
 mod tests {
+    use crate::presence::ParticipantSid;
+
     use super::*;
 
-    fn differing(sids: &[&str]) -> BTreeSet<ParticipantSid> {
-        sids.iter().map(|sid| ParticipantSid::new(*sid)).collect()
+    fn differing(sids: &[&str]) -> BTreeSet<Differing> {
+        sids.iter().map(|sid| Differing::NotHeld(ParticipantSid::new(*sid))).collect()
+    }
+
+    #[test]
+    fn who_was_added_by_the_comparison_and_is_gone_by_the_next_reading_is_doubted_anew() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut doubt = Doubt::default();
+        doubt.differ(&differing(&["PA_1"]), at(0));
+        assert!(doubt.differ(&differing(&["PA_1"]), at(2_000)).compare);
+        let gone = BTreeSet::from([Differing::NotKept(ParticipantSid::new("PA_1"))]);
+        let look_again = NextLook { compare: false, at: Some(at(2_200)) };
+        assert_eq!(doubt.differ(&gone, at(2_100)), look_again);
+        assert!(doubt.differ(&gone, at(4_100)).compare);
     }
 
     #[test]

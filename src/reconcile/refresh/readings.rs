@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::presence::{ParticipantSid, RoomName};
+use crate::presence::{Differing, RoomName};
 
 use super::{
     doubt::{Doubt, NextLook},
@@ -100,7 +100,7 @@ impl Readings {
 
     /// Notes who differs in a reading, and has the room read again where that may tell more. Returns whether a webhook was lost,
     /// so that a comparison has to tell.
-    pub(super) fn differ(&self, room: &RoomName, differing: &BTreeSet<ParticipantSid>) -> bool {
+    pub(super) fn differ(&self, room: &RoomName, differing: &BTreeSet<Differing>) -> bool {
         let Some(mut state) = self.lock() else { return false };
         let State { pace, doubts } = &mut *state;
         if differing.is_empty() {
