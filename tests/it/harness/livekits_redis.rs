@@ -1,11 +1,12 @@
-//! The Redis of a LiveKit, into which a test writes what LiveKit keeps there: hashes of protobuf messages, with the numbers that the
-//! fields have in `livekit_models.proto`.
+//! The Redis of a LiveKit, into which a test writes what LiveKit keeps there.
 
-use prost::Message;
 use redis::aio::MultiplexedConnection;
-use serde_json::Value;
 
-use super::{RedisServer, WebhookBody, livekit::EPOCH_MS};
+use super::{
+    RedisServer, WebhookBody,
+    livekit::EPOCH_MS,
+    livekits_messages::{kept_person, kept_room},
+};
 
 /// A running Redis, and a connection of LiveKit's.
 pub struct LiveKitsRedis {
@@ -47,11 +48,11 @@ impl LiveKitsRedis {
     pub async fn put(&mut self, room: &str, people: &[WebhookBody]) {
         let key = format!("room_participants:{room}");
         let mut written = redis::pipe();
-        written.cmd("HSET").arg("rooms").arg(room).arg(room_message(room, &format!("RM_{room}")));
+        written.cmd("HSET").arg("rooms").arg(room).arg(kept_room(room, "", 0));
         for person in people {
             let person = &person.0["participant"];
             written.cmd("HSET").arg(&key).arg(person["identity"].as_str().unwrap());
-            written.arg(person_message(person));
+            written.arg(kept_person(person));
         }
         written.exec_async(&mut self.connection).await.unwrap();
     }
@@ -59,7 +60,7 @@ impl LiveKitsRedis {
     /// Keeps this metadata of a room, as `UpdateRoomMetadata` has it kept, of the life that webhooks with `room_metadata` tell of.
     pub async fn describe(&mut self, room: &str, metadata: &str) {
         let created_at = i64::try_from(EPOCH_MS - 5_000).unwrap();
-        let object = described(room, metadata, created_at);
+        let object = kept_room(room, metadata, created_at);
         self.run(redis::cmd("HSET").arg("rooms").arg(room).arg(object)).await;
     }
 
@@ -83,117 +84,4 @@ impl LiveKitsRedis {
 async fn connect(server: &RedisServer) -> MultiplexedConnection {
     let client = redis::Client::open(server.url()).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
-}
-
-#[derive(Message)]
-struct RoomMessage {
-    #[prost(string, tag = "1")]
-    sid: String,
-    #[prost(string, tag = "2")]
-    name: String,
-    #[prost(string, tag = "8")]
-    metadata: String,
-    #[prost(int64, tag = "15")]
-    creation_time_ms: i64,
-}
-
-/// The message that LiveKit keeps of a room.
-pub fn room_message(name: &str, sid: &str) -> Vec<u8> {
-    let (sid, name) = (sid.to_owned(), name.to_owned());
-    RoomMessage { sid, name, ..RoomMessage::default() }.encode_to_vec()
-}
-
-fn described(name: &str, metadata: &str, creation_time_ms: i64) -> Vec<u8> {
-    let (sid, metadata) = (format!("RM_{name}"), metadata.to_owned());
-    RoomMessage { sid, name: name.to_owned(), metadata, creation_time_ms }.encode_to_vec()
-}
-
-#[derive(Message)]
-struct PersonMessage {
-    #[prost(string, tag = "1")]
-    sid: String,
-    #[prost(string, tag = "2")]
-    identity: String,
-    #[prost(int32, tag = "3")]
-    state: i32,
-    #[prost(message, repeated, tag = "4")]
-    tracks: Vec<TrackMessage>,
-    #[prost(string, tag = "5")]
-    metadata: String,
-    #[prost(string, tag = "9")]
-    name: String,
-    #[prost(uint32, tag = "10")]
-    version: u32,
-    #[prost(message, optional, tag = "11")]
-    permission: Option<PermissionMessage>,
-    #[prost(int32, tag = "14")]
-    kind: i32,
-    #[prost(btree_map = "string, string", tag = "15")]
-    attributes: std::collections::BTreeMap<String, String>,
-    #[prost(int64, tag = "17")]
-    joined_at_ms: i64,
-}
-
-#[derive(Message)]
-struct TrackMessage {
-    #[prost(string, tag = "1")]
-    sid: String,
-    #[prost(bool, tag = "4")]
-    muted: bool,
-    /// 2 is the microphone.
-    #[prost(int32, tag = "9")]
-    source: i32,
-}
-
-#[derive(Message)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent, and LiveKit's")]
-struct PermissionMessage {
-    #[prost(bool, tag = "1")]
-    can_subscribe: bool,
-    #[prost(bool, tag = "2")]
-    can_publish: bool,
-    #[prost(bool, tag = "3")]
-    can_publish_data: bool,
-    #[prost(bool, tag = "7")]
-    hidden: bool,
-    #[prost(bool, tag = "8")]
-    recorder: bool,
-}
-
-/// The message that LiveKit keeps of somebody whom a webhook or a list describes so.
-pub fn person_message(person: &Value) -> Vec<u8> {
-    let text = |field: &str| person[field].as_str().unwrap_or_default().to_owned();
-    let is = |object: &Value, field: &str| object[field].as_bool().unwrap_or(false);
-    let tracks = person["tracks"].as_array().into_iter().flatten().map(|track| TrackMessage {
-        sid: track["sid"].as_str().unwrap().to_owned(),
-        muted: is(track, "muted"),
-        source: 2,
-    });
-    let attributes = person["attributes"].as_object().into_iter().flatten();
-    let permission = Some(&person["permission"]).filter(|one| one.is_object());
-    let joined_at_ms = person.get("joinedAtMs").unwrap_or_else(|| &person["joined_at_ms"]);
-    let message = PersonMessage {
-        sid: text("sid"),
-        identity: text("identity"),
-        // JOINED or ACTIVE
-        state: if person["state"] == "JOINED" { 1 } else { 2 },
-        tracks: tracks.collect(),
-        metadata: text("metadata"),
-        name: text("name"),
-        version: u32::try_from(person["version"].as_u64().unwrap()).unwrap(),
-        permission: permission.map(|one| PermissionMessage {
-            can_subscribe: is(one, "can_subscribe"),
-            can_publish: is(one, "can_publish"),
-            can_publish_data: is(one, "can_publish_data"),
-            hidden: is(one, "hidden"),
-            recorder: is(one, "recorder"),
-        }),
-        // AGENT or STANDARD
-        kind: if person["kind"] == "AGENT" { 4 } else { 0 },
-        attributes: attributes
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
-            .collect(),
-        joined_at_ms: joined_at_ms.as_str().unwrap().parse().unwrap(),
-    };
-    message.encode_to_vec()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::scenario::{Client, Guest, Plan, Scenario};
+use super::scenario::{Client, Guest, Plan, Scenario, Watch};
 
 /// A ghost is gone within 45 s; a busy machine needs a little more.
 const EVICTED_WITHIN: Duration = Duration::from_secs(75);
@@ -48,6 +48,12 @@ async fn nobody_comes_back_to_a_livekit_with_redis_whose_nodes_are_asked_for_lis
     nobody_comes_back(Plan { redis: true, psrpc_lists: true, ..plan }).await;
 }
 
+#[tokio::test]
+async fn nobody_comes_back_to_a_livekit_whose_redis_is_read() {
+    let plan = Plan::named("crash with Redis, which is read, nobody comes back");
+    nobody_comes_back(Plan { redis: true, reads_redis: true, ..plan }).await;
+}
+
 async fn nobody_comes_back(plan: Plan) {
     let Some((mut scenario, alice)) = crash(plan).await else { return };
     alice.kill().await;
@@ -68,6 +74,45 @@ async fn nobody_comes_back_to_this_room_but_others_live() {
     let _erin = Client::join(&driver, &scenario.livekit.url(), &elsewhere).await.unwrap();
     scenario.becomes_right("", &[], EVICTED_WITHIN).await;
     scenario.stays_right("from then on", &[], NEXT_COMPARISONS).await;
+}
+
+#[tokio::test]
+async fn nobody_comes_back_beside_living_rooms_with_subscribers() {
+    let plan = Plan::named("crash with Redis, three living rooms with subscribers");
+    nobody_comes_back_beside_living_rooms(Plan { redis: true, ..plan }).await;
+}
+
+#[tokio::test]
+async fn nobody_comes_back_beside_living_rooms_with_subscribers_and_redis_is_read() {
+    let plan = Plan::named("crash with Redis, which is read, three living rooms with subscribers");
+    nobody_comes_back_beside_living_rooms(Plan { redis: true, reads_redis: true, ..plan }).await;
+}
+
+/// Other rooms have subscribers before and after, and somebody comes into each once LiveKit runs again.
+async fn nobody_comes_back_beside_living_rooms(plan: Plan) {
+    let Some((mut scenario, alice)) = crash(plan).await else { return };
+    let rooms = ["blue", "green", "red"];
+    let watches: Vec<Watch> = rooms.iter().map(|room| scenario.watch_room(room)).collect();
+    alice.kill().await;
+    scenario.livekit.start_again().await;
+    let driver = scenario.new_driver().await;
+    let mut living = Vec::new();
+    for room in rooms {
+        let guest = Guest { room: room.to_owned(), ..Scenario::guest("erin") };
+        living.push(Client::join(&driver, &scenario.livekit.url(), &guest).await.unwrap().0);
+    }
+    scenario.becomes_right("", &[], EVICTED_WITHIN).await;
+    scenario.stays_right("from then on", &[], NEXT_COMPARISONS).await;
+    for (watch, erin) in watches.iter().zip(&living) {
+        let truth = erin.person().await.unwrap();
+        assert!(watch.right_since(&[truth]).is_some(), "{} is not shown", erin.room);
+    }
+}
+
+#[tokio::test]
+async fn some_come_back_to_a_livekit_whose_redis_is_read() {
+    let plan = Plan::named("crash with Redis, which is read, one of three comes back");
+    some_come_back(Plan { redis: true, reads_redis: true, ..plan }).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use livekit_presence::presence::{RoomName, SessionInfo};
 use redis::{Client, Connection};
 
 use crate::{
-    harness::{person_message, room_message},
+    harness::{kept_person, kept_room_of},
     rules::simulated_livekit::SimulatedLiveKit,
 };
 
@@ -36,14 +36,14 @@ impl Kept {
     /// Writes what has changed in a room. Each change of a person is a write of its own, as LiveKit's are.
     pub fn keep(&mut self, room: &RoomName, model: &SimulatedLiveKit) {
         let Some(sid) = model.kept_sid() else { return self.delete(room) };
-        let message = |info: &SessionInfo| person_message(&wording::listed(info));
+        let message = |info: &SessionInfo| kept_person(&wording::listed(info));
         let people = model.kept();
         let people = people.iter().map(|info| (info.identity.to_string(), message(info)));
         let people: BTreeMap<_, _> = people.collect();
         let key = key(room);
         let old = self.people.insert(room.clone(), people.clone());
         if old.is_none() {
-            let object = room_message(room.as_str(), sid.as_str());
+            let object = kept_room_of(room.as_str(), sid.as_str());
             self.run(redis::cmd("HSET").arg("rooms").arg(room.as_str()).arg(object));
         }
         let old = old.unwrap_or_default();

@@ -1,13 +1,13 @@
 //! The instances of the service, and a subscriber of each.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::{
     harness::{Process, patiently},
-    real::scenario::{ROOM, Scenario, Watch},
+    real::scenario::{Client, ROOM, Scenario, Watch},
 };
 
 /// The scenario's own instance, which gets the webhooks, and two more on its store.
@@ -46,13 +46,39 @@ impl Instances {
         }
     }
 
+    /// Waits until every subscriber is shown these clients alone, as they describe themselves. Returns since when all are.
+    pub async fn are_right(&self, inside: &[&Client]) -> Instant {
+        let mut since = None;
+        patiently("every subscriber to be right", async || {
+            let truth = join_all(inside.iter().map(|client| client.person())).await;
+            let Some(mut truth) = truth.into_iter().collect::<Option<Vec<_>>>() else {
+                return false;
+            };
+            truth.sort();
+            let right = self.watches().map(|watch| watch.right_since(&truth));
+            since = right.collect::<Option<Vec<_>>>().and_then(|right| right.into_iter().max());
+            since.is_some()
+        })
+        .await;
+        since.unwrap()
+    }
+
     /// Waits until every instance follows LiveKit's Redis.
     pub async fn are_up(&self) {
         patiently("every instance to follow LiveKit's Redis", async || {
-            let up = self.sum("livekit_presence_livekit_redis_up").await;
-            up == self.ports.len() as f64
+            self.number_up().await == self.ports.len() as f64
         })
         .await;
+    }
+
+    /// Waits until no instance does.
+    pub async fn are_down(&self) {
+        patiently("no instance to follow LiveKit's Redis", async || self.number_up().await == 0.0)
+            .await;
+    }
+
+    async fn number_up(&self) -> f64 {
+        self.sum("livekit_presence_livekit_redis_up").await
     }
 
     /// How often LiveKit's API was asked for the people of a room, or for its rooms.

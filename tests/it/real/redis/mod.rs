@@ -5,7 +5,9 @@
 //! hundred times, alone on the machine, and holds the times against the goal.
 
 mod acts;
+mod crowd;
 mod instances;
+mod losses;
 
 use std::{
     ops::Range,

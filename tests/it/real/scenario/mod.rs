@@ -6,6 +6,7 @@ mod deliveries;
 mod driver;
 mod fault_proxy;
 mod livekit_server;
+mod machine_share;
 mod moderator;
 mod person;
 mod report;

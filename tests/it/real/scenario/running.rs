@@ -8,9 +8,10 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
-use crate::harness::{Process, RedisServer, WAIT_TIMEOUT, free_port, last_lines, patiently, wire};
+use crate::harness::{
+    Process, RedisServer, TcpProxy, WAIT_TIMEOUT, free_port, last_lines, patiently, wire,
+};
 
 use super::{
     Api, Client, Guest, Person,
@@ -19,6 +20,7 @@ use super::{
     driver::Driver,
     fault_proxy::FaultProxy,
     livekit_server::{Key, LiveKitServer, Settings},
+    machine_share::MachineShare,
     moderator::Moderator,
     report::{Meanwhile, Right, print},
     service::ServiceSettings,
@@ -29,26 +31,8 @@ use super::{
 /// The room of a scenario that needs only one.
 pub const ROOM: &str = "general";
 
-/// Scenarios that run at the same time. Most of them wait most of the time, so there are more than cores; but each needs two
-/// seconds of a core to start.
-const AT_ONCE: usize = 6;
-
 /// If LiveKit does not know of a leave after this time, the SDK has not told it.
 const UNTOLD: Duration = Duration::from_secs(4);
-
-static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
-/// A place has become free.
-static FREED: Notify = Notify::const_new();
-
-/// A scenario's place on the machine, or all of them.
-struct MachineShare(Option<SemaphorePermit<'static>>);
-
-impl Drop for MachineShare {
-    fn drop(&mut self) {
-        drop(self.0.take());
-        FREED.notify_waiters();
-    }
-}
 
 /// What a scenario needs.
 #[derive(Clone, Debug)]
@@ -59,6 +43,9 @@ pub struct Plan {
     pub redis: bool,
     /// Whether the service reads LiveKit's Redis. Then its own store is in another one, so that it can have more instances.
     pub reads_redis: bool,
+    /// Whether the test breaks LiveKit's Redis: then it keeps its data on disk, and the service reaches it by a link that can be
+    /// cut.
+    pub breaks_redis: bool,
     pub psrpc_lists: bool,
     /// Whether LiveKit lets the API unmute tracks.
     pub remote_unmute: bool,
@@ -76,6 +63,7 @@ impl Plan {
             scenario,
             redis: false,
             reads_redis: false,
+            breaks_redis: false,
             psrpc_lists: false,
             remote_unmute: true,
             without_proxy: false,
@@ -87,9 +75,13 @@ impl Plan {
     /// Starts everything once the machine has room for it. None where the programs are not installed.
     pub async fn start(self) -> Option<Scenario> {
         let tools = Tools::find(self.scenario)?;
-        let place = self.take_place().await;
+        let place = MachineShare::take(self.alone).await;
         let service_port = free_port();
-        let redis = if self.redis { Some(RedisServer::start().await) } else { None };
+        let redis = self.start_redis().await;
+        let redis_link = match &redis {
+            Some(redis) if self.breaks_redis => Some(TcpProxy::start(redis.port).await),
+            Some(_) | None => None,
+        };
         let proxy = FaultProxy::start(service_port).await;
         let webhook_port = if self.without_proxy { service_port } else { proxy.port };
         let settings = Settings {
@@ -101,7 +93,9 @@ impl Plan {
         };
         let (livekit, driver) =
             tokio::join!(LiveKitServer::start(&tools, settings), Driver::start(&tools));
-        let livekits_redis = redis.as_ref().filter(|_| self.reads_redis);
+        let port = redis_link.as_ref().map(|link| link.port);
+        let port = port.or(redis.as_ref().map(|redis| redis.port));
+        let livekits_redis = port.filter(|_| self.reads_redis);
         let settings = ServiceSettings::new(livekit.port, self.roster, livekits_redis).await;
         let service = settings.start(service_port).await;
         let watch = Watch::open(service_port, ROOM);
@@ -118,23 +112,18 @@ impl Plan {
             driver,
             tools,
             redis,
+            redis_link,
             _place: place,
         };
         patiently("the subscriber's first list", async || scenario.watch.seen().is_open).await;
         Some(scenario)
     }
 
-    async fn take_place(&self) -> MachineShare {
-        if !self.alone {
-            return MachineShare(Some(PLACES.acquire().await.unwrap()));
-        }
-        // Queueing in the semaphore for all places would keep every other scenario waiting, too.
-        loop {
-            let freed = FREED.notified();
-            if let Ok(all) = PLACES.try_acquire_many(u32::try_from(AT_ONCE).unwrap()) {
-                return MachineShare(Some(all));
-            }
-            freed.await;
+    async fn start_redis(&self) -> Option<RedisServer> {
+        match (self.redis, self.breaks_redis) {
+            (false, _) => None,
+            (true, false) => Some(RedisServer::start().await),
+            (true, true) => Some(RedisServer::keeping_data().await),
         }
     }
 }
@@ -156,6 +145,8 @@ pub struct Scenario {
     tools: Tools,
     /// LiveKit's Redis.
     pub redis: Option<RedisServer>,
+    /// Between the service and LiveKit's Redis, where a test breaks that.
+    pub redis_link: Option<TcpProxy>,
     _place: MachineShare,
 }
 

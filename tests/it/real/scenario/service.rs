@@ -19,16 +19,10 @@ struct Redis {
 }
 
 impl ServiceSettings {
-    /// Has instances read LiveKit's Redis, if it is given. Then they share a store in another one.
-    pub async fn new(
-        livekit_port: u16,
-        roster: bool,
-        livekits_redis: Option<&RedisServer>,
-    ) -> Self {
+    /// Has instances read LiveKit's Redis, if its port is given. Then they share a store in another one.
+    pub async fn new(livekit_port: u16, roster: bool, livekits_redis: Option<u16>) -> Self {
         let redis = match livekits_redis {
-            Some(livekits) => {
-                Some(Redis { livekits_port: livekits.port, store: RedisServer::start().await })
-            }
+            Some(livekits_port) => Some(Redis { livekits_port, store: RedisServer::start().await }),
             None => None,
         };
         Self { livekit_port, roster, redis }
