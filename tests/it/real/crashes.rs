@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::scenario::{Client, Guest, Plan, Scenario, Watch};
 
 /// A ghost is gone within 45 s; a busy machine needs a little more.
@@ -13,14 +15,23 @@ const RECONCILED: Duration = Duration::from_secs(40);
 /// Longer than the time between two comparisons.
 const NEXT_COMPARISONS: Duration = Duration::from_secs(35);
 
+/// Where LiveKit's Redis is read, somebody in a quiet room is probed once in two minutes, and nothing else tells of such a crash.
+const EVICTED_FROM_QUIET_ROOM_WITHIN: Duration = Duration::from_secs(200);
+
 /// A crash with three people inside: alice in a process of her own, and two who die with LiveKit and do not come back.
 async fn crash(plan: Plan) -> Option<(Scenario, Client)> {
+    crash_after(plan, Duration::ZERO).await
+}
+
+/// As [`crash`], after this long in which nothing happens.
+async fn crash_after(plan: Plan, quiet: Duration) -> Option<(Scenario, Client)> {
     let mut scenario = plan.start().await?;
     let alice = scenario.join("alice").await;
     let bob = scenario.join_apart("bob").await;
     let carol =
         Client::beside(&bob, &scenario.livekit.url(), &Scenario::guest("carol")).await.unwrap();
     scenario.settles(&[&alice, &bob, &carol]).await;
+    scenario.time_passes(quiet).await;
     bob.kill().await;
     scenario.livekit.kill().await;
     scenario.acts();
@@ -107,6 +118,29 @@ async fn nobody_comes_back_beside_living_rooms(plan: Plan) {
         let truth = erin.person().await.unwrap();
         assert!(watch.right_since(&[truth]).is_some(), "{} is not shown", erin.room);
     }
+}
+
+/// The people were probed not long before. With `LIVEKIT_TIMES` only, since it takes minutes.
+#[tokio::test]
+async fn nobody_comes_back_to_a_room_that_was_quiet() {
+    if std::env::var("LIVEKIT_TIMES").is_err() {
+        return;
+    }
+    let read = Plan { reads_redis: true, ..Plan::named("crash of a quiet room, Redis is read") };
+    let plans = [
+        (Plan::named("crash of a quiet room"), EVICTED_WITHIN),
+        (read, EVICTED_FROM_QUIET_ROOM_WITHIN),
+    ];
+    let runs = plans.map(|(plan, within)| async move {
+        let plan = Plan { redis: true, ..plan };
+        let Some((mut scenario, alice)) = crash_after(plan, Duration::from_secs(60)).await else {
+            return;
+        };
+        alice.kill().await;
+        scenario.livekit.start_again().await;
+        scenario.becomes_right("", &[], within).await;
+    });
+    join_all(runs).await;
 }
 
 #[tokio::test]
