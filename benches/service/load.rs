@@ -121,19 +121,24 @@ pub fn join_requests_of(rooms: Range<usize>, people_per_room: usize) -> Vec<Vec<
     for person in 0..people_per_room {
         for room in rooms.clone() {
             let mut body = event("participant_joined", room);
-            body["participant"] = json!({
-                "sid": format!("PA_{room}_{person}"),
-                "identity": format!("person-{person}"),
-                "name": format!("Person number {person}"),
-                "state": "ACTIVE",
-                "joinedAtMs": (1_795_391_850_000_u64 + person as u64).to_string(),
-                "version": 2,
-                "metadata": "{\"avatar\":\"https://example.com/a.png\"}",
-            });
+            body["participant"] = person_in(room, person);
             bodies.push(body);
         }
     }
     sign_all(bodies)
+}
+
+/// Somebody who joins a room.
+pub fn person_in(room: usize, person: usize) -> Value {
+    json!({
+        "sid": format!("PA_{room}_{person}"),
+        "identity": format!("person-{person}"),
+        "name": format!("Person number {person}"),
+        "state": "ACTIVE",
+        "joinedAtMs": (1_795_391_850_000_u64 + person as u64).to_string(),
+        "version": 2,
+        "metadata": "{\"avatar\":\"https://example.com/a.png\"}",
+    })
 }
 
 /// Publishes a track in each room, then takes it back, and so on.

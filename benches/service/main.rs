@@ -1,11 +1,12 @@
 //! What the service costs, beside a bare loop that writes the same bytes to as many sockets, in one run.
 //!
-//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone, `history` for the history, and `unseen` for what no webhook tells, which `cargo bench` alone does not measure, because it takes twenty minutes. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
+//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone, `history` for the history, `kept` for what is read from LiveKit's own Redis, and `unseen` for what no webhook tells, which `cargo bench` alone does not measure, because it takes twenty minutes. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
 //! the machine's processors, so latencies are those of a busy one.
 
 mod bare_loop;
 mod feed;
 mod history;
+mod kept;
 mod load;
 mod process;
 mod report;
@@ -36,18 +37,9 @@ fn main() {
         let [threads, rooms, subscribers_per_room] = numbers[..] else { panic!("three numbers") };
         return bare_loop::run(bare_loop::Size { threads, rooms, subscribers_per_room });
     }
-    if std::env::args().any(|argument| argument == "room-list") {
-        return room_list::measure();
-    }
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    if arguments.iter().any(|argument| argument == "history") {
-        return history::measure();
-    }
-    if let Some(at) = arguments.iter().position(|argument| argument == "unseen") {
-        return unseen::measure(arguments.get(at + 1).and_then(|minutes| minutes.parse().ok()));
-    }
-    if arguments.iter().any(|argument| argument == "feed") {
-        return feed::measure(thread::available_parallelism().map_or(1, usize::from));
+    if measures_one_thing(&arguments, threads) {
+        return;
     }
     println!(
         "{STREAMS} streams in {ROOMS} rooms of {PEOPLE_PER_ROOM} people; {threads} processors\n"
@@ -66,6 +58,24 @@ fn main() {
     feed::measure(threads);
     shared::on_redis();
     room_list::measure();
+    kept::measure(None);
+}
+
+/// Measures what the arguments name. Returns whether they do.
+fn measures_one_thing(arguments: &[String], threads: usize) -> bool {
+    let Some(at) = arguments.iter().skip(1).position(|argument| !argument.starts_with('-')) else {
+        return false;
+    };
+    let number = arguments.get(at + 2).and_then(|number| number.parse().ok());
+    match &*arguments[at + 1] {
+        "room-list" => room_list::measure(),
+        "history" => history::measure(),
+        "unseen" => unseen::measure(number),
+        "kept" => kept::measure(number),
+        "feed" => feed::measure(threads),
+        _ => return false,
+    }
+    true
 }
 
 /// Memory of streams on which nothing happens.
