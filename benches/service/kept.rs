@@ -4,11 +4,7 @@
 //! `cargo bench --bench service kept` for ten seconds, or for as many as a second argument says.
 
 #[path = "../../tests/it/harness/livekits_messages.rs"]
-#[expect(
-    clippy::struct_excessive_bools,
-    clippy::unwrap_used,
-    reason = "it is a file of the tests, where these are not looked for"
-)]
+#[expect(clippy::unwrap_used, reason = "it is a file of the tests, where that is not looked for")]
 mod livekits_messages;
 
 use std::{

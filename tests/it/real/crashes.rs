@@ -133,7 +133,7 @@ async fn nobody_comes_back_to_a_room_that_was_quiet() {
     ];
     let runs = plans.map(|(plan, within)| async move {
         let plan = Plan { redis: true, ..plan };
-        let Some((mut scenario, alice)) = crash_after(plan, Duration::from_secs(60)).await else {
+        let Some((mut scenario, alice)) = crash_after(plan, Duration::from_mins(1)).await else {
             return;
         };
         alice.kill().await;

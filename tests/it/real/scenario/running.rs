@@ -78,25 +78,20 @@ impl Plan {
         let place = MachineShare::take(self.alone).await;
         let service_port = free_port();
         let redis = self.start_redis().await;
-        let redis_link = match &redis {
-            Some(redis) if self.breaks_redis => Some(TcpProxy::start(redis.port).await),
-            Some(_) | None => None,
-        };
+        let redis_link = self.start_link(redis.as_ref()).await;
         let proxy = FaultProxy::start(service_port).await;
-        let webhook_port = if self.without_proxy { service_port } else { proxy.port };
         let settings = Settings {
             redis_port: redis.as_ref().map(|redis| redis.port),
             psrpc_lists: self.psrpc_lists,
             remote_unmute: self.remote_unmute,
             webhook_key: Key::First,
-            webhook_url: format!("http://127.0.0.1:{webhook_port}/api/livekit/webhook"),
+            webhook_url: self.webhook_url(service_port, &proxy),
         };
         let (livekit, driver) =
             tokio::join!(LiveKitServer::start(&tools, settings), Driver::start(&tools));
-        let port = redis_link.as_ref().map(|link| link.port);
-        let port = port.or(redis.as_ref().map(|redis| redis.port));
-        let livekits_redis = port.filter(|_| self.reads_redis);
-        let settings = ServiceSettings::new(livekit.port, self.roster, livekits_redis).await;
+        let link_port = redis_link.as_ref().map(|link| link.port);
+        let redis_port = link_port.or(livekit.settings.redis_port).filter(|_| self.reads_redis);
+        let settings = ServiceSettings::new(livekit.port, self.roster, redis_port).await;
         let service = settings.start(service_port).await;
         let watch = Watch::open(service_port, ROOM);
         let scenario = Scenario {
@@ -117,6 +112,18 @@ impl Plan {
         };
         patiently("the subscriber's first list", async || scenario.watch.seen().is_open).await;
         Some(scenario)
+    }
+
+    fn webhook_url(&self, service_port: u16, proxy: &FaultProxy) -> String {
+        let port = if self.without_proxy { service_port } else { proxy.port };
+        format!("http://127.0.0.1:{port}/api/livekit/webhook")
+    }
+
+    async fn start_link(&self, redis: Option<&RedisServer>) -> Option<TcpProxy> {
+        match redis.filter(|_| self.breaks_redis) {
+            Some(redis) => Some(TcpProxy::start(redis.port).await),
+            None => None,
+        }
     }
 
     async fn start_redis(&self) -> Option<RedisServer> {
