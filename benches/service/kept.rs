@@ -127,7 +127,7 @@ impl Kept {
         let kept = Self { people, redis, made: Mutex::default() };
         let mut all = redis::pipe();
         all.cmd("SET").arg("livekit_version").arg("1.13.5");
-        all.cmd("HSET").arg("rooms").arg("room-0").arg(kept_room("room-0", "", 0));
+        all.cmd("HSET").arg("rooms").arg("room-0").arg(kept_room("room-0", "RM_room-0", "", 0));
         for index in 0..people {
             let person = kept.person(index, None);
             all.cmd("HSET").arg(PEOPLE_KEY).arg(format!("person-{index}")).arg(person);

@@ -5,15 +5,9 @@ use prost::Message;
 use serde_json::Value;
 
 /// A room in the hash `rooms`.
-pub fn kept_room(name: &str, metadata: &str, creation_time_ms: i64) -> Vec<u8> {
-    let (sid, metadata) = (format!("RM_{name}"), metadata.to_owned());
-    RoomMessage { sid, name: name.to_owned(), metadata, creation_time_ms }.encode_to_vec()
-}
-
-/// A room with this id, of which nothing else is said.
-pub fn kept_room_of(name: &str, sid: &str) -> Vec<u8> {
-    let (sid, name) = (sid.to_owned(), name.to_owned());
-    RoomMessage { sid, name, ..RoomMessage::default() }.encode_to_vec()
+pub fn kept_room(name: &str, sid: &str, metadata: &str, creation_time_ms: i64) -> Vec<u8> {
+    let [sid, name, metadata] = [sid, name, metadata].map(str::to_owned);
+    RoomMessage { sid, name, metadata, creation_time_ms }.encode_to_vec()
 }
 
 /// Somebody in the hash `room_participants:<room>`, whom a webhook or a list describes so.

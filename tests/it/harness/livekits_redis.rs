@@ -48,7 +48,12 @@ impl LiveKitsRedis {
     pub async fn put(&mut self, room: &str, people: &[WebhookBody]) {
         let key = format!("room_participants:{room}");
         let mut written = redis::pipe();
-        written.cmd("HSET").arg("rooms").arg(room).arg(kept_room(room, "", 0));
+        written.cmd("HSET").arg("rooms").arg(room).arg(kept_room(
+            room,
+            &format!("RM_{room}"),
+            "",
+            0,
+        ));
         for person in people {
             let person = &person.0["participant"];
             written.cmd("HSET").arg(&key).arg(person["identity"].as_str().unwrap());
@@ -60,7 +65,7 @@ impl LiveKitsRedis {
     /// Keeps this metadata of a room, as `UpdateRoomMetadata` has it kept, of the life that webhooks with `room_metadata` tell of.
     pub async fn describe(&mut self, room: &str, metadata: &str) {
         let created_at = i64::try_from(EPOCH_MS - 5_000).unwrap();
-        let object = kept_room(room, metadata, created_at);
+        let object = kept_room(room, &format!("RM_{room}"), metadata, created_at);
         self.run(redis::cmd("HSET").arg("rooms").arg(room).arg(object)).await;
     }
 

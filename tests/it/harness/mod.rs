@@ -56,7 +56,7 @@ pub use folder::Folder;
 pub use follower::{Follower, Seen};
 pub use http_proxy::HttpProxy;
 pub use livekit::{WebhookBody, finished, joined, left, published, started};
-pub use livekits_messages::{kept_person, kept_room_of};
+pub use livekits_messages::{kept_person, kept_room};
 pub use livekits_redis::LiveKitsRedis;
 pub use moments::{joined_before, now, now_ms};
 pub use nginx::Nginx;

@@ -6,7 +6,7 @@ use livekit_presence::presence::{RoomName, SessionInfo};
 use redis::{Client, Connection};
 
 use crate::{
-    harness::{kept_person, kept_room_of},
+    harness::{kept_person, kept_room},
     rules::simulated_livekit::SimulatedLiveKit,
 };
 
@@ -43,7 +43,7 @@ impl Kept {
         let key = key(room);
         let old = self.people.insert(room.clone(), people.clone());
         if old.is_none() {
-            let object = kept_room_of(room.as_str(), sid.as_str());
+            let object = kept_room(room.as_str(), sid.as_str(), "", 0);
             self.run(redis::cmd("HSET").arg("rooms").arg(room.as_str()).arg(object));
         }
         let old = old.unwrap_or_default();
