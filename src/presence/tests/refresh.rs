@@ -65,7 +65,7 @@ fn nobody_comes_or_goes_by_it_and_it_says_who_differs() {
     let (counts, refresh) = fixture.at(20).refreshed(20, vec![session("bob", "PA_2", 19)]);
     assert_eq!(counts, RepairCounts::default());
     assert_eq!(fixture.list(), ["alice/PA_1[TR_1]"]);
-    assert_eq!(sids(&refresh), ["PA_1", "PA_2"]);
+    assert_eq!(sids(&refresh), ["PA_2", "PA_1"], "who is not held, and who is not kept");
     let (_, refresh) = fixture.at(21).refreshed(21, vec![alice()]);
     assert_eq!(sids(&refresh), [""; 0]);
     let connecting = session("bob", "PA_2", 19).state(SessionState::Connecting);
