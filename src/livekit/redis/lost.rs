@@ -26,7 +26,7 @@ const ARGUMENTS: &str = ", with args beginning with";
 const ADVICE: [(&[&str], &str); 4] = [
     (&["noproto", "hello", "unknown command", "unknown subcommand", "syntax error"], NEEDS_RESP3),
     (
-        &["noperm"],
+        &["noperm", "no permissions"],
         "give the user in `livekit.redis_url` +hello +client|tracking +client|id +hgetall +hget +get +ping (+select with a database number, +role with Sentinel, +cluster|slots +cluster|nodes on a Cluster) on the keys room_participants:*, rooms and livekit_version",
     ),
     (&["noauth", "wrongpass"], "check the user and the password in `livekit.redis_url`"),
@@ -36,9 +36,9 @@ const ADVICE: [(&[&str], &str); 4] = [
     ),
 ];
 
-/// What Redis said, without the arguments of a command, which may be names of rooms.
+/// What Redis said, on one line, without the arguments of a command, which may be names of rooms.
 pub(super) fn told(error: &RedisError) -> String {
-    let text = error.to_string();
+    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match text.split_once(ARGUMENTS) {
         Some((start, _)) => start.to_owned(),
         None => text,
@@ -56,7 +56,7 @@ fn advice(error: &RedisError) -> String {
             "check the service's name at the end of `livekit.redis_url`, or wait until the sentinels agree on a master",
         ),
         // Rights first: the name of a refused command stands in its error.
-        _ if says(&"noperm") => Some(ADVICE[1].1),
+        _ if ADVICE[1].0.iter().any(says) => Some(ADVICE[1].1),
         _ => ADVICE.iter().find(|(words, _)| words.iter().any(says)).map(|(_, advice)| *advice),
     };
     known.map(|advice| format!("; {advice}")).unwrap_or_default()

@@ -65,6 +65,8 @@ async fn a_database_number_needs_one_right_more() {
     let server = RedisServer::start().await;
     server.ask(&["SET", "livekit_version", "1.13.5"]).await;
     server.ask(&["MOVE", "livekit_version", "2"]).await;
+    give(&server, &[&RIGHTS[..], &KEYS].concat()).await;
+    is_down_for(&start(&url(&server, "/2")), &["'select'", "+select"]).await;
     give(&server, &[&RIGHTS[..], &KEYS, &["+select"]].concat()).await;
     let reader = Reader::at(&url(&server, "/2")).await;
     reader.names("general").await;
