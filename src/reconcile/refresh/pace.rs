@@ -13,6 +13,10 @@ use crate::presence::RoomName;
 
 /// The shortest time between the beginnings of two readings of a room.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
+/// A room that could not be read is read again after this time, after twice as long when that fails too, and so on: it may be so
+/// large that the connection does not outlast it.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(500);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(64);
 /// The part of the rate that one room may use: one in this many.
 const SHARE_OF_ONE: u32 = 4;
 /// What a reading costs at least: the commands, and the answer for a room with nobody in it.
@@ -47,6 +51,8 @@ struct PacedRoom {
     /// No reading begins before.
     not_before: Instant,
     is_reading: bool,
+    /// Readings in a row that failed.
+    failures: u32,
     wanted: Option<Wanted>,
 }
 
@@ -86,6 +92,7 @@ impl ReadingPace {
             bytes: 0,
             not_before: now,
             is_reading: false,
+            failures: 0,
             wanted: None,
         });
         self.want(room, now, now, None);
@@ -154,7 +161,8 @@ impl ReadingPace {
         Ok(Reading { room, changed_at: wanted.and_then(|wanted| wanted.changed_at) })
     }
 
-    /// A reading has ended. It brought this many bytes; none if it failed.
+    /// A reading has ended. It brought this many bytes; none if it failed. Then the room is read again later: without a reading
+    /// Redis tells of no further change.
     pub fn read(&mut self, room: &RoomName, bytes: Option<usize>, now: Instant) {
         let Some(paced) = self.rooms.get_mut(room) else { return };
         paced.is_reading = false;
@@ -166,9 +174,16 @@ impl ReadingPace {
                 self.bucket.interval(bytes).saturating_sub(self.bucket.interval(paced.bytes));
             paced.not_before += more;
             paced.bytes = bytes;
+            paced.failures = 0;
+        } else {
+            let delay = FIRST_RETRY_DELAY * 2_u32.saturating_pow(paced.failures.min(16));
+            paced.not_before = paced.not_before.max(now + delay.min(MAX_RETRY_DELAY));
+            paced.failures += 1;
         }
         if let Some(wanted) = paced.wanted.take() {
             self.want(room, wanted.since, wanted.at, wanted.changed_at);
+        } else if bytes.is_none() {
+            self.want(room, now, now, None);
         }
     }
 
@@ -339,6 +354,32 @@ mod tests {
         assert!(pace.next(at(100)).is_ok());
         pace.read(&room("general"), Some(100), at(100));
         assert_eq!(pace.next(at(3_000)), Err(None));
+    }
+
+    #[test]
+    fn a_room_that_cannot_be_read_is_read_again_later_and_later_whatever_is_told_meanwhile() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut pace = ReadingPace::new(RATE, start);
+        pace.watch(&room("general"), start);
+        let mut now = 0;
+        let mut delays = Vec::new();
+        for _ in 0..10 {
+            assert!(pace.next(at(now)).is_ok());
+            pace.read(&room("general"), None, at(now));
+            pace.everything_changed(at(now));
+            let Err(Some(again)) = pace.next(at(now)) else { panic!("it is to be read again") };
+            let later = u64::try_from((again - start).as_millis()).unwrap();
+            delays.push(later - now);
+            now = later;
+        }
+        assert_eq!(delays[..4], [500, 1_000, 2_000, 4_000]);
+        assert_eq!(delays[4..], [8_000, 16_000, 32_000, 64_000, 64_000, 64_000]);
+        assert!(pace.next(at(now)).is_ok());
+        pace.read(&room("general"), Some(100), at(now));
+        assert_eq!(pace.next(at(now)), Err(None), "it was read");
+        pace.changed(&room("general"), at(now + 50));
+        assert!(pace.next(at(now + 50)).is_ok());
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Context {
                 self.note_refreshed(&refreshed, changed_at);
             }
             Err(error) => {
-                // The next change has it read again, or that Redis is there again. Until then comparisons do.
+                // It is read again after a while. Until then comparisons tell.
                 self.readings.ended(&room, None);
                 self.metrics.refreshed(RefreshOutcome::Failed);
                 debug!(room.name = %room, error = %Chain(&error), "cannot read a room of LiveKit's Redis");

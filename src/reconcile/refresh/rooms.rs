@@ -28,6 +28,8 @@ const MIN_COST: usize = 128;
 const MAX_AT_ONCE: usize = 16;
 /// The task looks this often whether LiveKit's Redis can be read now.
 const TICK: Duration = Duration::from_millis(500);
+/// Where reading or telling failed, all watched rooms are read again after this time.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// How often in a row the same rooms are read again because that may tell more.
 const MAX_AGAIN: u32 = 3;
 
@@ -40,6 +42,8 @@ struct Pass {
     bytes: usize,
     /// Whether another may tell more.
     again: bool,
+    /// Redis, or the store, did not answer.
+    failed: bool,
 }
 
 impl RoomsRefresher {
@@ -64,9 +68,11 @@ impl RoomsRefresher {
             }
             let began = Instant::now();
             let pass = self.read_all(kept).await;
-            again = if pass.again && again < MAX_AGAIN { again + 1 } else { 0 };
+            let may_tell_more = pass.failed || pass.again && again < MAX_AGAIN;
+            again = if may_tell_more { again + 1 } else { 0 };
             let rate = kept.redis.bytes_per_second().max(1);
-            sleep(interval(pass.bytes, rate).saturating_sub(began.elapsed())).await;
+            let pause = if pass.failed { RETRY_DELAY } else { Duration::ZERO };
+            sleep(interval(pass.bytes, rate).max(pause).saturating_sub(began.elapsed())).await;
         }
     }
 
@@ -79,6 +85,7 @@ impl RoomsRefresher {
             for read in futures_util::future::join_all(reading).await {
                 pass.bytes += read.bytes;
                 pass.again |= read.again;
+                pass.failed |= read.failed;
             }
         }
         context.readings.spent(pass.bytes);
@@ -88,15 +95,17 @@ impl RoomsRefresher {
     }
 
     async fn read(&self, kept: &KeptRooms, room: &RoomName) -> Pass {
-        let failed = Pass { bytes: MIN_COST, again: false };
+        let none = Pass { bytes: MIN_COST, ..Pass::default() };
+        let failed = Pass { bytes: MIN_COST, failed: true, ..Pass::default() };
         let Ok(asked_at) = self.0.store.now().await else { return failed };
         match kept.redis.room(room).await {
             Ok(Some(object)) => {
                 let bytes = MIN_COST + object.metadata.len();
                 let again = self.0.tell_metadata(room, &told_of(object, asked_at)).await;
-                Pass { bytes, again }
+                Pass { bytes, again, failed: false }
             }
-            Ok(None) | Err(LiveKitRedisError::Down(_) | LiveKitRedisError::Unreadable(_)) => failed,
+            Err(LiveKitRedisError::Down(_)) => failed,
+            Ok(None) | Err(LiveKitRedisError::Unreadable(_)) => none,
         }
     }
 }
