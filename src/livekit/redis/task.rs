@@ -2,7 +2,7 @@
 //! known.
 //!
 //! It is woken by what is pushed (the connection is gone, LiveKit's version was written) and by its timers. At any doubt it
-//! connects again, and whoever reads learns that anything may have changed.
+//! connects again, and tells its reader that anything may have changed.
 
 use std::{sync::Arc, time::Duration};
 

@@ -27,7 +27,7 @@ pub struct Doubt {
 pub struct NextLook {
     /// A webhook was lost: a comparison has to tell.
     pub compare: bool,
-    /// When the room is to be read again, if somebody differs for whom no comparison was asked for yet.
+    /// When to read the room again; none if a comparison was asked for about everybody who differs.
     pub at: Option<Instant>,
 }
 

@@ -129,7 +129,7 @@ impl ReadingPace {
         }
     }
 
-    /// The room is to be read again from `at` on, though nothing told of a change.
+    /// Reads the room again from `at` on. LiveKit's Redis told of no change.
     pub fn read_again(&mut self, room: &RoomName, at: Instant) {
         self.want(room, at, at, None);
     }

@@ -80,7 +80,7 @@ impl Readings {
         self.wake_after(|state| state.pace.everything_changed(Instant::now()));
     }
 
-    /// The room is to be read again soon, though nothing told of a change.
+    /// Has the room read again soon. LiveKit's Redis told of no change.
     pub fn read_again(&self, room: &RoomName) {
         self.wake_after(|state| state.pace.read_again(room, Instant::now()));
     }

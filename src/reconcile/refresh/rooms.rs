@@ -1,7 +1,7 @@
 //! The metadata of watched rooms, read again when LiveKit's Redis tells that some room has changed.
 //!
 //! One hash has all rooms, and joins and leaves in any of them change it. So all watched rooms are read, at most once in 250 ms, and
-//! more rarely where they are so many, or their metadata so long, that this would use more than a quarter of the rate.
+//! more rarely if the rooms are many or their metadata is long: these readings use at most a quarter of the rate.
 
 use std::{
     collections::HashSet,

@@ -1,8 +1,8 @@
 //! How often each watched room is compared: more often while comparisons find what no webhook told, such as a raised hand, and
 //! less often while they find nothing.
 //!
-//! Pure, and without a clock: what is planned counts, and whoever plans adds its jitter. Together the rooms that an instance
-//! watches take no more calls than if each were compared once in `reconcile.every`: those that are compared more often share what
+//! Pure, and without a clock: what is planned counts, and the caller adds jitter. Together the rooms that an instance watches
+//! take no more calls than if each were compared once in `reconcile.every`: those that are compared more often share what
 //! quiet ones leave, and what was left before, up to a few calls. `interval_simulation` has what
 //! this means for readers.
 
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(intervals.plan(&room("general"), false), EVERY);
         assert_eq!(intervals.plan(&room("unknown"), true), EVERY);
         intervals.saved = MAX_SAVED;
-        // News count whoever found them.
+        // News count, whether or not this comparison was a regular one.
         intervals.note_news(&room("general"));
         assert_eq!(intervals.plan(&room("general"), false).as_millis(), 5_925);
         assert_eq!(intervals.plan(&room("general"), false).as_millis(), 5_925);

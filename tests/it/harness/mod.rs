@@ -76,5 +76,5 @@ pub use sse::{Event, EventDecoder, EventStream};
 pub use stores::{FlakyStore, StoreFault, TakingTurns};
 pub use subscriber::{Subscriber, identities};
 pub use tcp_proxy::{Direction, TcpProxy};
-pub use waiting::{DEADLINE, WAIT_TIMEOUT, eventually, patiently, within_deadline};
+pub use waiting::{DEADLINE, WAIT_TIMEOUT, eventually, patiently, until, within_deadline};
 pub use web_socket::{Received, WebSocket, masked, upgrade_headers};

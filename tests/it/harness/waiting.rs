@@ -23,7 +23,8 @@ pub async fn patiently(what: &str, holds: impl AsyncFnMut() -> bool) {
     within(WAIT_TIMEOUT, what, until(holds)).await;
 }
 
-async fn until(mut holds: impl AsyncFnMut() -> bool) {
+/// Polls until a condition holds, without a deadline of its own.
+pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
     let mut pause = Duration::from_millis(1);
     while !holds().await {
         tokio::time::sleep(pause).await;

@@ -7,7 +7,7 @@ use crate::{
     redis::has_all,
 };
 
-use super::fixture::{Reader, is_down_for, key_of, person, room_name, start};
+use super::fixture::{Reader, acl_of_reader, is_down_for, key_of, person, room_name, start};
 
 /// Writes somebody to the master of the room's slot.
 async fn write(cluster: &RedisCluster, room: &str, name: &str) {
@@ -116,28 +116,8 @@ async fn a_connection_to_one_node_that_is_killed_is_noticed() {
 #[tokio::test]
 async fn a_cluster_needs_two_rights_more() {
     let (cluster, _) = started().await;
-    let rights = [
-        "ACL",
-        "SETUSER",
-        "reader",
-        "reset",
-        "on",
-        ">secret",
-        "+hello",
-        "+client|tracking",
-        "+client|id",
-        "+hgetall",
-        "+hget",
-        "+get",
-        "+ping",
-        "~room_participants:*",
-        "~rooms",
-        "~livekit_version",
-        "+cluster|slots",
-        "+cluster|nodes",
-    ];
     for node in &cluster.nodes {
-        node.ask(&rights).await;
+        node.ask(&acl_of_reader(&["+cluster|slots", "+cluster|nodes"])).await;
     }
     let url = format!("redis://reader:secret@127.0.0.1:{}", cluster.nodes[0].port);
     let mut reader = Reader::at(&url).await;

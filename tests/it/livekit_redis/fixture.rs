@@ -1,6 +1,6 @@
 //! A reader of LiveKit's Redis, and what LiveKit writes there.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use livekit_presence::{
     livekit::redis::{
@@ -10,9 +10,9 @@ use livekit_presence::{
     redis_client::RedisAddress,
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use crate::harness::{DEADLINE, RedisServer, within_deadline};
+use crate::harness::{DEADLINE, RedisServer, until, within_deadline};
 
 /// A reader with its receiver of changes.
 pub struct Reader {
@@ -55,6 +55,11 @@ impl Reader {
     }
 }
 
+/// What every reader needs, as `docs/configuration.md` has it.
+pub const RIGHTS: [&str; 7] =
+    ["+hello", "+client|tracking", "+client|id", "+hgetall", "+hget", "+get", "+ping"];
+pub const KEYS: [&str; 3] = ["~room_participants:*", "~rooms", "~livekit_version"];
+
 pub fn start(url: &str) -> Arc<LiveKitRedis> {
     start_at(RedisAddress::parse(url).unwrap(), LiveKitRedisMetrics::default())
 }
@@ -82,10 +87,14 @@ pub async fn is_down_for(redis: &LiveKitRedis, words: &[&str]) -> String {
     reason
 }
 
-async fn until(holds: impl AsyncFn() -> bool) {
-    while !holds().await {
-        sleep(Duration::from_millis(10)).await;
-    }
+/// The command that makes a user `reader`, whose password is `secret`, with what every reader needs and `more` rights.
+pub fn acl_of_reader<'right>(more: &[&'right str]) -> Vec<&'right str> {
+    acl_with(&[&RIGHTS[..], &KEYS, more].concat())
+}
+
+/// The same with these rights alone.
+pub fn acl_with<'right>(rights: &[&'right str]) -> Vec<&'right str> {
+    [&["ACL", "SETUSER", "reader", "reset", "on", ">secret"][..], rights].concat()
 }
 
 /// Why it cannot be read; empty if it can.

@@ -4,16 +4,13 @@ use livekit_presence::{livekit::redis::LiveKitRedisMetrics, redis_client::RedisA
 
 use crate::harness::{CommandFilter, RedisServer, eventually, url_of};
 
-use super::fixture::{Reader, is_down_for, is_up, people, room_name, start, start_at, write};
-
-/// As `docs/configuration.md` has it.
-const RIGHTS: [&str; 7] =
-    ["+hello", "+client|tracking", "+client|id", "+hgetall", "+hget", "+get", "+ping"];
-const KEYS: [&str; 3] = ["~room_participants:*", "~rooms", "~livekit_version"];
+use super::fixture::{
+    KEYS, RIGHTS, Reader, acl_of_reader, acl_with, is_down_for, is_up, people, room_name, start,
+    start_at, write,
+};
 
 async fn give(server: &RedisServer, rights: &[&str]) {
-    let user = ["ACL", "SETUSER", "reader", "reset", "on", ">secret"];
-    server.ask(&[&user[..], rights].concat()).await;
+    server.ask(&acl_with(rights)).await;
 }
 
 fn url(server: &RedisServer, end: &str) -> String {
@@ -24,7 +21,7 @@ fn url(server: &RedisServer, end: &str) -> String {
 async fn a_user_who_may_read_these_keys_is_enough() {
     let server = RedisServer::start().await;
     server.ask(&["SET", "livekit_version", "1.13.5"]).await;
-    give(&server, &[&RIGHTS[..], &KEYS].concat()).await;
+    server.ask(&acl_of_reader(&[])).await;
     let mut reader = Reader::at(&url(&server, "")).await;
     reader.names("general").await;
     reader.redis.room_names().await.unwrap();
@@ -65,9 +62,9 @@ async fn a_database_number_needs_one_right_more() {
     let server = RedisServer::start().await;
     server.ask(&["SET", "livekit_version", "1.13.5"]).await;
     server.ask(&["MOVE", "livekit_version", "2"]).await;
-    give(&server, &[&RIGHTS[..], &KEYS].concat()).await;
+    server.ask(&acl_of_reader(&[])).await;
     is_down_for(&start(&url(&server, "/2")), &["'select'", "+select"]).await;
-    give(&server, &[&RIGHTS[..], &KEYS, &["+select"]].concat()).await;
+    server.ask(&acl_of_reader(&["+select"])).await;
     let reader = Reader::at(&url(&server, "/2")).await;
     reader.names("general").await;
 }

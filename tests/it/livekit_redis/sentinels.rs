@@ -5,7 +5,7 @@ use crate::{
     redis::has_all,
 };
 
-use super::fixture::{Reader, people, write};
+use super::fixture::{Reader, acl_of_reader, people, write};
 
 async fn started() -> (RedisSentinels, Reader) {
     let redis = RedisSentinels::start().await;
@@ -52,27 +52,7 @@ async fn a_master_that_is_demoted_and_lives_is_left() {
 async fn a_user_behind_sentinels_needs_one_right_more() {
     let (redis, _) = started().await;
     for server in &redis.servers {
-        server
-            .ask(&[
-                "ACL",
-                "SETUSER",
-                "reader",
-                "reset",
-                "on",
-                ">secret",
-                "+hello",
-                "+client|tracking",
-                "+client|id",
-                "+hgetall",
-                "+hget",
-                "+get",
-                "+ping",
-                "~room_participants:*",
-                "~rooms",
-                "~livekit_version",
-                "+role",
-            ])
-            .await;
+        server.ask(&acl_of_reader(&["+role"])).await;
     }
     let url = redis.url().replace("redis+sentinel://", "redis+sentinel://reader:secret@");
     let reader = Reader::at(&url).await;
