@@ -5,8 +5,8 @@
 //! timers.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
-    time::Duration,
+    sync::{Arc, Mutex, Weak, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream};
@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::{
     error_chain::Chain,
+    redis_client::OutageLog,
     store::{Cause, StoreError},
 };
 
@@ -60,11 +61,12 @@ pub(super) struct SubscriberTask {
     link: Arc<Link>,
     inbox: Weak<Inbox>,
     metrics: RedisMetrics,
+    outages: Mutex<OutageLog>,
 }
 
 impl SubscriberTask {
     pub fn new(link: Arc<Link>, inbox: Weak<Inbox>, metrics: RedisMetrics) -> Self {
-        Self { link, inbox, metrics }
+        Self { link, inbox, metrics, outages: Mutex::default() }
     }
 
     /// Connects, and connects again whenever the connection is lost.
@@ -73,17 +75,15 @@ impl SubscriberTask {
         let _watching =
             AbortOnDropHandle::new(tokio::spawn(async move { watched.watch_nodes().await }));
         let mut retry_delay = FIRST_RETRY_DELAY;
-        let mut is_told = false;
         while let Err(lost) = self.subscribe_and_serve().await {
             let Some(inbox) = self.inbox.upgrade() else { return };
             if inbox.is_connected.load(Ordering::Relaxed) {
                 retry_delay = FIRST_RETRY_DELAY;
-                is_told = false;
                 self.metrics.resubscribed();
             }
-            if !is_told {
+            // Whatever the reason: one outage shows in several ways.
+            if self.is_news(|outages, now| outages.down("lost", now)) {
                 warn!(error = %Chain(&lost), "no subscription to Redis; subscribing again");
-                is_told = true;
             }
             inbox.disconnected();
             drop(inbox);
@@ -110,11 +110,17 @@ impl SubscriberTask {
         subscribe(&inbox, &connection, &buckets).await?;
         subscribe_events(&inbox, &mut connection, inbox.events.is_wanted()).await?;
         inbox.is_connected.store(true, Ordering::Relaxed);
-        info!(buckets = buckets.len(), "subscribed to Redis");
+        if self.is_news(OutageLog::up) {
+            info!(buckets = buckets.len(), "subscribed to Redis");
+        }
         let timers = Timers::new();
         let sent = inbox.probed();
         drop(inbox);
         Serving { task: self, connection, timers, missed: 0, sent }.run().await
+    }
+
+    fn is_news(&self, note: impl FnOnce(&mut OutageLog, Instant) -> bool) -> bool {
+        note(&mut self.outages.lock().expect("nothing panics while it is locked"), Instant::now())
     }
 }
 
