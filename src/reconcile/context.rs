@@ -83,7 +83,7 @@ impl Context {
             probe_slots: ProbeSlots::default(),
             listed_rooms: ListedRooms::default(),
             empty_rooms: EmptyRooms::default(),
-            readings: Readings::new(livekit_redis.as_deref().map(LiveKitRedis::bytes_per_second)),
+            readings: Readings::new(livekit_redis.as_deref().map(LiveKitRedis::rate)),
             said_metadata: SaidMetadata::default(),
             kept_rooms: livekit_redis.map(KeptRooms::new),
         }

@@ -20,3 +20,13 @@ pub(super) enum Failure {
     #[error("the budget of calls to LiveKit's API allows none at the moment")]
     NoBudget,
 }
+
+impl Failure {
+    /// What was read of LiveKit's Redis nevertheless.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Redis(error) => error.bytes(),
+            Self::Api(_) | Self::Store(_) | Self::Coordination(_) | Self::NoBudget => 0,
+        }
+    }
+}

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::{
     coordination::CoordinationError,
-    livekit::redis::LiveKitRedis,
+    livekit::redis::{LiveKitRedis, Payment},
     presence::{ParticipantSid, Room, RoomName, SessionInfo},
 };
 
@@ -98,7 +98,7 @@ impl Context {
         if kept.is_trusted() {
             return;
         }
-        let Ok(people) = kept.redis.participants(room).await else { return };
+        let Ok(people) = kept.redis.participants(room, Payment::Waits).await else { return };
         if let Ok(Some(held)) = self.store.read(room).await {
             kept.compare(&held, &people.sessions);
         }
@@ -110,7 +110,7 @@ impl Context {
         if kept.is_trusted() || listed.is_empty() {
             return;
         }
-        let Ok(people) = kept.redis.participants(room).await else { return };
+        let Ok(people) = kept.redis.participants(room, Payment::Waits).await else { return };
         let sids: Vec<ParticipantSid> = people.sessions.into_iter().map(|info| info.sid).collect();
         let is_anothers = kept.trust().compared(listed, &sids, Instant::now());
         if is_anothers {

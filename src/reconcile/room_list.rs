@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::{
     coordination::{Lease, SharedRooms},
-    livekit::redis::LiveKitRedisError,
+    livekit::redis::{LiveKitRedis, LiveKitRedisError},
     presence::RoomName,
 };
 
@@ -23,9 +23,11 @@ use super::{
 };
 
 impl Context {
-    /// LiveKit's rooms. The list may be up to twice [`FRESH`] old: another instance may have asked for it.
+    /// LiveKit's rooms. The list may be up to twice [`FRESH`] old: another instance may have asked for it. If LiveKit's Redis is
+    /// used it has all that this was told of a second ago; later where names alone cannot be read, and metadata is long.
     pub async fn listed_rooms(&self) -> Option<Arc<RoomNames>> {
-        self.listed_rooms.get(async || self.fetch_rooms().await).await
+        let kept = self.kept().map(LiveKitRedis::rate);
+        self.listed_rooms.get(kept, async || self.fetch_rooms().await).await
     }
 
     /// Whether LiveKit has the room. If it does not, nobody is inside.
@@ -46,8 +48,10 @@ impl Context {
         match self.kept()?.room(room).await {
             Ok(kept) => Some(kept.is_some()),
             // There is a value, though it cannot be read.
-            Err(LiveKitRedisError::Unreadable(_)) => Some(true),
-            Err(LiveKitRedisError::Down(_)) => None,
+            Err(LiveKitRedisError::Unreadable { .. } | LiveKitRedisError::TooLarge { .. }) => {
+                Some(true)
+            }
+            Err(LiveKitRedisError::Down(_) | LiveKitRedisError::OverBudget) => None,
         }
     }
 
@@ -55,7 +59,7 @@ impl Context {
         let kept = self.kept()?;
         let asked_at = self.store.now().await.ok()?;
         let names = kept.room_names().await.ok()?;
-        Some(SharedRooms { asked_at, names }.into())
+        Some(RoomNames::kept(asked_at, names))
     }
 
     /// Reads LiveKit's rooms, or asks LiveKit for them, unless another instance did so lately.

@@ -1,5 +1,5 @@
 //! A connection on which Redis tells of changes to what was read (`CLIENT TRACKING`, RESP3), and commands that LiveKit's Redis is
-//! asked. A user of Redis needs no other rights than these commands.
+//! asked. A user of Redis needs no other rights than these commands, and not all of these.
 
 use futures_util::FutureExt;
 use redis::{
@@ -12,10 +12,7 @@ use redis::{
     from_redis_value,
 };
 
-use crate::{
-    presence::RoomName,
-    redis_client::{Connector, OnPush, may_be_the_protocol},
-};
+use crate::redis_client::{Connector, OnPush, may_be_the_protocol};
 
 use super::{keys, lost::Lost};
 
@@ -60,6 +57,13 @@ impl Connection {
         Ok((connection, marks))
     }
 
+    pub fn is_cluster(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Cluster(_) => true,
+        }
+    }
+
     /// Asks for what must not change. That is also how a connection shows that it still works.
     pub async fn marks(&mut self) -> RedisResult<Marks> {
         match self {
@@ -73,15 +77,9 @@ impl Connection {
         }
     }
 
-    /// All fields of `room_participants:<room>`.
-    pub async fn participants(&mut self, room: &RoomName) -> RedisResult<Fields> {
-        let key = keys::participants(room);
-        self.read(Cmd::hgetall(&key), &key).await
-    }
-
-    /// All fields of `rooms`.
-    pub async fn rooms(&mut self) -> RedisResult<Fields> {
-        self.read(Cmd::hgetall(keys::ROOMS), keys::ROOMS).await
+    /// All fields of a hash.
+    pub async fn all_fields(&mut self, key: &str) -> RedisResult<Fields> {
+        self.read(Cmd::hgetall(key), key).await
     }
 
     /// A field of `rooms`.
@@ -89,10 +87,57 @@ impl Connection {
         self.read(Cmd::hget(keys::ROOMS, name), keys::ROOMS).await
     }
 
-    /// Reads what does not exist, in each way and from each kind of key, so that a right that is missing is told at once.
-    pub async fn check_rights(&mut self) -> RedisResult<()> {
+    /// Some fields of a hash, and where the next ones are; 0 if there are none. All fields that are there all the while come at
+    /// least once.
+    pub async fn some_fields(
+        &mut self,
+        key: &str,
+        cursor: u64,
+        count: usize,
+    ) -> RedisResult<(u64, Fields)> {
+        let mut scan = command(&["HSCAN", key]);
+        scan.arg(cursor).arg("COUNT").arg(count);
+        self.read(scan, key).await
+    }
+
+    /// The names of all rooms.
+    pub async fn room_names(&mut self) -> RedisResult<Vec<Vec<u8>>> {
+        self.read(Cmd::hkeys(keys::ROOMS), keys::ROOMS).await
+    }
+
+    /// How large a field of `rooms` is.
+    pub async fn room_bytes(&mut self, name: &str) -> RedisResult<usize> {
+        let mut command = command(&["HSTRLEN", keys::ROOMS]);
+        command.arg(name);
+        self.read(command, keys::ROOMS).await
+    }
+
+    /// About how large a key is: what it takes in Redis, which is some more than a reading brings. None if it does not exist.
+    pub async fn bytes_of(&mut self, key: &str) -> RedisResult<Option<usize>> {
+        let mut command = command(&["MEMORY", "USAGE"]);
+        // Of each field, not of some.
+        command.arg(key).arg("SAMPLES").arg(0);
+        self.read(command, key).await
+    }
+
+    /// Reads what does not exist, in each way and from each kind of key, so that a right that is missing is told at once. Returns
+    /// whether sizes may be asked, and pieces read.
+    pub async fn check_rights(&mut self) -> RedisResult<Result<(), RedisError>> {
         let _: Fields = self.read(Cmd::hgetall(keys::NOBODY), keys::NOBODY).await?;
-        self.room("").await.map(|_| ())
+        self.room("").await?;
+        match self.check_sparing_rights().await {
+            Err(error) if error.is_unrecoverable_error() || error.is_timeout() => Err(error),
+            checked => Ok(checked),
+        }
+    }
+
+    async fn check_sparing_rights(&mut self) -> RedisResult<()> {
+        self.bytes_of(keys::NOBODY).await?;
+        self.some_fields(keys::NOBODY, 0, 1).await?;
+        self.room_bytes("").await?;
+        let nobody: Vec<Vec<u8>> = self.read(Cmd::hkeys(keys::NOBODY), keys::NOBODY).await?;
+        drop(nobody);
+        Ok(())
     }
 
     pub async fn version(&mut self) -> RedisResult<Option<String>> {

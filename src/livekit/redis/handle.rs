@@ -1,8 +1,9 @@
 //! LiveKit's Redis, for those who read it.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use tokio_util::task::AbortOnDropHandle;
+use tracing::warn;
 
 use crate::{
     presence::{RoomName, SessionInfo},
@@ -10,22 +11,23 @@ use crate::{
 };
 
 use super::{
+    budget::{ByteBudget, ByteRate},
     changes::KeptChanges,
-    connection::Fields,
     error::LiveKitRedisError,
-    lost::told,
-    messages,
+    keys,
     metrics::{LiveKitRedisMetrics, What},
+    reader::Reader,
     room_object::RoomObject,
     settings::LiveKitRedisSettings,
     shared::Shared,
-    task::{Task, within},
+    spending::Payment,
+    task::Task,
 };
 
 /// What LiveKit keeps in its own Redis. Keeps a connection there while it exists.
 pub struct LiveKitRedis {
     shared: Arc<Shared>,
-    bytes_per_second: u64,
+    rate: ByteRate,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -37,16 +39,21 @@ pub struct KeptPeople {
     pub bytes: usize,
 }
 
+/// The names of all rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptNames {
+    pub names: Vec<RoomName>,
+    /// How much was read.
+    pub bytes: usize,
+}
+
 impl LiveKitRedis {
     /// Connects, and connects again whenever that fails. Must be called in a runtime.
     pub fn start(settings: LiveKitRedisSettings, metrics: LiveKitRedisMetrics) -> Arc<Self> {
-        let shared = Arc::new(Shared::new(metrics));
+        let rate = ByteRate::new(settings.bytes_per_second);
+        let shared = Arc::new(Shared::new(rate, metrics));
         let task = Task::new(Connector::new(settings.address), Arc::clone(&shared));
-        Arc::new(Self {
-            shared,
-            bytes_per_second: settings.bytes_per_second,
-            _task: AbortOnDropHandle::new(tokio::spawn(task.run())),
-        })
+        Arc::new(Self { shared, rate, _task: AbortOnDropHandle::new(tokio::spawn(task.run())) })
     }
 
     /// Whether what is read is told of when it changes, and has a layout that is known. While it is not, LiveKit's API has to be
@@ -55,63 +62,71 @@ impl LiveKitRedis {
         self.shared.is_up()
     }
 
-    /// What all rooms together may be read a second, as it is configured.
-    pub fn bytes_per_second(&self) -> u64 {
-        self.bytes_per_second
+    /// What all readings together may bring a second, as it is configured.
+    pub fn rate(&self) -> ByteRate {
+        self.rate
+    }
+
+    /// What may still be read.
+    pub fn budget(&self) -> MutexGuard<'_, ByteBudget> {
+        self.shared.budget()
     }
 
     /// Everybody whom LiveKit keeps of a room; nobody, if it keeps nothing of it. The next change to them is told.
     ///
     /// # Errors
-    /// Redis does not answer, or somebody cannot be read.
-    pub async fn participants(&self, room: &RoomName) -> Result<KeptPeople, LiveKitRedisError> {
-        let mut bytes = 0;
+    /// Redis does not answer, somebody cannot be read, or the room is too large, or too much was read already.
+    pub async fn participants(
+        &self,
+        room: &RoomName,
+        payment: Payment,
+    ) -> Result<KeptPeople, LiveKitRedisError> {
+        let key = keys::participants(room);
         let people = async {
-            let mut connection = self.shared.connection()?;
-            let fields = within(connection.participants(room)).await.map_err(down)?;
-            bytes = size_of(&fields);
-            Ok(KeptPeople { sessions: messages::participants(fields)?, bytes })
+            let (sessions, bytes) = Reader::new(&self.shared, payment)?.people(&key).await?;
+            Ok(KeptPeople { sessions, bytes })
         };
-        let people = people.await;
-        self.shared.metrics.read(What::People, bytes, &people);
+        let people = Box::pin(people).await;
+        self.note(What::People, &key, &people);
         people
     }
 
     /// The names of all rooms, without those that this service cannot watch. The next change to any room is told.
     ///
     /// # Errors
-    /// Redis does not answer.
-    pub async fn room_names(&self) -> Result<Vec<RoomName>, LiveKitRedisError> {
-        let mut bytes = 0;
+    /// Redis does not answer, or too much was read already, or there is too much to read.
+    pub async fn room_names(&self) -> Result<KeptNames, LiveKitRedisError> {
         let names = async {
-            let mut connection = self.shared.connection()?;
-            let fields = within(connection.rooms()).await.map_err(down)?;
-            bytes = size_of(&fields);
-            let names = fields.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok());
-            Ok(names.filter_map(|name| RoomName::parse(name).ok()).collect())
+            let mut reader = Reader::new(&self.shared, Payment::Waits)?;
+            let names = reader.room_names().await?;
+            let names = names.iter().filter_map(|name| std::str::from_utf8(name).ok());
+            let names = names.filter_map(|name| RoomName::parse(name).ok()).collect();
+            Ok(KeptNames { names, bytes: reader.bytes() })
         };
         let names = names.await;
-        self.shared.metrics.read(What::RoomNames, bytes, &names);
+        self.note(What::RoomNames, keys::ROOMS, &names);
         names
     }
 
     /// A room as LiveKit keeps it; none if it has no such room. The next change to any room is told.
     ///
     /// # Errors
-    /// Redis does not answer, or the room cannot be read.
+    /// Redis does not answer, the room cannot be read, or is too large, or too much was read already.
     pub async fn room(&self, name: &RoomName) -> Result<Option<RoomObject>, LiveKitRedisError> {
-        let mut bytes = 0;
-        let room = async {
-            let mut connection = self.shared.connection()?;
-            let Some(value) = within(connection.room(name.as_str())).await.map_err(down)? else {
-                return Ok(None);
-            };
-            bytes = value.len();
-            Ok(Some(messages::room(&value)?))
-        };
+        let room = async { Reader::new(&self.shared, Payment::Waits)?.room(name.as_str()).await };
         let room = room.await;
-        self.shared.metrics.read(What::Room, bytes, &room);
+        self.note(What::Room, name.as_str(), &room);
         room
+    }
+
+    /// Counts a reading, and says once what is too large to be read.
+    fn note<T>(&self, what: What, key: &str, result: &Result<T, LiveKitRedisError>) {
+        self.shared.metrics.read(what, result);
+        if let Err(error @ LiveKitRedisError::TooLarge { .. }) = result
+            && self.shared.sizes().is_news(key)
+        {
+            warn!(key, %error, "LiveKit's API is asked about it instead, and what no webhook tells is shown late");
+        }
     }
 
     /// Tells of changes to what was read, until the receiver is dropped. Begins with [`KeptChange::Everything`]. One receiver at a
@@ -127,12 +142,4 @@ impl Drop for LiveKitRedis {
     fn drop(&mut self) {
         self.shared.changes.close();
     }
-}
-
-fn down(error: redis::RedisError) -> LiveKitRedisError {
-    LiveKitRedisError::Down(told(&error))
-}
-
-fn size_of(fields: &Fields) -> usize {
-    fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

@@ -43,7 +43,7 @@ pub fn participants<K, V: AsRef<[u8]>>(
     fields.into_iter().map(|(_, value)| participant(value.as_ref())).collect()
 }
 
-fn participant(bytes: &[u8]) -> Result<SessionInfo, Unreadable> {
+pub(super) fn participant(bytes: &[u8]) -> Result<SessionInfo, Unreadable> {
     let message = ParticipantInfo::decode(bytes)?;
     Ok(wire::ParticipantInfo::from(message).into_session()?)
 }

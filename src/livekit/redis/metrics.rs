@@ -35,6 +35,8 @@ label! {
         Ok = "ok",
         Down = "down",
         Unreadable = "unreadable",
+        TooLarge = "too_large",
+        OverBudget = "over_budget",
     }
 }
 
@@ -67,14 +69,19 @@ impl LiveKitRedisMetrics {
         self.up.set(up.into());
     }
 
-    pub(super) fn read<T>(&self, what: What, bytes: usize, result: &Result<T, LiveKitRedisError>) {
+    pub(super) fn brought(&self, bytes: usize) {
+        self.bytes.inc_by(bytes as u64);
+    }
+
+    pub(super) fn read<T>(&self, what: What, result: &Result<T, LiveKitRedisError>) {
         let outcome = match result {
             Ok(_) => ReadOutcome::Ok,
             Err(LiveKitRedisError::Down(_)) => ReadOutcome::Down,
-            Err(LiveKitRedisError::Unreadable(_)) => ReadOutcome::Unreadable,
+            Err(LiveKitRedisError::Unreadable { .. }) => ReadOutcome::Unreadable,
+            Err(LiveKitRedisError::TooLarge { .. }) => ReadOutcome::TooLarge,
+            Err(LiveKitRedisError::OverBudget) => ReadOutcome::OverBudget,
         };
         self.reads.get_or_create(&(what, outcome)).inc();
-        self.bytes.inc_by(bytes as u64);
     }
 
     pub(super) fn invalidated(&self, change: &KeptChange) {

@@ -4,6 +4,7 @@
 //! Redis tells of changes to what was read (`CLIENT TRACKING`), within milliseconds: once, and again after it was read again. So
 //! there is nothing to give up for rooms that nobody watches any more. Begin with `handle.rs`, which is what others call.
 
+mod budget;
 mod changes;
 mod connection;
 mod error;
@@ -13,15 +14,21 @@ mod layout;
 mod lost;
 mod messages;
 mod metrics;
+mod reader;
 mod room_object;
 mod settings;
 mod shared;
+mod sizes;
+mod spending;
 mod task;
+mod under_way;
 
+pub use budget::{ByteBudget, ByteRate};
 pub use changes::{KeptChange, KeptChanges};
 pub use error::LiveKitRedisError;
-pub use handle::{KeptPeople, LiveKitRedis};
+pub use handle::{KeptNames, KeptPeople, LiveKitRedis};
 pub use messages::{Unreadable, participants, room};
 pub use metrics::LiveKitRedisMetrics;
 pub use room_object::RoomObject;
 pub use settings::LiveKitRedisSettings;
+pub use spending::Payment;

@@ -6,6 +6,6 @@ use crate::redis_client::RedisAddress;
 #[derive(Clone, Debug)]
 pub struct LiveKitRedisSettings {
     pub address: RedisAddress,
-    /// What all rooms together may be read a second. Whoever reads keeps it; here it is only handed on.
+    /// What all readings together may bring a second.
     pub bytes_per_second: u64,
 }

@@ -1,54 +1,114 @@
 //! What the task of LiveKit's Redis and those who read share.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use redis::{PushInfo, PushKind, Value};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::redis_client::OnPush;
 
 use super::{
+    budget::{ByteBudget, ByteRate},
     changes::{Changes, KeptChange},
     connection::Connection,
     error::LiveKitRedisError,
     keys::Key,
     metrics::LiveKitRedisMetrics,
+    sizes::Sizes,
+    under_way::UnderWay,
 };
 
 pub(super) struct Shared {
     state: Mutex<State>,
+    budget: Mutex<ByteBudget>,
+    sizes: Mutex<Sizes>,
+    under_way: Mutex<UnderWay>,
+    /// What is large is read one after the other, so that no more than a piece of it comes before what is asked after it.
+    turn: Semaphore,
+    /// Answers to readings so far.
+    answers: AtomicU64,
     pub changes: Arc<Changes>,
     pub metrics: LiveKitRedisMetrics,
 }
 
 /// Whether LiveKit's Redis can be read.
 enum State {
-    Up(Connection),
+    Up(Access),
     /// Why not.
     Down(String),
 }
 
+/// The connection on which to read, and how.
+#[derive(Clone)]
+pub(super) struct Access {
+    pub connection: Connection,
+    /// Whether sizes may be asked, and pieces be read. Only then is nothing fetched that is too large.
+    pub is_sparing: bool,
+}
+
 impl Shared {
-    pub fn new(metrics: LiveKitRedisMetrics) -> Self {
+    pub fn new(rate: ByteRate, metrics: LiveKitRedisMetrics) -> Self {
         let state = Mutex::new(State::Down("it is not connected yet".to_owned()));
-        Self { state, changes: Arc::default(), metrics }
+        Self {
+            state,
+            budget: Mutex::new(ByteBudget::new(rate, Instant::now())),
+            sizes: Mutex::default(),
+            under_way: Mutex::default(),
+            turn: Semaphore::new(1),
+            answers: AtomicU64::new(0),
+            changes: Arc::default(),
+            metrics,
+        }
+    }
+
+    pub fn budget(&self) -> MutexGuard<'_, ByteBudget> {
+        self.budget.lock().expect("nothing panics while it is locked")
+    }
+
+    pub fn sizes(&self) -> MutexGuard<'_, Sizes> {
+        self.sizes.lock().expect("nothing panics while it is locked")
+    }
+
+    pub fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().expect("nothing panics while it is locked")
+    }
+
+    /// Waits until nothing else that is large is read.
+    pub async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turn.acquire().await.expect("it is never closed")
+    }
+
+    /// An answer has come.
+    pub fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     pub fn is_up(&self) -> bool {
         matches!(*self.lock(), State::Up(_))
     }
 
-    /// The connection on which to read.
-    pub fn connection(&self) -> Result<Connection, LiveKitRedisError> {
+    /// How to read.
+    pub fn access(&self) -> Result<Access, LiveKitRedisError> {
         match &*self.lock() {
-            State::Up(connection) => Ok(connection.clone()),
+            State::Up(access) => Ok(access.clone()),
             State::Down(reason) => Err(LiveKitRedisError::Down(reason.clone())),
         }
     }
 
     /// From now on changes are told, so everything must be read.
-    pub fn set_up(&self, connection: Connection) {
-        *self.lock() = State::Up(connection);
+    pub fn set_up(&self, access: Access) {
+        self.under_way().reconnected();
+        *self.lock() = State::Up(access);
         self.metrics.set_up(true);
         self.tell(KeptChange::Everything);
     }

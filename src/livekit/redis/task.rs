@@ -4,19 +4,22 @@
 //! It is woken by what is pushed (the connection is gone, LiveKit's version was written) and by its timers. At any doubt it
 //! connects again, and tells its reader that anything may have changed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use redis::RedisResult;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, timeout};
 use tracing::{info, warn};
 
-use crate::redis_client::{ANSWER, CONNECT, Connector, no_answer};
+use crate::redis_client::{CONNECT, Connector, OutageLog, no_answer};
 
 use super::{
     connection::{Connection, Marks},
     layout::Layout,
-    lost::Lost,
-    shared::{Inbox, Shared},
+    lost::{Lost, told},
+    reader::within,
+    shared::{Access, Inbox, Shared},
 };
 
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -26,19 +29,18 @@ const MAX_MISSED: u32 = 2;
 const LAYOUT_INTERVAL: Duration = Duration::from_secs(10);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
-/// Reasons for one outage in the log.
-const MAX_TOLD: usize = 4;
 
 pub(super) struct Task {
     connector: Connector,
     shared: Arc<Shared>,
-    /// Why LiveKit's Redis is not followed now, as far as the log says it. The same reason is said once.
-    told: Vec<String>,
+    outages: OutageLog,
+    /// Whether the log says which rights are missing with which less would be read.
+    says_rights: bool,
 }
 
 impl Task {
     pub fn new(connector: Connector, shared: Arc<Shared>) -> Self {
-        Self { connector, shared, told: Vec::new() }
+        Self { connector, shared, outages: OutageLog::default(), says_rights: false }
     }
 
     /// Connects, and connects again whenever the connection is lost.
@@ -67,30 +69,41 @@ impl Task {
         });
         let connected = timeout(CONNECT * 2, connecting).await;
         let (mut connection, marks) = connected.map_err(|_| no_answer())??;
-        connection.check_rights().await?;
+        let sparing = connection.check_rights().await?;
+        let access = Access { connection, is_sparing: sparing.is_ok() };
+        if let Err(refused) = sparing
+            && !std::mem::replace(&mut self.says_rights, true)
+        {
+            warn!(
+                error = %told(&refused),
+                "rooms of LiveKit's Redis are fetched without asking how large they are, so that very large ones take much memory and \
+                 cost the connection; give the user in `livekit.redis_url` +hscan +hkeys +hstrlen +memory|usage"
+            );
+        }
         let timers = Timers::new();
-        Ok(Serving { task: self, inbox, connection, marks, timers, missed: 0 })
+        let answers = self.shared.answers();
+        Ok(Serving { task: self, inbox, access, marks, timers, missed: 0, answers })
     }
 
-    fn up(&mut self, connection: &Connection) {
+    fn up(&mut self, access: &Access) {
         if self.shared.is_up() {
             return;
         }
-        self.told.clear();
-        self.shared.set_up(connection.clone());
-        let address = self.connector.address();
-        info!(?address, "following LiveKit's Redis, which tells of changes as they happen");
+        self.shared.set_up(access.clone());
+        if self.outages.up(Instant::now()) {
+            let address = self.connector.address();
+            info!(?address, "following LiveKit's Redis, which tells of changes as they happen");
+        }
     }
 
     fn down(&mut self, reason: String) {
-        if self.told.len() < MAX_TOLD && !self.told.contains(&reason) {
+        if self.outages.down(&reason, Instant::now()) {
             let (address, error) = (self.connector.address(), &reason);
             warn!(
                 ?address,
                 %error,
                 "cannot follow LiveKit's Redis; its API is asked instead, and LiveKit's Redis is tried again"
             );
-            self.told.push(reason.clone());
         }
         self.shared.set_down(reason);
     }
@@ -100,11 +113,13 @@ impl Task {
 struct Serving<'task> {
     task: &'task mut Task,
     inbox: Arc<Inbox>,
-    connection: Connection,
+    access: Access,
     marks: Marks,
     timers: Timers,
-    /// Pings in a row without an answer.
+    /// Pings in a row without an answer, while nothing else was answered.
     missed: u32,
+    /// Answers to readings until the last ping.
+    answers: u64,
 }
 
 struct Timers {
@@ -144,12 +159,17 @@ impl Serving<'_> {
     }
 
     async fn on_ping(&mut self) -> Result<(), Lost> {
-        match timeout(PING_INTERVAL, self.connection.marks()).await {
+        let answered = timeout(PING_INTERVAL, self.access.connection.marks()).await;
+        let answers = self.task.shared.answers();
+        let is_in_use = std::mem::replace(&mut self.answers, answers) != answers;
+        match answered {
             Ok(Ok(marks)) if marks == self.marks => {
                 self.missed = 0;
                 Ok(())
             }
             Ok(Ok(_)) => Err(Lost::Moved),
+            // The ping waits behind what is being read.
+            Err(_) if is_in_use && !self.access.connection.is_cluster() => Ok(()),
             Ok(Err(_)) | Err(_) => {
                 self.missed += 1;
                 if self.missed >= MAX_MISSED { Err(Lost::Silent) } else { Ok(()) }
@@ -158,16 +178,11 @@ impl Serving<'_> {
     }
 
     async fn look_at_layout(&mut self) -> Result<(), Lost> {
-        let version = within(self.connection.version()).await?;
+        let version = within(self.access.connection.version()).await?;
         match Layout::of(version.as_deref()).problem() {
-            None => self.task.up(&self.connection),
+            None => self.task.up(&self.access),
             Some(problem) => self.task.down(problem),
         }
         Ok(())
     }
-}
-
-/// An answer, or the error that there was none in time.
-pub(super) async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(no_answer()))
 }

@@ -79,6 +79,10 @@ impl<'room> Comparison<'room> {
 
     /// When LiveKit was asked for its rooms, if it did not have this one.
     pub(super) async fn unlisted_at(&self) -> Option<StoreTime> {
+        let asked_at = self.context.store.now().await.ok()?;
+        if let Some(is_kept) = self.context.has_kept(self.room).await {
+            return (!is_kept).then_some(asked_at);
+        }
         let listed = self.context.listed_rooms().await?;
         (!listed.names.contains(self.room)).then_some(listed.asked_at)
     }

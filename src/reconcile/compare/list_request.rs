@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use crate::{
-    livekit::ApiError,
+    livekit::{ApiError, redis::Payment},
     presence::{RoomName, SessionInfo},
     reconcile::{
         api_health::CallTarget, calls::ListCall, context::Context, failure::Failure,
@@ -62,7 +62,7 @@ impl ListRequest<'_> {
     /// Those whom LiveKit's Redis keeps. None if it is not used, or does not say.
     async fn read_redis(self) -> Option<Vec<SessionInfo>> {
         self.context.find_out_whose_redis_it_is(self.room).await;
-        match self.context.kept()?.participants(self.room).await {
+        match self.context.kept()?.participants(self.room, Payment::Waits).await {
             Ok(kept) => Some(kept.sessions),
             Err(error) => {
                 debug!(room.name = %self.room, %error, "asking LiveKit's API about a room");

@@ -1,15 +1,22 @@
 //! Which watched room is read in LiveKit's Redis next, and when.
 //!
-//! Pure: callers pass the time. What a reading costs is the bytes that it brings. A room is read at most once in 50 ms, and a large
-//! one more rarely, so that it uses at most a quarter of the rate. A token bucket holds all rooms together to the rate. Rooms take
-//! turns in the order of their oldest unread change, and the first one waits for the bucket before all others, so that none starves.
+//! Pure: callers pass the time and the budget, whose model is `livekit/redis/budget.rs`.
+//!
+//! - A room is read at once when it changes, unless a reading of it began less than 50 ms ago. Then it is read 50 ms after that
+//!   beginning, so a change waits for 50 ms at most, and for a reading that is under way.
+//! - A large room is read more rarely, so that it uses at most a quarter of the rate. One large room is read at a time.
+//! - Rooms take turns in the order of their oldest unread change: small ones among themselves, and large ones among themselves. The
+//!   first of each waits for the budget before all others of its kind, so that none starves.
 
 use std::{
     collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
-use crate::presence::RoomName;
+use crate::{
+    livekit::redis::{ByteBudget, ByteRate},
+    presence::RoomName,
+};
 
 /// The shortest time between the beginnings of two readings of a room.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
@@ -17,32 +24,24 @@ const MIN_INTERVAL: Duration = Duration::from_millis(50);
 /// large that the connection does not outlast it.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(500);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(64);
-/// The part of the rate that one room may use: one in this many.
-const SHARE_OF_ONE: u32 = 4;
-/// What a reading costs at least: the commands, and the answer for a room with nobody in it.
-const MIN_COST: usize = 256;
 
 /// The watched rooms, and what of them is unread.
 #[derive(Debug)]
 pub struct ReadingPace {
-    bucket: ByteBucket,
+    rate: ByteRate,
     rooms: HashMap<RoomName, PacedRoom>,
-    /// Rooms that may be read, by the time from which they are unread.
-    ready: Line,
+    /// Small rooms that may be read, by the time from which they are unread.
+    small: Line,
+    /// Large ones.
+    large: Line,
+    /// The large room that is being read.
+    reading_large: Option<RoomName>,
     /// Rooms that are unread and may not be read yet, by the time from which they may be.
     later: Line,
     next_ticket: u64,
 }
 
 type Line = BTreeMap<(Instant, u64), RoomName>;
-
-/// The bytes that may be read. It may run into debt, because what a reading brings is known afterwards.
-#[derive(Debug)]
-struct ByteBucket {
-    bytes_per_second: u64,
-    /// When the bucket will be full again.
-    full_at: Instant,
-}
 
 #[derive(Debug)]
 struct PacedRoom {
@@ -73,14 +72,18 @@ pub struct Reading {
     pub room: RoomName,
     /// When LiveKit's Redis told of the change, if that is why it is read.
     pub changed_at: Option<Instant>,
+    /// What the budget was charged for it.
+    pub charged: usize,
 }
 
 impl ReadingPace {
-    pub fn new(bytes_per_second: u64, now: Instant) -> Self {
+    pub fn new(rate: ByteRate) -> Self {
         Self {
-            bucket: ByteBucket { bytes_per_second: bytes_per_second.max(1), full_at: now },
+            rate,
             rooms: HashMap::new(),
-            ready: Line::new(),
+            small: Line::new(),
+            large: Line::new(),
+            reading_large: None,
             later: Line::new(),
             next_ticket: 0,
         }
@@ -101,6 +104,7 @@ impl ReadingPace {
     pub fn unwatch(&mut self, room: &RoomName) {
         self.leave_line(room);
         self.rooms.remove(room);
+        self.no_longer_large(room);
     }
 
     pub fn is_watched(&self, room: &RoomName) -> bool {
@@ -109,11 +113,6 @@ impl ReadingPace {
 
     pub fn watched(&self) -> Vec<RoomName> {
         self.rooms.keys().cloned().collect()
-    }
-
-    /// Something else was read at the same rate.
-    pub fn spent(&mut self, bytes: usize, now: Instant) {
-        self.bucket.take(bytes, now);
     }
 
     /// LiveKit's Redis told that a room has changed. Does nothing for a room that is not watched.
@@ -138,52 +137,100 @@ impl ReadingPace {
     ///
     /// # Errors
     /// When to ask again.
-    pub fn next(&mut self, now: Instant) -> Result<Reading, Option<Instant>> {
+    pub fn next(
+        &mut self,
+        budget: &mut ByteBudget,
+        now: Instant,
+    ) -> Result<Reading, Option<Instant>> {
+        self.line_up(now);
+        let next_later = self.later.first_key_value().map(|((at, _), _)| *at);
+        let may_be_large = self.reading_large.is_none();
+        let lines = [Some(&mut self.small), Some(&mut self.large).filter(|_| may_be_large)];
+        let (mut first_ready, mut look_again) = (None, next_later);
+        for line in lines.into_iter().flatten() {
+            let Some(first) = line.first_entry() else { continue };
+            let bytes = self.rooms.get(first.get()).map_or(0, |paced| paced.bytes);
+            if let Some(ready_at) = budget.ready_at(bytes, now) {
+                look_again = earliest(look_again, Some(ready_at));
+                continue;
+            }
+            first_ready = Some(first.remove());
+            break;
+        }
+        match first_ready {
+            Some(room) => Ok(self.begin(room, budget, now)),
+            None => Err(look_again),
+        }
+    }
+
+    /// Has those rooms take their places whose time has come.
+    fn line_up(&mut self, now: Instant) {
         while let Some(first) = self.later.first_entry()
             && first.key().0 <= now
         {
             let room = first.remove();
-            if let Some(wanted) = self.rooms.get(&room).and_then(|paced| paced.wanted) {
-                self.ready.insert((wanted.since, wanted.ticket), room);
-            }
+            let Some(paced) = self.rooms.get(&room) else { continue };
+            let Some(wanted) = paced.wanted else { continue };
+            let is_large = self.rate.is_large(paced.bytes);
+            let line = if is_large { &mut self.large } else { &mut self.small };
+            line.insert((wanted.since, wanted.ticket), room);
         }
-        let next_later = self.later.first_key_value().map(|((at, _), _)| *at);
-        let Some(first) = self.ready.first_entry() else { return Err(next_later) };
-        if let Some(ready_at) = self.bucket.ready_at(now) {
-            return Err(Some(ready_at));
-        }
-        let room = first.remove();
+    }
+
+    fn begin(&mut self, room: RoomName, budget: &mut ByteBudget, now: Instant) -> Reading {
         let paced = self.rooms.get_mut(&room).expect("who leaves is in no line");
         let wanted = paced.wanted.take();
         paced.is_reading = true;
-        paced.not_before = now + self.bucket.interval(paced.bytes);
-        self.bucket.take(paced.bytes.max(MIN_COST), now);
-        Ok(Reading { room, changed_at: wanted.and_then(|wanted| wanted.changed_at) })
+        paced.not_before = now + interval(self.rate, paced.bytes);
+        if self.rate.is_large(paced.bytes) {
+            self.reading_large = Some(room.clone());
+        }
+        let charged = budget.take(paced.bytes, now);
+        Reading { room, changed_at: wanted.and_then(|wanted| wanted.changed_at), charged }
     }
 
-    /// A reading has ended. It brought this many bytes; none if it failed. Then the room is read again later: without a reading
-    /// Redis tells of no further change.
-    pub fn read(&mut self, room: &RoomName, bytes: Option<usize>, now: Instant) {
+    /// A reading has ended, which brought this many bytes.
+    pub fn read(&mut self, room: &RoomName, bytes: usize) {
+        self.ended(room, bytes);
+        if let Some(paced) = self.rooms.get_mut(room) {
+            paced.failures = 0;
+            self.want_still(room);
+        }
+    }
+
+    /// A reading has failed, which brought this many bytes. The room is read again later: without a reading Redis tells of no
+    /// further change.
+    pub fn failed(&mut self, room: &RoomName, bytes: usize, now: Instant) {
+        let known = self.rooms.get(room).map_or(0, |paced| paced.bytes);
+        self.ended(room, bytes.max(known));
+        let Some(paced) = self.rooms.get_mut(room) else { return };
+        let delay = FIRST_RETRY_DELAY * 2_u32.saturating_pow(paced.failures.min(16));
+        paced.not_before = paced.not_before.max(now + delay.min(MAX_RETRY_DELAY));
+        paced.failures += 1;
+        self.want_still(room);
+        self.want(room, now, now, None);
+    }
+
+    fn ended(&mut self, room: &RoomName, bytes: usize) {
+        self.no_longer_large(room);
+        let rate = self.rate;
         let Some(paced) = self.rooms.get_mut(room) else { return };
         paced.is_reading = false;
-        if let Some(bytes) = bytes {
-            let charged = paced.bytes.max(MIN_COST);
-            self.bucket.take(bytes.saturating_sub(charged), now);
-            // What grew is known from here on.
-            let more =
-                self.bucket.interval(bytes).saturating_sub(self.bucket.interval(paced.bytes));
-            paced.not_before += more;
-            paced.bytes = bytes;
-            paced.failures = 0;
-        } else {
-            let delay = FIRST_RETRY_DELAY * 2_u32.saturating_pow(paced.failures.min(16));
-            paced.not_before = paced.not_before.max(now + delay.min(MAX_RETRY_DELAY));
-            paced.failures += 1;
-        }
-        if let Some(wanted) = paced.wanted.take() {
+        // What grew is known from here on.
+        let more = interval(rate, bytes).saturating_sub(interval(rate, paced.bytes));
+        paced.not_before += more;
+        paced.bytes = bytes;
+    }
+
+    fn no_longer_large(&mut self, room: &RoomName) {
+        self.reading_large.take_if(|large| large == room);
+    }
+
+    /// Takes its place again, if something was told while the room was read.
+    fn want_still(&mut self, room: &RoomName) {
+        let wanted = self.rooms.get_mut(room).and_then(|paced| paced.wanted.take());
+        if let Some(wanted) = wanted {
             self.want(room, wanted.since, wanted.at, wanted.changed_at);
-        } else if bytes.is_none() {
-            self.want(room, now, now, None);
         }
     }
 
@@ -193,10 +240,6 @@ impl ReadingPace {
         self.leave_line(room);
         let Some(paced) = self.rooms.get_mut(room) else { return };
         let before = paced.wanted.take();
-        let earliest = |a: Option<Instant>, b: Option<Instant>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
         let wanted = Wanted {
             since: before.map_or(since, |before| before.since.min(since)),
             at: before.map_or(at, |before| before.at.min(at)).max(paced.not_before),
@@ -212,189 +255,22 @@ impl ReadingPace {
     fn leave_line(&mut self, room: &RoomName) {
         let Some(wanted) = self.rooms.get(room).and_then(|paced| paced.wanted) else { return };
         self.later.remove(&(wanted.at, wanted.ticket));
-        self.ready.remove(&(wanted.since, wanted.ticket));
+        self.small.remove(&(wanted.since, wanted.ticket));
+        self.large.remove(&(wanted.since, wanted.ticket));
     }
 }
 
-impl ByteBucket {
-    /// When the next reading may begin, if not now: when the bucket is out of debt.
-    fn ready_at(&self, now: Instant) -> Option<Instant> {
-        let ready_at = self.full_at.checked_sub(Duration::from_secs(1)).unwrap_or(now);
-        (ready_at > now).then_some(ready_at)
-    }
+/// The time between two beginnings of readings of a room of this size.
+fn interval(rate: ByteRate, bytes: usize) -> Duration {
+    rate.interval(bytes).max(MIN_INTERVAL)
+}
 
-    fn take(&mut self, bytes: usize, now: Instant) {
-        self.full_at = self.full_at.max(now) + self.time_of(bytes);
-    }
-
-    /// The time between two readings of a room of this size.
-    fn interval(&self, bytes: usize) -> Duration {
-        (self.time_of(bytes) * SHARE_OF_ONE).max(MIN_INTERVAL)
-    }
-
-    fn time_of(&self, bytes: usize) -> Duration {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let nanos = bytes.saturating_mul(1_000_000_000) / self.bytes_per_second;
-        Duration::from_nanos(nanos)
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RATE: u64 = 8 * 1024 * 1024;
-
-    fn room(name: &str) -> RoomName {
-        RoomName::parse(name).unwrap()
-    }
-
-    /// Makes what readings are possible in `secs`, each of which takes a millisecond, while each room is told of a change every
-    /// `every` milliseconds. Returns, for each room, how often it was read, and the longest wait for a change to be read.
-    fn run(rooms: &[(&str, usize)], every: u64, secs: u64) -> Vec<(usize, u64)> {
-        let start = Instant::now();
-        let mut pace = ReadingPace::new(RATE, start);
-        for (name, _) in rooms {
-            pace.watch(&room(name), start);
-        }
-        let mut seen = vec![(0, 0); rooms.len()];
-        for millis in 0..secs * 1000 {
-            let now = start + Duration::from_millis(millis);
-            if millis % every == 0 {
-                for (name, _) in rooms {
-                    pace.changed(&room(name), now);
-                }
-            }
-            while let Ok(reading) = pace.next(now) {
-                let index = rooms.iter().position(|(name, _)| room(name) == reading.room).unwrap();
-                let waited = reading.changed_at.map_or(0, |at| (now - at).as_millis());
-                let (count, longest) = &mut seen[index];
-                *count += 1;
-                *longest = u64::try_from(waited).unwrap().max(*longest);
-                pace.read(&reading.room, Some(rooms[index].1), now + Duration::from_millis(1));
-            }
-        }
-        seen
-    }
-
-    #[test]
-    fn a_small_room_is_read_at_once_and_then_each_fifty_milliseconds() {
-        assert_eq!(run(&[("small", 3_000)], 10, 10), [(200, 40)]);
-        assert_eq!(run(&[("quiet", 3_000)], 1_000, 10), [(10, 0)], "its changes are read at once");
-    }
-
-    // 3 MB · 4 / 8 MiB a second: every 1.43 s, which is 2 MiB a second.
-    #[test]
-    fn a_room_of_five_thousand_with_a_hundred_changes_a_second_uses_a_quarter_of_the_rate() {
-        assert_eq!(run(&[("large", 3_000_000)], 10, 60), [(42, 1_430)]);
-    }
-
-    #[test]
-    fn all_rooms_together_stay_within_the_rate_and_none_starves() {
-        let names: Vec<_> = (0..20).map(|number| format!("large-{number}")).collect();
-        let mut rooms: Vec<_> = names.iter().map(|name| (name.as_str(), 3_000_000)).collect();
-        rooms.push(("small", 300));
-        let seen = run(&rooms, 10, 60);
-        let bytes: usize =
-            seen.iter().zip(&rooms).map(|((count, _), (_, bytes))| count * bytes).sum();
-        // A minute, a second's worth in the bucket, and the reading that runs into debt.
-        assert!(bytes <= 61 * 8 * 1024 * 1024 + 3_000_000 * 2, "{bytes}");
-        let counts: Vec<_> = seen[..20].iter().map(|(count, _)| *count).collect();
-        assert!(counts.iter().all(|count| (8..=10).contains(count)), "{counts:?}");
-        let (small, longest) = seen[20];
-        assert!(small >= 8 && longest < 8_000, "{small} readings, {longest} ms");
-    }
-
-    #[test]
-    fn rooms_are_read_in_the_order_of_their_oldest_unread_change() {
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let mut pace = ReadingPace::new(RATE, start);
-        for name in ["a", "b", "c"] {
-            pace.watch(&room(name), start);
-            let reading = pace.next(start).unwrap();
-            pace.read(&reading.room, Some(100), start);
-        }
-        pace.changed(&room("b"), at(60));
-        pace.changed(&room("a"), at(61));
-        pace.changed(&room("b"), at(62));
-        pace.changed(&room("c"), at(63));
-        let order: Vec<_> = std::iter::from_fn(|| pace.next(at(64)).ok())
-            .map(|reading| (reading.room.to_string(), reading.changed_at.unwrap() - start))
-            .collect();
-        let expected = [("b", 60), ("a", 61), ("c", 63)]
-            .map(|(name, millis)| (name.to_owned(), Duration::from_millis(millis)));
-        assert_eq!(order, expected);
-    }
-
-    #[test]
-    fn a_change_while_a_room_is_read_has_it_read_again() {
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let mut pace = ReadingPace::new(RATE, start);
-        pace.watch(&room("general"), start);
-        assert!(pace.next(start).is_ok());
-        pace.changed(&room("general"), at(1));
-        assert_eq!(pace.next(at(200)), Err(None), "one reading at a time");
-        pace.read(&room("general"), Some(100), at(201));
-        assert_eq!(pace.next(at(201)).map(|reading| reading.changed_at), Ok(Some(at(1))));
-    }
-
-    #[test]
-    fn a_reading_for_later_waits_for_its_time_or_for_a_change() {
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let mut pace = ReadingPace::new(RATE, start);
-        pace.watch(&room("general"), start);
-        let _ = pace.next(start);
-        pace.read(&room("general"), Some(100), start);
-        pace.read_again(&room("general"), at(2_000));
-        assert_eq!(pace.next(at(100)), Err(Some(at(2_000))));
-        pace.changed(&room("general"), at(100));
-        assert!(pace.next(at(100)).is_ok());
-        pace.read(&room("general"), Some(100), at(100));
-        assert_eq!(pace.next(at(3_000)), Err(None));
-    }
-
-    #[test]
-    fn a_room_that_cannot_be_read_is_read_again_later_and_later_whatever_is_told_meanwhile() {
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let mut pace = ReadingPace::new(RATE, start);
-        pace.watch(&room("general"), start);
-        let mut now = 0;
-        let mut delays = Vec::new();
-        for _ in 0..10 {
-            assert!(pace.next(at(now)).is_ok());
-            pace.read(&room("general"), None, at(now));
-            pace.everything_changed(at(now));
-            let Err(Some(again)) = pace.next(at(now)) else { panic!("it is to be read again") };
-            let later = u64::try_from((again - start).as_millis()).unwrap();
-            delays.push(later - now);
-            now = later;
-        }
-        assert_eq!(delays[..4], [500, 1_000, 2_000, 4_000]);
-        assert_eq!(delays[4..], [8_000, 16_000, 32_000, 64_000, 64_000, 64_000]);
-        assert!(pace.next(at(now)).is_ok());
-        pace.read(&room("general"), Some(100), at(now));
-        assert_eq!(pace.next(at(now)), Err(None), "it was read");
-        pace.changed(&room("general"), at(now + 50));
-        assert!(pace.next(at(now + 50)).is_ok());
-    }
-
-    #[test]
-    fn a_room_that_nobody_watches_is_not_read_and_not_remembered() {
-        let start = Instant::now();
-        let mut pace = ReadingPace::new(RATE, start);
-        pace.changed(&room("unknown"), start);
-        pace.watch(&room("general"), start);
-        pace.unwatch(&room("general"));
-        assert_eq!(pace.next(start), Err(None));
-        assert!(pace.rooms.is_empty() && pace.ready.is_empty() && pace.later.is_empty());
-        pace.watch(&room("general"), start);
-        let _ = pace.next(start);
-        pace.unwatch(&room("general"));
-        pace.read(&room("general"), Some(100), start);
-        assert!(pace.rooms.is_empty(), "nor if it was being read");
-    }
-}
+mod tests;

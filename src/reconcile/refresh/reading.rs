@@ -6,6 +6,7 @@ use tracing::debug;
 
 use crate::{
     error_chain::Chain,
+    livekit::redis::Payment,
     presence::{Listing, Refresh, RoomName, plan_refresh},
     reconcile::{context::Context, failure::Failure, kept::KeptRooms, metrics::RefreshOutcome},
 };
@@ -24,10 +25,10 @@ impl Context {
     /// Reads a room, and has the store describe its people as LiveKit does.
     pub(super) async fn read_kept(&self, reading: Reading) {
         let Some(kept) = &self.kept_rooms else { return };
-        let Reading { room, changed_at } = reading;
-        match self.refresh(kept, &room).await {
+        let Reading { room, changed_at, charged } = reading;
+        match self.refresh(kept, &room, Payment::Granted(charged)).await {
             Ok(refreshed) => {
-                self.readings.ended(&room, Some(refreshed.bytes));
+                self.readings.read(&room, refreshed.bytes);
                 if refreshed.is_overtaken {
                     self.readings.read_again(&room);
                 }
@@ -35,16 +36,21 @@ impl Context {
             }
             Err(error) => {
                 // It is read again after a while. Until then comparisons tell.
-                self.readings.ended(&room, None);
+                self.readings.failed(&room, error.bytes());
                 self.metrics.refreshed(RefreshOutcome::Failed);
                 debug!(room.name = %room, error = %Chain(&error), "cannot read a room of LiveKit's Redis");
             }
         }
     }
 
-    async fn refresh(&self, kept: &KeptRooms, room: &RoomName) -> Result<Refreshed, Failure> {
+    async fn refresh(
+        &self,
+        kept: &KeptRooms,
+        room: &RoomName,
+        payment: Payment,
+    ) -> Result<Refreshed, Failure> {
         let asked_at = self.store.now().await?;
-        let people = kept.redis.participants(room).await?;
+        let people = kept.redis.participants(room, payment).await?;
         let listing = Listing { asked_at, sessions: people.sessions };
         let held = self.store.read(room).await?.unwrap_or_default();
         kept.compare(&held, &listing.sessions);

@@ -8,7 +8,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::presence::{Differing, RoomName};
+use crate::{
+    livekit::redis::{ByteBudget, ByteRate},
+    presence::{Differing, RoomName},
+};
 
 use super::{
     doubt::{Doubt, NextLook},
@@ -30,13 +33,13 @@ struct State {
 }
 
 impl Readings {
-    /// `bytes_per_second`: what all rooms together may be read; none where there is no Redis of LiveKit.
-    pub fn new(bytes_per_second: Option<u64>) -> Self {
+    /// `rate`: what all readings together may bring; none where there is no Redis of LiveKit.
+    pub fn new(rate: Option<ByteRate>) -> Self {
         let state = |rate| {
-            let pace = ReadingPace::new(rate, Instant::now());
+            let pace = ReadingPace::new(rate);
             Mutex::new(State { pace, doubts: HashMap::new() })
         };
-        Self { state: bytes_per_second.map(state), wake: Notify::new(), rooms_wake: Notify::new() }
+        Self { state: rate.map(state), wake: Notify::new(), rooms_wake: Notify::new() }
     }
 
     pub fn watch(&self, room: &RoomName) {
@@ -65,13 +68,6 @@ impl Readings {
         self.lock().map(|state| state.pace.watched()).unwrap_or_default()
     }
 
-    /// Rooms themselves were read, which brought this many bytes.
-    pub(super) fn spent(&self, bytes: usize) {
-        if let Some(mut state) = self.lock() {
-            state.pace.spent(bytes, Instant::now());
-        }
-    }
-
     pub fn changed(&self, room: &RoomName) {
         self.wake_after(|state| state.pace.changed(room, Instant::now()));
     }
@@ -89,13 +85,18 @@ impl Readings {
     ///
     /// # Errors
     /// When to ask again; none if nothing is unread.
-    pub(super) fn next(&self) -> Result<Reading, Option<Instant>> {
-        self.lock().map_or(Err(None), |mut state| state.pace.next(Instant::now()))
+    pub(super) fn next(&self, budget: &mut ByteBudget) -> Result<Reading, Option<Instant>> {
+        self.lock().map_or(Err(None), |mut state| state.pace.next(budget, Instant::now()))
     }
 
-    /// A reading has ended, and brought this many bytes; none if it failed.
-    pub(super) fn ended(&self, room: &RoomName, bytes: Option<usize>) {
-        self.wake_after(|state| state.pace.read(room, bytes, Instant::now()));
+    /// A reading has ended, and brought this many bytes.
+    pub(super) fn read(&self, room: &RoomName, bytes: usize) {
+        self.wake_after(|state| state.pace.read(room, bytes));
+    }
+
+    /// A reading has failed, and brought this many bytes.
+    pub(super) fn failed(&self, room: &RoomName, bytes: usize) {
+        self.wake_after(|state| state.pace.failed(room, bytes, Instant::now()));
     }
 
     /// Notes who differs in a reading, and has the room read again where that may tell more. Returns whether a webhook was lost,

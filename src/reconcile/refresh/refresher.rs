@@ -10,7 +10,7 @@ use tokio::{sync::Semaphore, time::sleep_until};
 use crate::{
     abort_on_panic,
     livekit::redis::{KeptChange, KeptChanges},
-    reconcile::{context::Context, kept::KeptRooms},
+    reconcile::context::Context,
 };
 
 /// Rooms that are read at the same time.
@@ -73,12 +73,10 @@ impl Refresher {
     /// Starts the readings that may be made now. Returns when to look again.
     fn start_due(&self) -> Instant {
         let tick = Instant::now() + TICK;
-        let kept = self.context.kept_rooms.as_ref();
-        if !kept.is_some_and(KeptRooms::may_read) {
-            return tick;
-        }
+        let kept = self.context.kept_rooms.as_ref().filter(|kept| kept.may_read());
+        let Some(kept) = kept else { return tick };
         while let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            let reading = match self.context.readings.next() {
+            let reading = match self.context.readings.next(&mut kept.redis.budget()) {
                 Ok(reading) => reading,
                 Err(at) => return at.map_or(tick, |at| at.min(tick)),
             };

@@ -20,8 +20,6 @@ use crate::{
 
 /// The shortest time between the ends of two readings of all watched rooms.
 const MIN_INTERVAL: Duration = Duration::from_millis(250);
-/// The part of the rate that these readings may use: one in this many.
-const SHARE: u32 = 4;
 /// What the reading of a room costs at least: the command, and the answer where LiveKit has no such room.
 const MIN_COST: usize = 128;
 /// Rooms that are read at the same time.
@@ -70,9 +68,11 @@ impl RoomsRefresher {
             let pass = self.read_all(kept).await;
             let may_tell_more = pass.failed || pass.again && again < MAX_AGAIN;
             again = if may_tell_more { again + 1 } else { 0 };
-            let rate = kept.redis.bytes_per_second().max(1);
-            let pause = if pass.failed { RETRY_DELAY } else { Duration::ZERO };
-            sleep(interval(pass.bytes, rate).max(pause).saturating_sub(began.elapsed())).await;
+            let pause = if pass.failed { RETRY_DELAY } else { MIN_INTERVAL };
+            sleep(
+                kept.redis.rate().interval(pass.bytes).max(pause).saturating_sub(began.elapsed()),
+            )
+            .await;
         }
     }
 
@@ -88,7 +88,6 @@ impl RoomsRefresher {
                 pass.failed |= read.failed;
             }
         }
-        context.readings.spent(pass.bytes);
         let watched: HashSet<_> = watched.into_iter().collect();
         context.said_metadata.keep(|room| watched.contains(room));
         pass
@@ -104,27 +103,9 @@ impl RoomsRefresher {
                 let again = self.0.tell_metadata(room, &told_of(object, asked_at)).await;
                 Pass { bytes, again, failed: false }
             }
-            Err(LiveKitRedisError::Down(_)) => failed,
-            Ok(None) | Err(LiveKitRedisError::Unreadable(_)) => none,
-        }
-    }
-}
-
-fn interval(bytes: usize, bytes_per_second: u64) -> Duration {
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    let nanos = bytes.saturating_mul(1_000_000_000) / bytes_per_second;
-    (Duration::from_nanos(nanos) * SHARE).max(MIN_INTERVAL)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rooms_are_read_four_times_a_second_and_more_rarely_where_that_brings_much() {
-        let rate = 8 * 1024 * 1024;
-        for (bytes, millis) in [(0, 250), (512 * 1024, 250), (1024 * 1024, 500), (8 << 20, 4_000)] {
-            assert_eq!(interval(bytes, rate), Duration::from_millis(millis), "{bytes}");
+            Err(LiveKitRedisError::Down(_) | LiveKitRedisError::OverBudget) => failed,
+            Err(LiveKitRedisError::Unreadable { bytes, .. }) => Pass { bytes, ..none },
+            Ok(None) | Err(LiveKitRedisError::TooLarge { .. }) => none,
         }
     }
 }

@@ -48,6 +48,8 @@ struct Conditions {
     refuses: bool,
     /// The delay of bytes, in each direction.
     latency: Duration,
+    /// What passes in a second, of each connection in each direction.
+    bytes_per_second: Option<u32>,
     /// Connections with lower numbers are closed.
     cut_before: u64,
     /// Connections with lower numbers stay open and carry nothing.
@@ -63,6 +65,7 @@ impl TcpProxy {
                 target,
                 refuses: false,
                 latency: Duration::ZERO,
+                bytes_per_second: None,
                 cut_before: 0,
                 silent_before: 0,
             }),
@@ -111,6 +114,11 @@ impl TcpProxy {
     /// Delays bytes from now on, in each direction.
     pub fn delay(&self, latency: Duration) {
         self.change(|conditions| conditions.latency = latency);
+    }
+
+    /// Lets no more pass in a second from now on, of each connection in each direction.
+    pub fn narrow(&self, bytes_per_second: u32) {
+        self.change(|conditions| conditions.bytes_per_second = Some(bytes_per_second));
     }
 
     /// Cuts all connections once `bytes` more have passed, in the middle of what is sent.
@@ -219,6 +227,12 @@ async fn pass(
         while let Some((came_at, bytes)) = on_their_way.recv().await {
             let arrives_at = came_at + conditions.borrow().latency;
             tokio::time::sleep_until(arrives_at.into()).await;
+            let bytes_per_second = conditions.borrow().bytes_per_second;
+            if let Some(bytes_per_second) = bytes_per_second {
+                let part = u32::try_from(bytes.len()).unwrap();
+                let time = Duration::from_secs(1) * part / bytes_per_second;
+                tokio::time::sleep(time).await;
+            }
             let _ = conditions.wait_for(|conditions| number >= conditions.silent_before).await;
             let passing = link.take(direction, bytes.len());
             to.write_all(&bytes[..passing]).await?;

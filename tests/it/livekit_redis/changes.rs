@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use livekit_presence::livekit::redis::{KeptChange, LiveKitRedisError};
+use livekit_presence::livekit::redis::{KeptChange, LiveKitRedisError, Payment};
 
 use crate::harness::RedisServer;
 
@@ -61,7 +61,7 @@ async fn rooms_are_listed_and_read_and_changes_to_them_are_told() {
     server.ask(&["HSET", "rooms", "general", &room("general", "blue")]).await;
     server.ask(&["HSET", "rooms", "a\nb", &room("a\nb", "")]).await;
     let mut reader = Reader::on(&server).await;
-    assert_eq!(reader.redis.room_names().await.unwrap(), [room_name("general")]);
+    assert_eq!(reader.redis.room_names().await.unwrap().names, [room_name("general")]);
     server.ask(&["HSET", "rooms", "general", &room("general", "green")]).await;
     assert_eq!(reader.next().await, KeptChange::Rooms);
     let read = reader.redis.room(&room_name("general")).await.unwrap().unwrap();
@@ -69,7 +69,7 @@ async fn rooms_are_listed_and_read_and_changes_to_them_are_told() {
     assert_eq!(reader.redis.room(&room_name("other")).await.unwrap(), None);
     server.ask(&["HDEL", "rooms", "general"]).await;
     assert_eq!(reader.next().await, KeptChange::Rooms);
-    assert_eq!(reader.redis.room_names().await.unwrap(), []);
+    assert_eq!(reader.redis.room_names().await.unwrap().names, []);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn the_size_of_what_was_read_is_told() {
     let server = RedisServer::start().await;
     write(&server, "general", "alice", "Alice").await;
     let reader = Reader::on(&server).await;
-    let read = reader.redis.participants(&room_name("general")).await.unwrap();
+    let read = reader.redis.participants(&room_name("general"), Payment::Waits).await.unwrap();
     // `alice`, and what was written of her: four fields.
     assert_eq!(read.bytes, 5 + 10 + 7 + 2 + 7);
     assert_eq!(read.sessions.len(), 1);
@@ -88,13 +88,13 @@ async fn a_value_that_is_no_participant_makes_its_room_unreadable_and_no_other()
     let server = RedisServer::start().await;
     server.ask(&["HSET", &key_of("general"), "alice", "\u{a}\u{7f}short"]).await;
     let reader = Reader::on(&server).await;
-    let error = reader.redis.participants(&room_name("general")).await.unwrap_err();
-    assert!(matches!(error, LiveKitRedisError::Unreadable(_)), "{error:?}");
+    let error = reader.redis.participants(&room_name("general"), Payment::Waits).await.unwrap_err();
+    assert!(matches!(error, LiveKitRedisError::Unreadable { .. }), "{error:?}");
     assert_eq!(reader.names("other").await, [""; 0]);
     server.ask(&["HSET", "rooms", "general", "\u{a}\u{7f}short"]).await;
     let error = reader.redis.room(&room_name("general")).await.unwrap_err();
-    assert!(matches!(error, LiveKitRedisError::Unreadable(_)), "{error:?}");
-    assert_eq!(reader.redis.room_names().await.unwrap(), [room_name("general")]);
+    assert!(matches!(error, LiveKitRedisError::Unreadable { .. }), "{error:?}");
+    assert_eq!(reader.redis.room_names().await.unwrap().names, [room_name("general")]);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_key_of_another_type_is_no_list() {
     let server = RedisServer::start().await;
     server.ask(&["SET", &key_of("general"), "text"]).await;
     let reader = Reader::on(&server).await;
-    let error = reader.redis.participants(&room_name("general")).await.unwrap_err();
+    let error = reader.redis.participants(&room_name("general"), Payment::Waits).await.unwrap_err();
     assert!(error.to_string().contains("WRONGTYPE"), "{error}");
     assert!(reader.redis.is_up());
 }
@@ -125,7 +125,7 @@ async fn when_all_keys_are_deleted_everything_may_have_changed() {
 async fn a_receiver_that_is_dropped_makes_room_for_the_next() {
     let server = RedisServer::start().await;
     let Reader { redis, changes } = Reader::on(&server).await;
-    redis.participants(&room_name("general")).await.unwrap();
+    redis.participants(&room_name("general"), Payment::Waits).await.unwrap();
     drop(changes);
     write(&server, "general", "alice", "Alice").await;
     let mut changes = redis.changes();

@@ -1,6 +1,6 @@
 //! LiveKit's Redis is a Cluster: its slots move, and its masters die.
 
-use livekit_presence::livekit::redis::KeptChange;
+use livekit_presence::livekit::redis::{KeptChange, Payment};
 
 use crate::{
     harness::{RedisCluster, Reply, patiently},
@@ -29,7 +29,7 @@ async fn until_name(reader: &mut Reader, room: &str, name: &str) {
     loop {
         if reader
             .redis
-            .participants(&room_name(room))
+            .participants(&room_name(room), Payment::Waits)
             .await
             .is_ok_and(|people| people.sessions.iter().any(|session| session.profile.name == name))
         {
@@ -92,7 +92,7 @@ async fn a_master_that_is_killed_is_followed_in_its_replica() {
     patiently("the replica to be master", async || cluster.master_of(&key).await == master + 3)
         .await;
     patiently("the room to be read", async || {
-        let people = reader.redis.participants(&room_name("general")).await;
+        let people = reader.redis.participants(&room_name("general"), Payment::Waits).await;
         people.is_ok_and(|people| people.sessions.len() == 1)
     })
     .await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use livekit_presence::{
     livekit::redis::{
-        KeptChange, KeptChanges, LiveKitRedis, LiveKitRedisMetrics, LiveKitRedisSettings,
+        KeptChange, KeptChanges, LiveKitRedis, LiveKitRedisMetrics, LiveKitRedisSettings, Payment,
     },
     presence::RoomName,
     redis_client::RedisAddress,
@@ -38,7 +38,7 @@ impl Reader {
 
     /// The names of those in a room, as they are now.
     pub async fn names(&self, room: &str) -> Vec<String> {
-        let people = self.redis.participants(&room_name(room)).await.unwrap();
+        let people = self.redis.participants(&room_name(room), Payment::Waits).await.unwrap();
         let mut names: Vec<_> =
             people.sessions.iter().map(|session| session.profile.name.clone()).collect();
         names.sort();
@@ -55,9 +55,11 @@ impl Reader {
     }
 }
 
-/// What every reader needs, as `docs/configuration.md` has it.
+/// What every reader needs. `docs/configuration.md` has it.
 pub const RIGHTS: [&str; 7] =
     ["+hello", "+client|tracking", "+client|id", "+hgetall", "+hget", "+get", "+ping"];
+/// What it needs so that nothing is fetched that is too large.
+pub const SPARING_RIGHTS: [&str; 4] = ["+hscan", "+hkeys", "+hstrlen", "+memory|usage"];
 pub const KEYS: [&str; 3] = ["~room_participants:*", "~rooms", "~livekit_version"];
 
 pub fn start(url: &str) -> Arc<LiveKitRedis> {
@@ -65,7 +67,15 @@ pub fn start(url: &str) -> Arc<LiveKitRedis> {
 }
 
 pub fn start_at(address: RedisAddress, metrics: LiveKitRedisMetrics) -> Arc<LiveKitRedis> {
-    LiveKitRedis::start(LiveKitRedisSettings { address, bytes_per_second: 8_388_608 }, metrics)
+    start_with(address, 8_388_608, metrics)
+}
+
+pub fn start_with(
+    address: RedisAddress,
+    bytes_per_second: u64,
+    metrics: LiveKitRedisMetrics,
+) -> Arc<LiveKitRedis> {
+    LiveKitRedis::start(LiveKitRedisSettings { address, bytes_per_second }, metrics)
 }
 
 pub async fn is_up(redis: &LiveKitRedis) {
@@ -87,9 +97,9 @@ pub async fn is_down_for(redis: &LiveKitRedis, words: &[&str]) -> String {
     reason
 }
 
-/// The command that makes a user `reader`, whose password is `secret`, with what every reader needs and `more` rights.
+/// The command that makes a user `reader`, whose password is `secret`, with what every reader should have and `more` rights.
 pub fn acl_of_reader<'right>(more: &[&'right str]) -> Vec<&'right str> {
-    acl_with(&[&RIGHTS[..], &KEYS, more].concat())
+    acl_with(&[&RIGHTS[..], &SPARING_RIGHTS, &KEYS, more].concat())
 }
 
 /// The same with these rights alone.
@@ -99,7 +109,7 @@ pub fn acl_with<'right>(rights: &[&'right str]) -> Vec<&'right str> {
 
 /// Why it cannot be read; empty if it can.
 async fn reason(redis: &LiveKitRedis) -> String {
-    let read = redis.participants(&room_name("general")).await;
+    let read = redis.participants(&room_name("general"), Payment::Waits).await;
     read.err().map_or_else(String::new, |error| error.to_string())
 }
 

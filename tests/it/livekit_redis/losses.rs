@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use livekit_presence::livekit::redis::KeptChange;
+use livekit_presence::livekit::redis::{KeptChange, Payment};
 
 use crate::harness::{RedisServer, TcpProxy, eventually, url_of, within_deadline};
 
@@ -68,7 +68,11 @@ async fn a_redis_that_hangs_delays_a_reading_for_a_bounded_time() {
     let server = RedisServer::start().await;
     let reader = Reader::on(&server).await;
     server.pause();
-    let read = within_deadline("an error", reader.redis.participants(&room_name("general"))).await;
+    let read = within_deadline(
+        "an error",
+        reader.redis.participants(&room_name("general"), Payment::Waits),
+    )
+    .await;
     assert!(read.is_err());
     eventually("it to be down", async || !reader.redis.is_up()).await;
     server.resume();
@@ -128,7 +132,7 @@ async fn connections_that_are_cut_at_random_hide_no_change() {
             continue;
         };
         losses += u32::from(change == Some(KeptChange::Everything));
-        if let Ok(people) = reader.redis.participants(&general).await
+        if let Ok(people) = reader.redis.participants(&general, Payment::Waits).await
             && let [session] = &*people.sessions
         {
             held.clone_from(&session.profile.name);

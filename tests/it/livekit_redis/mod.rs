@@ -4,6 +4,7 @@
 mod changes;
 mod cluster;
 mod fixture;
+mod large;
 mod layout;
 mod losses;
 mod rights;

@@ -1,6 +1,9 @@
 //! What a user of Redis must be allowed, and what is told where a right, or a protocol, is missing.
 
-use livekit_presence::{livekit::redis::LiveKitRedisMetrics, redis_client::RedisAddress};
+use livekit_presence::{
+    livekit::redis::{LiveKitRedisMetrics, Payment},
+    redis_client::RedisAddress,
+};
 
 use crate::harness::{CommandFilter, RedisServer, eventually, url_of};
 
@@ -102,7 +105,7 @@ async fn tls_with_an_authority_of_ones_own() {
     is_up(&redis).await;
     let mut changes = redis.changes();
     changes.next().await;
-    redis.participants(&room_name("general")).await.unwrap();
+    redis.participants(&room_name("general"), Payment::Waits).await.unwrap();
     write(&server, "general", "alice", "Alice").await;
     assert_eq!(changes.next().await, Some(people("general")));
     let unknown = start_at(address(None), LiveKitRedisMetrics::default());

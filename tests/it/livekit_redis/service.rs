@@ -1,6 +1,8 @@
 //! The service with LiveKit's own Redis: what it logs and counts.
 
-use crate::harness::{PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, eventually, url_of};
+use crate::harness::{
+    PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, TcpProxy, eventually, url_of,
+};
 
 use super::fixture::room;
 
@@ -43,4 +45,30 @@ async fn a_redis_that_cannot_be_reached_keeps_nobody_from_starting() {
         .await;
     assert_eq!(service.get("/readyz").await.status, 200);
     assert!(metric(&service, "livekit_presence_livekit_redis_up 0").await);
+}
+
+#[tokio::test]
+async fn a_connection_that_comes_and_goes_is_told_of_once() {
+    let server = RedisServer::start().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    let proxy = TcpProxy::start(server.port).await;
+    let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
+    let address = url_of(proxy.port);
+    let service =
+        Process::start(&[("LIVEKIT_URL", &livekit.url()), ("LIVEKIT_REDIS_URL", &address)]).await;
+    let is_up = "livekit_presence_livekit_redis_up 1";
+    eventually("it to be followed", async || metric(&service, is_up).await).await;
+    let everything = "livekit_redis_invalidations_total{what=\"everything\"}";
+    for round in 2..=10 {
+        proxy.cut();
+        let line = format!("livekit_presence_{everything} {round}");
+        eventually("another connection", async || metric(&service, &line).await).await;
+    }
+    let log = service.log();
+    let lost: Vec<_> =
+        log.lines().filter(|line| line.contains("cannot follow LiveKit's Redis")).collect();
+    // It may show in two ways.
+    assert!((1..=2).contains(&lost.len()), "{lost:#?}");
+    let followed = log.matches("following LiveKit's Redis").count();
+    assert!((2..=3).contains(&followed), "{followed}");
 }

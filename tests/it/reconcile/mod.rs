@@ -16,6 +16,7 @@ mod omitted;
 mod one_rooms_trouble;
 mod other_livekit;
 mod proxy;
+mod redis_budget;
 mod rooms_list;
 mod sweeps;
 mod watched_rooms;
