@@ -104,6 +104,13 @@ impl Room {
         self.bans.contains_key(identity)
     }
 
+    /// Whether nothing may be told of the session that a webhook is about, where the list does not show it: it was hidden in the
+    /// end, or its person is banned. A ban whose time is over does not count, since a store may have forgotten it.
+    pub fn keeps_unseen(&self, event: &Event, now: StoreTime) -> bool {
+        let holds = |identity| self.ban_of(identity).is_some_and(|ban| ban.holds_at(now));
+        event.sid().is_some_and(|sid| self.was_hidden(sid)) || event.whose().is_some_and(holds)
+    }
+
     /// Until when a store that forgets rooms must keep this one for its bans, if it is written now. Zero if it has none.
     pub fn bans_kept_until(&self, now: StoreTime) -> StoreTime {
         self.banned_until.min(now + ENDLESS_MEMORY)

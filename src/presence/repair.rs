@@ -96,6 +96,8 @@ impl Room {
         rules: &Rules,
         diff: &mut ViewDiff,
     ) -> Effect {
+        // What was planned while a ban held may come after it.
+        self.lapse_ban(&info.identity, now, diff);
         if self.held(&info.sid).is_some() {
             return self.update(info, asked_at, diff);
         }

@@ -121,10 +121,8 @@ impl<'step> StepTaken<'step> {
     /// says nothing, even if LiveKit describes it as visible: that would tell of the time when nobody could see it.
     fn unseen(&self, told: &HashSet<&ParticipantSid>) -> Option<Record> {
         let event = self.event?;
-        if event.sid().is_none_or(|sid| told.contains(sid) || self.room.was_hidden(sid)) {
-            return None;
-        }
-        if event.whose().is_some_and(|identity| self.room.is_banned(identity)) {
+        let is_told = event.sid().is_none_or(|sid| told.contains(sid));
+        if is_told || self.room.keeps_unseen(event, self.now) {
             return None;
         }
         match &event.kind {

@@ -254,3 +254,24 @@ fn a_room_that_is_forgotten_keeps_the_bans_that_hold() {
     fixture.unbanned("carol");
     assert!(fixture.room.bans_alone(Fixture::time(60)).is_none());
 }
+
+#[test]
+fn who_is_added_after_the_time_of_their_ban_is_shown_whenever_that_was_planned() {
+    let mut fixture = two_inside();
+    let carol = session("carol", "PA_3", 40).0;
+    fixture.at(30).banned("carol", Some(60));
+    let while_banned = fixture.at(50).now;
+    let listed = Listing { asked_at: while_banned, sessions: vec![carol.clone()] };
+    let by_list = plan(&fixture.room, &listed, &[], &fixture.rules);
+    let steps = fixture.room.after_update(&carol);
+    let by_moderator = Repairs::moderated(&fixture.room, while_banned, steps);
+    for repairs in [by_list, by_moderator] {
+        let mut room = fixture.room.clone();
+        room.repair(&repairs, Fixture::time(59), &fixture.rules);
+        assert_eq!(room.shown_session(&carol.sid), None, "it holds");
+        let mut room = fixture.room.clone();
+        room.repair(&repairs, Fixture::time(60), &fixture.rules);
+        assert!(room.shown_session(&carol.sid).is_some(), "it is over");
+        assert_eq!(room.bans().count(), 0);
+    }
+}

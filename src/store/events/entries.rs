@@ -62,7 +62,12 @@ struct DataParticipant<'data> {
 
 /// Whether a webhook is an entry by itself. Joins and leaves are not: what they change of the list is. Nothing is said of sessions
 /// that clients do not see. `room` is the room after the step, with at least the person whom the event is about.
-pub(in crate::store) fn passes(event: &Event, applied: &Applied, room: &Room) -> bool {
+pub(in crate::store) fn passes(
+    event: &Event,
+    applied: &Applied,
+    room: &Room,
+    now: StoreTime,
+) -> bool {
     if applied.is_duplicate() {
         return false;
     }
@@ -70,8 +75,7 @@ pub(in crate::store) fn passes(event: &Event, applied: &Applied, room: &Room) ->
         EventKind::Room(_) => true,
         EventKind::Joined(_) | EventKind::Left { was_active: true, .. } => false,
         EventKind::Left { was_active: false, .. } => {
-            let participant = event.details.participant.as_ref();
-            participant.is_some_and(|aborted| !room.is_banned(&aborted.identity))
+            event.details.participant.is_some() && !room.keeps_unseen(event, now)
         }
         EventKind::TrackPublished { sid, .. } | EventKind::TrackUnpublished { sid, .. } => {
             room.shown_session(sid).is_some()

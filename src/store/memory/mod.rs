@@ -184,7 +184,7 @@ impl Store for MemoryStore {
                     now,
                     transitions: &transitions,
                     metadata: room.metadata_unless(&metadata),
-                    origin: Origin::Webhook { event, passes: passes(event, &applied, room) },
+                    origin: Origin::Webhook { event, passes: passes(event, &applied, room, now) },
                 };
                 self.log(&happened, room);
             }

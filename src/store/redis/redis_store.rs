@@ -197,7 +197,7 @@ impl Store for RedisStore {
                     metadata: slice.as_held().metadata_unless(&metadata),
                     origin: Origin::Webhook {
                         event,
-                        passes: passes(event, &step.outcome, slice.as_held()),
+                        passes: passes(event, &step.outcome, slice.as_held(), now),
                     },
                 };
                 let log = ToLog::of(&happened, slice, is_logged);

@@ -1,5 +1,5 @@
 //! The rules do on a few rows what they do on the whole room, whatever happens. They run as a store runs them: each step reads
-//! the rows that it needs, and keeps only what it writes.
+//! the rows that it needs, and keeps only what it writes. What nobody has to remember is forgotten after each step.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use livekit_presence::presence::{
     Step as SliceStep, StoreTime, Subjects,
 };
 
-use super::{Step, record, record_with_bans, record_with_readings};
+use super::{Step, recorded};
 
 const SCHEDULES: u64 = 500;
 
@@ -19,7 +19,7 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
     let mut steps = 0;
     for seed in 0..SCHEDULES {
         let (mut room, mut rows) = (Room::default(), Rows::default());
-        for (number, (now, step)) in schedule(seed).into_iter().enumerate() {
+        for (number, (now, step)) in recorded(seed).into_iter().enumerate() {
             let place = || format!("seed {seed}, step {number}: {step:#?}");
             match &step {
                 Step::Apply(event) => {
@@ -40,6 +40,7 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
                     assert_eq!(changed, expected, "{}", place());
                 }
             }
+            rows.forget(now);
             let kept = rows.everybody().into_room(now).expect("everybody is held");
             assert_eq!(kept.list(), room.list(), "{}", place());
             assert_eq!(kept.version(), room.version(), "{}", place());
@@ -50,14 +51,6 @@ fn on_slices_the_rules_do_what_they_do_on_whole_rooms() {
         reads_of_everybody += rows.reads_of_everybody;
     }
     assert!(reads_of_everybody * 10 < steps, "{reads_of_everybody} of {steps}");
-}
-
-fn schedule(seed: u64) -> Vec<(StoreTime, Step)> {
-    match seed % 4 {
-        0 => record(seed),
-        2 => record_with_readings(seed),
-        _ => record_with_bans(seed),
-    }
 }
 
 /// The rows of a room, as JSON.
@@ -119,6 +112,13 @@ impl Rows {
             slice.load(identity, row.map(|row| serde_json::from_str(row).unwrap()));
         }
         slice
+    }
+
+    /// Takes out persons of whom nothing has to be remembered, as a store may at any time.
+    fn forget(&mut self, now: StoreTime) {
+        for identity in self.everybody().forget_some(usize::MAX, now) {
+            self.persons.remove(&identity);
+        }
     }
 
     fn everybody(&self) -> RoomSlice {

@@ -18,24 +18,23 @@ use livekit_presence::{
 
 use crate::{
     harness::{RedisServer, TakingTurns, TestClock, within_deadline},
-    rules::{Step, record, record_with_bans, record_with_readings},
+    rules::{Step, recorded},
 };
 
 use super::events::Fold;
 
 const SCHEDULES_IN_CI: u64 = 60;
+/// Schedules that have found a fault: one store told that somebody's connection was aborted whose ban was over, and the others did not.
+const FAULTS_FOUND: [u64; 1] = [75];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_store_does_what_the_rules_say() {
-    let seeds = match std::env::var("MODEL_SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().expect("MODEL_SEED is a number");
-            seed..seed + 1
-        }
+    let seeds: Vec<u64> = match std::env::var("MODEL_SEED") {
+        Ok(seed) => vec![seed.parse().expect("MODEL_SEED is a number")],
         Err(_) => {
             let count = std::env::var("MODEL_SCHEDULES")
                 .map_or(SCHEDULES_IN_CI, |count| count.parse().expect("a number"));
-            0..count
+            (0..count).chain(FAULTS_FOUND.into_iter().filter(|seed| *seed >= count)).collect()
         }
     };
     let (server, shared) = (RedisServer::start().await, RedisServer::start().await);
@@ -105,11 +104,7 @@ async fn run(
         fold: Fold::default(),
         lists,
     };
-    let steps = match seed % 4 {
-        0 => record(seed),
-        2 => record_with_readings(seed),
-        _ => record_with_bans(seed),
-    };
+    let steps = recorded(seed);
     for (number, (now, step)) in steps.iter().enumerate() {
         clock.set_as_stores(*now);
         match step {
