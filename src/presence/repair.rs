@@ -134,10 +134,14 @@ impl Room {
             return Effect::Outdated;
         };
         // If its description is known better by now, it was listed all the same.
-        if held.life.listed.is_none_or(|listed| listed.asked_at <= asked_at) {
+        let is_listed = held.life.listed.is_none_or(|listed| listed.asked_at <= asked_at);
+        if is_listed {
             self.note_listed(&info.sid, info.version, asked_at, diff);
         }
-        self.describe(info, asked_at, diff)
+        match self.describe(info, asked_at, diff) {
+            Effect::Outdated if is_listed => Effect::Noted,
+            effect => effect,
+        }
     }
 
     /// Takes over LiveKit's description of a held session, and nothing that follows from its being listed.
