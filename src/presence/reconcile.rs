@@ -325,6 +325,11 @@ impl Room {
         self.held(sid).is_some_and(|held| at.since(held.last_sign()) > rules.grace)
     }
 
+    /// Until when no list decides about a session; none if the room does not hold it.
+    pub fn grace_until(&self, sid: &ParticipantSid, rules: &Rules) -> Option<StoreTime> {
+        self.held(sid).map(|held| held.last_sign() + rules.grace)
+    }
+
     /// Whether the room started at or after `moment`.
     fn restarted_since(&self, moment: StoreTime) -> bool {
         self.started.is_some_and(|started| started.applied_at >= moment)

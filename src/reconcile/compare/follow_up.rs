@@ -1,11 +1,19 @@
 //! What follows a comparison once no client waits for it: the slow answers of probes, and probes of listed sessions.
 
-use crate::reconcile::{
-    probe::{
-        listed::{Doubts, ProbeRound},
-        missing::Probes,
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    presence::ParticipantSid,
+    reconcile::{
+        context::Context,
+        probe::{
+            listed::{Doubts, ProbeRound},
+            missing::Probes,
+        },
+        state::outcome::ComparisonOutcome,
     },
-    state::outcome::ComparisonOutcome,
 };
 
 use super::comparison::Comparison;
@@ -14,6 +22,8 @@ use super::comparison::Comparison;
 const MAX_PROBE_ROUNDS: usize = 8;
 /// Rounds of one comparison, the first included. Each asks for a list, and probes some of those whom it omits.
 const MAX_ROUNDS: usize = 4;
+/// The grace is over after it, not at its end.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 impl<'room> Comparison<'room> {
     /// Waits for the probes that take long, and asks for another list if that decides about somebody.
@@ -27,6 +37,7 @@ impl<'room> Comparison<'room> {
                 // What the probes found is noted, and another list would decide nothing more.
                 return self.context.schedule().tell(self.room, ComparisonOutcome::Undecided);
             }
+            self.outlast_grace(probes.unanswered()).await;
             let Ok(Some(held)) = self.take_lease().await else { return };
             let outcome = match self.another_list().await {
                 Some(call) => self.compare(call, &mut probes).await,
@@ -37,6 +48,22 @@ impl<'room> Comparison<'room> {
             if outcome == ComparisonOutcome::Unknown {
                 return;
             }
+        }
+    }
+
+    /// Waits until a list may decide about those for whom no node answered. One that is asked for earlier would decide nothing.
+    async fn outlast_grace(&self, unanswered: Vec<ParticipantSid>) {
+        if unanswered.is_empty() {
+            return;
+        }
+        let Context { store, rules, .. } = self.context;
+        let (Ok(Some(held)), Ok(now)) = (store.read(self.room).await, store.now().await) else {
+            return;
+        };
+        let until = unanswered.iter().filter_map(|sid| held.grace_until(sid, rules)).max();
+        drop(held);
+        if let Some(until) = until.filter(|until| *until >= now) {
+            sleep((until.since(now) + A_MOMENT).min(rules.grace + A_MOMENT)).await;
         }
     }
 

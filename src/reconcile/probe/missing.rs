@@ -31,6 +31,8 @@ pub struct Probes<'comparison> {
     others: Vec<ParticipantSid>,
     /// Whether a probe was answered in a way that only a list requested after it can decide.
     needs_list: bool,
+    /// The same, and the list must not be requested before a session's grace is over.
+    needs_later_list: bool,
     /// Whether the last list omits somebody who is not known to live and was not removed.
     is_undecided: bool,
 }
@@ -96,6 +98,13 @@ impl<'comparison> Probes<'comparison> {
         &self.answers
     }
 
+    /// Those for whom no node answered.
+    pub fn unanswered(&self) -> Vec<ParticipantSid> {
+        let answers = self.answers.iter();
+        let unanswered = answers.filter(|probed| probed.answer == ProbeAnswer::Unanswered);
+        unanswered.map(|probed| probed.sid.clone()).collect()
+    }
+
     /// Notes what a list and the answers until then decided. `is_past_grace` tells for which sessions a list may decide.
     pub fn judged_by(&mut self, planned: &Repairs, is_past_grace: impl Fn(&Probed) -> bool) {
         let removed: HashSet<_> = planned
@@ -112,13 +121,15 @@ impl<'comparison> Probes<'comparison> {
         };
         let open: HashSet<_> = self.missing.iter().filter(|sid| is_open(sid)).collect();
         // If no node answered for a session, only a list requested after the probe decides.
-        let needs_list = self.answers.iter().any(|probed| {
+        let needs_list = |probed: &&Probed| {
             probed.answer == ProbeAnswer::Unanswered
                 && probed.asked_at > planned.asked_at
                 && open.contains(&probed.sid)
-                && is_past_grace(probed)
-        });
-        (self.is_undecided, self.needs_list) = (!open.is_empty(), needs_list);
+        };
+        let (now, later): (Vec<_>, Vec<_>) =
+            self.answers.iter().filter(needs_list).partition(|probed| is_past_grace(probed));
+        (self.needs_list, self.needs_later_list) = (!now.is_empty(), !later.is_empty());
+        self.is_undecided = !open.is_empty();
     }
 
     /// Whether everybody whom the last list omits lives or was removed.
@@ -133,7 +144,8 @@ impl<'comparison> Probes<'comparison> {
 
     /// Whether another list may decide something, or find more people to ask.
     pub fn wants_list(&self) -> bool {
-        self.needs_list || !self.others.is_empty() && !self.found_life() && self.all_answered()
+        let needs_list = self.needs_list || self.needs_later_list;
+        needs_list || !self.others.is_empty() && !self.found_life() && self.all_answered()
     }
 
     /// Whether another list can decide now, because no answer is still to come.

@@ -13,6 +13,11 @@ use crate::presence::Differing;
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 /// A webhook that has not come by then is lost, or LiveKit repeats it.
 const LOST_AFTER: Duration = Duration::from_secs(2);
+/// The same of a leave. It may be shorter: a comparison asks LiveKit about the session before it removes anybody, which takes three
+/// seconds more if the session is gone.
+const LEAVE_LOST_AFTER: Duration = Duration::from_millis(500);
+/// Where more leave at once, as when a room ends, their webhooks come one after the other, and have the usual time.
+const MAX_LEAVES_AT_ONCE: usize = 16;
 
 /// The sessions of a room that differ.
 #[derive(Debug, Default)]
@@ -38,14 +43,23 @@ impl Doubt {
         for session in differing {
             self.sessions.entry(session.clone()).or_insert((now, false));
         }
+        let leaves =
+            self.sessions.keys().filter(|session| matches!(session, Differing::NotKept(_)));
+        let has_few_leaves = leaves.count() <= MAX_LEAVES_AT_ONCE;
         let mut next = NextLook::default();
-        for (since, is_told) in self.sessions.values_mut().filter(|(_, is_told)| !is_told) {
-            if now >= *since + LOST_AFTER {
+        let untold = self.sessions.iter_mut().filter(|(_, (_, is_told))| !is_told);
+        for (session, (since, is_told)) in untold {
+            let lost_at = *since
+                + match session {
+                    Differing::NotKept(_) if has_few_leaves => LEAVE_LOST_AFTER,
+                    Differing::NotKept(_) | Differing::NotHeld(_) => LOST_AFTER,
+                };
+            if now >= lost_at {
                 (*is_told, next.compare) = (true, true);
                 continue;
             }
             let first_look = *since + FIRST_LOOK;
-            let at = if now < first_look { first_look } else { *since + LOST_AFTER };
+            let at = if now < first_look { first_look } else { lost_at };
             next.at = Some(next.at.map_or(at, |other| other.min(at)));
         }
         next
@@ -72,7 +86,29 @@ mod tests {
         let gone = BTreeSet::from([Differing::NotKept(ParticipantSid::new("PA_1"))]);
         let look_again = NextLook { compare: false, at: Some(at(2_200)) };
         assert_eq!(doubt.differ(&gone, at(2_100)), look_again);
-        assert!(doubt.differ(&gone, at(4_100)).compare);
+        assert!(doubt.differ(&gone, at(2_600)).compare);
+    }
+
+    #[test]
+    fn a_leave_that_does_not_come_within_half_a_second_is_lost_unless_many_leave() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let look_again = |millis| NextLook { compare: false, at: Some(at(millis)) };
+        let gone = |count: usize| -> BTreeSet<_> {
+            let sids = (0..count).map(|number| ParticipantSid::new(format!("PA_{number}")));
+            sids.map(Differing::NotKept).collect()
+        };
+        let (mut few, mut many) = (Doubt::default(), Doubt::default());
+        for (millis, of_few, of_many) in [
+            (0, look_again(100), look_again(100)),
+            (100, look_again(500), look_again(2_000)),
+            (499, look_again(500), look_again(2_000)),
+            (500, NextLook { compare: true, at: None }, look_again(2_000)),
+            (2_000, NextLook::default(), NextLook { compare: true, at: None }),
+        ] {
+            assert_eq!(few.differ(&gone(16), at(millis)), of_few, "{millis}");
+            assert_eq!(many.differ(&gone(17), at(millis)), of_many, "{millis}");
+        }
     }
 
     #[test]

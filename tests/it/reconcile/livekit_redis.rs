@@ -122,10 +122,27 @@ async fn a_lost_webhook_is_mended_within_seconds() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     livekit.forget("bob");
     redis.take("general", "bob").await;
+    let began = Instant::now();
     assert_eq!(subscriber.next_list().await, ["alice"]);
+    assert!(began.elapsed() < Duration::from_millis(1_900), "{:?}", began.elapsed());
     assert_eq!(livekit.calls("ListParticipants", None), 0);
     let probes = livekit.calls("UpdateSubscriptions", None);
     assert!((1..=2).contains(&probes), "whether bob lives, and one in two minutes: {probes}");
+}
+
+/// Nobody answers for them, and until the grace is over no list decides.
+#[tokio::test]
+async fn who_left_right_after_a_sign_of_life_goes_when_the_grace_is_over() {
+    let (app, livekit, mut redis) = with_redis(&[("LKP__RECONCILE__GRACE", "2s")]).await;
+    let (_, mut subscriber) = with_alice(&app, &livekit, &mut redis).await;
+    redis.put("general", &[joined("bob")]).await;
+    app.webhook(joined("bob")).await;
+    let came_at = Instant::now();
+    assert_eq!(subscriber.next_list().await, ["alice", "bob"]);
+    redis.take("general", "bob").await;
+    assert_eq!(subscriber.next_list().await, ["alice"]);
+    assert!(came_at.elapsed() > Duration::from_millis(1_900), "{:?}", came_at.elapsed());
+    assert!(came_at.elapsed() < Duration::from_secs(4), "{:?}", came_at.elapsed());
 }
 
 #[tokio::test]

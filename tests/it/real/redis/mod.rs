@@ -8,6 +8,7 @@ mod acts;
 mod crowd;
 mod instances;
 mod losses;
+mod webhooks;
 
 use std::{
     ops::Range,
