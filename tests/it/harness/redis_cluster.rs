@@ -66,6 +66,21 @@ impl RedisCluster {
         self.all_say("cluster_state:ok").await;
     }
 
+    /// Kills a master of the beginning once its replica has all that it holds.
+    pub async fn kill_master(&mut self, master: usize) {
+        self.nodes[master + MASTERS].has_all_of(&self.nodes[master]).await;
+        self.nodes[master].kill().await;
+    }
+
+    /// Waits until the replica of a master that was killed is the master.
+    pub async fn until_replica_is_master(&self, of: usize) {
+        let promoted = &self.nodes[of + MASTERS];
+        patiently("the replica to take over", async || {
+            promoted.ask(&["INFO", "replication"]).await.text().contains("role:master")
+        })
+        .await;
+    }
+
     /// The node that is the master of a key's slot now, as its peers say.
     pub async fn master_of(&self, key: &str) -> usize {
         let slot: u16 =

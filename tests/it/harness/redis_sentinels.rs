@@ -5,9 +5,6 @@ use tokio::process::Command;
 
 use super::{Child, Folder, RedisServer, Reply, free_port, patiently, resp};
 
-/// The name of the service in the Sentinels' configuration.
-const SERVICE: &str = "presence";
-
 /// Ends with the test.
 pub struct RedisSentinels {
     /// The first server is the master in the beginning.
@@ -18,6 +15,9 @@ pub struct RedisSentinels {
 }
 
 impl RedisSentinels {
+    /// The name of the service in the Sentinels' configuration.
+    pub const SERVICE: &str = "presence";
+
     /// Starts all of them, and waits until the Sentinels could replace a master that dies.
     pub async fn start() -> Self {
         Self::with_sentinel_password(None).await
@@ -36,8 +36,8 @@ impl RedisSentinels {
         let sentinels = Self { servers, ports, password, _sentinels: started };
         for index in 0..sentinels.ports.len() {
             patiently("the sentinels to agree", async || {
-                let quorum = sentinels.ask(index, &["SENTINEL", "CKQUORUM", SERVICE]).await;
-                let replicas = sentinels.ask(index, &["SENTINEL", "REPLICAS", SERVICE]).await;
+                let quorum = sentinels.ask(index, &["SENTINEL", "CKQUORUM", Self::SERVICE]).await;
+                let replicas = sentinels.ask(index, &["SENTINEL", "REPLICAS", Self::SERVICE]).await;
                 let knows_all = matches!(&replicas, Some(Reply::List(all)) if all.len() == 2);
                 matches!(quorum, Some(Reply::Bytes(text)) if text.starts_with(b"OK 3")) && knows_all
             })
@@ -48,15 +48,19 @@ impl RedisSentinels {
 
     /// An address with all Sentinels.
     pub fn url(&self) -> String {
-        let hosts: Vec<_> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        format!("redis+sentinel://{}/{SERVICE}", hosts.join(","))
+        format!("redis+sentinel://{}/{}", self.addresses().join(","), Self::SERVICE)
+    }
+
+    /// Where each of the Sentinels is.
+    pub fn addresses(&self) -> Vec<String> {
+        self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect()
     }
 
     /// The server that all Sentinels call the master.
     pub async fn master(&self) -> Option<usize> {
         let mut named = Vec::new();
         for index in 0..self.ports.len() {
-            let command = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE];
+            let command = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::SERVICE];
             named.push(self.ask(index, &command).await?.texts().pop()?);
         }
         named.dedup();
@@ -84,10 +88,33 @@ impl RedisSentinels {
         answer.is_ok_and(|info| info.text().contains(&format!("role:{role}")))
     }
 
+    /// Kills the first master once its replicas have all that it holds.
+    pub async fn kill_master(&mut self) {
+        self.is_copied().await;
+        self.servers[0].kill().await;
+    }
+
+    /// Has the Sentinels make another server the master, and waits until the first one, which lives, is a replica. Returns the
+    /// new master.
+    pub async fn demote_master(&self) -> usize {
+        self.is_copied().await;
+        self.fail_over().await;
+        let master = self.until_another_is_master(0).await;
+        patiently("the old master to be demoted", async || self.has_role(0, "slave").await).await;
+        master
+    }
+
+    /// Waits until the replicas have all that the first master holds.
+    async fn is_copied(&self) {
+        for replica in &self.servers[1..] {
+            replica.has_all_of(&self.servers[0]).await;
+        }
+    }
+
     /// Has the Sentinels make another server the master, as an operator would.
-    pub async fn fail_over(&self) {
+    async fn fail_over(&self) {
         patiently("a failover to begin", async || {
-            let answer = self.ask(0, &["SENTINEL", "FAILOVER", SERVICE]).await;
+            let answer = self.ask(0, &["SENTINEL", "FAILOVER", Self::SERVICE]).await;
             answer.is_some_and(|answer| !matches!(answer, Reply::Error(_)))
         })
         .await;
@@ -99,14 +126,15 @@ impl RedisSentinels {
 }
 
 fn sentinel(port: u16, master: u16, password: Option<&str>) -> (Child, Folder) {
+    let service = RedisSentinels::SERVICE;
     let folder = Folder::new("sentinel");
     let file = folder.path().join("sentinel.conf");
     let password = password.map_or(String::new(), |password| {
         format!("requirepass {password}\nsentinel sentinel-pass {password}\n")
     });
     let config = format!(
-        "port {port}\nbind 127.0.0.1\n{password}sentinel monitor {SERVICE} 127.0.0.1 {master} 2\n\
-         sentinel down-after-milliseconds {SERVICE} 1000\nsentinel failover-timeout {SERVICE} 6000\n"
+        "port {port}\nbind 127.0.0.1\n{password}sentinel monitor {service} 127.0.0.1 {master} 2\n\
+         sentinel down-after-milliseconds {service} 1000\nsentinel failover-timeout {service} 6000\n"
     );
     std::fs::write(&file, config).unwrap();
     let mut command = Command::new("redis-server");

@@ -17,7 +17,7 @@ use livekit_presence::{
 };
 use tokio::process::Command;
 
-use super::{Child, Folder, Reply, free_port, patiently, resp};
+use super::{Child, Folder, Reply, eventually, free_port, patiently, resp};
 
 const TLS_FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/");
 
@@ -158,6 +158,20 @@ impl RedisServer {
 
     pub fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// Waits until this replica has acknowledged what its master holds now.
+    pub async fn has_all_of(&self, master: &Self) {
+        let offset = async |server: &Self, name: &str| {
+            let info = server.ask(&["INFO", "replication"]).await.text();
+            let value = info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            value.trim().parse::<u64>().unwrap_or_default()
+        };
+        let all = offset(master, "master_repl_offset:").await;
+        eventually("the replica to have all", async || {
+            offset(self, "slave_repl_offset:").await >= all
+        })
+        .await;
     }
 
     pub fn url(&self) -> String {

@@ -2,10 +2,7 @@
 
 use livekit_presence::livekit::redis::{KeptChange, Payment};
 
-use crate::{
-    harness::{RedisCluster, Reply, patiently},
-    redis::has_all,
-};
+use crate::harness::{RedisCluster, Reply, patiently};
 
 use super::fixture::{Reader, acl_of_reader, is_down_for, key_of, person, room_name, start};
 
@@ -87,10 +84,8 @@ async fn a_master_that_is_killed_is_followed_in_its_replica() {
     until_name(&mut reader, "general", "Alice").await;
     let key = key_of("general");
     let master = cluster.master_of(&key).await;
-    has_all(&cluster.nodes[master + 3], &cluster.nodes[master]).await;
-    cluster.nodes[master].kill().await;
-    patiently("the replica to be master", async || cluster.master_of(&key).await == master + 3)
-        .await;
+    cluster.kill_master(master).await;
+    cluster.until_replica_is_master(master).await;
     patiently("the room to be read", async || {
         let people = reader.redis.participants(&room_name("general"), Payment::Waits).await;
         people.is_ok_and(|people| people.sessions.len() == 1)

@@ -217,17 +217,9 @@ async fn master_killed(victim: usize) {
     alice_enters(&sender, &follower, &names).await;
     let lost: Vec<_> = cluster.nodes[victim].keys("lkp:room:*").await;
     assert!(!lost.is_empty(), "it has rooms");
-    eventually("the replica to have all", async || {
-        cluster.nodes[victim + 3].keys("lkp:room:*").await == lost
-    })
-    .await;
-    cluster.nodes[victim].kill().await;
+    cluster.kill_master(victim).await;
     others_go_on(&sender, &names, &lost).await;
-    let promoted = &cluster.nodes[victim + 3];
-    patiently("the replica to take over", async || {
-        promoted.ask(&["INFO", "replication"]).await.text().contains("role:master")
-    })
-    .await;
+    cluster.until_replica_is_master(victim).await;
     for room in &names {
         until_taken(&sender, &joined("carol").room(room)).await;
         let shows = |seen: &Seen| {

@@ -17,7 +17,6 @@ mod outages;
 mod refused_commands;
 mod rooms_list;
 mod sentinels;
-pub use sentinels::has_all;
 mod tokens;
 mod unavailable;
 mod upgrade;

@@ -1,27 +1,11 @@
 //! Sentinels name the master. It dies or is replaced, and the service goes on with the next.
 
-use crate::harness::{
-    Process, RedisSentinels, RedisServer, eventually, joined, left, patiently, started,
-};
+use crate::harness::{Process, RedisSentinels, eventually, joined, left, patiently, started};
 
 use super::{
     connections::{working, works},
     fixture::Fixture,
 };
-
-/// Waits until a replica has acknowledged what its master holds now.
-pub async fn has_all(replica: &RedisServer, master: &RedisServer) {
-    let offset = async |server: &RedisServer, name: &str| {
-        let info = server.ask(&["INFO", "replication"]).await.text();
-        let value = info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        value.trim().parse::<u64>().unwrap_or_default()
-    };
-    let all = offset(master, "master_repl_offset:").await;
-    eventually("the replica to have all", async || {
-        offset(replica, "slave_repl_offset:").await >= all
-    })
-    .await;
-}
 
 #[tokio::test]
 async fn a_master_is_killed_and_streams_go_on_with_the_next() {
@@ -29,10 +13,7 @@ async fn a_master_is_killed_and_streams_go_on_with_the_next() {
     let mut fixture = Fixture::on(&redis.url()).await;
     fixture.enters(&joined("bob")).await;
     fixture.becomes_right().await;
-    for replica in &redis.servers[1..] {
-        has_all(replica, &redis.servers[0]).await;
-    }
-    redis.servers[0].kill().await;
+    redis.kill_master().await;
     fixture.is_away(&joined("early")).await;
     let master = redis.until_another_is_master(0).await;
     patiently("it to be fit", async || fixture.service.get("/readyz").await.status == 200).await;
@@ -48,10 +29,8 @@ async fn a_master_is_killed_and_streams_go_on_with_the_next() {
 async fn a_master_that_is_demoted_and_lives_is_left() {
     let redis = RedisSentinels::start().await;
     let mut fixture = Fixture::on(&redis.url()).await;
-    redis.fail_over().await;
-    let master = redis.until_another_is_master(0).await;
     // The old master takes writes, and loses them, until the Sentinels demote it.
-    patiently("the old master to be demoted", async || redis.has_role(0, "slave").await).await;
+    let master = redis.demote_master().await;
     patiently("webhooks to be taken again", async || {
         let answer = fixture.sender.try_once(&started().room("another")).await;
         answer.is_ok_and(|answer| answer.status == 200)

@@ -123,7 +123,7 @@ async fn while_livekits_redis_cannot_be_reached_its_api_is_asked_and_only_then()
 }
 
 /// Each change is shown within a second again.
-async fn is_shown_without_lists(instances: &Instances, alice: &Client, microphone: &str) {
+pub async fn is_shown_without_lists(instances: &Instances, alice: &Client, microphone: &str) {
     let asked_before = instances.lists_asked_for().await;
     for number in 1..5 {
         let changed_at = Instant::now();

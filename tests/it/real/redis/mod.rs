@@ -6,6 +6,7 @@
 
 mod acts;
 mod crowd;
+mod failover;
 mod instances;
 mod losses;
 mod webhooks;

@@ -156,7 +156,11 @@ impl Client {
 
     /// Changes the client's own `name`, `metadata` and `attributes`. Returns when the SDK was called.
     pub async fn update(&self, update: Value) -> SystemTime {
-        called_at(&self.tell("update", update).await.unwrap())
+        self.try_update(update).await.unwrap()
+    }
+
+    pub async fn try_update(&self, update: Value) -> Result<SystemTime, String> {
+        Ok(called_at(&self.tell("update", update).await?))
     }
 
     /// Has the SDK and LiveKit simulate a failure of the connection.

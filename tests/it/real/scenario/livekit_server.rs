@@ -47,8 +47,8 @@ impl Key {
 /// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The Redis that keeps its rooms; without one they are in its memory.
-    pub redis_port: Option<u16>,
+    /// What its configuration has about the Redis that keeps its rooms; without one they are in its memory.
+    pub redis: Option<Value>,
     /// Whether `ListParticipants` asks the node of the room instead of the store, if this version can.
     pub psrpc_lists: bool,
     /// Whether the API may unmute tracks.
@@ -150,8 +150,8 @@ impl LiveKitServer {
         if self.settings.psrpc_lists && self.version.can_ask_nodes_for_lists() {
             config["api"] = json!({"enable_psrpc_for_get_list_participants": true});
         }
-        if let Some(port) = self.settings.redis_port {
-            config["redis"] = json!({"address": format!("127.0.0.1:{port}")});
+        if let Some(redis) = &self.settings.redis {
+            config["redis"] = redis.clone();
         }
         config
     }

@@ -9,6 +9,7 @@ mod livekit_server;
 mod machine_share;
 mod moderator;
 mod person;
+mod redises;
 mod report;
 mod running;
 mod service;

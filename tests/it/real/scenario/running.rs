@@ -10,7 +10,8 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::harness::{
-    Process, RedisServer, TcpProxy, WAIT_TIMEOUT, free_port, last_lines, patiently, wire,
+    Process, RedisSentinels, RedisServer, TcpProxy, WAIT_TIMEOUT, free_port, last_lines, patiently,
+    wire,
 };
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
     livekit_server::{Key, LiveKitServer, Settings},
     machine_share::MachineShare,
     moderator::Moderator,
+    redises::Redises,
     report::{Meanwhile, Right, print},
     service::ServiceSettings,
     tools::{Tools, say},
@@ -46,6 +48,8 @@ pub struct Plan {
     /// Whether the test breaks LiveKit's Redis: then it keeps its data on disk, and the service reaches it by a link that can be
     /// cut.
     pub breaks_redis: bool,
+    /// Whether LiveKit's Redis is behind Sentinels, which the service asks too.
+    pub sentinels: bool,
     pub psrpc_lists: bool,
     /// Whether LiveKit lets the API unmute tracks.
     pub remote_unmute: bool,
@@ -64,6 +68,7 @@ impl Plan {
             redis: false,
             reads_redis: false,
             breaks_redis: false,
+            sentinels: false,
             psrpc_lists: false,
             remote_unmute: true,
             without_proxy: false,
@@ -77,11 +82,10 @@ impl Plan {
         let tools = Tools::find(self.scenario)?;
         let place = MachineShare::take(self.alone).await;
         let service_port = free_port();
-        let redis = self.start_redis().await;
-        let redis_link = self.start_link(redis.as_ref()).await;
+        let redises = Redises::start(&self).await;
         let proxy = FaultProxy::start(service_port).await;
         let settings = Settings {
-            redis_port: redis.as_ref().map(|redis| redis.port),
+            redis: redises.for_livekit(),
             psrpc_lists: self.psrpc_lists,
             remote_unmute: self.remote_unmute,
             webhook_key: Key::First,
@@ -89,9 +93,8 @@ impl Plan {
         };
         let (livekit, driver) =
             tokio::join!(LiveKitServer::start(&tools, settings), Driver::start(&tools));
-        let link_port = redis_link.as_ref().map(|link| link.port);
-        let redis_port = link_port.or(livekit.settings.redis_port).filter(|_| self.reads_redis);
-        let settings = ServiceSettings::new(livekit.port, self.roster, redis_port).await;
+        let redis_url = redises.url().filter(|_| self.reads_redis);
+        let settings = ServiceSettings::new(livekit.port, self.roster, redis_url).await;
         let service = settings.start(service_port).await;
         let watch = Watch::open(service_port, ROOM);
         let scenario = Scenario {
@@ -106,8 +109,9 @@ impl Plan {
             service_settings: settings,
             driver,
             tools,
-            redis,
-            redis_link,
+            redis: redises.server,
+            redis_link: redises.link,
+            sentinels: redises.sentinels,
             _place: place,
         };
         patiently("the subscriber's first list", async || scenario.watch.seen().is_open).await;
@@ -117,21 +121,6 @@ impl Plan {
     fn webhook_url(&self, service_port: u16, proxy: &FaultProxy) -> String {
         let port = if self.without_proxy { service_port } else { proxy.port };
         format!("http://127.0.0.1:{port}/api/livekit/webhook")
-    }
-
-    async fn start_link(&self, redis: Option<&RedisServer>) -> Option<TcpProxy> {
-        match redis.filter(|_| self.breaks_redis) {
-            Some(redis) => Some(TcpProxy::start(redis.port).await),
-            None => None,
-        }
-    }
-
-    async fn start_redis(&self) -> Option<RedisServer> {
-        match (self.redis, self.breaks_redis) {
-            (false, _) => None,
-            (true, false) => Some(RedisServer::start().await),
-            (true, true) => Some(RedisServer::keeping_data().await),
-        }
     }
 }
 
@@ -154,6 +143,8 @@ pub struct Scenario {
     pub redis: Option<RedisServer>,
     /// Between the service and LiveKit's Redis, where a test breaks that.
     pub redis_link: Option<TcpProxy>,
+    /// LiveKit's Redis, where it is behind Sentinels.
+    pub sentinels: Option<RedisSentinels>,
     _place: MachineShare,
 }
 

@@ -14,15 +14,15 @@ pub struct ServiceSettings {
 
 /// The Redis of LiveKit, and the one of the service.
 struct Redis {
-    livekits_port: u16,
+    livekits_url: String,
     store: RedisServer,
 }
 
 impl ServiceSettings {
-    /// Has instances read LiveKit's Redis, if its port is given. Then they share a store in another one.
-    pub async fn new(livekit_port: u16, roster: bool, livekits_redis: Option<u16>) -> Self {
+    /// Has instances read LiveKit's Redis, if its address is given. Then they share a store in another one.
+    pub async fn new(livekit_port: u16, roster: bool, livekits_redis: Option<String>) -> Self {
         let redis = match livekits_redis {
-            Some(livekits_port) => Some(Redis { livekits_port, store: RedisServer::start().await }),
+            Some(livekits_url) => Some(Redis { livekits_url, store: RedisServer::start().await }),
             None => None,
         };
         Self { livekit_port, roster, redis }
@@ -38,9 +38,9 @@ impl ServiceSettings {
             ("LKP__HTTP__BIND", format!("127.0.0.1:{port}")),
             ("LKP__LOG__LEVEL", level.to_owned()),
         ];
-        if let Some(Redis { livekits_port, store }) = &self.redis {
-            variables.push(("LIVEKIT_REDIS_URL", format!("redis://127.0.0.1:{livekits_port}")));
-            variables.push(("REDIS_URL", format!("redis://127.0.0.1:{}", store.port)));
+        if let Some(Redis { livekits_url, store }) = &self.redis {
+            variables.push(("LIVEKIT_REDIS_URL", livekits_url.clone()));
+            variables.push(("REDIS_URL", store.url()));
         }
         let variables: Vec<_> = variables.iter().map(|(name, text)| (*name, &**text)).collect();
         Process::start(&variables).await
