@@ -3,6 +3,7 @@
 
 mod changes;
 mod cluster;
+mod fallback;
 mod fixture;
 mod large;
 mod layout;
