@@ -19,11 +19,13 @@ const UNREADABLE: &str = "unreadable";
 pub struct Kept {
     connection: Connection,
     people: BTreeMap<RoomName, BTreeMap<String, Vec<u8>>>,
+    rooms: BTreeMap<RoomName, Vec<u8>>,
 }
 
 impl Kept {
     pub fn connect(url: &str) -> Self {
-        let mut kept = Self { connection: connection(url), people: BTreeMap::new() };
+        let mut kept =
+            Self { connection: connection(url), people: BTreeMap::new(), rooms: BTreeMap::new() };
         kept.run(redis::cmd("SET").arg("livekit_version").arg("1.13.5"));
         kept
     }
@@ -34,7 +36,7 @@ impl Kept {
     }
 
     /// Writes what has changed in a room. Each change of a person is a write of its own, as LiveKit's are.
-    pub fn keep(&mut self, room: &RoomName, model: &SimulatedLiveKit) {
+    pub fn keep(&mut self, room: &RoomName, model: &SimulatedLiveKit, metadata: &str) {
         let Some(sid) = model.kept_sid() else { return self.delete(room) };
         let message = |info: &SessionInfo| kept_person(&wording::listed(info));
         let people = model.kept();
@@ -42,8 +44,8 @@ impl Kept {
         let people: BTreeMap<_, _> = people.collect();
         let key = key(room);
         let old = self.people.insert(room.clone(), people.clone());
-        if old.is_none() {
-            let object = kept_room(room.as_str(), sid.as_str(), "", 0);
+        let object = kept_room(room.as_str(), sid.as_str(), metadata, 0);
+        if self.rooms.insert(room.clone(), object.clone()).as_ref() != Some(&object) {
             self.run(redis::cmd("HSET").arg("rooms").arg(room.as_str()).arg(object));
         }
         let old = old.unwrap_or_default();
@@ -67,6 +69,7 @@ impl Kept {
     }
 
     fn delete(&mut self, room: &RoomName) {
+        self.rooms.remove(room);
         if self.people.remove(room).is_some() {
             self.run(redis::cmd("HDEL").arg("rooms").arg(room.as_str()));
             self.run(redis::cmd("DEL").arg(key(room)));

@@ -23,6 +23,10 @@ pub struct LiveKit {
 
 struct Room {
     model: SimulatedLiveKit,
+    /// No webhook tells of it, as of a backend's call `UpdateRoomMetadata`.
+    metadata: String,
+    /// Chooses who changes that, and when.
+    random: fastrand::Rng,
     /// None while the process is down.
     queue: Option<RoomQueue>,
 }
@@ -38,7 +42,9 @@ impl LiveKit {
         let room = |name: &RoomName| {
             let model = SimulatedLiveKit::of_room(name.clone(), random.u64(..), true);
             let queue = RoomQueue::start(Arc::clone(&balancer), Arc::clone(&journal));
-            (name.clone(), Mutex::new(Room { model, queue: Some(queue) }))
+            let room =
+                Room { model, metadata: String::new(), random: random.fork(), queue: Some(queue) };
+            (name.clone(), Mutex::new(room))
         };
         let rooms = names.iter().map(room).collect();
         Self { rooms, kept: Mutex::new(Some(kept)), balancer, journal }
@@ -56,9 +62,16 @@ impl LiveKit {
         let mut kept = self.kept.lock().unwrap();
         let (Some(queue), Some(kept)) = (&room.queue, &mut *kept) else { return };
         room.model.set_clock(now_ms());
+        let before = room.model.kept_sid().cloned();
         room.model.live();
         self.journal.count("actions in rooms");
-        kept.keep(name, &room.model);
+        if room.model.kept_sid() != before.as_ref() {
+            room.metadata.clear();
+        } else if room.random.u8(..4) == 0 {
+            room.metadata = format!("topic {}", room.random.u16(..));
+            self.journal.count("changes of a room's metadata");
+        }
+        kept.keep(name, &room.model, &room.metadata);
         for event in room.model.take_webhooks() {
             queue.put(wording::webhook(&event));
         }
@@ -121,6 +134,13 @@ impl LiveKit {
     /// The people who are truly inside, as clients should see them.
     pub fn people_inside(&self, room: &RoomName) -> Vec<Participant> {
         self.with(room, |model| model.people_inside()).unwrap_or_default()
+    }
+
+    /// The metadata of a room with somebody inside; none where nobody is, or only ghosts.
+    pub fn metadata(&self, room: &RoomName) -> Option<String> {
+        let (_, room) = self.rooms.iter().find(|(name, _)| name == room)?;
+        let room = room.lock().unwrap();
+        (!room.model.people_inside().is_empty()).then(|| room.metadata.clone())
     }
 
     /// The people whom its API lists.

@@ -15,6 +15,7 @@ mod fleet;
 mod journal;
 mod kept;
 mod livekit;
+mod metadata;
 mod page;
 mod queue;
 mod run;

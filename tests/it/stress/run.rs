@@ -69,11 +69,11 @@ pub async fn run(settings: &Settings) {
     }
 }
 
-struct Run {
-    fixture: Arc<Fixture>,
+pub(super) struct Run {
+    pub(super) fixture: Arc<Fixture>,
     random: fastrand::Rng,
     faults: Faults,
-    pages: Vec<Arc<Page>>,
+    pub(super) pages: Vec<Arc<Page>>,
     /// A subscriber of the list of rooms at each instance.
     lists: Vec<RoomListFollower>,
     /// Ends the pages with the run.
@@ -237,6 +237,7 @@ impl Run {
         }
         if wrong.is_empty() {
             wrong.extend(self.wrong_lists());
+            wrong.extend(self.wrong_metadata().await);
             wrong.extend(self.fixture.not_following().await);
         }
         wrong
