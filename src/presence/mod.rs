@@ -53,7 +53,7 @@ pub use name::{EventId, Identity, InvalidRoomName, ParticipantSid, RoomName, Roo
 pub use opening::{Opening, START_TOLERANCE_MILLIS, Started};
 pub use participant::{DataTrack, Participant, Profile, SessionInfo, SessionState, Track};
 pub use permission::Permission;
-pub use probe::{ProbeAnswer, ProbeTarget, Probed};
+pub use probe::{DueProbes, ProbeAnswer, ProbeTarget, Probed};
 pub use reconcile::{Listing, missing, plan, plan_without_list};
 pub use record::{Closed, Left, LeftWhy, Media, Moment, Opened, Record, Shown, Stay, ToldBy};
 pub use reduce::Applied;

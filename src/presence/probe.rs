@@ -47,19 +47,29 @@ pub struct ProbeTarget {
     pub failed_at: Option<StoreTime>,
 }
 
+/// The sessions to probe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DueProbes {
+    /// Those that give reason to doubt, and after a failure those that may have died with it. The most urgent come first.
+    pub urgent: Vec<ProbeTarget>,
+    /// The one that has been silent for longest, if nothing else speaks for a crash.
+    pub quiet: Option<ProbeTarget>,
+}
+
 impl Room {
-    /// The sessions to probe now, most urgent first: those that failed, the suspects, then others. After a failure or an eviction
-    /// the others are all sessions without a sign of life since: a crash takes many at once, and a session that answers is a
-    /// witness that LiveKit does. In quiet times they are only the one whose last sign is oldest. Only sessions that LiveKit
-    /// lists are probed.
+    /// Everybody of [`Self::due_probes`], where somebody is probed in quiet times who has been silent for [`Rules::probe_every`].
     pub fn to_probe(&self, now: StoreTime, rules: &Rules) -> Vec<ProbeTarget> {
-        self.to_probe_in(now, rules, true)
+        let due = self.due_probes(now, rules.probe_every, rules);
+        due.urgent.into_iter().chain(due.quiet).collect()
     }
 
-    /// As [`Self::to_probe`]. Unless it is the room's `turn`, nobody is probed in quiet times.
-    pub fn to_probe_in(&self, now: StoreTime, rules: &Rules, is_turn: bool) -> Vec<ProbeTarget> {
+    /// The sessions to probe now: those that failed, the suspects, then others. After a failure or an eviction the others are all
+    /// sessions without a sign of life since: a crash takes many at once, and a session that answers is a witness that LiveKit
+    /// does. In quiet times they are only the one whose last sign is oldest, and older than `silence`. Only sessions that LiveKit
+    /// lists are probed.
+    pub fn due_probes(&self, now: StoreTime, silence: Duration, rules: &Rules) -> DueProbes {
         if !rules.can_probe {
-            return Vec::new();
+            return DueProbes::default();
         }
         let listed = || {
             let is_listed =
@@ -78,16 +88,14 @@ impl Room {
         let failing = doubtful.iter().filter(|held| held.standing == Standing::Present);
         let failed_at =
             failing.filter(|held| held.life.failures > 0).map(|held| held.life.failed_at).max();
+        let mut quiet = None;
         match self.evicted_at.max(failed_at) {
             Some(doubted_at) if silent_since(doubted_at).next().is_some() => {
                 doubtful.extend(silent_since(doubted_at).take(MAX_AT_ONCE));
             }
-            Some(_) | None if is_turn => {
-                doubtful.extend(silent_since(now - rules.probe_every).next());
-            }
-            Some(_) | None => {}
+            Some(_) | None => quiet = silent_since(now - silence).next().map(Session::as_target),
         }
-        doubtful.into_iter().map(Session::as_target).collect()
+        DueProbes { urgent: doubtful.into_iter().map(Session::as_target).collect(), quiet }
     }
 
     /// Whether anybody gives reason to doubt: a suspect, somebody who failed a probe or was evicted.

@@ -97,8 +97,8 @@ impl Room {
     }
 
     /// Whether a webhook has told of a session that is in the room or may be.
-    pub fn has_heard_of(&self, sid: &ParticipantSid) -> bool {
-        self.held(sid).is_some_and(|held| held.heard_at.is_some())
+    pub fn has_heard_of(&self, sid: &ParticipantSid, since: StoreTime) -> bool {
+        self.held(sid).is_some_and(|held| held.heard_at.is_some_and(|at| at >= since))
     }
 
     /// LiveKit's id of the room as it is open now.

@@ -18,6 +18,7 @@ use crate::{
 use super::{
     banned::RemoveBanned,
     context::Context,
+    crashes,
     metrics::ReconcileMetrics,
     refresh::{Refresher, RoomsRefresher},
     scheduler::Scheduler,
@@ -64,6 +65,7 @@ impl Reconciler {
         Scheduler::start(&context);
         Refresher::start(&context);
         RoomsRefresher::start(&context);
+        crashes::start(&context);
         Self(context)
     }
 

@@ -5,12 +5,10 @@ use std::{
     time::Instant,
 };
 
-use tracing::warn;
-
 use crate::{
     coordination::CoordinationError,
-    livekit::redis::{LiveKitRedis, Payment},
-    presence::{ParticipantSid, Room, RoomName, SessionInfo},
+    livekit::redis::LiveKitRedis,
+    presence::{Room, RoomName, SessionInfo},
 };
 
 use super::{
@@ -32,7 +30,9 @@ impl KeptRooms {
 
     /// Whether it may be read now, to describe people.
     pub fn may_read(&self) -> bool {
-        self.redis.is_up() && self.trust().may_read(Instant::now())
+        let may_read = self.trust().may_read(Instant::now());
+        self.redis.leave_alone(!may_read);
+        may_read && self.redis.is_up()
     }
 
     /// Whether it is up, and has named somebody whom this LiveKit named too.
@@ -40,26 +40,28 @@ impl KeptRooms {
         self.redis.is_up() && self.trust().is_ours()
     }
 
-    /// It has these people in a room. If a webhook has told of one of them, it is the Redis of the LiveKit that sends the webhooks.
+    /// It has these people in a room. If a webhook has told of one of them, since that was doubted, it is the Redis of the LiveKit
+    /// that sends the webhooks.
     pub fn compare(&self, held: &Room, people: &[SessionInfo]) {
-        if people.iter().any(|info| held.has_heard_of(&info.sid)) {
+        let Some(since) = self.trust().wants_proof_since() else { return };
+        if people.iter().any(|info| held.has_heard_of(&info.sid, since)) {
             self.trust().names_ours();
         }
     }
 
-    fn trust(&self) -> MutexGuard<'_, RedisTrust> {
+    pub fn trust(&self) -> MutexGuard<'_, RedisTrust> {
         self.trust.lock().expect("never held in a panic")
     }
 }
 
 impl Context {
-    /// Whether somebody may be probed in a room that gives no reason to doubt. Where lists cost no call, and nothing speaks for a
-    /// crash, that is once in two minutes.
+    /// Whether somebody may be probed in a room that gives no reason to doubt. Where lists cost no call, and a crash of LiveKit
+    /// would be seen, that is once in two minutes.
     pub fn may_probe_quietly(&self, room: &RoomName) -> bool {
-        let is_free = self.lists_are_free();
+        let sees_crashes = self.kept().is_some_and(LiveKitRedis::sees_nodes);
         let mut schedule = self.schedule();
         let now = Instant::now();
-        !is_free || schedule.is_alarmed(now) || schedule.quiet_probes.take(room, now)
+        !sees_crashes || schedule.is_alarmed(now) || schedule.quiet_probes.take(room, now)
     }
 
     /// LiveKit's Redis, while it answers in the place of LiveKit's API.
@@ -90,35 +92,5 @@ impl Context {
             return Ok(ListCall::NotNeeded);
         }
         self.allowance(purpose).await.map(|()| ListCall::Taken)
-    }
-
-    /// If it is not known yet whose LiveKit's Redis is: looks whether it has somebody of whom a webhook has told.
-    pub async fn find_out_whose_redis_it_is(&self, room: &RoomName) {
-        let Some(kept) = self.kept_rooms.as_ref().filter(|kept| kept.may_read()) else { return };
-        if kept.is_trusted() {
-            return;
-        }
-        let Ok(people) = kept.redis.participants(room, Payment::Waits).await else { return };
-        if let Ok(Some(held)) = self.store.read(room).await {
-            kept.compare(&held, &people.sessions);
-        }
-    }
-
-    /// LiveKit's API listed these people. Finds out whether its Redis has one of them.
-    pub async fn look_whose_redis_it_is(&self, room: &RoomName, listed: &[SessionInfo]) {
-        let Some(kept) = self.kept_rooms.as_ref().filter(|kept| kept.may_read()) else { return };
-        if kept.is_trusted() || listed.is_empty() {
-            return;
-        }
-        let Ok(people) = kept.redis.participants(room, Payment::Waits).await else { return };
-        let sids: Vec<ParticipantSid> = people.sessions.into_iter().map(|info| info.sid).collect();
-        let is_anothers = kept.trust().compared(listed, &sids, Instant::now());
-        if is_anothers {
-            warn!(
-                room.name = %room,
-                "the Redis in `livekit.redis_url` has none of the people whom LiveKit lists, so it is another LiveKit's, or \
-                 another database; it is not used for an hour, and LiveKit's API is asked instead"
-            );
-        }
     }
 }

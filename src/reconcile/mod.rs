@@ -18,6 +18,7 @@ mod banned;
 mod calls;
 mod compare;
 mod context;
+mod crashes;
 mod failure;
 mod gateway;
 mod kept;
@@ -32,6 +33,7 @@ mod scheduler;
 mod settings;
 mod state;
 mod watched;
+mod whose_redis;
 
 pub use banned::RemoveBanned;
 pub use gateway::{Confirmation, Reconciler, ReconcilerParts};

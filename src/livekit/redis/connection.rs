@@ -87,6 +87,11 @@ impl Connection {
         self.read(Cmd::hget(keys::ROOMS, name), keys::ROOMS).await
     }
 
+    /// All fields of `nodes`.
+    pub async fn nodes(&mut self) -> RedisResult<Fields> {
+        self.read(Cmd::hgetall(keys::NODES), keys::NODES).await
+    }
+
     /// Some fields of a hash, and where the next ones are; 0 if there are none. All fields that are there all the while come at
     /// least once.
     pub async fn some_fields(

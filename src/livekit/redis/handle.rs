@@ -62,6 +62,21 @@ impl LiveKitRedis {
         self.shared.is_up()
     }
 
+    /// Whether it is seen when a server of LiveKit crashes: `nodes` can be read, and some server goes on writing there.
+    pub fn sees_nodes(&self) -> bool {
+        self.shared.sees_nodes()
+    }
+
+    /// Waits until a server of LiveKit may have crashed. One caller at a time.
+    pub async fn node_lost(&self) {
+        self.shared.node_lost.notified().await;
+    }
+
+    /// Notes whether it is another LiveKit's, as those who read it have found. Only the metric shows it.
+    pub fn leave_alone(&self, is_left_alone: bool) {
+        self.shared.leave_alone(is_left_alone);
+    }
+
     /// What all readings together may bring a second, as it is configured.
     pub fn rate(&self) -> ByteRate {
         self.rate

@@ -6,6 +6,8 @@ use crate::presence::RoomName;
 pub(super) const ROOMS: &str = "rooms";
 /// String: the version of the newest LiveKit that ever used this Redis.
 pub(super) const VERSION: &str = "livekit_version";
+/// Hash: LiveKit's servers, each with its `livekit.Node`. Each writes its own every two seconds.
+pub(super) const NODES: &str = "nodes";
 /// Before a room's name. Hash: identities, each with its `livekit.ParticipantInfo`.
 const PARTICIPANTS: &str = "room_participants:";
 /// No room has this name.
@@ -51,6 +53,8 @@ mod tests {
             ("livekit_version", Some(Key::Version)),
             ("room_participants:", None),
             ("rooms:general", None),
+            // Read each second, so what is told of it says nothing.
+            ("nodes", None),
             ("lkp:room:general", None),
         ] {
             assert_eq!(Key::parse(key.as_bytes()), parsed, "{key}");

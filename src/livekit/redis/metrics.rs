@@ -16,6 +16,8 @@ pub struct LiveKitRedisMetrics {
     reads: Family<(What, ReadOutcome), Counter>,
     bytes: Counter,
     invalidations: Family<Invalidated, Counter>,
+    nodes: Gauge,
+    nodes_lost: Counter,
 }
 
 label! {
@@ -27,6 +29,8 @@ label! {
         RoomNames = "room_names",
         /// What one room is like.
         Room = "room",
+        /// LiveKit's servers.
+        Nodes = "nodes",
     }
 }
 
@@ -53,7 +57,7 @@ impl LiveKitRedisMetrics {
         Self {
             up: registry.register_new(
                 "livekit_redis_up",
-                "Whether changes are read from LiveKit's own Redis as they happen",
+                "Whether changes are read from LiveKit's own Redis as they happen, and it is not another LiveKit's",
             ),
             reads: registry.register_new("livekit_redis_reads", "Readings of LiveKit's own Redis"),
             bytes: registry
@@ -62,11 +66,24 @@ impl LiveKitRedisMetrics {
                 "livekit_redis_invalidations",
                 "Times LiveKit's own Redis told of a change to what was read, or a change may have been missed",
             ),
+            nodes: registry.register_new(
+                "livekit_redis_nodes",
+                "LiveKit's servers that go on writing to its own Redis; 0 while that cannot be read",
+            ),
+            nodes_lost: registry.register_new(
+                "livekit_redis_nodes_lost",
+                "Times one of LiveKit's servers stopped writing to its own Redis, or was gone from it",
+            ),
         }
     }
 
     pub(super) fn set_up(&self, up: bool) {
         self.up.set(up.into());
+    }
+
+    pub(super) fn nodes(&self, alive: usize, lost: usize) {
+        self.nodes.set(i64::try_from(alive).unwrap_or(i64::MAX));
+        self.nodes_lost.inc_by(lost as u64);
     }
 
     pub(super) fn brought(&self, bytes: usize) {

@@ -14,6 +14,8 @@ mod layout;
 mod lost;
 mod messages;
 mod metrics;
+mod node_watch;
+mod nodes;
 mod reader;
 mod room_object;
 mod settings;

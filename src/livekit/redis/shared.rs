@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -34,6 +34,12 @@ pub(super) struct Shared {
     /// Answers to readings so far.
     answers: AtomicU64,
     pub changes: Arc<Changes>,
+    /// Servers of LiveKit that go on writing, or 0 while that is not known.
+    nodes: AtomicUsize,
+    /// Notified when a server of LiveKit may have crashed.
+    pub node_lost: Notify,
+    /// Whether those who read have found that it is another LiveKit's.
+    is_left_alone: AtomicBool,
     pub metrics: LiveKitRedisMetrics,
 }
 
@@ -63,6 +69,9 @@ impl Shared {
             turn: Semaphore::new(1),
             answers: AtomicU64::new(0),
             changes: Arc::default(),
+            nodes: AtomicUsize::new(0),
+            node_lost: Notify::new(),
+            is_left_alone: AtomicBool::new(false),
             metrics,
         }
     }
@@ -109,13 +118,38 @@ impl Shared {
     pub fn set_up(&self, access: Access) {
         self.under_way().reconnected();
         *self.lock() = State::Up(access);
-        self.metrics.set_up(true);
+        self.show_up();
         self.tell(KeptChange::Everything);
     }
 
     pub fn set_down(&self, reason: String) {
         *self.lock() = State::Down(reason);
-        self.metrics.set_up(false);
+        self.show_up();
+    }
+
+    pub fn leave_alone(&self, is_left_alone: bool) {
+        if self.is_left_alone.swap(is_left_alone, Ordering::Relaxed) != is_left_alone {
+            self.show_up();
+        }
+    }
+
+    fn show_up(&self) {
+        let state = self.lock();
+        let is_left_alone = self.is_left_alone.load(Ordering::Relaxed);
+        self.metrics.set_up(matches!(*state, State::Up(_)) && !is_left_alone);
+    }
+
+    pub fn sees_nodes(&self) -> bool {
+        self.nodes.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes how many servers go on writing, and how many may have crashed.
+    pub fn note_nodes(&self, alive: usize, lost: usize) {
+        self.nodes.store(alive, Ordering::Relaxed);
+        self.metrics.nodes(alive, lost);
+        if lost > 0 {
+            self.node_lost.notify_one();
+        }
     }
 
     fn tell(&self, change: KeptChange) {

@@ -18,6 +18,7 @@ use super::{
     connection::{Connection, Marks},
     layout::Layout,
     lost::{Lost, told},
+    node_watch::NodeWatch,
     reader::within,
     shared::{Access, Inbox, Shared},
 };
@@ -27,6 +28,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_MISSED: u32 = 2;
 /// How often it is looked whether LiveKit uses this Redis. It also tells when it begins to.
 const LAYOUT_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it is looked whether LiveKit's servers go on writing.
+const NODES_INTERVAL: Duration = Duration::from_secs(1);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -36,11 +39,13 @@ pub(super) struct Task {
     outages: OutageLog,
     /// Whether the log says which rights are missing with which less would be read.
     says_rights: bool,
+    nodes: NodeWatch,
 }
 
 impl Task {
     pub fn new(connector: Connector, shared: Arc<Shared>) -> Self {
-        Self { connector, shared, outages: OutageLog::default(), says_rights: false }
+        let nodes = NodeWatch::new(Arc::clone(&shared));
+        Self { connector, shared, outages: OutageLog::default(), says_rights: false, nodes }
     }
 
     /// Connects, and connects again whenever the connection is lost.
@@ -125,6 +130,7 @@ struct Serving<'task> {
 struct Timers {
     ping: Interval,
     layout: Interval,
+    nodes: Interval,
 }
 
 impl Timers {
@@ -134,7 +140,11 @@ impl Timers {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         };
-        Self { ping: every(PING_INTERVAL), layout: every(LAYOUT_INTERVAL) }
+        Self {
+            ping: every(PING_INTERVAL),
+            layout: every(LAYOUT_INTERVAL),
+            nodes: every(NODES_INTERVAL),
+        }
     }
 }
 
@@ -153,6 +163,7 @@ impl Serving<'_> {
                 () = self.inbox.lost.notified() => return Err(Lost::Closed),
                 () = self.inbox.version.notified() => self.look_at_layout().await?,
                 _ = self.timers.layout.tick() => self.look_at_layout().await?,
+                _ = self.timers.nodes.tick() => self.task.nodes.look(&mut self.access.connection).await,
                 _ = self.timers.ping.tick() => self.on_ping().await?,
             }
         }

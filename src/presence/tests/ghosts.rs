@@ -1,5 +1,7 @@
 //! Rule 10: LiveKit's list has sessions that are dead.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -83,6 +85,21 @@ fn the_one_without_a_sign_for_longest_is_probed() {
     assert_eq!(fixture.to_probe(), ["PA_2"]);
     fixture.after_probe(Repair::Alive(ParticipantSid::new("PA_2")));
     assert_eq!(fixture.to_probe(), ["PA_3"]);
+}
+
+#[test]
+fn after_a_crash_whoever_showed_no_life_since_is_probed_however_lately_they_came() {
+    let mut fixture = unvisited();
+    fixture.at(2).reconciled(2, all_listed());
+    fixture.at(4).published("PA_1", "TR_1");
+    let quiet = |silence| {
+        let due =
+            fixture.room.due_probes(fixture.now, Duration::from_secs(silence), &fixture.rules);
+        due.quiet.map(|target| target.sid.to_string())
+    };
+    assert_eq!(quiet(20), None);
+    assert_eq!(quiet(1), Some("PA_2".to_owned()));
+    assert_eq!(quiet(60), None);
 }
 
 #[test]

@@ -162,6 +162,8 @@ impl<'room> Comparison<'room> {
     ) -> Result<Repairs, Failure> {
         let rules = &self.context.rules;
         self.prober().probe_missing(held, listing, probes).await?;
+        let living = probes.living();
+        self.context.look_for_the_living(self.room, held, living, listing.asked_at).await;
         let unlisted_at = match self.importance {
             Importance::Listed if listing.sessions.is_empty() => self.unlisted_at().await,
             _ => None,

@@ -5,7 +5,7 @@ use std::{future::ready, sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    presence::{ProbeAnswer, ProbeTarget, Repair, Repairs, StoreTime},
+    presence::{ProbeAnswer, ProbeTarget, Repair, Repairs, Room, StoreTime},
     store::StoreError,
 };
 
@@ -39,8 +39,7 @@ impl Prober<'_> {
             return Ok(ProbeRound::NobodyFailed);
         }
         let asked_at = self.context.store.now().await?;
-        let is_turn = self.context.may_probe_quietly(self.room);
-        let targets = room.to_probe_in(asked_at, &self.context.rules, is_turn);
+        let targets = self.targets(&room, asked_at);
         if targets.is_empty() {
             return Ok(ProbeRound::NobodyFailed);
         }
@@ -59,6 +58,15 @@ impl Prober<'_> {
         }
         self.context.repair(self.room, Arc::default(), &Repairs { steps, ..repairs }).await?;
         Ok(if has_failure { ProbeRound::SomebodyFailed } else { ProbeRound::NobodyFailed })
+    }
+
+    /// Whom to probe now. Somebody who gives no reason to doubt takes the room's turn.
+    fn targets(self, room: &Room, asked_at: StoreTime) -> Vec<ProbeTarget> {
+        let rules = &self.context.rules;
+        let silence = self.context.schedule().silence(rules.probe_every, Instant::now());
+        let due = room.due_probes(asked_at, silence, rules);
+        let quiet = due.quiet.filter(|_| self.context.may_probe_quietly(self.room));
+        due.urgent.into_iter().chain(quiet).collect()
     }
 
     /// One probe, when the budget allows it. None if LiveKit did not say.

@@ -105,6 +105,15 @@ impl<'comparison> Probes<'comparison> {
         unanswered.map(|probed| probed.sid.clone()).collect()
     }
 
+    /// Those of them whom the last list omits and who live.
+    pub fn living(&self) -> Vec<ParticipantSid> {
+        let lives = |sid: &&ParticipantSid| {
+            let mut answers = self.answers.iter().filter(|probed| probed.sid == **sid);
+            answers.any(|probed| probed.answer == ProbeAnswer::Alive)
+        };
+        self.missing.iter().filter(lives).cloned().collect()
+    }
+
     /// Notes what a list and the answers until then decided. `is_past_grace` tells for which sessions a list may decide.
     pub fn judged_by(&mut self, planned: &Repairs, is_past_grace: impl Fn(&Probed) -> bool) {
         let removed: HashSet<_> = planned

@@ -13,6 +13,7 @@ pub mod pace;
 pub mod probe_slots;
 pub mod queue;
 pub mod quiet_probes;
+pub mod redis_lacks;
 pub mod redis_trust;
 pub mod refusals;
 pub mod schedule;

@@ -25,8 +25,12 @@ use super::{
 /// Comparisons under way at the same time.
 const MAX_AT_ONCE: usize = 32;
 
-/// After a sign of a crash every room's sessions are probed as if each comparison had cost a call, for this long.
+/// After a sign of a crash such as a failed probe every room's sessions are probed as if each comparison had cost a call, for this long.
 const ALARMED_FOR: Duration = Duration::from_mins(5);
+
+/// The same after LiveKit's own Redis told of a crash. Each watched room is compared at once then, so this is for the probes that
+/// got no answer; one that fails makes it longer.
+const WARY_FOR: Duration = Duration::from_secs(90);
 
 /// What changes all the time. Callers hold its lock for a few lines.
 pub struct Schedule {
@@ -52,8 +56,10 @@ pub struct Schedule {
     /// When the last probe that a session answered was made. That session is a witness that LiveKit answers.
     witness_at: StoreTime,
     pub quiet_probes: QuietProbes,
-    /// When a session last failed a probe, or LiveKit's API went down.
-    alarmed_at: Option<Instant>,
+    /// Until when a sign of a crash counts: that a session failed a probe, or that LiveKit's API or one of its servers went down.
+    alarmed_until: Option<Instant>,
+    /// When LiveKit's own Redis last told that a server may have crashed.
+    crashed_at: Option<Instant>,
     pub refusals: Refusals,
     pub sweep: Sweep,
     /// Rooms that the sweep waits for.
@@ -80,7 +86,8 @@ impl Schedule {
             troubles: Troubles::default(),
             witness_at: StoreTime::default(),
             quiet_probes: QuietProbes::default(),
-            alarmed_at: None,
+            alarmed_until: None,
+            crashed_at: None,
             refusals: Refusals::default(),
             sweep: Sweep::wanted(unknown_since, now),
             sweeping: HashSet::new(),
@@ -212,11 +219,25 @@ impl Schedule {
 
     /// A node of LiveKit may have crashed, which ends many sessions at once.
     pub fn alarm(&mut self, now: Instant) {
-        self.alarmed_at = Some(now);
+        self.alarmed_until = self.alarmed_until.max(Some(now + ALARMED_FOR));
+    }
+
+    /// LiveKit's own Redis tells that one of its servers may have crashed. Has the watched rooms compared, and somebody in each of
+    /// them probed.
+    pub fn node_lost(&mut self, now: Instant) {
+        self.alarmed_until = self.alarmed_until.max(Some(now + WARY_FOR));
+        self.crashed_at = Some(now);
+        self.suspect_watched(now);
     }
 
     pub fn is_alarmed(&self, now: Instant) -> bool {
-        self.alarmed_at.is_some_and(|at| now.duration_since(at) < ALARMED_FOR)
+        self.alarmed_until.is_some_and(|until| now < until)
+    }
+
+    /// For how long somebody who gives no reason to doubt has shown no life when they are probed: `usually`, or since a crash.
+    pub fn silence(&self, usually: Duration, now: Instant) -> Duration {
+        let since_crash = self.crashed_at.map(|at| now.saturating_duration_since(at));
+        since_crash.map_or(usually, |since| since.min(usually))
     }
 
     pub fn note_witness(&mut self, asked_at: StoreTime) {

@@ -1,6 +1,9 @@
 //! The Redis of a LiveKit, into which a test writes what LiveKit keeps there.
 
+use std::{collections::HashMap, time::Duration};
+
 use redis::aio::MultiplexedConnection;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     RedisServer, WebhookBody,
@@ -8,24 +11,45 @@ use super::{
     livekits_messages::{kept_person, kept_room},
 };
 
-/// A running Redis, and a connection of LiveKit's.
+/// How often each of LiveKit's servers writes that it runs.
+const WRITES_EVERY: Duration = Duration::from_millis(500);
+
+/// A running Redis, a connection of LiveKit's, and its servers, which write that they run.
 pub struct LiveKitsRedis {
     pub server: RedisServer,
     connection: MultiplexedConnection,
+    nodes: HashMap<String, AbortOnDropHandle<()>>,
 }
 
 impl LiveKitsRedis {
-    /// Starts a Redis that a LiveKit 1.13.5 uses.
+    /// Starts a Redis that a LiveKit 1.13.5 uses, whose only server is `ND_1`.
     pub async fn start() -> Self {
         let server = RedisServer::start().await;
         let connection = connect(&server).await;
-        let mut redis = Self { server, connection };
+        let mut redis = Self { server, connection, nodes: HashMap::new() };
         redis.moves_in().await;
+        redis.add_node("ND_1");
         redis
     }
 
     async fn moves_in(&mut self) {
         self.run(redis::cmd("SET").arg("livekit_version").arg("1.13.5")).await;
+    }
+
+    /// Starts a server.
+    pub fn add_node(&mut self, id: &str) {
+        let writing = tokio::spawn(go_on_writing(self.server.url(), id.to_owned()));
+        self.nodes.insert(id.to_owned(), AbortOnDropHandle::new(writing));
+    }
+
+    /// Kills a server: it writes no more.
+    pub fn crash_node(&mut self, id: &str) {
+        drop(self.nodes.remove(id).expect("it runs"));
+    }
+
+    /// Another server that starts has taken out one that crashed.
+    pub async fn take_node_out(&mut self, id: &str) {
+        self.run(redis::cmd("HDEL").arg("nodes").arg(id)).await;
     }
 
     pub fn url(&self) -> String {
@@ -83,6 +107,18 @@ impl LiveKitsRedis {
 
     async fn run(&mut self, command: &redis::Cmd) {
         command.exec_async(&mut self.connection).await.unwrap();
+    }
+}
+
+async fn go_on_writing(url: String, id: String) {
+    let client = redis::Client::open(url).unwrap();
+    for number in 0_u64.. {
+        // Redis may be gone for a while.
+        if let Ok(mut connection) = client.get_multiplexed_async_connection().await {
+            let write = redis::cmd("HSET").arg("nodes").arg(&id).arg(number).to_owned();
+            let _ = write.exec_async(&mut connection).await;
+        }
+        tokio::time::sleep(WRITES_EVERY).await;
     }
 }
 

@@ -2,7 +2,10 @@
 
 use livekit_presence::livekit::redis::{KeptChange, Payment};
 
-use crate::harness::{RedisCluster, Reply, patiently};
+use crate::{
+    harness::{RedisCluster, Reply, eventually, patiently, within_deadline},
+    redis::has_all,
+};
 
 use super::fixture::{Reader, acl_of_reader, is_down_for, key_of, person, room_name, start};
 
@@ -127,4 +130,14 @@ async fn a_cluster_needs_two_rights_more() {
     }
     let redis = start(&url);
     is_down_for(&redis, &["cluster|slots", "noperm"]).await;
+}
+
+#[tokio::test]
+async fn livekits_servers_are_seen_on_the_master_of_their_slot() {
+    let (cluster, reader) = started().await;
+    let master = cluster.master_of("nodes").await;
+    cluster.nodes[master].ask(&["HSET", "nodes", "ND_1", "1", "ND_2", "1"]).await;
+    eventually("the servers", async || reader.redis.sees_nodes()).await;
+    cluster.nodes[master].ask(&["HDEL", "nodes", "ND_2"]).await;
+    within_deadline("one that is gone", reader.redis.node_lost()).await;
 }

@@ -61,6 +61,8 @@ pub const RIGHTS: [&str; 7] =
 /// What it needs so that nothing is fetched that is too large.
 pub const SPARING_RIGHTS: [&str; 4] = ["+hscan", "+hkeys", "+hstrlen", "+memory|usage"];
 pub const KEYS: [&str; 3] = ["~room_participants:*", "~rooms", "~livekit_version"];
+/// What a reader needs to see crashes of LiveKit's servers.
+pub const NODES: &str = "~nodes";
 
 pub fn start(url: &str) -> Arc<LiveKitRedis> {
     start_at(RedisAddress::parse(url).unwrap(), LiveKitRedisMetrics::default())
@@ -99,7 +101,12 @@ pub async fn is_down_for(redis: &LiveKitRedis, words: &[&str]) -> String {
 
 /// The command that makes a user `reader`, whose password is `secret`, with what every reader should have and `more` rights.
 pub fn acl_of_reader<'right>(more: &[&'right str]) -> Vec<&'right str> {
-    acl_with(&[&RIGHTS[..], &SPARING_RIGHTS, &KEYS, more].concat())
+    acl_with(&[&RIGHTS[..], &SPARING_RIGHTS, &KEYS, &[NODES], more].concat())
+}
+
+/// The same for one that may not see crashes of LiveKit's servers.
+pub fn acl_without_nodes() -> Vec<&'static str> {
+    acl_with(&[&RIGHTS[..], &SPARING_RIGHTS, &KEYS].concat())
 }
 
 /// The same with these rights alone.

@@ -11,3 +11,5 @@ mod losses;
 mod rights;
 mod sentinels;
 mod service;
+
+pub use fixture::acl_without_nodes;

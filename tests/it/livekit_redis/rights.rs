@@ -8,8 +8,8 @@ use livekit_presence::{
 use crate::harness::{CommandFilter, RedisServer, eventually, url_of};
 
 use super::fixture::{
-    KEYS, RIGHTS, Reader, acl_of_reader, acl_with, is_down_for, is_up, people, room_name, start,
-    start_at, write,
+    KEYS, NODES, RIGHTS, Reader, acl_of_reader, acl_with, is_down_for, is_up, people, room_name,
+    start, start_at, write,
 };
 
 async fn give(server: &RedisServer, rights: &[&str]) {
@@ -31,6 +31,8 @@ async fn a_user_who_may_read_these_keys_is_enough() {
     reader.redis.room(&room_name("general")).await.unwrap();
     write(&server, "general", "alice", "Alice").await;
     assert_eq!(reader.next().await, people("general"));
+    server.ask(&["HSET", "nodes", "ND_1", "1"]).await;
+    eventually("its servers to be seen", async || reader.redis.sees_nodes()).await;
     // Nothing was refused, not even once.
     assert_eq!(server.ask(&["ACL", "LOG"]).await.texts(), [""; 0]);
 }
@@ -39,8 +41,8 @@ async fn a_user_who_may_read_these_keys_is_enough() {
 async fn a_right_that_is_missing_is_named() {
     let server = RedisServer::start().await;
     server.ask(&["SET", "livekit_version", "1.13.5"]).await;
-    let all = [&RIGHTS[..], &KEYS].concat();
-    // HELLO is never refused, and CLIENT ID and PING are sent to Clusters alone.
+    let all = [&RIGHTS[..], &KEYS, &[NODES]].concat();
+    // Without NODES it is followed. HELLO is never refused, and CLIENT ID and PING are sent to Clusters alone.
     for (missing, told) in [
         ("+client|tracking", "'client|tracking'"),
         ("+hgetall", "'hgetall'"),

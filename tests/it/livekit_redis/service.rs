@@ -4,7 +4,7 @@ use crate::harness::{
     PROCESS_KEYS, Process, RedisServer, ScriptedLiveKit, TcpProxy, eventually, url_of,
 };
 
-use super::fixture::room;
+use super::fixture::{acl_of_reader, acl_without_nodes, room};
 
 pub async fn metric(service: &Process, line: &str) -> bool {
     let metrics = service.get("/metrics").await;
@@ -59,4 +59,28 @@ async fn a_connection_that_comes_and_goes_is_told_of_once() {
     assert!((1..=2).contains(&lost.len()), "{lost:#?}");
     let followed = log.matches("following LiveKit's Redis").count();
     assert!((2..=3).contains(&followed), "{followed}");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_see_servers_is_told_once_and_everything_else_works() {
+    let server = RedisServer::start().await;
+    server.ask(&["SET", "livekit_version", "1.13.5"]).await;
+    server.ask(&["HSET", "nodes", "ND_1", "1"]).await;
+    server.ask(&acl_without_nodes()).await;
+    let livekit = ScriptedLiveKit::start(PROCESS_KEYS).await;
+    let url = format!("redis://reader:secret@127.0.0.1:{}", server.port);
+    let service =
+        Process::start(&[("LIVEKIT_URL", &livekit.url()), ("LIVEKIT_REDIS_URL", &url)]).await;
+    let is_missing = "give it ~nodes";
+    eventually("the log to say it", async || service.log().contains(is_missing)).await;
+    let refused = "livekit_presence_livekit_redis_reads_total{what=\"nodes\",outcome=\"down\"} 3";
+    eventually("it to be refused again", async || metric(&service, refused).await).await;
+    assert_eq!(service.log().matches(is_missing).count(), 1, "{}", service.log());
+    assert!(metric(&service, "livekit_presence_livekit_redis_up 1").await);
+    assert!(metric(&service, "livekit_presence_livekit_redis_nodes 0").await);
+    server.ask(&acl_of_reader(&[])).await;
+    eventually("its servers to be seen", async || {
+        metric(&service, "livekit_presence_livekit_redis_nodes 1").await
+    })
+    .await;
 }

@@ -12,13 +12,15 @@ use crate::harness::{
 use super::KEYS;
 
 /// The service beside a scripted LiveKit and its Redis.
-async fn with_redis(settings: &[(&str, &str)]) -> (TestApp, ScriptedLiveKit, LiveKitsRedis) {
+pub(super) async fn with_redis(
+    settings: &[(&str, &str)],
+) -> (TestApp, ScriptedLiveKit, LiveKitsRedis) {
     let (livekit, redis) = (ScriptedLiveKit::start(KEYS).await, LiveKitsRedis::start().await);
     let app = follows(None, &livekit, &redis.url(), settings).await;
     (app, livekit, redis)
 }
 
-async fn follows(
+pub(super) async fn follows(
     store: Option<&RedisServer>,
     livekit: &ScriptedLiveKit,
     redis: &str,
@@ -44,7 +46,7 @@ async fn follows_again(app: &TestApp) {
 }
 
 /// Alice, who has just come, as LiveKit keeps her.
-async fn with_alice(
+pub(super) async fn with_alice(
     app: &TestApp,
     livekit: &ScriptedLiveKit,
     redis: &mut LiveKitsRedis,
@@ -58,7 +60,7 @@ async fn with_alice(
     (alice, subscriber)
 }
 
-fn calls(livekit: &ScriptedLiveKit) -> usize {
+pub(super) fn calls(livekit: &ScriptedLiveKit) -> usize {
     ["ListParticipants", "ListRooms", "UpdateSubscriptions"]
         .iter()
         .map(|method| livekit.calls(method, None))

@@ -1,0 +1,123 @@
+//! A server of LiveKit crashes: its Redis tells of that, and no webhook does.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    LiveKitsRedis, ScriptedLiveKit, Subscriber, TestApp, eventually, joined, started,
+};
+
+use super::{
+    KEYS,
+    livekit_redis::{calls, follows, with_alice, with_redis},
+};
+
+/// In these tests nobody is compared or probed for an hour, unless a crash is seen.
+async fn with_readings(app: &TestApp) {
+    let read = "livekit_redis_reads_total{what=\"nodes\",outcome=\"ok\"}";
+    eventually("readings of the servers", async || app.metric(read).await >= 4.0).await;
+}
+
+async fn is_taken_out(livekit: &ScriptedLiveKit, subscriber: &mut Subscriber) -> Duration {
+    livekit.kill("alice");
+    let began = Instant::now();
+    subscriber.until_list(&[]).await;
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn when_a_server_writes_no_more_its_people_are_probed_at_once() {
+    let (app, livekit, mut redis) = with_redis(&[]).await;
+    let (_, mut subscriber) = with_alice(&app, &livekit, &mut redis).await;
+    with_readings(&app).await;
+    assert_eq!(app.metric("livekit_redis_nodes").await, 1.0);
+    redis.crash_node("ND_1");
+    let took = is_taken_out(&livekit, &mut subscriber).await;
+    println!("taken out after {took:?}");
+    assert!(took > Duration::from_secs(4), "a server may be late: {took:?}");
+    assert_eq!(app.metric("livekit_redis_nodes_lost_total").await, 1.0);
+    assert_eq!(app.metric("livekit_redis_nodes").await, 0.0);
+}
+
+#[tokio::test]
+async fn when_another_server_has_taken_one_out_the_people_are_probed_again() {
+    let (app, livekit, mut redis) = with_redis(&[]).await;
+    let (_, mut subscriber) = with_alice(&app, &livekit, &mut redis).await;
+    with_readings(&app).await;
+    redis.crash_node("ND_1");
+    // Nobody answers for LiveKit until it starts again.
+    livekit.set_fault(crate::harness::ApiFault::Refuses);
+    let lost = "livekit_redis_nodes_lost_total";
+    eventually("it to be seen", async || app.metric(lost).await == 1.0).await;
+    livekit.set_fault(crate::harness::ApiFault::None);
+    redis.add_node("ND_2");
+    redis.take_node_out("ND_1").await;
+    is_taken_out(&livekit, &mut subscriber).await;
+    assert_eq!(app.metric(lost).await, 2.0);
+}
+
+#[tokio::test]
+async fn one_server_of_several_is_seen_to_crash() {
+    let (app, livekit, mut redis) = with_redis(&[]).await;
+    for node in ["ND_2", "ND_3"] {
+        redis.add_node(node);
+    }
+    let (_, mut subscriber) = with_alice(&app, &livekit, &mut redis).await;
+    eventually("the servers", async || app.metric("livekit_redis_nodes").await == 3.0).await;
+    with_readings(&app).await;
+    redis.crash_node("ND_2");
+    is_taken_out(&livekit, &mut subscriber).await;
+    assert_eq!(app.metric("livekit_redis_nodes").await, 2.0);
+}
+
+#[tokio::test]
+async fn a_hundred_rooms_are_rid_of_their_ghosts_within_the_budget() {
+    let (app, livekit, mut redis) = with_redis(&[]).await;
+    let (_, mut subscriber) = with_alice(&app, &livekit, &mut redis).await;
+    let mut streams = Vec::new();
+    for number in 0..100 {
+        let (room, one) = (format!("room-{number}"), format!("person-{number}"));
+        let person = joined(&one).room(&room);
+        livekit.keep_alive(&one);
+        redis.put(&room, std::slice::from_ref(&person)).await;
+        app.webhooks([started().room(&room), person]).await;
+        streams.push(app.subscriber(&room).await);
+        streams.last_mut().unwrap().until_list(&[&one]).await;
+    }
+    with_readings(&app).await;
+    let before = calls(&livekit);
+    for number in 0..100 {
+        livekit.kill(&format!("person-{number}"));
+    }
+    redis.crash_node("ND_1");
+    let took = is_taken_out(&livekit, &mut subscriber).await;
+    let began = Instant::now();
+    for stream in &mut streams {
+        stream.until_list(&[]).await;
+    }
+    let calls = calls(&livekit) - before;
+    println!("one after {took:?}, all {:?} later, {calls} calls", began.elapsed());
+    assert!(calls <= 101 * 4, "{calls}");
+}
+
+#[tokio::test]
+async fn without_the_right_to_see_servers_quiet_rooms_are_probed_as_without_livekits_redis() {
+    let (livekit, mut redis) = (ScriptedLiveKit::start(KEYS).await, LiveKitsRedis::start().await);
+    redis.server.ask(&crate::livekit_redis::acl_without_nodes()).await;
+    let url = format!("redis://reader:secret@127.0.0.1:{}", redis.server.port);
+    let app = follows(None, &livekit, &url, &[("LKP__RECONCILE__EVERY", "200ms")]).await;
+    let (_, _subscriber) = with_alice(&app, &livekit, &mut redis).await;
+    livekit.until_called("UpdateSubscriptions", 5).await;
+    assert_eq!(livekit.calls("ListParticipants", None), 0, "all else is read");
+}
+
+#[tokio::test]
+async fn while_no_server_is_seen_quiet_rooms_are_probed_as_without_livekits_redis() {
+    let (app, livekit, mut redis) = with_redis(&[("LKP__RECONCILE__EVERY", "200ms")]).await;
+    let (_, _subscriber) = with_alice(&app, &livekit, &mut redis).await;
+    let confirmed = "comparisons_total{reason=\"watched\",outcome=\"confirmed\"}";
+    eventually("comparisons", async || app.metric(confirmed).await > 10.0).await;
+    assert!(calls(&livekit) <= 1, "one probe in two minutes");
+    redis.crash_node("ND_1");
+    redis.take_node_out("ND_1").await;
+    livekit.until_called("UpdateSubscriptions", 6).await;
+}
