@@ -1,6 +1,6 @@
 //! Finds out whether LiveKit's Redis is that of the LiveKit that is asked, and whether it still is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
@@ -10,6 +10,9 @@ use crate::{
 };
 
 use super::context::Context;
+
+/// Once LiveKit's Redis is doubted, the room that a list of the API was of is asked about again after this time.
+const NEXT_LIST_DELAY: Duration = Duration::from_secs(2);
 
 impl Context {
     /// If it is not known yet whose LiveKit's Redis is: looks whether it has somebody of whom a webhook has told.
@@ -32,7 +35,14 @@ impl Context {
         }
         let Ok(people) = kept.redis.participants(room, Payment::Waits).await else { return };
         let sids: Vec<ParticipantSid> = people.sessions.into_iter().map(|info| info.sid).collect();
-        let is_anothers = kept.trust().compared(listed, &sids, Instant::now());
+        let (is_anothers, wants_lists) = {
+            let mut trust = kept.trust();
+            (trust.compared(listed, &sids, Instant::now()), trust.wants_lists())
+        };
+        if wants_lists {
+            self.schedule().suspect(room, Instant::now() + NEXT_LIST_DELAY);
+            self.wake.notify_one();
+        }
         if is_anothers {
             kept.redis.leave_alone(true);
             warn!(

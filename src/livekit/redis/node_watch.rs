@@ -1,10 +1,16 @@
 //! Looks whether LiveKit's servers go on writing to `nodes`. Where that may not be read it is said once, and nobody is told of a
 //! crash.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use redis::RedisError;
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
+
+use crate::redis_client::no_answer;
 
 use super::{
     connection::Connection,
@@ -12,9 +18,11 @@ use super::{
     lost::{is_refused, told},
     metrics::What,
     nodes::Nodes,
-    reader::within,
     shared::Shared,
 };
+
+/// A reading takes this long at most, since pings and pushes wait for it.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sees LiveKit's servers crash. Outlives connections, so that one that crashed while there was none is seen, too.
 pub(super) struct NodeWatch {
@@ -29,12 +37,10 @@ impl NodeWatch {
         Self { shared, nodes: Nodes::default(), is_refused: false }
     }
 
-    /// Reads who has written, while LiveKit's Redis is followed.
+    /// Reads who has written.
     pub async fn look(&mut self, connection: &mut Connection) {
-        if !self.shared.is_up() {
-            return self.shared.note_nodes(0, 0);
-        }
-        match within(connection.nodes()).await {
+        let read = timeout(READ_TIMEOUT, connection.nodes()).await;
+        match read.unwrap_or_else(|_| Err(no_answer())) {
             Ok(fields) => {
                 self.is_refused = false;
                 let bytes = fields.iter().map(|(id, value)| id.len() + value.len()).sum();

@@ -11,7 +11,7 @@ use std::{
 use super::connection::Fields;
 
 /// A server that has not been seen to write yet is lost after this time: its interval is not known.
-const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+const FIRST_PATIENCE: Duration = Duration::from_secs(12);
 /// A server whose interval is known may be late by this much.
 const PATIENCE_FACTOR: u32 = 3;
 const MIN_PATIENCE: Duration = Duration::from_secs(6);
@@ -170,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn one_that_never_wrote_is_lost_after_half_a_minute() {
+    fn one_that_never_wrote_is_lost_after_twelve_seconds() {
         let mut readings = Readings::new();
         let lost: Vec<_> = (0..60).filter(|secs| readings.at(*secs, &[("a", 1)]) > 0).collect();
-        assert_eq!(lost, [31]);
+        assert_eq!(lost, [13]);
         assert_eq!(readings.nodes.alive(), 0);
     }
 

@@ -110,6 +110,7 @@ impl Task {
                 "cannot follow LiveKit's Redis; its API is asked instead, and LiveKit's Redis is tried again"
             );
         }
+        self.shared.note_nodes(0, 0);
         self.shared.set_down(reason);
     }
 }
@@ -157,13 +158,16 @@ impl Serving<'_> {
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, Lost> {
+        // Before anybody is told that it is followed, since quiet rooms are probed more often where no server is seen.
+        self.task.nodes.look(&mut self.access.connection).await;
         self.look_at_layout().await?;
         loop {
             tokio::select! {
                 () = self.inbox.lost.notified() => return Err(Lost::Closed),
                 () = self.inbox.version.notified() => self.look_at_layout().await?,
                 _ = self.timers.layout.tick() => self.look_at_layout().await?,
-                _ = self.timers.nodes.tick() => self.task.nodes.look(&mut self.access.connection).await,
+                // Pings find out whether it still answers, and must not wait for this.
+                _ = self.timers.nodes.tick(), if self.missed == 0 => self.task.nodes.look(&mut self.access.connection).await,
                 _ = self.timers.ping.tick() => self.on_ping().await?,
             }
         }

@@ -87,6 +87,12 @@ impl RedisTrust {
         is_doubtful
     }
 
+    /// Whether further lists of the API should tell soon whose it is: it was doubted, and a list has spoken against it.
+    pub fn wants_lists(&self) -> bool {
+        let has_missing = matches!(self.whose, Whose::Open { missing } if missing > 0);
+        has_missing && self.doubted_at > StoreTime::default()
+    }
+
     /// The API listed these people of a room, and Redis, read after that, has those. Returns whether that shows, for the first
     /// time, that it is another LiveKit's.
     pub fn compared(

@@ -2,10 +2,7 @@
 
 use livekit_presence::livekit::redis::{KeptChange, Payment};
 
-use crate::{
-    harness::{RedisCluster, Reply, eventually, patiently, within_deadline},
-    redis::has_all,
-};
+use crate::harness::{RedisCluster, Reply, eventually, patiently, within_deadline};
 
 use super::fixture::{Reader, acl_of_reader, is_down_for, key_of, person, room_name, start};
 

@@ -9,6 +9,8 @@ mod crowd;
 mod failover;
 mod instances;
 mod losses;
+mod moved;
+mod nodes;
 mod webhooks;
 
 use std::{

@@ -82,6 +82,11 @@ impl LiveKitServer {
         server
     }
 
+    /// Starts another server, with ports of its own, on the same Redis.
+    pub async fn another(&self) -> Self {
+        Self::start(&self.tools, self.settings.clone()).await
+    }
+
     /// Starts a server that does not run, and waits until its API answers.
     pub async fn start_again(&mut self) {
         let mut command = Command::new(&self.tools.livekit_server);
