@@ -96,7 +96,7 @@ impl Room {
         self.gone.contains(sid)
     }
 
-    /// Whether a webhook has told of a session that is in the room or may be.
+    /// Whether a webhook has told, at `since` or later, of a session that is in the room or may be.
     pub fn has_heard_of(&self, sid: &ParticipantSid, since: StoreTime) -> bool {
         self.held(sid).is_some_and(|held| held.heard_at.is_some_and(|at| at >= since))
     }

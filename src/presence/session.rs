@@ -122,6 +122,10 @@ impl Session {
         &self.identity
     }
 
+    pub fn joined_at(&self) -> LiveKitTime {
+        self.joined_at
+    }
+
     pub fn standing(&self) -> Standing {
         self.standing
     }

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use crate::{
     livekit::redis::Payment,
-    presence::{ParticipantSid, Room, RoomName, Session, SessionInfo, StoreTime},
+    presence::{ParticipantSid, Room, RoomName, SessionInfo, StoreTime},
 };
 
 use super::context::Context;
@@ -63,16 +63,19 @@ impl Context {
         living: Vec<ParticipantSid>,
         asked_at: StoreTime,
     ) {
-        let Some(kept) = self.kept() else { return };
+        let Some(redis) = self.kept() else { return };
         if living.is_empty() {
             return;
         }
-        let Ok(people) = kept.participants(room, Payment::Waits).await else { return };
+        let Ok(people) = redis.participants(room, Payment::Waits).await else { return };
         let is_there = |sid: &ParticipantSid| {
-            // A probe names an identity, so it may tell of another session.
-            let held = held.sessions().find(|session| session.sid() == sid);
-            let identity = held.map(Session::identity);
-            people.sessions.iter().any(|info| Some(&info.identity) == identity)
+            let Some(session) = held.sessions().find(|session| session.sid() == sid) else {
+                return true;
+            };
+            // A probe names an identity, so it may tell of a newer session.
+            people.sessions.iter().any(|info| {
+                info.identity == *session.identity() && info.joined_at >= session.joined_at()
+            })
         };
         let lacking: Vec<_> = living.into_iter().filter(|sid| !is_there(sid)).collect();
         let Some(kept) = &self.kept_rooms else { return };

@@ -106,7 +106,9 @@ mod tests {
         }
 
         fn at(&mut self, secs: u64, written: &[(&str, u64)]) -> usize {
-            let field = |(id, value): &(&str, u64)| (id.as_bytes().to_vec(), vec![*value as u8]);
+            let field = |(id, value): &(&str, u64)| {
+                (id.as_bytes().to_vec(), vec![u8::try_from(*value).unwrap()])
+            };
             let fields = written.iter().map(field).collect();
             self.nodes.read(fields, self.start + Duration::from_secs(secs))
         }

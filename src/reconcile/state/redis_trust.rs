@@ -28,7 +28,7 @@ pub struct RedisTrust {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whose {
-    /// So far it had nobody whom this LiveKit named. So many lists of the API had people whom it does not know.
+    /// So far, or since it was doubted, it had nobody whom this LiveKit named. So many lists of the API had people whom it does not know.
     Open {
         missing: u32,
     },
