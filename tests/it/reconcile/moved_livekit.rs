@@ -1,6 +1,8 @@
 //! LiveKit is moved to another Redis while the service reads the one before.
 
-use crate::harness::{ScriptedLiveKit, WebhookBody, eventually, joined, left, started};
+use crate::harness::{
+    ScriptedLiveKit, WebhookBody, eventually, identities, joined, left, patiently, started,
+};
 
 use super::livekit_redis::{with_alice, with_redis};
 
