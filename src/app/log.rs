@@ -2,9 +2,11 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::format::DefaultFields};
 
 use crate::config::{LogConfig, LogFormat};
+
+use super::log_context::{FieldsInContext, JsonInContext};
 
 /// Starts logging to standard error. Called once, first.
 pub fn start_logging(config: &LogConfig) {
@@ -21,8 +23,9 @@ pub fn start_logging(config: &LogConfig) {
         .with_writer(std::io::stderr)
         .log_internal_errors(false);
     if is_json {
-        builder.json().flatten_event(true).init();
+        builder.json().flatten_event(true).map_event_format(JsonInContext).init();
     } else {
-        builder.with_target(false).with_ansi(is_terminal).init();
+        let fields = FieldsInContext(DefaultFields::new());
+        builder.with_target(false).with_ansi(is_terminal).fmt_fields(fields).init();
     }
 }

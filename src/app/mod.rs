@@ -7,6 +7,7 @@ mod export;
 mod kept;
 mod livekit_redis;
 mod log;
+mod log_context;
 mod service;
 mod tokens;
 

@@ -22,6 +22,7 @@ mod webhook_outage;
 
 pub use limits::{client_address::TrustedProxies, limit_set::Limits};
 pub use metrics::HttpMetrics;
+pub use middleware::request_id::RequestInProgress;
 pub use origin::{AllowedOrigin, CorsOrigins, InvalidOrigin};
 pub use room_list::RoomList;
 pub use server::listener::Server;

@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
     routing::{delete, get, patch, post, put},
 };
-use tower::util::MapRequestLayer;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     middleware::{
-        answer_in_time, cors, count, limit, request_id,
-        unavailable::{self, UnavailableLog},
+        around::{self, Around},
+        cors::Cors,
+        limit::Limit,
+        unavailable::UnavailableLog,
     },
     origin::CorsOrigins,
-    problem,
     routes::{
         bans, events, health,
         history::{analytics, attendance, people, sessions},
@@ -52,18 +51,11 @@ fn history_routes() -> Router<Http> {
         .route("/api/livekit/analytics", get(analytics::read))
 }
 
-/// How somebody gets in. Cookies count here for the app alone.
-fn token_routes(http: &Http) -> Router<Http> {
-    let takes_cookies = http.tokens.as_ref().is_some_and(Tokens::takes_cookies);
-    let with_cookies = takes_cookies && http.cors != CorsOrigins::Any;
+/// How somebody gets in.
+fn token_routes() -> Router<Http> {
     Router::new()
         .route("/api/livekit/token", post(token::issue).get(token::issue_insecurely))
         .method_not_allowed_fallback(misdirected::no_method)
-        .layer(from_fn_with_state(http.clone(), limit::limit_reads))
-        .layer(from_fn(answer_in_time::answer_in_time))
-        .layer(CatchPanicLayer::custom(problem::after_panic))
-        .layer(cors::layer_with_rates(&http.cors, with_cookies))
-        .layer(MapRequestLayer::new(cors::ask_for_what_is_allowed))
 }
 
 /// What moderators change.
@@ -99,45 +91,64 @@ fn ban_routes() -> Router<Http> {
         .route("/api/livekit/rooms/{room}/bans/{identity}", put(bans::set).delete(bans::lift))
 }
 
+/// What surrounds the handlers of each group of routes.
+struct Surroundings {
+    http: Http,
+    unavailable: Arc<UnavailableLog>,
+}
+
+impl Surroundings {
+    fn of(&self, routes: Router<Http>, limit: Limit, cors: Option<Cors>) -> Router<Http> {
+        let http = self.http.clone();
+        let around = Around { http, unavailable: Arc::clone(&self.unavailable), cors, limit };
+        routes.layer(from_fn_with_state(Arc::new(around), around::around))
+    }
+
+    /// For pages of other origins too.
+    fn of_reads(&self, routes: Router<Http>) -> Router<Http> {
+        let cors = Cors::new(&self.http.cors, self.http.auth.cookie.is_some());
+        self.of(routes, Limit::Reads, Some(cors))
+    }
+
+    /// The same, where cookies count for the app alone.
+    fn of_tokens(&self, routes: Router<Http>) -> Router<Http> {
+        let takes_cookies = self.http.tokens.as_ref().is_some_and(Tokens::takes_cookies);
+        let with_cookies = takes_cookies && self.http.cors != CorsOrigins::Any;
+        let cors = Cors::with_rates(&self.http.cors, with_cookies);
+        self.of(routes, Limit::Reads, Some(cors))
+    }
+}
+
 pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
+    let surroundings = Surroundings { http: http.clone(), unavailable };
     let reads = now_routes()
         .merge(history_routes())
         .merge(moderation_routes())
         .merge(roster_routes())
         .merge(ban_routes())
-        .method_not_allowed_fallback(misdirected::no_method)
-        .layer(from_fn_with_state(http.clone(), limit::limit_reads))
-        // The layers above stand within CORS, so that pages of other origins can read their refusals.
-        .layer(from_fn(answer_in_time::answer_in_time))
-        .layer(CatchPanicLayer::custom(problem::after_panic))
-        .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
-        .layer(MapRequestLayer::new(cors::ask_for_what_is_allowed));
-    // They are within no limit and no CORS: a page is told by a close code why it may not read.
+        .method_not_allowed_fallback(misdirected::no_method);
+    let health = Router::new()
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .method_not_allowed_fallback(misdirected::no_method);
+    let metrics = Router::new()
+        .route("/metrics", get(metrics::show))
+        .method_not_allowed_fallback(misdirected::no_method);
+    // WebSockets are within no limit and no CORS: a page is told by a close code why it may not read.
     let web_sockets = Router::new()
         .route("/api/livekit/participants/ws", get(participants_ws::open))
         .route("/api/livekit/rooms/ws", get(rooms_ws::open));
-    let webhooks = WEBHOOK_PATHS
+    let others = WEBHOOK_PATHS
         .into_iter()
-        .fold(Router::new(), |router, path| router.route(path, post(webhook::receive)));
-    let health_limit = from_fn_with_state(http.clone(), limit::limit_health);
-    let metrics_limit = from_fn_with_state(http.clone(), limit::limit_metrics);
-    let health_and_metrics = Router::new()
-        .route("/healthz", get(health::live).layer(health_limit.clone()))
-        .route("/readyz", get(health::ready).layer(health_limit))
-        .route("/metrics", get(metrics::show).layer(metrics_limit));
-    Router::new()
-        .merge(reads)
-        .merge(token_routes(&http))
-        .merge(web_sockets)
-        .merge(webhooks)
-        .merge(health_and_metrics)
+        .fold(web_sockets, |router, path| router.route(path, post(webhook::receive)))
         .merge(page::routes())
         .fallback(misdirected::no_route)
-        .method_not_allowed_fallback(misdirected::no_method)
-        .layer(from_fn(answer_in_time::answer_in_time))
-        .layer(CatchPanicLayer::custom(problem::after_panic))
-        .layer(from_fn_with_state(http.clone(), count::count_answer))
-        .layer(from_fn_with_state(unavailable, unavailable::log))
-        .layer(from_fn(request_id::name_request))
+        .method_not_allowed_fallback(misdirected::no_method);
+    surroundings
+        .of(others, Limit::None, None)
+        .merge(surroundings.of_reads(reads))
+        .merge(surroundings.of_tokens(token_routes()))
+        .merge(surroundings.of(health, Limit::Health, None))
+        .merge(surroundings.of(metrics, Limit::Metrics, None))
         .with_state(http)
 }

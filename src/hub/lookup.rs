@@ -8,7 +8,10 @@ use crate::{
     store::{Position, RoomAbout, Store, StoreError},
 };
 
-use super::room_topic::RoomTopic;
+use super::{
+    kept_lists::{KeptList, KeptLists},
+    room_topic::RoomTopic,
+};
 
 /// Where a room's list came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,34 @@ impl Lookup {
             is_outdated: |stored, now| Reconciler::is_outdated(stored, now),
         };
         self.ask_unless_known(room, || self.store.read(room), kind, may_look_up).await
+    }
+
+    /// As [`Self::read_or_ask`], for a room's list. Of a room whose list is kept at the version that the store has, only the position
+    /// is read.
+    pub async fn list_or_ask(
+        &self,
+        room: &RoomName,
+        kept: &KeptLists,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<(Option<StoredList>, Source), StoreError> {
+        let kind = Kind {
+            position: StoredList::position,
+            is_outdated: |list, now| match list {
+                StoredList::Read(room) => Reconciler::is_outdated(room, now),
+                // How a call ends is seen of its person alone, so that such a list is not kept.
+                StoredList::Kept(..) => false,
+            },
+        };
+        let read = || async {
+            if let Some(list) = kept.get(room)
+                && let Some(position) = self.store.position(room).await?
+                && position.version == list.version
+            {
+                return Ok(Some(StoredList::Kept(list, position)));
+            }
+            Ok(self.store.read(room).await?.map(StoredList::Read))
+        };
+        self.ask_unless_known(room, read, kind, may_look_up).await
     }
 
     /// As [`Self::read_or_ask`], without the room's people.
@@ -141,6 +172,21 @@ impl Lookup {
     pub fn is_empty_room(&self, room: &RoomTopic) -> bool {
         let is_unknown = room.newest().is_some_and(|newest| newest.version() == Version::ZERO);
         is_unknown && self.is_complete(room.completeness())
+    }
+}
+
+/// A room's list, as the store has it.
+pub(super) enum StoredList {
+    Kept(Arc<KeptList>, Position),
+    Read(Arc<Room>),
+}
+
+impl StoredList {
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Kept(_, position) => *position,
+            Self::Read(room) => Position::of(room),
+        }
     }
 }
 

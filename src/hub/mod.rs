@@ -5,7 +5,8 @@
 //!
 //! `registry` is the entrance. Below it: `hot_room`, the task of one room; `shared`, what these tasks share; `lookup`, which
 //! reads rooms; `rooms`, the hot ones by name; `room_topic`, one of them; `topic`, what workers see of it; `content`, what lies in a
-//! topic; `snapshot`, with `shown_counts`; `recent_changes`; and `list`. `followed_list` is a room for a higher layer. `directory` is the
+//! topic; `snapshot`, with `shown_counts`; `recent_changes`; and `list`. `followed_list` is a room for a higher layer. `list_reading` is a
+//! list for a GET, and `kept_lists` has those of rooms that are not hot. `directory` is the
 //! list of rooms, with a task of its own, and `room_body` a room in it, as clients see it; `about_room` is one
 //! room without its people. `roster` has the topics of rosters. `events`
 //! is the feed of everything that happens.
@@ -16,7 +17,9 @@ mod directory;
 mod events;
 mod followed_list;
 mod hot_room;
+mod kept_lists;
 mod list;
+mod list_reading;
 mod lookup;
 mod metrics;
 mod recent_changes;
@@ -39,6 +42,7 @@ pub use events::{
     ResumeFrom,
 };
 pub use followed_list::FollowedList;
+pub use list_reading::ListReading;
 pub use lookup::Source;
 pub use metrics::HubMetrics;
 pub use registry::{Hub, HubConfig, Reading};

@@ -1,6 +1,6 @@
 //! The registry of hot rooms: opens a room for its first subscriber, and reads rooms for clients.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
@@ -8,6 +8,7 @@ use crate::{
     abort_on_panic,
     presence::{Event, RoomName, Version},
     reconcile::Reconciler,
+    sse::Frame,
     store::{Position, RoomSummary, Store, StoreError},
 };
 
@@ -16,7 +17,8 @@ use super::{
     about_room::AboutRoom,
     directory::{Directory, SubscribeAllError},
     hot_room::HotRoom,
-    lookup::{Lookup, Source},
+    list_reading::ListReading,
+    lookup::{Lookup, Source, StoredList},
     metrics::HubMetrics,
     room_topic::RoomTopic,
     shared::Shared,
@@ -164,6 +166,38 @@ impl Hub {
             snapshot: stored.map(|stored| Arc::new(Snapshot::of_room(room, &stored))),
             source,
         })
+    }
+
+    /// Reads a room's list, as [`Self::read`] reads the room. Nothing of it is encoded yet.
+    ///
+    /// # Errors
+    /// The room is not hot, and the store could not be read.
+    pub async fn read_list(
+        &self,
+        room: &RoomName,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<ListReading, StoreError> {
+        let Shared { lookup, rooms, kept_lists, .. } = &*self.0;
+        if let Some(hot) = rooms.get(room)
+            && let Some(snapshot) = hot.newest()
+        {
+            let is_complete = lookup.is_complete(hot.completeness());
+            return Ok(ListReading::hot(snapshot, is_complete));
+        }
+        let (stored, source) = lookup.list_or_ask(room, kept_lists, may_look_up).await?;
+        let position = stored.as_ref().map(StoredList::position);
+        let is_complete = lookup.is_complete(lookup.completeness(room, position));
+        Ok(ListReading::stored(stored, source, is_complete))
+    }
+
+    /// A list as JSON, in a part of a frame. None for a room that the store does not hold. It is encoded once for all who ask for
+    /// its version.
+    pub fn encoded(
+        &self,
+        room: &RoomName,
+        reading: ListReading,
+    ) -> Option<(Arc<Frame>, Range<usize>)> {
+        reading.encoded(room, &self.0.kept_lists)
     }
 
     /// Reads a room without its people, as [`Self::read`] reads it with them.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 use super::{
-    directory::Topics, lookup::Lookup, metrics::HubMetrics, rooms::HotRooms, topic::Watchers,
+    directory::Topics, kept_lists::KeptLists, lookup::Lookup, metrics::HubMetrics, rooms::HotRooms, topic::Watchers,
 };
 
 /// At most this many rooms are read again at the same time. When Redis returns, all hot rooms need it at once.
@@ -17,6 +17,8 @@ pub(super) struct Shared {
     pub rooms: HotRooms,
     /// The topics of streams of all rooms.
     pub all_rooms: Topics,
+    /// The lists of rooms that are not hot.
+    pub kept_lists: KeptLists,
     pub watchers: Arc<dyn Watchers>,
     pub metrics: HubMetrics,
     /// See [`super::HubConfig`].
@@ -37,6 +39,7 @@ impl Shared {
             lookup,
             rooms: HotRooms::default(),
             all_rooms: Topics::default(),
+            kept_lists: KeptLists::default(),
             watchers,
             metrics,
             coalesce,

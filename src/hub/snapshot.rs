@@ -145,11 +145,6 @@ impl Snapshot {
         self.counts.now()
     }
 
-    /// The numbers of the list as JSON.
-    pub fn counts_json(&self) -> Vec<u8> {
-        self.counts.json()
-    }
-
     /// The frame of the list, and where in it the list is as a JSON array.
     pub fn list_frame(&self) -> (Arc<Frame>, Range<usize>) {
         let update = self.update();

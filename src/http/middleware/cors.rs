@@ -1,11 +1,14 @@
 //! CORS: which other origins' pages may read.
 
-use std::time::Duration;
+use std::{convert::Infallible, future::ready, time::Duration};
 
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    response::Response,
 };
+use futures_util::FutureExt;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::http::{origin::CorsOrigins, respond::table::NEXT_CURSOR, tokens::rate};
@@ -37,13 +40,81 @@ const WRITTEN_BY_PROXIES: [&str; 18] = [
 ];
 
 /// Answers preflights, and lets pages read answers.
-///
+pub(in crate::http) struct Cors {
+    layer: CorsLayer,
+    origins: CorsOrigins,
+    /// What the layer adds to every answer. It makes these headers anew each time, at the cost of many allocations.
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Cors {
+    pub fn new(origins: &CorsOrigins, with_cookies: bool) -> Self {
+        Self::of(layer(origins, with_cookies), origins)
+    }
+
+    /// The same, where pages also read how many tokens they may ask for.
+    pub fn with_rates(origins: &CorsOrigins, with_cookies: bool) -> Self {
+        Self::of(layer_with_rates(origins, with_cookies), origins)
+    }
+
+    fn of(layer: CorsLayer, origins: &CorsOrigins) -> Self {
+        // To a request without an origin, the layer adds all headers but that which repeats an origin.
+        let mut answer = apply(&layer, Request::default());
+        let headers = answer.headers_mut().drain();
+        let headers = headers.filter_map(|(name, value)| Some((name?, value))).collect();
+        Self { layer, origins: origins.clone(), headers }
+    }
+
+    pub async fn surround<F: Future<Output = Response>>(
+        &self,
+        request: Request,
+        answer: impl FnOnce(Request) -> F,
+    ) -> Response {
+        if *request.method() == Method::OPTIONS {
+            return apply(&self.layer, ask_for_what_is_allowed(request));
+        }
+        let origin = request.headers().get(header::ORIGIN).filter(|origin| self.repeats(origin));
+        let origin = origin.cloned();
+        let mut response = answer(request).await;
+        let headers = response.headers_mut();
+        for (name, value) in &self.headers {
+            if *name == header::VARY {
+                headers.append(name, value.clone());
+            } else {
+                headers.insert(name, value.clone());
+            }
+        }
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+        response
+    }
+
+    /// Whether an answer names the origin that asked.
+    fn repeats(&self, origin: &HeaderValue) -> bool {
+        match self.origins {
+            CorsOrigins::None | CorsOrigins::Any => false,
+            CorsOrigins::These(_) => self.origins.name(origin),
+        }
+    }
+}
+
+/// What the layer answers to a request, around an empty answer.
+fn apply(layer: &CorsLayer, request: Request) -> Response {
+    let empty = service_fn(|_: Request| ready(Ok::<_, Infallible>(Response::default())));
+    let answered = layer.layer(empty).oneshot(request).now_or_never();
+    match answered.expect("no origin is looked up elsewhere") {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
 /// A preflight is allowed every header that it asks for, except those that proxies write. Tracing and monitoring add ever new
 /// headers to each request (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-…`), and a single forbidden one fails every poll
 /// of the page. This is safe with cookies too: the handlers of these routes look at no header but the credential, `If-None-Match`
 /// and `Last-Event-ID`, so no other changes the answer. Besides, any program can send any header, and only its origin decides
 /// whether a page may read.
-pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsLayer {
+fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsLayer {
     let origins = match origins {
         CorsOrigins::None => return CorsLayer::new(),
         CorsOrigins::Any => AllowOrigin::any(),
@@ -68,8 +139,7 @@ pub(in crate::http) fn layer(origins: &CorsOrigins, with_cookies: bool) -> CorsL
         .max_age(Duration::from_hours(2))
 }
 
-/// The same, where pages also read how many tokens they may ask for.
-pub(in crate::http) fn layer_with_rates(origins: &CorsOrigins, with_cookies: bool) -> CorsLayer {
+fn layer_with_rates(origins: &CorsOrigins, with_cookies: bool) -> CorsLayer {
     if *origins == CorsOrigins::None {
         return layer(origins, with_cookies);
     }
@@ -89,7 +159,7 @@ fn exposed() -> [HeaderName; 5] {
 }
 
 /// Removes the headers that are not allowed from a preflight's request, because [`layer`] answers with what was asked for.
-pub(in crate::http) fn ask_for_what_is_allowed(mut request: Request) -> Request {
+fn ask_for_what_is_allowed(mut request: Request) -> Request {
     if request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         let headers = request.headers_mut();
         match allowed_of(headers) {

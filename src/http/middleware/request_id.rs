@@ -1,31 +1,66 @@
-//! Gives each request an id, so that an operator can find the log lines of a request that a client reports.
+//! Gives each request an id, so that an operator can find the log lines of a request that a client reports. What the log says of a
+//! request is made only for the lines that are written: a span of `tracing` would be formatted for each request.
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue},
-    middleware::Next,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri},
     response::Response,
 };
-use tracing::{Instrument, debug, info_span};
 
 static HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longer ids of proxies are replaced.
 const MAX_BYTES: usize = 64;
 
-/// Answers within a span that names the path and never the query, which can hold a token.
-pub(in crate::http) async fn name_request(request: Request, next: Next) -> Response {
-    let id = fit_id(request.headers()).unwrap_or_else(random_id);
-    let span = info_span!(
-        "request",
-        http.method = %request.method(),
-        http.path = request.uri().path(),
-        request.id = id.to_str().unwrap_or_default(),
-    );
-    let mut response = next.run(request).instrument(span.clone()).await;
-    span.in_scope(|| debug!(http.status = response.status().as_u16(), "answered"));
+tokio::task_local! {
+    /// The request that the current task answers.
+    static IN_PROGRESS: RequestInProgress;
+}
+
+/// What the log says of a request: its path and never the query, which can hold a token.
+#[derive(Clone, Debug)]
+pub struct RequestInProgress {
+    method: Method,
+    uri: Uri,
+    id: HeaderValue,
+}
+
+impl RequestInProgress {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            id: fit_id(request.headers()).unwrap_or_else(random_id),
+        }
+    }
+
+    /// Calls `look` with the request that the current task answers, if it answers one.
+    pub fn look<T>(look: impl FnOnce(&Self) -> T) -> Option<T> {
+        IN_PROGRESS.try_with(look).ok()
+    }
+
+    /// Runs a future that answers this request.
+    pub(super) fn scope<F: Future>(self, answering: F) -> impl Future<Output = F::Output> {
+        IN_PROGRESS.scope(self, answering)
+    }
+
+    pub(super) fn id(&self) -> &HeaderValue {
+        &self.id
+    }
+
+    /// What the log says of it, with the names of the fields.
+    pub fn fields(&self) -> [(&'static str, &str); 3] {
+        [
+            ("http.method", self.method.as_str()),
+            ("http.path", self.uri.path()),
+            ("request.id", self.id.to_str().unwrap_or_default()),
+        ]
+    }
+}
+
+/// Puts the id into an answer.
+pub(super) fn name(response: &mut Response, id: HeaderValue) {
     response.headers_mut().insert(HEADER.clone(), id);
-    response
 }
 
 /// The id that a proxy gave, if it looks like one. It goes to the log.
@@ -37,6 +72,8 @@ fn fit_id(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 fn random_id() -> HeaderValue {
-    HeaderValue::from_str(&format!("{:016x}", fastrand::u64(..)))
-        .expect("digits are a header's value")
+    let number = fastrand::u64(..);
+    let digits: [u8; 16] =
+        std::array::from_fn(|at| b"0123456789abcdef"[(number >> (60 - 4 * at) & 0xf) as usize]);
+    HeaderValue::from_bytes(&digits).expect("digits are a header's value")
 }

@@ -1,14 +1,9 @@
 //! Logs why requests are answered 503, each reason once a minute. The log must explain every 503, so this looks at all answers,
 //! wherever they come from.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use axum::{
-    extract::{MatchedPath, Request, State},
-    http::StatusCode,
-    middleware::Next,
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use tracing::warn;
 
 use crate::http::{limits::repeats::Repeats, problem::Why};
@@ -40,15 +35,4 @@ impl UnavailableLog {
             "answered 503 (logged once a minute)"
         );
     }
-}
-
-pub(in crate::http) async fn log(
-    State(log): State<Arc<UnavailableLog>>,
-    path: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let response = next.run(request).await;
-    log.look_at(path.as_ref().map_or("none", MatchedPath::as_str), &response);
-    response
 }

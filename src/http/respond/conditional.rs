@@ -1,16 +1,22 @@
 //! The answer to a GET that may be conditional (RFC 9110, 8.8.3 and 13.1.2): the body under its tag, or 304 for a client that has
 //! it.
 
+use std::convert::Infallible;
+
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
 };
 
 use crate::http::problem::Problem;
 
 /// What proxies that compress add to a tag, before its closing quote (Apache's `mod_deflate` and `mod_brotli`, Caddy's `encode`).
 const CODINGS: [&str; 4] = ["-gzip", "-br", "-zstd", "-deflate"];
+
+/// How many headers an answer has, with those that are added to it later.
+const HEADERS: usize = 12;
 
 /// An entity tag of letters and digits, quoted.
 pub(in crate::http) fn etag(opaque: impl std::fmt::Display) -> HeaderValue {
@@ -22,30 +28,49 @@ pub(in crate::http) fn weak_etag(opaque: impl std::fmt::Display) -> HeaderValue 
     HeaderValue::from_str(&format!("W/\"{opaque}\"")).expect("letters and digits")
 }
 
-/// Answers 304 if the request's headers name this tag. Otherwise it answers with the JSON that `body` makes. Caches ask again
-/// each time.
+/// What a request says that its client has: its `If-None-Match`.
+pub(in crate::http) struct KnownTags(Vec<HeaderValue>);
+
+/// Answers 304 if the client has what this tag names. Otherwise it answers with the JSON that `body` makes. Caches ask again each
+/// time.
 pub(in crate::http) fn json_unless_known(
-    headers: &HeaderMap,
+    known: &KnownTags,
     etag: HeaderValue,
     body: impl FnOnce() -> Result<Bytes, Problem>,
 ) -> Result<Response, Problem> {
-    let is_known = is_known(headers, &etag);
-    let caching =
-        [(header::ETAG, etag), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    let is_known = known.contain(&etag);
+    let mut response = Response::new(if is_known { Body::empty() } else { Body::from(body()?) });
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(header::ETAG, etag);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if is_known {
-        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let content_type = [(header::CONTENT_TYPE, "application/json")];
-    Ok((caching, content_type, Body::from(body()?)).into_response())
+    Ok(response)
 }
 
-/// Whether the client has this already.
-fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let own = etag.to_str().ok().and_then(opaque);
-    let known =
-        headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = known.flat_map(|value| value.split(',')).map(str::trim);
-    tags.any(|tag| tag == "*" || own.is_some() && opaque(tag) == own)
+impl KnownTags {
+    fn of(headers: &HeaderMap) -> Self {
+        Self(headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect())
+    }
+
+    fn contain(&self, etag: &HeaderValue) -> bool {
+        let own = etag.to_str().ok().and_then(opaque);
+        let known = self.0.iter().filter_map(|value| value.to_str().ok());
+        let mut tags = known.flat_map(|value| value.split(',')).map(str::trim);
+        tags.any(|tag| tag == "*" || own.is_some() && opaque(tag) == own)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for KnownTags {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers))
+    }
 }
 
 /// What stands between a tag's quotes, without what a proxy has added to it.
@@ -75,9 +100,10 @@ mod tests {
         for (value, expected) in cases {
             let mut headers = HeaderMap::new();
             headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static(value));
-            assert_eq!(is_known(&headers, &etag(17)), expected, "{value}");
-            assert_eq!(is_known(&headers, &weak_etag(17)), expected, "{value}");
+            let known = KnownTags::of(&headers);
+            assert_eq!(known.contain(&etag(17)), expected, "{value}");
+            assert_eq!(known.contain(&weak_etag(17)), expected, "{value}");
         }
-        assert!(!is_known(&HeaderMap::new(), &etag(17)));
+        assert!(!KnownTags::of(&HeaderMap::new()).contain(&etag(17)));
     }
 }

@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 use crate::{
     delivery::{CutOff, Pin, Pinned},
     http::problem::Problem,
-    hub::Snapshot,
     sse::{Frame, PREFIX_BYTES},
 };
 
@@ -35,9 +34,8 @@ impl SlowClient {
 }
 
 impl KeptFrame {
-    /// The list of a snapshot.
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let (frame, part) = snapshot.list_frame();
+    /// A part of a frame, with the framing of its chunk.
+    pub fn part(frame: Arc<Frame>, part: Range<usize>) -> Self {
         Self { frame, part }
     }
 

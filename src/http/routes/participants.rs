@@ -4,8 +4,8 @@ use axum::{
     Extension,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue},
-    response::{IntoResponse, Response},
+    http::{HeaderName, HeaderValue},
+    response::Response,
 };
 
 use crate::{
@@ -16,14 +16,15 @@ use crate::{
         metrics::CacheResult,
         problem::Problem,
         respond::{
-            conditional::{etag, json_unless_known, weak_etag},
+            conditional::{KnownTags, etag, json_unless_known, weak_etag},
             kept_answer::{KeptFrame, SlowClient},
         },
         state::Http,
     },
-    hub::Reading,
-    presence::{Counts, Version},
+    presence::Counts,
 };
+
+static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 pub(in crate::http) async fn list(
     State(http): State<Http>,
@@ -32,33 +33,26 @@ pub(in crate::http) async fn list(
     view: ViewParam,
     client: Client,
     address: ClientAddress,
-    headers: HeaderMap,
+    known: KnownTags,
 ) -> Result<Response, Problem> {
     client.may_read(&room)?;
-    let reading = http.hub.read(&room, || http.limits.may_look_up(address)).await?;
+    let reading = http.hub.read_list(&room, || http.limits.may_look_up(address)).await?;
     let result = CacheResult::of(reading.source, reading.is_complete);
     http.metrics.read(result);
-    let answer = match view {
-        ViewParam::Participants => {
-            let version = reading.snapshot.as_ref().map_or(Version::ZERO, |one| one.version());
-            json_unless_known(&headers, etag(version), || match &reading.snapshot {
-                Some(snapshot) => KeptFrame::of(snapshot).into_bytes(&http.pinned, &connection),
-                None => Ok(Bytes::from_static(b"[]")),
-            })?
+    let mut answer = match view {
+        ViewParam::Participants => json_unless_known(&known, etag(reading.version), || {
+            let Some((frame, json)) = http.hub.encoded(&room, reading) else {
+                return Ok(Bytes::from_static(b"[]"));
+            };
+            KeptFrame::part(frame, json).into_bytes(&http.pinned, &connection)
+        })?,
+        ViewParam::Counts => {
+            // Their tag leaves out the version, so that a client is sent only what it does not know.
+            let Counts { people, agents, publishers } = reading.counts();
+            let tag = weak_etag(format_args!("{people}-{agents}-{publishers}"));
+            json_unless_known(&known, tag, || Ok(reading.counts_json().into()))?
         }
-        ViewParam::Counts => counts(&headers, &reading)?,
     };
-    let source = HeaderValue::from_static(result.as_str());
-    Ok(([(HeaderName::from_static("x-cache"), source)], answer).into_response())
-}
-
-/// The numbers of the list. Their tag leaves out the version, so that a client is sent only what it does not know.
-fn counts(headers: &HeaderMap, reading: &Reading) -> Result<Response, Problem> {
-    let Some(snapshot) = &reading.snapshot else {
-        let nobody = br#"{"people":0,"agents":0,"publishers":0,"version":0}"#;
-        return json_unless_known(headers, weak_etag("0-0-0"), || Ok(Bytes::from_static(nobody)));
-    };
-    let Counts { people, agents, publishers } = snapshot.counts();
-    let tag = weak_etag(format_args!("{people}-{agents}-{publishers}"));
-    json_unless_known(headers, tag, || Ok(snapshot.counts_json().into()))
+    answer.headers_mut().insert(X_CACHE.clone(), HeaderValue::from_static(result.as_str()));
+    Ok(answer)
 }

@@ -3,7 +3,7 @@
 use axum::{
     Extension,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
 
@@ -15,7 +15,7 @@ use crate::{
         metrics::CacheResult,
         problem::Problem,
         respond::{
-            conditional::json_unless_known,
+            conditional::{KnownTags, json_unless_known},
             kept_answer::{KeptFrame, SlowClient},
         },
         room_list::EncodedAnswer,
@@ -30,7 +30,7 @@ pub(in crate::http) async fn read(
     RoomInPath(room): RoomInPath,
     client: Client,
     address: ClientAddress,
-    headers: HeaderMap,
+    known: KnownTags,
 ) -> Result<Response, Problem> {
     client.may_read(&room)?;
     let about = http.hub.about(&room, || http.limits.may_look_up(address)).await?;
@@ -38,7 +38,7 @@ pub(in crate::http) async fn read(
     http.metrics.read(result);
     // Its metadata changes without the version, and may be long.
     let EncodedAnswer { frame, etag } = EncodedAnswer::of(&json::line(&about));
-    let answer = json_unless_known(&headers, etag, || {
+    let answer = json_unless_known(&known, etag, || {
         KeptFrame::whole(frame).into_bytes(&http.pinned, &connection)
     })?;
     let source = HeaderValue::from_static(result.as_str());

@@ -1,13 +1,13 @@
 //! `GET /api/livekit/rooms`: the active rooms with their counts, or those with a prefix, or a page of them.
 
-use axum::{Extension, extract::State, http::HeaderMap, response::Response};
+use axum::{Extension, extract::State, response::Response};
 
 use crate::http::{
     auth::Client,
     extract::{rooms_query::RoomsQuery, view::ViewParam},
     problem::Problem,
     respond::{
-        conditional::json_unless_known,
+        conditional::{KnownTags, json_unless_known},
         kept_answer::{KeptFrame, SlowClient},
     },
     room_list::EncodedAnswer,
@@ -21,12 +21,12 @@ pub(in crate::http) async fn list(
     // Rooms have their counts in any case.
     _: ViewParam,
     client: Client,
-    headers: HeaderMap,
+    known: KnownTags,
 ) -> Result<Response, Problem> {
     client.may_list()?;
     let list = http.room_list.newest(&http.hub).await?;
     let EncodedAnswer { frame, etag } = list.part(&query);
-    json_unless_known(&headers, etag, || {
+    json_unless_known(&known, etag, || {
         KeptFrame::whole(frame).into_bytes(&http.pinned, &connection)
     })
 }

@@ -150,7 +150,7 @@ where
 fn http1_builder(heads: HeadLimits, state: &ConnectionState, service: &Service) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(HeadTimer { progress: Arc::clone(&state.head), head_timeout: heads.timeout })
+        .timer(HeadTimer::new(Arc::clone(&state.head), heads.timeout))
         .header_read_timeout(service.settings.idle_timeout)
         .max_buf_size(heads.max_bytes)
         .keep_alive(heads.keep_alive);

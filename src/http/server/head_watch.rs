@@ -180,8 +180,21 @@ impl Write for HeadWatch {
 /// Times a head. Until its first byte hyper's own deadline holds; from then on `head_timeout` does.
 #[derive(Clone, Debug)]
 pub(super) struct HeadTimer {
-    pub progress: Arc<HeadProgress>,
-    pub head_timeout: Duration,
+    progress: Arc<HeadProgress>,
+    head_timeout: Duration,
+    /// The sleep of the head before. It stays among the runtime's timers while an answer is made, since taking one out and putting
+    /// one in for each request costs more than to be woken once too early.
+    spare: Arc<Mutex<Option<Pin<Box<tokio::time::Sleep>>>>>,
+}
+
+impl HeadTimer {
+    pub fn new(progress: Arc<HeadProgress>, head_timeout: Duration) -> Self {
+        Self { progress, head_timeout, spare: Arc::default() }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Pin<Box<tokio::time::Sleep>>>> {
+        self.spare.lock().expect("never held in a panic")
+    }
 }
 
 impl Timer for HeadTimer {
@@ -192,18 +205,17 @@ impl Timer for HeadTimer {
     /// hyper calls this only when it begins to wait for a head.
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         *self.progress.head() = Head::Awaited;
-        Box::pin(HeadSleep {
-            timer: self.clone(),
-            awaited_until: deadline,
-            sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
-        })
+        let spare = self.spare().take();
+        let sleep = spare.unwrap_or_else(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+        Box::pin(HeadSleep { timer: self.clone(), awaited_until: deadline, sleep: Some(sleep) })
     }
 }
 
 struct HeadSleep {
     timer: HeadTimer,
     awaited_until: Instant,
-    sleep: Pin<Box<tokio::time::Sleep>>,
+    /// Its deadline may be earlier than it has to be.
+    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl Sleep for HeadSleep {}
@@ -216,9 +228,22 @@ impl Future for HeadSleep {
             Head::Begun(at) => at + self.timer.head_timeout,
             Head::Awaited | Head::Read => self.awaited_until,
         };
-        if self.sleep.deadline() != until.into() {
-            self.sleep.as_mut().reset(until.into());
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        if sleep.deadline() > until.into() {
+            sleep.as_mut().reset(until.into());
         }
-        self.sleep.as_mut().poll(cx)
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= until.into() {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(until.into());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for HeadSleep {
+    fn drop(&mut self) {
+        *self.timer.spare() = self.sleep.take();
     }
 }

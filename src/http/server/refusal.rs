@@ -8,7 +8,7 @@ use axum::{
     Extension, Router,
     body::Body,
     http::{HeaderValue, Request, Response, header},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
 };
 use http_body_util::BodyExt;
 use tokio::{
@@ -20,8 +20,10 @@ use tower::ServiceExt;
 
 use crate::http::{
     middleware::{
-        cors, count, request_id,
-        unavailable::{self, UnavailableLog},
+        around::{self, Around},
+        cors::Cors,
+        limit::Limit,
+        unavailable::UnavailableLog,
     },
     origin::CorsOrigins,
     problem::Problem,
@@ -42,13 +44,11 @@ pub(super) struct Refusals {
 
 impl Refusals {
     pub fn new(http: &Http, unavailable: Arc<UnavailableLog>) -> Self {
+        let cors = Some(Cors::new(&http.cors, http.auth.cookie.is_some()));
+        let around = Around { http: http.clone(), unavailable, cors, limit: Limit::None };
         let router = Router::new()
             .fallback(|Extension(problem): Extension<Problem>| async { problem })
-            .layer(cors::layer(&http.cors, http.auth.cookie.is_some()))
-            .layer(from_fn_with_state(http.clone(), count::count_answer))
-            .layer(from_fn_with_state(unavailable, unavailable::log))
-            .layer(from_fn(request_id::name_request))
-            .with_state(http.clone());
+            .layer(from_fn_with_state(Arc::new(around), around::around));
         let names_origins = !matches!(http.cors, CorsOrigins::None | CorsOrigins::Any);
         Self { router, names_origins }
     }

@@ -155,6 +155,12 @@ impl MemoryStore {
         })
     }
 
+    fn look<T>(&self, room: &RoomName, look: impl FnOnce(&Arc<Room>) -> T) -> Option<T> {
+        let mut shard = self.shard_of(room);
+        shard.forget(self.time());
+        shard.rooms.get(room).map(|held| look(&held.room))
+    }
+
     fn shard_of(&self, room: &RoomName) -> MutexGuard<'_, Shard> {
         lock(&self.shards[self.index_of(room)])
     }
@@ -274,10 +280,7 @@ impl Store for MemoryStore {
     }
 
     async fn read(&self, room: &RoomName) -> Result<Option<Arc<Room>>, StoreError> {
-        let now = self.time();
-        let mut shard = self.shard_of(room);
-        shard.forget(now);
-        Ok(shard.rooms.get(room).map(|held| Arc::clone(&held.room)))
+        Ok(self.look(room, Arc::clone))
     }
 
     async fn tell_metadata(
@@ -289,11 +292,11 @@ impl Store for MemoryStore {
     }
 
     async fn about(&self, room: &RoomName) -> Result<Option<RoomAbout>, StoreError> {
-        Ok(self.read(room).await?.map(|room| RoomAbout::of(&room)))
+        Ok(self.look(room, |room| RoomAbout::of(room)))
     }
 
     async fn position(&self, room: &RoomName) -> Result<Option<Position>, StoreError> {
-        Ok(self.read(room).await?.map(|room| Position::of(&room)))
+        Ok(self.look(room, |room| Position::of(room)))
     }
 
     async fn advance(&self, room: &RoomName, held: Version) -> Result<(), StoreError> {

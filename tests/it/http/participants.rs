@@ -72,6 +72,35 @@ async fn the_etag_is_the_version_and_a_known_one_is_304() {
 }
 
 #[tokio::test]
+async fn a_room_that_nobody_watches_is_read_as_it_is_after_each_change() {
+    let app = TestApp::start().await;
+    app.webhook(started()).await;
+    let mut versions = Vec::new();
+    let mut steps = [
+        (joined("alice"), "alice"),
+        (joined("bob"), "alice bob"),
+        (published("alice", "TR_1"), "alice bob"),
+        (left("alice"), "bob"),
+        (joined("carol").hidden(), "bob"),
+        (finished(), ""),
+    ];
+    for (webhook, expected) in &mut steps {
+        app.webhook(webhook.clone()).await;
+        let (first, again) =
+            (app.participants("general").await, app.participants("general").await);
+        let list = first.json();
+        let identities: Vec<_> =
+            list.as_array().unwrap().iter().map(|one| one["identity"].as_str().unwrap()).collect();
+        assert_eq!(identities.join(" "), *expected);
+        assert_eq!(first.text(), again.text());
+        assert_eq!(first.header("etag"), again.header("etag"));
+        versions.push(first.header("etag").to_owned());
+    }
+    versions.dedup();
+    assert_eq!(versions.len(), 5, "whoever is hidden changes nothing: {versions:?}");
+}
+
+#[tokio::test]
 async fn a_hot_room_is_read_from_what_its_streams_show() {
     let app = TestApp::start().await;
     app.webhook(started()).await;

@@ -70,6 +70,8 @@ async fn a_history_that_cannot_be_read_is_explained_once_with_its_cause() {
         r#""http.route":"/api/livekit/sessions/{sid}""#,
         r#""reason":"the history's database cannot be reached at the moment; ask again""#,
         r#""error":"the history's database cannot be used at the moment: "#,
+        r#""span":{"http.method":"GET","http.path":"/api/livekit/sessions/RM_1","name":"request","request.id":"#,
+        r#""spans":[{"http.method":"GET","#,
     ] {
         assert!(line.contains(part), "{part}: {line}");
     }
