@@ -66,8 +66,12 @@ impl<'writer> FormatFields<'writer> for FieldsInContext {
         fields: R,
     ) -> fmt::Result {
         self.0.format_fields(writer.by_ref(), fields)?;
+        // Debugging texts escapes what could look like another line.
         let written = RequestInProgress::look(|request| {
-            request.fields().iter().try_for_each(|(name, value)| write!(writer, " {name}={value}"))
+            request
+                .fields()
+                .iter()
+                .try_for_each(|(name, value)| write!(writer, " {name}={value:?}"))
         });
         written.unwrap_or(Ok(()))
     }

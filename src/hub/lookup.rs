@@ -97,31 +97,22 @@ impl Lookup {
         F: Future<Output = Result<Option<T>, StoreError>>,
     {
         let asked_at = Instant::now();
-        let mut stored = read().await?;
-        let Some(reconciler) = &self.reconciler else { return Ok((stored, Source::Store)) };
-        let is_known_as = |stored: &Option<T>| {
-            self.is_complete(self.completeness(room, stored.as_ref().map(kind.position)))
-        };
-        let mut is_known = is_known_as(&stored);
-        let mut is_free = stored.is_some() || is_known;
-        if !is_free {
-            is_free = reconciler.is_real(room).await;
-            // Another caller may have had the room compared meanwhile.
-            stored = read().await?;
-            is_known = is_known_as(&stored);
+        let stored = read().await?;
+        match &self.reconciler {
+            Some(reconciler) if !self.is_known(room, stored.as_ref(), &kind) => {
+                let asking = Asking { lookup: self, reconciler, room, asked_at };
+                // On the heap, because this future is large and rarely needed.
+                Box::pin(asking.ask(stored, read, kind, may_look_up)).await
+            }
+            Some(_) | None => Ok((stored, Source::Store)),
         }
-        let is_outdated = stored.as_ref().zip(self.store.estimated_now());
+    }
+
+    /// Whether nobody has to be asked about a room as it was read.
+    fn is_known<T>(&self, room: &RoomName, stored: Option<&T>, kind: &Kind<T>) -> bool {
+        let is_outdated = stored.zip(self.store.estimated_now());
         let is_outdated = is_outdated.is_some_and(|(stored, now)| (kind.is_outdated)(stored, now));
-        let is_known = is_known && !is_outdated;
-        if is_known || !is_free && !may_look_up() {
-            return Ok((stored, Source::Store));
-        }
-        let source = match reconciler.confirm(room, asked_at).await {
-            Confirmation::Confirmed => Source::LiveKit,
-            Confirmation::Unknown => Source::Store,
-        };
-        // Webhooks may have come meanwhile.
-        Ok((read().await?, source))
+        self.is_complete(self.completeness(room, stored.map(kind.position))) && !is_outdated
     }
 
     /// Whether LiveKit's list of rooms has a room that the store does not hold.
@@ -194,4 +185,42 @@ impl StoredList {
 struct Kind<T> {
     position: fn(&T) -> Position,
     is_outdated: fn(&T, StoreTime) -> bool,
+}
+
+/// A question to LiveKit about a room that is not known.
+struct Asking<'lookup> {
+    lookup: &'lookup Lookup,
+    reconciler: &'lookup Reconciler,
+    room: &'lookup RoomName,
+    asked_at: Instant,
+}
+
+impl Asking<'_> {
+    async fn ask<T, F>(
+        self,
+        mut stored: Option<T>,
+        read: impl Fn() -> F,
+        kind: Kind<T>,
+        may_look_up: impl FnOnce() -> bool,
+    ) -> Result<(Option<T>, Source), StoreError>
+    where
+        F: Future<Output = Result<Option<T>, StoreError>>,
+    {
+        let Self { lookup, reconciler, room, asked_at } = self;
+        if stored.is_none() {
+            let is_real = reconciler.is_real(room).await;
+            // Another caller may have had the room compared meanwhile.
+            stored = read().await?;
+            let is_known = lookup.is_known(room, stored.as_ref(), &kind);
+            if is_known || !is_real && !may_look_up() {
+                return Ok((stored, Source::Store));
+            }
+        }
+        let source = match reconciler.confirm(room, asked_at).await {
+            Confirmation::Confirmed => Source::LiveKit,
+            Confirmation::Unknown => Source::Store,
+        };
+        // Webhooks may have come meanwhile.
+        Ok((read().await?, source))
+    }
 }

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 use super::{
-    directory::Topics, kept_lists::KeptLists, lookup::Lookup, metrics::HubMetrics, rooms::HotRooms, topic::Watchers,
+    directory::Topics, kept_lists::KeptLists, lookup::Lookup, metrics::HubMetrics, rooms::HotRooms,
+    topic::Watchers,
 };
 
 /// At most this many rooms are read again at the same time. When Redis returns, all hot rooms need it at once.

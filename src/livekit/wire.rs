@@ -249,11 +249,43 @@ fn present_only(attributes: BTreeMap<String, Option<String>>) -> BTreeMap<String
 }
 
 /// An enum's member: its name, or its number where the sender's build did not know the name.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub(super) enum EnumValue {
     Number(i64),
     Name(String),
+}
+
+impl<'de> Deserialize<'de> for EnumValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EnumVisitor)
+    }
+}
+
+struct EnumVisitor;
+
+impl Visitor<'_> for EnumVisitor {
+    type Value = EnumValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of an enum's member, or its number")
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<EnumValue, E> {
+        Ok(EnumValue::Number(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<EnumValue, E> {
+        let number = i64::try_from(value).map(EnumValue::Number);
+        number.map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<EnumValue, E> {
+        Ok(EnumValue::Name(value.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, value: String) -> Result<EnumValue, E> {
+        Ok(EnumValue::Name(value))
+    }
 }
 
 impl EnumValue {

@@ -19,8 +19,8 @@ impl<S: Sync> FromRequestParts<S> for RoomParam {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let mut names = rooms(parts)?.into_iter();
-        match (names.next(), names.next()) {
+        let mut names = rooms(parts);
+        match (names.next().transpose()?, names.next().transpose()?) {
             (Some(name), None) => Ok(Self(name)),
             (None, _) => Err(missing()),
             (Some(_), Some(_)) => {
@@ -33,7 +33,8 @@ impl<S: Sync> FromRequestParts<S> for RoomParam {
 /// The rooms that a request names, in its order, each once; perhaps none.
 pub(in crate::http) fn room_names(parts: &Parts) -> Result<Vec<RoomName>, Problem> {
     let mut names: Vec<RoomName> = Vec::new();
-    for name in rooms(parts)? {
+    for name in rooms(parts) {
+        let name = name?;
         if !names.contains(&name) {
             names.push(name);
         }
@@ -50,14 +51,11 @@ fn missing() -> Problem {
     Problem::bad_request("name a room: add `?room=` and its name to the URL")
 }
 
-fn rooms(parts: &Parts) -> Result<Vec<RoomName>, Problem> {
-    values(parts.uri.query().unwrap_or_default(), "room")
-        .map(|value| {
-            let value =
-                value.ok_or_else(|| Problem::bad_request("the room's name is not UTF-8"))?;
-            RoomName::parse(&value).map_err(|error| Problem::bad_request(error.to_string()))
-        })
-        .collect()
+fn rooms(parts: &Parts) -> impl Iterator<Item = Result<RoomName, Problem>> {
+    values(parts.uri.query().unwrap_or_default(), "room").map(|value| {
+        let value = value.ok_or_else(|| Problem::bad_request("the room's name is not UTF-8"))?;
+        RoomName::parse(&value).map_err(|error| Problem::bad_request(error.to_string()))
+    })
 }
 
 /// The beginning of rooms' names that a request asks for.

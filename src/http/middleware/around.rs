@@ -12,7 +12,10 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::http::{problem::{self, Problem}, state::Http};
+use crate::http::{
+    problem::{self, Problem},
+    state::Http,
+};
 
 use super::{cors::Cors, limit::Limit, request_id::RequestInProgress, unavailable::UnavailableLog};
 
@@ -50,7 +53,9 @@ impl Around {
     async fn answer(&self, request: Request, next: Next) -> Response {
         let path = request.extensions().get::<MatchedPath>().cloned();
         let response = match &self.cors {
-            Some(cors) => cors.surround(request, |request| self.answer_in_time(request, next)).await,
+            Some(cors) => {
+                cors.surround(request, |request| self.answer_in_time(request, next)).await
+            }
             None => self.answer_in_time(request, next).await,
         };
         let route = path.as_ref().map_or("none", MatchedPath::as_str);

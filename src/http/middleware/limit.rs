@@ -2,10 +2,7 @@
 
 use axum::extract::Request;
 
-use crate::http::{
-    limits::client_address::ClientAddress, problem::Problem,
-    state::HttpState,
-};
+use crate::http::{limits::client_address::ClientAddress, problem::Problem, state::HttpState};
 
 /// A request for metrics costs as much as this many requests for health: all series are written out for it.
 const METRICS_COST: usize = 5;

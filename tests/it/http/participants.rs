@@ -86,8 +86,7 @@ async fn a_room_that_nobody_watches_is_read_as_it_is_after_each_change() {
     ];
     for (webhook, expected) in &mut steps {
         app.webhook(webhook.clone()).await;
-        let (first, again) =
-            (app.participants("general").await, app.participants("general").await);
+        let (first, again) = (app.participants("general").await, app.participants("general").await);
         let list = first.json();
         let identities: Vec<_> =
             list.as_array().unwrap().iter().map(|one| one["identity"].as_str().unwrap()).collect();
