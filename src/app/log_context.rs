@@ -41,7 +41,9 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let Some(span) = RequestInProgress::look(as_span) else {
+        // A span of a dependency, at the level `trace`, takes the same place.
+        let is_free = ctx.lookup_current().is_none();
+        let Some(span) = RequestInProgress::look(as_span).filter(|_| is_free) else {
             return self.0.format_event(ctx, writer, event);
         };
         let mut line = String::new();
