@@ -5,7 +5,6 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::ExitCode,
-    thread,
     time::Duration,
 };
 
@@ -116,7 +115,6 @@ fn serve(file: Option<&Path>, start_mode: StartMode) -> Result<(), Failure> {
         config.livekit.keys = demo::keys();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
         .enable_all()
         .build()?;
     runtime.block_on(async {
@@ -151,12 +149,6 @@ async fn simulate_until(
         () = told_to_end => {}
         () = simulation.run(address) => {}
     }
-}
-
-/// Half as many as there are processors: the other half is for delivery, which has threads of its own. More would spend their
-/// time waking each other up.
-fn workers() -> usize {
-    thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 /// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.

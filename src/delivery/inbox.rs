@@ -1,8 +1,8 @@
-//! What reaches a worker from other threads.
+//! What reaches a worker.
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -41,34 +41,61 @@ pub(super) struct Mail {
     is_closed: bool,
 }
 
+/// How an inbox took something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It was empty.
+    First,
+    Further,
+    /// The worker has ended, and what was to be put in was dropped.
+    Closed,
+}
+
 impl Inbox {
     pub fn new(waker: Waker) -> Self {
         Self { waker, mail: Mutex::default(), connections: AtomicUsize::default() }
     }
 
-    /// Puts something in, and wakes the worker if the inbox was empty. If it was not, the worker has been woken already.
+    /// Puts something in, and wakes the worker's thread if the inbox was empty. If it was not, somebody is about to look into it.
     pub fn send(&self, put: impl FnOnce(&mut Mail)) {
-        let mut mail = self.mail.lock().expect("never held in a panic");
-        let was_empty = mail.is_empty();
-        if mail.is_closed {
-            return;
-        }
-        put(&mut mail);
-        drop(mail);
-        if was_empty {
-            self.waker.wake().expect("an eventfd can be written to");
+        if self.put(put) == Put::First {
+            self.wake();
         }
     }
 
+    /// Puts something in. The caller sees to it that somebody looks into the inbox.
+    pub fn put(&self, put: impl FnOnce(&mut Mail)) -> Put {
+        let mut mail = self.mail();
+        if mail.is_closed {
+            return Put::Closed;
+        }
+        let was_empty = mail.is_empty();
+        put(&mut mail);
+        if was_empty { Put::First } else { Put::Further }
+    }
+
+    /// Wakes the worker's thread.
+    pub fn wake(&self) {
+        self.waker.wake().expect("an eventfd can be written to");
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.mail().is_empty()
+    }
+
     pub fn take(&self) -> Mail {
-        std::mem::take(&mut *self.mail.lock().expect("never held in a panic"))
+        std::mem::take(&mut *self.mail())
     }
 
     /// Closes the inbox if it is empty, and tells whether it is closed.
     pub fn close_if_empty(&self) -> bool {
-        let mut mail = self.mail.lock().expect("never held in a panic");
+        let mut mail = self.mail();
         mail.is_closed = mail.is_empty();
         mail.is_closed
+    }
+
+    fn mail(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().expect("never held in a panic")
     }
 
     pub fn connections(&self) -> usize {

@@ -19,10 +19,10 @@ use crate::{
 use super::{
     config::DeliveryConfig,
     handoff::{Handoff, Transport},
-    inbox::Inbox,
+    inbox::{Inbox, Mail},
     metrics::DeliveryMetrics,
     pinned::Pinned,
-    worker::{WAKE, Worker},
+    worker::{SharedWorker, WAKE, Worker},
 };
 
 /// Each worker is a bit in a room's topic.
@@ -34,7 +34,7 @@ const MAX_TOGETHER: usize = 256;
 
 /// The workers, as other threads see them.
 pub struct Workers {
-    inboxes: Vec<Arc<Inbox>>,
+    workers: Vec<Arc<SharedWorker>>,
     /// Each resolves when its thread has ended.
     threads: Mutex<Vec<oneshot::Receiver<()>>>,
 }
@@ -54,49 +54,50 @@ impl Workers {
             0 => thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
-        let (mut inboxes, mut threads) = (Vec::new(), Vec::new());
+        let (mut workers, mut threads) = (Vec::new(), Vec::new());
         for index in 0..u32::try_from(wanted.min(MAX_WORKERS)).unwrap_or(1) {
             let poll = Poll::new()?;
             let inbox = Arc::new(Inbox::new(Waker::new(poll.registry(), WAKE)?));
             let worker = Worker::new(
                 index,
-                poll,
+                poll.registry().try_clone()?,
                 Arc::clone(&inbox),
                 config.clone(),
                 metrics.clone(),
                 clock.clone(),
                 Arc::clone(pinned),
             );
+            let worker = Arc::new(SharedWorker::new(inbox, worker));
+            workers.push(Arc::clone(&worker));
             let (done, finished) = oneshot::channel();
             thread::Builder::new().name(format!("delivery-{index}")).spawn(move || {
-                abort_on_panic::thread("a worker of streams", || worker.run());
+                abort_on_panic::thread("a worker of streams", || worker.run(poll));
                 let _ = done.send(());
             })?;
-            inboxes.push(inbox);
             threads.push(finished);
         }
-        Ok(Arc::new(Self { inboxes, threads: Mutex::new(threads) }))
+        Ok(Arc::new(Self { workers, threads: Mutex::new(threads) }))
     }
 
     /// Takes over a stream and its connection.
     pub fn adopt(&self, handoff: Handoff, transport: Transport) {
-        let inbox = self.inbox_for(&handoff);
-        inbox.connection_comes();
-        inbox.send(|mail| mail.handoffs.push((handoff, transport)));
+        let worker = self.worker_for(&handoff);
+        worker.inbox.connection_comes();
+        worker.do_now(|mail| mail.handoffs.push((handoff, transport)));
     }
 
     /// Ends a stream for good, because its identity has newer ones. The caller must have revoked its permit: the stream may still
     /// be on its way to a worker.
     pub fn replace(&self, permit: u32) {
-        for inbox in &self.inboxes {
-            inbox.send(|mail| mail.replaced.push(permit));
+        for worker in &self.workers {
+            worker.inbox.send(|mail| mail.replaced.push(permit));
         }
     }
 
     /// Ends all streams, spread over `time`, then the threads. Returns when that is done.
     pub async fn drain(&self, time: Duration) {
-        for inbox in &self.inboxes {
-            inbox.send(|mail| mail.drain = Some(time));
+        for worker in &self.workers {
+            worker.inbox.send(|mail| mail.drain = Some(time));
         }
         let threads = std::mem::take(&mut *self.threads.lock().expect("never held in a panic"));
         for finished in threads {
@@ -107,13 +108,13 @@ impl Workers {
 
     /// For a stream of one room: a worker that already serves the room, if there is one. Otherwise the worker with the fewest
     /// connections.
-    fn inbox_for(&self, handoff: &Handoff) -> &Inbox {
+    fn worker_for(&self, handoff: &Handoff) -> &SharedWorker {
         let home = match handoff.watches.as_slice() {
             [watch] => watch.subscription.topic().home(MAX_TOGETHER),
             _ => None,
         };
-        let least = || self.inboxes.iter().min_by_key(|inbox| inbox.connections());
-        home.and_then(|worker| self.inboxes.get(worker as usize))
+        let least = || self.workers.iter().min_by_key(|worker| worker.inbox.connections());
+        home.and_then(|worker| self.workers.get(worker as usize))
             .or_else(least)
             .expect("there is at least one worker")
     }
@@ -121,11 +122,16 @@ impl Workers {
 
 impl Watchers for Workers {
     fn topic_changed(&self, topic: &Arc<Topic>) {
+        let is_small = topic.is_small(MAX_TOGETHER);
         let mut untold = topic.take_untold();
         while untold != 0 {
-            let worker = untold.trailing_zeros() as usize;
+            let worker = &self.workers[untold.trailing_zeros() as usize];
             untold &= untold - 1;
-            self.inboxes[worker].send(|mail| mail.changed.push(Arc::clone(topic)));
+            let put = |mail: &mut Mail| mail.changed.push(Arc::clone(topic));
+            match is_small {
+                true => worker.do_now(put),
+                false => worker.inbox.send(put),
+            }
         }
     }
 }

@@ -72,9 +72,12 @@ impl Topic {
     /// A worker that already watches this topic, while it has fewer than `max_subscribers`.
     pub fn home(&self, max_subscribers: usize) -> Option<u32> {
         let watching = self.watching.load(Ordering::Relaxed);
-        let count: usize = View::ALL.into_iter().map(|view| self.count(view)).sum();
-        let is_small = count < max_subscribers;
-        (is_small && watching != 0).then(|| watching.trailing_zeros())
+        (watching != 0 && self.is_small(max_subscribers)).then(|| watching.trailing_zeros())
+    }
+
+    /// Whether it has fewer subscribers than this.
+    pub fn is_small(&self, max_subscribers: usize) -> bool {
+        View::ALL.into_iter().map(|view| self.count(view)).sum::<usize>() < max_subscribers
     }
 
     /// A worker has its first connection that watches this topic.

@@ -1,39 +1,113 @@
-//! Waits for a worker's inputs, and has each handled.
+//! A worker's thread, and what other threads do of its work: a change of a small room reaches its subscribers on the thread that has
+//! the change, without another one being woken.
 
 use std::{
     io,
+    sync::{Arc, Mutex, MutexGuard, TryLockError},
     time::{Duration, Instant},
 };
 
-use mio::{Events, Token, event::Event};
+use mio::{Events, Poll, Token, event::Event};
 
 use super::{
-    super::{close_reason::CloseReason, inbox::Mail},
+    super::{
+        close_reason::CloseReason,
+        inbox::{Inbox, Mail, Put},
+    },
     state::{Worker, millis},
 };
 
 /// The token of the waker; those of sockets are keys of the slab.
 pub(in crate::delivery) const WAKE: Token = Token(usize::MAX);
 
-impl Worker {
-    /// Runs until drained.
-    pub fn run(mut self) {
+/// After this many visits a worker's thread looks at its sockets again. The slice under way is finished first.
+const MAX_VISITS: usize = 512;
+/// After this many, a thread that has other work leaves the rest to the worker's own.
+const MAX_VISITS_OF_OTHERS: usize = 256;
+
+/// A worker, for its own thread and for those that give it something to do.
+///
+/// Whoever puts something into the inbox may do the work at once, unless another thread is at it. Each thread that was at it looks
+/// into the inbox once more when it has let go of the worker, so nothing stays there: it was put in before the worker was found to
+/// be taken.
+pub(in crate::delivery) struct SharedWorker {
+    pub(in crate::delivery) inbox: Arc<Inbox>,
+    worker: Mutex<Worker>,
+}
+
+impl SharedWorker {
+    pub fn new(inbox: Arc<Inbox>, worker: Worker) -> Self {
+        Self { inbox, worker: Mutex::new(worker) }
+    }
+
+    /// Puts something in and sees to it on this thread, which takes some hundred visits at most: what is left after these is for
+    /// the worker's own thread.
+    pub fn do_now(&self, put: impl FnOnce(&mut Mail)) {
+        if self.inbox.put(put) == Put::Closed {
+            return;
+        }
+        for _ in 0..2 {
+            let Some(mut worker) = self.try_lock() else { return };
+            worker.on_mail();
+            worker.on_fan_outs(MAX_VISITS_OF_OTHERS);
+            let has_to_wake = worker.has_to_wake_thread();
+            drop(worker);
+            if has_to_wake {
+                return self.inbox.wake();
+            }
+            if self.inbox.is_empty() {
+                return;
+            }
+        }
+        self.inbox.wake();
+    }
+
+    /// Runs the worker's thread until it is drained.
+    pub fn run(&self, mut poll: Poll) {
         let mut events = Events::with_capacity(1024);
-        while !self.is_drained() {
-            match self.poll.poll(&mut events, self.poll_timeout()) {
+        let mut timeout = Some(Duration::ZERO);
+        loop {
+            match poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // The process ends: a worker that only stopped would leave its clients with silence.
-                Err(error) => panic!("worker {} cannot wait for its sockets: {error}", self.index),
+                Err(error) => panic!("a worker cannot wait for its sockets: {error}"),
             }
-            for event in &events {
-                self.on_event(event);
+            let mut worker = self.lock();
+            worker.turn(&events);
+            if worker.is_drained() {
+                return;
             }
-            self.on_mail();
-            self.on_fan_outs();
-            self.on_heartbeats();
-            self.on_deadlines();
+            timeout = worker.begin_to_wait();
+            drop(worker);
+            if !self.inbox.is_empty() {
+                timeout = Some(Duration::ZERO);
+            }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Worker> {
+        self.worker.lock().expect("a thread that failed at it has ended the process")
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, Worker>> {
+        match self.worker.try_lock() {
+            Ok(worker) => Some(worker),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(_)) => panic!("another thread failed at this worker"),
+        }
+    }
+}
+
+impl Worker {
+    fn turn(&mut self, events: &Events) {
+        for event in events {
+            self.on_event(event);
+        }
+        self.on_mail();
+        self.on_fan_outs(MAX_VISITS);
+        self.on_heartbeats();
+        self.on_deadlines();
     }
 
     fn on_event(&mut self, event: &Event) {
@@ -76,22 +150,34 @@ impl Worker {
         }
     }
 
-    /// The time until the next deadline or heartbeat. None if the worker has only to wait for sockets and mail.
-    fn poll_timeout(&self) -> Option<Duration> {
+    /// The time for which the thread waits at most: until the next deadline or heartbeat. None if it has only to wait for sockets
+    /// and mail.
+    fn begin_to_wait(&mut self) -> Option<Duration> {
+        let deadline = self.next_deadline();
+        self.thread_waits_until = deadline.unwrap_or(u64::MAX);
         if !self.fan_outs.is_empty() {
             return Some(Duration::ZERO);
         }
         let now = self.now();
-        let timeout = millis(self.config.write_timeout);
-        let deadlines = [
-            self.ends.first().map(|(at, _)| *at),
-            self.blocked.first().map(|(since, _)| since.saturating_add(timeout)),
-            self.drained_at.filter(|at| *at > now),
-        ];
-        let deadline = deadlines.into_iter().flatten().min();
         let until_deadline = deadline.map(|at| Duration::from_millis(at.saturating_sub(now)));
         let until_heartbeat =
             self.wheel.next_turn().map(|turn| turn.saturating_duration_since(Instant::now()));
         until_deadline.into_iter().chain(until_heartbeat).min()
+    }
+
+    /// Whether another thread has left something that is due before the thread of the worker wakes by itself.
+    fn has_to_wake_thread(&self) -> bool {
+        let is_due_earlier = self.next_deadline().is_some_and(|at| at < self.thread_waits_until);
+        is_due_earlier || !self.fan_outs.is_empty()
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        let timeout = millis(self.config.write_timeout);
+        let deadlines = [
+            self.ends.first().map(|(at, _)| *at),
+            self.blocked.first().map(|(since, _)| since.saturating_add(timeout)),
+            self.drained_at.filter(|at| *at > self.now()),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 }

@@ -19,8 +19,6 @@ use super::{
 
 /// Connections of one room that are visited before the next room has its turn.
 const MAX_SLICE: usize = 128;
-/// After this many visits the worker looks at its sockets again. The slice under way is finished first.
-const MAX_VISITS: usize = 512;
 
 /// A connection that did not take a whole frame.
 struct Stuck {
@@ -39,9 +37,10 @@ impl Worker {
         }
     }
 
-    pub(super) fn on_fan_outs(&mut self) {
+    /// Visits subscribers of changed rooms, until there are no more, or at least `max_visits`: the slice under way is finished.
+    pub(super) fn on_fan_outs(&mut self, max_visits: usize) {
         let mut visits = 0;
-        while visits < MAX_VISITS
+        while visits < max_visits
             && let Some(room) = self.fan_outs.pop_front()
         {
             match self.fan_out(room) {

@@ -14,5 +14,5 @@ mod input;
 mod state;
 mod watching;
 
-pub(super) use event_loop::WAKE;
+pub(super) use event_loop::{SharedWorker, WAKE};
 pub(super) use state::Worker;

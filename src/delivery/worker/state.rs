@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mio::{Interest, Poll, Token};
+use mio::{Interest, Registry, Token};
 use slab::Slab;
 use tracing::error;
 
@@ -29,7 +29,8 @@ use super::super::{
 /// drain), heartbeats that are due, and deadlines.
 pub(in crate::delivery) struct Worker {
     pub(super) index: u32,
-    pub(super) poll: Poll,
+    /// Where its thread waits for sockets.
+    pub(super) registry: Registry,
     pub(super) inbox: Arc<Inbox>,
     pub(super) config: DeliveryConfig,
     pub(super) metrics: DeliveryMetrics,
@@ -48,6 +49,8 @@ pub(in crate::delivery) struct Worker {
     pub(super) ends: BTreeSet<(u64, u32)>,
     /// While draining: when every connection that is left is closed.
     pub(super) drained_at: Option<u64>,
+    /// The deadline until which its thread waits, unless it is woken.
+    pub(super) thread_waits_until: u64,
     pub(super) pinned: Arc<Pinned>,
     /// For what clients send, which is thrown away.
     pub(super) scratch: Box<[u8]>,
@@ -58,7 +61,7 @@ pub(in crate::delivery) struct Worker {
 impl Worker {
     pub fn new(
         index: u32,
-        poll: Poll,
+        registry: Registry,
         inbox: Arc<Inbox>,
         config: DeliveryConfig,
         metrics: DeliveryMetrics,
@@ -68,7 +71,7 @@ impl Worker {
         let started = Instant::now();
         Self {
             index,
-            poll,
+            registry,
             inbox,
             metrics,
             clock,
@@ -80,6 +83,7 @@ impl Worker {
             blocked: BTreeSet::new(),
             ends: BTreeSet::new(),
             drained_at: None,
+            thread_waits_until: 0,
             pinned,
             scratch: vec![0; 16 * 1024].into_boxed_slice(),
             started,
@@ -106,7 +110,7 @@ impl Worker {
     /// a socket is full.
     pub(super) fn set_interest(&mut self, key: usize, interest: Interest) {
         let socket = &mut self.connections[key].socket;
-        if let Err(error) = self.poll.registry().reregister(socket, Token(key), interest) {
+        if let Err(error) = self.registry.reregister(socket, Token(key), interest) {
             // The connection is closed when it times out.
             error!(%error, "cannot watch a stream's socket");
         }
