@@ -25,6 +25,28 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
     out
 }
 
+/// How many bytes [`line`] has of a value.
+pub fn line_bytes(value: &impl Serialize) -> usize {
+    let mut count = Count(0);
+    let mut serializer = Serializer::with_formatter(&mut count, OneLine);
+    value.serialize(&mut serializer).expect("JSON can represent the value");
+    count.0
+}
+
+/// Counts what is written.
+struct Count(usize);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes compact JSON, and escapes the line breaks that JSON would allow. All others are control characters, which JSON always
 /// escapes.
 struct OneLine;

@@ -114,9 +114,7 @@ fn serve(file: Option<&Path>, start_mode: StartMode) -> Result<(), Failure> {
     if start_mode == StartMode::Demo {
         config.livekit.keys = demo::keys();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let clock = Clock::system();
         let simulation = match start_mode {

@@ -40,8 +40,7 @@ pub(super) struct Connection {
     /// None for an event stream.
     pub web_socket: Option<Box<WebSocket>>,
     input_bytes: u32,
-    /// The stream's and the connection's.
-    permits: [Permit; 2],
+    pub permit: Permit,
 }
 
 /// The rooms of a stream: nearly always one, but any number on a connection for many rooms.
@@ -60,14 +59,19 @@ pub(super) struct Watch {
 
 pub(super) enum Phase {
     Open,
-    /// The socket is full.
-    Blocked {
-        since: u64,
-        tail: Option<Box<Tail>>,
-        ending: Ending,
-    },
+    /// The socket is full. (Boxed, because few are.)
+    Blocked(Box<Blocked>),
     /// The last frame is out, and the client has not closed yet.
     Closing,
+}
+
+/// A connection whose socket is full.
+pub(super) struct Blocked {
+    /// In the worker's milliseconds.
+    pub since: u64,
+    /// The rest of a frame that was begun.
+    pub tail: Option<Tail>,
+    pub ending: Ending,
 }
 
 /// What a connection with a full socket does once the socket drains.
@@ -102,7 +106,7 @@ impl Connection {
         place: WheelPosition,
         ends_at: u64,
         end_reason: CloseReason,
-        permits: [Permit; 2],
+        permit: Permit,
     ) -> Self {
         Self {
             socket,
@@ -114,7 +118,7 @@ impl Connection {
             end_reason,
             web_socket: None,
             input_bytes: 0,
-            permits,
+            permit,
         }
     }
 
@@ -151,9 +155,8 @@ impl Connection {
 
     /// Writes more of the tail.
     pub fn write_tail(&mut self) -> io::Result<Written> {
-        let Phase::Blocked { tail: Some(tail), .. } = &mut self.phase else {
-            return Ok(Written::Whole);
-        };
+        let Phase::Blocked(blocked) = &mut self.phase else { return Ok(Written::Whole) };
+        let Some(tail) = &mut blocked.tail else { return Ok(Written::Whole) };
         let bytes = tail.framing.bytes_of(tail.pin.frame());
         let written = write_once(&mut self.socket, &bytes[tail.written..])?;
         if let Written::Part(more) = written {
@@ -194,13 +197,10 @@ impl Connection {
             && self.web_socket.as_ref().is_some_and(|socket| socket.awaits_reply())
     }
 
-    pub fn permit(&self) -> &Permit {
-        &self.permits[0]
-    }
-
     /// Whether the connection keeps a frame with this pin.
     pub fn keeps(&self, pin: u64) -> bool {
-        matches!(&self.phase, Phase::Blocked { tail: Some(tail), .. } if tail.pin.number() == pin)
+        let Phase::Blocked(blocked) = &self.phase else { return false };
+        blocked.tail.as_ref().is_some_and(|tail| tail.pin.number() == pin)
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Handoff {
     pub preface: Option<Arc<Frame>>,
     pub watches: Vec<HandoffWatch>,
     pub end: StreamEnd,
-    /// Counts the stream until its connection is closed.
+    /// Counts the stream and its connection until that is closed.
     pub permit: Permit,
     /// Takes what the client of a WebSocket says. None for an event stream.
     pub client: Option<Arc<dyn ClientMessages>>,
@@ -45,6 +45,4 @@ pub struct Transport {
     pub framing: Framing,
     /// What the client has sent after its request.
     pub received: Vec<u8>,
-    /// Counts the connection until it is closed.
-    pub permit: Permit,
 }

@@ -14,13 +14,14 @@ pub trait PermitIssuer: Send + Sync {
 /// Counts its holder until it is dropped. Only the issuer knows what it counts. A permit is a number, so that ten thousand
 /// holders need no allocation each.
 pub struct Permit {
-    issuer: Arc<dyn PermitIssuer>,
+    /// None once it was let go.
+    issuer: Option<Arc<dyn PermitIssuer>>,
     key: u32,
 }
 
 impl Permit {
     pub fn new(issuer: Arc<dyn PermitIssuer>, key: u32) -> Self {
-        Self { issuer, key }
+        Self { issuer: Some(issuer), key }
     }
 
     /// Unique among the permits that are held now.
@@ -29,7 +30,13 @@ impl Permit {
     }
 
     pub fn is_revoked(&self) -> bool {
-        self.issuer.is_revoked(self.key)
+        self.issuer.as_ref().is_some_and(|issuer| issuer.is_revoked(self.key))
+    }
+
+    /// Leaves the permit to its issuer, who takes it back without being told. Returns its key.
+    pub fn let_go(mut self) -> u32 {
+        self.issuer = None;
+        self.key
     }
 }
 
@@ -41,6 +48,8 @@ impl fmt::Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.issuer.take_back(self.key);
+        if let Some(issuer) = &self.issuer {
+            issuer.take_back(self.key);
+        }
     }
 }

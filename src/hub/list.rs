@@ -1,4 +1,4 @@
-//! A room's list as the hub holds it: each participant with its JSON, in the order in which subscribers see them.
+//! A room's list as the hub holds it, in the order in which subscribers see the participants.
 
 use std::{
     collections::HashMap,
@@ -10,11 +10,12 @@ use crate::{
     presence::{Change, Counts, Identity, LiveKitTime, Participant, ParticipantSid, ViewDiff},
 };
 
-/// One participant, encoded once for every list that it is in, when the first of them is.
+/// One participant, shared by every list that it is in.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub participant: Participant,
-    json: OnceLock<Box<[u8]>>,
+    /// How many bytes it has as JSON. Counted once, when the first list is encoded.
+    json_bytes: OnceLock<u32>,
 }
 
 /// A list that snapshots share until it changes.
@@ -31,11 +32,11 @@ impl List {
     pub fn new(participants: Vec<Participant>) -> Self {
         let joined_at =
             participants.iter().map(|one| (one.identity.clone(), one.joined_at)).collect();
-        Self {
-            counts: Counts::of(&participants),
-            entries: Arc::new(participants.into_iter().map(Entry::new).collect()),
-            joined_at,
-        }
+        let counts = Counts::of(&participants);
+        // `collect` would keep the memory of the participants for the much smaller entries.
+        let mut entries = Vec::with_capacity(participants.len());
+        entries.extend(participants.into_iter().map(Entry::new));
+        Self { counts, entries: Arc::new(entries), joined_at }
     }
 
     pub fn counts(&self) -> Counts {
@@ -114,16 +115,18 @@ impl List {
 }
 
 impl Entry {
-    fn new(participant: Participant) -> Arc<Self> {
-        Arc::new(Self { participant, json: OnceLock::new() })
+    pub(super) fn new(participant: Participant) -> Arc<Self> {
+        Arc::new(Self { participant, json_bytes: OnceLock::new() })
     }
 
     #[cfg(test)]
-    pub fn is_encoded(&self) -> bool {
-        self.json.get().is_some()
+    pub fn is_counted(&self) -> bool {
+        self.json_bytes.get().is_some()
     }
 
-    pub fn json(&self) -> &[u8] {
-        self.json.get_or_init(|| json::line(&self.participant).into_boxed_slice())
+    /// How many bytes it has as JSON.
+    pub fn json_bytes(&self) -> usize {
+        let count = || u32::try_from(json::line_bytes(&self.participant)).unwrap_or(u32::MAX);
+        *self.json_bytes.get_or_init(count) as usize
     }
 }

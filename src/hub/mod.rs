@@ -14,6 +14,7 @@
 mod about_room;
 mod content;
 mod directory;
+mod encoded_list;
 mod events;
 mod followed_list;
 mod hot_room;

@@ -14,6 +14,7 @@ use crate::{
 };
 
 use super::{
+    encoded_list::{self, Earlier, EncodedList},
     list::{Entry, List},
     shown_counts::ShownCounts,
 };
@@ -81,8 +82,8 @@ pub(super) struct Delta {
 #[derive(Clone, Debug)]
 struct Update {
     frame: Arc<Frame>,
-    /// Where the list is in the chunk, counted from the chunk's prefix. The body of a GET is this part of the same bytes.
-    json: Range<usize>,
+    /// Where the list is in the chunk. The body of a GET is this part of the same bytes.
+    list: EncodedList,
 }
 
 impl Snapshot {
@@ -148,7 +149,7 @@ impl Snapshot {
     /// The frame of the list, and where in it the list is as a JSON array.
     pub fn list_frame(&self) -> (Arc<Frame>, Range<usize>) {
         let update = self.update();
-        (Arc::clone(&update.frame), update.json.clone())
+        (Arc::clone(&update.frame), update.list.json.clone())
     }
 
     /// The frame for a connection that was last sent version `sent`: none if it has this version or a newer one; the changes
@@ -171,8 +172,12 @@ impl Snapshot {
         })
     }
 
-    /// Encodes in advance the frame that most subscribers of this view will need, so that no worker has to.
-    pub(super) fn encode_for(&self, view: View) {
+    /// Encodes in advance the frame that most subscribers of this view will need, so that no worker has to. Participants who were
+    /// the same in the snapshot before are not encoded again.
+    pub(super) fn encode_for(&self, view: View, before: Option<&Self>) {
+        if view == View::Lists {
+            self.update_frame.get_or_init(|| self.encode_update(before));
+        }
         let _ = self.frame_after(self.changes.last().map(|change| change.delta.prev), view);
     }
 
@@ -219,15 +224,22 @@ impl Snapshot {
     }
 
     fn update(&self) -> &Update {
-        self.update_frame.get_or_init(|| {
-            let mut json = 0..0;
-            let frame = Frame::event("participants:update", Some(self.version), |out| {
-                let start = out.len();
-                self.write_list(out);
-                json = start..out.len();
-            });
-            Update { frame: Arc::new(frame), json }
-        })
+        self.update_frame.get_or_init(|| self.encode_update(None))
+    }
+
+    fn encode_update(&self, before: Option<&Self>) -> Update {
+        let mut list = None;
+        let frame = Frame::event("participants:update", Some(self.version), |out| {
+            out.reserve(self.list_bytes());
+            list = Some(encoded_list::write(out, &self.entries, before.and_then(Self::encoded)));
+        });
+        Update { frame: Arc::new(frame), list: list.expect("it was written") }
+    }
+
+    /// The list as it is encoded already.
+    fn encoded(&self) -> Option<Earlier<'_>> {
+        let Update { frame, list } = self.update_frame.get()?;
+        Some(Earlier { entries: &self.entries, encoded: list, bytes: frame.chunked() })
     }
 
     fn snapshot_frame(&self) -> &Arc<Frame> {
@@ -236,27 +248,16 @@ impl Snapshot {
             Arc::new(Frame::event("room:snapshot", None, |out| {
                 out.extend_from_slice(&head[..head.len() - 1]);
                 out.extend_from_slice(b",\"participants\":");
-                self.write_list(out);
+                out.reserve(self.list_bytes());
+                encoded_list::write(out, &self.entries, self.encoded());
                 out.push(b'}');
             }))
         })
     }
 
     fn list_bytes(&self) -> usize {
-        let count = || self.entries.iter().map(|entry| entry.json().len() + 1).sum::<usize>() + 64;
+        let count = || self.entries.iter().map(|entry| entry.json_bytes() + 1).sum::<usize>() + 64;
         *self.list_bytes.get_or_init(count)
-    }
-
-    fn write_list(&self, out: &mut Vec<u8>) {
-        out.reserve(self.list_bytes());
-        out.push(b'[');
-        for (index, entry) in self.entries.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(entry.json());
-        }
-        out.push(b']');
     }
 }
 
@@ -324,7 +325,7 @@ mod tests {
                 None,
             );
             snapshot.list_bytes = OnceLock::from(1_000_000);
-            snapshot.encode_for(View::Deltas);
+            snapshot.encode_for(View::Deltas, None);
             snapshots.push(snapshot);
         }
         snapshots
@@ -349,12 +350,12 @@ mod tests {
         let room = RoomName::parse("general").unwrap();
         let snapshot = Snapshot::new(room, Version::from_u64(1), &list, None, None);
         for view in [View::Counts, View::RoomCounts] {
-            snapshot.encode_for(view);
+            snapshot.encode_for(view, None);
             assert!(snapshot.frame_bytes(view) < 200, "{}", snapshot.frame_bytes(view));
         }
-        assert!(!list.entries()[0].is_encoded());
-        snapshot.encode_for(View::Lists);
-        assert!(list.entries()[0].is_encoded());
+        assert!(!list.entries()[0].is_counted());
+        snapshot.encode_for(View::Lists, None);
+        assert!(list.entries()[0].is_counted());
     }
 
     #[test]

@@ -40,7 +40,7 @@ struct FirstSent {
 impl Worker {
     pub(super) fn adopt(&mut self, handoff: Handoff, transport: Transport) {
         let Handoff { preface, watches, end, permit, client } = handoff;
-        let Transport { socket, head, framing, received, permit: connection_permit } = transport;
+        let Transport { socket, head, framing, received } = transport;
         self.metrics.streams_opened.inc();
         self.metrics.streams_open.inc();
         let mut socket = mio::net::TcpStream::from_std(socket);
@@ -62,18 +62,18 @@ impl Worker {
             self.wheel.enter(short_key, Instant::now()),
             ends_at,
             end_reason,
-            [permit, connection_permit],
+            permit,
         );
         if let Some(client) = client {
             connection.web_socket = Some(Box::new(WebSocket::new(client)));
             self.metrics.web_sockets_open.inc();
         }
-        self.ends.insert((ends_at, short_key));
         self.by_permit.insert(permit_key, short_key);
-        self.connections.insert(Box::new(connection));
+        self.connections.insert(connection);
+        self.watch_end(key);
         self.begin(key, head, preface);
         // The stream may have been replaced on its way here, before any worker knew its permit.
-        if self.connections.get(key).is_some_and(|one| one.permit().is_revoked()) {
+        if self.connections.get(key).is_some_and(|one| one.permit.is_revoked()) {
             self.end(key, CloseReason::Replaced);
         }
         self.take_received(key, &received);

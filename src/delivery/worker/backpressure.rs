@@ -10,7 +10,7 @@ use crate::{hub::Next, sse::Frame};
 use super::{
     super::{
         close_reason::CloseReason,
-        connection::{Ending, Phase, Tail, Written},
+        connection::{Blocked, Ending, Phase, Tail, Written},
         pinned::Pin,
     },
     state::{Worker, short_key},
@@ -20,7 +20,8 @@ impl Worker {
     /// The socket was full and has drained: writes the rest of the frame under way, then what the connection is behind with.
     pub(super) fn on_writable(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let Phase::Blocked { ending, .. } = connection.phase else { return };
+        let Phase::Blocked(blocked) = &connection.phase else { return };
+        let ending = blocked.ending;
         match connection.write_tail() {
             Ok(Written::Whole) => {}
             Ok(Written::Part(_)) => return,
@@ -124,7 +125,7 @@ impl Worker {
         self.forget_blocked(key);
         let since = self.now();
         let connection = &mut self.connections[key];
-        connection.phase = Phase::Blocked { since, tail: tail.map(Box::new), ending };
+        connection.phase = Phase::Blocked(Box::new(Blocked { since, tail, ending }));
         self.blocked.insert((since, short_key(key)));
         self.metrics.slow_subscribers.inc();
         self.set_interest(key, Interest::READABLE | Interest::WRITABLE);
@@ -138,7 +139,7 @@ impl Worker {
     }
 
     pub(super) fn forget_blocked(&mut self, key: usize) -> bool {
-        let Phase::Blocked { since, .. } = self.connections[key].phase else { return false };
-        self.blocked.remove(&(since, short_key(key)))
+        let Phase::Blocked(blocked) = &self.connections[key].phase else { return false };
+        self.blocked.remove(&(blocked.since, short_key(key)))
     }
 }

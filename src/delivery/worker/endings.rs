@@ -50,9 +50,9 @@ impl Worker {
         connection.ends_at = NEVER;
         match &mut connection.phase {
             Phase::Open => self.write_last(key),
-            Phase::Blocked { ending, .. } => {
-                if *ending == Ending::No {
-                    *ending = Ending::AfterTail;
+            Phase::Blocked(blocked) => {
+                if blocked.ending == Ending::No {
+                    blocked.ending = Ending::AfterTail;
                 }
             }
             Phase::Closing => {
@@ -130,7 +130,7 @@ impl Worker {
             self.metrics.web_sockets_open.dec();
         }
         self.ends.remove(&(connection.ends_at, short_key(key)));
-        self.by_permit.remove(&connection.permit().key());
+        self.by_permit.remove(&connection.permit.key());
         if let Some((moved, place)) = self.wheel.leave(connection.place) {
             self.connections[moved as usize].place = place;
         }
@@ -166,7 +166,7 @@ impl Worker {
                     self.connections[key].end_reason = CloseReason::Drain;
                     self.write_last(key);
                 }
-                Phase::Blocked { .. } => self.close(key, CloseReason::Drain),
+                Phase::Blocked(_) => self.close(key, CloseReason::Drain),
                 Phase::Closing => {}
             }
         }

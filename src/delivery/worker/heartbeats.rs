@@ -31,6 +31,7 @@ impl Worker {
     }
 
     fn heartbeat(&mut self, key: usize, frame: &Arc<Frame>) {
+        self.watch_end(key);
         if !matches!(self.connections[key].phase, Phase::Open) {
             return;
         }

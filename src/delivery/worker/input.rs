@@ -138,7 +138,7 @@ impl Worker {
         }
         if !is_ending {
             if let Some(run) = with_permit {
-                run(connection.permit());
+                run(&connection.permit);
             }
             for topic in unwatch {
                 self.stop_watching(key, topic);

@@ -35,8 +35,7 @@ pub(in crate::delivery) struct Worker {
     pub(super) config: DeliveryConfig,
     pub(super) metrics: DeliveryMetrics,
     pub(super) clock: Clock,
-    /// Boxed, so that a growing slab copies pointers only, and its spare capacity costs little.
-    pub(super) connections: Slab<Box<Connection>>,
+    pub(super) connections: Slab<Connection>,
     /// Connections by their streams' permits.
     pub(super) by_permit: HashMap<u32, u32>,
     pub(super) rooms: HashMap<u64, WatchedRoom>,
@@ -45,7 +44,7 @@ pub(in crate::delivery) struct Worker {
     pub(super) wheel: Wheel,
     /// Connections whose socket is full, in the order in which their sockets filled.
     pub(super) blocked: BTreeSet<(u64, u32)>,
-    /// Connections in the order in which they will end.
+    /// Connections that end soon, in that order. The others are looked at with each heartbeat, which saves memory.
     pub(super) ends: BTreeSet<(u64, u32)>,
     /// While draining: when every connection that is left is closed.
     pub(super) drained_at: Option<u64>,
@@ -120,7 +119,15 @@ impl Worker {
         let short_key = short_key(key);
         self.ends.remove(&(self.connections[key].ends_at, short_key));
         self.connections[key].ends_at = at;
-        self.ends.insert((at, short_key));
+        self.watch_end(key);
+    }
+
+    /// Has a connection end in time, if it does before its heartbeat after the next.
+    pub(super) fn watch_end(&mut self, key: usize) {
+        let at = self.connections[key].ends_at;
+        if at < self.now() + 2 * millis(self.config.heartbeat) {
+            self.ends.insert((at, short_key(key)));
+        }
     }
 }
 

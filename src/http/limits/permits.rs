@@ -66,25 +66,28 @@ struct Given {
 
 enum Holder {
     /// `counted` is none for a proxy, whose connections are those of many clients.
-    Connection {
-        counted: Option<ClientAddress>,
-        share: Share,
-        told_to_leave: Option<Arc<Notify>>,
-    },
+    Connection { counted: Option<ClientAddress>, share: Share, told_to_leave: Arc<Notify> },
     /// A connection that was told to leave, and is no longer counted.
     Leaving,
     /// The large head of a connection that was told to leave.
     LeavingHead,
     /// The head of this connection's request.
-    LargeHead {
-        counted: Option<ClientAddress>,
-        connection: u32,
-    },
+    LargeHead { counted: Option<ClientAddress>, connection: u32 },
     Stream {
         address: ClientAddress,
         identity: Option<IdentityKey>,
         is_replaced: bool,
+        /// Once it is written: the place of its connection, which has no permit of its own from then on.
+        seat: Option<StreamSeat>,
     },
+}
+
+/// The place of a stream's connection.
+#[derive(Clone, Copy)]
+struct StreamSeat {
+    share: Share,
+    /// Whether the connection is counted for the stream's address.
+    is_counted: bool,
 }
 
 /// A connection's permit.
@@ -121,7 +124,7 @@ impl Permits {
         }
         let told_to_leave = Arc::new(Notify::new());
         let holder =
-            Holder::Connection { counted, share, told_to_leave: Some(Arc::clone(&told_to_leave)) };
+            Holder::Connection { counted, share, told_to_leave: Arc::clone(&told_to_leave) };
         let permit = self.give(&mut given, holder);
         given.seats.take(permit.key(), share);
         Ok(Seat { permit, told_to_leave, share })
@@ -137,14 +140,24 @@ impl Permits {
         self.given().seats.wait(connection.key(), peer, is_valid);
     }
 
-    /// The connection is a stream's from now on.
-    pub fn settle(&self, connection: &Permit) {
+    /// The connection is a stream's from now on, whose permit stands for both.
+    pub fn settle(&self, connection: Permit, stream: &Permit) {
+        let key = connection.let_go();
         let mut given = self.given();
-        given.seats.settle(connection.key());
-        if let Some(Holder::Connection { told_to_leave, .. }) =
-            given.holders.get_mut(connection.key() as usize)
+        let given = &mut *given;
+        given.seats.settle(key);
+        let Holder::Connection { counted, share, .. } = given.holders.remove(key as usize) else {
+            given.seats.has_left();
+            return;
+        };
+        if let Some(Holder::Stream { address, seat, .. }) =
+            given.holders.get_mut(stream.key() as usize)
         {
-            *told_to_leave = None;
+            debug_assert!(
+                counted.is_none_or(|counted| counted == *address),
+                "the peer is no proxy"
+            );
+            *seat = Some(StreamSeat { share, is_counted: counted.is_some() });
         }
     }
 
@@ -189,7 +202,8 @@ impl Permits {
         }
         count(&mut given.streams_of, address, self.most.streams_per_address)?;
         given.streams += 1;
-        Ok(self.give(&mut given, Holder::Stream { address, identity, is_replaced: false }))
+        Ok(self
+            .give(&mut given, Holder::Stream { address, identity, is_replaced: false, seat: None }))
     }
 
     /// Notes that a stream begins. Returns its identity if it has too many streams now.
@@ -303,9 +317,7 @@ impl Given {
             if let Some(address) = counted {
                 discount(&mut self.connections_of, address);
             }
-            if let Some(told) = told_to_leave {
-                told.notify_one();
-            }
+            told_to_leave.notify_one();
         }
     }
 
@@ -320,8 +332,14 @@ impl Given {
             Holder::Leaving => self.seats.has_left(),
             Holder::LargeHead { counted, .. } => self.forget_large_head(key, counted),
             Holder::LeavingHead => {}
-            Holder::Stream { address, identity, .. } => {
+            Holder::Stream { address, identity, seat, .. } => {
                 self.streams -= 1;
+                if let Some(StreamSeat { share, is_counted }) = seat {
+                    self.seats.leave_settled(share);
+                    if is_counted {
+                        discount(&mut self.connections_of, address);
+                    }
+                }
                 discount(&mut self.streams_of, address);
                 if let Some(identity) = identity {
                     self.forget_stream(identity, key);

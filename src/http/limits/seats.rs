@@ -94,6 +94,11 @@ impl Seats {
 
     pub fn leave(&mut self, key: u32, share: Share) {
         self.settle(key);
+        self.leave_settled(share);
+    }
+
+    /// A stream's connection is closed.
+    pub fn leave_settled(&mut self, share: Share) {
         self.queues(share).taken -= 1;
     }
 

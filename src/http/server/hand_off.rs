@@ -55,12 +55,12 @@ pub(super) async fn hand_off(
         }
         HandedOff::Stream(handoff) => handoff,
     };
-    permits.settle(&seat.permit);
+    permits.settle(seat.permit, &handoff.permit);
     match socket.into_std() {
         Ok(socket) => {
             let crowded = permits.begin_stream(&handoff.permit);
             let received = received.to_vec();
-            let transport = Transport { socket, head, framing, received, permit: seat.permit };
+            let transport = Transport { socket, head, framing, received };
             service.workers.adopt(handoff, transport);
             if let Some(identity) = crowded {
                 make_room_for_newest(identity, service).await;

@@ -22,19 +22,17 @@ const MAX_CHANGE_DELAY: Duration = Duration::from_secs(2);
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl HotRoom {
-    pub(super) async fn on_change(&mut self, change: &Change) {
+    /// Folds a change in. Returns why the room has to be read again instead, if it has to.
+    pub(super) fn on_change(&mut self, change: &Change) -> Option<ResyncCause> {
         if change.version <= self.version {
-            if self.read_at.elapsed() > MAX_CHANGE_DELAY {
-                // The change cannot be a late one: the store's version fell back.
-                self.resync(ResyncCause::Fallback).await;
-            }
-            return;
+            // After this time it cannot be a late one: the store's version fell back.
+            let is_late = self.read_at.elapsed() <= MAX_CHANGE_DELAY;
+            return (!is_late).then_some(ResyncCause::Fallback);
         }
         // The list that goes with this version is the store's, which never had the people who are kept here.
         let is_mended = self.knowledge.is_lost() && !change.is_lost;
         if change.prev != self.version || is_mended {
-            self.resync(ResyncCause::Gap).await;
-            return;
+            return Some(ResyncCause::Gap);
         }
         let pending = self.pending.get_or_insert_default();
         self.list.fold(change, &mut pending.diff);
@@ -56,6 +54,7 @@ impl HotRoom {
         if Instant::now() >= self.window_ends {
             self.publish();
         }
+        None
     }
 
     /// A comparison with LiveKit's list has ended. The store may be ahead of the list held here, so its position is read first.

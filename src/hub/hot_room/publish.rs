@@ -50,7 +50,7 @@ impl HotRoom {
         ));
         for view in View::ALL {
             if self.room.topic().count(view) > 0 {
-                snapshot.encode_for(view);
+                snapshot.encode_for(view, before.as_deref());
             }
         }
         self.room.publish(Arc::clone(&snapshot), self.knowledge.completeness());

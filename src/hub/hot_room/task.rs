@@ -1,6 +1,6 @@
 //! Opens a hot room, and waits for its inputs until nobody watches it any longer.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
@@ -58,7 +58,9 @@ pub(in crate::hub) struct HotRoom {
 
 impl HotRoom {
     pub async fn run(shared: Arc<Shared>, room: Arc<RoomTopic>, may_look_up: bool) {
-        match Self::open(Arc::clone(&shared), Arc::clone(&room), may_look_up).await {
+        // What is rare is boxed, here and below, so that the task has no memory for it most of the time.
+        let opening = Box::pin(Self::open(Arc::clone(&shared), Arc::clone(&room), may_look_up));
+        match opening.await {
             Ok(opened) => opened.follow().await,
             Err(error) => {
                 debug!(room.name = %room.name(), error = %Chain(&error), "cannot open a room");
@@ -72,13 +74,13 @@ impl HotRoom {
         shared: Arc<Shared>,
         room: Arc<RoomTopic>,
         may_look_up: bool,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Box<Self>, StoreError> {
         let feed = shared.lookup.store.follow(room.name()).await?;
         let watched = shared.lookup.watch(room.name());
         let (stored, _) = shared.lookup.read_or_ask(room.name(), || may_look_up).await?;
         let position = stored.as_deref().map(Position::of);
         let completeness = shared.lookup.completeness(room.name(), position);
-        let mut opened = Self::new(shared, room, feed, watched);
+        let mut opened = Box::new(Self::new(shared, room, feed, watched));
         opened.begin(&stored.unwrap_or_default(), completeness, may_look_up);
         Ok(opened)
     }
@@ -127,32 +129,70 @@ impl HotRoom {
         debug!(room.name = %self.room.name(), version = %self.version, "opened a room");
     }
 
-    async fn follow(mut self) {
+    async fn follow(mut self: Box<Self>) {
+        let mut timer = pin!(sleep_until(self.next_due()));
         loop {
+            let due = self.next_due();
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
             tokio::select! {
                 message = self.feed.next() => match message {
-                    Some(FeedMessage::Changed(change)) => self.on_change(&change).await,
-                    Some(FeedMessage::Gap) => self.resync(ResyncCause::Feed).await,
+                    Some(FeedMessage::Changed(change)) => {
+                        if let Some(cause) = self.on_change(&change) {
+                            Box::pin(self.resync(cause)).await;
+                        }
+                    }
+                    Some(FeedMessage::Gap) => Box::pin(self.resync(ResyncCause::Feed)).await,
                     Some(FeedMessage::Roster) => {}
                     None => return,
                 },
-                () = confirmed(&mut self.watched) => self.on_confirmed().await,
-                () = sleep_until(self.window_ends), if self.pending.is_some() => self.publish(),
-                () = sleep_until(self.next_check) => self.on_check().await,
+                () = confirmed(&mut self.watched) => Box::pin(self.on_confirmed()).await,
                 () = self.room.behind(), if self.look_at.is_none() => {
                     self.look_at = Some(self.look_not_before.max(Instant::now()));
                 }
-                () = at(self.look_at) => self.on_behind().await,
                 () = self.room.topic().idle() => self.linger_ends = Some(Instant::now() + LINGER),
-                () = at(self.linger_ends) => {
-                    self.linger_ends = None;
-                    if self.shared.rooms.leave_if_idle(&self.room) {
-                        debug!(room.name = %self.room.name(), "closed an idle room");
+                () = &mut timer => {
+                    if self.is_left() {
                         return;
                     }
+                    self.on_due().await;
                 }
             }
         }
+    }
+
+    /// When the first of what happens at a time has to.
+    fn next_due(&self) -> Instant {
+        let window = self.pending.as_ref().map(|_| self.window_ends);
+        let times = [window, self.look_at, self.linger_ends];
+        times.into_iter().flatten().fold(self.next_check, Instant::min)
+    }
+
+    async fn on_due(&mut self) {
+        let now = Instant::now();
+        if self.pending.is_some() && self.window_ends <= now {
+            self.publish();
+        }
+        if self.look_at.is_some_and(|at| at <= now) {
+            Box::pin(self.on_behind()).await;
+        }
+        if self.next_check <= now {
+            Box::pin(self.on_check()).await;
+        }
+    }
+
+    /// Whether nobody has come back to the room in time.
+    fn is_left(&mut self) -> bool {
+        if self.linger_ends.is_none_or(|at| at > Instant::now()) {
+            return false;
+        }
+        self.linger_ends = None;
+        let is_left = self.shared.rooms.leave_if_idle(&self.room);
+        if is_left {
+            debug!(room.name = %self.room.name(), "closed an idle room");
+        }
+        is_left
     }
 }
 
@@ -160,14 +200,6 @@ impl HotRoom {
 async fn confirmed(watched: &mut Option<Watched>) {
     match watched {
         Some(watched) => watched.confirmed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Resolves at this moment; never without one.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

@@ -192,9 +192,9 @@ fn connections_and_streams_that_are_gone_or_were_refused_leave_nothing_behind() 
     let next = permits.open_stream(address(2), Some(alice)).unwrap();
     permits.begin_stream(&next);
     permits.revoke_oldest(alice);
-    let seats: Vec<_> = (0..6).filter_map(|last| permits.connect(peer(last)).ok()).collect();
+    let mut seats: Vec<_> = (0..6).filter_map(|last| permits.connect(peer(last)).ok()).collect();
     let head = permits.read_large_head(&seats[5].permit, peer(1)).unwrap();
-    permits.settle(&seats[5].permit);
+    permits.settle(seats.remove(1).permit, &stream);
     drop((stream, next, head, seats));
     let given = permits.given();
     assert!(given.holders.is_empty() && given.seats.is_empty());
