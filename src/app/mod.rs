@@ -3,6 +3,7 @@
 mod asking;
 mod assembly;
 mod descriptors;
+mod early_timer;
 mod export;
 mod kept;
 mod livekit_redis;

@@ -3,13 +3,15 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
 use crate::{
     delivery::Workers,
     http::{HttpState, Server},
 };
+
+use super::early_timer::keep_one_timer_early;
 
 /// Requests and streams under way at shutdown get this long after the drain has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(6);
@@ -34,6 +36,7 @@ impl App {
     /// Serves until `shutdown`, then: no longer ready, no longer listening, requests under way are answered, streams end
     /// spread over `shutdown.drain`.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let _early_timer = AbortOnDropHandle::new(tokio::spawn(keep_one_timer_early()));
         let stop = CancellationToken::new();
         let serving = tokio::spawn(self.server.run(
             Arc::clone(&self.state),

@@ -21,7 +21,7 @@ use crate::{
     http::{problem::Problem, settings::ServerSettings, state::HttpState},
 };
 
-use super::{connection, service::Service};
+use super::{connection, service::Service, wakes_itself::going_on_at_once};
 
 /// Connections that can wait to be accepted. The system may allow fewer.
 const BACKLOG: i32 = 4096;
@@ -98,7 +98,8 @@ impl Server {
             let service = Arc::clone(&service);
             match service.http.limits.connect(known) {
                 Ok(seat) => {
-                    tasks.spawn(connection::serve(socket, peer, known, seat, service));
+                    let serving = connection::serve(socket, peer, known, seat, service);
+                    tasks.spawn(going_on_at_once(serving));
                 }
                 Err(problem) => {
                     // Beyond `MAX_REFUSALS` the client is cut off, so that no other connection has to wait for it.

@@ -13,3 +13,4 @@ pub(super) mod listener;
 mod origin_scan;
 mod refusal;
 mod service;
+mod wakes_itself;
