@@ -1,8 +1,13 @@
 //! Probes the sessions that LiveKit lists and that give reason to doubt.
 
-use std::{future::ready, sync::Arc, time::Instant};
+use std::{
+    future::ready,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, stream};
+use tokio::time::sleep;
 
 use crate::{
     presence::{ProbeAnswer, ProbeTarget, Repair, Repairs, Room, StoreTime},
@@ -13,6 +18,9 @@ use super::prober::{Prober, findings};
 
 /// Probes under way at the same time. One that fails takes three seconds.
 const MAX_AT_ONCE: usize = 16;
+/// How often the store's clock is looked at, at most, until it is past the time of the last failure, and how far apart.
+const MAX_CLOCK_LOOKS: usize = 50;
+const CLOCK_LOOK_DELAY: Duration = Duration::from_millis(10);
 
 /// Whom to probe of those whom LiveKit lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +65,25 @@ impl Prober<'_> {
             self.context.schedule().alarm(Instant::now());
         }
         self.context.repair(self.room, Arc::default(), &Repairs { steps, ..repairs }).await?;
-        Ok(if has_failure { ProbeRound::SomebodyFailed } else { ProbeRound::NobodyFailed })
+        if !has_failure {
+            return Ok(ProbeRound::NobodyFailed);
+        }
+        self.until_after_failures().await?;
+        Ok(ProbeRound::SomebodyFailed)
+    }
+
+    /// Waits until what is asked next counts as asked after these failures: the time at which the store noted them may be ahead of
+    /// its clock, by as long as a call takes.
+    async fn until_after_failures(self) -> Result<(), StoreError> {
+        let Some(room) = self.context.store.read(self.room).await? else { return Ok(()) };
+        let failed_at = room.sessions().map(|session| session.life().failed_at).max();
+        for _ in 0..MAX_CLOCK_LOOKS {
+            if Some(self.context.store.now().await?) > failed_at {
+                break;
+            }
+            sleep(CLOCK_LOOK_DELAY).await;
+        }
+        Ok(())
     }
 
     /// Whom to probe now. Somebody who gives no reason to doubt takes the room's turn.
