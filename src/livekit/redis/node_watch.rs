@@ -22,7 +22,7 @@ use super::{
 };
 
 /// A reading takes this long at most, since pings and pushes wait for it.
-const READ_TIMEOUT: Duration = Duration::from_secs(1);
+const READ_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Sees LiveKit's servers crash. Outlives connections, so that one that crashed while there was none is seen, too.
 pub(super) struct NodeWatch {
