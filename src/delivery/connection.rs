@@ -5,6 +5,7 @@ use std::{
     io::{self, IoSlice, Read, Write},
     net::Shutdown,
     sync::Arc,
+    time::Duration,
 };
 
 use mio::net::TcpStream;
@@ -40,7 +41,39 @@ pub(super) struct Connection {
     /// None for an event stream.
     pub web_socket: Option<Box<WebSocket>>,
     input_bytes: u32,
+    pub silence: Silence,
     pub permit: Permit,
+}
+
+/// When a connection was last sent something, as far as heartbeats need to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Silence {
+    /// In the worker's milliseconds, of which 32 bits suffice: no connection is left alone for weeks.
+    since: u32,
+    /// Its client knows how long silence may last.
+    has_had_heartbeat: bool,
+}
+
+impl Silence {
+    /// A frame was written.
+    pub fn broken(&mut self, now: u64) {
+        self.since = low_bits(now);
+    }
+
+    /// A heartbeat was written.
+    pub fn broken_by_heartbeat(&mut self, now: u64) {
+        *self = Self { since: low_bits(now), has_had_heartbeat: true };
+    }
+
+    /// Whether it has lasted for so short a time that a heartbeat can wait for the next turn.
+    pub fn is_young(self, now: u64, heartbeat: Duration) -> bool {
+        let lasts = low_bits(now).wrapping_sub(self.since);
+        self.has_had_heartbeat && u128::from(lasts) * 2 < heartbeat.as_millis()
+    }
+}
+
+fn low_bits(millis: u64) -> u32 {
+    u32::try_from(millis & u64::from(u32::MAX)).expect("32 bits")
 }
 
 /// The rooms of a stream: nearly always one, but any number on a connection for many rooms.
@@ -118,6 +151,7 @@ impl Connection {
             end_reason,
             web_socket: None,
             input_bytes: 0,
+            silence: Silence::default(),
             permit,
         }
     }
@@ -125,6 +159,12 @@ impl Connection {
     /// Writes a frame with one system call.
     pub fn write(&mut self, frame: &Frame) -> io::Result<Written> {
         write_once(&mut self.socket, self.framing.bytes_of(frame))
+    }
+
+    /// A watch's frame of this version was written.
+    pub fn was_sent(&mut self, watch: u32, version: Version, now: u64) {
+        self.watches.as_mut_slice()[watch as usize].sent = Some(version);
+        self.silence.broken(now);
     }
 
     /// Writes the head of the response and the first frames together, and returns what did not fit.
@@ -293,5 +333,29 @@ fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_takes_little_memory() {
+        assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
+    }
+
+    #[test]
+    fn a_heartbeat_can_wait_while_silence_has_lasted_for_less_than_half_of_its_interval() {
+        let heartbeat = Duration::from_secs(15);
+        let mut silence = Silence::default();
+        silence.broken(1_000);
+        assert!(!silence.is_young(1_001, heartbeat), "the first heartbeat is always sent");
+        silence.broken_by_heartbeat(1_000);
+        assert!(silence.is_young(8_499, heartbeat) && !silence.is_young(8_500, heartbeat));
+        let later = 3 * u64::from(u32::MAX);
+        silence.broken(later);
+        assert!(silence.is_young(later + 7_499, heartbeat), "after weeks, too");
+        assert!(!silence.is_young(later + 7_500, heartbeat));
     }
 }

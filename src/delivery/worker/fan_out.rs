@@ -55,6 +55,7 @@ impl Worker {
 
     /// Visits the next slice of a room. Returns its size: zero when the fan-out is over.
     fn fan_out(&mut self, room: u64) -> usize {
+        let now = self.now();
         let Some(room) = self.rooms.get_mut(&room) else { return 0 };
         let newest = room.topic.newest();
         let slice = room.next_slice(MAX_SLICE);
@@ -80,8 +81,7 @@ impl Worker {
                 Ok(Written::Whole) => {
                     frames += 1;
                     bytes += connection.framing.bytes_of(&frame).len();
-                    connection.watches.as_mut_slice()[member.watch as usize].sent =
-                        Some(content.version());
+                    connection.was_sent(member.watch, content.version(), now);
                 }
                 outcome => {
                     let frame = frame.into_owned();

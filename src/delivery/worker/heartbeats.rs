@@ -1,4 +1,4 @@
-//! Writes heartbeats. Before each, checks that the connection is up to date with its rooms, and that a WebSocket's client has not
+//! Writes heartbeats to those that have been sent nothing for a while. At each turn, checks that the connection is up to date with its rooms, and that a WebSocket's client has not
 //! left a message unfinished.
 
 use std::{sync::Arc, time::Instant};
@@ -50,8 +50,13 @@ impl Worker {
                 return;
             }
         }
+        if self.connections[key].silence.is_young(now, self.config.heartbeat) {
+            return;
+        }
         let own = self.own_heartbeat(key);
-        self.write_frame(key, own.as_ref().unwrap_or(frame), Ending::No);
+        if self.write_frame(key, own.as_ref().unwrap_or(frame), Ending::No) {
+            self.connections[key].silence.broken_by_heartbeat(now);
+        }
     }
 
     /// The heartbeat of what a connection watches, where it is not everybody's.

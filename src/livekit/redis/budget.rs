@@ -145,7 +145,7 @@ mod tests {
         let mut budget = ByteBudget::new(ByteRate::new(RATE), start);
         let (mut count, mut longest) = (0, Duration::ZERO);
         let (mut now, mut last) = (start, start);
-        let end = start + Duration::from_secs(60);
+        let end = start + Duration::from_mins(1);
         while now < end {
             match budget.ready_at(256 * KIB, now) {
                 Some(at) => now = at,
