@@ -7,7 +7,7 @@
 //! A WebSocket's client also sends messages: the worker reads them, and `client_messages` carries them to the code that
 //! understands them.
 //!
-//! `workers` starts the threads and chooses one for each `handoff`; an `inbox` carries it there; `worker` is the thread.
+//! `workers` starts the threads and chooses one for each `handoff`; an `inbox` carries it there; `worker` serves it.
 
 mod client_messages;
 mod close_reason;

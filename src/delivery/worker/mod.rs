@@ -1,6 +1,6 @@
-//! One worker: a thread that owns sockets and writes frames to them.
+//! One worker: owns sockets and writes frames to them, on a thread of its own or on that of others who have something for it.
 //!
-//! `state` is what the worker has. `event_loop` waits for its inputs: handed-off connections (`adoption`), changed rooms
+//! `state` is what the worker has. `event_loop` waits for its inputs, and shares the worker: handed-off connections (`adoption`), changed rooms
 //! (`fan_out`), what clients send (`input`), heartbeats that are due (`heartbeats`), sockets that take more (`backpressure`), and
 //! deadlines (`endings`). `watching` is which topics a connection watches.
 
