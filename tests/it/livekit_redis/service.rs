@@ -31,7 +31,8 @@ async fn the_store_may_be_in_the_same_redis_and_what_is_wrong_is_logged_once() {
         metric(&service, "livekit_presence_livekit_redis_up 1").await
     })
     .await;
-    assert!(service.log().contains("following LiveKit's Redis"), "{}", service.log());
+    let is_followed = "following LiveKit's Redis";
+    eventually("the log to say that", async || service.log().contains(is_followed)).await;
     assert_eq!(service.log().matches(is_wrong).count(), 1, "{}", service.log());
 }
 

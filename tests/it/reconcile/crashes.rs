@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{
     ApiFault, LiveKitsRedis, ScriptedLiveKit, Subscriber, TestApp, eventually, joined, patiently,
-    started,
+    published, started,
 };
 
 use super::{
@@ -131,6 +131,10 @@ async fn while_no_server_is_seen_quiet_rooms_are_probed_as_without_livekits_redi
 async fn a_room_whose_people_have_just_shown_life_keeps_its_turn() {
     let (app, livekit, mut redis) = with_redis(&[("LKP__RECONCILE__EVERY", "3s")]).await;
     let (_, _subscriber) = with_alice(&app, &livekit, &mut redis).await;
-    // Alice came with the first comparison, so she was not due then. A turn that it had taken would not come again for two minutes.
+    let compared = "comparisons_total{reason=\"watched\",outcome=\"confirmed\"}";
+    while app.metric(compared).await < 1.0 {
+        app.webhook(published("alice", "TR_1")).await;
+    }
+    // She was not due then. A turn that the room had taken for nobody would not come again for two minutes.
     livekit.until_called("UpdateSubscriptions", 1).await;
 }
