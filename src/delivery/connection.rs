@@ -342,7 +342,9 @@ mod tests {
 
     #[test]
     fn an_idle_connection_takes_little_memory() {
-        assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
+        // In a build with checks mio's socket is larger.
+        let besides = size_of::<Connection>() - size_of::<TcpStream>();
+        assert!(besides <= 120, "{besides}");
     }
 
     #[test]

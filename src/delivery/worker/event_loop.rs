@@ -181,3 +181,74 @@ impl Worker {
         deadlines.into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use mio::Waker;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        delivery::{DeliveryConfig, DeliveryMetrics, Pinned},
+        hub::Topic,
+    };
+
+    const INDEX: u32 = 0;
+
+    fn worker() -> (Arc<SharedWorker>, Poll) {
+        let poll = Poll::new().unwrap();
+        let inbox = Arc::new(Inbox::new(Waker::new(poll.registry(), WAKE).unwrap()));
+        let (day, minute) = (Duration::from_hours(24), Duration::from_mins(1));
+        let config = DeliveryConfig { threads: 1, heartbeat: day, write_timeout: minute };
+        let registry = &mut Registry::default();
+        let worker = Worker::new(
+            INDEX,
+            poll.registry().try_clone().unwrap(),
+            Arc::clone(&inbox),
+            config,
+            DeliveryMetrics::register(registry),
+            Clock::system(),
+            Pinned::register(1_000_000, registry),
+        );
+        (Arc::new(SharedWorker::new(inbox, worker)), poll)
+    }
+
+    #[test]
+    fn whatever_threads_put_in_at_the_same_time_is_seen_to() {
+        let (shared, poll) = worker();
+        let own = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.run(poll))
+        };
+        for _ in 0..2_000 {
+            let topics = [(); 4].map(|()| Topic::for_test());
+            thread::scope(|scope| {
+                let shared = &shared;
+                // So that the worker's own thread often has it, too.
+                scope.spawn(|| (0..20).for_each(|_| shared.inbox.wake()));
+                for topic in &topics {
+                    topic.watch(INDEX);
+                    scope.spawn(move || {
+                        for _ in 0..5 {
+                            if topic.take_untold() != 0 {
+                                shared.do_now(|mail| mail.changed.push(Arc::clone(topic)));
+                            }
+                        }
+                    });
+                }
+            });
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while topics.iter().any(|topic| topic.is_on_its_way(INDEX)) {
+                assert!(Instant::now() < deadline, "what was put in lies there");
+                thread::yield_now();
+            }
+        }
+        shared.inbox.send(|mail| mail.drain = Some(Duration::ZERO));
+        own.join().unwrap();
+        assert_eq!(shared.inbox.put(|_| ()), Put::Closed);
+        shared.do_now(|_| panic!("nobody is there to take it"));
+    }
+}
