@@ -29,4 +29,16 @@ impl Failure {
             Self::Api(_) | Self::Store(_) | Self::Coordination(_) | Self::NoBudget => 0,
         }
     }
+
+    /// What a reading of LiveKit's Redis would bring that has to wait for the budget of bytes.
+    pub fn over_budget(&self) -> Option<usize> {
+        match self {
+            Self::Redis(LiveKitRedisError::OverBudget { expected }) => Some(*expected),
+            Self::Redis(_)
+            | Self::Api(_)
+            | Self::Store(_)
+            | Self::Coordination(_)
+            | Self::NoBudget => None,
+        }
+    }
 }

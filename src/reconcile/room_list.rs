@@ -51,7 +51,7 @@ impl Context {
             Err(LiveKitRedisError::Unreadable { .. } | LiveKitRedisError::TooLarge { .. }) => {
                 Some(true)
             }
-            Err(LiveKitRedisError::Down(_) | LiveKitRedisError::OverBudget) => None,
+            Err(LiveKitRedisError::Down(_) | LiveKitRedisError::OverBudget { .. }) => None,
         }
     }
 

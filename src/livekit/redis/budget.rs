@@ -8,7 +8,9 @@
 //! - The bucket `all` fills at the rate. Every reading is charged to it. Only large readings wait for it.
 //! - The bucket `small` fills at three quarters of the rate. Small readings are charged to it too, and wait for nothing else.
 //!
-//! So a large reading never delays a small one, small ones leave at least a quarter of the rate to large ones, and all together stay
+//! - Where the size of a room is not known before it is read, it is begun, and charged, as a small one.
+//!
+//! So what is known to be large never delays a small reading, small ones leave at least a quarter of the rate to large ones, and all together stay
 //! within the rate. Beside that, one room may use a quarter of the rate ([`ByteRate::interval`]), so a large room pays its own debt.
 
 use std::time::{Duration, Instant};
@@ -70,6 +72,10 @@ impl ByteBudget {
             all: Bucket { rate, full_at: now },
             small: Bucket { rate: small, full_at: now },
         }
+    }
+
+    pub fn is_large(&self, bytes: usize) -> bool {
+        self.rate.is_large(bytes)
     }
 
     /// When a reading of what is this large may begin, if not now.

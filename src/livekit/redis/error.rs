@@ -23,7 +23,10 @@ pub enum LiveKitRedisError {
     },
     /// So much was read that this would have to wait: LiveKit's API has to be asked.
     #[error("`livekit.redis_bytes_per_second` allows no reading of LiveKit's Redis at the moment")]
-    OverBudget,
+    OverBudget {
+        /// What it would bring.
+        expected: usize,
+    },
 }
 
 impl LiveKitRedisError {
@@ -35,7 +38,7 @@ impl LiveKitRedisError {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Unreadable { bytes, .. } => *bytes,
-            Self::Down(_) | Self::TooLarge { .. } | Self::OverBudget => 0,
+            Self::Down(_) | Self::TooLarge { .. } | Self::OverBudget { .. } => 0,
         }
     }
 }

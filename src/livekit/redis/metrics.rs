@@ -96,7 +96,7 @@ impl LiveKitRedisMetrics {
             Err(LiveKitRedisError::Down(_)) => ReadOutcome::Down,
             Err(LiveKitRedisError::Unreadable { .. }) => ReadOutcome::Unreadable,
             Err(LiveKitRedisError::TooLarge { .. }) => ReadOutcome::TooLarge,
-            Err(LiveKitRedisError::OverBudget) => ReadOutcome::OverBudget,
+            Err(LiveKitRedisError::OverBudget { .. }) => ReadOutcome::OverBudget,
         };
         self.reads.get_or_create(&(what, outcome)).inc();
     }

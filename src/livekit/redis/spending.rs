@@ -43,9 +43,25 @@ impl<'shared> Spending<'shared> {
     pub async fn afford(&mut self, expected: usize) -> Result<(), LiveKitRedisError> {
         self.expected = expected;
         match self.payment {
-            Payment::Granted(_) => Ok(()),
+            Payment::Granted(_) => self.afford_now(),
             Payment::Waits => self.wait().await,
         }
+    }
+
+    /// The reading was granted. If it turns out to be larger than what was charged, it begins only if it need not wait.
+    fn afford_now(&mut self) -> Result<(), LiveKitRedisError> {
+        let (expected, now) = (self.expected, Instant::now());
+        let more = expected.saturating_sub(self.charged);
+        let mut budget = self.shared.budget();
+        if more == 0 || !budget.is_large(expected) {
+            return Ok(());
+        }
+        if budget.ready_at(expected, now).is_some() {
+            return Err(LiveKitRedisError::OverBudget { expected });
+        }
+        budget.take_part(more, expected, now);
+        self.charged += more;
+        Ok(())
     }
 
     async fn wait(&mut self) -> Result<(), LiveKitRedisError> {
@@ -62,7 +78,9 @@ impl<'shared> Spending<'shared> {
             };
             match ready_at {
                 None => return Ok(()),
-                Some(at) if at > deadline => return Err(LiveKitRedisError::OverBudget),
+                Some(at) if at > deadline => {
+                    return Err(LiveKitRedisError::OverBudget { expected: self.expected });
+                }
                 Some(at) => sleep_until(at.into()).await,
             }
         }
@@ -75,8 +93,8 @@ impl<'shared> Spending<'shared> {
         let more = self.bytes.saturating_sub(self.charged);
         if more > 0 {
             self.charged += more;
-            let whole = self.bytes.max(self.expected);
-            self.shared.budget().take_part(more, whole, Instant::now());
+            // As what it was begun as: small ones that turn out large have those that follow wait.
+            self.shared.budget().take_part(more, self.expected, Instant::now());
         }
     }
 

@@ -211,6 +211,15 @@ impl ReadingPace {
         self.want(room, now, now, None);
     }
 
+    /// A reading has not begun: the room is this large, which was not known, so it takes its place among those.
+    pub fn put_off(&mut self, room: &RoomName, bytes: usize, now: Instant) {
+        self.no_longer_large(room);
+        let Some(paced) = self.rooms.get_mut(room) else { return };
+        (paced.is_reading, paced.bytes) = (false, bytes);
+        self.want_still(room);
+        self.want(room, now, now, None);
+    }
+
     fn ended(&mut self, room: &RoomName, bytes: usize) {
         self.no_longer_large(room);
         let rate = self.rate;

@@ -34,6 +34,9 @@ impl Context {
                 }
                 self.note_refreshed(&refreshed, changed_at);
             }
+            Err(error) if error.over_budget().is_some() => {
+                self.readings.put_off(&room, error.over_budget().unwrap_or_default());
+            }
             Err(error) => {
                 // It is read again after a while. Until then comparisons tell.
                 self.readings.failed(&room, error.bytes());

@@ -94,6 +94,11 @@ impl Readings {
         self.wake_after(|state| state.pace.read(room, bytes));
     }
 
+    /// A reading has not begun, because the room is this large.
+    pub(super) fn put_off(&self, room: &RoomName, bytes: usize) {
+        self.wake_after(|state| state.pace.put_off(room, bytes, Instant::now()));
+    }
+
     /// A reading has failed, and brought this many bytes.
     pub(super) fn failed(&self, room: &RoomName, bytes: usize) {
         self.wake_after(|state| state.pace.failed(room, bytes, Instant::now()));

@@ -103,7 +103,7 @@ impl RoomsRefresher {
                 let again = self.0.tell_metadata(room, &told_of(object, asked_at)).await;
                 Pass { bytes, again, failed: false }
             }
-            Err(LiveKitRedisError::Down(_) | LiveKitRedisError::OverBudget) => failed,
+            Err(LiveKitRedisError::Down(_) | LiveKitRedisError::OverBudget { .. }) => failed,
             Err(LiveKitRedisError::Unreadable { bytes, .. }) => Pass { bytes, ..none },
             Ok(None) | Err(LiveKitRedisError::TooLarge { .. }) => none,
         }

@@ -130,3 +130,20 @@ async fn names_of_rooms_are_read_alone_and_not_again_until_a_room_changes() {
     redis.describe("another", "").await;
     eventually("the other room", async || app.rooms().await.to_string().contains("another")).await;
 }
+
+#[tokio::test]
+async fn large_rooms_that_are_watched_for_the_first_time_wait_for_each_other() {
+    let (livekit, mut redis) = (ScriptedLiveKit::start(KEYS).await, LiveKitsRedis::start().await);
+    let app = with_rate(&redis.url(), &livekit, "131072", "1h").await;
+    let mut subscribers = Vec::new();
+    for number in 0..10 {
+        let room = format!("room-{number}");
+        redis.put(&room, &people(60)).await;
+        subscribers.push(app.subscriber(&room).await);
+    }
+    // Six hundred kilobytes each, of which the burst of the budget has none: the first is read, and the others have to wait.
+    let put_off = "livekit_redis_reads_total{what=\"people\",outcome=\"over_budget\"}";
+    eventually("others to wait", async || app.metric(put_off).await >= 9.0).await;
+    let bytes = app.metric(READ).await;
+    assert!(bytes < 1_500_000.0, "{bytes} bytes");
+}
