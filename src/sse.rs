@@ -209,11 +209,10 @@ impl MessageFields<'_> {
 }
 
 /// Shows that a stream is alive: with a comment to proxies, and with an event to scripts, which cannot see comments. The event
-/// tells how long there can be silence, so that a script knows when something is overdue: after a heartbeat that another frame has
-/// made needless, the next one comes at most one and a half intervals after that frame.
-pub fn heartbeat(now: HostTime, interval: Duration) -> Frame {
+/// tells the interval, so that a script knows when a heartbeat is overdue.
+pub fn heartbeat(now: HostTime, every: Duration) -> Frame {
     encode_chunk(|out| {
-        let (millis, every) = (now.as_millis(), (interval * 3 / 2).as_millis());
+        let (millis, every) = (now.as_millis(), every.as_millis());
         write!(
             out,
             ": heartbeat\nevent: heartbeat\ndata: {{\"t\":{millis},\"every\":{every}}}\n\n"
@@ -279,7 +278,7 @@ mod tests {
         let frame = heartbeat(HostTime::from_millis(1_700_000_000_123), Duration::from_secs(15));
         assert_eq!(
             text(frame.plain()),
-            ": heartbeat\nevent: heartbeat\ndata: {\"t\":1700000000123,\"every\":22500}\n\n"
+            ": heartbeat\nevent: heartbeat\ndata: {\"t\":1700000000123,\"every\":15000}\n\n"
         );
     }
 
@@ -307,7 +306,7 @@ mod tests {
         });
         let expected = [
             r#"{"event":"participants:update","id":"17","data":[]}"#,
-            r#"{"event":"heartbeat","data":{"t":5,"every":22500}}"#,
+            r#"{"event":"heartbeat","data":{"t":5,"every":15000}}"#,
             r#"{"id":"3","data":{"a":1}}"#,
             r#"{"data":2}"#,
         ];

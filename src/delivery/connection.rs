@@ -45,30 +45,21 @@ pub(super) struct Connection {
     pub permit: Permit,
 }
 
-/// When a connection was last sent something, as far as heartbeats need to know.
+/// When a connection was last sent something, in the worker's milliseconds, of which 32 bits suffice: no connection is left alone for
+/// weeks.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Silence {
-    /// In the worker's milliseconds, of which 32 bits suffice: no connection is left alone for weeks.
-    since: u32,
-    /// Its client knows how long silence may last.
-    has_had_heartbeat: bool,
-}
+pub(super) struct Silence(u32);
 
 impl Silence {
     /// A frame was written.
     pub fn broken(&mut self, now: u64) {
-        self.since = low_bits(now);
+        self.0 = low_bits(now);
     }
 
-    /// A heartbeat was written.
-    pub fn broken_by_heartbeat(&mut self, now: u64) {
-        *self = Self { since: low_bits(now), has_had_heartbeat: true };
-    }
-
-    /// Whether it has lasted for so short a time that a heartbeat can wait for the next turn.
-    pub fn is_young(self, now: u64, heartbeat: Duration) -> bool {
-        let lasts = low_bits(now).wrapping_sub(self.since);
-        self.has_had_heartbeat && u128::from(lasts) * 2 < heartbeat.as_millis()
+    /// Whether a heartbeat can wait for the next turn, which comes after this time. (A turn may be a little late.)
+    pub fn can_last(self, now: u64, turn: Duration) -> bool {
+        let lasts = u128::from(low_bits(now).wrapping_sub(self.0));
+        lasts <= turn.as_millis() + turn.as_millis() / 64
     }
 }
 
@@ -348,16 +339,16 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_can_wait_while_silence_has_lasted_for_less_than_half_of_its_interval() {
-        let heartbeat = Duration::from_secs(15);
+    fn a_heartbeat_can_wait_while_silence_would_not_last_for_longer_than_two_turns() {
+        let turn = Duration::from_millis(7_500);
         let mut silence = Silence::default();
-        silence.broken(1_000);
-        assert!(!silence.is_young(1_001, heartbeat), "the first heartbeat is always sent");
-        silence.broken_by_heartbeat(1_000);
-        assert!(silence.is_young(8_499, heartbeat) && !silence.is_young(8_500, heartbeat));
-        let later = 3 * u64::from(u32::MAX);
-        silence.broken(later);
-        assert!(silence.is_young(later + 7_499, heartbeat), "after weeks, too");
-        assert!(!silence.is_young(later + 7_500, heartbeat));
+        for since in [1_000, 3 * u64::from(u32::MAX)] {
+            silence.broken(since);
+            assert!(silence.can_last(since + 7_500, turn), "one that is sent nothing else");
+            assert!(
+                silence.can_last(since + 7_617, turn) && !silence.can_last(since + 7_618, turn)
+            );
+            assert!(!silence.can_last(since + 15_000, turn));
+        }
     }
 }

@@ -45,7 +45,7 @@ impl Worker {
         self.metrics.streams_open.inc();
         let mut socket = mio::net::TcpStream::from_std(socket);
         let key = self.connections.vacant_key();
-        let registered = self.registry.register(&mut socket, Token(key), Interest::READABLE);
+        let registered = self.sockets.register(&mut socket, Token(key), Interest::READABLE);
         if let Err(error) = registered {
             error!(%error, "cannot watch a stream's socket");
             self.metrics.closed(CloseReason::Socket);

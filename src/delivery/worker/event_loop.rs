@@ -9,6 +9,8 @@ use std::{
 
 use mio::{Events, Poll, Token, event::Event};
 
+use crate::abort_on_panic;
+
 use super::{
     super::{
         close_reason::CloseReason,
@@ -43,9 +45,12 @@ impl SharedWorker {
     /// Puts something in and sees to it on this thread, which takes some hundred visits at most: what is left after these is for
     /// the worker's own thread.
     pub fn do_now(&self, put: impl FnOnce(&mut Mail)) {
-        if self.inbox.put(put) == Put::Closed {
-            return;
+        if self.inbox.put(put) != Put::Closed {
+            abort_on_panic::thread("a worker of streams", || self.see_to_inbox());
         }
+    }
+
+    fn see_to_inbox(&self) {
         for _ in 0..2 {
             let Some(mut worker) = self.try_lock() else { return };
             worker.on_mail();
@@ -87,7 +92,7 @@ impl SharedWorker {
     }
 
     fn lock(&self) -> MutexGuard<'_, Worker> {
-        self.worker.lock().expect("a thread that failed at it has ended the process")
+        self.worker.lock().expect("a thread that fails at it ends the process")
     }
 
     fn try_lock(&self) -> Option<MutexGuard<'_, Worker>> {
@@ -153,32 +158,31 @@ impl Worker {
     /// The time for which the thread waits at most: until the next deadline or heartbeat. None if it has only to wait for sockets
     /// and mail.
     fn begin_to_wait(&mut self) -> Option<Duration> {
-        let deadline = self.next_deadline();
-        self.thread_waits_until = deadline.unwrap_or(u64::MAX);
+        self.thread_waits_until = self.next_due();
         if !self.fan_outs.is_empty() {
             return Some(Duration::ZERO);
         }
-        let now = self.now();
-        let until_deadline = deadline.map(|at| Duration::from_millis(at.saturating_sub(now)));
-        let until_heartbeat =
-            self.wheel.next_turn().map(|turn| turn.saturating_duration_since(Instant::now()));
-        until_deadline.into_iter().chain(until_heartbeat).min()
+        self.thread_waits_until.map(|due| due.saturating_duration_since(Instant::now()))
     }
 
     /// Whether another thread has left something that is due before the thread of the worker wakes by itself.
     fn has_to_wake_thread(&self) -> bool {
-        let is_due_earlier = self.next_deadline().is_some_and(|at| at < self.thread_waits_until);
-        is_due_earlier || !self.fan_outs.is_empty()
+        let is_earlier = |due| self.thread_waits_until.is_none_or(|until| due < until);
+        let is_empty_after_drain = self.drained_at.is_some() && self.connections.is_empty();
+        !self.fan_outs.is_empty() || is_empty_after_drain || self.next_due().is_some_and(is_earlier)
     }
 
-    fn next_deadline(&self) -> Option<u64> {
+    /// The next deadline or heartbeat.
+    fn next_due(&self) -> Option<Instant> {
         let timeout = millis(self.config.write_timeout);
         let deadlines = [
             self.ends.first().map(|(at, _)| *at),
             self.blocked.first().map(|(since, _)| since.saturating_add(timeout)),
             self.drained_at.filter(|at| *at > self.now()),
         ];
-        deadlines.into_iter().flatten().min()
+        let deadline = deadlines.into_iter().flatten().min();
+        let deadline = deadline.and_then(|at| self.started.checked_add(Duration::from_millis(at)));
+        deadline.into_iter().chain(self.wheel.next_turn()).min()
     }
 }
 

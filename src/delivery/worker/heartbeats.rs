@@ -1,5 +1,5 @@
-//! Writes heartbeats to those that have been sent nothing for a while. At each turn, checks that the connection is up to date with its rooms, and that a WebSocket's client has not
-//! left a message unfinished.
+//! Writes heartbeats to those that would be sent nothing for too long. At each turn, checks that the connection is up to date with
+//! its rooms, and that a WebSocket's client has not left a message unfinished.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,7 +16,7 @@ use super::{
         connection::{Ending, Phase},
         watched_room::WatchedRoom,
     },
-    state::Worker,
+    state::{TURNS_IN_HEARTBEAT, Worker},
 };
 
 impl Worker {
@@ -50,12 +50,13 @@ impl Worker {
                 return;
             }
         }
-        if self.connections[key].silence.is_young(now, self.config.heartbeat) {
+        let turn = self.config.heartbeat / TURNS_IN_HEARTBEAT;
+        if self.connections[key].silence.can_last(now, turn) {
             return;
         }
         let own = self.own_heartbeat(key);
         if self.write_frame(key, own.as_ref().unwrap_or(frame), Ending::No) {
-            self.connections[key].silence.broken_by_heartbeat(now);
+            self.connections[key].silence.broken(now);
         }
     }
 

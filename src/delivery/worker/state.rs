@@ -23,6 +23,9 @@ use super::super::{
     wheel::Wheel,
 };
 
+/// A connection that is sent other frames, too, is looked at this often in the time between two heartbeats.
+pub(super) const TURNS_IN_HEARTBEAT: u32 = 2;
+
 /// Owns sockets and writes frames to them.
 ///
 /// Its inputs: sockets that can be read or written, mail (handed-off connections, changed rooms, streams to end, the order to
@@ -30,7 +33,7 @@ use super::super::{
 pub(in crate::delivery) struct Worker {
     pub(super) index: u32,
     /// Where its thread waits for sockets.
-    pub(super) registry: Registry,
+    pub(super) sockets: Registry,
     pub(super) inbox: Arc<Inbox>,
     pub(super) config: DeliveryConfig,
     pub(super) metrics: DeliveryMetrics,
@@ -48,8 +51,8 @@ pub(in crate::delivery) struct Worker {
     pub(super) ends: BTreeSet<(u64, u32)>,
     /// While draining: when every connection that is left is closed.
     pub(super) drained_at: Option<u64>,
-    /// The deadline until which its thread waits, unless it is woken.
-    pub(super) thread_waits_until: u64,
+    /// Until when its thread waits, unless it is woken; none if not for a time.
+    pub(super) thread_waits_until: Option<Instant>,
     pub(super) pinned: Arc<Pinned>,
     /// For what clients send, which is thrown away.
     pub(super) scratch: Box<[u8]>,
@@ -60,7 +63,7 @@ pub(in crate::delivery) struct Worker {
 impl Worker {
     pub fn new(
         index: u32,
-        registry: Registry,
+        sockets: Registry,
         inbox: Arc<Inbox>,
         config: DeliveryConfig,
         metrics: DeliveryMetrics,
@@ -70,7 +73,7 @@ impl Worker {
         let started = Instant::now();
         Self {
             index,
-            registry,
+            sockets,
             inbox,
             metrics,
             clock,
@@ -78,11 +81,11 @@ impl Worker {
             by_permit: HashMap::new(),
             rooms: HashMap::new(),
             fan_outs: VecDeque::new(),
-            wheel: Wheel::new(config.heartbeat, started),
+            wheel: Wheel::new(config.heartbeat / TURNS_IN_HEARTBEAT, started),
             blocked: BTreeSet::new(),
             ends: BTreeSet::new(),
             drained_at: None,
-            thread_waits_until: 0,
+            thread_waits_until: None,
             pinned,
             scratch: vec![0; 16 * 1024].into_boxed_slice(),
             started,
@@ -109,7 +112,7 @@ impl Worker {
     /// a socket is full.
     pub(super) fn set_interest(&mut self, key: usize, interest: Interest) {
         let socket = &mut self.connections[key].socket;
-        if let Err(error) = self.registry.reregister(socket, Token(key), interest) {
+        if let Err(error) = self.sockets.reregister(socket, Token(key), interest) {
             // The connection is closed when it times out.
             error!(%error, "cannot watch a stream's socket");
         }

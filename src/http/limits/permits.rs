@@ -19,7 +19,7 @@ use crate::delivery::{self, Permit};
 use super::{
     client_address::{ClientAddress, Peer},
     identity_key::IdentityKey,
-    seats::{Seats, Share},
+    seats::{Seats, Share, StreamSeat},
 };
 
 /// An address with streams of this many people is most likely a proxy's.
@@ -80,14 +80,6 @@ enum Holder {
         /// Once it is written: the place of its connection, which has no permit of its own from then on.
         seat: Option<StreamSeat>,
     },
-}
-
-/// The place of a stream's connection.
-#[derive(Clone, Copy)]
-struct StreamSeat {
-    share: Share,
-    /// Whether the connection is counted for the stream's address.
-    is_counted: bool,
 }
 
 /// A connection's permit.

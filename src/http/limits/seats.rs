@@ -17,6 +17,14 @@ pub(in crate::http) enum Share {
     Webhooks,
 }
 
+/// The place of a stream's connection.
+#[derive(Clone, Copy)]
+pub(super) struct StreamSeat {
+    pub share: Share,
+    /// Whether the connection is counted for the stream's address.
+    pub is_counted: bool,
+}
+
 /// All connections, by permit.
 #[derive(Default)]
 pub(in crate::http) struct Seats {

@@ -55,11 +55,13 @@ pub(super) async fn serve(
 /// Reads a head once more, with the memory that a large one takes, and answers that one request.
 async fn serve_large_head(ended: Ended, state: Arc<ConnectionState>, service: &Arc<Service>) {
     match service.http.limits.read_large_head(&state.seat.permit, state.peer) {
-        Ok(_memory) => {
+        Ok(memory) => {
             let spent = state.head.begun_at().map_or(Duration::ZERO, |at| at.elapsed());
             let timeout = service.settings.head_timeout.saturating_sub(spent);
             let large = HeadLimits { max_bytes: LARGE_HEAD_BYTES, timeout, keep_alive: false };
             let ended = converse(ended.socket, ended.read, large, &state, service).await;
+            // It names the connection's permit, which a stream's takes the place of.
+            drop(memory);
             finish(ended, state, service).await;
         }
         Err(problem) => {

@@ -140,7 +140,7 @@ async fn heartbeats_come_as_comment_and_as_event() {
         assert_eq!(beat.name, "heartbeat");
         assert_eq!(beat.comment.as_deref(), Some("heartbeat"));
         assert!(beat.json()["t"].as_u64().unwrap() > 1_700_000_000_000);
-        assert_eq!(beat.json()["every"], 150, "so that a script knows when too long nothing came");
+        assert_eq!(beat.json()["every"], 100, "so that a script knows when too long nothing came");
     }
 }
 

@@ -79,7 +79,7 @@ async fn a_heartbeat_is_a_message() {
     let heartbeat = socket.next_of_any_kind().await;
     assert_eq!(
         (&heartbeat["event"], &heartbeat["data"]["every"]),
-        (&json!("heartbeat"), &json!(1500))
+        (&json!("heartbeat"), &json!(1000))
     );
     assert!(heartbeat["data"]["t"].is_u64() && heartbeat.get("id").is_none());
 }
