@@ -10,7 +10,7 @@ use super::instances::Instances;
 const SHOWN_WITHIN: Duration = Duration::from_millis(4_500);
 /// No list decides about somebody who has shown life so lately (`reconcile.grace`).
 const GRACE: Duration = Duration::from_secs(5);
-/// The same where that is longer than LiveKit's answer takes.
+/// The same where that is longer than LiveKit's answer takes: also of those whom a comparison was just told of.
 const SHOWN_AFTER_GRACE: Duration = Duration::from_millis(6_500);
 
 #[tokio::test]
@@ -37,7 +37,8 @@ async fn a_leave_whose_webhook_is_lost_is_shown_once_livekit_says_that_nobody_an
         let others: Vec<_> = quiet.iter().chain([&alice]).collect();
         took.push(shown_after_lost_leave(&scenario, &instances, &one, &others).await);
     }
-    assert!(took.iter().all(|took| *took <= SHOWN_WITHIN), "{took:?}\n{}", scenario.story());
+    assert!(took[0] <= SHOWN_WITHIN, "{took:?}\n{}", scenario.story());
+    assert!(took.iter().all(|took| *took <= SHOWN_AFTER_GRACE), "{took:?}\n{}", scenario.story());
     say(&format!("leaves of quiet people whose webhooks are lost: {}", percentiles(&mut took)));
 
     let erin = scenario.join("erin").await;
@@ -49,7 +50,7 @@ async fn a_leave_whose_webhook_is_lost_is_shown_once_livekit_says_that_nobody_an
 
     let after = shown_after_lost_leave(&scenario, &instances, &alice, &[]).await;
     say(&format!("the same of the last one inside: {} ms", after.as_millis()));
-    assert!(after <= SHOWN_WITHIN, "{after:?}\n{}", scenario.story());
+    assert!(after <= SHOWN_AFTER_GRACE, "{after:?}\n{}", scenario.story());
     let asked = instances.lists_asked_for().await - asked_before;
     assert!(asked == 0.0, "{asked} lists were asked for");
 }
