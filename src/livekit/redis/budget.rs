@@ -3,7 +3,8 @@
 //! Pure: callers pass the time. The cost model:
 //!
 //! - A reading costs the bytes that it brings, and at least [`MIN_COST`] for its command. Everything that is read is charged,
-//!   whoever reads it. What it brings is known afterwards, so a bucket may run into debt, and the next reading waits.
+//!   also for comparisons and clients. What it brings is known afterwards, so a bucket may run into debt, and the next reading
+//!   waits.
 //! - A reading is *large* if it takes more than [`LARGE_FROM`] of the rate, which is 256 KiB of 8 MiB a second.
 //! - The bucket `all` fills at the rate. Every reading is charged to it. Only large readings wait for it.
 //! - The bucket `small` fills at three quarters of the rate. Small readings are charged to it too, and wait for nothing else.

@@ -1,4 +1,4 @@
-//! What is read of LiveKit's Redis is bounded, whoever has it read.
+//! What is read of LiveKit's Redis is bounded, also what comparisons and clients have read.
 
 use std::time::{Duration, Instant};
 
