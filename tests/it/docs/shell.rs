@@ -126,7 +126,7 @@ impl Fixture {
         for name in ["Makefile", "config", "scripts", ".env.example"] {
             symlink(Path::new(ROOT).join(name), folder.path().join(name)).unwrap();
         }
-        let heartbeat = ("LKP__STREAM__HEARTBEAT", "200ms");
+        let heartbeat = ("LKP__STREAM__HEARTBEAT", "1s");
         let demo = Process::start(&[heartbeat, ("HISTORY_URL", "sqlite::memory:")]).await;
         demo.webhooks(everybody()).await;
         let pages = "pages: another-secret-of-32-characters-or-more";
@@ -219,7 +219,7 @@ impl Fixture {
         /// More than `stream.coalesce`, so that each change goes out by itself.
         const PAUSE: Duration = Duration::from_millis(40);
         /// More than `stream.heartbeat`, so that there is one.
-        const QUIET: Duration = Duration::from_millis(400);
+        const QUIET: Duration = Duration::from_millis(1_200);
         while !*stopped.borrow() {
             let round = self.rounds.fetch_add(1, Ordering::Relaxed);
             let leave = CALLERS.map(|one| left(one).room("support").sid(&sid(one, round)));
