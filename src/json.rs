@@ -25,7 +25,7 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
     out
 }
 
-/// How many bytes [`line`] has of a value.
+/// How many bytes [`line()`] has of a value.
 pub fn line_bytes(value: &impl Serialize) -> usize {
     let mut count = Count(0);
     let mut serializer = Serializer::with_formatter(&mut count, OneLine);

@@ -7,7 +7,7 @@ use crate::json;
 
 use super::list::Entry;
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 #[derive(Clone, Debug)]
 pub(super) struct EncodedList {
     /// Where the array is in the bytes that it was written into.
