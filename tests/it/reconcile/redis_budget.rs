@@ -27,6 +27,23 @@ async fn with_rate(redis_url: &str, livekit: &ScriptedLiveKit, rate: &str, every
     app
 }
 
+/// What a hundred rooms have as metadata.
+fn metadata() -> String {
+    "x".repeat(64_000)
+}
+
+/// Has Alice's room read, so that LiveKit's Redis is trusted, and then a hundred rooms described there.
+async fn describe_a_hundred_rooms(app: &TestApp, redis: &mut LiveKitsRedis) {
+    let mut subscriber = app.subscriber("general").await;
+    subscriber.until_list(&["alice"]).await;
+    let read = "refreshes_total{outcome=\"same\"}";
+    eventually("alice to be read", async || app.metric(read).await > 0.0).await;
+    drop(subscriber);
+    for number in 0..100 {
+        redis.describe(&format!("room-{number}"), &metadata()).await;
+    }
+}
+
 /// Alice and others, of whom each has ten kilobytes of metadata.
 fn people(count: usize) -> Vec<WebhookBody> {
     let others = (1..count).map(|number| joined(&format!("person-{number}")));
@@ -74,19 +91,11 @@ async fn a_client_that_asks_for_all_rooms_in_a_loop_has_them_read_within_a_quart
     redis.put("general", std::slice::from_ref(&alice)).await;
     app.webhooks([started(), alice]).await;
     assert_eq!(identities(&app.participants("general").await.json()), ["alice"]);
-    let mut subscriber = app.subscriber("general").await;
-    subscriber.until_list(&["alice"]).await;
-    let read = "refreshes_total{outcome=\"same\"}";
-    eventually("alice to be read", async || app.metric(read).await > 0.0).await;
-    drop(subscriber);
-    let metadata = "x".repeat(64_000);
-    for number in 0..100 {
-        redis.describe(&format!("room-{number}"), &metadata).await;
-    }
+    describe_a_hundred_rooms(&app, &mut redis).await;
     let names = "livekit_redis_reads_total{what=\"room_names\",outcome=\"ok\"}";
     let (began, before) = (Instant::now(), app.metric(names).await);
     while began.elapsed() < Duration::from_secs(4) {
-        redis.describe("room-0", &metadata).await;
+        redis.describe("room-0", &metadata()).await;
         app.rooms().await;
     }
     let readings = app.metric(names).await - before;
@@ -102,15 +111,7 @@ async fn names_of_rooms_are_read_alone_and_not_again_until_a_room_changes() {
     let alice = joined("alice");
     redis.put("general", std::slice::from_ref(&alice)).await;
     app.webhooks([started(), alice]).await;
-    let mut subscriber = app.subscriber("general").await;
-    subscriber.until_list(&["alice"]).await;
-    let read = "refreshes_total{outcome=\"same\"}";
-    eventually("alice to be read", async || app.metric(read).await > 0.0).await;
-    drop(subscriber);
-    let metadata = "x".repeat(64_000);
-    for number in 0..100 {
-        redis.describe(&format!("room-{number}"), &metadata).await;
-    }
+    describe_a_hundred_rooms(&app, &mut redis).await;
     let has_all = async || app.rooms().await.to_string().contains("room-99");
     eventually("all rooms", has_all).await;
     let names = "livekit_redis_reads_total{what=\"room_names\",outcome=\"ok\"}";
