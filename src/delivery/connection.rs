@@ -56,10 +56,11 @@ impl Silence {
         self.0 = low_bits(now);
     }
 
-    /// Whether a heartbeat can wait for the next turn, which comes after this time. (A turn may be a little late.)
-    pub fn can_last(self, now: u64, turn: Duration) -> bool {
+    /// Whether a heartbeat can wait for the next turn, which comes after this time, and be there before silence has lasted for
+    /// `longest`. (A turn may be a little late.)
+    pub fn can_last(self, now: u64, turn: Duration, longest: Duration) -> bool {
         let lasts = u128::from(low_bits(now).wrapping_sub(self.0));
-        lasts <= turn.as_millis() + turn.as_millis() / 64
+        lasts + turn.as_millis() <= longest.as_millis() + turn.as_millis() / 64
     }
 }
 
@@ -339,16 +340,17 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_can_wait_while_silence_would_not_last_for_longer_than_two_turns() {
-        let turn = Duration::from_millis(7_500);
+    fn a_heartbeat_can_wait_for_a_turn_that_comes_before_silence_has_lasted_too_long() {
+        let (turn, longest) = (Duration::from_millis(3_200), Duration::from_millis(12_800));
         let mut silence = Silence::default();
         for since in [1_000, 3 * u64::from(u32::MAX)] {
             silence.broken(since);
-            assert!(silence.can_last(since + 7_500, turn), "one that is sent nothing else");
-            assert!(
-                silence.can_last(since + 7_617, turn) && !silence.can_last(since + 7_618, turn)
-            );
-            assert!(!silence.can_last(since + 15_000, turn));
+            for can_wait in [0, 3_200, 6_400, 9_600, 9_650] {
+                assert!(silence.can_last(since + can_wait, turn, longest), "{can_wait}");
+            }
+            for cannot in [9_651, 12_800, 60_000] {
+                assert!(!silence.can_last(since + cannot, turn, longest), "{cannot}");
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ impl Worker {
             }
         }
         let turn = self.config.heartbeat / TURNS_IN_HEARTBEAT;
-        if self.connections[key].silence.can_last(now, turn) {
+        if self.connections[key].silence.can_last(now, turn, self.config.heartbeat) {
             return;
         }
         let own = self.own_heartbeat(key);

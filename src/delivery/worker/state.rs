@@ -23,8 +23,9 @@ use super::super::{
     wheel::Wheel,
 };
 
-/// A connection that is sent other frames, too, is looked at this often in the time between two heartbeats.
-pub(super) const TURNS_IN_HEARTBEAT: u32 = 2;
+/// A connection is looked at this often in the time between two heartbeats, so that one that was sent something else a while ago has
+/// its heartbeat when its silence has nearly lasted for that time, and not before.
+pub(super) const TURNS_IN_HEARTBEAT: u32 = 4;
 
 /// Owns sockets and writes frames to them.
 ///
