@@ -2,13 +2,15 @@
 #
 #     docker build -t livekit-presence .
 
-FROM rust:1.95-slim-bookworm AS build
+# Not the slim one, which has no make: jemalloc is built by it.
+FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # Line numbers are of no use where nobody has the debugger.
 ENV CARGO_PROFILE_RELEASE_DEBUG=none
 
 # The dependencies, with nothing of ours in it: this layer stays until they change. Cargo.toml names the benchmark.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir -p src benches/service \
     && touch src/lib.rs \
     && echo 'fn main() {}' >src/main.rs \

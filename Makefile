@@ -5,7 +5,7 @@
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
 run:
-	cargo run --locked -- demo
+	cargo run --locked --no-default-features -- demo
 
 # First what measures, alone, then what mostly waits, several at a time. A real LiveKit waits too, so that what needs neither it nor
 # a browser is tested beside it. The stress run wants the machine for itself.

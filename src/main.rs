@@ -19,6 +19,11 @@ use livekit_presence::{
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
+/// What lives for long is small here, and what is large lives for a moment. glibc's allocator is left with the gaps in between.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Who is in which LiveKit room, right now, in every browser that asks.
 #[derive(Parser)]
 #[command(version)]
