@@ -164,6 +164,11 @@ impl Client {
         verify(token, http).map(Self::Holder)
     }
 
+    /// Who asks, by the credential of a request.
+    pub fn of(parts: &Parts, http: &HttpState) -> Result<Self, Problem> {
+        Self::shown(parts, http)?.ok_or_else(|| no_token(&parts.headers))
+    }
+
     fn shown(parts: &Parts, http: &HttpState) -> Result<Option<Self>, Problem> {
         if http.auth.mode == AuthMode::Open {
             return Ok(Some(Self::Anybody));
@@ -176,7 +181,7 @@ impl FromRequestParts<Http> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Problem> {
-        Self::shown(parts, http)?.ok_or_else(|| no_token(&parts.headers))
+        Self::of(parts, http)
     }
 }
 

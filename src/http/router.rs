@@ -32,7 +32,7 @@ use super::{
 /// What is.
 fn now_routes() -> Router<Http> {
     Router::new()
-        .route("/api/livekit/participants", get(participants::list))
+        .route(participants::PATH, get(participants::list))
         .route("/api/livekit/participants/stream", get(stream::open))
         .route("/api/livekit/rooms", get(rooms::list))
         .route("/api/rooms", get(rooms::list))
@@ -92,22 +92,33 @@ fn ban_routes() -> Router<Http> {
 }
 
 /// What surrounds the handlers of each group of routes.
-struct Surroundings {
+pub(super) struct Surroundings {
     http: Http,
     unavailable: Arc<UnavailableLog>,
 }
 
 impl Surroundings {
-    fn of(&self, routes: Router<Http>, limit: Limit, cors: Option<Cors>) -> Router<Http> {
-        let http = self.http.clone();
-        let around = Around { http, unavailable: Arc::clone(&self.unavailable), cors, limit };
-        routes.layer(from_fn_with_state(Arc::new(around), around::around))
+    pub fn new(http: Http, unavailable: Arc<UnavailableLog>) -> Self {
+        Self { http, unavailable }
     }
 
     /// For pages of other origins too.
-    fn of_reads(&self, routes: Router<Http>) -> Router<Http> {
+    pub fn around_reads(&self) -> Around {
         let cors = Cors::new(&self.http.cors, self.http.auth.cookie.is_some());
-        self.of(routes, Limit::Reads, Some(cors))
+        self.around(Limit::Reads, Some(cors))
+    }
+
+    pub fn around_webhooks(&self) -> Around {
+        self.around(Limit::None, None)
+    }
+
+    fn around(&self, limit: Limit, cors: Option<Cors>) -> Around {
+        let http = self.http.clone();
+        Around { http, unavailable: Arc::clone(&self.unavailable), cors, limit }
+    }
+
+    fn of(routes: Router<Http>, around: Around) -> Router<Http> {
+        routes.layer(from_fn_with_state(Arc::new(around), around::around))
     }
 
     /// The same, where cookies count for the app alone.
@@ -115,12 +126,11 @@ impl Surroundings {
         let takes_cookies = self.http.tokens.as_ref().is_some_and(Tokens::takes_cookies);
         let with_cookies = takes_cookies && self.http.cors != CorsOrigins::Any;
         let cors = Cors::with_rates(&self.http.cors, with_cookies);
-        self.of(routes, Limit::Reads, Some(cors))
+        Self::of(routes, self.around(Limit::Reads, Some(cors)))
     }
 }
 
-pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
-    let surroundings = Surroundings { http: http.clone(), unavailable };
+pub(super) fn router(surroundings: &Surroundings) -> Router {
     let reads = now_routes()
         .merge(history_routes())
         .merge(moderation_routes())
@@ -144,11 +154,10 @@ pub(super) fn router(http: Http, unavailable: Arc<UnavailableLog>) -> Router {
         .merge(page::routes())
         .fallback(misdirected::no_route)
         .method_not_allowed_fallback(misdirected::no_method);
-    surroundings
-        .of(others, Limit::None, None)
-        .merge(surroundings.of_reads(reads))
+    Surroundings::of(others, surroundings.around_webhooks())
+        .merge(Surroundings::of(reads, surroundings.around_reads()))
         .merge(surroundings.of_tokens(token_routes()))
-        .merge(surroundings.of(health, Limit::Health, None))
-        .merge(surroundings.of(metrics, Limit::Metrics, None))
-        .with_state(http)
+        .merge(Surroundings::of(health, surroundings.around(Limit::Health, None)))
+        .merge(Surroundings::of(metrics, surroundings.around(Limit::Metrics, None)))
+        .with_state(surroundings.http.clone())
 }

@@ -24,7 +24,12 @@ impl ClientAddress {
         headers: &HeaderMap,
     ) -> Result<Self, Problem> {
         let peer = extensions.get::<PeerAddress>().ok_or_else(Problem::internal)?;
-        Ok(Self::of(http.trusted_proxies.client_of(peer.0.ip(), headers)))
+        Ok(Self::behind(peer.0, http, headers))
+    }
+
+    /// Of a request from this peer, which may be a proxy.
+    pub fn behind(peer: SocketAddr, http: &HttpState, headers: &HeaderMap) -> Self {
+        Self::of(http.trusted_proxies.client_of(peer.ip(), headers))
     }
 }
 

@@ -15,10 +15,8 @@ pub(in crate::http) const MAX_ROOMS: usize = 100;
 /// The one room that a request names.
 pub(in crate::http) struct RoomParam(pub RoomName);
 
-impl<S: Sync> FromRequestParts<S> for RoomParam {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+impl RoomParam {
+    pub fn of(parts: &Parts) -> Result<Self, Problem> {
         let mut names = rooms(parts);
         match (names.next().transpose()?, names.next().transpose()?) {
             (Some(name), None) => Ok(Self(name)),
@@ -27,6 +25,14 @@ impl<S: Sync> FromRequestParts<S> for RoomParam {
                 Err(Problem::bad_request("name exactly one room here; `rooms/stream` takes more"))
             }
         }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RoomParam {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(parts)
     }
 }
 

@@ -33,10 +33,8 @@ impl ViewParam {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for ViewParam {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+impl ViewParam {
+    pub fn of(parts: &Parts) -> Result<Self, Problem> {
         let mut given = values(parts.uri.query().unwrap_or_default(), "view");
         match (given.next(), given.next()) {
             (None, _) => Ok(Self::Participants),
@@ -45,5 +43,13 @@ impl<S: Sync> FromRequestParts<S> for ViewParam {
                 "`view` can be `count`, once; leave it out to see who is inside",
             )),
         }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ViewParam {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(parts)
     }
 }

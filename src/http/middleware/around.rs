@@ -1,23 +1,30 @@
 //! What surrounds every handler: the request's id, the answer within five seconds, the limit on how often an address asks, CORS,
 //! the count of answers, and the log of 503s. It is one layer, because axum allocates for each layer of each request.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
+    http::{HeaderMap, Method},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::poll_immediate};
 use tokio::time::timeout;
 use tracing::debug;
 
 use crate::http::{
+    limits::client_address::ClientAddress,
     problem::{self, Problem},
     state::Http,
 };
 
-use super::{cors::Cors, limit::Limit, request_id::RequestInProgress, unavailable::UnavailableLog};
+use super::{
+    cors::{Cors, Reader},
+    limit::Limit,
+    request_id::RequestInProgress,
+    unavailable::UnavailableLog,
+};
 
 /// LiveKit has no timeout for the answer to a webhook, and sends the room's next webhook only after it.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
@@ -37,45 +44,89 @@ pub(in crate::http) async fn around(
     request: Request,
     next: Next,
 ) -> Response {
-    let in_progress = RequestInProgress::of(&request);
-    let id = in_progress.id().clone();
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let route = path.as_ref().map_or("none", MatchedPath::as_str);
+    let in_progress = RequestInProgress::of(request.method(), request.uri(), request.headers());
     let answering = async {
-        let response = around.answer(request, next).await;
-        debug!(http.status = response.status().as_u16(), "answered");
-        response
+        match &around.cors {
+            Some(cors) if *request.method() == Method::OPTIONS => cors.answer_preflight(request),
+            Some(_) | None => around.answer_routed(request, next).await,
+        }
     };
-    let mut response = in_progress.scope(answering).await;
-    super::request_id::name(&mut response, id);
-    response
+    around.surround(route, in_progress, answering).await
 }
 
 impl Around {
-    async fn answer(&self, request: Request, next: Next) -> Response {
-        let path = request.extensions().get::<MatchedPath>().cloned();
-        let response = match &self.cors {
-            Some(cors) => {
-                cors.surround(request, |request| self.answer_in_time(request, next)).await
-            }
-            None => self.answer_in_time(request, next).await,
+    /// What every answer gets, whoever gives it.
+    pub async fn surround(
+        &self,
+        route: &str,
+        request: RequestInProgress,
+        answering: impl Future<Output = Response>,
+    ) -> Response {
+        let id = request.id().clone();
+        let answering = async {
+            let response = answering.await;
+            self.http.metrics.answered(route, response.status().as_u16());
+            self.unavailable.look_at(route, &response);
+            debug!(http.status = response.status().as_u16(), "answered");
+            response
         };
-        let route = path.as_ref().map_or("none", MatchedPath::as_str);
-        self.http.metrics.answered(route, response.status().as_u16());
-        self.unavailable.look_at(route, &response);
+        let mut response = request.scope(answering).await;
+        super::request_id::name(&mut response, id);
         response
     }
 
-    async fn answer_in_time(&self, request: Request, next: Next) -> Response {
-        if let Err(refusal) = self.limit.take(&self.http, &request) {
-            return refusal.into_response();
+    /// Answers within the limit and in time, so that pages can read the answer.
+    pub async fn answer(
+        &self,
+        headers: &HeaderMap,
+        address: ClientAddress,
+        answering: impl Future<Output = Response>,
+    ) -> Response {
+        let reader = self.cors.as_ref().map(|cors| cors.reader(headers));
+        let within_limit = self.limit.take(&self.http, || Ok(address));
+        self.answer_to(reader, within_limit, answering).await
+    }
+
+    async fn answer_routed(&self, request: Request, next: Next) -> Response {
+        let reader = self.cors.as_ref().map(|cors| cors.reader(request.headers()));
+        let address =
+            || ClientAddress::of_request(&self.http, request.extensions(), request.headers());
+        let within_limit = self.limit.take(&self.http, address);
+        self.answer_to(reader, within_limit, next.run(request)).await
+    }
+
+    async fn answer_to(
+        &self,
+        reader: Option<Reader<'_>>,
+        within_limit: Result<(), Problem>,
+        answering: impl Future<Output = Response>,
+    ) -> Response {
+        let mut response = match within_limit {
+            Ok(()) => in_time(answering).await,
+            Err(refusal) => refusal.into_response(),
+        };
+        if let Some(reader) = reader {
+            reader.let_read(&mut response);
         }
-        let answering = AssertUnwindSafe(timeout(ANSWER_WITHIN, next.run(request))).catch_unwind();
-        match answering.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_)) => {
-                let detail = "this could not be answered in time; send it again";
-                Problem::unavailable(detail, 1).into_response()
-            }
-            Err(panic) => problem::after_panic(panic).into_response(),
+        response
+    }
+}
+
+async fn in_time(answering: impl Future<Output = Response>) -> Response {
+    let mut answering = pin!(AssertUnwindSafe(answering).catch_unwind());
+    // Most answers are there at once, and need no timer.
+    let answered = match poll_immediate(&mut answering).await {
+        Some(answered) => Ok(answered),
+        None => timeout(ANSWER_WITHIN, answering).await,
+    };
+    match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => problem::after_panic(panic).into_response(),
+        Err(_) => {
+            let detail = "this could not be answered in time; send it again";
+            Problem::unavailable(detail, 1).into_response()
         }
     }
 }

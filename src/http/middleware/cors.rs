@@ -47,6 +47,13 @@ pub(in crate::http) struct Cors {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// A page, or anybody else, that asked.
+pub(in crate::http) struct Reader<'cors> {
+    cors: &'cors Cors,
+    /// That which the answer names.
+    origin: Option<HeaderValue>,
+}
+
 impl Cors {
     pub fn new(origins: &CorsOrigins, with_cookies: bool) -> Self {
         Self::of(layer(origins, with_cookies), origins)
@@ -65,29 +72,14 @@ impl Cors {
         Self { layer, origins: origins.clone(), headers }
     }
 
-    pub async fn surround<F: Future<Output = Response>>(
-        &self,
-        request: Request,
-        answer: impl FnOnce(Request) -> F,
-    ) -> Response {
-        if *request.method() == Method::OPTIONS {
-            return apply(&self.layer, ask_for_what_is_allowed(request));
-        }
-        let origin = request.headers().get(header::ORIGIN).filter(|origin| self.repeats(origin));
-        let origin = origin.cloned();
-        let mut response = answer(request).await;
-        let headers = response.headers_mut();
-        for (name, value) in &self.headers {
-            if *name == header::VARY {
-                headers.append(name, value.clone());
-            } else {
-                headers.insert(name, value.clone());
-            }
-        }
-        if let Some(origin) = origin {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        }
-        response
+    pub fn answer_preflight(&self, request: Request) -> Response {
+        apply(&self.layer, ask_for_what_is_allowed(request))
+    }
+
+    /// Who reads the answer to a request with these headers.
+    pub fn reader(&self, headers: &HeaderMap) -> Reader<'_> {
+        let origin = headers.get(header::ORIGIN).filter(|origin| self.repeats(origin));
+        Reader { cors: self, origin: origin.cloned() }
     }
 
     /// Whether an answer names the origin that asked.
@@ -95,6 +87,23 @@ impl Cors {
         match self.origins {
             CorsOrigins::None | CorsOrigins::Any => false,
             CorsOrigins::These(_) => self.origins.name(origin),
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Lets pages read an answer.
+    pub fn let_read(self, response: &mut Response) {
+        let headers = response.headers_mut();
+        for (name, value) in &self.cors.headers {
+            if *name == header::VARY {
+                headers.append(name, value.clone());
+            } else {
+                headers.insert(name, value.clone());
+            }
+        }
+        if let Some(origin) = self.origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }
     }
 }

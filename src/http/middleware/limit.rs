@@ -1,7 +1,5 @@
 //! Limits how often an address asks.
 
-use axum::extract::Request;
-
 use crate::http::{limits::client_address::ClientAddress, problem::Problem, state::HttpState};
 
 /// A request for metrics costs as much as this many requests for health: all series are written out for it.
@@ -19,8 +17,11 @@ pub(in crate::http) enum Limit {
 
 impl Limit {
     /// Counts a request.
-    pub fn take(self, http: &HttpState, request: &Request) -> Result<(), Problem> {
-        let address = || ClientAddress::of_request(http, request.extensions(), request.headers());
+    pub fn take(
+        self,
+        http: &HttpState,
+        address: impl FnOnce() -> Result<ClientAddress, Problem>,
+    ) -> Result<(), Problem> {
         match self {
             Self::None => Ok(()),
             Self::Reads => http.limits.take_reads(address()?, 1),

@@ -2,7 +2,6 @@
 //! request is made only for the lines that are written: a span of `tracing` would be formatted for each request.
 
 use axum::{
-    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri},
     response::Response,
 };
@@ -26,11 +25,11 @@ pub struct RequestInProgress {
 }
 
 impl RequestInProgress {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(in crate::http) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            id: fit_id(request.headers()).unwrap_or_else(random_id),
+            method: method.clone(),
+            uri: uri.clone(),
+            id: fit_id(headers).unwrap_or_else(random_id),
         }
     }
 

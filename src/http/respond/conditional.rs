@@ -53,7 +53,7 @@ pub(in crate::http) fn json_unless_known(
 }
 
 impl KnownTags {
-    fn of(headers: &HeaderMap) -> Self {
+    pub fn of(headers: &HeaderMap) -> Self {
         Self(headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect())
     }
 

@@ -4,7 +4,7 @@ use axum::{
     Extension,
     body::Bytes,
     extract::State,
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, request::Parts},
     response::Response,
 };
 
@@ -19,23 +19,36 @@ use crate::{
             conditional::{KnownTags, etag, json_unless_known, weak_etag},
             kept_answer::{KeptFrame, SlowClient},
         },
-        state::Http,
+        state::{Http, HttpState},
     },
     presence::Counts,
 };
 
 static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
+/// Where it is.
+pub(in crate::http) const PATH: &str = "/api/livekit/participants";
+
 pub(in crate::http) async fn list(
     State(http): State<Http>,
     Extension(connection): Extension<SlowClient>,
-    RoomParam(room): RoomParam,
-    view: ViewParam,
-    client: Client,
-    address: ClientAddress,
-    known: KnownTags,
+    parts: Parts,
 ) -> Result<Response, Problem> {
-    client.may_read(&room)?;
+    let address = ClientAddress::of_request(&http, &parts.extensions, &parts.headers)?;
+    answer(&http, &connection, &parts, address).await
+}
+
+/// Answers a request that comes from this address.
+pub(in crate::http) async fn answer(
+    http: &HttpState,
+    connection: &SlowClient,
+    parts: &Parts,
+    address: ClientAddress,
+) -> Result<Response, Problem> {
+    let RoomParam(room) = RoomParam::of(parts)?;
+    let view = ViewParam::of(parts)?;
+    Client::of(parts, http)?.may_read(&room)?;
+    let known = KnownTags::of(&parts.headers);
     let reading = http.hub.read_list(&room, || http.limits.may_look_up(address)).await?;
     let result = CacheResult::of(reading.source, reading.is_complete);
     http.metrics.read(result);
@@ -44,7 +57,7 @@ pub(in crate::http) async fn list(
             let Some((frame, json)) = http.hub.encoded(&room, reading) else {
                 return Ok(Bytes::from_static(b"[]"));
             };
-            KeptFrame::part(frame, json).into_bytes(&http.pinned, &connection)
+            KeptFrame::part(frame, json).into_bytes(&http.pinned, connection)
         })?,
         ViewParam::Counts => {
             // Their tag leaves out the version, so that a client is sent only what it does not know.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes, HttpBody},
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
@@ -15,8 +15,10 @@ use tracing::{debug, warn};
 use crate::{
     error_chain::Chain,
     http::{
-        limits::client_address::ClientAddress, metrics::WebhookOutcome, problem::Problem,
-        state::Http,
+        limits::client_address::ClientAddress,
+        metrics::WebhookOutcome,
+        problem::Problem,
+        state::{Http, HttpState},
     },
     livekit::{
         BodyMismatch, MalformedWebhook, Report, TokenError, Webhook, WebhookName, WebhookToken,
@@ -57,16 +59,26 @@ pub(in crate::http) async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Taken, Problem> {
+    answer(&http, address, &headers, body).await
+}
+
+/// Answers a webhook that comes from this address.
+pub(in crate::http) async fn answer(
+    http: &HttpState,
+    address: ClientAddress,
+    headers: &HeaderMap,
+    body: impl HttpBody<Data = Bytes> + Unpin,
+) -> Result<Taken, Problem> {
     let started = Instant::now();
-    let taken = timeout(WEBHOOK_TIMEOUT, take(&http, &headers, body)).await;
+    let taken = timeout(WEBHOOK_TIMEOUT, take(http, headers, body)).await;
     let kept = match taken.unwrap_or(Err(Rejection::TooSlow)) {
-        Ok(stored) => keep(&http, stored, started).await,
+        Ok(stored) => keep(http, stored, started).await,
         Err(rejection) => Err(rejection),
     };
     let (name, outcome, answer) = match kept {
         Ok((name, outcome)) => (Some(name), outcome, Ok(Taken(outcome))),
         Err(refusal) => {
-            let problem = refusal.into_problem(&http, address);
+            let problem = refusal.into_problem(http, address);
             (None, problem.0, Err(problem.1))
         }
     };
@@ -83,7 +95,11 @@ struct Stored {
 }
 
 /// Verifies the token before it reads the body, and the body's hash before it parses the body.
-async fn take(http: &Http, headers: &HeaderMap, body: Body) -> Result<Stored, Rejection> {
+async fn take(
+    http: &HttpState,
+    headers: &HeaderMap,
+    body: impl HttpBody<Data = Bytes> + Unpin,
+) -> Result<Stored, Rejection> {
     let received_at = http.clock.now();
     let token = token(http, headers, received_at)?;
     let key_name = token.key_name().to_owned();
@@ -121,7 +137,7 @@ async fn take(http: &Http, headers: &HeaderMap, body: Body) -> Result<Stored, Re
 /// Waits until the history has what was added for the webhook's room, also by an earlier attempt of a webhook that is repeated. Where
 /// that would outlive this process there is nothing to wait for.
 async fn keep(
-    http: &Http,
+    http: &HttpState,
     stored: Stored,
     started: Instant,
 ) -> Result<(WebhookName, WebhookOutcome), Rejection> {
@@ -154,7 +170,7 @@ fn as_event(report: Report) -> FeedEvent {
 }
 
 pub(in crate::http) fn token(
-    http: &Http,
+    http: &HttpState,
     headers: &HeaderMap,
     now: HostTime,
 ) -> Result<WebhookToken, Rejection> {
@@ -166,9 +182,9 @@ pub(in crate::http) fn token(
 
 /// Reads the body that the token vouches for.
 pub(in crate::http) async fn read(
-    http: &Http,
+    http: &HttpState,
     token: WebhookToken,
-    body: Body,
+    body: impl HttpBody<Data = Bytes> + Unpin,
     received_at: HostTime,
 ) -> Result<Webhook, Rejection> {
     let body = ReadBody::read(body, http).await?;
@@ -178,7 +194,7 @@ pub(in crate::http) async fn read(
 /// A webhook on its way into the store. If this is dropped before [`Self::arrived`], for instance because the caller gave up, the
 /// hub has LiveKit asked about the room later.
 struct Unstored<'webhook> {
-    http: &'webhook Http,
+    http: &'webhook HttpState,
     room: Option<&'webhook RoomName>,
 }
 
@@ -203,7 +219,10 @@ struct ReadBody {
 }
 
 impl ReadBody {
-    async fn read(mut body: Body, http: &Http) -> Result<Self, Rejection> {
+    async fn read(
+        mut body: impl HttpBody<Data = Bytes> + Unpin,
+        http: &HttpState,
+    ) -> Result<Self, Rejection> {
         let mut read = Self { bytes: Vec::new(), reserved: None };
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Rejection::BodyBroken)?.into_data() else { continue };
@@ -222,21 +241,25 @@ impl ReadBody {
 }
 
 /// Logs a refusal, at most once a minute: anybody can post something else, and LiveKit repeats its mistakes.
-fn log_refusal(http: &Http, reason: &str) {
+fn log_refusal(http: &HttpState, reason: &str) {
     if let Some(more) = http.limits.webhook_log.unsaid(reason.to_owned(), Instant::now()) {
         warn!(reason, more, "refused a webhook (logged once a minute)");
     }
 }
 
 /// The problem for a webhook that LiveKit sends again.
-fn unavailable(http: &Http, detail: String, cause: impl ToString) -> (WebhookOutcome, Problem) {
+fn unavailable(
+    http: &HttpState,
+    detail: String,
+    cause: impl ToString,
+) -> (WebhookOutcome, Problem) {
     let problem = Problem::unavailable(detail, http.webhook_outage.retry_after());
     (WebhookOutcome::Unavailable, problem.because(cause))
 }
 
 /// The problem for a webhook that the list has, and the history has not. LiveKit's next attempt comes soon: the room's later
 /// webhooks wait behind this one, and are dropped if that takes too long.
-fn listed(http: &Http, detail: String, cause: &str) -> (WebhookOutcome, Problem) {
+fn listed(http: &HttpState, detail: String, cause: &str) -> (WebhookOutcome, Problem) {
     http.webhook_outage.begin();
     (WebhookOutcome::Unavailable, Problem::unavailable(detail, 1).because(cause))
 }
@@ -278,7 +301,7 @@ const NO_ROOM: &str = "more than `history.outbox` steps wait for the database of
 
 impl Rejection {
     /// 503 makes LiveKit send the webhook again, 4xx does not.
-    fn into_problem(self, http: &Http, address: ClientAddress) -> (WebhookOutcome, Problem) {
+    fn into_problem(self, http: &HttpState, address: ClientAddress) -> (WebhookOutcome, Problem) {
         let detail = self.to_string();
         match self {
             Self::NoToken | Self::Token(_) | Self::Body(_) => {

@@ -12,19 +12,26 @@ use tower::ServiceExt;
 
 use crate::{
     http::{
-        extract::client_address::PeerAddress, limits::seats::Share, problem::Problem,
-        respond::event_stream::HandoffExtension, routes::webhook::SendsWebhooks,
+        extract::client_address::PeerAddress,
+        limits::seats::Share,
+        problem::Problem,
+        respond::{event_stream::HandoffExtension, kept_answer::SlowClient},
+        routes::webhook::SendsWebhooks,
     },
     sse::Framing,
 };
 
-use super::{connection_state::ConnectionState, hand_off::ReadyHandoff, head, service::Service};
+use super::{
+    connection_state::ConnectionState, direct::DirectRoute, hand_off::ReadyHandoff, head,
+    service::Service,
+};
 
 /// Answers a request. hyper never gets the response of a stream: what a worker needs is put aside, and this future stays pending
 /// until the connection is taken from hyper.
 pub(super) async fn answer(
     service: Arc<Service>,
     connection: Arc<ConnectionState>,
+    slow_client: SlowClient,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     connection.head.read();
@@ -40,7 +47,7 @@ pub(super) async fn answer(
         service.unavailable.look_at("none", &refusal);
         refusal
     } else {
-        route(&service, &connection, request).await?
+        route(&service, &connection, slow_client, request).await
     };
     let status = response.status();
     if response.extensions().get::<SendsWebhooks>().is_some() {
@@ -56,18 +63,34 @@ pub(super) async fn answer(
 async fn route(
     service: &Service,
     connection: &ConnectionState,
+    slow_client: SlowClient,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> Response<Body> {
+    match DirectRoute::of(&request) {
+        Some(DirectRoute::List) => service.direct.list(connection, &slow_client, request).await,
+        Some(DirectRoute::Webhook(path)) => service.direct.webhook(path, connection, request).await,
+        // On the heap, because the others would otherwise take as much memory.
+        None => Box::pin(route_others(service, connection, slow_client, request)).await,
+    }
+}
+
+async fn route_others(
+    service: &Service,
+    connection: &ConnectionState,
+    slow_client: SlowClient,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(PeerAddress(connection.address));
+    request.extensions_mut().insert(slow_client);
     let framing = match request.version() {
         Version::HTTP_11 => Framing::Chunked,
         _ => Framing::UntilClose,
     };
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let response = service.router.clone().oneshot(request).await?;
+    let Ok(response) = service.router.clone().oneshot(request).await;
     let taken = response.extensions().get::<HandoffExtension>().and_then(HandoffExtension::take);
-    let Some(handed_off) = taken else { return Ok(response) };
+    let Some(handed_off) = taken else { return response };
     let framing = handed_off.framing(framing);
     let head = head::encode_stream_head(response.into_parts().0, framing, &service.http.clock);
     connection.put_handoff(ReadyHandoff { handed_off, head, framing, origin });

@@ -94,9 +94,8 @@ pub(super) async fn converse(
     let socket = FlushTracking::new(socket, Arc::clone(&is_flushed));
     let socket = HeadWatch::new(socket, begin, Arc::clone(&state.head), Arc::clone(&is_flushed));
     let slow_client = SlowClient::default();
-    let answer = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(slow_client.clone());
-        Box::pin(answer(Arc::clone(service), Arc::clone(state), request))
+    let answer = service_fn(|request: Request<Incoming>| {
+        Box::pin(answer(Arc::clone(service), Arc::clone(state), slow_client.clone(), request))
     });
     let mut connection = http1_builder(heads, state, service).serve_connection(socket, answer);
     let end = until_end(&mut connection, &slow_client, is_flushed, state, service).await;

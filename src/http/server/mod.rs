@@ -4,6 +4,7 @@ mod answer;
 mod connection;
 mod connection_state;
 mod conversation;
+mod direct;
 mod flush_tracking;
 mod hand_off;
 mod head;

@@ -9,17 +9,18 @@ use crate::{
     delivery::Workers,
     http::{
         middleware::unavailable::UnavailableLog,
-        router::router,
+        router::{Surroundings, router},
         settings::ServerSettings,
         state::{Http, HttpState},
     },
 };
 
-use super::refusal::Refusals;
+use super::{direct::Direct, refusal::Refusals};
 
 pub(super) struct Service {
     pub http: Http,
     pub router: Router,
+    pub direct: Direct,
     pub refusals: Refusals,
     pub unavailable: Arc<UnavailableLog>,
     pub workers: Arc<Workers>,
@@ -37,8 +38,10 @@ impl Service {
     ) -> Self {
         let http = Http(state);
         let unavailable = Arc::<UnavailableLog>::default();
+        let surroundings = Surroundings::new(http.clone(), Arc::clone(&unavailable));
         Self {
-            router: router(http.clone(), Arc::clone(&unavailable)),
+            router: router(&surroundings),
+            direct: Direct::new(&surroundings),
             refusals: Refusals::new(&http, Arc::clone(&unavailable)),
             unavailable,
             http,
