@@ -2,6 +2,8 @@
 //!
 //! A layer's metrics are a struct of these. `docs/metrics.md` lists them all.
 
+use std::sync::{Arc, OnceLock};
+
 use prometheus_client::{
     metrics::{
         family::{Family, MetricConstructor},
@@ -25,6 +27,43 @@ pub trait RegistryExt {
 
 /// Histograms by label.
 pub type Histograms<L> = Family<L, Histogram, Buckets>;
+
+/// A label whose values are numbered.
+pub trait Numbered: Copy + Eq + std::hash::Hash {
+    /// How many values there are.
+    const COUNT: usize;
+
+    /// Below [`Self::COUNT`].
+    fn number(self) -> usize;
+}
+
+impl<A: Numbered, B: Numbered> Numbered for (A, B) {
+    const COUNT: usize = A::COUNT * B::COUNT;
+
+    fn number(self) -> usize {
+        self.0.number() * B::COUNT + self.1.number()
+    }
+}
+
+/// A [`Family`] whose metrics are looked up once: under its lock and by a hash, that costs as much as a store in memory.
+#[derive(Clone, Debug)]
+pub struct ByLabel<L, M, C = fn() -> M> {
+    family: Family<L, M, C>,
+    found: Arc<[OnceLock<M>]>,
+}
+
+impl<L: Numbered, M: Clone, C: MetricConstructor<M>> ByLabel<L, M, C> {
+    /// The metric with this label. It is shown from now on.
+    pub fn get(&self, label: L) -> &M {
+        self.found[label.number()].get_or_init(|| self.family.get_or_create_owned(&label))
+    }
+}
+
+impl<L: Numbered, M, C> From<Family<L, M, C>> for ByLabel<L, M, C> {
+    fn from(family: Family<L, M, C>) -> Self {
+        Self { family, found: (0..L::COUNT).map(|_| OnceLock::new()).collect() }
+    }
+}
 
 /// The bounds of a histogram's buckets: `first` is the lowest, and each of the others is `factor` times the one before.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +138,14 @@ macro_rules! label {
             }
         }
 
+        impl $crate::metrics::Numbered for $name {
+            const COUNT: usize = [$(Self::$variant),+].len();
+
+            fn number(self) -> usize {
+                self as usize
+            }
+        }
+
         impl ::prometheus_client::encoding::EncodeLabelSet for $name {
             fn encode(
                 &self,
@@ -147,6 +194,21 @@ mod tests {
         let text = shown(&shop);
         assert!(text.contains("\neaten_total{fruit=\"sour_cherry\"} 1\n"), "{text}");
         assert!(text.contains("\nsold_total{fruit=\"apple\",shape=\"whole\"} 2\n"), "{text}");
+    }
+
+    #[test]
+    fn each_label_has_its_own_metric_which_is_shown_once_it_was_looked_up() {
+        let mut shop = Registry::default();
+        let sold: Family<(Shape, Fruit), Counter> = shop.register_new("sold", "Fruit sold");
+        let sold = ByLabel::from(sold);
+        sold.get((Shape::Whole, Fruit::SourCherry)).inc();
+        sold.get((Shape::Whole, Fruit::SourCherry)).inc();
+        let text = shown(&shop);
+        assert!(text.contains("\nsold_total{shape=\"whole\",fruit=\"sour_cherry\"} 2\n"), "{text}");
+        assert!(!text.contains("apple"), "{text}");
+        sold.get((Shape::Whole, Fruit::Apple)).inc();
+        let text = shown(&shop);
+        assert!(text.contains("\nsold_total{shape=\"whole\",fruit=\"apple\"} 1\n"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is counted of requests.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -11,7 +11,7 @@ use prometheus_client::{
 use crate::{
     hub::Source,
     livekit::WebhookName,
-    metrics::{Buckets, RegistryExt, label},
+    metrics::{Buckets, ByLabel, RegistryExt, label},
 };
 
 /// Counts requests, webhooks, and where answers came from.
@@ -20,12 +20,12 @@ pub struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
     webhook_seconds: Histogram,
-    cache: Family<CacheResult, Counter>,
+    cache: ByLabel<CacheResult, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    route: String,
+    route: Cow<'static, str>,
     status: u16,
 }
 
@@ -86,20 +86,18 @@ impl CacheResult {
 
 impl HttpMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        Self {
-            requests: registry.register_new("http_requests", "Requests answered"),
-            webhooks: registry.register_new("webhooks", "Webhooks received"),
-            webhook_seconds: registry.register_seconds(
-                "webhook",
-                "From a webhook's arrival to its answer",
-                Buckets { first: 0.000_05, factor: 2.0, count: 18 },
-            ),
-            cache: registry.register_new("reads", "Lists read by GET"),
-        }
+        let requests = registry.register_new("http_requests", "Requests answered");
+        let webhooks = registry.register_new("webhooks", "Webhooks received");
+        let webhook_seconds = registry.register_seconds(
+            "webhook",
+            "From a webhook's arrival to its answer",
+            Buckets { first: 0.000_05, factor: 2.0, count: 18 },
+        );
+        let cache: Family<_, _> = registry.register_new("reads", "Lists read by GET");
+        Self { requests, webhooks, webhook_seconds, cache: cache.into() }
     }
 
-    pub(super) fn answered(&self, route: &str, status: u16) {
-        let route = route.to_owned();
+    pub(super) fn answered(&self, route: Cow<'static, str>, status: u16) {
         self.requests.get_or_create(&RequestLabels { route, status }).inc();
     }
 
@@ -115,6 +113,6 @@ impl HttpMetrics {
     }
 
     pub(super) fn read(&self, result: CacheResult) {
-        self.cache.get_or_create(&result).inc();
+        self.cache.get(result).inc();
     }
 }

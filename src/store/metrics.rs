@@ -7,12 +7,12 @@ use std::{
 
 use async_trait::async_trait;
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 
 use crate::{
-    metrics::{Buckets, Histograms, RegistryExt, label},
+    metrics::{Buckets, ByLabel, Histograms, RegistryExt, label},
     presence::{
         Applied, Ban, BanChanged, Event, Identity, MetadataTold, Repaired, Repairs, Room, RoomName,
         StoreTime, Subjects, ToldMetadata, Version,
@@ -33,8 +33,8 @@ use super::{
 /// Counts and times calls to the store.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
-    calls: Family<(Kind, OperationOutcome), Counter>,
-    seconds: Histograms<Kind>,
+    calls: ByLabel<(Kind, OperationOutcome), Counter>,
+    seconds: ByLabel<Kind, Histogram, Buckets>,
 }
 
 label! {
@@ -72,14 +72,13 @@ label! {
 
 impl StoreMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        Self {
-            calls: registry.register_new("store_calls", "Calls to the store"),
-            seconds: registry.register_seconds(
-                "store_call",
-                "Time of a call to the store",
-                Buckets { first: 0.000_01, factor: 4.0, count: 10 },
-            ),
-        }
+        let calls: Family<_, _> = registry.register_new("store_calls", "Calls to the store");
+        let seconds: Histograms<_> = registry.register_seconds(
+            "store_call",
+            "Time of a call to the store",
+            Buckets { first: 0.000_01, factor: 4.0, count: 10 },
+        );
+        Self { calls: calls.into(), seconds: seconds.into() }
     }
 }
 
@@ -102,9 +101,9 @@ impl MeteredStore {
         let started = Instant::now();
         let result = call.await;
         let outcome = if result.is_ok() { OperationOutcome::Ok } else { OperationOutcome::Failed };
-        self.metrics.calls.get_or_create(&(kind, outcome)).inc();
+        self.metrics.calls.get((kind, outcome)).inc();
         let took = started.elapsed().as_secs_f64();
-        self.metrics.seconds.get_or_create(&kind).observe(took);
+        self.metrics.seconds.get(kind).observe(took);
         result
     }
 }

@@ -1,7 +1,7 @@
 //! What surrounds every handler: the request's id, the answer within five seconds, the limit on how often an address asks, CORS,
 //! the count of answers, and the log of 503s. It is one layer, because axum allocates for each layer of each request.
 
-use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -44,8 +44,8 @@ pub(in crate::http) async fn around(
     request: Request,
     next: Next,
 ) -> Response {
-    let path = request.extensions().get::<MatchedPath>().cloned();
-    let route = path.as_ref().map_or("none", MatchedPath::as_str);
+    let path = request.extensions().get::<MatchedPath>();
+    let route = path.map_or("none".into(), |path| path.as_str().to_owned().into());
     let in_progress = RequestInProgress::of(request.method(), request.uri(), request.headers());
     let answering = async {
         match &around.cors {
@@ -60,15 +60,15 @@ impl Around {
     /// What every answer gets, whoever gives it.
     pub async fn surround(
         &self,
-        route: &str,
+        route: Cow<'static, str>,
         request: RequestInProgress,
         answering: impl Future<Output = Response>,
     ) -> Response {
         let id = request.id().clone();
         let answering = async {
             let response = answering.await;
+            self.unavailable.look_at(&route, &response);
             self.http.metrics.answered(route, response.status().as_u16());
-            self.unavailable.look_at(route, &response);
             debug!(http.status = response.status().as_u16(), "answered");
             response
         };

@@ -62,7 +62,7 @@ impl Direct {
             participants::answer(http, slow_client, &parts, address).await.into_response()
         };
         let answering = self.reads.answer(&parts.headers, address, answering);
-        self.reads.surround(participants::PATH, in_progress, answering).await
+        self.reads.surround(participants::PATH.into(), in_progress, answering).await
     }
 
     pub async fn webhook(
@@ -78,6 +78,6 @@ impl Direct {
         let answering =
             async { webhook::answer(http, address, &parts.headers, body).await.into_response() };
         let answering = self.webhooks.answer(&parts.headers, address, answering);
-        self.webhooks.surround(path, in_progress, answering).await
+        self.webhooks.surround(path.into(), in_progress, answering).await
     }
 }
