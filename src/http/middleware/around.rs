@@ -1,7 +1,13 @@
 //! What surrounds every handler: the request's id, the answer within five seconds, the limit on how often an address asks, CORS,
 //! the count of answers, and the log of 503s. It is one layer, because axum allocates for each layer of each request.
 
-use std::{borrow::Cow, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -47,31 +53,33 @@ pub(in crate::http) async fn around(
     let path = request.extensions().get::<MatchedPath>();
     let route = path.map_or("none".into(), |path| path.as_str().to_owned().into());
     let in_progress = RequestInProgress::of(request.method(), request.uri(), request.headers());
-    let answering = async {
+    let answering = pin!(async {
         match &around.cors {
             Some(cors) if *request.method() == Method::OPTIONS => cors.answer_preflight(request),
             Some(_) | None => around.answer_routed(request, next).await,
         }
-    };
+    });
     around.surround(route, in_progress, answering).await
 }
 
+// An `async fn` that takes a future keeps it twice, as its argument and where it waits for it. In several around each other, that
+// grows to kilobytes that are copied for each request, so these are handed only where the future is.
 impl Around {
     /// What every answer gets, whoever gives it.
     pub async fn surround(
         &self,
         route: Cow<'static, str>,
         request: RequestInProgress,
-        answering: impl Future<Output = Response>,
+        answering: Pin<&mut impl Future<Output = Response>>,
     ) -> Response {
         let id = request.id().clone();
-        let answering = async {
+        let answering = pin!(async {
             let response = answering.await;
             self.unavailable.look_at(&route, &response);
             self.http.metrics.answered(route, response.status().as_u16());
             debug!(http.status = response.status().as_u16(), "answered");
             response
-        };
+        });
         let mut response = request.scope(answering).await;
         super::request_id::name(&mut response, id);
         response
@@ -82,7 +90,7 @@ impl Around {
         &self,
         headers: &HeaderMap,
         address: ClientAddress,
-        answering: impl Future<Output = Response>,
+        answering: Pin<&mut impl Future<Output = Response>>,
     ) -> Response {
         let reader = self.cors.as_ref().map(|cors| cors.reader(headers));
         let within_limit = self.limit.take(&self.http, || Ok(address));
@@ -94,14 +102,14 @@ impl Around {
         let address =
             || ClientAddress::of_request(&self.http, request.extensions(), request.headers());
         let within_limit = self.limit.take(&self.http, address);
-        self.answer_to(reader, within_limit, next.run(request)).await
+        self.answer_to(reader, within_limit, pin!(next.run(request))).await
     }
 
     async fn answer_to(
         &self,
         reader: Option<Reader<'_>>,
         within_limit: Result<(), Problem>,
-        answering: impl Future<Output = Response>,
+        answering: Pin<&mut impl Future<Output = Response>>,
     ) -> Response {
         let mut response = match within_limit {
             Ok(()) => in_time(answering).await,
@@ -114,7 +122,7 @@ impl Around {
     }
 }
 
-async fn in_time(answering: impl Future<Output = Response>) -> Response {
+async fn in_time(answering: Pin<&mut impl Future<Output = Response>>) -> Response {
     let mut answering = pin!(AssertUnwindSafe(answering).catch_unwind());
     // Most answers are there at once, and need no timer.
     let answered = match poll_immediate(&mut answering).await {

@@ -1,6 +1,9 @@
 //! `POST /api/livekit/webhook`: verified, read, stored, and kept for the history; and only then answered with 200.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -70,7 +73,7 @@ pub(in crate::http) async fn answer(
     body: impl HttpBody<Data = Bytes> + Unpin,
 ) -> Result<Taken, Problem> {
     let started = Instant::now();
-    let taken = timeout(WEBHOOK_TIMEOUT, take(http, headers, body)).await;
+    let taken = timeout(WEBHOOK_TIMEOUT, pin!(take(http, headers, body))).await;
     let kept = match taken.unwrap_or(Err(Rejection::TooSlow)) {
         Ok(stored) => keep(http, stored, started).await,
         Err(rejection) => Err(rejection),

@@ -28,28 +28,55 @@ use super::{
 
 /// Answers a request. hyper never gets the response of a stream: what a worker needs is put aside, and this future stays pending
 /// until the connection is taken from hyper.
-pub(super) async fn answer(
+///
+/// A block rather than an `async fn`, which would keep the request's head twice.
+pub(super) fn answer(
     service: Arc<Service>,
     connection: Arc<ConnectionState>,
     slow_client: SlowClient,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    connection.head.read();
-    let permits = &service.http.limits.permits;
-    let is_post = request.method() == Method::POST;
-    if !permits.begin(&connection.seat.permit) {
-        // The connection was told to leave, and is about to be closed.
-        return std::future::pending().await;
+) -> impl Future<Output = Result<Response<Body>, Infallible>> {
+    let (head, body) = request.into_parts();
+    async move {
+        connection.head.read();
+        if !service.http.limits.permits.begin(&connection.seat.permit) {
+            // The connection was told to leave, and is about to be closed.
+            return std::future::pending().await;
+        }
+        let is_post = head.method == Method::POST;
+        let mut response = match DirectRoute::of(&head) {
+            _ if connection.seat.share == Share::Webhooks && !is_post => refuse(&service),
+            Some(DirectRoute::List) => service.direct.list(&connection, &slow_client, &head).await,
+            // On the heap, because a list would otherwise take as much memory.
+            Some(DirectRoute::Webhook(path)) => {
+                Box::pin(service.direct.webhook(path, &connection, &head, body)).await
+            }
+            None => {
+                let request = Request::from_parts(head, body);
+                Box::pin(route(&service, &connection, slow_client, request)).await
+            }
+        };
+        end(&service, &connection, is_post, &mut response);
+        Ok(response)
     }
-    let is_kept_for_webhooks = connection.seat.share == Share::Webhooks;
-    let mut response = if is_kept_for_webhooks && !is_post {
-        let refusal = Problem::no_place().into_response();
-        service.unavailable.look_at("none", &refusal);
-        refusal
-    } else {
-        route(&service, &connection, slow_client, request).await
-    };
+}
+
+fn refuse(service: &Service) -> Response<Body> {
+    let refusal = Problem::no_place().into_response();
+    service.unavailable.look_at("none", &refusal);
+    refusal
+}
+
+/// Notes that a request is answered.
+fn end(
+    service: &Service,
+    connection: &ConnectionState,
+    is_post: bool,
+    response: &mut Response<Body>,
+) {
+    let permits = &service.http.limits.permits;
     let status = response.status();
+    let is_kept_for_webhooks = connection.seat.share == Share::Webhooks;
     if response.extensions().get::<SendsWebhooks>().is_some() {
         permits.remember_webhook_sender(connection.peer);
     } else if is_kept_for_webhooks && (!is_post || status.is_client_error()) {
@@ -57,24 +84,9 @@ pub(super) async fn answer(
     }
     let is_valid = status.is_success() || status.is_redirection();
     permits.wait(&connection.seat.permit, connection.peer, is_valid);
-    Ok(response)
 }
 
 async fn route(
-    service: &Service,
-    connection: &ConnectionState,
-    slow_client: SlowClient,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    match DirectRoute::of(&request) {
-        Some(DirectRoute::List) => service.direct.list(connection, &slow_client, request).await,
-        Some(DirectRoute::Webhook(path)) => service.direct.webhook(path, connection, request).await,
-        // On the heap, because the others would otherwise take as much memory.
-        None => Box::pin(route_others(service, connection, slow_client, request)).await,
-    }
-}
-
-async fn route_others(
     service: &Service,
     connection: &ConnectionState,
     slow_client: SlowClient,

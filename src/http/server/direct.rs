@@ -1,7 +1,9 @@
 //! The requests that come most often, past the router, in which each costs a dozen allocations, as much as its answer.
 
+use std::pin::pin;
+
 use axum::{
-    http::{Method, Request},
+    http::{Method, request::Parts},
     response::{IntoResponse, Response},
 };
 use hyper::body::Incoming;
@@ -31,9 +33,9 @@ pub(super) enum DirectRoute {
 }
 
 impl DirectRoute {
-    pub fn of<B>(request: &Request<B>) -> Option<Self> {
-        let path = request.uri().path();
-        match *request.method() {
+    pub fn of(head: &Parts) -> Option<Self> {
+        let path = head.uri.path();
+        match head.method {
             Method::GET => (path == participants::PATH).then_some(Self::List),
             Method::POST => {
                 WEBHOOK_PATHS.into_iter().find(|known| path == *known).map(Self::Webhook)
@@ -52,16 +54,15 @@ impl Direct {
         &self,
         connection: &ConnectionState,
         slow_client: &SlowClient,
-        request: Request<Incoming>,
+        head: &Parts,
     ) -> Response {
-        let (parts, _) = request.into_parts();
         let Around { http, .. } = &self.reads;
-        let address = ClientAddress::behind(connection.address, http, &parts.headers);
-        let in_progress = RequestInProgress::of(&parts.method, &parts.uri, &parts.headers);
-        let answering = async {
-            participants::answer(http, slow_client, &parts, address).await.into_response()
-        };
-        let answering = self.reads.answer(&parts.headers, address, answering);
+        let address = ClientAddress::behind(connection.address, http, &head.headers);
+        let answering = pin!(async {
+            participants::answer(http, slow_client, head, address).await.into_response()
+        });
+        let answering = pin!(self.reads.answer(&head.headers, address, answering));
+        let in_progress = RequestInProgress::of(&head.method, &head.uri, &head.headers);
         self.reads.surround(participants::PATH.into(), in_progress, answering).await
     }
 
@@ -69,15 +70,16 @@ impl Direct {
         &self,
         path: &'static str,
         connection: &ConnectionState,
-        request: Request<Incoming>,
+        head: &Parts,
+        body: Incoming,
     ) -> Response {
-        let (parts, body) = request.into_parts();
         let Around { http, .. } = &self.webhooks;
-        let address = ClientAddress::behind(connection.address, http, &parts.headers);
-        let in_progress = RequestInProgress::of(&parts.method, &parts.uri, &parts.headers);
-        let answering =
-            async { webhook::answer(http, address, &parts.headers, body).await.into_response() };
-        let answering = self.webhooks.answer(&parts.headers, address, answering);
+        let address = ClientAddress::behind(connection.address, http, &head.headers);
+        let answering = pin!(async {
+            webhook::answer(http, address, &head.headers, body).await.into_response()
+        });
+        let answering = pin!(self.webhooks.answer(&head.headers, address, answering));
+        let in_progress = RequestInProgress::of(&head.method, &head.uri, &head.headers);
         self.webhooks.surround(path.into(), in_progress, answering).await
     }
 }
