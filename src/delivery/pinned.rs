@@ -71,8 +71,9 @@ impl Pinned {
     /// Counts a frame that a stream keeps because its socket is full. Above the bound the slowest client is cut off, which may be
     /// this one.
     pub fn pin(self: &Arc<Self>, frame: &Arc<Frame>, cut_off: CutOff) -> Pin {
-        let pin = self.add(&mut self.kept(), frame, cut_off);
-        self.relieve();
+        let mut kept = self.kept();
+        let pin = self.add(&mut kept, frame, cut_off);
+        self.relieve(kept);
         pin
     }
 
@@ -88,8 +89,7 @@ impl Pinned {
             }
         }
         let pin = self.add(&mut kept, frame, cut_off);
-        drop(kept);
-        self.relieve();
+        self.relieve(kept);
         Some(pin)
     }
 
@@ -106,8 +106,7 @@ impl Pinned {
 
     /// Above the bound, cuts off the slowest client that was not cut off yet. What such clients keep counts as free, even if
     /// others keep the same frame. If that turns out not to be enough, the next client is cut off when they have let go.
-    fn relieve(&self) {
-        let mut kept = self.kept();
+    fn relieve(&self, mut kept: MutexGuard<'_, Kept>) {
         if kept.bytes.saturating_sub(kept.leaving) <= self.max_bytes {
             return;
         }
@@ -130,8 +129,7 @@ impl Pinned {
         }
         kept.bytes -= frame.unpin();
         self.show(&kept);
-        drop(kept);
-        self.relieve();
+        self.relieve(kept);
     }
 
     fn show(&self, kept: &Kept) {
