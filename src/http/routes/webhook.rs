@@ -125,8 +125,11 @@ async fn take(
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }
-    // The tasks that carry the change to subscribers run first: people wait for them, and LiveKit can wait for its answer.
-    tokio::task::yield_now().await;
+    if http.hub.is_watched(&event.room) {
+        // The task that carries the change to the room's subscribers runs first: people wait for it, and LiveKit can wait for its
+        // answer.
+        tokio::task::yield_now().await;
+    }
     let outcome = match applied {
         Applied::Changed(_) => WebhookOutcome::Changed,
         Applied::Unchanged | Applied::Unexpected | Applied::OfBanned(_) => {
