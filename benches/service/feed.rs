@@ -9,11 +9,7 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token};
 
-use super::{
-    bare_loop::{Controls, Size},
-    fill_rooms, load,
-    process::Measured,
-};
+use super::{bare_loop, fill_rooms, load, process::Measured};
 
 const SUBSCRIBERS: usize = 1_000;
 const EVENTS: usize = 10_000;
@@ -69,31 +65,17 @@ pub fn measure(threads: usize) {
 
 /// What a bare loop takes to write as many frames of that size, at the same pace.
 fn bare_cpu(threads: usize, frames: usize, frame_bytes: usize, took: Duration) -> Duration {
-    let size = Size { threads, rooms: threads, subscribers_per_room: SUBSCRIBERS / threads };
-    let bare = Measured::bare_loop(size);
-    let mut readers = Readers::of(|index| {
-        let mut socket = TcpStream::connect(bare.address).expect("the bare loop");
-        let room = u32::try_from(index % threads).expect("few rooms");
-        socket.write_all(&room.to_le_bytes()).expect("the bare loop");
-        socket.read_exact(&mut [0]).expect("the bare loop answers");
-        socket
-    });
-    let mut controls = Controls::connect(bare.address, threads, frame_bytes);
+    let bare = Measured::bare_loop(threads);
+    let mut readers = Readers::of(|_| bare_loop::open(bare.address, 0));
+    let requests = vec![bare_loop::publish(0, &vec![b'x'; frame_bytes]); frames];
     let before = bare.cpu();
-    let between = took / u32::try_from(frames).expect("few");
-    let posting = thread::spawn(move || {
-        let start = Instant::now();
-        for frame in 0..frames {
-            let due = start + between * u32::try_from(frame).expect("few");
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            (0..threads).for_each(|room| controls.write_to_room(room));
-        }
-        controls
-    });
-    let all = frames * frame_bytes * (SUBSCRIBERS / threads * threads);
-    readers.read_until(|read| read.bytes >= all);
+    let per_sec =
+        u32::try_from(frames).expect("few") / u32::try_from(took.as_secs()).expect("few").max(1);
+    let address = bare.address;
+    let posting = thread::spawn(move || load::steadily(&requests, per_sec, address));
+    readers.read_until(|read| read.bytes >= frames * frame_bytes * SUBSCRIBERS);
     let cpu = bare.cpu() - before;
-    drop(posting.join().expect("all are written"));
+    posting.join().expect("all are written");
     cpu
 }
 

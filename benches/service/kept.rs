@@ -21,7 +21,7 @@ use std::{
 use serde_json::{Value, json};
 
 use self::livekits_messages::{kept_person, kept_room};
-use super::{load, process::Measured, report::Figures, shared::PORT};
+use super::{histogram::Histogram, load, process::Measured, shared::PORT};
 
 const SECS: u64 = 10;
 const SIZES: [usize; 2] = [20, 1_000];
@@ -69,15 +69,15 @@ fn of(kept: &Kept, redis: &Measured, time: Duration) {
     });
     let made = kept.made.lock().expect("nobody panics").len() - changes_in(WARM_UP);
     let lost = made - latencies.len();
-    let figures = Figures::new(spent.cpu, None, latencies);
+    let latencies: Histogram = latencies.into_iter().collect();
     let per_sec = |figure: f64| figure / time.as_secs_f64();
     println!(
         "  room of {}, {} bytes of each: p50 {:.1} ms and p99 {:.1} ms from the write to the frame, {lost} of {made} lost; \
          {:.1} % of a processor, Redis {:.1} %; {:.1} readings and {:.0} KiB a second",
         kept.people,
         kept.person(0, Some(10_000)).len(),
-        figures.percentile_millis(0.50),
-        figures.percentile_millis(0.99),
+        latencies.millis(500),
+        latencies.millis(990),
         100.0 * per_sec(spent.cpu.as_secs_f64()),
         100.0 * per_sec(spent.cpu_of_redis.as_secs_f64()),
         per_sec(spent.reads),

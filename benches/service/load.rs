@@ -16,47 +16,8 @@ use serde_json::{Value, json};
 
 use super::{ROOMS, process::KEYS};
 
-/// Changes of one run: every room several times.
-pub const CHANGES: usize = ROOMS * 5;
-/// Between two changes, so that neither side is ever behind.
-const PACE: Duration = Duration::from_millis(5);
 /// Connections that ask without pause.
 const CLIENTS: usize = 8;
-
-/// Calls `change` once for each change of a run, at its time.
-pub fn paced(mut change: impl FnMut(usize)) {
-    let start = Instant::now();
-    for index in 0..CHANGES {
-        let due = start + PACE * u32::try_from(index).expect("few");
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        change(index % ROOMS);
-    }
-}
-
-/// Paced webhooks that change one track of somebody in each room in turn.
-pub struct Posts {
-    requests: Vec<Vec<u8>>,
-    /// Used in turn.
-    sockets: Vec<TcpStream>,
-}
-
-impl Posts {
-    pub fn tracks(addresses: &[SocketAddr]) -> Self {
-        let sockets = addresses.iter().map(|address| connect(*address)).collect();
-        Self { requests: track_requests(CHANGES), sockets }
-    }
-
-    /// Posts them all; tells before each which room it is about.
-    pub fn run(mut self, mut before: impl FnMut(usize)) {
-        let mut requests = self.requests.into_iter().enumerate();
-        paced(|room| {
-            let (index, request) = requests.next().expect("one for each change");
-            let count = self.sockets.len();
-            before(room);
-            ask(&mut self.sockets[index % count], &request);
-        });
-    }
-}
 
 /// Sends all requests from a few connections, this many a second together.
 pub fn steadily(requests: &[Vec<u8>], per_sec: u32, address: SocketAddr) {
@@ -170,11 +131,11 @@ fn event(name: &str, room: usize) -> Value {
     })
 }
 
-fn sign_all(bodies: impl IntoIterator<Item = Value>) -> Vec<Vec<u8>> {
+/// Requests with these webhooks, signed.
+pub fn sign_all(bodies: impl IntoIterator<Item: ToString>) -> Vec<Vec<u8>> {
     let keys = Keys::new(&ApiKey::parse_lines(KEYS).expect("a key"));
     let now = Clock::system().now().as_secs();
-    let sign = |body: Value| {
-        let body = body.to_string();
+    let sign = |body: String| {
         let token = WebhookToken::sign(body.as_bytes(), &keys, now).expect("a key");
         format!(
             "POST /api/livekit/webhook HTTP/1.1\r\nHost: bench\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: {}\r\nAuthorization: {token}\r\nContent-Type: application/webhook+json\r\nAccept-Encoding: gzip\r\n\r\n{body}",
@@ -182,11 +143,19 @@ fn sign_all(bodies: impl IntoIterator<Item = Value>) -> Vec<Vec<u8>> {
         )
         .into_bytes()
     };
-    bodies.into_iter().map(sign).collect()
+    bodies.into_iter().map(|body| sign(body.to_string())).collect()
 }
 
-/// Sends a request and reads its answer, which must be a success.
-fn ask(socket: &mut TcpStream, request: &[u8]) {
+/// The body of an answer.
+pub fn get(address: SocketAddr, path: &str) -> Vec<u8> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n");
+    let answer = ask(&mut connect(address), request.as_bytes());
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("it is whole");
+    answer[end + 4..].to_vec()
+}
+
+/// Sends a request and returns its answer, which must be a success.
+fn ask(socket: &mut TcpStream, request: &[u8]) -> Vec<u8> {
     socket.write_all(request).expect("the service");
     let mut received = Vec::new();
     let mut scratch = [0; 16 * 1024];
@@ -198,15 +167,26 @@ fn ask(socket: &mut TcpStream, request: &[u8]) {
             break;
         }
     }
-    assert!(received.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&received));
+    assert!(received.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&received));
+    received
 }
 
-fn is_whole(response: &[u8]) -> bool {
+/// Whether a response is there with its body.
+pub fn is_whole(response: &[u8]) -> bool {
     let Some(end) = response.windows(4).position(|window| window == b"\r\n\r\n") else {
         return false;
     };
     let head = std::str::from_utf8(&response[..end]).expect("a head is text");
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length: usize = length.expect("a length").parse().expect("a number");
-    response.len() >= end + 4 + length
+    let length = |line: &str| {
+        line.split_once(':')
+            .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))?
+            .1
+            .trim()
+            .parse::<usize>()
+            .ok()
+    };
+    let is_chunked = || response.ends_with(b"0\r\n\r\n");
+    head.lines()
+        .find_map(length)
+        .map_or_else(is_chunked, |length| response.len() >= end + 4 + length)
 }

@@ -7,11 +7,10 @@ use std::{
 };
 
 use super::{
-    fill_rooms,
-    load::{self, Posts},
+    fan_out::{self, Load},
+    fill_rooms, load,
     process::Measured,
-    report::Figures,
-    subscribers::Subscribers,
+    target::{Kind, Target},
 };
 
 pub const PORT: u16 = 26_379;
@@ -33,8 +32,8 @@ pub fn on_redis() {
         for address in &addresses {
             until_ready(*address);
         }
-        fill_rooms(addresses[0]);
         fan_out(&redis, &services, &addresses);
+        fill_rooms(addresses[0]);
         throughput(&redis, &services, &addresses);
         if count == 1 {
             size_of_room(&redis, addresses[0]);
@@ -43,18 +42,14 @@ pub fn on_redis() {
 }
 
 fn fan_out(redis: &Measured, services: &[Measured], addresses: &[SocketAddr]) {
-    let mut subscribers = Subscribers::of_services(addresses);
-    let posts = Posts::tracks(addresses);
-    let before = (redis.cpu(), cpu_of(services));
-    let latencies = subscribers.measure(|triggers| posts.run(|room| triggers.pull(room)));
-    let figures = Figures::new(cpu_of(services) - before.1, None, latencies);
+    let load = Load::at(50);
+    let before = redis.cpu();
+    let mut target = Target::new(Kind::Lists, addresses, load.rooms, load.people);
+    let outcome = fan_out::run(&load, &mut target, services);
     println!(
-        "  webhook to subscriber: p50 {:.2} ms, p99 {:.2} ms; {} deliveries, {:.1} µs of CPU each; Redis {:.0} µs a change",
-        figures.percentile_millis(0.50),
-        figures.percentile_millis(0.99),
-        figures.deliveries(),
-        figures.cpu_micros(),
-        micros_each(redis.cpu() - before.0, load::CHANGES),
+        "  {} events a second: {outcome}; Redis {:.0} µs a webhook",
+        load.per_sec,
+        micros_each(redis.cpu() - before, load.webhooks()),
     );
 }
 
