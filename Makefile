@@ -1,6 +1,6 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy format bench fuzz setup-tests setup-tools setup-node
+.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy format bench bench-peers bench-io-uring fuzz setup-tests setup-tools setup-node
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
@@ -46,6 +46,7 @@ stress: setup-tests
 check: setup-tools setup-node
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --manifest-path benches/io-uring/Cargo.toml
 	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
@@ -62,11 +63,20 @@ check-deploy: setup-tests
 format: setup-node
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
+	cargo fmt --manifest-path benches/io-uring/Cargo.toml
 	cd clients/js && npm run --silent format
 
 # The service beside a bare loop that writes the same bytes. Takes a few minutes; wants the machine for itself.
 bench:
 	cargo bench --locked --bench service
+
+# The service beside nchan and a plain Node.js service, with the same load.
+bench-peers:
+	scripts/bench-peers.sh
+
+# Whether io_uring sends one frame to many sockets for less. No part of the service, and built by nothing else.
+bench-io-uring:
+	CARGO_TARGET_DIR=target/io-uring cargo run --quiet --locked --release --manifest-path benches/io-uring/Cargo.toml
 
 # FUZZ_SECONDS for each target.
 FUZZ_SECONDS ?= 10

@@ -28,6 +28,8 @@ use super::{
 
 /// Streams are idle for this long before their memory is read.
 const SETTLE: Duration = Duration::from_secs(3);
+/// What has not come this long after everything else is lost.
+const DRAIN: Duration = Duration::from_secs(5);
 /// After the last event, frames that show none of them may still come.
 const REST: Duration = Duration::from_millis(100);
 /// What is settled by then is what frames are sent at once with.
@@ -84,6 +86,8 @@ pub struct Outcome {
     pub expected: u64,
     pub lost: u64,
     pub wrong: u64,
+    /// Streams that ended meanwhile.
+    pub ended: u64,
 }
 
 impl Outcome {
@@ -108,9 +112,9 @@ impl fmt::Display for Outcome {
             self.lost,
             self.expected,
         )?;
-        match self.wrong {
-            0 => Ok(()),
-            wrong => write!(formatter, ", {wrong} WRONG"),
+        match (self.wrong, self.ended) {
+            (0, 0) => Ok(()),
+            (wrong, ended) => write!(formatter, ", {wrong} WRONG, {ended} streams ENDED"),
         }
     }
 }
@@ -158,7 +162,7 @@ pub fn publish_to(
         sleep_until(schedule.counts_from() - 1_000_000);
         let (first, before, readers_before, from) = (readers.status(), cpu(), readers.cpu(), now());
         sleep_until(schedule.end());
-        let covered = readers.until(expected, |status| status.covered);
+        let covered = readers.until(expected, DRAIN, |status| status.covered);
         thread::sleep(REST);
         let (last, until) = (readers.status(), now());
         let (spent, of_readers) = (cpu() - before, readers.cpu() - readers_before);
@@ -174,6 +178,7 @@ pub fn publish_to(
             expected,
             lost: expected.saturating_sub(covered),
             wrong: last.wrong,
+            ended: last.ended - first.ended,
         }
     })
 }
@@ -236,13 +241,14 @@ fn report(per_sec: u32, rounds: &[Round]) {
     let figures = |figure: fn(&Outcome) -> f64| {
         [0, 1, 2].map(|which| median(rounds.iter().map(|round| figure(&round.0[which]))))
     };
-    let rows: [Row; 7] = [
+    let rows: [Row; 8] = [
         ("KiB per idle stream", |outcome| outcome.kib_per_stream),
         ("CPU µs a frame, everything", Outcome::cpu_micros),
         ("p50 ms", |outcome| outcome.latencies.millis(500)),
         ("p99 ms", |outcome| outcome.latencies.millis(990)),
         ("bytes of a list", |outcome| outcome.mean_frame_bytes() as f64),
         ("lost", |outcome| outcome.lost as f64),
+        ("streams that ended", |outcome| outcome.ended as f64),
         ("processors of the readers", |outcome| {
             outcome.cpu_of_readers.as_secs_f64() / outcome.took.as_secs_f64()
         }),

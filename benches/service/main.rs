@@ -4,12 +4,14 @@
 //! the machine's processors, so latencies are those of a busy one.
 
 mod bare_loop;
+mod capacity;
 mod fan_out;
 mod feed;
 mod histogram;
 mod history;
 mod kept;
 mod load;
+mod peers;
 mod process;
 mod publisher;
 mod readers;
@@ -48,6 +50,8 @@ fn main() {
         Some("fan-out") => fan_out::measure(number),
         Some("sender") => sender::measure(number),
         Some("scale") => scale::measure(further),
+        Some("capacity") => capacity::measure(),
+        Some("peers") => peers::measure(number),
         Some("throughput") => throughput(),
         Some("redis") => shared::on_redis(),
         Some("room-list") => room_list::measure(),

@@ -99,8 +99,10 @@ impl Measured {
     /// Its memory; of pages that others use too only a part.
     pub fn proportional_kib(&self) -> usize {
         let of = |id: u32| {
-            let text = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup")).expect("it runs");
-            let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("it has memory");
+            let text =
+                std::fs::read_to_string(format!("/proc/{id}/smaps_rollup")).expect("it runs");
+            let line =
+                text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("it has memory");
             let digits: String = line.chars().filter(char::is_ascii_digit).collect();
             digits.parse::<usize>().expect("kibibytes")
         };

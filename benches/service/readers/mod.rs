@@ -23,8 +23,8 @@ pub use process::run;
 const MAX_STREAMS: usize = 16_000;
 /// Threads that read, over all processes.
 const THREADS: usize = 2;
-/// Nothing takes longer here, unless something was lost.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Streams that are not open by then cannot be opened.
+const OPENING_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What streams there are: the one with number `n` is of room `n % rooms`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,10 +121,16 @@ impl Readers {
             }));
         }
         readers.0.iter_mut().for_each(Process::answer::<()>);
-        readers.until(spec.streams as u64, |status| match spec.kind {
+        let open = readers.until(spec.streams as u64, OPENING_PATIENCE, |status| match spec.kind {
             Kind::BareLoop => status.open,
             Kind::Lists | Kind::Deltas | Kind::Nchan => status.listed,
         });
+        assert_eq!(
+            open,
+            spec.streams as u64,
+            "not all streams could be opened: {:?}",
+            readers.status()
+        );
         readers
     }
 
@@ -138,15 +144,20 @@ impl Readers {
         all
     }
 
-    /// Waits until a figure is this large, or no longer changes. Returns how large it is.
-    pub fn until(&mut self, wanted: u64, figure: impl Fn(&Status) -> u64) -> u64 {
+    /// Waits until a figure is this large, or has not changed for a while. Returns how large it is.
+    pub fn until(
+        &mut self,
+        wanted: u64,
+        patience: Duration,
+        figure: impl Fn(&Status) -> u64,
+    ) -> u64 {
         let (mut last, mut since) = (0, Instant::now());
         loop {
             let now = figure(&self.status());
             if now != last {
                 (last, since) = (now, Instant::now());
             }
-            if now >= wanted || since.elapsed() > PATIENCE {
+            if now >= wanted || since.elapsed() > patience {
                 return now;
             }
             thread::sleep(Duration::from_millis(10));
