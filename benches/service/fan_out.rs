@@ -61,7 +61,7 @@ impl Load {
             warm_up,
             time,
             readers: 2,
-            opened_per_sec: 5_000,
+            opened_per_sec: 3_000,
         }
     }
 

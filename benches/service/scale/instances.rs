@@ -26,6 +26,8 @@ const EVENTS_PER_SEC: u32 = 100;
 const GOAL: Duration = Duration::from_secs(60);
 /// Nothing takes longer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Lists are the same by then.
+const CONVERGING: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(250);
 /// Events go on until all instances were restarted.
 const MAX_RESTARTS: Duration = Duration::from_secs(240);
@@ -60,7 +62,6 @@ pub fn measure() {
         (redis.cpu() - redis_before).as_secs_f64() / outcome.took.as_secs_f64(),
     );
     restart_all(&load, &mut target, &mut instances, &mut readers);
-    thread::sleep(Duration::from_secs(2));
     compare_lists(&load, &addresses, &mut readers);
 }
 
@@ -166,20 +167,40 @@ impl Watch {
     }
 }
 
-/// Each reader's last list is the room's.
+/// Each reader's last list is the room's, within seconds of the last event.
 fn compare_lists(load: &Load, addresses: &[SocketAddr], readers: &mut Readers) {
+    let started = Instant::now();
+    let mut wrong = differing(load, addresses, readers);
+    while !wrong.is_empty() && started.elapsed() < CONVERGING {
+        thread::sleep(LOOK);
+        wrong = differing(load, addresses, readers);
+    }
+    let count: u64 = wrong.iter().map(|(_, _, count)| count).sum();
+    println!(
+        "  {} of {} readers have the list that their room has, after {:.1} s; {count} have another",
+        load.streams as u64 - count,
+        load.streams,
+        started.elapsed().as_secs_f64(),
+    );
+    for (room, checksum, count) in wrong {
+        let what = if checksum == 0 { "are not open, or have none" } else { "have another list" };
+        println!("    room-{room}: {count} {what}");
+    }
+}
+
+/// Rooms, checksums of lists that are not theirs, and how many readers have these.
+fn differing(
+    load: &Load,
+    addresses: &[SocketAddr],
+    readers: &mut Readers,
+) -> Vec<(usize, u32, u64)> {
     let rooms: Vec<u32> = (0..load.rooms)
         .map(|room| {
             let path = format!("/api/livekit/participants?room=room-{room}");
             crc32fast::hash(&get(addresses[room % addresses.len()], &path))
         })
         .collect();
-    let lists = readers.lists();
-    let all: u64 = lists.values().sum();
-    let right: u64 =
-        rooms.iter().enumerate().filter_map(|(room, checksum)| lists.get(&(room, *checksum))).sum();
-    println!(
-        "  {right} of {all} readers have the list that their room has, {} have another",
-        all - right
-    );
+    let lists = readers.lists().into_iter();
+    let lists = lists.filter(|((room, checksum), _)| *checksum != rooms[*room]);
+    lists.map(|((room, checksum), count)| (room, checksum, count)).collect()
 }
