@@ -24,6 +24,9 @@ pub struct Stream {
     rest: Vec<u8>,
 }
 
+/// A server has no room for a stream.
+pub struct Refused;
+
 /// What one event was.
 pub enum Seen<'a> {
     Retry(u64),
@@ -56,14 +59,18 @@ impl Stream {
         self.rest = Vec::new();
     }
 
-    /// Takes the head of the answer off what has come. Returns whether it is a success; none while it is not whole.
-    pub fn take_head(&mut self, received: &[u8]) -> Option<bool> {
+    /// Takes the head of the answer off what has come. Returns what follows it if it is a success; none while it is not whole.
+    pub fn take_head(&mut self, received: &[u8]) -> Option<Result<Vec<u8>, Refused>> {
         self.rest.extend_from_slice(received);
         let end = memmem::find(&self.rest, b"\r\n\r\n")? + 4;
         let is_success = self.rest.starts_with(b"HTTP/1.1 200");
-        self.rest.drain(..end);
+        if !is_success {
+            return Some(Err(Refused));
+        }
         self.has_head = true;
-        Some(is_success)
+        let follows = self.rest[end..].to_vec();
+        self.rest = Vec::new();
+        Some(Ok(follows))
     }
 
     /// Calls `see` for each event that is whole.

@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{
     Spec, Status,
-    stream::{Seen, Stream},
+    stream::{Refused, Seen, Stream},
 };
 use crate::{
     histogram::Histogram,
@@ -179,18 +179,19 @@ impl Streams {
     fn take(&mut self, index: usize, received: &[u8]) {
         let at = now();
         let stream = &mut self.streams[index];
+        let follows;
         let mut received = received;
         if !stream.has_head {
-            match stream.take_head(received) {
+            follows = match stream.take_head(received) {
                 None => return,
-                Some(false) => return self.refuse(index),
-                Some(true) => {}
-            }
+                Some(Err(Refused)) => return self.refuse(index),
+                Some(Ok(follows)) => follows,
+            };
             stream.failures = 0;
             stream.refused = 0;
             self.opening -= 1;
             self.status.open += 1;
-            received = b"";
+            received = &follows;
         }
         let (schedule, status, latencies) = (&self.schedule, &mut self.status, &mut self.latencies);
         self.streams[index].take_events(received, |stream, seen| match seen {
