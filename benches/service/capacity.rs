@@ -3,12 +3,14 @@
 //! `cargo bench --bench service -- capacity`. Wants the machine for itself.
 
 use std::{
+    ops::Range,
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
     fan_out::{self, Load, Outcome, kib_of},
+    load,
     process::Measured,
     publisher::publish,
     schedule::Schedule,
@@ -19,12 +21,14 @@ use super::{
 
 /// A prediction is good if it is off by no more than this share.
 const GOAL: f64 = 0.15;
+/// Rooms that are in nobody's way.
+const WARM_UP_ROOMS: Range<usize> = 1_000_000..1_000_050;
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// What one of each takes.
 #[derive(Debug)]
 struct Constants {
-    /// KiB of a service that knows nothing.
+    /// KiB of a service that knows hardly anything.
     base: f64,
     /// KiB of a person in a room.
     person: f64,
@@ -85,13 +89,15 @@ fn compare(what: &str, predicted: f64, measured: f64) {
 impl Measurement {
     fn of(load: &Load) -> Self {
         let service = [Measured::service_with(&[fan_out::NO_COALESCING])];
+        // What is there once, however many there are later.
+        load::flood(&load::join_requests_of(WARM_UP_ROOMS, load.people), &[service[0].address]);
         thread::sleep(SETTLE);
         let base = kib_of(&service);
         let mut target = Target::new(Kind::Lists, &[service[0].address], load.rooms, load.people);
         target.fill();
-        let unwatched = unwatched(load, &mut target, &service[0]);
         thread::sleep(SETTLE);
         let rooms = kib_of(&service);
+        let unwatched = unwatched(load, &mut target, &service[0]);
         let slab = slab_kib();
         let (mut readers, kib_per_stream) = fan_out::open(load, &target, &service);
         let socket_kib = (slab_kib() - slab) / 2.0 / load.streams as f64;
@@ -118,7 +124,7 @@ fn unwatched(load: &Load, target: &mut Target, service: &Measured) -> Duration {
     let schedule = Schedule::new(1, load.rooms, load.per_sec, Duration::ZERO, load.time);
     let events = target.events(&schedule);
     let before = service.cpu();
-    publish(&target.addresses, &schedule.from_now(), &events);
+    publish(&target.addresses, &schedule.soon(), &events);
     service.cpu() - before
 }
 

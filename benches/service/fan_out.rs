@@ -153,7 +153,7 @@ pub fn publish_to(
     let schedule = Schedule::new(run, load.rooms, load.per_sec, load.warm_up, load.time);
     let events = target.events(&schedule);
     // Signing them has taken a while.
-    let schedule = schedule.from_now();
+    let schedule = schedule.soon();
     let cpu = || processes.iter().map(Measured::cpu).sum::<Duration>();
     readers.schedule(schedule);
     let expected = expected(load, &schedule);

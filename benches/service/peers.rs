@@ -6,7 +6,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::Path,
     process::Command,
 };
 
@@ -66,7 +66,7 @@ fn nchan() -> Option<Measured> {
     Measured::command(command, address)
 }
 
-fn nginx_configuration(module: &str, address: SocketAddr, folder: &PathBuf) -> String {
+fn nginx_configuration(module: &str, address: SocketAddr, folder: &Path) -> String {
     let folder = folder.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("    {what}_temp_path {folder}/{what};\n"))
@@ -121,7 +121,9 @@ type Row = (&'static str, fn(&Outcome) -> f64);
 
 fn report(per_sec: u32, results: &[Vec<Outcome>; 4]) {
     print!("\n{:<34}", format!("{per_sec} events a second"));
-    NAMES.iter().for_each(|name| print!(" {name:>20}"));
+    for name in NAMES {
+        print!(" {name:>20}");
+    }
     let rows: [Row; 7] = [
         ("KiB per idle stream", |outcome| outcome.kib_per_stream),
         ("CPU µs a frame, everything", Outcome::cpu_micros),

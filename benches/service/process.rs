@@ -19,7 +19,7 @@ use rustix::{
 /// Signs the webhooks of the benchmark.
 pub const KEYS: &str = "APIbench: secret-of-the-benchmark-0123456789abcdef";
 /// Nothing takes longer to end, unless it hangs.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_mins(1);
 
 /// A process whose memory and time are read from /proc, with those that it has started.
 pub struct Measured {
@@ -162,7 +162,9 @@ pub fn pin(processor: usize) {
 /// What `start` starts runs on that processor only; this thread goes on as before.
 pub fn pinned<T>(processor: Option<usize>, start: impl FnOnce() -> T) -> T {
     let before = sched_getaffinity(None).expect("an affinity");
-    processor.map(pin);
+    if let Some(processor) = processor {
+        pin(processor);
+    }
     let started = start();
     sched_setaffinity(None, &before).expect("as before");
     started

@@ -48,7 +48,9 @@ pub fn publish_until(
                     if is_over.load(Ordering::Relaxed) {
                         return;
                     }
-                    requests.iter().for_each(|request| publisher.send(request));
+                    for request in requests {
+                        publisher.send(request);
+                    }
                 }
             });
         }

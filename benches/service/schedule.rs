@@ -24,11 +24,11 @@ impl Schedule {
         let interval = 1_000_000_000 / u64::from(per_sec);
         let events = |time: Duration| nanos(time) / interval;
         let (warm_up, total) = (events(warm_up), events(warm_up + time));
-        Self { run, start: 0, interval, rooms: rooms as u64, warm_up, total }.from_now()
+        Self { run, start: 0, interval, rooms: rooms as u64, warm_up, total }.soon()
     }
 
     /// The same, beginning soon.
-    pub fn from_now(self) -> Self {
+    pub fn soon(self) -> Self {
         Self { start: now() + nanos(Duration::from_millis(200)), ..self }
     }
 

@@ -46,9 +46,11 @@ fn pair(load: &Load, processor: Option<usize>) -> [Outcome; 2] {
     [of_service, of_bare_loop]
 }
 
+type Row = (&'static str, fn(&Outcome) -> f64);
+
 fn report(per_sec: u32, where_: &str, rounds: usize, pair: impl Fn() -> [Outcome; 2]) {
     let pairs: Vec<_> = (0..rounds).map(|_| pair()).collect();
-    let rows: [(&str, fn(&Outcome) -> f64); 3] = [
+    let rows: [Row; 3] = [
         ("µs", Outcome::cpu_micros),
         ("p50", |outcome| outcome.latencies.millis(500)),
         ("p99", |outcome| outcome.latencies.millis(990)),

@@ -24,7 +24,7 @@ const MAX_STREAMS: usize = 16_000;
 /// Threads that read, over all processes.
 const THREADS: usize = 2;
 /// Streams that are not open by then cannot be opened.
-const OPENING_PATIENCE: Duration = Duration::from_secs(60);
+const OPENING_PATIENCE: Duration = Duration::from_mins(1);
 
 /// What streams there are: the one with number `n` is of room `n % rooms`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

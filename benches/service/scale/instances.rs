@@ -23,14 +23,14 @@ use crate::{
 const INSTANCES: usize = 4;
 const EVENTS_PER_SEC: u32 = 100;
 /// All are back within this time, after an instance was told to end.
-const GOAL: Duration = Duration::from_secs(60);
+const GOAL: Duration = Duration::from_mins(1);
 /// Nothing takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Lists are the same by then.
 const CONVERGING: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(250);
 /// Events go on until all instances were restarted.
-const MAX_RESTARTS: Duration = Duration::from_secs(240);
+const MAX_RESTARTS: Duration = Duration::from_mins(4);
 
 pub fn measure() {
     let Some(redis) = Measured::redis(PORT) else {
@@ -81,7 +81,7 @@ fn restart_all(
 ) {
     let schedule = Schedule::new(2, load.rooms, EVENTS_PER_SEC, Duration::ZERO, MAX_RESTARTS);
     let events = target.events(&schedule);
-    let schedule = schedule.from_now();
+    let schedule = schedule.soon();
     readers.schedule(schedule);
     let is_over = AtomicBool::new(false);
     let addresses = target.addresses.clone();
