@@ -1,6 +1,6 @@
-//! Changes in many rooms, each with many streams: how late they come, and what they cost. Service and bare loop are measured in turns.
+//! Changes in many rooms, each with many streams: how late they come, and what they cost. Service and bare loop are measured in turn.
 //!
-//! This is the load of a judge of its own, and gives the same ratios. An earlier one was kinder to the service, because
+//! An earlier load was kinder to the service than an independent one that measured it from outside, because
 //!
 //! - a latency counted from just before the request was written, so that nobody saw how late that was; it counts from when the event was
 //!   due;
@@ -32,7 +32,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 const DRAIN: Duration = Duration::from_secs(5);
 /// After the last event, frames that show none of them may still come.
 const REST: Duration = Duration::from_millis(100);
-/// What is settled by then is what frames are sent at once with.
+/// Each change goes out at once, as from the bare loop, which does not wait for more either.
 pub const NO_COALESCING: (&str, &str) = ("LKP__STREAM__COALESCE", "0ms");
 
 /// What is asked of a server.
