@@ -11,7 +11,8 @@
 //! - an event was one frame, of 5 people. It is two, of 20: joins and leaves do that;
 //! - the bare loop was told what to write by 4 bytes on a connection for each thread, which is less than a request, and its threads had
 //!   whole rooms. Now it gets the bytes by HTTP too, and a thread has those streams that it has accepted;
-//! - all streams were read by one thread, whose queue was most of the latency on both sides of the ratio. Two share them.
+//! - all streams were read by one thread, whose queue was most of the latency on both sides of the ratio. Two share them;
+//! - there were no heartbeats, and memory was what is resident, of pages that others use too.
 
 use std::{fmt, thread, time::Duration};
 
