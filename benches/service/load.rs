@@ -65,7 +65,8 @@ pub fn flood_again(requests: &[Vec<u8>], count: usize, address: SocketAddr) -> (
     flood(&repeated, &[address])
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+/// A connection to keep.
+pub fn connect(address: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect(address).expect("the service");
     socket.set_nodelay(true).expect("a TCP socket");
     socket
@@ -126,24 +127,49 @@ fn event(name: &str, room: usize) -> Value {
     json!({
         "event": name,
         "room": {"sid": format!("RM_{room}"), "name": format!("room-{room}")},
-        "id": format!("EV_{:016x}", fastrand::u64(..)),
+        "id": new_id(),
         "createdAt": "1795391850",
     })
 }
 
-/// Requests with these webhooks, signed.
-pub fn sign_all(bodies: impl IntoIterator<Item: ToString>) -> Vec<Vec<u8>> {
-    let keys = Keys::new(&ApiKey::parse_lines(KEYS).expect("a key"));
-    let now = Clock::system().now().as_secs();
-    let sign = |body: String| {
-        let token = WebhookToken::sign(body.as_bytes(), &keys, now).expect("a key");
+/// An event in the given life of a room, which happens now.
+pub fn event_in_life(name: &str, room: usize, life: usize) -> Value {
+    let mut body = event(name, room);
+    body["room"]["sid"] = format!("RM_{room}_{life}").into();
+    body["createdAt"] = Clock::system().now().as_secs().to_string().into();
+    body
+}
+
+/// The id of an event.
+pub fn new_id() -> String {
+    format!("EV_{:016x}", fastrand::u64(..))
+}
+
+/// Makes requests of webhooks.
+pub struct Signer(Keys);
+
+impl Signer {
+    pub fn new() -> Self {
+        Self(Keys::new(&ApiKey::parse_lines(KEYS).expect("a key")))
+    }
+
+    /// A request that is valid now.
+    pub fn sign(&self, body: impl ToString) -> Vec<u8> {
+        let body = body.to_string();
+        let now = Clock::system().now().as_secs();
+        let token = WebhookToken::sign(body.as_bytes(), &self.0, now).expect("a key");
         format!(
             "POST /api/livekit/webhook HTTP/1.1\r\nHost: bench\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: {}\r\nAuthorization: {token}\r\nContent-Type: application/webhook+json\r\nAccept-Encoding: gzip\r\n\r\n{body}",
             body.len()
         )
         .into_bytes()
-    };
-    bodies.into_iter().map(|body| sign(body.to_string())).collect()
+    }
+}
+
+/// Requests with these webhooks, signed.
+pub fn sign_all(bodies: impl IntoIterator<Item: ToString>) -> Vec<Vec<u8>> {
+    let signer = Signer::new();
+    bodies.into_iter().map(|body| signer.sign(body)).collect()
 }
 
 /// The body of an answer.
@@ -155,7 +181,7 @@ pub fn get(address: SocketAddr, path: &str) -> Vec<u8> {
 }
 
 /// Sends a request and returns its answer, which must be a success.
-fn ask(socket: &mut TcpStream, request: &[u8]) -> Vec<u8> {
+pub fn ask(socket: &mut TcpStream, request: &[u8]) -> Vec<u8> {
     socket.write_all(request).expect("the service");
     let mut received = Vec::new();
     let mut scratch = [0; 16 * 1024];

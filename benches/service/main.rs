@@ -1,6 +1,6 @@
 //! What the service costs, beside a bare loop that writes the same bytes to as many sockets, in one run.
 //!
-//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone, `history` for the history, `kept` for what is read from LiveKit's own Redis, and `unseen` for what no webhook tells, which `cargo bench` alone does not measure, because it takes twenty minutes. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
+//! `cargo bench`, or `make bench`; `cargo bench --bench service room-list` for the list of rooms alone, `history` for the history, `kept` for what is read from LiveKit's own Redis, `unseen` for what no webhook tells (twenty minutes), and `soak 120` for two hours under load, which `cargo bench` alone does not measure. Figures of one machine mean little; the ratios are what counts. Subscriber and service share
 //! the machine's processors, so latencies are those of a busy one.
 
 mod bare_loop;
@@ -21,6 +21,7 @@ mod scale;
 mod schedule;
 mod sender;
 mod shared;
+mod soak;
 mod target;
 mod unseen;
 
@@ -51,6 +52,10 @@ fn main() {
         Some("sender") => sender::measure(number),
         Some("scale") => scale::measure(further),
         Some("capacity") => capacity::measure(),
+        Some("soak") => {
+            let minutes = number.expect("how many minutes");
+            soak::measure(minutes as u64, words.next().map(String::as_str));
+        }
         Some("peers") => peers::measure(number),
         Some("throughput") => throughput(),
         Some("redis") => shared::on_redis(),

@@ -109,6 +109,14 @@ impl Measured {
         self.ids().into_iter().map(of).sum()
     }
 
+    /// How many descriptors and how many threads it has.
+    pub fn descriptors_and_threads(&self) -> (usize, usize) {
+        let count = |what: &str| {
+            std::fs::read_dir(format!("/proc/{}/{what}", self.child.id())).expect("it runs").count()
+        };
+        (count("fd"), count("task"))
+    }
+
     fn ids(&self) -> Vec<u32> {
         let id = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
