@@ -1,6 +1,6 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy format bench bench-peers bench-io-uring fuzz setup-tests setup-tools setup-node
+.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy format bench bench-peers bench-io-uring fuzz setup-tests setup-tools setup-node check-chart check-packages
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
@@ -8,11 +8,12 @@ run:
 	cargo run --locked --no-default-features -- demo
 
 # First what measures, alone, then what mostly waits, several at a time. A real LiveKit waits too, so that what needs neither it nor
-# a browser is tested beside it. The stress run wants the machine for itself.
+# a browser is tested beside it, and the Helm chart with what builds its tools. The stress run wants the machine for itself.
 test: setup-tests check-deploy
 	cargo test --locked --test it delivery::
 	cargo test --locked -- --test-threads=4 --skip delivery:: --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
-	scripts/beside.sh '$(MAKE) test-client && $(MAKE) test-redis' '$(MAKE) test-real'
+	$(MAKE) check-packages
+	scripts/beside.sh '$(MAKE) test-client && $(MAKE) test-redis' 'scripts/beside.sh "$(MAKE) test-real" "nice -n 19 $(MAKE) check-chart"'
 	$(MAKE) test-browser
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
 
@@ -59,6 +60,17 @@ check: setup-tools setup-node
 # What Docker would build and run, as far as that can be checked without it; `scripts/check-deploy.sh --build` compiles, too.
 check-deploy: setup-tests
 	scripts/check-deploy.sh
+	scripts/check-alerts.sh
+
+# The Helm chart. The first time, helm is built for it.
+check-chart:
+	scripts/setup-deploy.sh chart
+	scripts/check-chart.sh
+
+# The package for Debian with the program of the tests, installed into an empty root, run there, and removed.
+check-packages: setup-tests
+	cargo test --locked --quiet --no-run --test it
+	scripts/check-packages.sh
 
 format: setup-node
 	cargo fmt

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, PostgreSQL, nginx, Caddy,
-# curl, openssl, a C++ compiler for the fuzz targets. Does nothing where all of it is there.
+# curl, openssl, a C++ compiler for the fuzz targets, what looks at units of systemd. Does nothing where all of it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +24,7 @@ need chromium chromium fonts-liberation
 need node nodejs
 need npm npm
 need g++ g++
+need systemd-analyze systemd
 
 if [ ${#packages[@]} -gt 0 ]; then
     echo "installing ${packages[*]}"
@@ -53,3 +54,6 @@ scripts/setup-real-livekit.sh
 
 # Other versions of Redis.
 scripts/setup-redis.sh
+
+# What alerts and packages are checked with.
+scripts/setup-deploy.sh

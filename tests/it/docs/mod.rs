@@ -2,6 +2,7 @@
 
 mod layout;
 mod markdown;
+mod monitoring;
 mod names;
 mod shell;
 

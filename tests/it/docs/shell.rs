@@ -41,18 +41,28 @@ pub enum Target {
 pub enum Reason {
     /// Its targets must exist in the Makefile instead.
     BuildsForMinutes,
+    /// `make check-packages` installs one into a root of its own.
+    InstallsAPackage,
     NeedsDocker,
+    NeedsKubernetes,
     NeedsLiveKitsCommandLine,
 }
 
 impl Reason {
-    pub const ALL: [Self; 3] =
-        [Self::BuildsForMinutes, Self::NeedsDocker, Self::NeedsLiveKitsCommandLine];
+    pub const ALL: [Self; 5] = [
+        Self::BuildsForMinutes,
+        Self::InstallsAPackage,
+        Self::NeedsDocker,
+        Self::NeedsKubernetes,
+        Self::NeedsLiveKitsCommandLine,
+    ];
 
     fn words(self) -> &'static str {
         match self {
             Self::BuildsForMinutes => "not run, it builds for minutes",
+            Self::InstallsAPackage => "not run, it installs a package",
             Self::NeedsDocker => "not run, it needs Docker",
+            Self::NeedsKubernetes => "not run, it needs Kubernetes",
             Self::NeedsLiveKitsCommandLine => "not run, it needs LiveKit's command line",
         }
     }
