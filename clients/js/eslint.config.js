@@ -16,6 +16,8 @@ export default defineConfig(
     "clients/js/react/",
     "clients/js/query/",
     "clients/js/moderate/",
+    "clients/js/svelte/",
+    "clients/js/vue/",
     // Built from clients/js.
     "web/page/livekit-presence.js",
     "web/page/worker.js",
@@ -54,6 +56,8 @@ export default defineConfig(
       "@typescript-eslint/restrict-template-expressions": "off",
     },
   },
+  // Vue's composables have the names of React's hooks, and other rules.
+  { files: ["clients/js/{src,test}/vue/**"], rules: { "react-hooks/rules-of-hooks": "off" } },
   {
     // Apps of their own, which know the types of the package only once it is built. Their builds check types.
     files: ["examples/react/**", "clients/js/test/pack/**"],

@@ -24,6 +24,15 @@ export default defineConfig({
           setupFiles: ["test/old-engines.ts"],
         },
       },
+      {
+        test: {
+          name: "adapters",
+          environment: "jsdom",
+          include: ["test/vue/*.test.ts", "test/svelte/*.test.ts"],
+        },
+        // Svelte's stores and effects of a browser, not of a server.
+        resolve: { conditions: ["browser"] },
+      },
       react("react-19"),
       react("react-18", {
         resolve: { alias: [{ find: /^(react|react-dom)(?=\/|$)/, replacement: "$1-18" }] },

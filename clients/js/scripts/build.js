@@ -24,7 +24,7 @@ cpSync(path("dist"), path("dist-cjs"), { recursive: true, filter: (name) => !/\.
 cpSync(path("dist-cjs"), path("dist/cjs"), { recursive: true });
 rmSync(path("dist-cjs"), { recursive: true });
 writeFileSync(path("dist/cjs/package.json"), '{ "type": "commonjs" }\n');
-for (const entry of ["index", "moderate/index", "query/index", "react/index"]) {
+for (const entry of ["index", "moderate/index", "query/index", "react/index", "svelte/index", "vue/index"]) {
   writeFileSync(path(`dist/cjs/${entry}.js`), await commonJs(path(`dist/${entry}.js`)));
 }
 // Where `exports` of package.json is not known, `livekit-presence/react` and its like are folders.
@@ -32,6 +32,8 @@ for (const [name, sideEffects] of [
   ["react", ["./styles.css"]],
   ["query", []],
   ["moderate", []],
+  ["svelte", []],
+  ["vue", []],
 ]) {
   mkdirSync(path(name), { recursive: true });
   const entry = {

@@ -34,7 +34,7 @@ export async function commonJs(entry) {
     format: "cjs",
     target: "es2020",
     charset: "utf8",
-    external: ["react", "react/jsx-runtime"],
+    external: ["react", "react/jsx-runtime", "vue"],
     // The worker is not found from there: tabs share by the other way.
     define: { "import.meta.url": "undefined" },
     logLevel: "warning",

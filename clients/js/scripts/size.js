@@ -9,6 +9,8 @@ import { bundle } from "./bundle.js";
 const MOST_BYTES_OF_CORE = 3_072;
 const MOST_BYTES_OF_QUERIES = 1_024;
 const MOST_BYTES_OF_MODERATION = 2_688;
+/** Of an adapter to a framework, besides what it watches with. */
+const MOST_BYTES_OF_ADAPTER = 1_024;
 
 /** As it is published, and so as it is in what others build. */
 const built = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));
@@ -35,6 +37,9 @@ const moderation = await sizeOf("moderate/index.js", [
   "../watch",
 ]);
 const queries = await sizeOf("query/index.js", ["events"]);
+const WATCHES = ["../events", "../room.js", "../room-list"];
+const vue = await sizeOf("vue/index.js", ["vue", ...WATCHES]);
+const svelte = await sizeOf("svelte/index.js", WATCHES);
 const sizes = {
   "core: watchRoom": core,
   "watchRooms, besides": (await page("watchRoom, watchRooms")) - core,
@@ -48,6 +53,8 @@ const sizes = {
   "its moderation, besides": (await sizeOf("react/index.js", ["react", ...LATER, ...TIMELINE])) - react,
   "the adapter for TanStack Query, besides watchEvents": queries,
   "moderation, besides watchRoom": moderation,
+  "the adapter for Vue, besides what it watches with": vue,
+  "the adapter for Svelte, besides what it watches with": svelte,
 };
 for (const [what, bytes] of Object.entries(sizes)) console.log(`${String(bytes).padStart(6)} bytes gzipped: ${what}`);
 const check = (what, size, most) => {
@@ -56,5 +63,7 @@ const check = (what, size, most) => {
   process.exitCode = 1;
 };
 check("the core", core, MOST_BYTES_OF_CORE);
-check("the adapter", queries, MOST_BYTES_OF_QUERIES);
+check("the adapter for TanStack Query", queries, MOST_BYTES_OF_QUERIES);
+check("the adapter for Vue", vue, MOST_BYTES_OF_ADAPTER);
+check("the adapter for Svelte", svelte, MOST_BYTES_OF_ADAPTER);
 check("moderation", moderation, MOST_BYTES_OF_MODERATION);

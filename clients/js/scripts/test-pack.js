@@ -39,7 +39,7 @@ try {
     const files = packed.files.map(({ path }) => path);
     const others = files.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react|query|moderate)\/)?package\.json)$/.test(
+        !/^(dist\/.*\.(js|d\.ts|css)|react\/styles\.css|README\.md|LICENSE|((dist\/cjs|react|query|moderate|svelte|vue)\/)?package\.json)$/.test(
           path,
         ),
     );
@@ -107,12 +107,20 @@ try {
     const printed = run(app, process.execPath, ...asOthers, "-e", names).trim();
     expect(printed === "readRoom,watchEvents,watchRoom,watchRoomList,watchRooms", `it exports ${printed}`);
   });
+  step("the adapters are required by plain Node", () => {
+    const names =
+      "for (const name of ['vue', 'svelte']) console.log(Object.keys(require(`livekit-presence/${name}`)).sort().join())";
+    const printed = run(app, process.execPath, ...asOthers, "-e", names).trim();
+    const expected =
+      "createPresence,useEvents,useParticipants,useRoomCount,useRooms\nevents,participants,roomCount,rooms";
+    expect(printed === expected, `they export ${printed}`);
+  });
   step("a component is required, and rendered on a server", () => {
     const html = run(app, process.execPath, ...asOthers, "server.cjs");
     expect(html.includes('data-status="connecting"') && html.includes("nobody"), `it rendered ${html}`);
   });
   step("it is found as a folder where `exports` is not known, as by webpack 4 and older React Native", () => {
-    for (const name of ["", "/moderate", "/query", "/react"]) {
+    for (const name of ["", "/moderate", "/query", "/react", "/svelte", "/vue"]) {
       const folder = join(app, "node_modules/livekit-presence", name);
       const { main, module } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
       for (const path of [main, module])
@@ -122,7 +130,7 @@ try {
   });
   step("React Native is given what has no `import.meta`", () => {
     const found =
-      "for (const name of ['', '/moderate', '/query', '/react']) console.log(import.meta.resolve(`livekit-presence${name}`))";
+      "for (const name of ['', '/moderate', '/query', '/react', '/svelte', '/vue']) console.log(import.meta.resolve(`livekit-presence${name}`))";
     const printed = run(app, process.execPath, "-C", "react-native", "--input-type=module", "-e", found).trim();
     expect(
       printed.split("\n").every((path) => path.includes("/dist/cjs/")),
