@@ -1,6 +1,6 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy format bench bench-peers bench-io-uring fuzz setup-tests setup-tools setup-node check-chart check-packages
+.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy format bench bench-peers bench-io-uring fuzz setup-tests setup-tools setup-node check-chart check-packages fire-alerts
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.
@@ -13,7 +13,7 @@ test: setup-tests check-deploy
 	cargo test --locked --test it delivery::
 	cargo test --locked -- --test-threads=4 --skip delivery:: --skip client:: --skip page:: --skip redis:: --skip real:: --skip stress::whatever
 	$(MAKE) check-packages
-	scripts/beside.sh '$(MAKE) test-client && $(MAKE) test-redis' 'scripts/beside.sh "$(MAKE) test-real" "nice -n 19 $(MAKE) check-chart"'
+	scripts/beside.sh '$(MAKE) test-client && $(MAKE) test-redis' 'scripts/beside.sh "$(MAKE) test-real" "nice -n 19 $(MAKE) check-chart && $(MAKE) fire-alerts"'
 	$(MAKE) test-browser
 	STRESS_SEED=1 $(MAKE) stress SECONDS=60
 
@@ -66,6 +66,11 @@ check-deploy: setup-tests
 check-chart:
 	scripts/setup-deploy.sh chart
 	scripts/check-chart.sh
+
+# Alerts of a real Prometheus, by what the service says while things break. Takes half a minute, most of it waiting.
+fire-alerts: setup-tests
+	cargo test --locked --quiet --no-run --test it
+	scripts/fire-alerts.sh
 
 # The package for Debian with the program of the tests, installed into an empty root, run there, and removed.
 check-packages: setup-tests

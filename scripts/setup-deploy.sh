@@ -2,7 +2,7 @@
 # Installs what alerts, packages and the Helm chart are checked with, into .tools. Does nothing where it is there already. What cannot be
 # installed is named, and the checks say NOT RUN; it fails only if REQUIRE_REAL=1.
 #
-#     scripts/setup-deploy.sh         promtool and busybox, in seconds
+#     scripts/setup-deploy.sh         Prometheus, promtool and busybox, in seconds
 #     scripts/setup-deploy.sh chart   helm, kubeconform and Kubernetes' schemas; building helm takes a minute or two
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ schemas=1.37.0
 main() {
     mkdir -p .tools
     if [ "${1:-}" != chart ]; then
-        install_from_debian prometheus usr/bin/promtool
+        install_from_debian prometheus usr/bin/promtool usr/bin/prometheus
         install_from_debian busybox-static bin/busybox
         return
     fi
@@ -29,11 +29,11 @@ missing() {
     if [ "${REQUIRE_REAL:-}" = 1 ]; then exit 1; else exit 0; fi
 }
 
-# install_from_debian PACKAGE FILE: one program of a package, without the service that the package would start.
+# install_from_debian PACKAGE FILE...: programs of a package, without the service that the package would start.
 install_from_debian() {
-    local program=.tools/${2##*/}
-    if [ -x "$program" ]; then return; fi
-    command -v apt-get >/dev/null || missing "no apt-get here for ${2##*/}"
+    local last=${*: -1} file
+    if [ -x ".tools/${last##*/}" ]; then return; fi
+    command -v apt-get >/dev/null || missing "no apt-get here for $1"
     local folder as_root=()
     if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
     folder=$(mktemp -d)
@@ -42,7 +42,7 @@ install_from_debian() {
         (cd "$folder" && apt-get download -q "$1")
     fi
     dpkg -x "$folder"/*.deb "$folder/files"
-    mv "$folder/files/$2" "$program"
+    for file in "${@:2}"; do mv "$folder/files/$file" .tools/; done
     rm -rf "$folder"
 }
 
