@@ -1,6 +1,6 @@
 # `make run` shows it; `make check test fuzz` is what CI runs.
 
-.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy format bench bench-peers bench-io-uring fuzz setup-tests setup-tools setup-node check-chart check-packages fire-alerts
+.PHONY: run test test-browser test-redis test-real test-livekit test-client stress check check-deploy check-chart check-packages fire-alerts format bench bench-peers bench-io-uring fuzz setup-tests setup-tools setup-node
 
 # The service with a simulated LiveKit, at http://localhost:8080. Built as the tests are: that takes less time than a release,
 # and is fast enough to look at, since dependencies are optimised in it too.

@@ -134,12 +134,20 @@ start_service() {
     fail "it does not listen: $(cat "$scratch/service.log")"
 }
 
-# It is ready, takes a webhook's path, and ends in order on SIGTERM.
+# It is ready, takes LiveKit's webhook and nobody else's, shows who joined to whoever has a token, and ends in order on SIGTERM.
 answers() {
     [ "$(curl -sS "http://$address/readyz")" = ready ] || fail "it is not ready"
-    local status
-    status=$(curl -sS -o /dev/null -w '%{http_code}' -d '{}' "http://$address/api/livekit/webhook")
-    [ "$status" = 401 ] || fail "a webhook without a signature is answered $status"
+    local secret=the-secret-of-that-key-in-32-characters body status now list
+    now=$(date +%s)
+    body='{"event":"participant_joined","id":"EV_1","createdAt":"'$now'","room":{"sid":"RM_1","name":"general"},
+        "participant":{"sid":"PA_1","identity":"alice","state":"ACTIVE","joinedAt":"'$now'"}}'
+    status=$(scripts/webhook.sh APIkey "$secret" "http://$address/api/livekit/webhook" <<<"$body")
+    [ "$status" = 200 ] || fail "a webhook is answered $status"
+    status=$(scripts/webhook.sh APIkey another-secret-than-the-one-of-the-key "http://$address/api/livekit/webhook" <<<"$body")
+    [ "$status" = 401 ] || fail "a webhook with another secret is answered $status"
+    list=$(curl -sS "http://$address/api/livekit/participants?room=general" \
+        -H "Authorization: Bearer $(scripts/token.sh APIkey "$secret" '{"room":"general","roomJoin":true}')")
+    [[ $list == *'"identity":"alice"'* ]] || fail "the list of the room is $list"
     kill -TERM "$service"
     wait "$service" || fail "it ends with $? on SIGTERM"
     service=
