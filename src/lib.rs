@@ -21,6 +21,7 @@
 //! - [`http`]: routes, tokens, limits, errors
 //! - [`config`]: what the operator says, parsed once
 //! - [`app`]: puts the parts together, runs them, ends them in order
+//! - [`doctor`]: says what is wrong with a deployment
 //! - [`demo`]: the simulated LiveKit of `livekit-presence demo`
 
 mod abort_on_panic;
@@ -32,6 +33,7 @@ pub mod config;
 pub mod coordination;
 pub mod delivery;
 pub mod demo;
+pub mod doctor;
 mod error_chain;
 pub mod history;
 pub mod http;

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
+use axum::http::Uri;
 use clap::{Parser, Subcommand, ValueEnum};
 use livekit_presence::{
     app::{App, ExportError, StartError, export_history, start_logging},
     clock::Clock,
     config::{Config, ConfigErrors, StartMode},
-    demo,
+    demo, doctor,
     history::{EmptyRange, ExportFormat, TimeRange, parse_time},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,7 +36,7 @@ struct Arguments {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
     /// Run the service (this is the default)
     Serve,
@@ -45,9 +46,30 @@ enum Command {
     Check,
     /// Ask the running service whether it lives; exit 0 if so, 1 if not
     Healthcheck,
+    /// Say what is wrong with a deployment, and what to do about it; exit 1 if something is
+    Doctor(DoctorArguments),
     /// Work with the history of rooms
     #[command(subcommand)]
     History(HistoryCommand),
+}
+
+#[derive(clap::Args, Clone)]
+struct DoctorArguments {
+    /// Where browsers and LiveKit reach the service [default: that of `http.public_url`]
+    #[arg(long, value_name = "URL", value_parser = Config::parse_public_url)]
+    public_url: Option<Uri>,
+    /// A PEM file with certificate authorities for that address, if its certificate is signed by one's own
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// The origin of a page that must be able to read
+    #[arg(long)]
+    origin: Option<String>,
+    /// How long a stream is watched
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "15s")]
+    patience: Duration,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Subcommand)]
@@ -88,6 +110,8 @@ enum Failure {
     Range(#[from] EmptyRange),
     #[error(transparent)]
     Export(#[from] ExportError),
+    #[error("{0}")]
+    Doctor(String),
 }
 
 fn main() -> ExitCode {
@@ -98,6 +122,11 @@ fn main() -> ExitCode {
         Command::Demo => serve(file, StartMode::Demo),
         Command::Check => check(file),
         Command::Healthcheck => healthcheck(file),
+        Command::Doctor(arguments) => match doctor(file, arguments) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(failure) => Err(failure),
+        },
         Command::History(HistoryCommand::Export { from, to, format }) => {
             export(file, (from, to), format)
         }
@@ -177,6 +206,21 @@ fn shutdown() -> io::Result<impl Future<Output = ()>> {
 fn check(file: Option<&Path>) -> Result<(), Failure> {
     io::stdout().write_all(Config::describe(file)?.as_bytes())?;
     Ok(())
+}
+
+/// Whether nothing is wrong.
+fn doctor(file: Option<&Path>, arguments: DoctorArguments) -> Result<bool, Failure> {
+    let config = Config::load(file, StartMode::Serve)?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let DoctorArguments { public_url, ca_file, origin, patience, json } = arguments;
+    let options = doctor::Options { public_url, ca_file, origin, patience };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let clock = Clock::system();
+    let report =
+        runtime.block_on(doctor::run(&config, &options, &clock)).map_err(Failure::Doctor)?;
+    let text = if json { report.to_json() + "\n" } else { report.to_string() };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(!report.is_wrong())
 }
 
 fn time(text: &str) -> Result<i64, String> {

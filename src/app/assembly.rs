@@ -26,7 +26,7 @@ use crate::{
 
 use super::{
     asking::Asking,
-    descriptors::{self, Descriptors},
+    descriptors::Descriptors,
     kept::Kept,
     service::App,
     tokens::{make_tokens, warn_about_tokens},
@@ -130,7 +130,7 @@ impl App {
             cors: config.http.cors_origins.clone(),
             trusted_proxies: config.http.trusted_proxies.clone(),
             streams: streams_of(config),
-            limits: Limits::new(&limits_of(config, descriptors::raise())),
+            limits: Limits::new(&limits_of(config, Descriptors::raise())),
             metrics: HttpMetrics::register(&mut registry),
             registry,
             clock,

@@ -11,21 +11,25 @@ const PLENTY: u64 = 1 << 20;
 
 /// The descriptors of this process.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Descriptors(u64);
-
-/// Raises the soft limit to the hard limit, and returns it.
-pub(super) fn raise() -> Descriptors {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-        if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            debug!(%error, "cannot raise the limit of open files");
-        }
-    }
-    Descriptors(getrlimit(Resource::Nofile).current.unwrap_or(PLENTY).min(PLENTY))
-}
+pub(crate) struct Descriptors(u64);
 
 impl Descriptors {
+    /// Raises the soft limit to the hard limit, and returns it.
+    pub fn raise() -> Self {
+        let limit = getrlimit(Resource::Nofile);
+        if limit.current != limit.maximum {
+            let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+            if let Err(error) = setrlimit(Resource::Nofile, raised) {
+                debug!(%error, "cannot raise the limit of open files");
+            }
+        }
+        Self(getrlimit(Resource::Nofile).current.unwrap_or(PLENTY).min(PLENTY))
+    }
+
+    pub fn count(self) -> u64 {
+        self.0
+    }
+
     /// Connections of any kind.
     pub fn connections(self) -> usize {
         let connections = self.0.saturating_sub(OTHERS).max(self.0 / 2);

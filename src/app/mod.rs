@@ -13,6 +13,7 @@ mod service;
 mod tokens;
 
 pub use assembly::StartError;
+pub(crate) use descriptors::Descriptors;
 pub use export::{ExportError, export_history};
 pub use log::start_logging;
 pub use service::App;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
 
+use axum::http::Uri;
 use config::Value;
 
 use crate::{
@@ -14,7 +15,7 @@ use super::{
     error::ConfigErrors,
     events::EventsConfig,
     history::HistoryConfig,
-    http::HttpConfig,
+    http::{HttpConfig, parse_public_url},
     layers::{self, Variables},
     limits::LimitsConfig,
     livekit::LiveKitConfig,
@@ -67,6 +68,14 @@ impl Config {
         start_mode: StartMode,
     ) -> Result<Self, ConfigErrors> {
         Self::parse(None, &Variables::new(variables), start_mode).map(|(config, _)| config)
+    }
+
+    /// Reads an address of the service, as `http.public_url` has it.
+    ///
+    /// # Errors
+    /// What to write.
+    pub fn parse_public_url(url: &str) -> Result<Uri, String> {
+        parse_public_url(url)
     }
 
     /// What is in effect, one `key = value` per line, secrets masked.

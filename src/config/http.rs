@@ -5,18 +5,23 @@ use std::{
     time::Duration,
 };
 
+use axum::http::Uri;
+use config::Value;
+
 use crate::http::{AllowedOrigin, CorsOrigins, TrustedProxies};
 
 use super::{
     bounds::{DAY, HOUR, MIN_TIMEOUT},
     layers::Variables,
-    values::{Values, address, duration, list, networks},
+    values::{Values, address, duration, list, networks, optional_text},
 };
 
 /// How the service listens.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
     pub bind: SocketAddr,
+    /// Where browsers and LiveKit reach the service. Only `livekit-presence doctor` asks there.
+    pub public_url: Option<Uri>,
     pub cors_origins: CorsOrigins,
     pub trusted_proxies: TrustedProxies,
     pub head_timeout: Duration,
@@ -27,6 +32,7 @@ impl HttpConfig {
     pub(super) fn take(values: &mut Values, variables: &Variables) -> Self {
         Self {
             bind: take_bind(values, variables),
+            public_url: values.take("http.public_url", public_url),
             cors_origins: take_cors_origins(values),
             trusted_proxies: TrustedProxies(values.take("http.trusted_proxies", networks)),
             head_timeout: values.take("http.head_timeout", duration(MIN_TIMEOUT..=HOUR)),
@@ -47,6 +53,26 @@ fn take_bind(values: &mut Values, variables: &Variables) -> SocketAddr {
         Err(errors) => values.errors.extend(errors.0),
     }
     bind
+}
+
+fn public_url(value: &Value) -> Result<Option<Uri>, String> {
+    optional_text(value)?.map(|url| parse_public_url(&url)).transpose()
+}
+
+/// Reads an address of the service.
+///
+/// # Errors
+/// What to write.
+pub(super) fn parse_public_url(url: &str) -> Result<Uri, String> {
+    let problem = || {
+        format!(
+            "{url:?} is no address of the service; write one such as https://presence.example.com"
+        )
+    };
+    let parsed: Uri = url.trim_end_matches('/').parse().map_err(|_| problem())?;
+    let is_plain = parsed.query().is_none() && !url.contains(['@', '#']);
+    let is_http = matches!(parsed.scheme_str(), Some("http" | "https"));
+    (is_http && is_plain).then_some(parsed).ok_or_else(problem)
 }
 
 fn take_cors_origins(values: &mut Values) -> CorsOrigins {

@@ -17,9 +17,9 @@ mod writer;
 
 pub use auditor::{AuditError, AuditedHistory, Auditor};
 pub use database::{
-    Database, Dialect, HistoryAddress, INSTANCE_COLUMNS, OPEN, RosterRow, RosterRows,
-    RosterSubject, RosterWrite, SESSION_COLUMNS, Swept, homeless_statement, identity_key,
-    instance_of, session_of, stored_text,
+    Database, DatabaseTables, Dialect, ExaminedDatabase, HistoryAddress, INSTANCE_COLUMNS, OPEN,
+    RosterRow, RosterRows, RosterSubject, RosterWrite, SESSION_COLUMNS, Swept, homeless_statement,
+    identity_key, instance_of, session_of, stored_text,
 };
 pub use error::HistoryError;
 pub use fold::{Changed, Keys, Rows, totals};

@@ -1,7 +1,9 @@
 //! Who asks, and what they may read. The credential is one that a browser already has: its LiveKit access token.
 
+mod operator;
 mod writer;
 
+pub(super) use operator::Operator;
 pub(super) use writer::{Eraser, Moderator};
 
 use axum::{

@@ -17,7 +17,7 @@ use super::{
     },
     origin::CorsOrigins,
     routes::{
-        bans, events, health,
+        bans, diagnosis, events, health,
         history::{analytics, attendance, people, sessions},
         metrics,
         misdirected::{self, WEBHOOK_PATHS},
@@ -38,6 +38,7 @@ fn now_routes() -> Router<Http> {
         .route("/api/rooms", get(rooms::list))
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
         .route("/api/events", get(events::open))
+        .route("/api/livekit/diagnosis", get(diagnosis::read))
 }
 
 /// What was.

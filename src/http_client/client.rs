@@ -75,24 +75,43 @@ impl HttpClient {
         timeout(limit, exchange).await.unwrap_or(Err(ExchangeError::TimedOut(limit)))
     }
 
+    /// Sends a request whose answer goes on for long, and returns its head with its body still to come.
+    ///
+    /// # Errors
+    /// There is no head in time.
+    pub async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, ExchangeError> {
+        let head = timeout(limit, self.begin(request)).await;
+        head.unwrap_or(Err(ExchangeError::TimedOut(limit)))
+    }
+
     async fn exchange(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         max_bytes: usize,
     ) -> Result<Response<Bytes>, ExchangeError> {
+        let (head, body) = self.begin(request).await?.into_parts();
+        Ok(Response::from_parts(head, read(body, max_bytes).await?))
+    }
+
+    async fn begin(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ExchangeError> {
         if let Some(credentials) = &self.proxy_credentials {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, credentials.clone());
         }
-        let response = self.client.request(request).await.map_err(|error| {
+        self.client.request(request).await.map_err(|error| {
             let reason = innermost(&error);
             if error.is_connect() {
                 ExchangeError::Unreachable(reason)
             } else {
                 ExchangeError::CutOff(reason)
             }
-        })?;
-        let (head, body) = response.into_parts();
-        Ok(Response::from_parts(head, read(body, max_bytes).await?))
+        })
     }
 }
 

@@ -34,6 +34,9 @@ pub use outbox::{
     HistoryItem, ItemId, Kept, Outbox, OutboxCounts, OutboxSettings, PendingItem, RoomOpening,
 };
 pub use position::Position;
-pub use redis::{RedisMetrics, RedisPeers, RedisSettings, RedisStore};
+pub use redis::{
+    ExaminedRedis, RedisMetrics, RedisPeers, RedisSettings, RedisStore, UnusableRedis,
+    examine as examine_redis,
+};
 pub use rooms_feed::{RoomsFeed, RoomsFeedSender, TouchedRooms, rooms_feed};
 pub use summary::RoomSummary;

@@ -17,6 +17,7 @@
 //! | `proxies.rs` | the shipped configurations of proxies | nginx, Caddy, curl |
 //! | `page` | the page | Chromium |
 //! | `client` | the package of `clients/js` | Chromium, nginx |
+//! | `doctor` | what `livekit-presence doctor` says of a deployment with one mistake, and of one without | nginx, livekit-server, Redis, PostgreSQL |
 //! | `docs` | the documentation: its shell snippets, links and names | Redis, a scripted LiveKit |
 //! | `real` | the service beside a real LiveKit with clients of its own SDK | livekit-server, Python clients, Redis |
 //! | `stress` | everything at once, while everything fails at random | Redis |
@@ -35,6 +36,7 @@ mod captures;
 mod client;
 mod delivery;
 mod docs;
+mod doctor;
 mod harness;
 mod history;
 mod http;

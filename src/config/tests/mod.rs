@@ -81,6 +81,19 @@ fn the_environment_says_what_differs() {
 }
 
 #[test]
+fn the_public_address_is_one_of_http_without_a_query_or_a_password() {
+    let of = |url| with(&[("LKP__HTTP__PUBLIC_URL", url)]);
+    let url = of("https://presence.example.com/below/").unwrap().http.public_url.unwrap();
+    assert_eq!(url.to_string(), "https://presence.example.com/below");
+    assert!(of("").unwrap().http.public_url.is_none());
+    for wrong in ["presence.example.com", "ws://presence", "https://u:p@presence", "http://a/?b=c"]
+    {
+        let found = errors(&[("LKP__HTTP__PUBLIC_URL", wrong)]);
+        assert!(found[0].contains("write one such as https://presence.example.com"), "{found:?}");
+    }
+}
+
+#[test]
 fn the_single_key_comes_before_the_others() {
     let config = with(&[("LIVEKIT_API_KEY", "APIfirst"), ("LIVEKIT_API_SECRET", "x")]).unwrap();
     let names: Vec<_> = config.livekit.keys.iter().map(ApiKey::name).collect();

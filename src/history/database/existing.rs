@@ -29,7 +29,7 @@ impl Database {
     }
 
     /// The last migration that was done.
-    async fn version(&self) -> Result<Option<i64>, HistoryError> {
+    pub(super) async fn version(&self) -> Result<Option<i64>, HistoryError> {
         let version = "SELECT MAX(version) FROM livekit_presence_migrations";
         match sqlx::query(version).fetch_one(self.reader().await?).await {
             Ok(row) => Ok(row.try_get(0)?),

@@ -1,6 +1,7 @@
 //! The handlers, one file for each route. A handler reads as a sentence.
 
 pub(super) mod bans;
+pub(super) mod diagnosis;
 pub(super) mod events;
 pub(super) mod health;
 pub(super) mod history;

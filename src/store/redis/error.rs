@@ -88,7 +88,7 @@ const ALLOW_HELLO: &str = "a Cluster's subscriptions need HELLO 3 (RESP3), so al
 const CHECK_SERVICE: &str = "check the service's name at the end of `store.redis_url`, or wait until the sentinels agree on a master";
 
 /// What an operator can do, where that is known.
-fn advice(error: &RedisError, text: &str) -> Option<&'static str> {
+pub(super) fn advice(error: &RedisError, text: &str) -> Option<&'static str> {
     if error.kind() == ErrorKind::MasterNameNotFoundBySentinel {
         return Some(CHECK_SERVICE);
     }

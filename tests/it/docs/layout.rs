@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 28] = [
+const LAYERS: [&str; 29] = [
     "presence",
     "clock",
     "json",
@@ -31,6 +31,7 @@ const LAYERS: [&str; 28] = [
     "http",
     "config",
     "app",
+    "doctor",
     "demo",
     "lib",
     "main",

@@ -34,16 +34,34 @@ impl Nginx {
         Self::start(free_port(), instances, lines).await
     }
 
+    /// Starts nginx with a configuration of few lines, as somebody writes it who has not seen the shipped one. `lines` are those of
+    /// its only location.
+    pub async fn of_few_lines(lines: &str, instance: u16) -> Self {
+        let port = free_port();
+        let configuration = format!(
+            "daemon off;\npid nginx.pid;\nerror_log stderr emerg;\nevents {{}}\nhttp {{\naccess_log off;\n\
+             client_body_temp_path body;\nproxy_temp_path proxy;\nfastcgi_temp_path fastcgi;\n\
+             uwsgi_temp_path uwsgi;\nscgi_temp_path scgi;\n\
+             server {{\nlisten 127.0.0.1:{port};\nlocation / {{\n{lines}\n\
+             proxy_pass http://127.0.0.1:{instance};\n}}\n}}\n}}\n"
+        );
+        Self::run(port, 0, &configuration).await
+    }
+
     async fn start(port: u16, instances: &[u16], own_lines: &str) -> Self {
         let tls_port = free_port();
-        let folder = Folder::new("nginx");
-        std::fs::create_dir_all(folder.path().join("logs")).unwrap();
         let shipped = std::fs::read_to_string(CONFIGURATION).unwrap();
-        let file = folder.path().join("nginx.conf");
         let adapted = adapted(&shipped, port, tls_port, instances);
         let own = format!("location / {{\n{own_lines}");
         assert!(adapted.contains("location / {"), "no location:\n{shipped}");
-        std::fs::write(&file, adapted.replace("location / {", &own)).unwrap();
+        Self::run(port, tls_port, &adapted.replace("location / {", &own)).await
+    }
+
+    async fn run(port: u16, tls_port: u16, configuration: &str) -> Self {
+        let folder = Folder::new("nginx");
+        std::fs::create_dir_all(folder.path().join("logs")).unwrap();
+        let file = folder.path().join("nginx.conf");
+        std::fs::write(&file, configuration).unwrap();
         let mut command = Command::new("nginx");
         command
             .arg("-p")

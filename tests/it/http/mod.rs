@@ -2,6 +2,7 @@
 
 mod counts;
 mod credentials;
+mod diagnosis;
 mod errors;
 mod event_source;
 mod events;

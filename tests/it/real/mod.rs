@@ -13,6 +13,6 @@ mod random;
 mod reconciled;
 mod redis;
 mod roster;
-mod scenario;
+pub mod scenario;
 mod tokens;
 mod webhooks;

@@ -54,6 +54,7 @@ pub struct Settings {
     /// Whether the API may unmute tracks.
     pub remote_unmute: bool,
     pub webhook_key: Key,
+    /// Empty: none are sent.
     pub webhook_url: String,
 }
 
@@ -145,12 +146,14 @@ impl LiveKitServer {
                 "udp_port": self.udp_port,
             },
             "room": {"enable_remote_unmute": self.settings.remote_unmute},
-            "webhook": {
-                "api_key": self.settings.webhook_key.name(),
-                "urls": [self.settings.webhook_url],
-            },
             "logging": {"level": "info", "json": true},
         });
+        if !self.settings.webhook_url.is_empty() {
+            config["webhook"] = json!({
+                "api_key": self.settings.webhook_key.name(),
+                "urls": [self.settings.webhook_url],
+            });
+        }
         // A server does not start with a setting that it does not know.
         if self.settings.psrpc_lists && self.version.can_ask_nodes_for_lists() {
             config["api"] = json!({"enable_psrpc_for_get_list_participants": true});

@@ -1,0 +1,18 @@
+//! What an operator says to the command, beside the configuration.
+
+use std::{path::PathBuf, time::Duration};
+
+use axum::http::Uri;
+
+/// How to look.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where browsers and LiveKit reach the service; none: `http.public_url`, or else the address where the service listens.
+    pub public_url: Option<Uri>,
+    /// A PEM file with further certificate authorities, for a public address whose certificate a private authority has signed.
+    pub ca_file: Option<PathBuf>,
+    /// A page's origin that must be able to read.
+    pub origin: Option<String>,
+    /// How long a stream is watched.
+    pub patience: Duration,
+}
