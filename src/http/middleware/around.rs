@@ -3,9 +3,11 @@
 
 use std::{
     borrow::Cow,
+    future::poll_fn,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -15,8 +17,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures_util::{FutureExt, future::poll_immediate};
-use tokio::time::timeout;
+use futures_util::FutureExt;
+use tokio::time::{Sleep, sleep};
 use tracing::debug;
 
 use crate::http::{
@@ -124,15 +126,22 @@ impl Around {
 
 async fn in_time(answering: Pin<&mut impl Future<Output = Response>>) -> Response {
     let mut answering = pin!(AssertUnwindSafe(answering).catch_unwind());
-    // Most answers are there at once, and need no timer.
-    let answered = match poll_immediate(&mut answering).await {
-        Some(answered) => Ok(answered),
-        None => timeout(ANSWER_WITHIN, answering).await,
-    };
-    match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => problem::after_panic(panic).into_response(),
-        Err(_) => {
+    // Most answers are there at once, and need no timer. One that lets others go first is not asked again before they did.
+    let mut time_is_up = pin!(None::<Sleep>);
+    let answered = poll_fn(|context| {
+        if let Poll::Ready(answered) = answering.as_mut().poll(context) {
+            return Poll::Ready(Some(answered));
+        }
+        if time_is_up.is_none() {
+            time_is_up.set(Some(sleep(ANSWER_WITHIN)));
+        }
+        let time_is_up = time_is_up.as_mut().as_pin_mut().expect("it was just set");
+        time_is_up.poll(context).map(|()| None)
+    });
+    match answered.await {
+        Some(Ok(response)) => response,
+        Some(Err(panic)) => problem::after_panic(panic).into_response(),
+        None => {
             let detail = "this could not be answered in time; send it again";
             Problem::unavailable(detail, 1).into_response()
         }

@@ -47,7 +47,7 @@ pub use app_signer::AppSigner;
 pub use browser::{Browser, Sight, Window};
 pub use caddy::Caddy;
 pub use child::{Child, last_lines};
-pub use client::{Connection, Response, request_head};
+pub use client::{Connection, Head, Response, request_head};
 pub use command_filter::CommandFilter;
 pub use curl::CurlStreams;
 pub use databases::TestDatabase;

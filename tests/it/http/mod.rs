@@ -3,6 +3,7 @@
 mod counts;
 mod credentials;
 mod diagnosis;
+mod direct;
 mod errors;
 mod event_source;
 mod events;
