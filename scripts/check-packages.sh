@@ -134,7 +134,7 @@ start_service() {
     fail "it does not listen: $(cat "$scratch/service.log")"
 }
 
-# It is ready, takes LiveKit's webhook and nobody else's, shows who joined to whoever has a token, and ends in order on SIGTERM.
+# It is ready, takes LiveKit's webhook and nobody else's, shows who joined to those who have a token, and ends in order on SIGTERM.
 answers() {
     [ "$(curl -sS "http://$address/readyz")" = ready ] || fail "it is not ready"
     local secret=the-secret-of-that-key-in-32-characters body status now list

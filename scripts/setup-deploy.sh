@@ -15,8 +15,8 @@ schemas=1.37.0
 main() {
     mkdir -p .tools
     if [ "${1:-}" != chart ]; then
-        install_from_debian prometheus usr/bin/promtool usr/bin/prometheus
-        install_from_debian busybox-static bin/busybox
+        install_from_debian prometheus promtool prometheus
+        install_from_debian busybox-static busybox
         return
     fi
     install_schemas
@@ -29,20 +29,22 @@ missing() {
     if [ "${REQUIRE_REAL:-}" = 1 ]; then exit 1; else exit 0; fi
 }
 
-# install_from_debian PACKAGE FILE...: programs of a package, without the service that the package would start.
+# install_from_debian PACKAGE PROGRAM...: programs of a package, without the service that the package would start.
 install_from_debian() {
-    local last=${*: -1} file
-    if [ -x ".tools/${last##*/}" ]; then return; fi
+    local program
+    if [ -x ".tools/${*: -1}" ]; then return; fi
     command -v apt-get >/dev/null || missing "no apt-get here for $1"
     local folder as_root=()
     if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
     folder=$(mktemp -d)
     if ! (cd "$folder" && apt-get download -q "$1") >/dev/null 2>&1; then
-        "${as_root[@]}" apt-get update -q
-        (cd "$folder" && apt-get download -q "$1")
+        "${as_root[@]}" apt-get update -q || missing "apt-get cannot update its lists"
+        (cd "$folder" && apt-get download -q "$1") || missing "apt-get does not find $1"
     fi
     dpkg -x "$folder"/*.deb "$folder/files"
-    for file in "${@:2}"; do mv "$folder/files/$file" .tools/; done
+    # Where a distribution puts programs differs.
+    for program in "${@:2}"; do find "$folder/files" -path "*bin/$program" -type f -exec mv {} .tools/ \;; done
+    [ -x ".tools/${*: -1}" ] || missing "there is no ${*: -1} in Debian's $1"
     rm -rf "$folder"
 }
 
@@ -52,7 +54,7 @@ install_by_go() {
     if [ ! -x ".tools/$1/$program" ]; then
         go=$(command -v go || command -v /usr/local/go/bin/go) || missing "no Go here, to build $program"
         echo "setup-deploy: building $program" >&2
-        GOBIN="$PWD/.tools/$1" CGO_ENABLED=0 GOTOOLCHAIN=auto "$go" install "$2"
+        GOBIN="$PWD/.tools/$1" CGO_ENABLED=0 GOTOOLCHAIN=auto "$go" install "$2" || missing "Go cannot build $program"
     fi
     ln -sfn "$1/$program" ".tools/$program"
 }
@@ -66,7 +68,7 @@ install_schemas() {
         scratch=$(mktemp -d)
         python3 -m venv "$scratch/venv"
         "$scratch/venv/bin/pip" install --quiet --no-input --disable-pip-version-check --no-deps --no-compile \
-            --only-binary :all: --target "$scratch/package" "kubernetes-validate==$schemas"
+            --only-binary :all: --target "$scratch/package" "kubernetes-validate==$schemas" || missing "pip cannot install Kubernetes' schemas"
         rm -rf "$folder.part"
         python3 - "$scratch/package/kubernetes_validate/kubernetes-json-schema" "$folder.part" <<'END'
 import json, pathlib, sys

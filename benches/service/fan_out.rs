@@ -1,18 +1,17 @@
 //! Changes in many rooms, each with many streams: how late they come, and what they cost. Service and bare loop are measured in turn.
 //!
-//! An earlier load was kinder to the service than an independent one that measured it from outside, because
+//! What makes such a load kind, and is not done here:
 //!
-//! - a latency counted from just before the request was written, so that nobody saw how late that was; it counts from when the event was
-//!   due;
-//! - all events came from one connection that waited for each answer, so that there were never two at once, and at one rate, 200 a
-//!   second, at which no thread falls asleep for long. At 50 a second each wake-up of a sleeping thread is seen, and at 500 each
-//!   microsecond of work;
-//! - the webhooks' own cost was taken off, as if frames came without them, and a webhook had a fifth of the fields that LiveKit sends;
-//! - an event was one frame, of 5 people. It is two, of 20: joins and leaves do that;
-//! - the bare loop was told what to write by 4 bytes on a connection for each thread, which is less than a request, and its threads had
-//!   whole rooms. Now it gets the bytes by HTTP too, and a thread has those streams that it has accepted;
-//! - all streams were read by one thread, whose queue was most of the latency on both sides of the ratio. Two share them;
-//! - there were no heartbeats, and memory was what is resident, of pages that others use too.
+//! - counting a latency from just before the request is written, so that nobody sees how late that was; it counts from when the event
+//!   was due;
+//! - one connection that waits for each answer, so that there are never two events at once, and one rate at which no thread falls asleep
+//!   for long. At 50 a second each wake-up of a sleeping thread is seen, and at 500 each microsecond of work;
+//! - taking the webhooks' own cost off, as if frames came without them;
+//! - small webhooks and lists. An event is two frames of 20 people, as joins and leaves make them;
+//! - telling the bare loop by a few bytes what to write. It gets the bytes by HTTP, too, and its threads have the streams that they
+//!   accepted;
+//! - reading all streams by one thread, whose queue would be most of the latency on both sides of the ratio. Two share them;
+//! - leaving heartbeats out, and counting pages as the service's that others use, too.
 
 use std::{fmt, thread, time::Duration};
 

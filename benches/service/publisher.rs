@@ -1,4 +1,4 @@
-//! Publishes the events of a schedule from 16 connections, each at its time. Whoever has no connection free is late.
+//! Publishes the events of a schedule from 16 connections, each at its time. An event is late if no connection is free.
 
 use std::{
     io::{Read, Write},

@@ -118,7 +118,7 @@ fn post(address: SocketAddr, poster: usize, done: &Done) {
         due += between;
         match due.checked_duration_since(Instant::now()) {
             Some(early) => thread::sleep(early),
-            // Whoever stopped this program for a while does not want a flood.
+            // This program was stopped for a while, and must not flood the service.
             None if due.elapsed() > TOO_LATE => due = Instant::now(),
             None => {}
         }
@@ -332,7 +332,7 @@ fn report(service: &Measured, done: &Done, length: Duration) {
             break;
         }
     }
-    // The first quarter fills what is kept up to a bound.
+    // At first fills what is kept up to a bound.
     let later: Vec<_> = memory.iter().copied().skip(memory.len() / 8).collect();
     println!("memory after the first eighth: {:+.0} KiB an hour", slope(&later));
 }

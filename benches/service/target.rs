@@ -1,6 +1,6 @@
 //! What each kind of server is asked: to stream a room, and to publish an event there.
 //!
-//! An event of the service is two webhooks: somebody joins, and whoever is longest in the room leaves. So each event is two frames, both
+//! An event of the service is two webhooks: somebody joins, and the person who is longest in the room leaves. So each event is two frames, both
 //! with a list of as many people. Servers that only pass on what they are given get the same two lists.
 
 use std::net::SocketAddr;

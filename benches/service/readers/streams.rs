@@ -288,7 +288,7 @@ fn see(
     stream.newest = stream.newest.max(event + 1);
 }
 
-/// The last one: whoever came last is at the end of a list.
+/// The last one: who came last is at the end of a list.
 fn newest_marker(data: &[u8]) -> Option<(u64, u64)> {
     let marker = &data[memmem::rfind(data, MARKER)? + MARKER.len()..];
     let marker = std::str::from_utf8(marker.split(|byte| *byte == b';').next()?).ok()?;
