@@ -64,8 +64,8 @@ struct DoctorArguments {
     /// The origin of a page that must be able to read
     #[arg(long)]
     origin: Option<String>,
-    /// How long a stream is watched
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "15s")]
+    /// How long a stream is watched, at most 10m
+    #[arg(long, value_name = "TIME", value_parser = patience, default_value = "15s")]
     patience: Duration,
     /// Print one line of JSON
     #[arg(long)]
@@ -221,6 +221,15 @@ fn doctor(file: Option<&Path>, arguments: DoctorArguments) -> Result<bool, Failu
     let text = if json { report.to_json() + "\n" } else { report.to_string() };
     io::stdout().write_all(text.as_bytes())?;
     Ok(!report.is_wrong())
+}
+
+/// A token is valid for as long as a stream is watched, and a proxy may log it.
+fn patience(text: &str) -> Result<Duration, String> {
+    let patience = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if patience > doctor::MAX_PATIENCE {
+        return Err("write at most 10m".to_owned());
+    }
+    Ok(patience)
 }
 
 fn time(text: &str) -> Result<i64, String> {

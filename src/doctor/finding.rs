@@ -87,12 +87,12 @@ impl Checked {
     }
 
     pub fn skipped(check: Check, why: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Skipped, summary: why.into(), ..Self::of(check) }
+        Self { verdict: Verdict::Skipped, ..Self::of(check).saying(why) }
     }
 
     #[must_use]
     pub fn saying(mut self, summary: impl Into<String>) -> Self {
-        self.summary = summary.into();
+        self.summary = without_controls(&summary.into());
         self
     }
 
@@ -107,8 +107,35 @@ impl Checked {
     }
 
     fn finding(mut self, verdict: Verdict, what: String, remedy: String) -> Self {
+        let (what, remedy) = (without_controls(&what), without_controls(&remedy));
         self.findings.push(Finding { check: self.check, verdict, what, remedy });
         self.verdict = self.verdict.max(verdict);
         self
+    }
+}
+
+/// What others said stands in sentences, and must not steer the terminal that shows them.
+fn without_controls(text: &str) -> String {
+    let is_shown = |one: &char| !one.is_control() && !is_direction(*one);
+    text.chars().map(|one| if one == '\n' { ' ' } else { one }).filter(is_shown).collect()
+}
+
+/// Whether a character turns around the direction in which what follows is read.
+fn is_direction(one: char) -> bool {
+    matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_said_does_not_steer_a_terminal() {
+        let hostile = "a\u{1b}[2Jb\r\u{9b}31m\nc\u{202e}d é";
+        let plain = "a[2Jb31m cd é";
+        let checked = Checked::of(Check::Redis).saying(hostile).wrong(hostile, hostile);
+        let finding = &checked.findings[0];
+        assert_eq!([&checked.summary, &finding.what, &finding.remedy], [plain; 3]);
+        assert_eq!(Checked::skipped(Check::Redis, hostile).summary, plain);
     }
 }

@@ -17,6 +17,6 @@ mod service;
 mod unreachable;
 
 pub use finding::{Check, Finding, Verdict};
-pub use options::Options;
+pub use options::{MAX_PATIENCE, Options};
 pub use report::Report;
 pub use run::run;

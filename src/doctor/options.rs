@@ -4,6 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use axum::http::Uri;
 
+/// A stream is not watched longer.
+pub const MAX_PATIENCE: Duration = Duration::from_mins(10);
+
 /// How to look.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -13,6 +16,6 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// A page's origin that must be able to read.
     pub origin: Option<String>,
-    /// How long a stream is watched.
+    /// How long a stream is watched, at most [`MAX_PATIENCE`].
     pub patience: Duration,
 }

@@ -94,7 +94,7 @@ impl HttpClient {
         max_bytes: usize,
     ) -> Result<Response<Bytes>, ExchangeError> {
         let (head, body) = self.begin(request).await?.into_parts();
-        Ok(Response::from_parts(head, read(body, max_bytes).await?))
+        Ok(Response::from_parts(head, read_body(body, max_bytes).await?))
     }
 
     async fn begin(
@@ -115,7 +115,11 @@ impl HttpClient {
     }
 }
 
-async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, ExchangeError> {
+/// Reads the body of an answer, unless it has more than `max_bytes`.
+///
+/// # Errors
+/// It is longer, or ends before it is whole.
+pub async fn read_body(body: Incoming, max_bytes: usize) -> Result<Bytes, ExchangeError> {
     if body.size_hint().lower() > max_bytes as u64 {
         return Err(ExchangeError::TooLarge(max_bytes));
     }

@@ -8,6 +8,6 @@ mod error;
 mod proxy;
 mod tls;
 
-pub use client::{HttpClient, HttpClientSettings};
+pub use client::{HttpClient, HttpClientSettings, read_body};
 pub use error::ExchangeError;
 pub use proxy::{Proxy, ProxyVariables};

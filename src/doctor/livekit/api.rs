@@ -38,9 +38,10 @@ fn judge(livekit: &LiveKit, answer: Response<Bytes>) -> (Checked, Option<Respons
         StatusCode::OK if lists_rooms(answer.body()) => {
             (checked.saying(format!("{base} knows the key {key}")), Some(answer))
         }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if is_livekits_refusal(&words) => {
-            (refused(checked, key, &words), Some(answer))
-        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => match Refusal::of(&words) {
+            Some(refusal) => (refused(checked, key, &words, refusal), Some(answer)),
+            None => (unexplained(checked, base, status, &words), None),
+        },
         _ if status.is_redirection() => {
             (checked.wrong(
                 format!("What answers at {base} redirects to another address."),
@@ -61,27 +62,52 @@ fn lists_rooms(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|answer| answer.is_object())
 }
 
-/// LiveKit's own words about a token; a proxy that asks for a password has others.
-fn is_livekits_refusal(words: &str) -> bool {
-    ["API key", "token", "permission", "signature", "invalid"].iter().any(|own| words.contains(own))
+/// What LiveKit's own words say of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    UnknownKey,
+    Clock,
+    Signature,
 }
 
-fn refused(checked: Checked, key: &str, words: &str) -> Checked {
-    if words.contains("invalid API key") {
-        return checked.wrong(
+impl Refusal {
+    /// None for other words, such as those of a proxy that asks for a password.
+    fn of(words: &str) -> Option<Self> {
+        let says = |any: &[&str]| any.iter().any(|own| words.contains(own));
+        if says(&["invalid API key"]) {
+            Some(Self::UnknownKey)
+        } else if says(&["token is expired", "not valid yet", "used before issued"]) {
+            Some(Self::Clock)
+        } else if says(&["signature is invalid", "cryptographic"]) {
+            Some(Self::Signature)
+        } else {
+            None
+        }
+    }
+}
+
+fn refused(checked: Checked, key: &str, words: &str, refusal: Refusal) -> Checked {
+    match refusal {
+        Refusal::UnknownKey => checked.wrong(
             format!("LiveKit does not know the API key {key}."),
             format!("Add {key} to `keys` in LiveKit's configuration, or set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a key that is there."),
-        );
-    }
-    if words.contains("expired") || words.contains("not valid yet") || words.contains("before") {
-        return checked.wrong(
+        ),
+        Refusal::Clock => checked.wrong(
             format!("LiveKit refuses our token, although it is fresh: {words}."),
             "Let NTP set the clocks of both machines.",
-        );
+        ),
+        Refusal::Signature => checked.wrong(
+            format!("LiveKit knows the API key {key}, but with another secret: {words}."),
+            format!("Set the secret of {key} in LIVEKIT_API_SECRET or LIVEKIT_KEYS to that in LiveKit's configuration."),
+        ),
     }
+}
+
+fn unexplained(checked: Checked, base: &str, status: StatusCode, words: &str) -> Checked {
+    let code = status.as_u16();
     checked.wrong(
-        format!("LiveKit knows the API key {key}, but with another secret: {words}."),
-        format!("Set the secret of {key} in LIVEKIT_API_SECRET or LIVEKIT_KEYS to that in LiveKit's configuration."),
+        format!("What answers at {base} refuses our token: {code} {words:?}."),
+        "Look whether LiveKit answers there or a proxy that wants a password; if it is LiveKit, its log says more.",
     )
 }
 
@@ -94,4 +120,25 @@ fn no_livekit(checked: Checked, base: &str, status: StatusCode, words: &str) -> 
     };
     let code = status.as_u16();
     checked.wrong(format!("What answers at {base} is not LiveKit's API: {code} {words:?}."), remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_livekit_says_of_a_signature_is_a_wrong_secret() {
+        for (words, expected) in [
+            ("invalid API key: APIfirst", Some(Refusal::UnknownKey)),
+            ("token has invalid claims: token is expired", Some(Refusal::Clock)),
+            ("token has invalid claims: token is not valid yet", Some(Refusal::Clock)),
+            ("token signature is invalid: signature is invalid", Some(Refusal::Signature)),
+            ("go-jose/go-jose: error in cryptographic primitive", Some(Refusal::Signature)),
+            ("permissions denied", None),
+            ("invalid authorization token", None),
+            ("Invalid token: your session expired, log in before you go on", None),
+        ] {
+            assert_eq!(Refusal::of(words), expected, "{words}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::{
 const SLOW: Duration = Duration::from_millis(5);
 const OLDEST: (u32, u32) = (6, 2);
 const OLDEST_CLUSTER: (u32, u32) = (7, 0);
+const CLUSTER_RIGHTS: &str = " +cluster|info +cluster|nodes +cluster|slots";
 const URL: &str = "`store.redis_url` (REDIS_URL)";
 
 pub(in crate::doctor) async fn check(config: &Config) -> Checked {
@@ -88,9 +89,9 @@ fn with_memory(checked: Checked, policy: Option<&str>, limit: Option<&str>) -> C
 }
 
 fn with_rights(checked: Checked, prefix: &str, examined: &ExaminedRedis) -> Checked {
-    let cluster = if examined.is_cluster { " +cluster" } else { "" };
+    let cluster = if examined.is_cluster { CLUSTER_RIGHTS } else { "" };
     let remedy = format!(
-        "Give the user of {URL} `~{prefix}* &{prefix}* +@read +@write +@scripting +@pubsub +@connection +time +info{cluster}` (ACL SETUSER)."
+        "Give the user of {URL} `~{prefix}* &{prefix}* +@read +@write +@scripting +@pubsub +@connection -@dangerous +time +info{cluster}` (ACL SETUSER)."
     );
     let checked = match (&*examined.refused, examined.refused.first()) {
         ([], _) | (_, None) => checked,
@@ -137,7 +138,7 @@ fn with_latency(checked: Checked, ping: Duration) -> Checked {
     }
     checked.warning(
         format!(
-            "Redis answers in {:.1} ms (the median of 20 pings), for which each webhook waits.",
+            "Redis answers in {:.1} ms (the median of some pings), for which each webhook waits.",
             ping.as_secs_f64() * 1000.0
         ),
         "Move it into the network of the service, or look what keeps it busy (SLOWLOG GET).",

@@ -18,14 +18,14 @@ use crate::doctor::{
     livekit::LiveKit,
 };
 
-use super::{GRACE, Service, event_stream::EventStream, livekit_webhooks, webhooks};
+use super::{
+    ANSWER_TIMEOUT, GRACE, Service, event_stream::EventStream, livekit_webhooks, webhooks,
+};
 
 /// LiveKit's webhooks are there in milliseconds, or after its first retries.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The feed usually opens in milliseconds. One that is held back is open at the service all the same.
 const OPENING: Duration = Duration::from_millis(1_500);
-/// For the webhooks themselves, of which one is large.
-const UPLOAD: Duration = Duration::from_secs(2);
 /// Between two attempts, where something cuts the feed.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
@@ -100,7 +100,8 @@ pub(super) async fn check_webhooks(
     patience: Duration,
 ) -> [Checked; 2] {
     let wait = patience.min(MAX_WAIT);
-    let limit = wait + GRACE + UPLOAD;
+    // Each waits for two answers beside what arrives: two webhooks, or a room that is made and deleted.
+    let limit = wait + GRACE + ANSWER_TIMEOUT * 2 + RETRY_DELAY;
     let heard = Heard::default();
     let checking = async {
         heard.until(OPENING, |state| state.is_open || state.refusal.is_some()).await;

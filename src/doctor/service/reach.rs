@@ -42,7 +42,7 @@ pub(super) struct Reached {
 }
 
 pub(super) async fn check(service: &Service) -> (Checked, Option<Reached>) {
-    let bearer = service.bearer();
+    let bearer = format!("Bearer {}", service.operators_token());
     let forwarded = ("x-forwarded-for", MADE_UP_ADDRESS);
     let headers = [(header::AUTHORIZATION.as_str(), bearer.as_str()), forwarded];
     let answer = match service.get(TARGET, &headers).await {
@@ -60,7 +60,7 @@ pub(super) async fn check(service: &Service) -> (Checked, Option<Reached>) {
     if !lacks_header {
         return judge(service, answer, true);
     }
-    let target = format!("{TARGET}?access_token={}", service.token(super::CHECK_TIMEOUT));
+    let target = format!("{TARGET}?access_token={}", service.operators_token());
     match service.get(&target, &[forwarded]).await {
         Ok(answer) => judge(service, answer, false),
         Err(_) => judge(service, answer, true),

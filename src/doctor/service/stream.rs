@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use hyper::body::Incoming;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::{
     config::Config,
     doctor::finding::{Check, Checked},
+    http_client::read_body,
 };
 
 use super::{
-    GRACE, Service,
+    ANSWER_TIMEOUT, GRACE, Service,
     event_stream::EventStream,
     problem,
     webhooks::{test_id, test_webhook},
@@ -23,6 +24,8 @@ use super::{
 const HELD_BACK: Duration = Duration::from_millis(2_400);
 /// When the service is made to write.
 const WRITE_DELAY: Duration = Duration::from_millis(500);
+/// A problem of the service is shorter.
+const MAX_REFUSAL_BYTES: usize = 64 * 1024;
 /// What browsers accept.
 const ENCODINGS: &str = "gzip, deflate, br, zstd";
 
@@ -71,8 +74,8 @@ pub(super) async fn check(service: &Service, config: &Config, patience: Duration
 
 async fn refused(checked: Checked, answer: Response<Incoming>) -> Checked {
     let (head, body) = answer.into_parts();
-    let body = http_body_util::BodyExt::collect(body).await;
-    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = timeout(ANSWER_TIMEOUT, read_body(body, MAX_REFUSAL_BYTES)).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
     let code = head.status.as_u16();
     match problem(&head.headers, &body) {
         Some(words) => checked.wrong(

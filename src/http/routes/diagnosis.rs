@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use axum::{
     Extension, Json,
     extract::State,
-    http::{HeaderMap, Version},
+    http::{HeaderMap, HeaderName, Version, header},
 };
 use serde::Serialize;
 
@@ -41,9 +41,9 @@ pub(in crate::http) async fn read(
     Extension(PeerAddress(peer)): Extension<PeerAddress>,
     version: Version,
     headers: HeaderMap,
-) -> Json<Diagnosis> {
+) -> ([(HeaderName, &'static str); 1], Json<Diagnosis>) {
     let forwarded = headers.get_all("x-forwarded-for").iter();
-    Json(Diagnosis {
+    let diagnosis = Diagnosis {
         version: env!("CARGO_PKG_VERSION"),
         time: http.clock.now().as_millis(),
         client: client.to_string(),
@@ -51,5 +51,6 @@ pub(in crate::http) async fn read(
         peer_is_trusted: http.trusted_proxies.peer(peer.ip()).is_proxy,
         forwarded_for: forwarded.filter_map(|one| Some(one.to_str().ok()?.to_owned())).collect(),
         http_version: if version == Version::HTTP_10 { "1.0" } else { "1.1" },
-    })
+    };
+    ([(header::CACHE_CONTROL, "no-store")], Json(diagnosis))
 }

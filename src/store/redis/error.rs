@@ -65,7 +65,7 @@ const OTHER_TYPE: &[&str] = &["WRONGTYPE"];
 const ADVICE: [(&[&str], &str); 7] = [
     (
         NO_RIGHT,
-        "give the user in `store.redis_url` +@read +@write +@scripting +@pubsub +@connection +time +info (on a Cluster +cluster too) on the keys and channels that begin with `store.key_prefix`",
+        "give the user in `store.redis_url` +@read +@write +@scripting +@pubsub +@connection -@dangerous +time +info (on a Cluster +cluster|info +cluster|nodes +cluster|slots too) on the keys and channels that begin with `store.key_prefix`",
     ),
     (
         NO_COMMAND,

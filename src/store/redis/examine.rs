@@ -2,14 +2,15 @@
 //! seconds.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use redis::{
     Cmd, FromRedisValue, RedisError, RedisResult,
-    aio::MultiplexedConnection,
+    aio::{ConnectionLike, MultiplexedConnection},
     cluster_async::ClusterConnection,
     cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
     from_redis_value,
@@ -21,6 +22,8 @@ use crate::redis_client::{Connector, RedisAddress};
 use super::{error, keys::KeyFormat, rights, subscription::Subscription};
 
 const PINGS: usize = 20;
+/// Where an answer takes long, fewer pings say so.
+const PINGING: Duration = Duration::from_secs(2);
 /// A message comes back within a millisecond or two.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(2);
 const SLOTS: u32 = 16_384;
@@ -88,6 +91,7 @@ pub async fn examine(
     Ok(examined)
 }
 
+#[derive(Clone)]
 enum Examined {
     Plain(MultiplexedConnection),
     Cluster(ClusterConnection),
@@ -114,13 +118,14 @@ impl Examined {
 
     async fn ping(&mut self) -> RedisResult<Duration> {
         let mut times = Vec::new();
-        for _ in 0..PINGS {
+        let begun = Instant::now();
+        while times.is_empty() || times.len() < PINGS && begun.elapsed() < PINGING {
             let started = Instant::now();
             let _: String = self.query_any(redis::cmd("PING")).await?;
             times.push(started.elapsed());
         }
         times.sort();
-        Ok(times[PINGS / 2])
+        Ok(times[times.len() / 2])
     }
 
     async fn info(&mut self) -> BTreeMap<String, String> {
@@ -137,17 +142,36 @@ impl Examined {
     }
 
     async fn refused(&mut self, keys: &KeyFormat) -> Result<Vec<(String, String)>, UnusableRedis> {
+        let samples = rights::samples(keys, self.is_cluster());
+        let count = samples.on_scratch.len();
+        let on_scratch = match self {
+            Self::Plain(connection) => {
+                connection.req_packed_commands(&samples.on_scratch, 0, count)
+            }
+            Self::Cluster(connection) => {
+                connection.req_packed_commands(&samples.on_scratch, 0, count)
+            }
+        };
+        let on_scratch = on_scratch.await?.into_iter().map(redis::Value::extract_error);
+        let others = samples.others.iter().map(|command| {
+            let mut connection = self.clone();
+            async move { connection.query::<redis::Value>(command).await }
+        });
+        let answers: Vec<_> = on_scratch.chain(join_all(others).await).collect();
         let mut refused = Vec::new();
-        for command in rights::samples(keys, self.is_cluster()) {
-            match self.query::<redis::Value>(&command).await {
+        let mut named = BTreeSet::new();
+        for (command, answer) in samples.on_scratch.cmd_iter().chain(&samples.others).zip(answers) {
+            match answer {
                 Err(error) if rights::is_refusal(&error) => {
-                    refused.push((rights::name_of(&command), rights::told(&error)));
+                    let name = rights::name_of(command);
+                    if named.insert(name.clone()) {
+                        refused.push((name, rights::told(&error)));
+                    }
                 }
                 Err(error) if error.is_unrecoverable_error() => return Err(error.into()),
                 Ok(_) | Err(_) => {}
             }
         }
-        refused.dedup_by(|(later, _), (name, _)| later == name);
         Ok(refused)
     }
 

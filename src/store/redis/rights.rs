@@ -1,6 +1,6 @@
 //! What the user of Redis must be allowed: a command of each kind that the service sends, each of which changes nothing that lasts.
 
-use redis::{Cmd, RedisError};
+use redis::{Cmd, Pipeline, RedisError};
 
 use crate::presence::RoomName;
 
@@ -16,8 +16,16 @@ const NO_COMMAND: [&str; 2] = ["unknown command", "unknown subcommand"];
 /// Before the arguments of an unknown command, which Redis repeats.
 const ARGUMENTS: &str = ", with args beginning with";
 
-/// The commands, in an order in which each can do its work.
-pub(super) fn samples(keys: &KeyFormat, is_cluster: bool) -> Vec<Cmd> {
+/// The commands that are tried.
+pub(super) struct Samples {
+    /// On keys of one slot that are made for the purpose, in an order in which each can do its work. They are sent as one, so that
+    /// nothing stays without an expiry if we go away in between. MULTI would need a right that the service does not need.
+    pub on_scratch: Pipeline,
+    /// Each on its own, in any order.
+    pub others: Vec<Cmd>,
+}
+
+pub(super) fn samples(keys: &KeyFormat, is_cluster: bool) -> Samples {
     let scratch = |kind: &str| keys.shared(&format!("doctor:{:016x}:{kind}", fastrand::u64(..)));
     let [text, hash, list, stream] = ["text", "hash", "list", "stream"].map(scratch);
     let channel = keys.probe("doctor");
@@ -26,22 +34,25 @@ pub(super) fn samples(keys: &KeyFormat, is_cluster: bool) -> Vec<Cmd> {
     } else {
         ("PUBLISH", &[])
     };
-    let others: [&[&str]; 9] = [
+    let last: [&[&str]; 6] = [
         &["EVAL", "return 1", "1", &text],
         &["EVALSHA", "0000000000000000000000000000000000000000", "1", &text],
         &["DEL", &text],
         &["DEL", &hash],
         &["DEL", &list],
         &["DEL", &stream],
-        &["TIME"],
-        &["INFO"],
-        &[publish, &channel, ""],
     ];
-    let mut samples = on_values(&text, &hash);
-    samples.extend(on_sequences(&list, &stream));
-    samples.extend(others.iter().chain(more).map(|words| command(words)));
-    samples.extend(on_each_kind(keys));
-    samples
+    let last = last.map(command);
+    let mut on_scratch = Pipeline::new();
+    for command in
+        on_values(&text, &hash).into_iter().chain(on_sequences(&list, &stream)).chain(last)
+    {
+        on_scratch.add_command(command);
+    }
+    let keyless: [&[&str]; 3] = [&["TIME"], &["INFO"], &[publish, &channel, ""]];
+    let mut others: Vec<_> = keyless.iter().chain(more).map(|words| command(words)).collect();
+    others.extend(on_each_kind(keys));
+    Samples { on_scratch, others }
 }
 
 fn on_values(text: &str, hash: &str) -> Vec<Cmd> {

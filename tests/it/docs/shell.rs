@@ -46,15 +46,17 @@ pub enum Reason {
     NeedsDocker,
     NeedsKubernetes,
     NeedsLiveKitsCommandLine,
+    NeedsThePackage,
 }
 
 impl Reason {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BuildsForMinutes,
         Self::InstallsAPackage,
         Self::NeedsDocker,
         Self::NeedsKubernetes,
         Self::NeedsLiveKitsCommandLine,
+        Self::NeedsThePackage,
     ];
 
     fn words(self) -> &'static str {
@@ -64,6 +66,7 @@ impl Reason {
             Self::NeedsDocker => "not run, it needs Docker",
             Self::NeedsKubernetes => "not run, it needs Kubernetes",
             Self::NeedsLiveKitsCommandLine => "not run, it needs LiveKit's command line",
+            Self::NeedsThePackage => "not run, it needs the installed package",
         }
     }
 }

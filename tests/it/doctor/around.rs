@@ -1,11 +1,17 @@
 //! What is around the service: Redis, the database, descriptors.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use tokio::process::Command;
 
-use crate::harness::{PROCESS_KEYS, PostgresServer, RedisServer, eventually, free_port};
+use crate::harness::{PROCESS_KEYS, PostgresServer, RedisServer, TcpProxy, eventually, free_port};
 
 use super::{Deployment, Said};
+
+/// As the documentation has them.
+const RIGHTS: &str =
+    "~lkp:* &lkp:* +@read +@write +@scripting +@pubsub +@connection -@dangerous +time +info";
 
 /// What is said with these variables where no service runs, as of what is around it.
 async fn said_with(variables: &[(&str, &str)]) -> Said {
@@ -24,9 +30,8 @@ async fn a_redis_that_drops_rooms_is_named() {
 #[tokio::test]
 async fn a_command_that_the_user_of_redis_may_not_send_is_named() {
     let redis = RedisServer::start().await;
-    let rights = "~lkp:* &lkp:* +@read +@write +@scripting +@pubsub +@connection +time +info";
     let user = |name: &str, more: &str| {
-        format!("ACL SETUSER {name} on >secret {rights} {more}")
+        format!("ACL SETUSER {name} on >secret {RIGHTS} {more}")
             .split_whitespace()
             .map(str::to_owned)
             .collect::<Vec<_>>()
@@ -40,6 +45,17 @@ async fn a_command_that_the_user_of_redis_may_not_send_is_named() {
     let (documented, without) = tokio::join!(of("documented"), of("without"));
     documented.is_all(&[]);
     without.is_only("redis", "Redis refuses XADD to the user", "~lkp:* &lkp:* +@read");
+    assert_eq!(redis.keys("*").await, Vec::<String>::new(), "nothing is left");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_far_away_is_said_to_be_slow_and_not_to_be_gone() {
+    let redis = RedisServer::start().await;
+    let proxy = TcpProxy::start(redis.port).await;
+    proxy.delay(Duration::from_millis(120));
+    let said = said_with(&[("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port))]).await;
+    assert_eq!(said.verdict("redis"), "warning", "{:#}", said.report);
+    assert!(said.report.to_string().contains("the median of some pings"));
     assert_eq!(redis.keys("*").await, Vec::<String>::new(), "nothing is left");
 }
 
@@ -76,6 +92,11 @@ async fn a_cluster_is_looked_at_and_slots_that_nobody_serves_are_named() {
     })
     .await;
     said_with(&[("REDIS_URL", &cluster.url())]).await.is_all(&[]);
+    let rights = format!("{RIGHTS} +cluster|info +cluster|nodes +cluster|slots");
+    let words = format!("ACL SETUSER documented on >secret {rights}");
+    cluster.ask(&words.split(' ').collect::<Vec<_>>()).await;
+    let url = format!("redis://documented:secret@127.0.0.1:{}", cluster.port);
+    said_with(&[("REDIS_URL", &url)]).await.is_all(&[]);
     assert_eq!(cluster.keys("*").await, Vec::<String>::new(), "nothing is left");
 }
 

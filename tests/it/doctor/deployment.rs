@@ -77,7 +77,7 @@ impl Said {
     fn findings(&self) -> Vec<&Value> {
         let checks = self.report["checks"].as_array().unwrap();
         let all = checks.iter().flat_map(|check| check["findings"].as_array().unwrap());
-        all.filter(|one| !one["what"].as_str().unwrap().contains("the median of 20 pings"))
+        all.filter(|one| !one["what"].as_str().unwrap().contains("the median of some pings"))
             .collect()
     }
 

@@ -110,6 +110,29 @@ async fn a_proxy_whose_x_forwarded_for_is_not_believed_is_named() {
 }
 
 #[tokio::test]
+async fn where_nothing_writes_the_clients_address_the_remedy_is_not_to_trust() {
+    let said = behind_with("", &["proxy_set_header X-Forwarded-For"], &[]).await;
+    said.is_only(
+        "client-address",
+        "Nothing writes the client's address into X-Forwarded-For",
+        "Do not add 127.0.0.1 to `http.trusted_proxies` yet",
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_before_the_trusted_one_that_is_not_trusted_is_warned_of() {
+    // As if a CDN at 198.51.100.7 were before nginx.
+    let chain =
+        "proxy_set_header X-Forwarded-For \"$http_x_forwarded_for, 203.0.113.9, 198.51.100.7\";";
+    behind(chain, &["proxy_set_header X-Forwarded-For"]).await.is_all(&[(
+        "client-address",
+        "warning",
+        "takes 198.51.100.7 for the client",
+        "add it or its network to `http.trusted_proxies` too",
+    )]);
+}
+
+#[tokio::test]
 async fn a_proxy_that_lets_clients_choose_their_address_is_named() {
     let said = behind("", &["proxy_set_header X-Forwarded-For"]).await;
     said.is_only("client-address", "as clients write it", "X-Forwarded-For $remote_addr");

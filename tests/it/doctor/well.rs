@@ -65,6 +65,14 @@ async fn of_the_shipped_configuration_of_caddy_it_says_nothing_and_trusts_its_ce
 }
 
 #[tokio::test]
+async fn nobody_can_have_it_sign_tokens_for_longer_than_ten_minutes() {
+    let mut command = Process::command(&["doctor", "--patience", "601s"], &[]);
+    let output = within_deadline("doctor", command.output()).await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("write at most 10m"));
+}
+
+#[tokio::test]
 async fn for_people_it_prints_a_line_a_check_and_without_a_service_it_says_so() {
     let bind = format!("127.0.0.1:{}", free_port());
     let variables = [("LIVEKIT_KEYS", "APIone: hunter2-hunter2"), ("LKP__HTTP__BIND", &bind)];

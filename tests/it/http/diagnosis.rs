@@ -17,6 +17,7 @@ async fn it_shows_an_operator_how_a_request_arrived() {
     let headers = [("Authorization", bearer.as_str()), ("X-Forwarded-For", "6.6.6.6, 203.0.113.9")];
     let answer = app.get(TARGET, &headers).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("cache-control"), "no-store");
     let shown = answer.json();
     assert_eq!(shown["client"], "203.0.113.9");
     assert!(shown["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{shown}");

@@ -69,6 +69,7 @@ async fn a_user_with_no_more_rights_than_needed() {
             "+@scripting",
             "+@pubsub",
             "+@connection",
+            "-@dangerous",
             "+time",
             "+info",
         ])
