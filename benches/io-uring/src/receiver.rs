@@ -30,7 +30,7 @@ impl Receiver {
         self.latencies.lock().expect("nobody panics").clear();
     }
 
-    /// Waits until so many frames are there, or a second passes.
+    /// Waits until this number of frames is there, or a second passes.
     pub fn wait_for(&self, frames: u64) -> Vec<u64> {
         let until = Instant::now() + Duration::from_secs(1);
         loop {

@@ -8,7 +8,7 @@ use crate::{
     store::{ExaminedRedis, examine_redis},
 };
 
-/// Each webhook waits for Redis once or twice, and so does whoever waits for its change.
+/// Each webhook waits for Redis once or twice, and so do those who wait for its change.
 const SLOW: Duration = Duration::from_millis(5);
 const OLDEST: (u32, u32) = (6, 2);
 const OLDEST_CLUSTER: (u32, u32) = (7, 0);

@@ -67,7 +67,7 @@ pub(in crate::http) async fn around(
 // An `async fn` that takes a future keeps it twice, as its argument and where it waits for it. In several around each other, that
 // grows to kilobytes that are copied for each request, so these are handed only where the future is.
 impl Around {
-    /// What every answer gets, whoever gives it.
+    /// What every answer gets, with and without the router.
     pub async fn surround(
         &self,
         route: Cow<'static, str>,
