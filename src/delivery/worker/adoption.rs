@@ -70,7 +70,7 @@ impl Worker {
         }
         self.by_permit.insert(permit_key, short_key);
         self.connections.insert(connection);
-        self.watch_end(key);
+        self.watch_end(key, self.now());
         self.begin(key, head, preface);
         // The stream may have been replaced on its way here, before any worker knew its permit.
         if self.connections.get(key).is_some_and(|one| one.permit.is_revoked()) {

@@ -1,5 +1,5 @@
-//! Writes heartbeats to those that would be sent nothing for too long. At each turn, checks that the connection is up to date with
-//! its rooms, and that a WebSocket's client has not left a message unfinished.
+//! Writes heartbeats to those that would be sent nothing for too long, and checks before that they are up to date with their rooms. At
+//! each turn, checks that a WebSocket's client has not left a message unfinished.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,7 +13,7 @@ use crate::{
 use super::{
     super::{
         close_reason::CloseReason,
-        connection::{Ending, Phase},
+        connection::{Ending, Phase, Watches},
         watched_room::WatchedRoom,
     },
     state::{TURNS_IN_HEARTBEAT, Worker},
@@ -21,43 +21,63 @@ use super::{
 
 impl Worker {
     pub(super) fn on_heartbeats(&mut self) {
-        let now = Instant::now();
-        while let Some(keys) = self.wheel.take_turn(now) {
-            let frame = Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat));
+        // Of everybody who needs one now; most of the time nobody does.
+        let mut frame = None;
+        while let Some(keys) = self.wheel.take_turn(Instant::now()) {
+            let now = self.now();
             for key in keys {
-                self.heartbeat(key as usize, &frame);
+                self.on_turn(key as usize, now, &mut frame);
             }
         }
     }
 
-    fn heartbeat(&mut self, key: usize, frame: &Arc<Frame>) {
-        self.watch_end(key);
-        if !matches!(self.connections[key].phase, Phase::Open) {
+    /// A connection that watches one room and was sent something lately is not looked at closely: that brought it up to date.
+    fn on_turn(&mut self, key: usize, now: u64, frame: &mut Option<Arc<Frame>>) {
+        self.watch_end(key, now);
+        let connection = &mut self.connections[key];
+        if !matches!(connection.phase, Phase::Open) {
             return;
         }
-        let now = self.now();
-        if let Some(socket) = self.web_socket(key)
+        if let Some(socket) = connection.web_socket.as_deref_mut()
             && socket.is_stuck(now)
         {
             socket.break_off();
             return self.end(key, CloseReason::Incomplete);
         }
-        if self.has_been_missed(key) {
-            self.metrics.repaired.inc();
-            error!(worker = self.index, "a stream was behind its room; it is brought up to date");
-            self.catch_up(key);
-            if !self.connections.get(key).is_some_and(|one| matches!(one.phase, Phase::Open)) {
-                return;
-            }
-        }
-        let turn = self.config.heartbeat / TURNS_IN_HEARTBEAT;
-        if self.connections[key].silence.can_last(now, turn, self.config.heartbeat) {
+        let watches_one = matches!(connection.watches, Watches::One(_));
+        if watches_one && self.can_wait(key, now) {
             return;
         }
+        if self.catch_up_if_missed(key) && !self.can_wait(key, now) {
+            self.heartbeat(key, frame);
+        }
+    }
+
+    fn heartbeat(&mut self, key: usize, frame: &mut Option<Arc<Frame>>) {
         let own = self.own_heartbeat(key);
-        if self.write_frame(key, own.as_ref().unwrap_or(frame), Ending::No) {
+        let everybodys = || Arc::new(sse::heartbeat(self.clock.now(), self.config.heartbeat));
+        let frame = own.unwrap_or_else(|| Arc::clone(frame.get_or_insert_with(everybodys)));
+        if self.write_frame(key, &frame, Ending::No) {
+            let now = self.now();
             self.connections[key].silence.broken(now);
         }
+    }
+
+    /// Whether a heartbeat can wait for the next turn.
+    fn can_wait(&self, key: usize, now: u64) -> bool {
+        let turn = self.config.heartbeat / TURNS_IN_HEARTBEAT;
+        self.connections[key].silence.can_last(now, turn, self.config.heartbeat)
+    }
+
+    /// Brings a connection that was missed up to date. Returns whether it can be sent something now.
+    fn catch_up_if_missed(&mut self, key: usize) -> bool {
+        if !self.has_been_missed(key) {
+            return true;
+        }
+        self.metrics.repaired.inc();
+        error!(worker = self.index, "a stream was behind its room; it is brought up to date");
+        self.catch_up(key);
+        self.connections.get(key).is_some_and(|one| matches!(one.phase, Phase::Open))
     }
 
     /// The heartbeat of what a connection watches, where it is not everybody's.

@@ -123,13 +123,13 @@ impl Worker {
         let short_key = short_key(key);
         self.ends.remove(&(self.connections[key].ends_at, short_key));
         self.connections[key].ends_at = at;
-        self.watch_end(key);
+        self.watch_end(key, self.now());
     }
 
     /// Has a connection end in time, if it does before its heartbeat after the next.
-    pub(super) fn watch_end(&mut self, key: usize) {
+    pub(super) fn watch_end(&mut self, key: usize, now: u64) {
         let at = self.connections[key].ends_at;
-        if at < self.now() + 2 * millis(self.config.heartbeat) {
+        if at < now + 2 * millis(self.config.heartbeat) {
             self.ends.insert((at, short_key(key)));
         }
     }
