@@ -7,6 +7,9 @@ use crate::json;
 
 use super::list::Entry;
 
+/// About what one participant takes, and the rest of a frame.
+const SPARE_BYTES: usize = 512;
+
 /// What [`write()`] wrote.
 #[derive(Clone, Debug)]
 pub(super) struct EncodedList {
@@ -32,6 +35,8 @@ pub(super) fn write(
     earlier: Option<Earlier<'_>>,
 ) -> EncodedList {
     let start = out.len();
+    // Most lists are about as long as the one before.
+    out.reserve(earlier.map_or(0, |earlier| earlier.encoded.json.len() + SPARE_BYTES));
     let mut copies = earlier.map(Copies::new);
     let mut ends = Vec::with_capacity(entries.len());
     out.push(b'[');
