@@ -235,11 +235,6 @@ impl Hub {
         })
     }
 
-    /// Whether somebody watches a room here.
-    pub fn is_watched(&self, room: &RoomName) -> bool {
-        self.0.rooms.has(room)
-    }
-
     /// A hot room's name, in the memory that all who watch the room can share.
     pub fn shared_name(&self, room: &RoomName) -> Option<RoomName> {
         self.0.rooms.get(room).map(|hot| hot.name().clone())

@@ -18,10 +18,6 @@ impl HotRooms {
         self.lock().get(room).cloned()
     }
 
-    pub fn has(&self, room: &RoomName) -> bool {
-        self.lock().contains_key(room)
-    }
-
     /// Subscribes to a room. Also returns the room if it is a new one, which needs a task.
     pub fn enter(&self, name: &RoomName, view: View) -> (Subscription, Option<Arc<RoomTopic>>) {
         let mut rooms = self.lock();

@@ -126,7 +126,7 @@ impl Around {
 
 async fn in_time(answering: Pin<&mut impl Future<Output = Response>>) -> Response {
     let mut answering = pin!(AssertUnwindSafe(answering).catch_unwind());
-    // Most answers are there at once, and need no timer. One that lets others go first is not asked again before they did.
+    // Most answers are there at once, and need no timer.
     let mut time_is_up = pin!(None::<Sleep>);
     let answered = poll_fn(|context| {
         if let Poll::Ready(answered) = answering.as_mut().poll(context) {

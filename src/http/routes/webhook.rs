@@ -125,11 +125,6 @@ async fn take(
     if applied == Applied::Unexpected {
         http.hub.suspect(&event.room);
     }
-    if http.hub.is_watched(&event.room) {
-        // The task that carries the change to the room's subscribers runs first: people wait for it, and LiveKit can wait for its
-        // answer.
-        tokio::task::yield_now().await;
-    }
     let outcome = match applied {
         Applied::Changed(_) => WebhookOutcome::Changed,
         Applied::Unchanged | Applied::Unexpected | Applied::OfBanned(_) => {
