@@ -22,8 +22,8 @@ use super::{
         metrics,
         misdirected::{self, WEBHOOK_PATHS},
         moderation::{self, mute_all, participant, track},
-        page, participants, participants_ws, room, rooms, rooms_stream, rooms_ws, roster, stream,
-        token, webhook,
+        openapi, page, participants, participants_ws, room, rooms, rooms_stream, rooms_ws, roster,
+        stream, token, webhook,
     },
     state::Http,
     tokens::Tokens,
@@ -39,6 +39,7 @@ fn now_routes() -> Router<Http> {
         .route("/api/livekit/rooms/stream", get(rooms_stream::open))
         .route("/api/events", get(events::open))
         .route("/api/livekit/diagnosis", get(diagnosis::read))
+        .route("/openapi.json", get(openapi::show))
 }
 
 /// What was.

@@ -8,6 +8,7 @@ pub(super) mod history;
 pub(super) mod metrics;
 pub(super) mod misdirected;
 pub(super) mod moderation;
+pub(super) mod openapi;
 pub(super) mod page;
 pub(super) mod participants;
 pub(super) mod participants_ws;

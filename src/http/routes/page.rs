@@ -39,9 +39,16 @@ const FILES: [(&str, &str, &str); 17] = [
     ("/page/worker.js", SCRIPT, include_str!("../../../web/page/worker.js")),
 ];
 
+/// The same of the page that shows `/openapi.json`.
+const API_FILES: [(&str, &str, &str); 3] = [
+    ("/docs/api", HTML, include_str!("../../../web/api/index.html")),
+    ("/page/api.css", CSS, include_str!("../../../web/api/api.css")),
+    ("/page/api.js", SCRIPT, include_str!("../../../web/api/api.js")),
+];
+
 pub(in crate::http) fn routes() -> Router<Http> {
     let router = Router::new().route("/page/features.js", get(features));
-    FILES.into_iter().fold(router, |router, (path, content_type, content)| {
+    FILES.into_iter().chain(API_FILES).fold(router, |router, (path, content_type, content)| {
         router.route(path, get(move || async move { serve(content_type, content) }))
     })
 }
