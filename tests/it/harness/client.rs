@@ -8,12 +8,18 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use super::within_deadline;
+use super::{
+    openapi::{Asked, Requests},
+    within_deadline,
+};
 
 /// A connection for requests, one after the other.
 pub struct Connection {
     pub socket: TcpStream,
     received: Vec<u8>,
+    requests: Requests,
+    /// What the last answer is of.
+    pub asked: Option<Asked>,
 }
 
 /// An answer, read to its end.
@@ -41,7 +47,7 @@ impl Connection {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
         let socket = within_deadline("a connection", socket.connect(address)).await.unwrap();
-        Self { socket, received: Vec::new() }
+        Self::over(socket, address)
     }
 
     /// Connects with a receive buffer of this size; a small one makes a slow subscriber soon.
@@ -51,10 +57,16 @@ impl Connection {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
         let socket = within_deadline("a connection", socket.connect(address)).await.unwrap();
-        Self { socket, received: Vec::new() }
+        Self::over(socket, address)
+    }
+
+    fn over(socket: TcpStream, address: SocketAddr) -> Self {
+        let requests = Requests::to(address.port());
+        Self { socket, received: Vec::new(), requests, asked: None }
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
+        self.requests.sent(bytes);
         within_deadline("sending", self.socket.write_all(bytes)).await.unwrap();
     }
 
@@ -71,6 +83,9 @@ impl Connection {
     pub async fn response_to(&mut self, method: &str) -> Response {
         let head = self.head().await;
         let body = self.body(&head, method).await;
+        if let Some(asked) = &self.asked {
+            asked.check_body(head.status(), &|name| head.get(name), &body);
+        }
         Response { status: head.status(), head, body }
     }
 
@@ -80,13 +95,22 @@ impl Connection {
             self.receive_until("the head of an answer", |bytes| find(bytes, b"\r\n\r\n")).await;
         let head = String::from_utf8(self.received.drain(..end + 4).collect()).unwrap();
         let mut lines = head.trim_end().split("\r\n");
-        Head {
+        let head = Head {
             status_line: lines.next().unwrap().to_owned(),
             headers: lines
                 .map(|line| line.split_once(':').expect("a header"))
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
                 .collect(),
+        };
+        let status = head.status();
+        // 100 asks for the body, and the answer follows.
+        if status == 101 || status >= 200 {
+            self.asked = self.requests.answered();
         }
+        if let Some(asked) = &self.asked {
+            asked.check_head(status, &|name| head.get(name));
+        }
+        head
     }
 
     async fn body(&mut self, head: &Head, method: &str) -> Vec<u8> {

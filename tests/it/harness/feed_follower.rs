@@ -88,7 +88,7 @@ async fn follow(port: u16, target: &str, tell: &watch::Sender<SeenEvents>) -> io
     if response.status() != StatusCode::OK {
         return Ok(());
     }
-    let mut blocks = EventStream::of(response.into_body());
+    let mut blocks = EventStream::of(response);
     tell.send_modify(|seen| seen.connections += 1);
     while let Some(block) = blocks.next().await? {
         tell.send_modify(|seen| {

@@ -205,7 +205,7 @@ async fn follow(port: u16, target: &str, room: &str, tell: &watch::Sender<Seen>)
     if response.status() != StatusCode::OK {
         return Ok(());
     }
-    let mut events = EventStream::of(response.into_body());
+    let mut events = EventStream::of(response);
     let mut versions = BTreeMap::new();
     tell.send_modify(|seen| {
         seen.connections += 1;

@@ -21,6 +21,7 @@ mod livekits_redis;
 mod moderated_rooms;
 mod moments;
 mod nginx;
+mod openapi;
 mod ports;
 mod postgres;
 mod process;
@@ -60,6 +61,9 @@ pub use livekits_messages::{kept_person, kept_room};
 pub use livekits_redis::LiveKitsRedis;
 pub use moments::{joined_before, now, now_ms};
 pub use nginx::Nginx;
+pub use openapi::{
+    Asked, KEYWORDS, Requests, Seen as SeenOfDocument, document, seen_at, violation,
+};
 pub use ports::free_port;
 pub use postgres::PostgresServer;
 pub use process::{KEYS as PROCESS_KEYS, Process, listening_address};

@@ -128,7 +128,7 @@ async fn follow(port: u16, tell: &watch::Sender<(usize, ShownRooms)>) -> io::Res
     if response.status() != StatusCode::OK {
         return Ok(());
     }
-    let mut events = EventStream::of(response.into_body());
+    let mut events = EventStream::of(response);
     let mut shown = ShownRooms::default();
     tell.send_modify(|(streams, _)| *streams += 1);
     while let Some(event) = events.next().await? {

@@ -3,8 +3,10 @@
 use std::io;
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::{Response, body::Incoming};
 use serde_json::Value;
+
+use super::openapi::Asked;
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,17 +73,23 @@ impl Iterator for EventDecoder {
 pub struct EventStream {
     body: Incoming,
     decoder: EventDecoder,
+    asked: Option<Asked>,
 }
 
 impl EventStream {
-    pub fn of(body: Incoming) -> Self {
-        Self { body, decoder: EventDecoder::default() }
+    /// The events in an answer of [`ask`](super::wire::ask).
+    pub fn of(mut response: Response<Incoming>) -> Self {
+        let asked = response.extensions_mut().remove();
+        Self { body: response.into_body(), decoder: EventDecoder::default(), asked }
     }
 
     /// The next event, whatever its name; none at the stream's end.
     pub async fn next(&mut self) -> io::Result<Option<Event>> {
         loop {
             if let Some(event) = self.decoder.next() {
+                if let Some(asked) = &self.asked {
+                    asked.check_event(&event);
+                }
                 return Ok(Some(event));
             }
             let Some(frame) = self.body.frame().await else { return Ok(None) };

@@ -55,6 +55,9 @@ impl Subscriber {
             if let Some(block) = self.decoder.next() {
                 self.retry = block.retry.or(self.retry);
                 self.last_id = block.id.clone().or(self.last_id.take());
+                if let Some(asked) = &self.connection.asked {
+                    asked.check_event(&block);
+                }
                 return Some(block);
             }
             let is_chunked = self.head.get("transfer-encoding") == Some("chunked");

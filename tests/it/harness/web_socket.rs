@@ -81,7 +81,13 @@ impl WebSocket {
         let payload = self.connection.exactly(usize::try_from(length).unwrap()).await;
         let payload = payload.expect("a frame is sent whole");
         match opcode {
-            OpCode::Data(Data::Text) => Received::Text(String::from_utf8(payload).unwrap()),
+            OpCode::Data(Data::Text) => {
+                let text = String::from_utf8(payload).unwrap();
+                if let Some(asked) = &self.connection.asked {
+                    asked.check_message(&text);
+                }
+                Received::Text(text)
+            }
             OpCode::Control(Control::Pong) => Received::Pong(payload),
             OpCode::Control(Control::Close) => {
                 let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));

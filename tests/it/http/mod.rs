@@ -13,6 +13,8 @@ mod last_event_id;
 mod limits;
 mod line_ends;
 mod moderation;
+mod openapi;
+mod openapi_seen;
 mod participants;
 mod refusals;
 mod replaced;

@@ -130,7 +130,7 @@ impl Page {
         self.held.lock().unwrap().begin_connection();
         self.port.store(port, Ordering::Relaxed);
         self.is_open.store(true, Ordering::Relaxed);
-        let mut events = EventStream::of(response.into_body());
+        let mut events = EventStream::of(response);
         let mut reason = "without a reason";
         loop {
             let event = match timeout(SILENCE, events.next()).await {

@@ -105,7 +105,7 @@ impl Drop for Watch {
 
 async fn follow(port: u16, target: &str, tell: &watch::Sender<Seen>) -> io::Result<()> {
     let request = Request::get(target).body(Body::empty()).unwrap();
-    let mut events = EventStream::of(wire::ask(port, request).await?.into_body());
+    let mut events = EventStream::of(wire::ask(port, request).await?);
     while let Some(event) = events.next().await? {
         if event.name != "participants:update" {
             continue;
