@@ -232,14 +232,15 @@ export interface PresenceEvent {
    * `room_metadata_changed` and `moderation` are of the service.
    */
   readonly event: string;
-  /** The name of the room. Left out or null for an event of no room. */
-  readonly room?: string | null;
+  /** The name of the room. Left out for an event of no room. */
+  readonly room?: string;
   /** What it is about. Which of these there are depends on the event; unknown events have none. */
   readonly data: {
     readonly room?: Readonly<Record<string, unknown>> & { readonly name: string; readonly metadata?: string };
     /** With `participant_left`, where LiveKit says why: `CLIENT_INITIATED`, `DUPLICATE_IDENTITY`, `ROOM_DELETED`, … */
     readonly participant?: Participant & { readonly disconnectReason?: string };
-    readonly track?: Track;
+    /** With `moderation`, its sid. */
+    readonly track?: Track | string;
     /** With `room_finished`, where LiveKit says why: `ROOM_END_IDLE_TIMEOUT`, `ROOM_END_API_DELETE`, … */
     readonly roomEndReason?: string;
     readonly [other: string]: unknown;

@@ -128,7 +128,8 @@ export class Service {
   /** Something happens that the feed of events tells. */
   happen(event: string, room: string | null, data: PresenceEvent["data"] = {}): PresenceEvent {
     const number = this.log.length + 1;
-    const happened: PresenceEvent = { id: `EV_${number}`, type: "livekit", event, room, data, timestamp: Date.now() };
+    const of = room === null ? {} : { room };
+    const happened: PresenceEvent = { id: `EV_${number}`, type: "livekit", event, ...of, data, timestamp: Date.now() };
     const logged = { id: `${Date.now()}-${number}`, event: happened };
     this.log.push(logged);
     this.#tell((source) => source.tellEvent(logged));

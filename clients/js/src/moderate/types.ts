@@ -21,7 +21,7 @@ export type RosterStatus = "INVITED" | "JOINED" | "LEFT";
 /** Somebody who is expected in a room, is in it, or was in it. */
 export interface RosterEntry {
   readonly identity: string;
-  readonly name?: string | null;
+  readonly name?: string;
   /** One of the roles that the service has: `host`, `speaker` and `viewer`, by default. */
   readonly role: string;
   readonly canSpeak: boolean;
@@ -30,7 +30,7 @@ export interface RosterEntry {
   readonly invited: boolean;
   /** The times are as in `2026-12-01T00:00:00Z`. */
   readonly invitedAt: string | null;
-  readonly note?: string | null;
+  readonly note?: string;
   readonly status: RosterStatus;
   readonly joinedAt: string | null;
   readonly leftAt: string | null;
@@ -94,7 +94,7 @@ export interface Ban {
   readonly identity: string;
   /** Null: for ever. */
   readonly until: string | null;
-  readonly reason?: string | null;
+  readonly reason?: string;
   readonly bannedAt: string;
   /** The identity of the moderator. */
   readonly by: string;

@@ -100,7 +100,7 @@ function changed(list: readonly Participant[], { event, data }: PresenceEvent): 
   if (event === "participant_left") return others;
   if (event === "participant_joined") return [...others, participant].sort(byJoining);
   const known = list.find((other) => other.sid === sid);
-  if (!known || !track) return undefined;
+  if (!known || typeof track !== "object") return undefined;
   const tracks = known.tracks.filter((other) => other.sid !== track.sid);
   if (event === "track_published") tracks.push(track);
   return list.map((other) => (other === known ? { ...known, isPublisher: tracks.length > 0, tracks } : other));
