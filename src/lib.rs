@@ -18,6 +18,8 @@
 //! - [`delivery`]: owns the subscribers' sockets, and writes frames to them
 //! - [`history`]: who was there: sessions and rooms in a database
 //! - [`roster`]: who is expected in a room, in which role, and who of them is there
+//! - [`figures`]: what happened on this instance in the last hour, for charts
+//! - [`webhook_log`]: the last webhooks of this instance
 //! - [`http`]: routes, tokens, limits, errors
 //! - [`config`]: what the operator says, parsed once
 //! - [`app`]: puts the parts together, runs them, ends them in order
@@ -35,6 +37,7 @@ pub mod delivery;
 pub mod demo;
 pub mod doctor;
 mod error_chain;
+pub mod figures;
 pub mod history;
 pub mod http;
 pub mod http_client;
@@ -51,3 +54,4 @@ pub mod roster;
 pub mod sse;
 pub mod store;
 pub mod web_socket;
+pub mod webhook_log;

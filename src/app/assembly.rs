@@ -14,7 +14,7 @@ use crate::{
     error_chain::Chain,
     history::{Database, History, HistoryAddress, HistoryMetrics, HistoryParts, HistorySettings},
     http::{
-        HttpMetrics, HttpState, LimitSettings, Limits, RoomList, Server, ServerSettings,
+        HttpMetrics, HttpState, LimitSettings, Limits, Observed, RoomList, Server, ServerSettings,
         StreamSettings, WebhookOutage,
     },
     hub::{EventMetrics, Events, EventsConfig, Hub, HubConfig, HubMetrics, RosterTopics, Watchers},
@@ -27,6 +27,7 @@ use crate::{
 use super::{
     asking::Asking,
     descriptors::Descriptors,
+    figures,
     kept::Kept,
     service::App,
     tokens::{make_tokens, warn_about_tokens},
@@ -132,7 +133,7 @@ impl App {
             streams: streams_of(config),
             limits: Limits::new(&limits_of(config, Descriptors::raise())),
             metrics: HttpMetrics::register(&mut registry),
-            registry,
+            observed: Observed::new(registry),
             clock,
             pinned,
             workers: Arc::clone(&workers),
@@ -141,7 +142,7 @@ impl App {
             is_draining: false.into(),
             webhook_outage: WebhookOutage::default(),
         });
-        warn_about(config);
+        begin(config, &state, asking.reconciler);
         Ok(Self { server: bind(config)?, workers, state, drain: config.shutdown.drain })
     }
 }
@@ -276,6 +277,11 @@ fn limits_of(config: &Config, descriptors: Descriptors) -> LimitSettings {
         body_bytes: limits.body_bytes,
         head_bytes: limits.head_bytes,
     }
+}
+
+fn begin(config: &Config, state: &Arc<HttpState>, reconciler: Option<Reconciler>) {
+    figures::keep(state, reconciler);
+    warn_about(config);
 }
 
 fn warn_about(config: &Config) {

@@ -5,6 +5,7 @@ mod assembly;
 mod descriptors;
 mod early_timer;
 mod export;
+mod figures;
 mod kept;
 mod livekit_redis;
 mod log;

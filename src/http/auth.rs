@@ -71,6 +71,16 @@ impl Client {
         }
     }
 
+    pub fn may_look_inside(&self) -> Result<(), Problem> {
+        match self {
+            Self::Anybody => Ok(()),
+            Self::Holder(token) if token.may_list() => Ok(()),
+            Self::Holder(_) => Err(Problem::forbidden(
+                "this token does not show what the service does: it needs `roomList`, or `roomAdmin` without a room",
+            )),
+        }
+    }
+
     pub fn may_follow_all(&self) -> Result<(), Problem> {
         match self {
             Self::Anybody => Ok(()),

@@ -29,6 +29,6 @@ pub use server::listener::Server;
 pub use settings::{
     AuthMode, AuthSettings, LimitSettings, ServerSettings, StreamSettings, TokenSettings,
 };
-pub use state::HttpState;
+pub use state::{HttpState, Observed};
 pub use tokens::Tokens;
 pub use webhook_outage::WebhookOutage;

@@ -239,6 +239,11 @@ impl Problem {
     }
 
     /// What clients read of it.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The same.
     pub fn into_detail(self) -> String {
         self.detail
     }

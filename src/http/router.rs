@@ -17,13 +17,13 @@ use super::{
     },
     origin::CorsOrigins,
     routes::{
-        bans, diagnosis, events, health,
+        bans, diagnosis, dry_run, events, figures, health,
         history::{analytics, attendance, people, sessions},
         metrics,
         misdirected::{self, WEBHOOK_PATHS},
         moderation::{self, mute_all, participant, track},
         openapi, page, participants, participants_ws, room, rooms, rooms_stream, rooms_ws, roster,
-        stream, token, webhook,
+        stream, token, webhook, webhooks,
     },
     state::Http,
     tokens::Tokens,
@@ -51,6 +51,15 @@ fn history_routes() -> Router<Http> {
         .route("/api/livekit/people/{identity}", get(people::read))
         .route("/api/livekit/people/{identity}/history", delete(people::erase))
         .route("/api/livekit/analytics", get(analytics::read))
+}
+
+/// What the service itself does.
+fn inside_routes() -> Router<Http> {
+    Router::new()
+        .route("/api/livekit/figures", get(figures::read))
+        .route("/api/livekit/webhooks", get(webhooks::list))
+        .route("/api/livekit/webhooks/{id}", get(webhooks::read))
+        .route("/api/livekit/webhooks/{id}/dry-run", post(dry_run::play))
 }
 
 /// How somebody gets in.
@@ -138,6 +147,7 @@ pub(super) fn router(surroundings: &Surroundings) -> Router {
         .merge(moderation_routes())
         .merge(roster_routes())
         .merge(ban_routes())
+        .merge(inside_routes())
         .method_not_allowed_fallback(misdirected::no_method);
     let health = Router::new()
         .route("/healthz", get(health::live))

@@ -6,12 +6,13 @@ use std::sync::{
 };
 
 use axum::extract::FromRef;
-use prometheus_client::registry::Registry;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use tokio::runtime::Handle;
 
 use crate::{
     clock::Clock,
     delivery::{Permit, Pinned, Workers},
+    figures::Figures,
     history::History,
     hub::{Events, Hub},
     livekit::{Keys, Roles},
@@ -19,6 +20,7 @@ use crate::{
     presence::RoomName,
     roster::Roster,
     store::{Outbox, Store},
+    webhook_log::WebhookLog,
 };
 
 use super::{
@@ -35,6 +37,31 @@ use super::{
     tokens::Tokens,
     webhook_outage::WebhookOutage,
 };
+
+/// What the service knows of itself.
+pub struct Observed {
+    /// Everything that `/metrics` shows.
+    registry: Registry,
+    /// The last hour of it.
+    pub figures: Figures,
+    pub webhook_log: WebhookLog,
+}
+
+impl Observed {
+    pub fn new(registry: Registry) -> Self {
+        Self { registry, figures: Figures::default(), webhook_log: WebhookLog::default() }
+    }
+
+    /// Everything that `/metrics` shows, as `OpenMetrics`.
+    ///
+    /// # Errors
+    /// A metric cannot be written.
+    pub fn metrics(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
 
 /// Everything that handlers need.
 pub struct HttpState {
@@ -64,8 +91,7 @@ pub struct HttpState {
     pub streams: StreamSettings,
     pub limits: Limits,
     pub metrics: HttpMetrics,
-    /// Everything that `/metrics` shows.
-    pub registry: Registry,
+    pub observed: Observed,
     pub clock: Clock,
     /// What slow clients keep in memory, streams and answers alike.
     pub pinned: Arc<Pinned>,

@@ -28,6 +28,11 @@ impl Reconciler {
         self.0.schedule().budget.has(CallPurpose::Removal, Instant::now())
     }
 
+    /// How many calls this instance could make at once. Asks nobody.
+    pub fn calls_left(&self) -> u32 {
+        self.0.schedule().budget.calls_left(Instant::now())
+    }
+
     /// Notes what LiveKit answered to a moderator's call, or to a removal: whether its API works, and whether it limits our calls.
     pub fn moderator_answered(&self, room: &RoomName, error: Option<&ApiError>) {
         // What LiveKit declines it has understood.

@@ -17,6 +17,7 @@ use crate::{
         state::Http,
     },
     livekit::WebhookName,
+    webhook_log::Noted,
 };
 
 use super::webhook::{self, Taken, WEBHOOK_TIMEOUT};
@@ -63,37 +64,51 @@ async fn explain(http: &Http, method: &Method, headers: &HeaderMap, body: Body) 
     let received_at = http.clock.now();
     let token = webhook::token(http, headers, received_at).ok()?;
     let is_post = method == Method::POST;
+    let mut noted = Noted::default();
     let name: Option<WebhookName> = if is_post {
-        let webhook = webhook::read(http, token, body, received_at);
+        let webhook = webhook::read(http, token, body, received_at, &mut noted);
         Some(timeout(WEBHOOK_TIMEOUT, webhook).await.ok()?.ok()?.name)
     } else {
         None
     };
-    http.metrics.webhook(name, WebhookOutcome::Misdirected, started.elapsed());
-    // LiveKit may send thousands of them.
-    let reason = if is_post { "a path that takes none" } else { "a redirect" };
-    let may_log = http.limits.webhook_log.unsaid(reason.to_owned(), started).is_some();
+    let outcome = WebhookOutcome::Misdirected;
+    http.metrics.webhook(name, outcome, started.elapsed());
+    let problem =
+        if is_post { wrong_path(http, started) } else { redirected(http, method, started) };
+    let why = Some(problem.detail().to_owned());
+    http.observed.webhook_log.add(noted, outcome.as_str(), why, received_at);
+    Some(problem)
+}
+
+/// LiveKit may send thousands of them.
+fn may_log(http: &Http, reason: &str, now: Instant) -> bool {
+    http.limits.webhook_log.unsaid(reason.to_owned(), now).is_some()
+}
+
+fn wrong_path(http: &Http, now: Instant) -> Problem {
     let path = WEBHOOK_PATHS[0];
-    if is_post {
-        if may_log {
-            warn!(
-                webhook.path = path,
-                "LiveKit sends webhooks to a path that takes none, and they are lost; correct `webhook.urls` in its configuration"
-            );
-        }
-        return Some(Problem::elsewhere(format!(
-            "webhooks are not taken here but at {path}; correct `webhook.urls` in LiveKit's configuration"
-        )));
+    if may_log(http, "a path that takes none", now) {
+        warn!(
+            webhook.path = path,
+            "LiveKit sends webhooks to a path that takes none, and they are lost; correct `webhook.urls` in its configuration"
+        );
     }
-    if may_log {
+    Problem::elsewhere(format!(
+        "webhooks are not taken here but at {path}; correct `webhook.urls` in LiveKit's configuration"
+    ))
+}
+
+fn redirected(http: &Http, method: &Method, now: Instant) -> Problem {
+    let path = WEBHOOK_PATHS[0];
+    if may_log(http, "a redirect", now) {
         warn!(
             webhook.path = path,
             "a redirect turned LiveKit's webhooks into GETs, and they are lost; give `webhook.urls` in its configuration the address behind it, with https"
         );
     }
-    Some(Problem::elsewhere(format!(
+    Problem::elsewhere(format!(
         "a redirect turned this webhook into a {method} without a body; give `webhook.urls` in LiveKit's configuration the address behind it, which ends in {path}"
-    )))
+    ))
 }
 
 #[cfg(test)]

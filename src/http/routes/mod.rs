@@ -2,7 +2,9 @@
 
 pub(super) mod bans;
 pub(super) mod diagnosis;
+pub(super) mod dry_run;
 pub(super) mod events;
+pub(super) mod figures;
 pub(super) mod health;
 pub(super) mod history;
 pub(super) mod metrics;
@@ -20,3 +22,4 @@ pub(super) mod roster;
 pub(super) mod stream;
 pub(super) mod token;
 pub(super) mod webhook;
+pub(super) mod webhooks;

@@ -28,6 +28,7 @@ use crate::{
     },
     presence::{Applied, HostTime, RoomName},
     store::{FeedEvent, Kept, StoreError},
+    webhook_log::Noted,
 };
 
 /// LiveKit's own limits allow half a mebibyte of metadata for the room, and as much for the participant. Escaping can double
@@ -73,7 +74,8 @@ pub(in crate::http) async fn answer(
     body: impl HttpBody<Data = Bytes> + Unpin,
 ) -> Result<Taken, Problem> {
     let started = Instant::now();
-    let taken = timeout(WEBHOOK_TIMEOUT, pin!(take(http, headers, body))).await;
+    let mut noted = Noted::default();
+    let taken = timeout(WEBHOOK_TIMEOUT, pin!(take(http, headers, body, &mut noted))).await;
     let kept = match taken.unwrap_or(Err(Rejection::TooSlow)) {
         Ok(stored) => keep(http, stored, started).await,
         Err(rejection) => Err(rejection),
@@ -86,6 +88,8 @@ pub(in crate::http) async fn answer(
         }
     };
     http.metrics.webhook(name, outcome, started.elapsed());
+    let why = answer.as_ref().err().map(|problem| problem.detail().to_owned());
+    http.observed.webhook_log.add(noted, outcome.as_str(), why, http.clock.now());
     answer
 }
 
@@ -102,11 +106,12 @@ async fn take(
     http: &HttpState,
     headers: &HeaderMap,
     body: impl HttpBody<Data = Bytes> + Unpin,
+    noted: &mut Noted,
 ) -> Result<Stored, Rejection> {
     let received_at = http.clock.now();
     let token = token(http, headers, received_at)?;
     let key_name = token.key_name().to_owned();
-    let webhook = read(http, token, body, received_at).await?;
+    let webhook = read(http, token, body, received_at, noted).await?;
     debug!(webhook.event = webhook.name.as_str(), "received a webhook");
     let Some(event) = webhook.event else {
         if let Some(report) = webhook.report {
@@ -118,6 +123,7 @@ async fn take(
     let unstored = Unstored { http, room: Some(&event.room) };
     let (applied, is_of_banned) = http.store.apply(&event).await?.apart_from_ban();
     unstored.arrived();
+    noted.did(&applied, event.whose(), is_of_banned);
     if is_of_banned {
         http.bans.entered(&event);
     }
@@ -187,9 +193,14 @@ pub(in crate::http) async fn read(
     token: WebhookToken,
     body: impl HttpBody<Data = Bytes> + Unpin,
     received_at: HostTime,
+    noted: &mut Noted,
 ) -> Result<Webhook, Rejection> {
     let body = ReadBody::read(body, http).await?;
-    Ok(token.vouch_for(&body.bytes)?.parse(received_at)?)
+    let verified = token.vouch_for(&body.bytes)?;
+    noted.is_vouched_for = true;
+    let webhook = verified.parse(received_at)?;
+    noted.read(&webhook, body.bytes);
+    Ok(webhook)
 }
 
 /// A webhook on its way into the store. If this is dropped before [`Self::arrived`], for instance because the caller gave up, the

@@ -79,13 +79,18 @@ impl WebhookToken {
 )]
 pub struct BodyMismatch;
 
-/// A body that LiveKit signed. Only [`WebhookToken::vouch_for`] makes one.
+/// A body that LiveKit signed. Only [`WebhookToken::vouch_for`] makes one, and [`Self::kept`] one that it once made.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifiedWebhook<'body> {
     body: &'body [u8],
 }
 
-impl VerifiedWebhook<'_> {
+impl<'body> VerifiedWebhook<'body> {
+    /// A body that [`WebhookToken::vouch_for`] let pass when it arrived, and that was kept since, perhaps with less in it.
+    pub fn kept(body: &'body [u8]) -> Self {
+        Self { body }
+    }
+
     /// Reads the body. `received_at` is when it arrived, for measurements.
     ///
     /// # Errors

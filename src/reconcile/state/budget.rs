@@ -81,6 +81,13 @@ impl Bucket {
         CallBucket { reserve, ..self.shared }
     }
 
+    /// The calls that are in it.
+    fn left(&self, now: Instant) -> u32 {
+        let CallBucket { cost, burst, .. } = self.shared;
+        let left = burst.saturating_sub(self.full_at.saturating_duration_since(now));
+        u32::try_from(left.as_nanos() / cost.as_nanos().max(1)).unwrap_or(u32::MAX)
+    }
+
     fn take(&mut self, now: Instant) {
         self.full_at = self.full_at.max(now) + self.shared.cost;
     }
@@ -134,6 +141,14 @@ impl Budget {
             bucket.take(now);
         }
         Ok(())
+    }
+
+    /// How many calls this instance could make at once, if no other made any.
+    pub fn calls_left(&self, now: Instant) -> u32 {
+        if self.limited_until > now {
+            return 0;
+        }
+        self.all.left(now)
     }
 
     /// Whether a call could be taken.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 29] = [
+const LAYERS: [&str; 31] = [
     "presence",
     "clock",
     "json",
@@ -28,6 +28,8 @@ const LAYERS: [&str; 29] = [
     "delivery",
     "history",
     "roster",
+    "figures",
+    "webhook_log",
     "http",
     "config",
     "app",
