@@ -25,6 +25,7 @@ export default defineConfig(
     "web/page/livekit-presence.js",
     "web/page/worker.js",
     "web/page/attendance.js",
+    "web/page/uplot.js",
     "web/page/moderate.js",
   ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },

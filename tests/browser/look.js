@@ -58,7 +58,19 @@ export function look() {
     };
   });
 
+  const charts = all(".chart").map((chart) => ({
+    title: text(find(".chart-title", chart)),
+    values: text(find("dl", chart)).replace(/\s+/gu, " "),
+    is_drawn: (find("canvas", chart)?.width ?? 0) > 0,
+  }));
+
   return {
+    charts,
+    webhooks: all("#webhooks-rows > tr:not(.webhook-details)").map((row) =>
+      [...row.children].map((cell) => text(cell.querySelector("button > span") ?? cell)),
+    ),
+    webhook_body: text(find(".webhook-details code")),
+    dry_run: text(find(".dry-run-result")),
     has_roster: visible(find("#roster")),
     roster,
     roster_numbers: text(find("#roster-numbers")),

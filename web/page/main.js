@@ -7,6 +7,7 @@
 // activity.js           what happened, from the feed of events
 // past.js               who was in a room, and when; attendance.js is what the package has for it
 // roster.js             who is expected in a room, and the buttons of a moderator; moderate.js is what the package has for it
+// inside.js             what the service does: charts.js draws the last hour, by uplot.js; webhooks.js has the last webhooks
 // features.js           what this service has
 // parts.js              small parts to draw with; time.js: how times are written; token.js: the page's token
 
@@ -16,6 +17,7 @@ import { Board } from "./board.js";
 import { ConnectionState, cutConnection } from "./connection.js";
 // All of it, since a feature that the service does not name is not there.
 import * as features from "./features.js";
+import { Inside } from "./inside.js";
 import { byId, countOf, setText } from "./parts.js";
 import { Past } from "./past.js";
 import { Room, chooseRooms, queryOf } from "./room.js";
@@ -29,6 +31,8 @@ const board = new Board(byId("rooms"));
 const activity = new Activity(byId("feed"));
 const connection = new ConnectionState();
 let eventsReceived = 0;
+/** From when the list of rooms has come: whoever may read that may see this, too. */
+let inside = null;
 
 const service = { url: new URL(".", location).href, token: accessToken ?? undefined };
 const past = features.hasHistory ? new Past(service) : null;
@@ -44,6 +48,7 @@ const events = watchEvents({ ...own, onEvent });
 function onList() {
   const listed = list.snapshot().rooms;
   if (listed) {
+    inside ??= new Inside(service);
     for (const { name } of listed) if (rooms.has(name)) rooms.get(name).lastSeen = Date.now();
     const chosen = chooseRooms(listed, rooms, [past?.room, roster?.room]);
     const names = new Set(chosen.map(({ name }) => name));

@@ -47,16 +47,21 @@ for (const [name, sideEffects] of [
 }
 cpSync(path("src/react/styles.css"), path("react/styles.css"));
 
+const OURS = "// Built from clients/js by `npm run build`; do not edit.\n";
+const UPLOT = "uPlot 1.6.32, Copyright (c) Leon Sorokin, MIT License; `npm run build` in clients/js takes it from npm.";
 const BUNDLES = [
   ["src/index.ts", "livekit-presence.js"],
   ["src/share/worker.ts", "worker.js"],
   ["src/attendance/index.ts", "attendance.js"],
   ["src/moderate/index.ts", "moderate.js"],
+  // What draws the page's charts, from npm.
+  ["node_modules/uplot/dist/uPlot.esm.js", "uplot.js", `// ${UPLOT}\n`],
+  ["node_modules/uplot/dist/uPlot.min.css", "uplot.css", `/* ${UPLOT} */\n`],
 ];
 const isCheck = process.argv.includes("--check");
 // As it was published the package has no page beside it.
-for (const [entry, name] of existsSync(PAGE) ? BUNDLES : []) {
-  const built = await bundle(path(entry), { banner: "// Built from clients/js by `npm run build`; do not edit.\n" });
+for (const [entry, name, banner = OURS] of existsSync(PAGE) ? BUNDLES : []) {
+  const built = await bundle(path(entry), { banner });
   const file = new URL(name, PAGE);
   if (existsSync(file) && readFileSync(file, "utf8") === built) continue;
   if (!isCheck) writeFileSync(file, built);

@@ -1,4 +1,4 @@
-//! `GET /`: the page with every room, live. Its files are compiled in; four of them are built from `clients/js`.
+//! `GET /`: the page with every room, live. Its files are compiled in; six of them are built in `clients/js`.
 
 use axum::{
     Router,
@@ -19,7 +19,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The path, content type and content of each file.
-const FILES: [(&str, &str, &str); 17] = [
+const FILES: [(&str, &str, &str); 22] = [
     ("/", HTML, include_str!("../../../web/page/index.html")),
     ("/page/style.css", CSS, include_str!("../../../web/page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("../../../web/page/main.js")),
@@ -27,7 +27,9 @@ const FILES: [(&str, &str, &str); 17] = [
     ("/page/attendance.js", SCRIPT, include_str!("../../../web/page/attendance.js")),
     ("/page/board.js", SCRIPT, include_str!("../../../web/page/board.js")),
     ("/page/card.js", SCRIPT, include_str!("../../../web/page/card.js")),
+    ("/page/charts.js", SCRIPT, include_str!("../../../web/page/charts.js")),
     ("/page/connection.js", SCRIPT, include_str!("../../../web/page/connection.js")),
+    ("/page/inside.js", SCRIPT, include_str!("../../../web/page/inside.js")),
     ("/page/livekit-presence.js", SCRIPT, include_str!("../../../web/page/livekit-presence.js")),
     ("/page/moderate.js", SCRIPT, include_str!("../../../web/page/moderate.js")),
     ("/page/parts.js", SCRIPT, include_str!("../../../web/page/parts.js")),
@@ -36,6 +38,9 @@ const FILES: [(&str, &str, &str); 17] = [
     ("/page/roster.js", SCRIPT, include_str!("../../../web/page/roster.js")),
     ("/page/time.js", SCRIPT, include_str!("../../../web/page/time.js")),
     ("/page/token.js", SCRIPT, include_str!("../../../web/page/token.js")),
+    ("/page/uplot.css", CSS, include_str!("../../../web/page/uplot.css")),
+    ("/page/uplot.js", SCRIPT, include_str!("../../../web/page/uplot.js")),
+    ("/page/webhooks.js", SCRIPT, include_str!("../../../web/page/webhooks.js")),
     ("/page/worker.js", SCRIPT, include_str!("../../../web/page/worker.js")),
 ];
 

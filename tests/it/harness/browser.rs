@@ -64,6 +64,13 @@ pub struct Sight {
     /// The element that has the keyboard's focus.
     pub focus: String,
     pub animations: usize,
+    /// Charts of the last hour, with their newest values as text.
+    pub charts: Vec<ChartSight>,
+    /// The cells of each webhook that is shown.
+    pub webhooks: Vec<Vec<String>>,
+    /// Of the webhook that is open.
+    pub webhook_body: String,
+    pub dry_run: String,
     /// Whether it shows who is expected in a room.
     pub has_roster: bool,
     pub roster: Vec<RosterRow>,
@@ -80,6 +87,13 @@ pub struct Sight {
     pub past_numbers: String,
     /// Elements that names turned into, where there should be text alone.
     pub markup_in_names: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct ChartSight {
+    pub title: String,
+    pub values: String,
+    pub is_drawn: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
