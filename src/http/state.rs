@@ -49,7 +49,8 @@ pub struct Observed {
 
 impl Observed {
     pub fn new(registry: Registry) -> Self {
-        Self { registry, figures: Figures::default(), webhook_log: WebhookLog::default() }
+        let webhook_log = WebhookLog::new(&format!("{:08x}", fastrand::u32(..)));
+        Self { registry, figures: Figures::default(), webhook_log }
     }
 
     /// Everything that `/metrics` shows, as `OpenMetrics`.

@@ -47,9 +47,10 @@ impl Noted {
         self.changed = applied.change().map(Changed::of);
         if is_of_banned {
             self.who = None;
-        } else if self.changed.is_some() && self.who.is_none() {
-            // A track is told without saying whether its owner is hidden. What changes the list is not.
-            self.who = person.cloned();
+        } else if self.who.is_none() {
+            // A track is told without saying whether its owner is hidden. What changes in the list is not.
+            let in_list = |person: &&Identity| applied.change().is_some_and(|it| names(it, person));
+            self.who = person.filter(in_list).cloned();
         }
     }
 
@@ -76,7 +77,6 @@ pub(super) struct KeptBody {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    pub id: String,
     pub at_ms: u64,
     pub event: &'static str,
     pub room: Option<RoomName>,
@@ -91,7 +91,6 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn new(
-        id: String,
         at: HostTime,
         mut noted: Noted,
         outcome: &'static str,
@@ -100,7 +99,7 @@ impl Entry {
         let body = noted.kept_body();
         let Noted { event, room, who, changed, is_vouched_for: _, body: _ } = noted;
         let who = who.filter(is_short);
-        Self { id, at_ms: at.as_millis(), event, room, who, outcome, changed, why, body }
+        Self { at_ms: at.as_millis(), event, room, who, outcome, changed, why, body }
     }
 
     /// The body without what may not be shown; none if it was too large to be kept.
@@ -162,6 +161,11 @@ fn listed(event: &Event) -> Option<Identity> {
         | EventKind::TrackPublished { .. }
         | EventKind::TrackUnpublished { .. } => None,
     }
+}
+
+fn names(change: &Change, person: &Identity) -> bool {
+    let joined = change.joined.iter().chain(&change.updated).map(|one| &one.identity);
+    joined.chain(change.left.iter().map(|one| &one.identity)).any(|one| one == person)
 }
 
 fn is_short(identity: &Identity) -> bool {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::Serialize;
@@ -20,7 +20,7 @@ const MAX_REFUSED: usize = 100;
 #[derive(Debug)]
 pub struct WebhookLog {
     /// Tells the ids of this instance from those of others.
-    instance: u32,
+    instance: Box<str>,
     inner: Mutex<Inner>,
 }
 
@@ -47,10 +47,18 @@ pub struct Refused {
     pub count: u64,
 }
 
+/// An entry with its id.
+#[derive(Clone, Debug, Serialize)]
+pub struct Numbered {
+    pub id: String,
+    #[serde(flatten)]
+    pub entry: Arc<Entry>,
+}
+
 /// A part of the log, the newest first.
 #[derive(Clone, Debug)]
 pub struct Page {
-    pub entries: Vec<Arc<Entry>>,
+    pub entries: Vec<Numbered>,
     /// Whether older ones are kept.
     pub has_more: bool,
     pub refused: Vec<Refused>,
@@ -58,13 +66,12 @@ pub struct Page {
     pub state: String,
 }
 
-impl Default for WebhookLog {
-    fn default() -> Self {
-        Self { instance: fastrand::u32(..), inner: Mutex::default() }
-    }
-}
-
 impl WebhookLog {
+    /// `instance` is short.
+    pub fn new(instance: &str) -> Self {
+        Self { instance: instance.into(), inner: Mutex::default() }
+    }
+
     /// Adds a webhook with what became of it.
     pub fn add(&self, noted: Noted, outcome: &'static str, why: Option<String>, at: HostTime) {
         if !noted.is_vouched_for {
@@ -72,14 +79,9 @@ impl WebhookLog {
             self.lock().refuse(Refused { at_ms: at.as_millis(), outcome, why, count: 1 });
             return;
         }
-        let mut entry = Entry::new(String::new(), at, noted, outcome, why);
-        let mut inner = self.lock();
-        entry.id = format!("{:08x}-{}", self.instance, inner.next);
-        inner.next += 1;
-        if inner.entries.len() == MAX_ENTRIES {
-            inner.entries.pop_front();
-        }
-        inner.entries.push_back(Arc::new(entry));
+        let entry = Arc::new(Entry::new(at, noted, outcome, why));
+        // What goes is freed when the lock is free again.
+        let _gone = self.lock().push(entry);
     }
 
     /// The newest entries, or those before one of them. None if that is not kept any more.
@@ -87,30 +89,56 @@ impl WebhookLog {
         let inner = self.lock();
         let end = match before {
             None => inner.entries.len(),
-            Some(id) => inner.position(id)?,
+            Some(id) => inner.position(self.number(id)?)?,
         };
         let begin = end.saturating_sub(limit);
+        let numbered = |position: usize| {
+            self.numbered(inner.oldest() + position as u64, &inner.entries[position])
+        };
         Some(Page {
-            entries: inner.entries.range(begin..end).rev().cloned().collect(),
+            entries: (begin..end).rev().map(numbered).collect(),
             has_more: begin > 0,
             refused: inner.refused.iter().rev().cloned().collect(),
-            state: format!("{:08x}-{}-{}", self.instance, inner.next, inner.refusals),
+            state: format!("{}-{}-{}", self.instance, inner.next, inner.refusals),
         })
     }
 
-    pub fn entry(&self, id: &str) -> Option<Arc<Entry>> {
-        let inner = self.lock();
-        inner.position(id).map(|position| Arc::clone(&inner.entries[position]))
+    pub fn entry(&self, id: &str) -> Option<Numbered> {
+        let (inner, number) = (self.lock(), self.number(id)?);
+        inner.position(number).map(|position| self.numbered(number, &inner.entries[position]))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn numbered(&self, number: u64, entry: &Arc<Entry>) -> Numbered {
+        Numbered { id: format!("{}-{number}", self.instance), entry: Arc::clone(entry) }
+    }
+
+    /// The number in an id of this instance.
+    fn number(&self, id: &str) -> Option<u64> {
+        let (instance, number) = id.split_once('-')?;
+        (instance == &*self.instance).then(|| number.parse().ok()).flatten()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn position(&self, id: &str) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.id == id)
+    /// Adds an entry; returns the one that makes room for it.
+    fn push(&mut self, entry: Arc<Entry>) -> Option<Arc<Entry>> {
+        self.next += 1;
+        let gone = (self.entries.len() == MAX_ENTRIES).then(|| self.entries.pop_front()).flatten();
+        self.entries.push_back(entry);
+        gone
+    }
+
+    fn oldest(&self) -> u64 {
+        self.next - self.entries.len() as u64
+    }
+
+    fn position(&self, number: u64) -> Option<usize> {
+        let position = usize::try_from(number.checked_sub(self.oldest())?).ok()?;
+        (position < self.entries.len()).then_some(position)
     }
 
     fn refuse(&mut self, refused: Refused) {
@@ -145,26 +173,30 @@ mod tests {
 
     #[test]
     fn a_thousand_are_kept_and_read_in_pages_from_the_newest() {
-        let log = WebhookLog::default();
+        let log = WebhookLog::new("0a");
         for number in 0..1_005 {
             log.add(webhook(format!("{{\"id\":\"{number}\"}}").as_bytes()), "changed", None, NOW);
         }
         let first = log.page(None, 400).unwrap();
         assert_eq!((first.entries.len(), first.has_more), (400, true));
-        assert_eq!(first.entries[0].shown_body().unwrap()["id"], "1004");
+        assert_eq!(first.entries[0].entry.shown_body().unwrap()["id"], "1004");
         let second = log.page(Some(&first.entries[399].id), 400).unwrap();
-        assert_eq!(second.entries[0].shown_body().unwrap()["id"], "604");
+        assert_eq!(second.entries[0].entry.shown_body().unwrap()["id"], "604");
         let last = log.page(Some(&second.entries[399].id), 400).unwrap();
         assert_eq!((last.entries.len(), last.has_more), (200, false));
-        assert_eq!(last.entries[199].shown_body().unwrap()["id"], "5", "older ones are gone");
-        assert!(log.page(Some("no-such"), 10).is_none());
-        assert!(log.entry("no-such").is_none());
+        assert_eq!(last.entries[199].entry.shown_body().unwrap()["id"], "5", "older ones are gone");
+        for absent in ["no-such", "0a-4", "0a-1005", "0b-1000", "0a"] {
+            assert!(
+                log.page(Some(absent), 10).is_none() && log.entry(absent).is_none(),
+                "{absent}"
+            );
+        }
         assert_eq!(log.entry(&last.entries[0].id).unwrap().id, last.entries[0].id);
     }
 
     #[test]
     fn strangers_push_out_nothing_and_their_repeats_are_counted() {
-        let log = WebhookLog::default();
+        let log = WebhookLog::new("0a");
         log.add(webhook(b"{}"), "changed", None, NOW);
         let state = log.page(None, 1).unwrap().state;
         for number in 0..300 {
@@ -179,17 +211,17 @@ mod tests {
 
     #[test]
     fn large_bodies_are_kept_cleaned_or_not_at_all() {
-        let log = WebhookLog::default();
+        let log = WebhookLog::new("0a");
         let private = "x".repeat(10_000);
         let body =
             format!(r#"{{"event":"room_started","room":{{"name":"r","metadata":"{private}"}}}}"#);
         log.add(webhook(body.as_bytes()), "changed", None, NOW);
-        let entry = Arc::clone(&log.page(None, 1).unwrap().entries[0]);
+        let entry = Arc::clone(&log.page(None, 1).unwrap().entries[0].entry);
         assert_eq!(entry.shown_body().unwrap()["room"]["metadata"], "(10000 bytes)");
         assert!(entry.played_body().is_some_and(|(bytes, is_cut)| bytes.len() < 200 && is_cut));
         let fields: Vec<_> = (0..1_000).map(|number| format!("\"field {number}\":1")).collect();
         log.add(webhook(format!("{{{}}}", fields.join(",")).as_bytes()), "ignored", None, NOW);
-        let entry = Arc::clone(&log.page(None, 1).unwrap().entries[0]);
+        let entry = Arc::clone(&log.page(None, 1).unwrap().entries[0].entry);
         assert!(entry.shown_body().is_none() && entry.played_body().is_none());
     }
 }

@@ -9,4 +9,4 @@ mod log;
 
 pub use clean::MAX_BODY_BYTES;
 pub use entry::{Changed, Entry, Noted};
-pub use log::{Page, Refused, WebhookLog};
+pub use log::{Numbered, Page, Refused, WebhookLog};

@@ -34,7 +34,7 @@ pub(in crate::http) async fn play(
     TextInPath(id): TextInPath,
 ) -> Result<Json<DryRun>, Problem> {
     client.may_look_inside()?;
-    let entry = find(&http, &id)?;
+    let entry = find(&http, &id)?.entry;
     let (body, body_was_cut) = entry.played_body().ok_or_else(|| Problem::conflict(not_kept()))?;
     let webhook = VerifiedWebhook::kept(body).parse(http.clock.now());
     let webhook = webhook.map_err(|error| Problem::conflict(error.to_string()))?;

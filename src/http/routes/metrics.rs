@@ -1,11 +1,12 @@
 //! `GET /metrics`: everything that is counted, as `OpenMetrics`.
 
-use crate::http::{problem::Problem, state::Http};
 use axum::{
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
+
+use crate::http::{problem::Problem, state::Http};
 
 pub(in crate::http) async fn show(State(http): State<Http>) -> Result<Response, Problem> {
     http.hub.count_rooms();

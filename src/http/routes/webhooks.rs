@@ -1,7 +1,5 @@
 //! `GET /api/livekit/webhooks[/{id}]`: the last webhooks of this instance.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     body::Bytes,
@@ -23,7 +21,7 @@ use crate::{
         state::{Http, HttpState},
     },
     json,
-    webhook_log::{Entry, MAX_BODY_BYTES, Page, Refused},
+    webhook_log::{MAX_BODY_BYTES, Numbered, Page, Refused},
 };
 
 /// Webhooks of a page, where the request does not say it.
@@ -31,7 +29,7 @@ const DEFAULT_LIMIT: usize = 100;
 
 #[derive(Serialize)]
 struct ShownPage<'page> {
-    webhooks: Vec<&'page Entry>,
+    webhooks: &'page [Numbered],
     /// The `before` of the next page.
     next: Option<&'page str>,
     /// What strangers sent; on the first page only.
@@ -43,7 +41,7 @@ struct ShownPage<'page> {
 #[derive(Serialize)]
 pub(in crate::http) struct ShownEntry {
     #[serde(flatten)]
-    entry: Entry,
+    entry: Numbered,
     body: Option<Value>,
     /// Why there is no body.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,20 +72,19 @@ pub(in crate::http) async fn read(
 ) -> Result<Json<ShownEntry>, Problem> {
     client.may_look_inside()?;
     let entry = find(&http, &id)?;
-    let body = entry.shown_body();
+    let body = entry.entry.shown_body();
     let note = body.is_none().then(not_kept);
-    Ok(Json(ShownEntry { entry: Arc::unwrap_or_clone(entry), body, note }))
+    Ok(Json(ShownEntry { entry, body, note }))
 }
 
 fn encoded(page: Page, is_first: bool) -> Bytes {
-    let webhooks: Vec<&Entry> = page.entries.iter().map(|entry| &**entry).collect();
-    let next = webhooks.last().filter(|_| page.has_more).map(|entry| entry.id.as_str());
+    let next = page.entries.last().filter(|_| page.has_more).map(|entry| entry.id.as_str());
     let refused = is_first.then_some(page.refused);
-    json::line(&ShownPage { webhooks, next, refused }).into()
+    json::line(&ShownPage { webhooks: &page.entries, next, refused }).into()
 }
 
 /// A webhook that the path names.
-pub(in crate::http) fn find(http: &HttpState, id: &str) -> Result<Arc<Entry>, Problem> {
+pub(in crate::http) fn find(http: &HttpState, id: &str) -> Result<Numbered, Problem> {
     http.observed.webhook_log.entry(id).ok_or_else(no_longer_kept)
 }
 
