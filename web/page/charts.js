@@ -1,7 +1,8 @@
 // A small chart for each thing that is measured, by uPlot. Its newest values stand above it as text, which is what those who listen
 // have of it.
 
-import uPlot from "./uplot.js";
+import uPlot from "uplot";
+
 import { byId, copyOf, setText } from "./parts.js";
 
 const HEIGHT = 110;

@@ -1,17 +1,19 @@
 // The page: every room, live. It starts here.
 //
-// livekit-presence.js   the package from clients/js, as published; worker.js is its shared worker
+// Browsers get what `npm run build` in clients/js makes of these files, in web/page/built: minified, with what they import of
+// the package, and with uPlot.
+//
 // connection.js         shows the state of the connection, and has the button that cuts it
 // room.js               a room as the page shows it, and the choice of rooms to show
 // board.js              draws the rooms; card.js draws each of them as a card
 // activity.js           what happened, from the feed of events
-// past.js               who was in a room, and when; attendance.js is what the package has for it
-// roster.js             who is expected in a room, and the buttons of a moderator; moderate.js is what the package has for it
-// inside.js             what the service does: charts.js draws the last hour, by uplot.js; webhooks.js has the last webhooks
+// past.js               who was in a room, and when
+// roster.js             who is expected in a room, and the buttons of a moderator
+// inside.js             what the service does: charts.js draws the last hour, webhooks.js has the last webhooks
 // features.js           what this service has
 // parts.js              small parts to draw with; time.js: how times are written; token.js: the page's token
 
-import { watchEvents, watchRoomList, watchRooms } from "./livekit-presence.js";
+import { watchEvents, watchRoomList, watchRooms } from "../../clients/js/src/index.ts";
 import { Activity } from "./activity.js";
 import { Board } from "./board.js";
 import { ConnectionState, cutConnection } from "./connection.js";

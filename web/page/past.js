@@ -1,6 +1,6 @@
 // Who was in a room, and when: a bar for each person over time, and the same as a table. It is there if the service keeps a history.
 
-import { CHART, durationOf, followAttendance, sourceOf, timelineOf } from "./attendance.js";
+import { CHART, durationOf, followAttendance, sourceOf, timelineOf } from "../../clients/js/src/attendance/index.ts";
 import { PeopleRows, byId, setText } from "./parts.js";
 import { clockTime, momentOf } from "./time.js";
 

@@ -1,7 +1,7 @@
 // Who is expected in a room, is inside, or was; and, for whoever may moderate it, buttons to promote, mute, remove and ban them. It is
 // there if the service keeps a roster or lets this page moderate.
 
-import { mayModerate, moderate, requestToken, watchRoster } from "./moderate.js";
+import { mayModerate, moderate, requestToken, watchRoster } from "../../clients/js/src/moderate/index.ts";
 import { PeopleRows, byId, copyOf, setText } from "./parts.js";
 import { isOn, nameOf } from "./room.js";
 import { clockTime } from "./time.js";

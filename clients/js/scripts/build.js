@@ -1,12 +1,13 @@
 // Builds dist/, the package as it is published: a module for each source, with its types, and all entries once more as CommonJS.
-// Also writes to web/page what the service's page needs of the package; the service has these files compiled in. With --check
+// Also writes to web/page/built what browsers get of the service's page; the service has these files compiled in. With --check
 // it writes nothing there, and fails if they are not what the sources give.
 
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import { bundle, commonJs } from "./bundle.js";
+import { commonJs } from "./bundle.js";
+import { page } from "./page.js";
 
 const PACKAGE = new URL("../", import.meta.url);
 const PAGE = new URL("../../../web/page/", import.meta.url);
@@ -47,26 +48,17 @@ for (const [name, sideEffects] of [
 }
 cpSync(path("src/react/styles.css"), path("react/styles.css"));
 
-const OURS = "// Built from clients/js by `npm run build`; do not edit.\n";
-const UPLOT = "uPlot 1.6.32, Copyright (c) Leon Sorokin, MIT License; `npm run build` in clients/js takes it from npm.";
-const BUNDLES = [
-  ["src/index.ts", "livekit-presence.js"],
-  ["src/share/worker.ts", "worker.js"],
-  ["src/attendance/index.ts", "attendance.js"],
-  ["src/moderate/index.ts", "moderate.js"],
-  // What draws the page's charts, from npm.
-  ["node_modules/uplot/dist/uPlot.esm.js", "uplot.js", `// ${UPLOT}\n`],
-  ["node_modules/uplot/dist/uPlot.min.css", "uplot.css", `/* ${UPLOT} */\n`],
-];
 const isCheck = process.argv.includes("--check");
 // As it was published the package has no page beside it.
-for (const [entry, name, banner = OURS] of existsSync(PAGE) ? BUNDLES : []) {
-  const built = await bundle(path(entry), { banner });
-  const file = new URL(name, PAGE);
-  if (existsSync(file) && readFileSync(file, "utf8") === built) continue;
-  if (!isCheck) writeFileSync(file, built);
+const built = existsSync(PAGE) ? await page({ folder: fileURLToPath(PAGE), packages: path("node_modules") }) : [];
+for (const { name, text } of built) {
+  const file = new URL(`built/${name}`, PAGE);
+  if (existsSync(file) && readFileSync(file, "utf8") === text) continue;
+  if (!isCheck) writeFileSync(file, text);
   else {
-    console.error(`web/page/${name} is not what clients/js gives: run \`npm run build\` there, and commit it`);
+    console.error(
+      `web/page/built/${name} is not what its sources give: run \`npm run build\` in clients/js, and commit it`,
+    );
     process.exitCode = 1;
   }
 }

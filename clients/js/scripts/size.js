@@ -1,5 +1,7 @@
-// Prints what the package adds to a page, minified and gzipped, and fails if its core is more than was promised.
+// Prints what the package adds to a page, minified and gzipped, and fails if a part of it, or the service's page, is more than was
+// promised.
 
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
 
@@ -11,6 +13,7 @@ const MOST_BYTES_OF_QUERIES = 1_024;
 const MOST_BYTES_OF_MODERATION = 2_688;
 /** Of an adapter to a framework, besides what it watches with. */
 const MOST_BYTES_OF_ADAPTER = 1_024;
+const MOST_BYTES_OF_PAGE = 60_000;
 
 /** As it is published, and so as it is in what others build. */
 const built = (name) => fileURLToPath(new URL(`../dist/${name}`, import.meta.url));
@@ -40,6 +43,15 @@ const queries = await sizeOf("query/index.js", ["events"]);
 const WATCHES = ["../events", "../room.js", "../room-list"];
 const vue = await sizeOf("vue/index.js", ["vue", ...WATCHES]);
 const svelte = await sizeOf("svelte/index.js", WATCHES);
+/** The service's page, with all that it loads; nothing where the package is alone. */
+const PAGE = new URL("../../../web/page/", import.meta.url);
+const NOT_LOADED = ["livekit-presence.js", "uplot-license.txt"];
+const pageFiles = existsSync(PAGE)
+  ? readdirSync(new URL("built/", PAGE)).filter((name) => !NOT_LOADED.includes(name))
+  : [];
+const pageSize = ["index.html", ...pageFiles.map((name) => `built/${name}`)]
+  .map((name) => (existsSync(PAGE) ? gzipped(readFileSync(new URL(name, PAGE))) : 0))
+  .reduce((all, one) => all + one);
 const sizes = {
   "core: watchRoom": core,
   "watchRooms, besides": (await page("watchRoom, watchRooms")) - core,
@@ -55,6 +67,7 @@ const sizes = {
   "moderation, besides watchRoom": moderation,
   "the adapter for Vue, besides what it watches with": vue,
   "the adapter for Svelte, besides what it watches with": svelte,
+  "the service's page, with all that it loads": pageSize,
 };
 for (const [what, bytes] of Object.entries(sizes)) console.log(`${String(bytes).padStart(6)} bytes gzipped: ${what}`);
 const check = (what, size, most) => {
@@ -67,3 +80,4 @@ check("the adapter for TanStack Query", queries, MOST_BYTES_OF_QUERIES);
 check("the adapter for Vue", vue, MOST_BYTES_OF_ADAPTER);
 check("the adapter for Svelte", svelte, MOST_BYTES_OF_ADAPTER);
 check("moderation", moderation, MOST_BYTES_OF_MODERATION);
+check("the service's page", pageSize, MOST_BYTES_OF_PAGE);

@@ -1,4 +1,5 @@
-//! `GET /`: the page with every room, live. Its files are compiled in; six of them are built in `clients/js`.
+//! `GET /`: the page with every room, live. Its files are compiled in; `npm run build` in `clients/js` makes those of
+//! `web/page/built`.
 
 use axum::{
     Router,
@@ -17,31 +18,25 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The path, content type and content of each file.
-const FILES: [(&str, &str, &str); 22] = [
+const FILES: [(&str, &str, &str); 11] = [
     ("/", HTML, include_str!("../../../web/page/index.html")),
-    ("/page/style.css", CSS, include_str!("../../../web/page/style.css")),
-    ("/page/main.js", SCRIPT, include_str!("../../../web/page/main.js")),
-    ("/page/activity.js", SCRIPT, include_str!("../../../web/page/activity.js")),
-    ("/page/attendance.js", SCRIPT, include_str!("../../../web/page/attendance.js")),
-    ("/page/board.js", SCRIPT, include_str!("../../../web/page/board.js")),
-    ("/page/card.js", SCRIPT, include_str!("../../../web/page/card.js")),
-    ("/page/charts.js", SCRIPT, include_str!("../../../web/page/charts.js")),
-    ("/page/connection.js", SCRIPT, include_str!("../../../web/page/connection.js")),
-    ("/page/inside.js", SCRIPT, include_str!("../../../web/page/inside.js")),
-    ("/page/livekit-presence.js", SCRIPT, include_str!("../../../web/page/livekit-presence.js")),
-    ("/page/moderate.js", SCRIPT, include_str!("../../../web/page/moderate.js")),
-    ("/page/parts.js", SCRIPT, include_str!("../../../web/page/parts.js")),
-    ("/page/past.js", SCRIPT, include_str!("../../../web/page/past.js")),
-    ("/page/room.js", SCRIPT, include_str!("../../../web/page/room.js")),
-    ("/page/roster.js", SCRIPT, include_str!("../../../web/page/roster.js")),
-    ("/page/time.js", SCRIPT, include_str!("../../../web/page/time.js")),
-    ("/page/token.js", SCRIPT, include_str!("../../../web/page/token.js")),
-    ("/page/uplot.css", CSS, include_str!("../../../web/page/uplot.css")),
-    ("/page/uplot.js", SCRIPT, include_str!("../../../web/page/uplot.js")),
-    ("/page/webhooks.js", SCRIPT, include_str!("../../../web/page/webhooks.js")),
-    ("/page/worker.js", SCRIPT, include_str!("../../../web/page/worker.js")),
+    ("/page/style.css", CSS, include_str!("../../../web/page/built/style.css")),
+    ("/page/main.js", SCRIPT, include_str!("../../../web/page/built/main.js")),
+    (
+        "/page/livekit-presence.js",
+        SCRIPT,
+        include_str!("../../../web/page/built/livekit-presence.js"),
+    ),
+    ("/page/shared.js", SCRIPT, include_str!("../../../web/page/built/shared.js")),
+    ("/page/shared-2.js", SCRIPT, include_str!("../../../web/page/built/shared-2.js")),
+    ("/page/shared-3.js", SCRIPT, include_str!("../../../web/page/built/shared-3.js")),
+    ("/page/shared-4.js", SCRIPT, include_str!("../../../web/page/built/shared-4.js")),
+    ("/page/websocket.js", SCRIPT, include_str!("../../../web/page/built/websocket.js")),
+    ("/page/worker.js", SCRIPT, include_str!("../../../web/page/built/worker.js")),
+    ("/page/uplot-license.txt", TEXT, include_str!("../../../web/page/built/uplot-license.txt")),
 ];
 
 /// The same of the page that shows `/openapi.json`.
@@ -80,4 +75,22 @@ fn serve(content_type: &'static str, content: impl IntoResponse) -> Response {
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
     (headers, content).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_built_is_served() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/page/built");
+        let built = std::fs::read_dir(folder).unwrap();
+        let mut built: Vec<_> = built
+            .map(|file| format!("/page/{}", file.unwrap().file_name().to_str().unwrap()))
+            .collect();
+        let mut served: Vec<_> = FILES[1..].iter().map(|(path, ..)| (*path).to_owned()).collect();
+        built.sort();
+        served.sort();
+        assert_eq!(served, built);
+    }
 }
