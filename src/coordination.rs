@@ -1,8 +1,8 @@
 //! What the instances of this service agree on: which of them holds a lease, how many calls to LiveKit's API they have left
-//! together, the list of LiveKit's rooms that one of them got, and how often somebody did something lately.
+//! together, the list of LiveKit's rooms that one of them got, how often somebody did something lately, and what each tells of itself.
 //!
 //! Below `store`: this names what is shared, and the Redis that carries it implements [`Peers`] in `src/store/redis`. Knows only
-//! `presence`. `reconcile`, `moderation`, `history` and `http` use it.
+//! `presence`. `reconcile`, `moderation`, `history`, `figures` and `http` use it.
 
 mod single_instance;
 
@@ -52,6 +52,32 @@ pub trait Peers: Send + Sync + 'static {
     /// Takes a turn for `who`, unless they have taken all that the window allows, on any instance. A refused turn does not count.
     /// `who` is short, of letters and digits.
     async fn take_turn(&self, who: &str, window: SlidingWindow) -> Result<Turn, CoordinationError>;
+
+    /// Adds lines to what this instance tells of itself. The others forget all but the newest `keep`, and all of it after the time
+    /// `fresh`.
+    async fn tell(
+        &self,
+        told: &Told,
+        keep: usize,
+        fresh: Duration,
+    ) -> Result<(), CoordinationError>;
+
+    /// What each instance told of itself, this one too, with its newest lines. At most `instances` of them, those that told
+    /// something last, have lines.
+    async fn told(&self, newest: usize, instances: usize) -> Result<Vec<Told>, CoordinationError>;
+}
+
+/// What an instance tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Of letters and digits.
+    pub instance: String,
+    /// When, by the instance's own clock, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Instances with another one write lines of another form.
+    pub layout: u32,
+    /// The oldest first.
+    pub lines: Vec<String>,
 }
 
 /// Work that one instance at a time does.

@@ -2,29 +2,34 @@
 
 use std::{sync::Arc, time::Instant};
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use crate::{
-    figures::{Beside, STEP},
+    figures::{Beside, Figures, Step},
     http::HttpState,
     reconcile::Reconciler,
 };
 
 /// Starts the task, which ends with the service. Must be called in a runtime.
 pub(super) fn keep(state: &Arc<HttpState>, reconciler: Option<Reconciler>) {
-    let state = Arc::downgrade(state);
+    let (clock, state) = (state.clock.clone(), Arc::downgrade(state));
     tokio::spawn(async move {
-        let mut ticks = interval(STEP);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let Some(state) = state.upgrade() else { break };
-            let Ok(text) = state.observed.metrics() else { continue };
-            let calls_left = reconciler.as_ref().map(Reconciler::calls_left);
-            let beside = Beside { memory_bytes: memory_bytes(), calls_left };
-            state.observed.figures.take(&text, beside, Instant::now(), state.clock.now());
+        while let Some(state) = state.upgrade() {
+            let step = read(&state, reconciler.as_ref());
+            if let (Some(step), Some(fleet)) = (step, &state.observed.fleet) {
+                fleet.tell(&step).await;
+            }
+            drop(state);
+            sleep(Figures::next_step_in(clock.now())).await;
         }
     });
+}
+
+fn read(state: &HttpState, reconciler: Option<&Reconciler>) -> Option<Step> {
+    let text = state.observed.metrics().ok()?;
+    let calls_left = reconciler.map(Reconciler::calls_left);
+    let beside = Beside { memory_bytes: memory_bytes(), calls_left };
+    state.observed.figures.take(&text, beside, Instant::now(), state.clock.now())
 }
 
 /// The memory of this process that is in RAM, as Linux counts it.

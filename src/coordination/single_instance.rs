@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::{
-    CallBucket, CoordinationError, Lease, LeaseToken, Peers, SharedRooms, SlidingWindow, Turn,
+    CallBucket, CoordinationError, Lease, LeaseToken, Peers, SharedRooms, SlidingWindow, Told, Turn,
 };
 
 /// Beyond this many people within one window, the others share one, which bounds the memory.
@@ -125,6 +125,23 @@ impl Peers for SingleInstance {
     async fn take_turn(&self, who: &str, window: SlidingWindow) -> Result<Turn, CoordinationError> {
         let mut windows = self.windows.lock().expect("nothing panics while it is locked");
         Ok(windows.take(who, window, Instant::now()))
+    }
+
+    async fn tell(
+        &self,
+        _told: &Told,
+        _keep: usize,
+        _fresh: Duration,
+    ) -> Result<(), CoordinationError> {
+        Ok(())
+    }
+
+    async fn told(
+        &self,
+        _newest: usize,
+        _instances: usize,
+    ) -> Result<Vec<Told>, CoordinationError> {
+        Ok(Vec::new())
     }
 }
 

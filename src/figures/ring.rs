@@ -2,24 +2,25 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-
-use serde::{Serialize, Serializer};
 
 use crate::presence::HostTime;
 
 use super::{
-    quantile::quantile,
     reading::Reading,
     series::{Beside, COLUMNS, DERIVED, Kind, SERIES},
+    shown::Shown,
+    step::{Step, Values, percentiles},
 };
 
 /// The time between two readings.
 pub const STEP: Duration = Duration::from_secs(5);
+/// The same in milliseconds.
+pub(super) const STEP_MILLIS: u64 = 5_000;
 /// An hour of steps.
-const MAX_STEPS: usize = 720;
+pub(super) const MAX_STEPS: usize = 720;
 
 /// The ring of the last hour's steps: some 110 KB.
 #[derive(Debug, Default)]
@@ -29,67 +30,79 @@ pub struct Figures {
 
 #[derive(Debug, Default)]
 struct Inner {
-    steps: VecDeque<Step>,
+    steps: Steps,
     before: Option<(Instant, Reading)>,
     /// Whether the last call to the store worked: where none was made, it is still so.
     store_up: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    at: u64,
-    /// Those of `SERIES`, then those of `DERIVED`. Not a number where there is none.
-    values: [f32; COLUMNS],
-}
+/// At most an hour of steps, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Steps(VecDeque<(u64, Values)>);
 
-/// Steps as clients get them: a column for each number.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Shown {
-    step_seconds: u64,
-    /// The ends of the steps, in milliseconds since 1970.
-    times: Vec<u64>,
-    #[serde(serialize_with = "as_object")]
-    series: Vec<(&'static str, Vec<Option<f32>>)>,
+impl Steps {
+    pub fn add(&mut self, step: &Step) {
+        if self.0.len() == MAX_STEPS {
+            self.0.pop_front();
+        }
+        self.0.push_back((step.at, step.values));
+    }
+
+    /// Those that ended after `since`, in milliseconds since 1970.
+    pub fn since(&self, since: u64) -> Vec<(u64, Values)> {
+        self.0.iter().filter(|(at, _)| *at > since).copied().collect()
+    }
 }
 
 impl Figures {
+    /// How long to wait for the end of the next step. All instances end theirs at the same times.
+    pub fn next_step_in(now: HostTime) -> Duration {
+        let over = Duration::from_micros(now.as_micros() % 5_000_000);
+        // The first step of a process is not much shorter than the others.
+        if over > STEP / 2 { STEP * 2 - over } else { STEP - over }
+    }
+
     /// Takes a reading of the metrics. The first one only says from where the next step counts.
-    pub fn take(&self, text: &str, beside: Beside, taken_at: Instant, now: HostTime) {
+    pub fn take(
+        &self,
+        text: &str,
+        beside: Beside,
+        taken_at: Instant,
+        now: HostTime,
+    ) -> Option<Step> {
         let reading = Reading::parse(text);
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((before_at, before)) = inner.before.take() {
+        let mut inner = self.lock();
+        let step = inner.before.take().map(|(before_at, before)| {
             let secs = taken_at.duration_since(before_at).as_secs_f64().max(0.001);
-            let values = inner.values_of(&before, &reading, beside, secs);
-            if inner.steps.len() == MAX_STEPS {
-                inner.steps.pop_front();
-            }
-            inner.steps.push_back(Step { at: now.as_millis(), values });
-        }
+            let step = inner.step(&before, &reading, beside, secs, now);
+            inner.steps.add(&step);
+            step
+        });
         inner.before = Some((taken_at, reading));
+        step
     }
 
     /// The steps that ended after `since`, in milliseconds since 1970.
     pub fn since(&self, since: u64) -> Shown {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let steps: Vec<_> = inner.steps.iter().filter(|step| step.at > since).collect();
-        let names = SERIES.iter().map(|series| series.name).chain(DERIVED);
-        let column = |index: usize| steps.iter().map(|step| number(step.values[index])).collect();
-        let series = names.enumerate().map(|(index, name)| (name, column(index))).collect();
-        let times = steps.iter().map(|step| step.at).collect();
-        Shown { step_seconds: STEP.as_secs(), times, series }
+        let steps = self.lock().steps.since(since);
+        Shown::new(&steps)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
     #[expect(clippy::cast_possible_truncation, reason = "charts need no more digits")]
-    fn values_of(
+    fn step(
         &mut self,
         before: &Reading,
         after: &Reading,
         beside: Beside,
         secs: f64,
-    ) -> [f32; COLUMNS] {
+        now: HostTime,
+    ) -> Step {
         let mut values = [f32::NAN; COLUMNS];
         for (index, series) in SERIES.iter().enumerate() {
             values[index] = match series.kind {
@@ -97,6 +110,21 @@ impl Inner {
                 Kind::PerSecond => (risen(before.values[index], after.values[index]) / secs) as f32,
             };
         }
+        let latency = counted_between(&before.latency, &after.latency);
+        let derived = self.derived(before, after, beside, &latency);
+        values[SERIES.len()..].copy_from_slice(&derived);
+        let at = (now.as_millis() + STEP_MILLIS / 2) / STEP_MILLIS * STEP_MILLIS;
+        Step { at, values, latency }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "charts need no more digits")]
+    fn derived(
+        &mut self,
+        before: &Reading,
+        after: &Reading,
+        beside: Beside,
+        latency: &[(f64, f64)],
+    ) -> [f32; DERIVED.len()] {
         let of = |name: &str| {
             let index = SERIES.iter().position(|series| series.name == name);
             index.map_or(0.0, |index| risen(before.values[index], after.values[index]))
@@ -106,21 +134,17 @@ impl Inner {
             self.store_up = Some(failed < calls);
         }
         let took = risen(before.store_seconds, after.store_seconds);
-        let buckets = counted_between(&before.latency, &after.latency);
-        let millis = |q| quantile(q, &buckets).map(|secs| secs * 1_000.0);
-        let derived: [Option<f64>; DERIVED.len()] = [
-            millis(0.5),
-            millis(0.95),
-            millis(0.99),
-            (calls > 0.0).then(|| took / calls * 1_000.0),
-            self.store_up.map(f64::from),
-            beside.memory_bytes.map(|bytes| bytes as f64),
-            beside.calls_left.map(f64::from),
-        ];
-        for (value, derived) in values[SERIES.len()..].iter_mut().zip(derived) {
-            *value = derived.map_or(f32::NAN, |derived| derived as f32);
-        }
-        values
+        let [p50, p95, p99] = percentiles(latency);
+        let or_none = |value: Option<f32>| value.unwrap_or(f32::NAN);
+        [
+            p50,
+            p95,
+            p99,
+            or_none((calls > 0.0).then(|| (took / calls * 1_000.0) as f32)),
+            or_none(self.store_up.map(|is_up| if is_up { 1.0 } else { 0.0 })),
+            or_none(beside.memory_bytes.map(|bytes| bytes as f32)),
+            or_none(beside.calls_left.map(|left| left as f32)),
+        ]
     }
 }
 
@@ -135,17 +159,6 @@ fn counted_between(before: &[(f64, f64)], after: &[(f64, f64)]) -> Vec<(f64, f64
     let earlier = |index: usize| before.get(index).map_or(0.0, |(_, count)| *count);
     let buckets = after.iter().enumerate();
     buckets.map(|(index, (bound, count))| (*bound, risen(earlier(index), *count))).collect()
-}
-
-fn number(value: f32) -> Option<f32> {
-    value.is_finite().then_some(value)
-}
-
-fn as_object<S: Serializer>(
-    series: &[(&'static str, Vec<Option<f32>>)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(series.iter().map(|(name, values)| (name, values)))
 }
 
 #[cfg(test)]
@@ -222,11 +235,11 @@ mod tests {
     #[test]
     fn an_hour_is_kept_and_a_client_gets_what_is_new_to_it() {
         let figures = ring(&[""; 730]);
-        let times = |since| figures.since(since).times;
+        let times = |since| figures.since(since).times().to_vec();
         assert_eq!(times(0).len(), 720);
         assert_eq!(times(0)[0], 10 * 5_000, "the oldest steps are gone");
         assert_eq!(times(727 * 5_000), [728 * 5_000, 729 * 5_000]);
         assert_eq!(times(729 * 5_000), [0; 0]);
-        assert!(size_of::<Step>() * MAX_STEPS < 128 * 1024);
+        assert!(size_of::<(u64, Values)>() * MAX_STEPS < 128 * 1024);
     }
 }

@@ -94,6 +94,32 @@ pub(super) const DERIVED: [&str; 7] = [
 /// The numbers of a step.
 pub(super) const COLUMNS: usize = SERIES.len() + DERIVED.len();
 
+/// The column of the first percentile; the others follow.
+pub(super) const LATENCY: usize = SERIES.len();
+/// The column of the mean time of a call to the store.
+pub(super) const STORE_MILLIS: usize = SERIES.len() + 3;
+/// The column of the calls to the store.
+pub(super) const STORE_CALLS: usize = 24;
+
+/// How a number of several instances follows from that of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Merge {
+    Sum,
+    /// Of what is up or not, and of what is left of something that all share.
+    Least,
+    /// From more than these numbers.
+    Apart,
+}
+
+pub(super) fn merge_of(column: usize) -> Merge {
+    let name = SERIES.get(column).map(|series| series.name);
+    match name.unwrap_or_else(|| DERIVED[column - SERIES.len()]) {
+        "livekitUp" | "storeUp" | "livekitCallsLeft" => Merge::Least,
+        "subscriberMs.p50" | "subscriberMs.p95" | "subscriberMs.p99" | "storeMs" => Merge::Apart,
+        _ => Merge::Sum,
+    }
+}
+
 /// What no metric says.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Beside {
@@ -101,4 +127,16 @@ pub struct Beside {
     pub memory_bytes: Option<u64>,
     /// Calls to LiveKit's API that this instance may make at once; none where the API is not configured.
     pub calls_left: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_where_they_are_said_to_be() {
+        assert_eq!(SERIES[STORE_CALLS].name, "storeCalls");
+        assert_eq!(DERIVED[STORE_MILLIS - SERIES.len()], "storeMs");
+        assert_eq!(DERIVED[LATENCY - SERIES.len()], "subscriberMs.p50");
+    }
 }

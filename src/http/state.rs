@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 
 use crate::{
     clock::Clock,
+    coordination::Peers,
     delivery::{Permit, Pinned, Workers},
-    figures::Figures,
+    figures::{Figures, Fleet},
     history::History,
     hub::{Events, Hub},
     livekit::{Keys, Roles},
@@ -44,13 +45,18 @@ pub struct Observed {
     registry: Registry,
     /// The last hour of it.
     pub figures: Figures,
+    /// None where there is only this instance.
+    pub fleet: Option<Fleet>,
     pub webhook_log: WebhookLog,
 }
 
 impl Observed {
-    pub fn new(registry: Registry) -> Self {
-        let webhook_log = WebhookLog::new(&format!("{:08x}", fastrand::u32(..)));
-        Self { registry, figures: Figures::default(), webhook_log }
+    /// `peers` are those with whom figures are shared, if the store is shared.
+    pub fn new(registry: Registry, peers: Option<Arc<dyn Peers>>) -> Self {
+        let instance = format!("{:08x}", fastrand::u32(..));
+        let webhook_log = WebhookLog::new(&instance);
+        let fleet = peers.map(|peers| Fleet::new(peers, instance));
+        Self { registry, figures: Figures::default(), fleet, webhook_log }
     }
 
     /// Everything that `/metrics` shows, as `OpenMetrics`.

@@ -32,8 +32,8 @@ const EVENTS = {
 const eventsNamed = (names) => names.map((name) => `webhooks.event.${name}`);
 const outcomes = (...names) => sum(...names.map((name) => `webhooks.outcome.${name}`));
 
-/** Each with its title, unit, and lines: the name of a line, and how its value follows from a step. */
-const CHARTS = [
+/** Each with its title, unit, lines and state: the name of a line, and how its value follows from a step; what is up or not. */
+const chartsOf = (store) => [
   [
     "Webhooks by event",
     "/s",
@@ -72,21 +72,25 @@ const CHARTS = [
     },
   ],
   ["Memory", "MB", { resident: one("memoryBytes", 1e-6) }],
-  ["Store calls", "/s", { all: one("storeCalls"), failed: one("storeCalls.failed") }],
-  ["Time of a store call", "ms", { mean: one("storeMs") }],
-  ["LiveKit's API", "/s", { calls: one("livekitCalls"), failed: other("livekitCalls", "livekitCalls.ok") }],
+  [`Calls to ${store}`, "/s", { all: one("storeCalls"), failed: one("storeCalls.failed") }, "storeUp"],
+  [`Time of a call to ${store}`, "ms", { mean: one("storeMs") }],
+  [
+    "Calls to LiveKit",
+    "/s",
+    { all: one("livekitCalls"), failed: other("livekitCalls", "livekitCalls.ok") },
+    "livekitUp",
+  ],
   ["Calls to LiveKit left", "", { left: one("livekitCallsLeft") }],
   ["Comparisons", "/s", { comparisons: one("comparisons"), repairs: one("repairs") }],
 ];
-/** What is up or not, beside the newest value. */
-const STATES = { "Store calls": "storeUp", "LiveKit's API": "livekitUp" };
 
 export class Charts {
   #charts;
   #newest = null;
 
-  constructor(element) {
-    this.#charts = CHARTS.map(([title, unit, lines]) => new Chart(element, title, unit, lines));
+  /** `store` is what the service keeps rooms in, as people call it. */
+  constructor(element, store) {
+    this.#charts = chartsOf(store).map((chart) => new Chart(element, ...chart));
     // A canvas has its colours painted in.
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       for (const chart of this.#charts) chart.forgetColours();
@@ -101,15 +105,15 @@ export class Charts {
 }
 
 class Chart {
-  #title;
   #lines;
+  #state;
   #element;
   #canvas;
   #values;
   #plot = null;
 
-  constructor(parent, title, unit, lines) {
-    [this.#title, this.#lines] = [title, lines];
+  constructor(parent, title, unit, lines, state) {
+    [this.#lines, this.#state] = [lines, state];
     this.#element = copyOf("chart");
     this.#canvas = this.#element.querySelector(".chart-canvas");
     const caption = this.#element.querySelector(".chart-title");
@@ -142,7 +146,7 @@ class Chart {
   }
 
   #showState(series) {
-    const isUp = series[STATES[this.#title]]?.at(-1) ?? null;
+    const isUp = series[this.#state]?.at(-1) ?? null;
     const state = this.#element.querySelector(".chart-state");
     setText(state, isUp === null ? "" : isUp === 1 ? "up" : "down");
     state.dataset.state = isUp === 0 ? "down" : "up";

@@ -2,23 +2,34 @@
 
 import { Charts } from "./charts.js";
 import { byId, setText } from "./parts.js";
+import { clockTime } from "./time.js";
 import { Webhooks } from "./webhooks.js";
 
 const EVERY = 5_000;
 const MOST_STEPS = 720;
+const TITLES = {
+  one: "What this instance did in the last hour",
+  all: "What all instances did in the last hour",
+};
 
 export class Inside {
   #service;
-  #charts = new Charts(byId("charts"));
+  #charts;
   #webhooks;
+  #instances = "one";
   #times = [];
   #series = {};
   #timer;
   #isAsking = false;
 
-  constructor(service) {
+  constructor(service, { hasInstances }) {
     this.#service = service;
+    this.#charts = new Charts(byId("charts"), hasInstances ? "Redis" : "the store");
     this.#webhooks = new Webhooks((path, options) => this.#ask(path, options));
+    byId("inside-instances").hidden = !hasInstances;
+    for (const button of byId("inside-instances").children) {
+      button.addEventListener("click", () => this.#choose(button.dataset.instances));
+    }
     byId("inside").hidden = false;
     byId("webhooks").hidden = false;
     document.addEventListener("visibilitychange", () => this.#look());
@@ -36,17 +47,32 @@ export class Inside {
     this.#timer = setTimeout(() => this.#look(), EVERY);
   }
 
+  /** Shows what this instance did, or the sum of all. */
+  #choose(instances) {
+    if (this.#instances === instances) return;
+    this.#instances = instances;
+    [this.#times, this.#series] = [[], {}];
+    for (const button of byId("inside-instances").children) {
+      button.ariaPressed = String(button.dataset.instances === instances);
+    }
+    setText(byId("inside-title"), TITLES[instances]);
+    void this.#lookAtFigures();
+  }
+
   async #lookAtFigures() {
+    const instances = this.#instances;
     const since = this.#times.at(-1) ?? 0;
-    const { answer, problem } = await this.#ask(`api/livekit/figures?since=${since}`);
-    setText(byId("inside-note"), problem ?? "");
+    const query = `since=${since}${instances === "all" ? "&instances=all" : ""}`;
+    const { answer, problem } = await this.#ask(`api/livekit/figures?${query}`);
+    // Somebody chose otherwise, or another answer was faster.
+    if (instances !== this.#instances || since !== (this.#times.at(-1) ?? 0)) return;
+    setText(byId("inside-note"), problem ?? noteOf(answer));
     if (!answer) return;
     this.#times = [...this.#times, ...answer.times].slice(-MOST_STEPS);
     for (const [name, values] of Object.entries(answer.series)) {
       this.#series[name] = [...(this.#series[name] ?? []), ...values].slice(-MOST_STEPS);
     }
     if (this.#times.length > 0) this.#charts.show(this.#times, this.#series);
-    else setText(byId("inside-note"), "The first five seconds are not over yet.");
   }
 
   /** What the service answers, or in a sentence why it does not. */
@@ -58,4 +84,16 @@ export class Inside {
     if (response?.ok && answer) return { answer };
     return { problem: answer?.detail ?? "The service cannot be reached." };
   }
+}
+
+/** What has to be said of an answer. */
+function noteOf({ times, instances }) {
+  if (!instances) return times.length > 0 ? "" : "The first five seconds are not over yet.";
+  const missing = instances.filter((instance) => instance.missing);
+  const counted = instances.length - missing.length;
+  const sum = `The sum of ${counted === 1 ? "one instance" : `${counted} instances`}, up to a quarter of a minute late.`;
+  const without = missing.map(
+    ({ id, toldAtMs, missing: why }) => ` Without ${id} since ${clockTime(new Date(toldAtMs))}: ${why}.`,
+  );
+  return sum + without.join("");
 }

@@ -50,7 +50,7 @@ const events = watchEvents({ ...own, onEvent });
 function onList() {
   const listed = list.snapshot().rooms;
   if (listed) {
-    inside ??= new Inside(service);
+    inside ??= new Inside(service, features);
     for (const { name } of listed) if (rooms.has(name)) rooms.get(name).lastSeen = Date.now();
     const chosen = chooseRooms(listed, rooms, [past?.room, roster?.room]);
     const names = new Set(chosen.map(({ name }) => name));

@@ -60,6 +60,7 @@ async fn features(State(http): State<Http>) -> Response {
         ("hasHistory", keeps_history),
         // The roster is kept beside the history.
         ("hasRoster", keeps_history),
+        ("hasInstances", http.observed.fleet.is_some()),
         ("makesTokens", http.tokens.as_ref().is_some_and(Tokens::is_insecure)),
     ];
     let script = features.map(|(name, has)| format!("export const {name} = {has};\n")).concat();

@@ -115,6 +115,11 @@ impl KeyFormat {
         format!("{}{{shared}}:{what}", self.prefix)
     }
 
+    /// What an instance told of itself.
+    pub fn told(&self, instance: &str) -> String {
+        self.shared(&format!("told:{instance}"))
+    }
+
     /// When somebody took turns lately. Each lies in a slot of its own, so that a Cluster's nodes share them.
     pub fn turns(&self, who: &str) -> String {
         format!("{}turns:{{{who}}}", self.prefix)

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     coordination::{
-        CallBucket, CoordinationError, Lease, LeaseToken, Peers, SharedRooms, SlidingWindow, Turn,
+        CallBucket, CoordinationError, Lease, LeaseToken, Peers, SharedRooms, SlidingWindow, Told,
+        Turn,
     },
     presence::{RoomName, StoreTime},
     store::StoreError,
@@ -140,6 +141,48 @@ impl Peers for RedisPeers {
         let frees_in = Duration::from_micros(frees_in);
         Ok(if is_taken { Turn::Taken { left, frees_in } } else { Turn::Refused { wait: frees_in } })
     }
+
+    async fn tell(
+        &self,
+        told: &Told,
+        keep: usize,
+        fresh: Duration,
+    ) -> Result<(), CoordinationError> {
+        let connection = self.link.connection().await?;
+        let keys = [self.keys.shared("told"), self.keys.told(&told.instance)];
+        let value = format!("{}:{}", told.layout, told.at_ms);
+        let numbers = [told.at_ms, keep as u64, as_millis(fresh)].map(|number| number.to_string());
+        let first = [told.instance.as_bytes(), value.as_bytes()];
+        let lines = told.lines.iter().map(String::as_bytes);
+        let arguments: Vec<_> =
+            first.into_iter().chain(numbers.iter().map(String::as_bytes)).chain(lines).collect();
+        let call = self.scripts.tell.call(&keys, &arguments);
+        let _: Value = self.link.invoke(connection, &call).await?;
+        Ok(())
+    }
+
+    async fn told(&self, newest: usize, instances: usize) -> Result<Vec<Told>, CoordinationError> {
+        let mut get = redis::cmd("HGETALL");
+        get.arg(self.keys.shared("told"));
+        let values: Vec<(String, String)> = self.link.query(&get).await?;
+        let mut all: Vec<_> = values.into_iter().filter_map(told_of).collect();
+        all.sort_by(|one, other| {
+            other.at_ms.cmp(&one.at_ms).then(one.instance.cmp(&other.instance))
+        });
+        for told in all.iter_mut().take(instances) {
+            let mut lines = redis::cmd("LRANGE");
+            lines.arg(self.keys.told(&told.instance)).arg(format!("-{newest}")).arg(-1);
+            told.lines = self.link.query(&lines).await?;
+        }
+        Ok(all)
+    }
+}
+
+/// When an instance told something, as it lies in Redis: `layout:time`.
+fn told_of((instance, value): (String, String)) -> Option<Told> {
+    let (layout, at_ms) = value.split_once(':')?;
+    let (layout, at_ms) = (layout.parse().ok()?, at_ms.parse().ok()?);
+    Some(Told { instance, at_ms, layout, lines: Vec::new() })
 }
 
 /// For `PX`, which refuses zero.

@@ -30,6 +30,7 @@ pub(super) struct Scripts {
     pub release: Script,
     pub take_call: Script,
     pub take_turn: Script,
+    pub tell: Script,
 }
 
 #[derive(Debug)]
@@ -93,6 +94,7 @@ impl Scripts {
             release: Script::new(include_str!("release.lua")),
             take_call: Script::new(include_str!("take_call.lua")),
             take_turn: Script::new(include_str!("take_turn.lua")),
+            tell: Script::new(include_str!("tell.lua")),
         }
     }
 }

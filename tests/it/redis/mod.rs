@@ -8,6 +8,7 @@ mod cluster;
 mod connections;
 mod errors;
 mod feed;
+mod figures;
 mod fixture;
 pub use fixture::instance;
 mod fleet;

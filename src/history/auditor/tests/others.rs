@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::*;
 use crate::{
-    coordination::{CallBucket, CoordinationError, SharedRooms, SlidingWindow, Turn},
+    coordination::{CallBucket, CoordinationError, SharedRooms, SlidingWindow, Told, Turn},
     presence::{Media, Record, Shown, Stay, ToldBy},
 };
 
@@ -112,6 +112,23 @@ impl Peers for OneLease {
         window: SlidingWindow,
     ) -> Result<Turn, CoordinationError> {
         Ok(Turn::Taken { left: window.max, frees_in: window.length })
+    }
+
+    async fn tell(
+        &self,
+        _told: &Told,
+        _keep: usize,
+        _fresh: Duration,
+    ) -> Result<(), CoordinationError> {
+        Ok(())
+    }
+
+    async fn told(
+        &self,
+        _newest: usize,
+        _instances: usize,
+    ) -> Result<Vec<Told>, CoordinationError> {
+        Ok(Vec::new())
     }
 }
 
