@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and what is missing: a browser, Node.js for its driver, Redis, PostgreSQL, nginx, Caddy,
+# Installs what the tests need and what is missing: two browsers, Node.js for its driver, Redis, PostgreSQL, nginx, Caddy,
 # curl, openssl, a C++ compiler for the fuzz targets, what looks at units of systemd. Does nothing where all of it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -44,6 +44,17 @@ if [ ${#packages[@]} -gt 0 ]; then
     "${as_root[@]}" apt-get update -q
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -q -y --no-install-recommends "${packages[@]}"
+fi
+
+# A second browser. Not every distribution has it; where it is missing the tests in it say NOT RUN, and fail only if REQUIRE_REAL=1.
+if ! command -v firefox-esr >/dev/null && [ -z "${FIREFOX:-}" ]; then
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
+    echo "installing firefox-esr"
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends firefox-esr; then
+        echo "Firefox could not be installed: the tests in it will not run" >&2
+        if [ "${REQUIRE_REAL:-}" = 1 ]; then exit 1; fi
+    fi
 fi
 
 # What the browser's driver, the package for browsers and its example depend on.

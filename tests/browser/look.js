@@ -1,7 +1,11 @@
 // What runs in the page for the driver.
 
-/** Runs before the page's own scripts: keeps what its link to the service was said to be, in order. */
+/** Runs before the page's own scripts: keeps what its link to the service was said to be, in order, and breaches of its policy. */
 export function remember() {
+  globalThis.breaches = [];
+  document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+    globalThis.breaches.push(`${violatedDirective} forbids ${blockedURI}`),
+  );
   globalThis.linkHistory = [];
   const note = () => {
     const state = document.querySelector("#link-state")?.textContent;

@@ -70,6 +70,20 @@ pub struct Fixture {
 impl Fixture {
     pub async fn with(variables: &[(&'static str, &'static str)]) -> Self {
         let (app, browser) = tokio::join!(Process::start(variables), Browser::start());
+        Self::of(app, browser, variables).await
+    }
+
+    /// In Firefox, if it is there.
+    pub async fn in_firefox() -> Option<Self> {
+        let (app, browser) = tokio::join!(Process::start(&[]), Browser::firefox());
+        Some(Self::of(app, browser?, &[]).await)
+    }
+
+    async fn of(
+        app: Process,
+        browser: Browser,
+        variables: &[(&'static str, &'static str)],
+    ) -> Self {
         let nginx = Nginx::before(&[app.address.port()]).await;
         let proxy_port = nginx.port;
         Self { app, nginx: Some(nginx), browser, variables: variables.to_vec(), proxy_port }

@@ -1,7 +1,8 @@
-//! The package of `clients/js` in a real Chromium, with the service behind a real nginx.
+//! The package of `clients/js` in a real Chromium, and once in a real Firefox, with the service behind a real nginx.
 
 mod cookies;
 mod examples;
+mod firefox;
 mod fixture;
 mod heavy;
 mod moderates;

@@ -18,8 +18,11 @@ use tokio::{
 use super::DEADLINE;
 
 const DRIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/driver.js");
+const FIREFOX_DRIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/firefox.js");
 /// No other program of the tests takes as long to start as a browser.
 const STARTS_WITHIN: Duration = Duration::from_mins(1);
+const FIREFOX_TO_INSTALL: &str = "the tests in Firefox need firefox-esr (or another Firefox, named by FIREFOX), Node.js 20 or newer, and \
+     the packages of tests/browser; `make test` installs them";
 const LOOKS_EVERY: Duration = Duration::from_millis(30);
 const TO_INSTALL: &str = "the tests of the page need Chromium, Node.js 18 or newer, and the packages of tests/browser; \
      `make test` installs them, and so do `apt-get install chromium nodejs npm` and `npm ci` in tests/browser";
@@ -159,13 +162,34 @@ impl Window {
 
 impl Browser {
     pub async fn start() -> Self {
+        match Self::driven_by(DRIVER).await {
+            Ok(browser) => browser,
+            Err(reason) => panic!("{reason}: {TO_INSTALL}"),
+        }
+    }
+
+    /// A Firefox with one tab. None where there is none and none must be there: Firefox cannot be installed everywhere.
+    pub async fn firefox() -> Option<Self> {
+        match Self::driven_by(FIREFOX_DRIVER).await {
+            Ok(browser) => Some(browser),
+            Err(reason) => {
+                let why = format!("{reason}: {FIREFOX_TO_INSTALL}");
+                assert_ne!(std::env::var("REQUIRE_REAL").as_deref(), Ok("1"), "{why}");
+                eprintln!("NOT RUN: {why}");
+                None
+            }
+        }
+    }
+
+    /// Starts what drives a browser, or says why it does not start.
+    async fn driven_by(script: &str) -> Result<Self, String> {
         // The driver ends with its input, and ends the browser.
         let driver =
-            Command::new("node").arg(DRIVER).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+            Command::new("node").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut driver = match driver {
             Ok(driver) => driver,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                panic!("node is missing: {TO_INSTALL}")
+                return Err("node is missing".to_owned());
             }
             Err(error) => panic!("cannot run node: {error}"),
         };
@@ -174,8 +198,8 @@ impl Browser {
             answers: BufReader::new(driver.stdout.take().unwrap()).lines(),
         };
         match browser.answer(STARTS_WITHIN).await {
-            Answer::Value(_version) => browser,
-            Answer::Error(reason) => panic!("{reason}: {TO_INSTALL}"),
+            Answer::Value(_version) => Ok(browser),
+            Answer::Error(reason) => Err(reason),
         }
     }
 

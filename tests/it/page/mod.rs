@@ -1,6 +1,7 @@
 //! The page, in a real browser.
 
 mod api;
+mod firefox;
 mod inside;
 mod past;
 mod roster;
