@@ -7,6 +7,8 @@ import { byId, copyOf, setText } from "./parts.js";
 
 const HEIGHT = 110;
 const HOUR = 3_600;
+/** What a service that began a moment ago shows. */
+const SHORTEST = 300;
 /** Told apart without colours, too. */
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3]];
 
@@ -105,6 +107,7 @@ export class Charts {
 }
 
 class Chart {
+  #unit;
   #lines;
   #state;
   #element;
@@ -113,7 +116,7 @@ class Chart {
   #plot = null;
 
   constructor(parent, title, unit, lines, state) {
-    [this.#lines, this.#state] = [lines, state];
+    [this.#unit, this.#lines, this.#state] = [unit, lines, state];
     this.#element = copyOf("chart");
     this.#canvas = this.#element.querySelector(".chart-canvas");
     const caption = this.#element.querySelector(".chart-title");
@@ -160,6 +163,7 @@ class Chart {
     const style = getComputedStyle(byId("charts"));
     const colour = (name) => style.getPropertyValue(name).trim();
     const axis = { stroke: colour("--quiet"), font: "11px system-ui, sans-serif", ticks: { show: false } };
+    const isShare = this.#unit === "%";
     const lines = Object.keys(this.#lines).map((label, index) => ({
       label,
       stroke: colour(`--line-${index}`),
@@ -172,8 +176,8 @@ class Chart {
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        x: { range: (_, __, max) => [max - HOUR, max] },
-        y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
+        x: { range: (_, min, max) => [Math.max(max - HOUR, Math.min(min, max - SHORTEST)), max] },
+        y: { range: (_, __, max) => [0, isShare ? 100 : max > 0 ? max * 1.1 : 1] },
       },
       axes: [
         { ...axis, size: 22, space: 60, grid: { show: false }, values: (_, all) => all.map(hourAndMinute) },

@@ -11,6 +11,8 @@ export class Webhooks {
   #shown = [];
   /** Newer ones that wait until somebody wants to see them. */
   #waiting = [];
+  /** An answer that waits for that, and has nothing of what is shown: more came than one page holds, or another instance answered. */
+  #other = null;
   #next = null;
   #open = null;
   #number = 0;
@@ -33,23 +35,22 @@ export class Webhooks {
     this.#showRefused(answer.refused);
     const newest = this.#waiting[0] ?? this.#shown[0];
     const known = answer.webhooks.findIndex(({ id }) => id === newest?.id);
-    if (known < 0) this.#startAgain(answer);
+    if (known < 0) this.#other = answer;
     else this.#waiting = [...answer.webhooks.slice(0, known), ...this.#waiting];
     const isRead = this.#open !== null || byId("webhooks-rows").contains(document.activeElement);
     if (!isRead) this.#showWaiting();
-    byId("webhooks-new").hidden = this.#waiting.length === 0;
-    setText(byId("webhooks-new"), `Show ${this.#waiting.length} new`);
+    byId("webhooks-new").hidden = this.#waiting.length === 0 && !this.#other;
+    setText(byId("webhooks-new"), this.#other ? "Show the newest" : `Show ${this.#waiting.length} new`);
     this.#showNumbers();
   }
 
-  /** More came than one page holds, or another instance answers. */
-  #startAgain({ webhooks, next }) {
-    this.#close(false);
-    byId("webhooks-rows").replaceChildren();
-    [this.#shown, this.#waiting, this.#next] = [[], webhooks, next];
-  }
-
   #showWaiting() {
+    if (this.#other) {
+      const { webhooks, next } = this.#other;
+      this.#close(false);
+      byId("webhooks-rows").replaceChildren();
+      [this.#shown, this.#waiting, this.#next, this.#other] = [[], webhooks, next, null];
+    }
     byId("webhooks-rows").prepend(...this.#waiting.map((webhook) => this.#rowOf(webhook)));
     this.#shown = [...this.#waiting, ...this.#shown];
     this.#waiting = [];
