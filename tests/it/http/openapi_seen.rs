@@ -38,7 +38,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
 ];
 
 /// What each operation is for: how it is asked, and the body.
-const USES: [(&str, &str, &str); 44] = [
+const USES: [(&str, &str, &str); 48] = [
     ("GET", "/api/livekit/participants?room=stage", ""),
     ("GET", "/api/livekit/participants?room=stage&view=count", ""),
     ("GET", "/api/livekit/rooms", ""),
@@ -71,6 +71,10 @@ const USES: [(&str, &str, &str); 44] = [
     ("DELETE", "/api/livekit/rooms/stage/participants/alice", ""),
     ("DELETE", "/api/livekit/rooms/stage", ""),
     ("DELETE", "/api/livekit/people/alice/history", ""),
+    ("GET", "/api/livekit/figures", ""),
+    ("GET", "/api/livekit/figures?since=0&instances=all", ""),
+    ("GET", "/api/livekit/webhooks", ""),
+    ("GET", "/api/livekit/webhooks?limit=1", ""),
     ("GET", "/api/livekit/diagnosis", ""),
     ("GET", "/healthz", ""),
     ("GET", "/readyz", ""),
@@ -110,6 +114,7 @@ async fn every_operation_is_seen_to_be_as_it_is_described() {
         assert!((200..300).contains(&answer), "{method} {target}: {answer}");
     }
     made_token_and_sockets(&app).await;
+    newest_webhook(&app).await;
     refused_and_known(&app).await;
     let missing: BTreeSet<_> =
         described().difference(&seen_at(app.address.port())).cloned().collect();
@@ -165,6 +170,15 @@ async fn made_token_and_sockets(app: &TestApp) {
         connection.request("GET", target, &upgrade_headers()).await;
         assert_eq!(connection.head().await.status(), 101, "{target}");
     }
+}
+
+async fn newest_webhook(app: &TestApp) {
+    let target = "/api/livekit/webhooks";
+    let bearer = bearer_for(app, target);
+    let page = app.get(target, &[("Authorization", &bearer)]).await.json();
+    let id = page["webhooks"][0]["id"].as_str().unwrap();
+    assert_eq!(ask(app, "GET", &format!("{target}/{id}"), &bearer, "").await, 200);
+    assert_eq!(ask(app, "POST", &format!("{target}/{id}/dry-run"), &bearer, "").await, 200);
 }
 
 /// Asks each operation without a token, with one of another room, and for what the client has.
