@@ -24,6 +24,7 @@
 //! - [`config`]: what the operator says, parsed once
 //! - [`app`]: puts the parts together, runs them, ends them in order
 //! - [`doctor`]: says what is wrong with a deployment
+//! - [`conformance`]: plays webhooks to any implementation, and says what its lists and streams lack
 //! - [`demo`]: the simulated LiveKit of `livekit-presence demo`
 
 mod abort_on_panic;
@@ -32,6 +33,7 @@ pub mod app_auth;
 mod blocking;
 pub mod clock;
 pub mod config;
+pub mod conformance;
 pub mod coordination;
 pub mod delivery;
 pub mod demo;

@@ -14,8 +14,9 @@ use livekit_presence::{
     app::{App, ExportError, StartError, export_history, start_logging},
     clock::Clock,
     config::{Config, ConfigErrors, StartMode},
-    demo, doctor,
+    conformance, demo, doctor,
     history::{EmptyRange, ExportFormat, TimeRange, parse_time},
+    livekit::{ApiKey, InvalidKey},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -48,6 +49,8 @@ enum Command {
     Healthcheck,
     /// Say what is wrong with a deployment, and what to do about it; exit 1 if something is
     Doctor(DoctorArguments),
+    /// Play webhooks to any implementation, and say what its lists and streams lack; exit 0 for full marks, 1 if not, 2 if it cannot run
+    Conformance(Box<ConformanceArguments>),
     /// Work with the history of rooms
     #[command(subcommand)]
     History(HistoryCommand),
@@ -67,6 +70,55 @@ struct DoctorArguments {
     /// How long a stream is watched, at most 10m
     #[arg(long, value_name = "TIME", value_parser = patience, default_value = "15s")]
     patience: Duration,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args, Clone)]
+struct ConformanceArguments {
+    /// Where the implementation is, such as `http://localhost:8080`
+    #[arg(value_parser = Config::parse_public_url, required_unless_present = "list_cases")]
+    url: Option<Uri>,
+    /// Only print what is tried
+    #[arg(long)]
+    list_cases: bool,
+    /// Only cases of these groups
+    #[arg(long, value_name = "GROUP,…", value_delimiter = ',')]
+    only: Vec<conformance::Group>,
+    /// The name of the key that signs [default: the first that the configuration has]
+    #[arg(long, requires = "secret")]
+    key: Option<String>,
+    /// Its secret
+    #[arg(long, requires = "key")]
+    secret: Option<String>,
+    /// The path that takes webhooks
+    #[arg(long, value_name = "PATH", default_value = conformance::Paths::WEBHOOK)]
+    webhook_path: String,
+    /// The path of a room's list; {room} stands for its name
+    #[arg(long, value_name = "PATH", default_value = conformance::Paths::LIST)]
+    list_path: String,
+    /// The path of a room's stream; empty if there are none
+    #[arg(long, value_name = "PATH", default_value = conformance::Paths::STREAM)]
+    stream_path: String,
+    /// Anybody may read: try nothing about tokens
+    #[arg(long)]
+    open: bool,
+    /// The origin of a page that may read; without it nothing is tried about pages
+    #[arg(long)]
+    origin: Option<String>,
+    /// A PEM file with certificate authorities, if the certificate is signed by one's own
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// How long anything is waited for
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s")]
+    timeout: Duration,
+    /// How long a stream may be silent
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "20s")]
+    silence: Duration,
+    /// How many cases run at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = 16)]
+    at_once: usize,
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
@@ -112,7 +164,14 @@ enum Failure {
     Export(#[from] ExportError),
     #[error("{0}")]
     Doctor(String),
+    #[error("{0}")]
+    Conformance(String),
+    #[error("--key and --secret are no key: {0}")]
+    Key(#[from] InvalidKey),
 }
+
+/// The exit code of `conformance` where nothing could be tried.
+const COULD_NOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -127,6 +186,14 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::FAILURE,
             Err(failure) => Err(failure),
         },
+        Command::Conformance(arguments) => match conformance(file, *arguments) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(failure) => {
+                complain(&failure);
+                return ExitCode::from(COULD_NOT_RUN);
+            }
+        },
         Command::History(HistoryCommand::Export { from, to, format }) => {
             export(file, (from, to), format)
         }
@@ -134,10 +201,14 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "livekit-presence: {failure}");
+            complain(&failure);
             ExitCode::FAILURE
         }
     }
+}
+
+fn complain(failure: &Failure) {
+    let _ = writeln!(io::stderr(), "livekit-presence: {failure}");
 }
 
 fn serve(file: Option<&Path>, start_mode: StartMode) -> Result<(), Failure> {
@@ -230,6 +301,48 @@ fn patience(text: &str) -> Result<Duration, String> {
         return Err("write at most 10m".to_owned());
     }
     Ok(patience)
+}
+
+/// Whether there are full marks.
+fn conformance(file: Option<&Path>, arguments: ConformanceArguments) -> Result<bool, Failure> {
+    let Some(url) = arguments.url.clone().filter(|_| !arguments.list_cases) else {
+        io::stdout().write_all(conformance::list_cases().as_bytes())?;
+        return Ok(true);
+    };
+    let key = signing_key(file, &arguments)?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let options = conformance::Options {
+        url,
+        paths: conformance::Paths {
+            webhook: arguments.webhook_path,
+            list: arguments.list_path,
+            stream: arguments.stream_path,
+        },
+        key,
+        only: arguments.only,
+        timeout: arguments.timeout,
+        silence: arguments.silence,
+        at_once: arguments.at_once,
+        is_open: arguments.open,
+        origin: arguments.origin,
+        ca_file: arguments.ca_file,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let clock = Clock::system();
+    let report =
+        runtime.block_on(conformance::run(&options, &clock)).map_err(Failure::Conformance)?;
+    let text = if arguments.json { report.to_json() + "\n" } else { report.to_string() };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(report.has_full_marks())
+}
+
+fn signing_key(file: Option<&Path>, arguments: &ConformanceArguments) -> Result<ApiKey, Failure> {
+    if let (Some(name), Some(secret)) = (&arguments.key, &arguments.secret) {
+        return Ok(ApiKey::new(name, secret)?);
+    }
+    let config = Config::load(file, StartMode::Serve)?;
+    let key = config.livekit.keys.into_iter().next();
+    key.ok_or_else(|| Failure::Conformance("there is no key; give --key and --secret".to_owned()))
 }
 
 fn time(text: &str) -> Result<i64, String> {

@@ -115,7 +115,7 @@ impl Checked {
 }
 
 /// What others said stands in sentences, and must not steer the terminal that shows them.
-fn without_controls(text: &str) -> String {
+pub(crate) fn without_controls(text: &str) -> String {
     let is_shown = |one: &char| !one.is_control() && !is_direction(*one);
     text.chars().map(|one| if one == '\n' { ' ' } else { one }).filter(is_shown).collect()
 }

@@ -16,6 +16,7 @@ mod run;
 mod service;
 mod unreachable;
 
+pub(crate) use finding::without_controls;
 pub use finding::{Check, Finding, Verdict};
 pub use options::{MAX_PATIENCE, Options};
 pub use report::Report;

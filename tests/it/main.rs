@@ -18,6 +18,7 @@
 //! | `page` | the page | Chromium |
 //! | `client` | the package of `clients/js` | Chromium, nginx |
 //! | `doctor` | what `livekit-presence doctor` says of a deployment with one mistake, and of one without | nginx, livekit-server, Redis, PostgreSQL |
+//! | `conformance` | `livekit-presence conformance`, with this service and with a naive one | Redis |
 //! | `docs` | the documentation: its shell snippets, links and names | Redis, a scripted LiveKit |
 //! | `real` | the service beside a real LiveKit with clients of its own SDK | livekit-server, Python clients, Redis |
 //! | `stress` | everything at once, while everything fails at random | Redis |
@@ -34,6 +35,7 @@
 mod bans;
 mod captures;
 mod client;
+mod conformance;
 mod delivery;
 mod docs;
 mod doctor;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::ROOT, names::rust_files};
 
 /// The modules of `src`, bottom-up, in the order of the code map of `docs/ARCHITECTURE.md`.
-const LAYERS: [&str; 31] = [
+const LAYERS: [&str; 32] = [
     "presence",
     "clock",
     "json",
@@ -34,6 +34,7 @@ const LAYERS: [&str; 31] = [
     "config",
     "app",
     "doctor",
+    "conformance",
     "demo",
     "lib",
     "main",
