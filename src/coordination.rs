@@ -53,7 +53,7 @@ pub trait Peers: Send + Sync + 'static {
     /// `who` is short, of letters and digits.
     async fn take_turn(&self, who: &str, window: SlidingWindow) -> Result<Turn, CoordinationError>;
 
-    /// Adds lines to what this instance tells of itself. The others forget all but the newest `keep`, and all of it after the time
+    /// Adds lines to what this instance tells of itself. The store forgets all but the newest `keep`, and all of it after the time
     /// `fresh`.
     async fn tell(
         &self,

@@ -23,7 +23,9 @@ impl Worker {
     pub(super) fn on_heartbeats(&mut self) {
         // Of everybody who needs one now; most of the time nobody does.
         let mut frame = None;
-        while let Some(keys) = self.wheel.take_turn(Instant::now()) {
+        // Not later: turns that come meanwhile are for the next time, after what else the worker has to do.
+        let due = Instant::now();
+        while let Some(keys) = self.wheel.take_turn(due) {
             let now = self.now();
             for key in keys {
                 self.on_turn(key as usize, now, &mut frame);
@@ -31,7 +33,8 @@ impl Worker {
         }
     }
 
-    /// A connection that watches one room and was sent something lately is not looked at closely: that brought it up to date.
+    /// A connection that watches one room and was sent something lately is not looked at closely: that brought it up to date with the
+    /// room as it was then, and what it missed since is found when its silence has nearly lasted for the time between heartbeats.
     fn on_turn(&mut self, key: usize, now: u64, frame: &mut Option<Arc<Frame>>) {
         self.watch_end(key, now);
         let connection = &mut self.connections[key];
