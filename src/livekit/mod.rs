@@ -30,4 +30,5 @@ pub use token::{LEEWAY_SECS, TokenError};
 pub use video_grant::VideoGrant;
 pub use webhook::{
     BodyMismatch, MalformedWebhook, Report, VerifiedWebhook, Webhook, WebhookName, WebhookToken,
+    shown_object,
 };

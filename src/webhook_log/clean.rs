@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::livekit::shown_object;
+
 /// The most that is kept of a body.
 pub const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Elements of an array, or attributes, that are shown.
@@ -69,15 +71,19 @@ const PLAIN: [&str; 55] = [
     "dispatchId",
     "agentName",
 ];
-/// Shown with what of them may be shown.
-const NESTED: [&str; 8] =
-    ["room", "participant", "track", "tracks", "permission", "egressInfo", "ingressInfo", "job"];
+/// Shown with what of them may be shown, where the body has them.
+const OF_BODY: [&str; 3] = ["room", "participant", "track"];
+/// The same where a participant has them.
+const OF_PARTICIPANT: [&str; 2] = ["tracks", "permission"];
+/// What names a person, wherever it stands.
+const PERSONAL: [&str; 4] = ["participant", "track", "tracks", "identity"];
 
 /// The body as it may be shown, without the person unless they are known to be in the list. None if it is no JSON object.
 pub(super) fn clean(body: &[u8], shows_person: bool) -> Option<Value> {
-    let Value::Object(mut body) = serde_json::from_slice(body).ok()? else { return None };
-    hide_person(&mut body, shows_person);
-    Some(Value::Object(cleaned(body)))
+    let Value::Object(body) = serde_json::from_slice(body).ok()? else { return None };
+    let mut shown = cleaned(body, &OF_BODY);
+    hide_person(&mut shown, shows_person);
+    Some(Value::Object(shown))
 }
 
 /// A body that was cleaned with its person before, as it may be shown.
@@ -88,21 +94,40 @@ pub(super) fn cleaned_before(body: &[u8], shows_person: bool) -> Option<Value> {
 }
 
 fn hide_person(body: &mut Map<String, Value>, shows_person: bool) {
-    for name in ["participant", "job", "track"] {
-        if let Some(person) = body.get_mut(name)
-            && !shows_person
-        {
-            *person = NOT_SHOWN.into();
+    if !shows_person {
+        hide_people(body);
+    }
+}
+
+/// Hides whoever is named, at any depth.
+fn hide_people(object: &mut Map<String, Value>) {
+    for (name, value) in object {
+        if PERSONAL.contains(&name.as_str()) {
+            *value = NOT_SHOWN.into();
+            continue;
+        }
+        match value {
+            Value::Object(inner) => hide_people(inner),
+            Value::Array(all) => {
+                all.iter_mut().filter_map(Value::as_object_mut).for_each(hide_people);
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 }
 
-fn cleaned(object: Map<String, Value>) -> Map<String, Value> {
+/// What may be shown of an object, which may have these objects in it.
+fn cleaned(object: Map<String, Value>, inner: &[&str]) -> Map<String, Value> {
     let fields = object.into_iter();
-    fields.map(|(name, value)| (name.clone(), field(&name, value))).collect()
+    fields.map(|(name, value)| (name.clone(), field(&name, value, inner))).collect()
 }
 
-fn field(name: &str, value: Value) -> Value {
+fn field(name: &str, value: Value, inner: &[&str]) -> Value {
+    // Of these subscribers see the same, which names nobody.
+    let value = match shown_object(name, value) {
+        Ok(shown) => return within_limits(shown),
+        Err(other) => other,
+    };
     match value {
         Value::Null => Value::Null,
         Value::String(text) if name == "metadata" => length_of(&text),
@@ -110,10 +135,13 @@ fn field(name: &str, value: Value) -> Value {
             let some = attributes.into_iter().take(MAX_ELEMENTS);
             Value::Object(some.map(|(name, value)| (name, length(&value))).collect())
         }
-        Value::String(text) if text == NOT_SHOWN => Value::String(text),
-        Value::Object(inner) if NESTED.contains(&name) => Value::Object(cleaned(inner)),
-        Value::Array(all) if NESTED.contains(&name) || PLAIN.contains(&name) => {
-            Value::Array(all.into_iter().take(MAX_ELEMENTS).map(|one| field(name, one)).collect())
+        Value::Object(object) if inner.contains(&name) => {
+            let inner = if name == "participant" { &OF_PARTICIPANT[..] } else { &[] };
+            Value::Object(cleaned(object, inner))
+        }
+        Value::Array(all) if inner.contains(&name) || PLAIN.contains(&name) => {
+            let some = all.into_iter().take(MAX_ELEMENTS);
+            Value::Array(some.map(|one| field(name, one, inner)).collect())
         }
         Value::String(text) if PLAIN.contains(&name) => Value::String(shortened(text)),
         plain @ (Value::Bool(_) | Value::Number(_)) if PLAIN.contains(&name) => plain,
@@ -123,6 +151,16 @@ fn field(name: &str, value: Value) -> Value {
         | Value::Array(_)
         | Value::Object(_) => CUT.into(),
     }
+}
+
+/// An object whose texts are not too long.
+fn within_limits(mut shown: Value) -> Value {
+    for value in shown.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        if let Value::String(text) = value {
+            *text = shortened(std::mem::take(text));
+        }
+    }
+    shown
 }
 
 fn length(value: &Value) -> Value {
@@ -178,8 +216,8 @@ mod tests {
                     "permission": {"canPublish": true, "futureToken": "(cut)"},
                     "tracks": [{"sid": "TR_1", "muted": true, "layers": "(cut)"}],
                 },
-                "ingressInfo": {"ingressId": "IN_1", "streamKey": "(cut)", "url": "(cut)"},
-                "egressInfo": {"egressId": "EG_1", "roomComposite": "(cut)", "error": "(cut)"},
+                "ingressInfo": {"ingressId": "IN_1", "inputType": "RTMP_INPUT", "status": "ENDPOINT_INACTIVE"},
+                "egressInfo": {"egressId": "EG_1", "status": "EGRESS_STARTING"},
             })
         );
     }
@@ -188,11 +226,24 @@ mod tests {
     fn nobody_is_named_who_is_not_known_to_be_in_the_list() {
         let body = json!({
             "event": "participant_joined", "room": {"name": "general"},
-            "participant": {"identity": "spy"}, "job": {"participant": {"identity": "spy"}},
-            "track": {"name": "spy"},
+            "participant": {"identity": "spy"}, "track": {"name": "spy"}, "identity": "spy", "tracks": [{"name": "spy"}],
+            "job": {"id": "AJ_1", "participant": {"identity": "spy"}},
+            "egressInfo": {"egressId": "EG_1", "participant": {"identity": "spy"}, "identity": "spy"},
+            "ingress_info": {"ingressId": "IN_1", "participantIdentity": "spy"},
         });
         let shown = cleaned_json(&body, false).to_string();
         assert!(shown.contains("general") && !shown.contains("spy"), "{shown}");
+        assert!(["AJ_1", "EG_1", "IN_1"].iter().all(|id| shown.contains(id)), "{shown}");
+        let room =
+            json!([{"name": "general", "identity": "spy", "participant": {"identity": "spy"}}]);
+        let odd = json!({"event": "room_started", "room": room}).to_string();
+        let shown = clean(odd.as_bytes(), false).unwrap().to_string();
+        assert!(shown.contains("general") && !shown.contains("spy"), "{shown}");
+        let before = cleaned_before(odd.as_bytes(), false).unwrap().to_string();
+        assert!(!before.contains("spy"), "{before}");
+        let of_alice = json!({"participant": {"identity": "alice"}, "job": {"participant": {"identity": "spy"}}});
+        let shown = cleaned_json(&of_alice, true).to_string();
+        assert!(shown.contains("alice") && !shown.contains("spy"), "{shown}");
     }
 
     #[test]

@@ -223,6 +223,21 @@ fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     Value::Object(there.collect())
 }
 
+/// What subscribers see of an egress, an ingress or a job, by the name of its field in a webhook.
+///
+/// # Errors
+/// The value as it is, if it is none of these.
+pub fn shown_object(field: &str, value: Value) -> Result<Value, Value> {
+    let data = match field {
+        _ if !value.is_object() => return Err(value),
+        "egressInfo" | "egress_info" => egress_data,
+        "ingressInfo" | "ingress_info" => ingress_data,
+        "job" => job_data,
+        _ => return Err(value),
+    };
+    Ok(data(&Fields(value)))
+}
+
 fn egress_data(egress: &Fields) -> Value {
     object([
         ("egressId", egress.text("egressId", "egress_id")),

@@ -6,6 +6,6 @@ mod name;
 mod token;
 
 pub use body::{MalformedWebhook, Webhook};
-pub use details::Report;
+pub use details::{Report, shown_object};
 pub use name::WebhookName;
 pub use token::{BodyMismatch, VerifiedWebhook, WebhookToken};

@@ -114,8 +114,9 @@ async fn nobody_is_named_whom_the_list_hides() {
     let app = TestApp::start().await;
     let hidden: [WebhookBody; 3] =
         [joined("spy").hidden(), published("spy", "TR_spy"), left("spy").hidden()];
-    for webhook in hidden {
-        app.webhook(webhook).await;
+    let egress = br#"{"event":"egress_started","id":"EV_e","egressInfo":{"participant":{"identity":"spy"}}}"#;
+    for body in hidden.map(|webhook| webhook.bytes()).into_iter().chain([egress.to_vec()]) {
+        assert_eq!(app.send(&app.webhook_request(&body)).await.status, 200);
         let entry = newest(&app).await;
         assert_eq!(entry["who"], Value::Null, "{entry}");
         let opened = opened(&app, &entry).await;
