@@ -24,7 +24,7 @@ pub struct Noted {
     /// Whom it is about, if they are known to be in the list: nobody else is named.
     pub who: Option<Identity>,
     pub changed: Option<Changed>,
-    /// Whether LiveKit's token vouched for the body.
+    /// Whether LiveKit's token vouched for the body, or came without one.
     pub is_vouched_for: bool,
     pub body: Option<Vec<u8>>,
 }

@@ -90,7 +90,9 @@ pub(in crate::http) fn find(http: &HttpState, id: &str) -> Result<Numbered, Prob
 
 /// Why a webhook has no body here.
 pub(in crate::http) fn not_kept() -> String {
-    format!("the body is not kept: it has more than {MAX_BODY_BYTES} bytes, or is not JSON")
+    format!(
+        "the body is not kept: it has more than {MAX_BODY_BYTES} bytes, could not be read as a webhook, or did not arrive"
+    )
 }
 
 fn no_longer_kept() -> Problem {

@@ -151,6 +151,14 @@ async fn a_refusal_says_why_and_strangers_push_out_nothing() {
     let entry = newest(&app).await;
     assert_eq!(entry["why"], "the webhook has no `room`");
     ask_dry_run(&app, entry["id"].as_str().unwrap()).await.problem(409);
+    let note = opened(&app, &entry).await["note"].as_str().unwrap().to_owned();
+    assert!(note.contains("could not be read as a webhook"), "{note}");
+    let token = app.sign(b"{}");
+    app.get("/hook", &[("Authorization", &token)]).await;
+    let page = log(&app, "").await;
+    assert_eq!(page["refused"].as_array().unwrap().len(), 1, "a redirect made it, and no stranger");
+    assert_eq!(page["webhooks"][0]["outcome"], "misdirected");
+    assert!(page["webhooks"][0]["why"].as_str().unwrap().contains("a redirect"), "{page}");
     let misdirected = joined("carol").bytes();
     let token = app.sign(&misdirected);
     app.send(&webhook_request("/hook", &[("Authorization", &token)], &misdirected)).await;
