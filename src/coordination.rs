@@ -53,7 +53,8 @@ pub trait Peers: Send + Sync + 'static {
     /// `who` is short, of letters and digits.
     async fn take_turn(&self, who: &str, window: SlidingWindow) -> Result<Turn, CoordinationError>;
 
-    /// Adds lines to what this instance tells of itself. The store forgets all but the newest `keep`, and all of it after the time
+    /// Adds lines to what this instance tells of itself, apart from those that are not newer than what it told last: a call without an
+    /// answer may have been carried out, and is made again. The store forgets all but the newest `keep`, and all of it after the time
     /// `fresh`.
     async fn tell(
         &self,
@@ -76,7 +77,7 @@ pub struct Told {
     pub at_ms: u64,
     /// Instances with another one write lines of another form.
     pub layout: u32,
-    /// The oldest first.
+    /// The oldest first. Each begins with `[` and its time in milliseconds, which is at most `at_ms`.
     pub lines: Vec<String>,
 }
 

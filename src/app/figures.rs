@@ -16,8 +16,12 @@ pub(super) fn keep(state: &Arc<HttpState>, reconciler: Option<Reconciler>) {
     tokio::spawn(async move {
         while let Some(state) = state.upgrade() {
             let step = read(&state, reconciler.as_ref());
-            if let (Some(step), Some(fleet)) = (step, &state.observed.fleet) {
-                fleet.tell(&step).await;
+            if let (Some(step), Some(fleet)) = (step, &state.observed.fleet)
+                && fleet.take(&step)
+            {
+                // The store may hang, and the next step is due.
+                let fleet = Arc::clone(fleet);
+                tokio::spawn(async move { fleet.tell().await });
             }
             drop(state);
             sleep(Figures::next_step_in(clock.now())).await;

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -26,6 +26,9 @@ use super::{
 /// Steps that are told together, since some services bill each command.
 const TOLD_TOGETHER: u64 = 3;
 const TURN_MILLIS: u64 = TOLD_TOGETHER * STEP_MILLIS;
+/// Steps that stay open: what an instance tells late is still added to the newest of them.
+const OPEN_STEPS: usize = 12;
+const OPEN_MILLIS: u64 = OPEN_STEPS as u64 * STEP_MILLIS;
 /// Steps that some instances may have told beyond those that are shown.
 const MAX_NEWER: usize = 6;
 /// Steps are shown this long after they were told: not all instances tell them at the same moment.
@@ -42,13 +45,16 @@ pub struct Fleet {
     id: String,
     /// Steps that are not told yet.
     untold: SyncMutex<Untold>,
+    /// Held while they are told.
+    telling: Mutex<()>,
     /// One request at a time brings it up to date.
     sum: Mutex<Sum>,
 }
 
 #[derive(Default)]
 struct Untold {
-    lines: VecDeque<String>,
+    /// With the times of their ends.
+    lines: VecDeque<(u64, String)>,
     /// The upper bounds of the buckets; the same in all steps.
     bounds: Vec<f64>,
 }
@@ -57,6 +63,8 @@ struct Untold {
 #[derive(Default)]
 struct Sum {
     steps: Steps,
+    /// What each instance told of the newest steps.
+    open: BTreeMap<u64, BTreeMap<String, Step>>,
     instances: Vec<Instance>,
     /// In milliseconds since 1970.
     until: u64,
@@ -64,26 +72,24 @@ struct Sum {
 
 impl Fleet {
     pub fn new(peers: Arc<dyn Peers>, id: String) -> Self {
-        Self { peers, id, untold: SyncMutex::default(), sum: Mutex::default() }
+        let (untold, telling, sum) = (SyncMutex::default(), Mutex::default(), Mutex::default());
+        Self { peers, id, untold, telling, sum }
     }
 
-    /// Takes a step of this instance, and tells the others if it is time for it. What cannot be told now is told with the next steps.
-    pub async fn tell(&self, step: &Step) {
-        let told = {
-            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-            untold.add(step);
-            if !step.at.is_multiple_of(TURN_MILLIS) {
-                return;
-            }
-            let lines = untold.lines.iter().cloned().collect();
-            let layout = layout(&untold.bounds);
-            Told { instance: self.id.clone(), at_ms: step.at, layout, lines }
-        };
+    /// Takes a step of this instance. Says whether it is time to tell the others.
+    pub fn take(&self, step: &Step) -> bool {
+        self.untold().add(step);
+        step.at.is_multiple_of(TURN_MILLIS)
+    }
+
+    /// Tells the others the steps that they do not know. What they cannot be told now they are told with the next steps; if they are
+    /// within a minute, also readers that have asked already get them.
+    pub async fn tell(&self) {
+        // The store is slow, and what is new is told after that.
+        let Ok(_telling) = self.telling.try_lock() else { return };
+        let Some(told) = self.untold().told(&self.id) else { return };
         match self.peers.tell(&told, MAX_STEPS, FRESH).await {
-            Ok(()) => {
-                let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-                untold.lines.drain(..told.lines.len());
-            }
+            Ok(()) => self.untold().lines.retain(|(at, _)| *at > told.at_ms),
             Err(error) => {
                 debug!(error = %Chain(&error), "cannot tell the others what happened here");
             }
@@ -99,7 +105,7 @@ impl Fleet {
         let mut sum = self.sum.lock().await;
         if sum.until < until {
             let new = usize::try_from((until - sum.until) / STEP_MILLIS).unwrap_or(MAX_STEPS);
-            let newest = new.min(MAX_STEPS) + MAX_NEWER;
+            let newest = new.min(MAX_STEPS) + OPEN_STEPS + MAX_NEWER;
             let told = self.peers.told(newest, MAX_INSTANCES).await?;
             let bounds = self.bounds();
             // Without them this instance does not know yet what it could sum.
@@ -113,7 +119,11 @@ impl Fleet {
     }
 
     fn bounds(&self) -> Vec<f64> {
-        self.untold.lock().unwrap_or_else(PoisonError::into_inner).bounds.clone()
+        self.untold().bounds.clone()
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Untold> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,24 +133,36 @@ impl Untold {
         if self.lines.len() == MAX_STEPS {
             self.lines.pop_front();
         }
-        self.lines.push_back(written(step));
+        self.lines.push_back((step.at, written(step)));
+    }
+
+    /// All of them; none if there are none.
+    fn told(&self, instance: &str) -> Option<Told> {
+        let (at_ms, _) = self.lines.back()?;
+        let lines = self.lines.iter().map(|(_, line)| line.clone()).collect();
+        let layout = layout(&self.bounds);
+        Some(Told { instance: instance.to_owned(), at_ms: *at_ms, layout, lines })
     }
 }
 
 impl Sum {
-    /// Adds what instances told, up to a time.
+    /// Adds what instances told, up to a time; also what they told late of steps that are open.
     fn take(&mut self, told: &[Told], bounds: &[f64], until: u64) {
         let own_layout = layout(bounds);
-        let mut by_time: BTreeMap<u64, Vec<Step>> = BTreeMap::new();
+        let closed = self.until.saturating_sub(OPEN_MILLIS);
         for told in told.iter().filter(|told| told.layout == own_layout) {
             let steps = told.lines.iter().filter_map(|line| read(line, bounds));
-            for step in steps.filter(|step| step.at > self.until && step.at <= until) {
-                by_time.entry(step.at).or_default().push(step);
+            for step in steps.filter(|step| step.at > closed && step.at <= until) {
+                // One that is there twice counts once.
+                self.open.entry(step.at).or_default().insert(told.instance.clone(), step);
             }
         }
-        for (at, steps) in by_time {
-            self.steps.add(&Step::merged(at, &steps));
+        self.steps.forget_after(closed);
+        for (at, steps) in &self.open {
+            let steps: Vec<_> = steps.values().cloned().collect();
+            self.steps.add(&Step::merged(*at, &steps));
         }
+        self.open = self.open.split_off(&(until.saturating_sub(OPEN_MILLIS) + 1));
         self.until = until;
         self.instances = told
             .iter()
@@ -189,6 +211,30 @@ mod tests {
 
     fn shown(sum: &Sum) -> Value {
         serde_json::to_value(Shown::new(&sum.steps.since(0))).unwrap()
+    }
+
+    #[test]
+    fn what_is_told_twice_counts_once_and_what_is_told_late_is_added_while_its_step_is_open() {
+        let mut sum = Sum::default();
+        let mut lines = vec![line(5_000, 1.0), line(10_000, 2.0), line(15_000, 3.0)];
+        lines.extend(lines.clone());
+        sum.take(&[told("one", 15_000, &lines)], &BOUNDS, 15_000);
+        assert_eq!(shown(&sum)["series"]["webhooks"], json!([1.0, 2.0, 3.0]));
+        // The other one could not reach the store for a while.
+        lines.push(line(30_000, 4.0));
+        let late = [line(10_000, 10.0), line(15_000, 20.0), line(30_000, 30.0)];
+        let both = [told("one", 30_000, &lines), told("other", 30_000, &late)];
+        sum.take(&both, &BOUNDS, 30_000);
+        let both_shown = shown(&sum);
+        assert_eq!(both_shown["times"], json!([5_000, 10_000, 15_000, 30_000]));
+        assert_eq!(both_shown["series"]["webhooks"], json!([1.0, 12.0, 23.0, 34.0]));
+        // One that ended and is not there any more still counts.
+        sum.take(&[told("one", 75_000, &[line(75_000, 5.0)])], &BOUNDS, 75_000);
+        assert_eq!(shown(&sum)["series"]["webhooks"], json!([1.0, 12.0, 23.0, 34.0, 5.0]));
+        // What is older than a minute is closed.
+        let later = [line(15_000, 500.0), line(30_000, 50.0)];
+        sum.take(&[told("third", 90_000, &later)], &BOUNDS, 90_000);
+        assert_eq!(shown(&sum)["series"]["webhooks"], json!([1.0, 12.0, 23.0, 84.0, 5.0]));
     }
 
     #[test]

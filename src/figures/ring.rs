@@ -48,6 +48,11 @@ impl Steps {
         self.0.push_back((step.at, step.values));
     }
 
+    /// Forgets those that ended after a time.
+    pub fn forget_after(&mut self, time: u64) {
+        self.0.truncate(self.0.partition_point(|(at, _)| *at <= time));
+    }
+
     /// Those that ended after `since`, in milliseconds since 1970.
     pub fn since(&self, since: u64) -> Vec<(u64, Values)> {
         self.0.iter().filter(|(at, _)| *at > since).copied().collect()

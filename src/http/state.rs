@@ -46,7 +46,7 @@ pub struct Observed {
     /// The last hour of it.
     pub figures: Figures,
     /// None where there is only this instance.
-    pub fleet: Option<Fleet>,
+    pub fleet: Option<Arc<Fleet>>,
     pub webhook_log: WebhookLog,
 }
 
@@ -55,7 +55,7 @@ impl Observed {
     pub fn new(registry: Registry, peers: Option<Arc<dyn Peers>>) -> Self {
         let instance = format!("{:08x}", fastrand::u32(..));
         let webhook_log = WebhookLog::new(&instance);
-        let fleet = peers.map(|peers| Fleet::new(peers, instance));
+        let fleet = peers.map(|peers| Arc::new(Fleet::new(peers, instance)));
         Self { registry, figures: Figures::default(), fleet, webhook_log }
     }
 

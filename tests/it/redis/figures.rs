@@ -1,8 +1,14 @@
 //! What all instances did, as each of them sums it.
 
+use std::time::Duration;
+
+use livekit_presence::{
+    coordination::{Peers, Told},
+    presence::Rules,
+};
 use serde_json::Value;
 
-use crate::harness::{Process, Sender, eventually, joined, patiently, started};
+use crate::harness::{Process, RedisServer, Sender, eventually, joined, patiently, started};
 
 use super::fleet::Fleet;
 
@@ -65,6 +71,28 @@ async fn each_instance_sums_what_all_did_and_says_who_is_missing() {
     let refused = eventually_refused(&fleet.instances[0]).await;
     assert!(refused.contains("leave out `instances`"), "{refused}");
     assert_eq!(fleet.instances[0].get("/api/livekit/figures").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_told_again_because_redis_answered_late_is_kept_once() {
+    let redis = RedisServer::start().await;
+    let (_store, peers) = redis.store(Rules::default(), None);
+    let lines = |times: &[u64]| times.iter().map(|at| format!("[{at},[],[]]")).collect::<Vec<_>>();
+    let told = |times: &[u64]| Told {
+        instance: "0a".into(),
+        at_ms: *times.last().unwrap(),
+        layout: 1,
+        lines: lines(times),
+    };
+    let hour = Duration::from_hours(1);
+    peers.tell(&told(&[5_000]), 720, hour).await.unwrap();
+    redis.pause();
+    peers.tell(&told(&[10_000, 15_000]), 720, hour).await.unwrap_err();
+    redis.resume();
+    let all = async || peers.told(100, 10).await.unwrap().remove(0);
+    eventually("it to be carried out", async || all().await.lines.len() == 3).await;
+    peers.tell(&told(&[10_000, 15_000, 20_000]), 720, hour).await.unwrap();
+    assert_eq!(all().await, told(&[5_000, 10_000, 15_000, 20_000]));
 }
 
 /// Until the next sum is due, the last one is answered.
