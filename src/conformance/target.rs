@@ -50,7 +50,9 @@ impl Target {
     /// # Errors
     /// The file with certificate authorities cannot be read.
     pub fn new(options: &Options, clock: &Clock) -> io::Result<Self> {
-        let client = HttpClient::new(&HttpClientSettings {
+        // A server that refuses a request before it has read the body closes the connection. The next request on it would get no
+        // answer, and another case would fail for that.
+        let client = HttpClient::without_reuse(&HttpClientSettings {
             url: options.url.clone(),
             connect_timeout: options.timeout,
             ca_file: options.ca_file.clone(),

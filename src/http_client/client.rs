@@ -44,6 +44,18 @@ impl HttpClient {
     /// # Errors
     /// The file with certificate authorities cannot be read.
     pub fn new(settings: &HttpClientSettings) -> io::Result<Self> {
+        Self::with_idle_connections(settings, usize::MAX)
+    }
+
+    /// A client that opens a connection for each request, so that no request meets a connection that the server is closing.
+    ///
+    /// # Errors
+    /// The file with certificate authorities cannot be read.
+    pub fn without_reuse(settings: &HttpClientSettings) -> io::Result<Self> {
+        Self::with_idle_connections(settings, 0)
+    }
+
+    fn with_idle_connections(settings: &HttpClientSettings, max_idle: usize) -> io::Result<Self> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -56,8 +68,10 @@ impl HttpClient {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let client =
-            Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_TIMEOUT).build(https);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(max_idle)
+            .build(https);
         Ok(Self { client, proxy_credentials })
     }
 
