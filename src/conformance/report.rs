@@ -59,7 +59,7 @@ impl Score {
     }
 
     fn is_full(self) -> bool {
-        self.passed == self.of
+        self.of > 0 && self.passed == self.of
     }
 }
 
@@ -73,7 +73,7 @@ impl Report {
         Self { address, score: Score::of(&cases), groups, cases }
     }
 
-    /// Whether everything that was tried is right.
+    /// Whether something was tried, and all of it is right.
     pub fn has_full_marks(&self) -> bool {
         self.score.is_full()
     }

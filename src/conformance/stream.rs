@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout_at;
 
 use super::{
+    case::ensure,
     person::Person,
     shown::{Shown, excerpt},
 };
@@ -58,11 +59,10 @@ impl Stream {
 
     /// The next event, whatever it is.
     pub async fn event(&mut self) -> Result<Event, String> {
-        self.event_within(self.timeout).await
+        self.event_until(Instant::now() + self.timeout).await
     }
 
-    pub async fn event_within(&mut self, limit: Duration) -> Result<Event, String> {
-        let until = Instant::now() + limit;
+    async fn event_until(&mut self, until: Instant) -> Result<Event, String> {
         loop {
             if let Some(event) = self.take_event() {
                 return Ok(event);
@@ -77,8 +77,10 @@ impl Stream {
     }
 
     async fn more(&mut self, until: Instant) -> Result<(), String> {
-        let frame = timeout_at(until.into(), self.body.frame()).await;
-        let frame = frame.map_err(|_| "nothing more came on the stream in time".to_owned())?;
+        let late = || "what was expected did not come on the stream in time".to_owned();
+        // A time-out alone never fires while there is always something to read.
+        ensure(Instant::now() < until, late)?;
+        let frame = timeout_at(until.into(), self.body.frame()).await.map_err(|_| late())?;
         let frame = frame.ok_or_else(|| "the stream ended".to_owned())?;
         let frame = frame.map_err(|error| format!("the stream was cut: {error}"))?;
         if let Ok(data) = frame.into_data() {
@@ -89,8 +91,12 @@ impl Stream {
 
     /// The next event that has a list, and the list.
     pub async fn list(&mut self) -> Result<(Event, Shown), String> {
+        self.list_until(Instant::now() + self.timeout).await
+    }
+
+    async fn list_until(&mut self, until: Instant) -> Result<(Event, Shown), String> {
         loop {
-            let event = self.event().await?;
+            let event = self.event_until(until).await?;
             if let Ok(shown) = Shown::read(event.data.as_bytes()) {
                 return Ok((event, shown));
             }
@@ -102,13 +108,16 @@ impl Stream {
         self.lists_until_so(|shown| shown.has(person.sid())).await
     }
 
+    /// The lists up to the first of which this holds. One limit is for all of them together.
     pub async fn lists_until_so(
         &mut self,
         is_so: impl Fn(&Shown) -> bool + Send,
     ) -> Result<Vec<Shown>, String> {
+        let until = Instant::now() + self.timeout;
         let mut lists = Vec::new();
         loop {
-            let (_, shown) = self.list().await.map_err(|error| said_after(&lists, &error))?;
+            let listed = self.list_until(until).await;
+            let (_, shown) = listed.map_err(|error| said_after(&lists, &error))?;
             let is_last = is_so(&shown);
             lists.push(shown);
             if is_last {
