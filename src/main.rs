@@ -93,13 +93,13 @@ struct ConformanceArguments {
     #[arg(long, requires = "key")]
     secret: Option<String>,
     /// The path that takes webhooks
-    #[arg(long, value_name = "PATH", default_value = conformance::Paths::WEBHOOK)]
+    #[arg(long, value_name = "PATH", value_parser = conformance::Paths::parse, default_value = conformance::Paths::WEBHOOK)]
     webhook_path: String,
     /// The path of a room's list; {room} stands for its name
-    #[arg(long, value_name = "PATH", default_value = conformance::Paths::LIST)]
+    #[arg(long, value_name = "PATH", value_parser = conformance::Paths::parse, default_value = conformance::Paths::LIST)]
     list_path: String,
     /// The path of a room's stream; empty if there are none
-    #[arg(long, value_name = "PATH", default_value = conformance::Paths::STREAM)]
+    #[arg(long, value_name = "PATH", value_parser = conformance::Paths::parse_stream, default_value = conformance::Paths::STREAM)]
     stream_path: String,
     /// Anybody may read: try nothing about tokens
     #[arg(long)]
@@ -111,10 +111,10 @@ struct ConformanceArguments {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// How long anything is waited for
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s")]
+    #[arg(long, value_name = "TIME", value_parser = conformance::Options::parse_wait, default_value = "5s")]
     timeout: Duration,
     /// How long a stream may be silent
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "20s")]
+    #[arg(long, value_name = "TIME", value_parser = conformance::Options::parse_wait, default_value = "20s")]
     silence: Duration,
     /// How many cases run at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = 16)]
@@ -166,8 +166,10 @@ enum Failure {
     Doctor(String),
     #[error("{0}")]
     Conformance(String),
-    #[error("--key and --secret are no key: {0}")]
+    #[error("--key and --secret are not a key that LiveKit could have: {0}")]
     Key(#[from] InvalidKey),
+    #[error("give --key and --secret, or correct the configuration:\n{0}")]
+    KeyOfConfig(ConfigErrors),
 }
 
 /// The exit code of `conformance` where nothing could be tried.
@@ -340,9 +342,9 @@ fn signing_key(file: Option<&Path>, arguments: &ConformanceArguments) -> Result<
     if let (Some(name), Some(secret)) = (&arguments.key, &arguments.secret) {
         return Ok(ApiKey::new(name, secret)?);
     }
-    let config = Config::load(file, StartMode::Serve)?;
+    let config = Config::load(file, StartMode::Serve).map_err(Failure::KeyOfConfig)?;
     let key = config.livekit.keys.into_iter().next();
-    key.ok_or_else(|| Failure::Conformance("there is no key; give --key and --secret".to_owned()))
+    Ok(key.expect("a configuration without keys is not loaded"))
 }
 
 fn time(text: &str) -> Result<i64, String> {

@@ -41,7 +41,41 @@ pub struct Paths {
     pub stream: String,
 }
 
+/// Nobody waits longer for a case.
+const MAX_WAIT: Duration = Duration::from_mins(10);
+
+impl Options {
+    /// How long something is waited for.
+    ///
+    /// # Errors
+    /// It is not a time, or out of bounds.
+    pub fn parse_wait(text: &str) -> Result<Duration, String> {
+        let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+        if wait.is_zero() || wait > MAX_WAIT {
+            return Err("write a time of more than 0s and at most 10m".to_owned());
+        }
+        Ok(wait)
+    }
+}
+
 impl Paths {
+    /// # Errors
+    /// It does not begin with a slash.
+    pub fn parse(text: &str) -> Result<String, String> {
+        if text.starts_with('/') {
+            return Ok(text.to_owned());
+        }
+        Err("write a path that begins with a slash, such as /api/webhook".to_owned())
+    }
+
+    /// As `parse`, and an empty text for an implementation without streams.
+    ///
+    /// # Errors
+    /// It is not empty, and does not begin with a slash.
+    pub fn parse_stream(text: &str) -> Result<String, String> {
+        if text.is_empty() { Ok(String::new()) } else { Self::parse(text) }
+    }
+
     /// Where this service takes webhooks.
     pub const WEBHOOK: &str = "/api/livekit/webhook";
     /// Where this service has a room's list.

@@ -257,7 +257,10 @@ cases! {
 pub(super) async fn refuses(room: &Room, delivery: Delivery, of: &Person) -> Judged {
     let status = room.deliver(delivery).await?.status();
     ensure(status.is_client_error(), || format!("it was answered {}", status.as_u16()))?;
-    room.shows(&[]).await.map_err(|error| format!("{} came of it: {error}", of.identity()))
+    let shown = room.settled().await.map_err(|error| {
+        format!("nobody can say what came of it, as the list could not be read: {error}")
+    })?;
+    shown.are(&[]).map_err(|error| format!("{} came of it: {error}", of.identity()))
 }
 
 async fn refuses_token(room: &Room, token: impl Fn(&Target, Forged) -> String + Send) -> Judged {
