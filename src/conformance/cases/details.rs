@@ -110,7 +110,7 @@ cases! {
         is_shown(&room, &alice).await
     }
     "not-publishing", "livekit_models.proto (ParticipantInfo.is_publisher)",
-    "Who publishes nothing is no publisher." => |room| {
+    "Who publishes nothing is not a publisher." => |room| {
         field_is(&room, &room.person("alice"), "/isPublisher", &json!(false)).await
     }
     "publishing", "livekit_models.proto (ParticipantInfo.is_publisher)",
@@ -118,7 +118,7 @@ cases! {
         published_is(&room, &Track::microphone(), "/isPublisher", &json!(true)).await
     }
     "not-publishing-any-more", "livekit_models.proto (ParticipantInfo.is_publisher)",
-    "Who has unpublished everything is no publisher any more." => |room| {
+    "Who has unpublished everything is not a publisher any more." => |room| {
         let (alice, camera) = (room.person("alice"), Track::camera());
         room.post_all(&[alice.joined(), alice.published(&camera), alice.unpublished(&camera)]).await?;
         shown_is(&room, &alice, "/isPublisher", &json!(false)).await

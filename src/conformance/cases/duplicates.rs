@@ -154,7 +154,7 @@ cases! {
         is_not_sent(&room, &[joined.clone(), joined.with_new_id()]).await
     }
     "same-id-in-another-room", "DESIGN 3.1",
-    "An event of one room is no repetition of one of another." => |room| {
+    "An event of one room does not repeat one of another." => |room| {
         let other = room.other("-other");
         let (here, there) = (room.person("alice"), other.person("alice"));
         let id = json!("EV_".to_owned() + here.sid());

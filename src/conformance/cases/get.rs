@@ -60,7 +60,7 @@ cases! {
         name_is_found(&room, "&a=b?c#d/e%f+g;h:i@j").await
     }
     "name-like-an-encoded-one", "RFC 3986, 2.4",
-    "A room's name may look like one that is encoded already: `%20` in it is no space." => |room| {
+    "A room's name may look like one that is encoded already: `%20` in it is not a space." => |room| {
         let (literal, space) = (room.other("%20x"), room.other(" x"));
         literal.post(&literal.person("alice").joined()).await?;
         literal.shown_when(|shown| shown.len() == 1).await?;
@@ -115,7 +115,7 @@ cases! {
         is_refused(&room, "").await
     }
     "name-that-is-not-utf-8", "RFC 3629",
-    "A request whose room's name is no UTF-8 is refused, and does not fail." => |room| {
+    "A request whose room's name is not UTF-8 is refused, and does not fail." => |room| {
         is_refused(&room, "%ff%fe").await
     }
     "other-parameters", "RFC 3986, 3.4",

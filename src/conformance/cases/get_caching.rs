@@ -93,7 +93,7 @@ cases! {
         is_answered(&room, "\"conformance\"", 200).await
     }
     "tag-without-quotes", "RFC 9110, 8.8.3",
-    "Who names what is no tag is sent the list." => |room| {
+    "Who names something that is not a tag is sent the list." => |room| {
         is_answered(&room, "conformance", 200).await
     }
     "tag-of-another-room", "RFC 9110, 8.8.3",

@@ -96,7 +96,7 @@ cases! {
         is_sent_the_list(&room, &[b'9'; 400]).await
     }
     "id-that-is-no-text", "RFC 9110, 5.5",
-    "Who comes with an id of bytes that are no text is sent the list." => |room| {
+    "Who comes with an id of bytes that are not text is sent the list." => |room| {
         is_sent_the_list(&room, b"\xff\xfe1").await
     }
     "id-of-another-room", "DESIGN 3.12",

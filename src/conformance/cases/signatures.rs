@@ -38,11 +38,11 @@ cases! {
         refuses_token(&room, |_, _| String::new()).await
     }
     "not-a-jwt", "RFC 7519, 7.2",
-    "What is no token does not count as one." => |room| {
+    "Text that is not a token does not count as one." => |room| {
         refuses_token(&room, |_, _| "conformance".to_owned()).await
     }
     "not-ascii", "RFC 9110, 5.5",
-    "An `Authorization` with bytes that are no text is refused, and breaks nothing." => |room| {
+    "An `Authorization` with bytes that are not text is refused, and breaks nothing." => |room| {
         let alice = room.person("alice");
         let delivery = room.delivery(alice.joined().bytes());
         let strange = Delivery { authorization: Some(b"\xff\xfe.\xe9.\x80".to_vec()), ..delivery };
@@ -246,7 +246,7 @@ cases! {
         refuses_token(&room, |target, token| format!("Basic {}", token.signed(&target.key))).await
     }
     "by-get", "RFC 9110, 9.3.1",
-    "A GET of that path is no webhook." => |room| {
+    "A GET of that path is not a webhook." => |room| {
         let path = room.target().webhook_path().to_owned();
         let answer = room.ask(Method::GET, &path, &[]).await?;
         ensure(answer.status().is_client_error(), || format!("it was answered {}", answer.status().as_u16()))

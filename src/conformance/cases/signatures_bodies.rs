@@ -69,7 +69,7 @@ cases! {
         room.shows(&[&alice]).await
     }
     "signed-but-no-json", "livekit/livekit: a webhook that is answered 5xx is sent again",
-    "A signed body that is no JSON is answered for good, not with 5xx." => |room| {
+    "A signed body that is not JSON is answered for good, not with 5xx." => |room| {
         is_answered_for_good(&room, "conformance").await
     }
     "signed-but-not-utf-8", "RFC 8259, 8.1",

@@ -39,7 +39,7 @@ cases! {
         is_refused_with(&room, "Bearer ").await
     }
     "not-a-jwt", "RFC 7519, 7.2",
-    "What is no token opens nothing." => |room| {
+    "Text that is not a token opens nothing." => |room| {
         is_refused_with(&room, "Bearer conformance").await
     }
     "moderates-the-room", "DESIGN 7",
