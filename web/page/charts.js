@@ -79,7 +79,7 @@ const chartsOf = (store) => [
   [
     "Calls to LiveKit",
     "/s",
-    { all: one("livekitCalls"), failed: other("livekitCalls", "livekitCalls.ok") },
+    { all: one("livekitCalls"), "not ok": other("livekitCalls", "livekitCalls.ok") },
     "livekitUp",
   ],
   ["Calls to LiveKit left", "", { left: one("livekitCallsLeft") }],

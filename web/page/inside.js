@@ -7,6 +7,7 @@ import { Webhooks } from "./webhooks.js";
 
 const EVERY = 5_000;
 const MOST_STEPS = 720;
+const STEPS_THAT_GROW = 12;
 const TITLES = {
   one: "What this instance did in the last hour",
   all: "What all instances did in the last hour",
@@ -42,9 +43,12 @@ export class Inside {
     clearTimeout(this.#timer);
     if (document.hidden) return;
     this.#isAsking = true;
-    await Promise.all([this.#lookAtFigures(), this.#webhooks.refresh()]);
-    this.#isAsking = false;
-    this.#timer = setTimeout(() => this.#look(), EVERY);
+    try {
+      await Promise.all([this.#lookAtFigures(), this.#webhooks.refresh()]);
+    } finally {
+      this.#isAsking = false;
+      this.#timer = setTimeout(() => this.#look(), EVERY);
+    }
   }
 
   /** Shows what this instance did, or the sum of all. */
@@ -61,18 +65,25 @@ export class Inside {
 
   async #lookAtFigures() {
     const instances = this.#instances;
-    const since = this.#times.at(-1) ?? 0;
+    const since = this.#since();
     const query = `since=${since}${instances === "all" ? "&instances=all" : ""}`;
     const { answer, problem } = await this.#ask(`api/livekit/figures?${query}`);
     // Somebody chose otherwise, or another answer was faster.
-    if (instances !== this.#instances || since !== (this.#times.at(-1) ?? 0)) return;
+    if (instances !== this.#instances || since !== this.#since()) return;
     setText(byId("inside-note"), problem ?? noteOf(answer));
     if (!answer) return;
-    this.#times = [...this.#times, ...answer.times].slice(-MOST_STEPS);
+    const kept = this.#times.filter((time) => time <= since);
+    this.#times = [...kept, ...answer.times].slice(-MOST_STEPS);
     for (const [name, values] of Object.entries(answer.series)) {
-      this.#series[name] = [...(this.#series[name] ?? []), ...values].slice(-MOST_STEPS);
+      const before = (this.#series[name] ?? []).slice(0, kept.length);
+      this.#series[name] = [...before, ...values].slice(-MOST_STEPS);
     }
     if (this.#times.length > 0) this.#charts.show(this.#times, this.#series);
+  }
+
+  /** The time after which steps are asked for. A sum grows for a minute, since instances tell of themselves late. */
+  #since() {
+    return this.#times.at(this.#instances === "all" ? -1 - STEPS_THAT_GROW : -1) ?? 0;
   }
 
   /** What the service answers, or in a sentence why it does not. */

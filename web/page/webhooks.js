@@ -5,6 +5,7 @@ import { momentOf } from "./time.js";
 
 const PAGE = 50;
 const MOST_NAMES = 3;
+const MOST_SHOWN = 1_000;
 
 export class Webhooks {
   #ask;
@@ -37,6 +38,7 @@ export class Webhooks {
     const known = answer.webhooks.findIndex(({ id }) => id === newest?.id);
     if (known < 0) this.#other = answer;
     else this.#waiting = [...answer.webhooks.slice(0, known), ...this.#waiting];
+    if (this.#waiting.length > MOST_SHOWN) [this.#other, this.#waiting] = [answer, []];
     const isRead = this.#open !== null || byId("webhooks-rows").contains(document.activeElement);
     if (!isRead) this.#showWaiting();
     byId("webhooks-new").hidden = this.#waiting.length === 0 && !this.#other;
@@ -54,8 +56,18 @@ export class Webhooks {
     byId("webhooks-rows").prepend(...this.#waiting.map((webhook) => this.#rowOf(webhook)));
     this.#shown = [...this.#waiting, ...this.#shown];
     this.#waiting = [];
+    this.#forget();
     byId("webhooks-new").hidden = true;
     this.#showNumbers();
+  }
+
+  /** Lets the oldest go. The service does not keep more either. */
+  #forget() {
+    if (this.#shown.length <= MOST_SHOWN) return;
+    this.#shown.length = MOST_SHOWN;
+    const rows = byId("webhooks-rows");
+    while (rows.children.length > MOST_SHOWN) rows.lastElementChild.remove();
+    this.#next = this.#shown.at(-1).id;
   }
 
   async #showOlder() {
