@@ -99,7 +99,7 @@ fn hide_person(body: &mut Map<String, Value>, shows_person: bool) {
     }
 }
 
-/// Hides whoever is named, at any depth.
+/// Hides the people who are named, at any depth.
 fn hide_people(object: &mut Map<String, Value>) {
     for (name, value) in object {
         if PERSONAL.contains(&name.as_str()) {

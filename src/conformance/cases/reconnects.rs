@@ -165,7 +165,7 @@ async fn last_id(room: &Room) -> Result<String, String> {
     event.id.ok_or_else(|| "lists have no id".to_owned())
 }
 
-/// That whoever comes with this id gets the list of the one person inside.
+/// A client that comes with this id gets the list of the one person inside.
 async fn is_sent_the_list(room: &Room, id: &[u8]) -> Judged {
     let alice = room.person("alice");
     room.post(&alice.joined()).await?;

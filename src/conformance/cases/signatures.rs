@@ -1,4 +1,4 @@
-//! Who may tell of a room: whoever signs with the key, and nobody else. Here the defects are in the token.
+//! Only those who sign with the key may tell of a room. Here the defects are in the token.
 
 use axum::http::Method;
 use base64::{

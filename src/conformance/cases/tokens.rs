@@ -1,4 +1,4 @@
-//! Who may read: whoever holds a token of LiveKit that opens the room, and nobody else.
+//! Only those who hold a token of LiveKit that opens the room may read.
 
 use axum::http::Method;
 use serde_json::{Value, json};
